@@ -1,0 +1,68 @@
+"""The exceptions of recurra.
+
+    RecurraError
+    ├── UserError                 what the user gave cannot be used; the command line ends with status 2
+    │   ├── DataError             a file, a row, a field
+    │   ├── SettingError          a setting: unknown, ambiguous, out of range
+    │   ├── RunError              a run folder: exists, damaged, too new, names code nobody allowed
+    │   └── CallError             a call from Python: shapes, lengths, arguments (also a ValueError)
+    │       └── BackendError      a back end asked for by name that cannot take the call, or does not exist
+    └── TrainingError             training cannot go on (the loss is not a number); the best weights are kept
+
+A message says what was wrong, where, and what to do, in one or two lines.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RecurraError(Exception):
+    """Everything recurra raises on purpose."""
+
+
+class UserError(RecurraError):
+    """The user's input was wrong."""
+
+
+class DataError(UserError):
+    """Data that cannot be read: `where` is `file`, `file:row` or `file:row, field`."""
+
+    def __init__(self, message: str, *, file: object = None, row: int | None = None, field: str | None = None) -> None:
+        place = "" if file is None else str(file)
+        if row is not None:
+            place += f", row {row}" if place else f"row {row}"
+        if field is not None:
+            place += f", field {field!r}" if place else f"field {field!r}"
+        super().__init__(f"{place}: {message}" if place else message)
+        self.file, self.row, self.field = file, row, field
+
+
+class SettingError(UserError):
+    """A setting that does not exist, is ambiguous, or has a value it cannot have."""
+
+
+class RunError(UserError):
+    """A run folder that cannot be used."""
+
+
+class CallError(UserError, ValueError):
+    """A call from Python with wrong arguments."""
+
+
+class BackendError(CallError):
+    """No such back end, or it cannot take this call."""
+
+
+class TrainingError(RecurraError):
+    """Training cannot go on."""
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """What to say after an unknown `word`: the near ones if there are any, else all that are known."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    if close:
+        return f"did you mean {' or '.join(map(repr, close))}?"
+    return f"there are {', '.join(known)}" if known else "there are none"

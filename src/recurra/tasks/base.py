@@ -1,0 +1,189 @@
+"""What a task is, said once.
+
+A task turns a person's file into batches, batches into a network's outputs, and outputs into JSON. It owns
+
+    settings    the groups Data, Model, Training: its own fields are flags of `recurra train TASK`
+    reading     read() fits vocabularies and encodes rows once; choose() fills every setting left open, from what was read
+    network     network(): an nn.Module made of parts that stream
+    training    train_batches(), batch(), loss(); `carries_state` if one batch continues the one before
+    figures     evaluate(): the metrics of a part; `metric` is the one that picks the best weights
+    use         predict() to JSON, example() from a line of text, session() to push a stream through
+
+The loop, checkpoints, runs, the command line and the server know these names only, so a new task is one file.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DataError
+from ..settings import DataSettings, ModelSettings, Settings, TrainingSettings
+
+if TYPE_CHECKING:
+    from ..cells import Cell
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Batch:
+    """Tensors of one step. `computed` counts the steps of time the network runs, padding included, `live` those that count."""
+
+    inputs: dict[str, Tensor]
+    targets: dict[str, Tensor]
+    live: int
+    computed: int
+
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cpu":
+            return self
+        move = {"device": device, "non_blocking": True}
+        return Batch(
+            {name: tensor.to(**move) for name, tensor in self.inputs.items()},  # type: ignore[call-overload]
+            {name: tensor.to(**move) for name, tensor in self.targets.items()},  # type: ignore[call-overload]
+            self.live,
+            self.computed,
+        )
+
+
+@dataclass
+class Reading:
+    """What was learnt while reading: numbers a task chooses its defaults from, and lines for the user."""
+
+    rows: int = 0
+    valid_rows: int = 0
+    steps_of_time: int = 0  # live time steps of the training part
+    facts: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+
+class Session(ABC):
+    """One stream: push pieces as they come, ask for the result so far at any time."""
+
+    @abstractmethod
+    def push(self, piece: Any) -> None: ...
+
+    @abstractmethod
+    def result(self) -> dict[str, Any]:
+        """The result of all that was pushed, as if it ended here; pushing may go on."""
+
+    def close(self) -> None:
+        """Nothing is held outside the object."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Task(ABC):
+    """See the module's docstring. `name`, `structure` and `summary` are what `recurra train --help` shows."""
+
+    name: ClassVar[str]
+    structure: ClassVar[str]
+    summary: ClassVar[str]
+    metric: ClassVar[str] = "loss"
+    higher_is_better: ClassVar[bool] = False
+    carries_state: ClassVar[bool] = False
+    Data: ClassVar[type[DataSettings]] = DataSettings
+    Model: ClassVar[type[ModelSettings]] = ModelSettings
+    Training: ClassVar[type[TrainingSettings]] = TrainingSettings
+
+    def __init__(self, settings: Settings, *, cell: Cell | None = None) -> None:
+        """`cell` is given when the cell is the user's own, else it is found by the name in the settings."""
+        from .. import cells
+
+        self.settings = settings
+        self.cell = cell if cell is not None else cells.get(settings.model.cell)
+
+    # reading -------------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def read(self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]) -> Reading:
+        """Fit vocabularies on `data` and encode it, and `valid` or a part held back, into `cache`."""
+
+    @abstractmethod
+    def open(self, cache: Path) -> None:
+        """Open what `read` left in `cache` (resuming); the vocabulary is loaded already."""
+
+    @abstractmethod
+    def choose(self, reading: Reading) -> Settings:
+        """The settings with every open field chosen from what was read."""
+
+    @abstractmethod
+    def save_vocabulary(self, folder: Path) -> None: ...
+
+    @abstractmethod
+    def load_vocabulary(self, folder: Path) -> None: ...
+
+    # training ------------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def network(self) -> torch.nn.Module: ...
+
+    @abstractmethod
+    def train_batches(self, epoch: int) -> Sequence[Any]:
+        """The keys of an epoch's batches: a pure function of the settings and the epoch, so that a run can be repeated."""
+
+    @abstractmethod
+    def cost(self, keys: Sequence[Any]) -> np.ndarray:
+        """Time steps each batch computes, padding included: what the expected time is reckoned from."""
+
+    @abstractmethod
+    def batch(self, key: Any) -> Batch:
+        """The training batch of a key."""
+
+    @abstractmethod
+    def loss(self, network: torch.nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
+        """Mean loss in nats (or squared error) to descend, and the state to hand to the next batch, detached."""
+
+    # figures -------------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def evaluate(self, network: torch.nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
+        """The metrics on the validation part (`data` None) or on another file. `loss` is always among them."""
+
+    # use -----------------------------------------------------------------------------------------------------------
+    @abstractmethod
+    def predict(self, network: torch.nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]: ...
+
+    def example(self, line: str) -> Any:
+        """The input that one line of a file of inputs stands for; JSON where the line is a JSON object or list."""
+        stripped = line.strip()
+        if stripped[:1] in ("{", "["):
+            try:
+                return json.loads(stripped)
+            except json.JSONDecodeError:
+                return line
+        return line
+
+    def streams(self) -> tuple[bool, str]:
+        """Whether the run can be used as a stream, and why not, in words."""
+        return False, f"{self.name} has no streaming parts"
+
+    def session(self, network: torch.nn.Module) -> Session:
+        streams, why = self.streams()
+        raise DataError(f"this run does not stream: {why}" if not streams else f"{self.name} has no session")
+
+
+def device_of(network: torch.nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+def chunked(items: Iterable[Any], size: int) -> Iterable[list[Any]]:
+    """Lists of `size` items, the last one shorter."""
+    part: list[Any] = []
+    for item in items:
+        part.append(item)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part

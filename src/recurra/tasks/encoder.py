@@ -1,0 +1,91 @@
+"""From a sequence to one vector: embedding, recurrent layers, pooling. The network of every N to 1 task.
+
+Three parts that stream: `push(x, lengths, state)` takes the next piece, `result(state)` the vector so far. `forward` is
+one push, so what a stream gives is what the whole gives.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..cells import Cell
+from ..nn import Recurrent, State
+from ..nn.dropout import LockedDropout, TokenDropout
+from ..nn.pooling import POOLINGS, PoolState
+
+
+class EncoderState(NamedTuple):
+    """Where a stream stands: the recurrent layers' state and what is pooled so far."""
+
+    recurrent: State | None
+    pooled: PoolState
+
+
+class SequenceEncoder(nn.Module):
+    """`front` turns input into (B, T, I); tokens are embedded, numbers pass a linear map or nothing."""
+
+    def __init__(
+        self,
+        front: nn.Module,
+        input_size: int,
+        cell: Cell,
+        *,
+        hidden_size: int,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        pooling: str = "max",
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        backend: str = "auto",
+    ) -> None:
+        super().__init__()
+        self.front = front
+        self.input_dropout = LockedDropout(input_dropout)
+        self.recurrent = Recurrent(
+            cell,
+            input_size,
+            hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            dropout=dropout if num_layers > 1 else 0.0,
+            backend=backend,
+        )
+        self.pooling = POOLINGS[pooling](hidden_size, 2 if bidirectional else 1)
+        self.dropout = nn.Dropout(dropout)
+        self.output_size = self.pooling.output_size
+
+    def push(self, x: Tensor, lengths: Tensor | None = None, state: EncoderState | None = None) -> EncoderState:
+        """The next piece of each row: (B, T) tokens or (B, T, I) numbers, with `lengths (B,)` live steps."""
+        recurrent, pooled = (None, None) if state is None else state
+        y, after = self.recurrent(self.input_dropout(self.front(x)), recurrent, lengths=lengths)
+        return EncoderState(after, self.pooling.push(y, lengths, pooled))
+
+    def result(self, state: EncoderState) -> Tensor:
+        """(B, output_size)"""
+        vector: Tensor = self.dropout(self.pooling.result(state.pooled))
+        return vector
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return self.result(self.push(x, lengths))
+
+
+class Tokens(nn.Module):
+    """Embedding of token numbers (B, T) -> (B, T, E); in training some tokens are made unknown.
+
+    Unknown tokens would otherwise keep the vector they were born with: dropping tokens is what trains it.
+    """
+
+    def __init__(self, vocabulary_size: int, embedding_size: int, token_dropout: float, *, pad: int, unknown: int) -> None:
+        super().__init__()
+        self.drop = TokenDropout(token_dropout, pad=pad, unknown=unknown)
+        self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=pad)
+        with torch.no_grad():
+            self.embedding.weight.normal_(std=0.1)
+            self.embedding.weight[pad].zero_()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        vectors: Tensor = self.embedding(self.drop(ids))
+        return vectors

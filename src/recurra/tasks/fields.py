@@ -1,0 +1,269 @@
+"""Fields: what one column of a table is to a task. A field finds its column, fits what it needs, encodes, and saves that.
+
+    text     tokens of a vocabulary          label    one of the classes
+    series   a list of numbers or vectors    number   a number, standardised for training
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..data import columns
+from ..data.sources import Source
+from ..data.vocabulary import Vocabulary, build
+from ..errors import DataError, RunError, near
+from ..files import read_json, write_json
+
+
+class Field(ABC):
+    """`name` is what the network and `predict` call it, `asked` the column the user named, if any."""
+
+    sequence: ClassVar[bool] = False  # has a length
+
+    def __init__(self, name: str, asked: str | None = None) -> None:
+        self.name, self.asked = name, asked
+
+    @abstractmethod
+    def find(self, source: Source, taken: Sequence[str]) -> str:
+        """The column of `source` that is this field."""
+
+    def check(self, value: Any) -> str | None:
+        """What is wrong with a value, in words, or None."""
+        return None if value is not None else "is missing"
+
+    @abstractmethod
+    def fit(self, values: Iterable[Any]) -> None:
+        """Learn what encoding needs, in one pass."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """How the store keeps it."""
+
+    @abstractmethod
+    def encode(self, values: Sequence[Any]) -> list[Any]:
+        """Arrays or numbers for the store, one a value."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None: ...
+
+    @abstractmethod
+    def load(self, folder: Path) -> None: ...
+
+    def describe(self) -> list[str]:
+        return []
+
+
+class Text(Field):
+    """Text as tokens. `level` None: characters where most texts are one short word, else words."""
+
+    sequence = True
+    kind = "ragged:int32"
+
+    def __init__(self, name: str, asked: str | None, level: str | None, size: int, min_count: int | None) -> None:
+        super().__init__(name, asked)
+        self.level, self.size, self.min_count = level, size, min_count
+        self.vocabulary: Vocabulary
+
+    def find(self, source: Source, taken: Sequence[str]) -> str:
+        return columns.find_text(source, self.asked, exclude=taken)
+
+    def check(self, value: Any) -> str | None:
+        return None if isinstance(value, str) and value.strip() else "is empty"
+
+    def fit(self, values: Iterable[str]) -> None:
+        if self.level is None:
+            import itertools
+
+            values = iter(values)
+            sample = list(itertools.islice(values, 1000))
+            self.level, values = natural_level(sample), itertools.chain(sample, values)
+        minimum = self.min_count or (2 if self.level == "words" else 1)
+        self.vocabulary = build(values, self.level, size=self.size, min_count=minimum)
+        if len(self.vocabulary) <= 3 and minimum > 1:
+            raise DataError(f"no word occurs {minimum} times; train on more rows, or with --set level=characters")
+
+    def encode(self, values: Sequence[str]) -> list[np.ndarray]:
+        return self.vocabulary.encode_batch([value if isinstance(value, str) else "" for value in values])
+
+    def save(self, folder: Path) -> None:
+        self.vocabulary.save(folder, self.name)
+
+    def load(self, folder: Path) -> None:
+        self.vocabulary = Vocabulary.load(folder, self.name)
+        self.level = self.vocabulary.level
+
+    def describe(self) -> list[str]:
+        return [f"{self.name}: {len(self.vocabulary):,} {self.level}"]
+
+
+def natural_level(sample: Sequence[str]) -> str:
+    """Words, unless most texts are a single short one, as names are."""
+    single = sum(len(text.split()) <= 1 and len(text) <= 40 for text in sample)
+    return "characters" if single > len(sample) / 2 else "words"
+
+
+class Label(Field):
+    """One of the classes, in the order of their names."""
+
+    kind = "int64"
+
+    def __init__(self, name: str, asked: str | None) -> None:
+        super().__init__(name, asked)
+        self.classes: list[str] = []
+        self.counts: dict[str, int] = {}
+
+    def find(self, source: Source, taken: Sequence[str]) -> str:
+        return columns.find_label(source, self.asked, exclude=taken)
+
+    def check(self, value: Any) -> str | None:
+        return None if value is not None and str(value).strip() else "is empty"
+
+    def fit(self, values: Iterable[Any]) -> None:
+        for value in values:
+            label = str(value).strip()
+            self.counts[label] = self.counts.get(label, 0) + 1
+            if len(self.counts) > 10_000:
+                raise DataError(f"more than 10,000 classes in {self.name}: is that the right column? --label names another")
+        self.classes = sorted(self.counts)
+        if len(self.classes) == 1:
+            raise DataError(f"all rows have the one class {self.classes[0]!r}; to classify there must be two or more")
+
+    def encode(self, values: Sequence[Any]) -> list[int]:
+        index = {label: i for i, label in enumerate(self.classes)}
+        found = [index.get(str(value).strip(), -1) for value in values]
+        if -1 in found:
+            unknown = str(values[found.index(-1)]).strip()
+            raise DataError(f"class {unknown!r} was not in the training data; {near(unknown, self.classes)}")
+        return found
+
+    def save(self, folder: Path) -> None:
+        write_json(folder / f"{self.name}.json", {"classes": self.classes, "counts": self.counts})
+
+    def load(self, folder: Path) -> None:
+        saved = read_json(folder / f"{self.name}.json")
+        self.classes, self.counts = list(saved["classes"]), dict(saved["counts"])
+
+    def describe(self) -> list[str]:
+        total = sum(self.counts.values())
+        largest = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        shown = ", ".join(f"{label} {count / total:.0%}" for label, count in largest[:5])
+        lines = [f"{len(self.classes)} classes: {shown}{', ...' if len(largest) > 5 else ''}"]
+        single = [label for label, count in largest if count == 1]
+        if single:
+            named = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")
+            lines.append(f"warning: only one row of class {named}: too few to learn it or to check it; add rows or drop it")
+        return lines
+
+
+class Number(Field):
+    """A number, standardised with the mean and spread of the training rows."""
+
+    kind = "float32"
+
+    def __init__(self, name: str, asked: str | None) -> None:
+        super().__init__(name, asked)
+        self.mean, self.std = 0.0, 1.0
+
+    def find(self, source: Source, taken: Sequence[str]) -> str:
+        return columns.find_number(source, self.asked, exclude=taken)
+
+    def check(self, value: Any) -> str | None:
+        try:
+            return None if math.isfinite(float(value)) else f"is {value!r}, not a finite number"
+        except (TypeError, ValueError):
+            return f"is {str(value)[:40]!r}, not a number"
+
+    def fit(self, values: Iterable[Any]) -> None:
+        count, mean, spread = 0, 0.0, 0.0  # Welford 1962: one pass, no loss of digits
+        for value in map(float, values):
+            count += 1
+            delta = value - mean
+            mean += delta / count
+            spread += delta * (value - mean)
+        if spread == 0.0:
+            raise DataError(f"every row has the same {self.name}, {mean:g}: there is nothing to learn")
+        self.mean, self.std = mean, math.sqrt(spread / count)
+
+    def encode(self, values: Sequence[Any]) -> list[float]:
+        return [(float(value) - self.mean) / self.std for value in values]
+
+    def save(self, folder: Path) -> None:
+        write_json(folder / f"{self.name}.json", {"mean": self.mean, "std": self.std})
+
+    def load(self, folder: Path) -> None:
+        saved = read_json(folder / f"{self.name}.json")
+        self.mean, self.std = float(saved["mean"]), float(saved["std"])
+
+    def describe(self) -> list[str]:
+        return [f"{self.name}: mean {self.mean:.4g}, standard deviation {self.std:.4g}"]
+
+
+class Series(Field):
+    """Numbers over time: a JSON list of numbers or of equally long lists, or numbers with blanks between them.
+
+    Each feature is standardised with the mean and spread of the training rows.
+    """
+
+    sequence = True
+
+    def __init__(self, name: str, asked: str | None, width: int = 1) -> None:
+        super().__init__(name, asked)
+        self.width = width
+        self.mean, self.std = np.zeros(width), np.ones(width)
+
+    @property
+    def kind(self) -> str:
+        return f"ragged:float32:{self.width}"
+
+    def find(self, source: Source, taken: Sequence[str]) -> str:
+        wanted = self.asked or self.name
+        if wanted not in source.columns:
+            raise DataError(f"no column {wanted!r}; {near(wanted, source.columns)}", file=source.path)
+        return wanted
+
+    def numbers(self, value: Any) -> np.ndarray:
+        """(T, width); raises ValueError when it is not that."""
+        if isinstance(value, str):
+            value = json.loads(value) if value.strip().startswith("[") else [float(word) for word in value.split()]
+        array = np.asarray(value, dtype=np.float64)
+        return array.reshape(-1, 1) if array.ndim == 1 and self.width == 1 else array
+
+    def check(self, value: Any) -> str | None:
+        try:
+            array = self.numbers(value)
+        except (TypeError, ValueError):
+            return f"is {str(value)[:40]!r}, not a list of numbers"
+        if array.ndim != 2 or array.shape[1] != self.width:
+            return f"has the shape {array.shape}, wanted (steps, {self.width})"
+        if not len(array):
+            return "is empty"
+        return None if np.isfinite(array).all() else "has a number that is not finite"
+
+    def fit(self, values: Iterable[Any]) -> None:
+        count, total, squares = 0, np.zeros(self.width), np.zeros(self.width)
+        for array in map(self.numbers, values):
+            count, total, squares = count + len(array), total + array.sum(0), squares + (array**2).sum(0)
+        self.mean = total / max(count, 1)
+        spread = np.sqrt(np.maximum(squares / max(count, 1) - self.mean**2, 0))
+        self.std = np.where(spread > 0, spread, 1.0)
+
+    def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        return [((self.numbers(value) - self.mean) / self.std).astype(np.float32) for value in values]
+
+    def save(self, folder: Path) -> None:
+        saved = {"width": self.width, "mean": self.mean.tolist(), "std": self.std.tolist()}
+        write_json(folder / f"{self.name}.json", saved)
+
+    def load(self, folder: Path) -> None:
+        saved = read_json(folder / f"{self.name}.json")
+        if saved["width"] != self.width:
+            raise RunError(f"{folder}: {self.name} was trained with {saved['width']} features, the task has {self.width}")
+        self.mean, self.std = np.array(saved["mean"]), np.array(saved["std"])

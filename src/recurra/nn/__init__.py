@@ -1,0 +1,10 @@
+"""Layers: `Recurrent` for any cell, and drop-ins for torch.nn's recurrent layers."""
+
+from __future__ import annotations
+
+from .dropin import GRU, LSTM, RNN
+from .recurrent import Recurrent
+from .single import GRUCell, LSTMCell, RNNCell
+from .state import State
+
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "State"]

@@ -1,0 +1,25 @@
+"""A cell over time: operators, back ends, and the one place that chooses between them."""
+
+from __future__ import annotations
+
+from .call import Backend, Call, watch
+from .choose import BACKENDS, Plan, check_name, choose, names, plan
+from .lengths import check_lengths, traced
+from .operators import execute, operator_of, options_of
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Call",
+    "Plan",
+    "check_lengths",
+    "check_name",
+    "choose",
+    "execute",
+    "names",
+    "operator_of",
+    "options_of",
+    "plan",
+    "traced",
+    "watch",
+]

@@ -1,0 +1,59 @@
+"""The one place that chooses a back end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import BackendError, near
+from . import fused, reference
+from .call import Backend, Call
+
+# In order of speed; `auto` takes the first that can. The reference is last and refuses nothing.
+BACKENDS: tuple[Backend, ...] = (fused.BACKEND, reference.BACKEND)
+
+
+def names() -> tuple[str, ...]:
+    """What `backend` may be."""
+    return ("auto", *(backend.name for backend in BACKENDS))
+
+
+def check_name(name: str) -> str:
+    """`name` again, or BackendError."""
+    if name not in names():
+        raise BackendError(f"there is no back end {name!r}; {near(name, names())}")
+    return name
+
+
+def choose(call: Call, name: str) -> Backend:
+    """The back end that runs `call`: with "auto" the first that can, else the one named, or BackendError with why not."""
+    if name == "auto":
+        return next(backend for backend in BACKENDS if backend.refuses(call) is None)
+    check_name(name)
+    backend = next(backend for backend in BACKENDS if backend.name == name)
+    if reason := backend.refuses(call):
+        raise BackendError(f"back end {name!r} cannot run this call: {reason}")
+    return backend
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which back end runs a call, and in words why each other one will not."""
+
+    cell: str
+    runs: str
+    others: dict[str, str]
+
+    def __str__(self) -> str:
+        lines = [f"{self.cell}: back end {self.runs!r} runs"]
+        return "\n".join([*lines, *(f"  not {name!r}: {why}" for name, why in self.others.items())])
+
+
+def plan(call: Call, name: str) -> Plan:
+    """The choice of `choose`, explained."""
+    chosen = choose(call, name)
+    others = {}
+    for backend in BACKENDS:
+        if backend is not chosen:
+            asked = f"{name!r} was asked for by name" if name != "auto" else f"{chosen.name!r} is faster and can"
+            others[backend.name] = backend.refuses(call) or asked
+    return Plan(call.cell.name, chosen.name, others)

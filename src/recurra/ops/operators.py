@@ -1,0 +1,151 @@
+"""`recurra::rnn`, `recurra::lstm`, `recurra::gru`: a cell over time as one operator of torch.library.
+
+In eager mode the operator only runs the back end that was chosen, and autograd records what that back end does: nothing
+is computed twice. Under tracing (torch.export, torch.compile) it must stay one node, whatever T is; there the backward
+pass is a second operator, `recurra::<cell>_backward`, which runs the forward pass once more, with gradients on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..cells import GRU, LSTM, RNN, Cell
+from .call import Call
+from .choose import choose
+from .lengths import check_lengths, traced
+
+_ARGUMENTS = (
+    "Tensor x, Tensor? lengths, Tensor[] state, Tensor[] weights, "
+    "int hidden_size, bool bias, bool bidirectional, str options, str backend"
+)
+_library = torch.library.Library("recurra", "DEF")
+
+
+def options_of(cell: Cell) -> str:
+    """The options of a cell as the operator takes them: JSON."""
+    return json.dumps(asdict(cell))
+
+
+def operator_of(cell: Cell) -> Callable[..., list[Tensor]] | None:
+    """The operator of a cell, or None: a cell of the user's own has none, nor has a subclass with another equation."""
+    return _operators.get(type(cell))
+
+
+def execute(call: Call, backend: str) -> list[Tensor]:
+    """Run a call with no operator around it."""
+    return choose(call, backend).run(call)
+
+
+def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
+    """Define and register the operator of one cell."""
+    name = cls.name
+
+    @lru_cache
+    def cell_with(options: str) -> Cell:
+        return cls(**json.loads(options))
+
+    def call_of(
+        x: Tensor,
+        lengths: Tensor | None,
+        state: Sequence[Tensor],
+        weights: Sequence[Tensor],
+        hidden_size: int,
+        bias: bool,
+        bidirectional: bool,
+        options: str,
+    ) -> Call:
+        return Call(cell_with(options), x, lengths, state, weights, hidden_size, bias, bidirectional)
+
+    def checked(*args: Any) -> list[Tensor]:
+        *rest, backend = args
+        call = call_of(*rest)
+        lengths = check_lengths(call.lengths, *call.x.shape[:2])
+        return execute(call._replace(lengths=lengths), backend)
+
+    def fake(*args: Any) -> list[Tensor]:
+        call = call_of(*args[:-1])
+        B, T, _ = call.x.shape
+        sizes = list(call.cell.state_sizes(call.hidden_size).values())
+        y = call.x.new_empty((T, B, call.directions * sizes[0])).transpose(0, 1)
+        return [y, *(call.x.new_empty((B, size)) for size in sizes * call.directions)]
+
+    def forward(*args: Any) -> list[Tensor]:
+        x, lengths, state, weights, *rest = args
+        if traced(x):
+            outputs: tuple[Tensor, ...] = _Traced.apply(  # type: ignore[no-untyped-call]
+                operator, backward_operator, lengths, len(state), rest, x, *state, *weights
+            )
+            return list(outputs)
+        return execute(call_of(*args[:-1]), rest[-1])
+
+    def backward(grads: Sequence[Tensor], *args: Any) -> list[Tensor]:
+        x, lengths, state, weights, *rest = args
+        if traced(x):
+            with torch._C._AutoDispatchBelowAutograd():
+                return list(backward_operator(grads, *args))
+        inputs = [t.detach().requires_grad_() for t in (x, *state, *weights)]
+        x, state, weights = inputs[0], inputs[1 : len(state) + 1], inputs[len(state) + 1 :]
+        with torch.enable_grad():
+            outputs = checked(x, lengths, state, weights, *rest)
+            pairs = [(y, grad) for y, grad in zip(outputs, grads, strict=True) if y.requires_grad]
+            return _grads(pairs, inputs)
+
+    def fake_backward(grads: Sequence[Tensor], *args: Any) -> list[Tensor]:
+        x, _, state, weights, *_ = args
+        return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in (x, *state, *weights)]
+
+    for op, arguments, eager, autograd, shapes in (
+        (name, _ARGUMENTS, checked, forward, fake),
+        (f"{name}_backward", f"Tensor[] grads, {_ARGUMENTS}", backward, backward, fake_backward),
+    ):
+        _library.define(f"{op}({arguments}) -> Tensor[]", tags=(torch.Tag.pt2_compliant_tag,))
+        _library.impl(op, eager, "CompositeExplicitAutograd")
+        _library.impl(op, autograd, "Autograd")
+        torch.library.register_fake(f"recurra::{op}", shapes, lib=_library)
+    operator = getattr(torch.ops.recurra, name).default
+    backward_operator = getattr(torch.ops.recurra, f"{name}_backward").default
+    return operator  # type: ignore[no-any-return]
+
+
+def _grads(pairs: Sequence[tuple[Tensor, Tensor]], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients of all inputs, contiguous, zero where an input has no part in the outputs."""
+    outputs, grads = zip(*pairs, strict=True)
+    found = torch.autograd.grad(outputs, inputs, grads, allow_unused=True)
+    return [torch.zeros_like(t) if g is None else g.contiguous() for g, t in zip(found, inputs, strict=True)]
+
+
+class _Traced(torch.autograd.Function):
+    """The pair of operators as autograd sees it while a graph is traced."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        operator: Callable[..., list[Tensor]],
+        backward_operator: Callable[..., list[Tensor]],
+        lengths: Tensor | None,
+        parts: int,
+        rest: list[Any],
+        x: Tensor,
+        *tensors: Tensor,
+    ) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(x, lengths, *tensors)
+        ctx.backward_operator, ctx.parts, ctx.rest = backward_operator, parts, rest
+        with torch._C._AutoDispatchBelowAutograd():
+            return tuple(operator(x, lengths, list(tensors[:parts]), list(tensors[parts:]), *rest))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+        x, lengths, *tensors = ctx.saved_tensors
+        state, weights = tensors[: ctx.parts], tensors[ctx.parts :]
+        found = ctx.backward_operator(list(grads), x, lengths, state, weights, *ctx.rest)
+        return (None, None, None, None, None, *found)
+
+
+_operators: dict[type[Cell], Callable[..., list[Tensor]]] = {cls: _make(cls) for cls in (RNN, LSTM, GRU)}

@@ -1,0 +1,48 @@
+"""Rows of different length in one padded batch, time-major: which steps live, rows reversed each by its own length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def live_steps(lengths: Tensor, T: int) -> Tensor:
+    """(B,) -> (T, B, 1) bool: true on the steps of each row before its length."""
+    return (torch.arange(T, device=lengths.device)[:, None] < lengths)[:, :, None]
+
+
+def last_live(y: Tensor, lengths: Tensor, first: Tensor | None) -> Tensor:
+    """y (T, B, F) at the last live step of each row -> (B, F); a row of length 0 gives `first`, zero when None."""
+    last = y[(lengths - 1).clamp(min=0), torch.arange(y.shape[1], device=y.device)]
+    return torch.where((lengths > 0)[:, None], last, torch.zeros_like(last) if first is None else first)
+
+
+def reversal(lengths: Tensor, T: int) -> Tensor:
+    """(B,) -> (T, B, 1) int64: where step t of the reversed row comes from. Dead steps stay; twice is once around."""
+    t = torch.arange(T, device=lengths.device)[:, None]
+    return torch.where(t < lengths, lengths - 1 - t, t)[:, :, None]
+
+
+class _ReverseRows(torch.autograd.Function):
+    """A gather whose backward is a gather too, because the reversal is its own inverse (autograd would scatter)."""
+
+    @staticmethod
+    def forward(x: Tensor, index: Tensor) -> Tensor:
+        return x.gather(0, index.expand_as(x))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (index,) = ctx.saved_tensors
+        return reverse_rows(grad, index), None
+
+
+def reverse_rows(x: Tensor, index: Tensor) -> Tensor:
+    """x (T, B, F) with each row reversed by its own length; `index` from `reversal`."""
+    reversed_rows: Tensor = _ReverseRows.apply(x, index)  # type: ignore[no-untyped-call]
+    return reversed_rows

@@ -1,0 +1,57 @@
+"""A folder whose names are the classes: `Chinese.txt`, `Czech.txt` (an example a line), or `pos/1.txt` (an example a file)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from recurra.data.files import bare_name, open_lines, reading, suffixes, wrong_characters
+from recurra.data.rows import Row, Source
+from recurra.errors import DataError
+
+_LARGEST_EXAMPLE = 1 << 24  # characters of one file that is one example
+
+
+def text_files(folder: Path) -> list[Path]:
+    """The .txt and .txt.gz files directly in `folder`, by name; hidden ones are left out."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and suffixes(p)[0] == ".txt" and not p.name.startswith("."))
+
+
+class ClassFolder(Source):
+    """Columns `text` and `label`; blank lines and blank files are no examples."""
+
+    format = "folder"
+
+    @property
+    def columns(self) -> list[str]:
+        return ["text", "label"]
+
+    @cached_property
+    def _files(self) -> list[tuple[Path, str, bool]]:
+        """(file, class, whether the whole file is one example)."""
+        with reading(self.path):
+            inside = sorted(p for p in self.path.iterdir() if p.is_dir() and not p.name.startswith("."))
+            flat = [(path, bare_name(path), False) for path in text_files(self.path)]
+            deep = [(path, folder.name, True) for folder in inside for path in text_files(folder)]
+        if flat and deep:
+            raise DataError(
+                f"both .txt files and folders of .txt files ({flat[0][0].name}, {deep[0][1]}/); keep one kind", file=self.path
+            )
+        if not flat and not deep:
+            raise DataError("there are no .txt files in this folder; each one is a class, an example a line", file=self.path)
+        return flat or deep
+
+    def _read(self) -> Iterator[Row | DataError]:
+        number = 0
+        for path, label, whole in self._files:
+            with reading(path), open_lines(path, self.encoding, "\n") as stream:
+                lines = iter([stream.read(_LARGEST_EXAMPLE)]) if whole else stream
+                for line, raw in enumerate(lines, 1):
+                    text = raw.strip() if whole else raw.removesuffix("\n").removesuffix("\r")
+                    if not text or text.isspace():
+                        continue
+                    number += 1
+                    row = Row(number, {"text": text, "label": label}, path, line)
+                    wrong = wrong_characters(text, self.encoding)
+                    yield row.error(wrong, "text") if wrong else row

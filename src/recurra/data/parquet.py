@@ -1,0 +1,53 @@
+"""Rows of a Parquet file, read a small batch at a time."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import IO, Any
+
+import pyarrow
+import pyarrow.parquet
+
+from recurra.data.files import open_binary, reading, suffixes
+from recurra.data.rows import Row, Source
+from recurra.errors import DataError
+
+_BATCH = 256  # rows turned into Python objects at once
+
+
+class Parquet(Source):
+    format = "parquet"
+
+    @cached_property
+    def columns(self) -> list[str]:
+        with self._open() as file:
+            return list(file.schema_arrow.names)
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        with reading(self.path):
+            stream: IO[bytes] | None = None
+            if suffixes(self.path)[1]:  # Parquet is read from its end, so a gzipped one is unpacked on disk first
+                stream = tempfile.TemporaryFile()
+                with open_binary(self.path) as packed:
+                    shutil.copyfileobj(packed, stream)
+                stream.seek(0)
+            try:
+                yield pyarrow.parquet.ParquetFile(stream or self.path, memory_map=stream is None, pre_buffer=False)
+            except pyarrow.ArrowException as error:
+                raise DataError(f"not Parquet, or damaged: {str(error).splitlines()[0]}", file=self.path) from None
+            finally:
+                if stream is not None:
+                    stream.close()
+
+    def _read(self) -> Iterator[Row | DataError]:
+        number = 0
+        with self._open() as file:
+            for batch in file.iter_batches(_BATCH, use_threads=False):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(number, values, self.path)

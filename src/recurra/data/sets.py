@@ -1,0 +1,58 @@
+"""Built-in data sets: real content that comes with Python or with a library, written once into the user's cache.
+
+Each is a module `set_NAME.py` with a docstring whose first line describes it, SUFFIX, and `write(file)`.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+
+from recurra.errors import DataError, near
+
+_SETS = {
+    "stdlib": "language: the text of Python's standard library",
+    "names": "classify: first and last names, labelled by language",
+    "digits": "numeric windows: handwritten digits, 8 steps (rows) of 8 numbers, labelled 0 to 9",
+    "dates": "translate: dates as the world's languages write them, and as ISO 8601",
+    "series": "forecast: sunspots, carbon dioxide and other measured series",
+}
+_SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv", "series": ".csv"}
+_VERSION = 1  # goes up when the content of a set changes
+
+
+def names() -> dict[str, str]:
+    """name -> one line: the task it suits and what it holds."""
+    return dict(_SETS)
+
+
+def make(name: str, folder: Path | None = None) -> Path:
+    """The file of the set `name`, written on first use into `folder` or the user's cache; the same content every time.
+
+    Raises DataError for an unknown name, and where the library that the content comes from is missing.
+    """
+    if name not in _SETS:
+        raise DataError(f"there is no built-in set {name!r}; {near(name, _SETS)}")
+    folder = _cache() if folder is None else folder
+    path = folder / f"{name}{_SUFFIXES[name]}"
+    if path.exists():
+        return path
+    part = folder / f".{path.name}.{os.getpid()}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8", newline="") as file:
+            import_module(f"recurra.data.set_{name}").write(file)
+        part.replace(path)
+    except ImportError as error:
+        raise DataError(f"the set {name!r} needs the library {error.name}: pip install 'recurra[sets]'") from None
+    except OSError as error:
+        raise DataError(f"the set {name!r} cannot be written: {error.strerror}", file=path) from None
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "recurra" / f"sets-{_VERSION}"

@@ -1,0 +1,52 @@
+"""Opening data by what it is called: a file by its suffix, a folder of classes, `hf:NAME`, a built-in set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recurra.data import sets
+from recurra.data.files import bare_name, check_file, codec, suffixes
+from recurra.data.folders import ClassFolder
+from recurra.data.hub import Hub
+from recurra.data.rows import Broken, Row, Source
+from recurra.data.tables import Delimited, JsonLines
+from recurra.errors import DataError
+
+__all__ = ["READS", "TABLES", "Broken", "Row", "Source", "locate", "open_source"]
+
+TABLES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl",
+          ".parquet": "parquet", ".pq": "parquet"}  # fmt: skip
+READS = ".csv, .tsv, .jsonl, .parquet (each also .gz), a folder of .txt files named by class, hf:NAME, a built-in set"
+
+
+def locate(data: str | Path) -> tuple[Path, str]:
+    """The file or folder that `data` means, and its short name; a built-in set is made first."""
+    path = Path(data).expanduser()
+    if path.exists():
+        return path, bare_name(path) if path.is_file() else path.resolve().name
+    if str(data) in sets.names():
+        return sets.make(str(data)), str(data)
+    raise DataError(f"there is no such file, folder or built-in set (sets: {', '.join(sets.names())})", file=data)
+
+
+def open_source(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool = False) -> Source:
+    """The rows of `data`. Raises DataError where it is missing, empty, or of a kind that is not read."""
+    if str(data).startswith("hf:"):
+        return Hub(str(data)[3:], skip_broken=skip_broken)
+    codec(encoding)
+    path, name = locate(data)
+    if path.is_dir():
+        folder = ClassFolder(path, name, encoding=encoding, skip_broken=skip_broken)
+        folder._files  # noqa: B018  the folder's errors belong here
+        return folder
+    format = TABLES.get(suffixes(path)[0])
+    if format is None:
+        raise DataError(f"files ending in {suffixes(path)[0] or 'nothing'!r} are not read; what is: {READS}", file=path)
+    check_file(path)
+    if format == "parquet":
+        from recurra.data.parquet import Parquet
+
+        return Parquet(path, name, skip_broken=skip_broken)
+    if format == "jsonl":
+        return JsonLines(path, name, encoding=encoding, skip_broken=skip_broken)
+    return Delimited(path, name, format=format, encoding=encoding, skip_broken=skip_broken)

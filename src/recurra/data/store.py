@@ -1,0 +1,224 @@
+"""Rows encoded once into flat arrays on disk, and read back memory-mapped.
+
+A folder holds `store.json` (format number, rows, fields) and raw little-endian arrays: `NAME.bin`, and for a ragged
+field `NAME.ends.bin`, where row r ends in `NAME.bin`. Mapped pages belong to the file, not to the process, so a
+data set larger than memory costs none. A store is written beside its place and renamed when it is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recurra.errors import CallError, DataError
+
+Array = NDArray[Any]
+
+_FORMAT = 1
+_HEADER = "store.json"
+_BUFFER = 1 << 20  # bytes per field written at once
+_DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64", "uint8")
+
+
+@dataclass(frozen=True)
+class _Field:
+    """`dtype` (a number a row), `ragged:dtype` (a row of T numbers) or `ragged:dtype:WIDTH` (T steps of WIDTH numbers)."""
+
+    name: str
+    spec: str
+
+    def __post_init__(self) -> None:
+        parts = self.spec.split(":")
+        kind = parts[1:] if parts[0] == "ragged" else parts
+        sized = len(kind) == 2 and parts[0] == "ragged" and kind[1].isdecimal() and int(kind[1]) > 0
+        if not (kind and kind[0] in _DTYPES and (len(kind) == 1 or sized)) or not self.name.isidentifier():
+            raise CallError(f"store field {self.name!r}: {self.spec!r} is not DTYPE, ragged:DTYPE or ragged:DTYPE:WIDTH")
+
+    @property
+    def ragged(self) -> bool:
+        return self.spec.startswith("ragged:")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.spec.split(":")[int(self.ragged)]).newbyteorder("<")
+
+    @property
+    def width(self) -> tuple[int, ...]:
+        """The shape of one step: (), or (WIDTH,)."""
+        parts = self.spec.split(":")
+        return (int(parts[2]),) if len(parts) == 3 else ()
+
+
+class StoreWriter:
+    """Appends rows; memory stays below a few MB. Use it in a `with`, or call `close`; an error leaves nothing behind."""
+
+    def __init__(self, folder: Path, fields: Mapping[str, str]) -> None:
+        self.folder = Path(folder)
+        self._fields = [_Field(name, spec) for name, spec in fields.items()]
+        self._part = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.part")
+        self._rows = 0
+        self._steps = dict.fromkeys(fields, 0)
+        self._waiting: dict[str, list[bytes]] = {}
+        self._size: dict[str, int] = {}
+        self._files: dict[str, BinaryIO] = {}
+        try:
+            shutil.rmtree(self._part, ignore_errors=True)
+            self._part.mkdir(parents=True)
+            for field in self._fields:
+                for file in [field.name, f"{field.name}.ends"] if field.ragged else [field.name]:
+                    self._files[file] = (self._part / f"{file}.bin").open("wb")
+                    self._waiting[file], self._size[file] = [], 0
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def append(self, **values: ArrayLike) -> None:
+        """One row: for each field a number, or an array (T,) or (T, WIDTH). CallError for other shapes or fields."""
+        if set(values) != set(self._steps):
+            raise CallError(f"a row has the fields {', '.join(self._steps)}, not {', '.join(values)}")
+        arrays = {field.name: np.asarray(values[field.name], field.dtype) for field in self._fields}
+        for field in self._fields:
+            array = arrays[field.name]
+            empty = field.ragged and array.size == 0
+            if not empty and (array.ndim != int(field.ragged) + len(field.width) or array.shape[1:] != field.width):
+                raise CallError(f"store field {field.name!r} is {field.spec}, but got the shape {array.shape}")
+        for field in self._fields:
+            array = arrays[field.name]
+            self._write(field.name, array.tobytes())
+            if field.ragged:
+                self._steps[field.name] += len(array) if array.size else 0
+                self._write(f"{field.name}.ends", self._steps[field.name].to_bytes(8, "little"))
+        self._rows += 1
+
+    def _write(self, file: str, data: bytes) -> None:
+        self._waiting[file].append(data)
+        self._size[file] += len(data) + 64  # 64: what a bytes object costs besides its content
+        if self._size[file] >= _BUFFER:
+            self._flush(file)
+
+    def _flush(self, file: str) -> None:
+        try:
+            self._files[file].write(b"".join(self._waiting[file]))
+        except OSError as error:
+            raise self._failed(error) from None
+        self._waiting[file], self._size[file] = [], 0
+
+    def close(self) -> Store:
+        """Complete the store, put it in the place of an older one, and open it."""
+        for file in self._files:
+            self._flush(file)
+        header = {"format": _FORMAT, "rows": self._rows, "fields": {f.name: f.spec for f in self._fields}, "steps": self._steps}
+        try:
+            for stream in self._files.values():
+                stream.close()
+            (self._part / _HEADER).write_text(json.dumps(header), encoding="utf-8")
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            self._part.replace(self.folder)
+        except OSError as error:
+            raise self._failed(error) from None
+        return Store(self.folder)
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        for stream in self._files.values():
+            try:
+                stream.close()
+            except OSError:  # a full disk: what is buffered goes nowhere, and nowhere is where it should go
+                pass
+        shutil.rmtree(self._part, ignore_errors=True)
+
+    def _failed(self, error: OSError) -> DataError:
+        self.abandon()
+        return DataError(f"the encoded data cannot be written: {error.strerror}; free some room or give another folder",
+                         file=self.folder)  # fmt: skip
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None and self._part.exists():
+            self.close()
+        else:
+            self.abandon()
+
+
+class Store:
+    """A finished store, read-only. DataError where it is missing, damaged, or of a newer format."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        try:
+            header = json.loads((self.folder / _HEADER).read_text(encoding="utf-8"))
+            if header["format"] > _FORMAT:
+                raise DataError(f"format {header['format']} is newer than this recurra reads ({_FORMAT})", file=self.folder)
+            self._rows = int(header["rows"])
+            self._fields = {name: _Field(name, spec) for name, spec in header["fields"].items()}
+            steps = {name: int(header["steps"][name]) for name in self._fields}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(f"{type(error).__name__}: {error}") from None
+        self._flat: dict[str, Array] = {}
+        self._ends: dict[str, NDArray[np.int64]] = {}
+        for name, field in self._fields.items():
+            count = steps[name] if field.ragged else self._rows
+            self._flat[name] = self._map(name, field.dtype, (count, *field.width))
+            if field.ragged:
+                self._ends[name] = self._map(f"{name}.ends", np.dtype("<i8"), (self._rows,))
+                if self._rows and int(self._ends[name][-1]) != count:
+                    raise self._damaged(f"{name}.ends.bin does not fit {name}.bin")
+
+    def _map(self, file: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+        path = self.folder / f"{file}.bin"
+        wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        try:
+            size = path.stat().st_size
+        except OSError:
+            raise self._damaged(f"{path.name} is missing") from None
+        if size != wanted:
+            raise self._damaged(f"{path.name} has {size:,} bytes instead of {wanted:,}")
+        return np.memmap(path, dtype, "r", shape=shape) if wanted else np.empty(shape, dtype)
+
+    def _damaged(self, what: str) -> DataError:
+        return DataError(f"the encoded data is missing or damaged ({what}); remove this folder to encode again", file=self.folder)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """name -> what it holds, as given to StoreWriter."""
+        return {name: field.spec for name, field in self._fields.items()}
+
+    def lengths(self, field: str) -> NDArray[np.int64]:
+        """Steps of each row of a ragged field, (rows,) int64."""
+        return np.diff(self._ends[field], prepend=0)
+
+    def column(self, field: str) -> Array:
+        """A field of a number a row, (rows,)."""
+        return self._flat[field]
+
+    def flat(self, field: str) -> Array:
+        """All rows of a ragged field after each other, (N,) or (N, WIDTH)."""
+        return self._flat[field]
+
+    def ragged(self, field: str, rows: NDArray[np.integer], *, longest: int | None = None) -> tuple[Array, NDArray[np.int64]]:
+        """The given rows, (B, T) or (B, T, WIDTH) padded with 0, and their lengths (B,) int64, cut to `longest` steps."""
+        rows = np.asarray(rows, np.int64)
+        ends = self._ends[field][rows]
+        begins = np.where(rows > 0, self._ends[field][rows - 1], 0) if len(rows) else ends
+        lengths = np.asarray(ends - begins, np.int64)
+        if longest is not None:
+            lengths = np.minimum(lengths, longest)
+        flat = self._flat[field]
+        padded = np.zeros((len(rows), int(lengths.max(initial=0)), *flat.shape[1:]), flat.dtype)
+        for at, (begin, length) in enumerate(zip(begins.tolist(), lengths.tolist(), strict=True)):
+            padded[at, :length] = flat[begin : begin + length]
+        return padded, lengths

@@ -1,0 +1,189 @@
+"""Rows of CSV, TSV and JSONL files, gzipped or not."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import deque
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from recurra.data.files import open_lines, reading, wrong_characters
+from recurra.data.rows import LOOK, Row, Source
+from recurra.errors import DataError
+
+_LARGEST_CELL = 1 << 24  # characters; also bounds what a quote that is never closed can swallow
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class _Lines:
+    """Physical lines that can be given back, so that one broken row costs one line and not the rest of the file."""
+
+    def __init__(self, stream: Iterator[str]) -> None:
+        self.stream, self.again, self.used = stream, deque[str](), list[str]()
+        self.number = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self.again.popleft() if self.again else next(self.stream)
+        self.number += 1
+        self.used.append(line)
+        return line
+
+    def give_back_all_but_first(self) -> None:
+        self.again.extendleft(reversed(self.used[1:]))
+        self.number -= len(self.used) - 1
+
+
+def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """(line it begins on, cells or what is wrong) for each record that is not a blank line."""
+    if csv.field_size_limit() < _LARGEST_CELL:
+        csv.field_size_limit(_LARGEST_CELL)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        lines.used.clear()
+        begin = lines.number + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            reason = str(error)
+            if "unexpected end" in reason or "field larger" in reason:
+                reason = "a quote is opened and never closed"
+            yield begin, f"broken CSV: {reason}"
+            lines.give_back_all_but_first()
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            continue
+        if cells:
+            yield begin, cells
+
+
+def _unquote(cell: str) -> str:
+    """A TSV cell wholly in quotes, its inner ones doubled, as spreadsheets write it; any other cell is itself."""
+    if len(cell) >= 2 and cell[0] == cell[-1] == '"':
+        inner = cell[1:-1]
+        if '"' not in inner.replace('""', ""):
+            return inner.replace('""', '"')
+    return cell
+
+
+class Delimited(Source):
+    """CSV (RFC 4180, strict; `;` or a tab where the header has no comma) and TSV (a line a row, quotes are ordinary)."""
+
+    def __init__(self, path: Path, name: str, *, format: str, encoding: str = "utf-8", skip_broken: bool = False) -> None:
+        super().__init__(path, name, encoding=encoding, skip_broken=skip_broken)
+        self.format = format
+
+    @cached_property
+    def columns(self) -> list[str]:
+        with reading(self.path), open_lines(self.path, self.encoding, self._newline) as stream:
+            header = next(self._split(_Lines(stream)), None)
+        if header is None:
+            raise DataError("the file has no header line", file=self.path)
+        if isinstance(header[1], str):
+            raise DataError(f"in the header: {header[1]}", file=self.path)
+        names = [cell.strip() or f"column {at}" for at, cell in enumerate(header[1], 1)]
+        if wrong := wrong_characters("".join(names), self.encoding):
+            raise DataError(f"in the header: {wrong}", file=self.path)
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise DataError(f"two columns have the name {min(twice)!r}; rename one", file=self.path)
+        return names
+
+    @property
+    def _newline(self) -> str:
+        return "" if self.format == "csv" else "\n"
+
+    @cached_property
+    def _delimiter(self) -> str:
+        with reading(self.path), open_lines(self.path, self.encoding, "") as stream:
+            header = stream.readline(1 << 16)
+        return next((mark for mark in ",;\t" if mark in header), ",")
+
+    def _split(self, lines: _Lines) -> Iterator[tuple[int, list[str] | str]]:
+        if self.format == "csv":
+            yield from _records(lines, self._delimiter)
+            return
+        for line in lines:
+            lines.used.clear()
+            line = line.removesuffix("\n").removesuffix("\r")
+            if line:
+                yield lines.number, [_unquote(cell) for cell in line.split("\t")]
+
+    def _read(self) -> Iterator[Row | DataError]:
+        columns = self.columns
+        with reading(self.path), open_lines(self.path, self.encoding, self._newline) as stream:
+            records = self._split(_Lines(stream))
+            next(records, None)
+            for number, (line, cells) in enumerate(records, 1):
+                row = Row(number, {}, self.path, line)
+                if isinstance(cells, str):
+                    yield row.error(cells)
+                elif len(cells) != len(columns):
+                    yield row.error(f"{len(cells)} cells, but the header has {len(columns)}")
+                elif wrong := wrong_characters("".join(cells), self.encoding):
+                    at = next(i for i, cell in enumerate(cells) if wrong_characters(cell, self.encoding))
+                    yield row.error(wrong, columns[at])
+                else:
+                    row.values = dict(zip(columns, cells, strict=True))
+                    yield row
+
+
+class JsonLines(Source):
+    """One JSON object a line. A key that a row lacks is None."""
+
+    format = "jsonl"
+
+    @cached_property
+    def columns(self) -> list[str]:
+        names: dict[str, None] = {}
+        for row in islice(self._objects(), LOOK):
+            if isinstance(row, Row):
+                names.update(dict.fromkeys(row.values))
+        return list(names)
+
+    def _read(self) -> Iterator[Row | DataError]:
+        blank = dict.fromkeys(self.columns)
+        for row in self._objects():
+            if isinstance(row, Row):
+                row.values = blank | row.values
+            yield row
+
+    def _objects(self) -> Iterator[Row | DataError]:
+        number = 0
+        with reading(self.path), open_lines(self.path, self.encoding, "\n") as stream:
+            for line, text in enumerate(stream, 1):
+                if text.isspace():
+                    continue
+                number += 1
+                row = Row(number, {}, self.path, line)
+                if wrong := wrong_characters(text, self.encoding):
+                    yield row.error(wrong)
+                    continue
+                if number == 1 and text.lstrip().startswith("["):
+                    raise DataError("one JSON list; write one object a line instead (JSON lines)", file=self.path)
+                try:
+                    row.values = _whole(json.loads(text), text)
+                except (ValueError, RecursionError) as error:
+                    yield row.error(f"not JSON: {error}")
+                    continue
+                yield row if isinstance(row.values, dict) else row.error("not a JSON object {...}")
+
+
+def _whole(value: Any, line: str) -> Any:
+    """`value` without the half characters that an escape such as \\ud83d alone can write."""
+    return _mend(value) if "\\ud" in line.lower() else value
+
+
+def _mend(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_mend(item) for item in value]
+    return {_mend(key): _mend(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,163 @@
+"""Text to numbers and back: characters, words or subwords, with three marks that no text can spell.
+
+Id 0 is padding, 1 an unknown token, 2 the end of a text or paragraph; the rest follow by falling frequency. Words
+and subwords are encoded by the `tokenizers` library, whose JSON is what is saved; characters by a table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, models
+
+from recurra.data import counting
+from recurra.data.tokenstream import CharacterStream, PieceStream, TokenStream
+from recurra.data.words import clean, join, piece_cut, piece_cutter, piece_decoder, word_cut, word_cutter, word_normalizer
+from recurra.errors import RunError, SettingError
+
+Level = Literal["characters", "words", "subwords"]
+Ids = NDArray[np.int32]
+
+MARKS = ("<pad>", "<unknown>", "<end>")
+_HIDDEN = tuple(f"{mark} " for mark in MARKS)  # inside the tokenizer; a blank occurs in no word and no byte-level token
+_FORMAT = 1
+_BATCH = 512  # texts encoded at once
+_UNKNOWN_TEXT = "\ufffd"
+
+
+class Vocabulary:
+    """Made by `build` or `Vocabulary.load`. `tokens[i]` spells id i; subwords are spelt in byte-level letters."""
+
+    pad, unknown, end = 0, 1, 2
+
+    def __init__(self, level: Level, tokens: Sequence[str], *, merges: Sequence[tuple[str, str]] = (), lowercase: bool = False,
+                 notes: Sequence[str] = ()) -> None:  # fmt: skip
+        if level not in get_args(Level):
+            raise SettingError(f"there is no level {level!r}; there are {', '.join(get_args(Level))}")
+        self.level: Level = level
+        self.lowercase = lowercase and level == "words"
+        self.notes = list(notes)
+        self.tokens = [*MARKS, *tokens]
+        self._merges = list(merges)
+        self._table = _character_table(tokens) if level == "characters" else None
+        self._tokenizer = None if level == "characters" else self._make_tokenizer(tokens)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({self.level}, {len(self):,} entries)"
+
+    def _make_tokenizer(self, tokens: Sequence[str]) -> Tokenizer:
+        ids = {token: at for at, token in enumerate([*_HIDDEN, *tokens])}
+        if self.level == "words":
+            tokenizer = Tokenizer(models.WordLevel(ids, unk_token=_HIDDEN[self.unknown]))
+            tokenizer.normalizer = word_normalizer(self.lowercase)
+            tokenizer.pre_tokenizer = word_cutter()
+        else:
+            tokenizer = Tokenizer(models.BPE(ids, self._merges, unk_token=_HIDDEN[self.unknown]))
+            tokenizer.pre_tokenizer = piece_cutter()
+            tokenizer.decoder = piece_decoder()
+        return tokenizer
+
+    def encode(self, text: str) -> Ids:
+        """The ids of `text`, int32 (T,). No end mark is added."""
+        return self.encode_batch([text])[0]
+
+    def encode_batch(self, texts: Iterable[str]) -> list[Ids]:
+        """The ids of each text; faster than one by one."""
+        if self._table is not None:
+            table = self._table
+            return [table[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)] for text in texts]
+        assert self._tokenizer is not None
+        ids: list[Ids] = []
+        stream = iter(texts)
+        while batch := [clean(text) for text in islice(stream, _BATCH)]:
+            coded = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            ids += [np.array(one.ids, np.int32) for one in coded]
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`. Padding and end marks give nothing, an unknown token U+FFFD.
+
+        Characters and subwords give back what was encoded; words are joined as a person would write them.
+        """
+        wanted = [int(i) for i in ids if i not in (self.pad, self.end)]
+        words = [_UNKNOWN_TEXT if i == self.unknown else self.tokens[i] for i in wanted]
+        if self.level == "characters":
+            return "".join(words)
+        if self.level == "words":
+            return join(words)
+        assert self._tokenizer is not None
+        return cast(str, self._tokenizer.decode(wanted, skip_special_tokens=False)).replace(_HIDDEN[1], _UNKNOWN_TEXT)
+
+    def stream(self) -> TokenStream:
+        """A tokeniser for text that arrives in pieces; equals `encode` of the whole for every cutting."""
+        if self.level == "characters":
+            return CharacterStream(self.encode)
+        return PieceStream(self.encode, word_cut if self.level == "words" else piece_cut)
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write `folder/name.json`."""
+        record = {"format": _FORMAT, "level": self.level, "lowercase": self.lowercase, "notes": self.notes,
+                  "tokens": self.tokens[len(MARKS) :], "merges": self._merges}  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Vocabulary:
+        """What `save` wrote. RunError where it is missing, damaged or of a newer format."""
+        path = folder / f"{name}.json"
+        try:
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if record["format"] > _FORMAT:
+                raise RunError(f"{path}: vocabulary format {record['format']} is newer than this recurra reads ({_FORMAT})")
+            tokens = record["tokens"]
+            if not all(isinstance(token, str) for token in tokens) or len(set(tokens)) != len(tokens):
+                raise ValueError("tokens")
+            merges = [(left, right) for left, right in record["merges"]]
+            return cls(record["level"], tokens, merges=merges, lowercase=record["lowercase"], notes=record["notes"])
+        except FileNotFoundError:
+            raise RunError(f"{path}: the vocabulary is missing") from None
+        except RunError:
+            raise
+        except Exception as error:  # also what the tokenizers library raises: a bare Exception
+            raise RunError(f"{path}: the vocabulary is damaged ({type(error).__name__}: {error})") from None
+
+
+def build(texts: Iterable[str], level: Level, *, size: int | None = None, min_count: int = 1,
+          lowercase: bool = True) -> Vocabulary:  # fmt: skip
+    """A vocabulary of at most `size` entries, the three marks included, from one streaming pass.
+
+    size       None keeps every character or word; for subwords it means 8,000
+    min_count  tokens seen less often are unknown; for subwords, pairs seen less often are not merged
+    lowercase  words only: characters and subwords keep the case
+
+    Memory is bounded: rare tokens are dropped while counting a text with very many, subwords are learnt from a
+    sample of at most 20 million characters; `notes` then says so. Raises SettingError for a size that is too small.
+    """
+    if size is not None and size <= len(MARKS):
+        raise SettingError(f"a vocabulary needs more than {len(MARKS)} entries, not {size}")
+    room = None if size is None else size - len(MARKS)
+    if level == "subwords":
+        vocabulary, merges, notes = counting.learn_subwords(texts, (size or 8000) - len(MARKS), min_count)
+        tokens = sorted(vocabulary, key=vocabulary.__getitem__)
+        return Vocabulary(level, tokens, merges=merges, notes=notes)
+    if level not in get_args(Level):
+        raise SettingError(f"there is no level {level!r}; there are {', '.join(get_args(Level))}")
+    counter = counting.count_characters(texts) if level == "characters" else counting.count_words(texts, lowercase)
+    return Vocabulary(level, counter.kept(room, min_count), lowercase=lowercase, notes=counter.notes())
+
+
+def _character_table(tokens: Sequence[str]) -> Ids:
+    """code point -> id (4.5 MB)."""
+    table = np.full(0x110000, Vocabulary.unknown, np.int32)
+    for at, character in enumerate(tokens, len(MARKS)):
+        table[ord(character)] = at
+    return table

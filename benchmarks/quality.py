@@ -1,0 +1,151 @@
+"""How good a run becomes by the command line, its defaults and a time budget: one set, seeds 0, 1 and 2.
+
+    RECURRA_DATA=FOLDER python benchmarks/quality.py NAME [--part select]     --list names the sets
+
+Every choice (weights, settings, defaults) is made on the select part; the report part is only reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from common import CACHE, add_options, alone, data_folder, record, recurra, say, stop
+from sets import SETS, Parts, Set
+
+TOLERANCE = 0.05  # of the time budget
+
+
+def table() -> str:
+    """The sets, a line each."""
+    lines = [f"{'name':<12} {'task':<9} {'minutes':>7}  targets"]
+    for item in SETS.values():
+        lines.append(f"{item.name:<12} {item.task:<9} {item.minutes:>7g}  {', '.join(map(str, item.targets))}")
+    return "\n".join(lines)
+
+
+def facts(run: Path) -> dict[str, Any]:
+    """What a run wrote down about itself: steps, threads, share of padding, whether it streams."""
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    known = {**config.get("resolved", {}), **metrics}
+    return {name: known.get(name) for name in ("steps", "threads", "padding", "streams")}
+
+
+def one_seed(item: Set, parts: Parts, seed: int, options: argparse.Namespace, run: Path) -> dict[str, Any]:
+    """Train by the command line, then judge; figures and facts of one seed."""
+    words: list[object] = ["train", item.task, parts["train"], "--valid", parts["select"], "--out", run]
+    words += ["--max-minutes", options.minutes, "--seed", seed]
+    if options.cell:
+        words += ["--cell", options.cell]
+    for pair in options.set:
+        words += ["--set", pair]
+    begin = time.monotonic()
+    recurra(*words)
+    seconds = time.monotonic() - begin
+    figures = item.judge(run, parts, options.part)
+    return {
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "of_budget": seconds / (60 * options.minutes),
+        **facts(run),
+        "figures": figures,
+    }
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation, as text."""
+    return f"{statistics.fmean(values):.4f} ± {statistics.stdev(values):.4f}" if len(values) > 1 else f"{values[0]:.4f}"
+
+
+def show(item: Set, results: Sequence[Mapping[str, Any]]) -> None:
+    """The table of a set: a line a seed, mean and spread, targets."""
+    names = sorted({target.figure: None for target in item.targets} | results[0]["figures"])
+    columns = {name: [result["figures"].get(name, float("nan")) for result in results] for name in names}
+    heads = " ".join(f"{name:>18}" for name in names)
+    print(f"{'seed':>6} {heads} {'steps':>8} {'seconds':>8} {'budget':>7} {'padding':>8}  streams")
+    for index, result in enumerate(results):
+        cells = " ".join(f"{columns[name][index]:>18.4f}" for name in names)
+        padding = "-" if result["padding"] is None else f"{result['padding']:.1%}"
+        time_used = f"{result['seconds']:>8.1f} {result['of_budget']:>7.1%}"
+        print(f"{result['seed']:>6} {cells} {result['steps'] or '-':>8} {time_used} {padding:>8}  {result['streams']}")
+    print(f"{'mean':>6} " + " ".join(f"{spread(columns[name]):>18}" for name in names))
+    for target in item.targets:
+        print(f"target {target}: {'met' if target.met(statistics.fmean(columns[target.figure])) else 'MISSED'}")
+    late = [result["seed"] for result in results if abs(result["of_budget"] - 1) > TOLERANCE]
+    print(f"time within {TOLERANCE:.0%} of the budget: {'yes' if not late else f'NO, seeds {late}'}")
+
+
+@contextmanager
+def runs_folder(keep: Path | None) -> Iterator[Path]:
+    """Where the runs go: the folder to keep them in, or one that is removed afterwards."""
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+    else:
+        with tempfile.TemporaryDirectory(prefix="recurra-quality-") as folder:
+            yield Path(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("name", nargs="?", help="the set: " + ", ".join(SETS))
+    parser.add_argument("--list", action="store_true", help="the sets with tasks, budgets and targets")
+    parser.add_argument("--seeds", help="by default 0,1,2; one seed where the budget is over 30 minutes")
+    parser.add_argument("--minutes", type=float, help="time budget of a run, instead of the set's own")
+    parser.add_argument("--part", choices=["select", "report"], default="report", help="the part to judge on")
+    parser.add_argument("--cell", help="cell, instead of the default")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, instead of the default"
+    )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the run folders here")
+    add_options(parser)
+    options = parser.parse_args()
+    if options.list:
+        print(table())
+        return
+    if options.name not in SETS:
+        stop(
+            f"no set {options.name!r}; there are {', '.join(SETS)}" if options.name else "name a set; --list shows them"
+        )
+    item = SETS[options.name]
+    options.minutes = options.minutes or item.minutes
+    seeds = [int(word) for word in (options.seeds or ("0" if options.minutes > 30 else "0,1,2")).split(",")]
+    data = data_folder()
+    results = []
+    with alone(options.even_if_busy) as watch, runs_folder(options.keep) as folder:
+        parts = item.write(data, CACHE / item.name)
+        for seed in seeds:
+            results.append(one_seed(item, parts, seed, options, folder / f"{item.name}-seed{seed}"))
+            shown = ", ".join(f"{target.figure} {results[-1]['figures'][target.figure]:.4f}" for target in item.targets)
+            say(f"seed {seed}: {shown}")
+        figures = {
+            "set": item.name,
+            "part": options.part,
+            "minutes": options.minutes,
+            "cell": options.cell,
+            "set_options": options.set,
+        }
+        means = {t.figure: statistics.fmean(r["figures"][t.figure] for r in results) for t in item.targets}
+        targets = {str(target): target.met(means[target.figure]) for target in item.targets}
+        record(
+            "quality",
+            {**figures, "mean": means, "targets": targets, "seeds": results},
+            watch=watch,
+            steps=[result["steps"] for result in results],
+            threads=results[0]["threads"],
+        )
+    print(f"{item.name} ({item.task}, {options.minutes:g} minutes, {options.part} part)")
+    show(item, results)
+
+
+if __name__ == "__main__":
+    main()

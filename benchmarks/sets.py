@@ -1,0 +1,139 @@
+"""The sets that `quality.py` knows: how each is written into its three parts, trained, judged, and what it must reach.
+
+A new set is a function that writes the parts and a line in `SETS`.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import make_csv
+import poems
+from common import recurra
+from splits import Row, part_of, split, write_parts
+
+Parts = Mapping[str, Path]  # the file of each part: train, select, report
+SAMPLES = 200  # poems to judge
+POEM_LENGTH = 400  # characters asked for, at most; 997 of 1,000 poems are shorter
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure and the value it must reach: `at least` or, with `most`, at most."""
+
+    figure: str
+    value: float
+    most: bool = False
+
+    def met(self, value: float) -> bool:
+        return value <= self.value if self.most else value >= self.value
+
+    def __str__(self) -> str:
+        return f"{self.figure} {'<=' if self.most else '>='} {self.value:g}"
+
+
+def by_command(run: Path, parts: Parts, part: str) -> dict[str, float]:
+    """The figures that `recurra evaluate` gives for a part."""
+    figures = json.loads(recurra("evaluate", run, parts[part], "--json").stdout)
+    return {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
+
+
+@dataclass(frozen=True)
+class Set:
+    """`write` puts the parts of a set (from the data folder) into a folder; `judge` gives the figures of a run."""
+
+    name: str
+    task: str
+    minutes: float
+    targets: tuple[Target, ...]
+    write: Callable[[Path, Path], Parts]
+    judge: Callable[[Path, Parts, str], dict[str, float]] = by_command
+
+
+# --- labelled rows ----------------------------------------------------------------------------------------------------
+
+
+def labelled(read: Callable[[Path], Iterable[Row]], *, unique: bool = False) -> Callable[[Path, Path], Parts]:
+    """A writer for rows (text, label): 80 % train, 10 % select, 10 % report."""
+
+    def write(data: Path, folder: Path) -> Parts:
+        return write_parts(folder, split(read(data), unique=unique))
+
+    return write
+
+
+def imdb(data: Path) -> Iterator[Row]:
+    """25,000 film reviews, positive or negative."""
+    csv.field_size_limit(sys.maxsize)
+    with gzip.open(data / "imdb" / "train.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield row["review"], row["sentiment"]
+
+
+def names(data: Path) -> Iterator[Row]:
+    """Family names of 18 languages; the same name may stand in several."""
+    for path in sorted((data / "names").glob("*.txt")):
+        for line in make_csv.lines(path):
+            yield line, path.stem
+
+
+# --- text for a language model ----------------------------------------------------------------------------------------
+
+
+def shakespeare(data: Path, folder: Path) -> Parts:
+    """One text, cut by place: the last 10 % is reported, the 5 % before it selects."""
+    text = (data / "tinyshakespeare" / "input.txt").read_text(encoding="utf-8")
+    marks = (0, len(text) * 85 // 100, len(text) * 90 // 100, len(text))
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for part, begin, end in zip(("train", "select", "report"), marks, marks[1:], strict=False):
+        paths[part] = folder / f"{part}.txt"
+        paths[part].write_text(text[begin:end], encoding="utf-8")
+    return paths
+
+
+def tang(data: Path, folder: Path) -> Parts:
+    """Tang poems, a paragraph each: 95 % train, 5 % select. What is reported are samples, so there is no third part."""
+    rows = dict.fromkeys(poems.read(data / "chinese_poetry"))
+    parts: dict[str, list[str]] = {"train": [], "select": []}
+    for poem in rows:
+        parts[part_of((poem,), select=0.05, report=0.0)].append(poem)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {part: folder / f"{part}.txt" for part in parts}
+    for part, texts in parts.items():
+        poems.write(paths[part], texts)
+    return paths
+
+
+def judge_poems(run: Path, parts: Parts, part: str) -> dict[str, float]:
+    """200 samples at temperature 0.8 from the Python interface; select and report use samples of their own."""
+    import recurra as package
+
+    model = package.load(run)
+    first = 0 if part == "report" else 10_000
+    samples = [
+        poems.first_poem(model.generate(length=POEM_LENGTH, temperature=0.8, seed=first + index), POEM_LENGTH)
+        for index in range(SAMPLES)
+    ]
+    (run / f"samples-{part}.txt").write_text("\n\n".join(samples) + "\n", encoding="utf-8")
+    training = (parts[name].read_text(encoding="utf-8") for name in ("train", "select"))
+    return poems.judge(samples, training)
+
+
+SETS = {
+    item.name: item
+    for item in (
+        Set("imdb", "classify", 20, (Target("accuracy", 0.89),), labelled(imdb)),
+        Set("names", "classify", 5, (Target("accuracy", 0.81), Target("macro_f1", 0.44)), labelled(names, unique=True)),
+        Set("rt_polarity", "classify", 5, (Target("accuracy", 0.75),), labelled(make_csv.rt_polarity)),
+        Set("trec", "classify", 5, (Target("accuracy", 0.88),), labelled(make_csv.trec)),
+        Set("shakespeare", "language", 20, (Target("loss", 1.55, most=True),), shakespeare),
+        Set("tang", "language", 10, (Target("regular", 0.85), Target("copied", 0.02, most=True)), tang, judge_poems),
+    )
+}

@@ -1,0 +1,284 @@
+"""The measuring rules: splits, the check of poems, the lock, the refusal of a busy machine, timing in turns."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import common  # noqa: E402
+import make_csv  # noqa: E402
+import memory  # noqa: E402
+import poems  # noqa: E402
+import sets  # noqa: E402
+import splits  # noqa: E402
+
+ROWS = [(f"text {index}", f"label {index % 3}") for index in range(3000)]
+
+
+# splits
+
+
+def test_parts_are_disjoint_complete_and_of_the_asked_size() -> None:
+    parts = splits.split(ROWS)
+    assert sorted(row for rows in parts.values() for row in rows) == sorted(ROWS)
+    for part, share in (("train", 0.8), ("select", 0.1), ("report", 0.1)):
+        error = 5 * (share * (1 - share) / len(ROWS)) ** 0.5  # five standard deviations of a share of a fair hash
+        assert abs(len(parts[part]) / len(ROWS) - share) < error
+
+
+def test_a_row_keeps_its_part_whatever_stands_around_it() -> None:
+    whole, fewer = splits.split(ROWS), splits.split(ROWS[::-2])
+    for part in splits.PARTS:
+        assert set(fewer[part]) == set(whole[part]) & set(ROWS[::-2])
+
+
+def test_the_hash_is_the_same_on_every_machine() -> None:
+    # worked out once; Python's own hash() would differ between processes
+    assert splits.fraction(("a dull film", "negative")) == 0.48368946491911446
+    assert splits.fraction(("ab", "c")) != splits.fraction(("a", "bc"))
+
+
+def test_no_input_of_the_report_part_teaches_or_selects() -> None:
+    reported = splits.split(ROWS)["report"]
+    # the same inputs again with other labels and another look: these rows fall into any part by their hash
+    copies = [(text.upper().replace(" ", "\n "), f"other {index}") for index, (text, _) in enumerate(ROWS)]
+    parts = splits.split(ROWS + copies)
+    inputs = {part: {splits.normal(text) for text, _ in rows} for part, rows in parts.items()}
+    assert not inputs["report"] & (inputs["train"] | inputs["select"])
+    assert not inputs["select"] & inputs["train"]
+    assert set(reported) <= set(parts["report"])  # the report part itself loses nothing
+    assert len(parts["train"]) < 0.8 * 2 * len(ROWS) - 200  # and rows were dropped
+
+
+def test_unique_drops_equal_rows_but_not_another_label() -> None:
+    rows = [("Abel", "English"), ("Abel", "English"), ("Abel", "Dutch")]
+    assert sum(map(len, splits.split(rows, report=1.0, unique=True).values())) == 2
+    assert sum(map(len, splits.split(rows, report=1.0).values())) == 3
+
+
+def test_parts_are_written_as_csv(tmp_path: Path) -> None:
+    paths = splits.write_parts(tmp_path, {"train": [('two\nlines, "quoted"', "x")], "report": []})
+    with paths["train"].open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == [["text", "label"], ['two\nlines, "quoted"', "x"]]
+
+
+# the sets
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for name, text in {
+        "names/Dutch.txt": "Abel\nAbel\nDe Vries\n",
+        "names/English.txt": "Abel\n\nSmith\n",
+        "rt_polarity/rt-polarity.pos": "good one\u2028still one line\nfine\n",
+        "rt_polarity/rt-polarity.neg": "bad\n",
+        "trec_qc/train.txt": "DESC:manner How did it: begin ?\nABBR:exp What is a CPU ?\n",
+        "tinyshakespeare/input.txt": "".join(chr(ord("a") + index // 100) for index in range(2000)),
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    return tmp_path
+
+
+def test_rows_of_the_sets(data: Path) -> None:
+    assert list(sets.names(data)) == [
+        ("Abel", "Dutch"), ("Abel", "Dutch"), ("De Vries", "Dutch"), ("Abel", "English"), ("Smith", "English")
+    ]  # fmt: skip
+    assert [label for _, label in make_csv.rt_polarity(data)] == ["positive", "positive", "negative"]
+    assert list(make_csv.trec(data)) == [("How did it: begin ?", "DESC"), ("What is a CPU ?", "ABBR")]
+
+
+def test_shakespeare_reports_the_last_tenth(data: Path, tmp_path: Path) -> None:
+    text = (data / "tinyshakespeare" / "input.txt").read_text()
+    parts = {part: path.read_text() for part, path in sets.shakespeare(data, tmp_path / "out").items()}
+    assert parts["train"] + parts["select"] + parts["report"] == text
+    assert parts["report"] == text[1800:] and parts["select"] == text[1700:1800]
+
+
+def test_every_set_has_targets_and_a_budget() -> None:
+    assert set(sets.SETS) == {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang"}
+    assert all(item.targets and item.minutes > 0 for item in sets.SETS.values())
+    at_least, at_most = sets.Target("accuracy", 0.89), sets.Target("loss", 1.55, most=True)
+    assert at_least.met(0.89) and not at_least.met(0.8899) and at_most.met(1.55) and not at_most.met(1.551)
+
+
+# poems
+
+FIVE = "川上風雨來，須臾滿城闕。\n岧嶢青蓮界，蕭條孤興發。"
+SEVEN = "朝辭白帝彩雲間，千里江陵一日還。\n兩岸猿聲啼不住，輕舟已過萬重山。"
+
+
+@pytest.mark.parametrize(
+    ("poem", "expected"),
+    [
+        (FIVE, True),
+        (SEVEN, True),
+        (FIVE.replace("，", "！").replace("。", "？"), True),
+        (FIVE + "\n" + SEVEN, False),  # five here and seven there
+        (FIVE[:-2] + "。", False),  # one character short
+        (FIVE.replace("，", ""), False),  # ten to a line
+        ("川上風雨，須臾滿城。", False),  # all of four
+        ("", False),
+        ("，。", False),
+    ],
+)
+def test_regular(poem: str, expected: bool) -> None:
+    assert poems.regular(poem) is expected
+
+
+def test_a_sample_ends_at_the_blank_line() -> None:
+    assert poems.first_poem(f"\n{FIVE}\n\n{SEVEN}", 400) == FIVE
+    assert poems.first_poem(FIVE, 400) == FIVE
+    cut = FIVE + "\n半句"  # the sample was as long as it could be: its last line is not finished
+    assert poems.first_poem(cut, len(cut)) == FIVE
+    assert poems.first_poem(cut, 400) == cut  # it ended by itself: judged as it is
+
+
+def test_judging_counts_poems_and_lines() -> None:
+    figures = poems.judge([FIVE, "川上風雨來，一二三四。"], [FIVE])
+    assert figures == {"regular": 0.5, "copied": 5 / 6}
+
+
+# the lock
+
+
+def test_the_lock_keeps_a_second_process_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    code = f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\nfrom pathlib import Path\nimport common\n"
+    code += f"with common.lock(Path({str(path)!r})):\n    print('in')"
+    with common.lock(path):
+        pipe = subprocess.PIPE
+        second = subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True)
+        assert second.stderr is not None
+        assert "waiting for its lock" in second.stderr.readline()
+        assert second.poll() is None
+    out, _ = second.communicate(timeout=30)
+    assert out == "in\n" and second.returncode == 0
+
+
+def test_the_lock_is_given_back_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), common.lock(tmp_path / "lock"):
+        _ = 1 / 0
+    done = threading.Event()
+
+    def second() -> None:
+        with common.lock(tmp_path / "lock"):
+            done.set()
+
+    threading.Thread(target=second, daemon=True).start()
+    assert done.wait(10)
+
+
+# who computes
+
+
+def counters(*pairs: tuple[int, int]) -> Callable[[], str]:
+    """A reader of a made-up /proc/stat: (busy, idle) ticks at each call, the last one for ever."""
+    texts = [f"cpu  {busy} 0 0 {idle} 7 0 0 0 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n" for busy, idle in pairs]
+    return lambda: texts.pop(0) if len(texts) > 1 else texts[0]
+
+
+def test_busy_share_counts_all_but_idle_and_waiting() -> None:
+    stat = "cpu  10 20 30 400 50 6 7 8 9 9\n"
+    assert common.jiffies(stat) == (10 + 20 + 30 + 6 + 7 + 8, 10 + 20 + 30 + 400 + 50 + 6 + 7 + 8)
+    assert common.busy_share(0, counters((100, 1000), (120, 1180))) == pytest.approx(0.1)
+
+
+def test_a_busy_machine_is_refused_with_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    busy = counters((0, 0), (50, 50))
+    with pytest.raises(SystemExit) as stopped, common.alone(seconds=0, read=busy, path=tmp_path / "lock"):
+        pytest.fail("went on")
+    assert stopped.value.code == 2
+    assert "50% of the cores" in capsys.readouterr().err
+
+
+def test_even_if_busy_goes_on_and_is_recorded(tmp_path: Path) -> None:
+    busy = counters((0, 0), (50, 50))
+    with common.alone(True, seconds=0, read=busy, path=tmp_path / "lock") as watch:
+        line = common.record("x", {"y": 1}, watch=watch, folder=tmp_path)
+    assert line["alone"] is False and line["busy_before"] == 0.5
+    assert json.loads((tmp_path / "x.jsonl").read_text()) == line
+
+
+@pytest.mark.parametrize(("later", "alone"), [((0, 10_000), True), ((9_000, 10_000), False)])
+def test_others_who_start_later_are_seen(tmp_path: Path, later: tuple[int, int], alone: bool) -> None:
+    quiet = counters((0, 0), (0, 100), (0, 100), later)
+    with common.alone(seconds=0, read=quiet, path=tmp_path / "lock") as watch:
+        assert watch.alone is alone
+
+
+def test_own_work_is_not_somebody_elses() -> None:
+    begin, watch = common.own_seconds(), common.Watch(0.0, counters((0, 0), (100, 900)))
+    while common.own_seconds() < begin + 0.2:
+        pass
+    others = watch.others()
+    ticks = 100 / 1000
+    assert others is not None and others < ticks  # less than all that was busy: ours is taken off
+
+
+def test_the_data_folder_must_be_named_and_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("RECURRA_DATA", raising=False)
+    with pytest.raises(SystemExit):
+        common.data_folder()
+    monkeypatch.setenv("RECURRA_DATA", str(tmp_path / "none"))
+    with pytest.raises(SystemExit):
+        common.data_folder()
+    monkeypatch.setenv("RECURRA_DATA", str(tmp_path))
+    assert common.data_folder() == tmp_path.resolve()
+
+
+# timing
+
+
+def test_interleave_takes_turns_and_pairs() -> None:
+    now, order = [0.0], []
+
+    def work(name: str, seconds: float) -> Callable[[], None]:
+        def run() -> None:
+            order.append(name)
+            now[0] += seconds * (1 + len(order) // 4)  # the machine gets slower
+
+        return run
+
+    times = common.interleave({"a": work("a", 3.0), "b": work("b", 2.0)}, rounds=4, warm=0, clock=lambda: now[0])
+    assert "".join(order) == "abbaabba"
+    assert times.ratio("a", "b") == pytest.approx(1.5, rel=0.4) and times.median("a") > times.median("b")
+
+
+# memory
+
+
+def test_the_vocabulary_grows_with_the_copies_and_no_row_repeats(tmp_path: Path) -> None:
+    rows = [("the film was the film", "a")] * 9 + [("a zyzzyva, the Film", "b")]
+    splits.write_csv(tmp_path / "small.csv", rows)
+    memory.enlarge(tmp_path / "small.csv", tmp_path / "large.csv", 30)
+    with (tmp_path / "large.csv").open(encoding="utf-8", newline="") as file:
+        columns, *large = csv.reader(file)
+    assert columns == ["text", "label"] and len(large) == 300
+    words = {word for text, _ in large for word in memory.WORD.findall(text)}
+    assert len({word for word in words if word.startswith("zyzzyva")}) == 30
+    assert {"the", "film", "Film"} <= words
+    assert len(set(map(tuple, large))) == 60  # two different rows a copy, as in the small file
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells anonymous memory, in /proc")
+def test_anonymous_memory_counts_children() -> None:
+    code = "import sys; block = bytearray(b'x' * 50_000_000); print('ready', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None and child.stdin is not None
+        child.stdout.readline()
+        assert 50e6 < memory.rss_anon(child.pid) < 150e6
+        assert memory.rss_anon(os.getpid()) >= memory.rss_anon(child.pid) + 10e6  # our own comes on top
+        child.stdin.close()
+    assert memory.rss_anon(child.pid) == 0

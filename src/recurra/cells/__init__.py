@@ -1,6 +1,7 @@
 """The recurrences, one a file, and their registry.
 
-`get("lstm")`, `get(LSTM)` and `get(LSTM())` are the same cell. A class or an instance needs no registration; a name does.
+`get("lstm")`, `get(LSTM)` and `get(LSTM())` are the same cell. A name needs registration, a class or an instance
+does not.
 """
 
 from __future__ import annotations

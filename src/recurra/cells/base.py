@@ -73,7 +73,7 @@ class Cell(ABC):
 
     @abstractmethod
     def project(self, x: Tensor, params: Params) -> Tensor:
-        """What the step needs of the input, for all time at once: (..., I) -> (..., G*H); `x` itself if it needs that."""
+        """What the step needs of the input, for all time at once: (..., I) -> (..., G*H); or `x` itself."""
 
     @abstractmethod
     def step(self, projected: Tensor, state: Any, params: Params) -> tuple[Tensor, ...]:

@@ -45,15 +45,13 @@ class Recurrent(Stack):
         if dropout and num_layers == 1:
             raise CallError(f"dropout is {dropout}, which acts between layers, and num_layers is 1; leave one of them")
         of: Any = cells.get(cell)
-        super().__init__(
-            of, input_size, hidden_size, num_layers, bias, bidirectional, dropout, backend, device, dtype
-        )
+        super().__init__(of, input_size, hidden_size, num_layers, bias, bidirectional, dropout, backend, device, dtype)
 
     def extra_repr(self) -> str:
         return f"{self.cell}, {super().extra_repr()}"
 
     def forward(self, x: Tensor, state: State | None = None, *, lengths: Lengths = None) -> tuple[Tensor, State]:
-        """x (B, T, I), the first state (None: zeros), lengths (B,) -> y (B, T, D*H), the state after each row's last step.
+        """x (B, T, I), first state (None: zeros), lengths (B,) -> y (B, T, D*H), the state after each row's last step.
 
         y is zero past each row's length. A row of length 0 keeps its first state. With lengths on a GPU their check
         waits for it; keep them on the CPU. Raises CallError when shapes, dtypes or lengths do not fit.

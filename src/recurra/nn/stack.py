@@ -85,7 +85,7 @@ class Stack(torch.nn.Module):
         return {name: value for name, value in self.__dict__.items() if name not in ("_operator", "_inits")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._operator = ops.operator_of(self.cell)
         self._inits = {}
         for k, names in enumerate(self._names):
@@ -112,7 +112,7 @@ class Stack(torch.nn.Module):
             raise CallError(f"lengths has shape {tuple(lengths.shape)}; wanted (B,) with B = {x.shape[0]}, as x has it")
         kept: Tensor | None = lengths
         if not torch.compiler.is_compiling() and not ops.traced(x):
-            kept = ops.check_lengths(lengths, x.shape[0], x.shape[1])  # a traced graph checks when it runs
+            kept = ops.check_lengths(lengths, x.shape[1])  # a traced graph checks when it runs
         return None if kept is None else kept.to(x.device, torch.int64)
 
     def _call(self, k: int, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> ops.Call:
@@ -120,7 +120,7 @@ class Stack(torch.nn.Module):
         return ops.Call(self.cell, x, lengths, state, weights, self.hidden_size, self.bias, self.bidirectional)
 
     def _run(self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """x (B, T, I), checked lengths, the first state in the order of `_state_names` or empty -> y, the last state."""
+        """x (B, T, I), checked lengths, first state in the order of `_state_names` or empty -> y, last state."""
         last: list[Tensor] = []
         parts = len(state) // self.num_layers
         for k in range(self.num_layers):

@@ -25,7 +25,7 @@ def check_name(name: str) -> str:
 
 
 def choose(call: Call, name: str) -> Backend:
-    """The back end that runs `call`: with "auto" the first that can, else the one named, or BackendError with why not."""
+    """The back end that runs `call`: with "auto" the first that can, else the one named. BackendError says why not."""
     if name == "auto":
         return next(backend for backend in BACKENDS if backend.refuses(call) is None)
     check_name(name)

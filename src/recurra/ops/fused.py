@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, _VF
+from torch import _VF, Tensor
 
 from ..cells import GRU, LSTM, RNN, Cell
 from .call import Backend, Call, note

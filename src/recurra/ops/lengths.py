@@ -20,12 +20,12 @@ def traced(x: Tensor) -> bool:
     )
 
 
-def check_lengths(lengths: Tensor | None, B: int, T: int) -> Tensor | None:
+def check_lengths(lengths: Tensor, T: int) -> Tensor | None:
     """(B,) integers in 0..T -> the same, or None when every row is T long; CallError when they cannot be lengths.
 
     Looks at the values: with lengths on a GPU this waits for it, with lengths on the CPU it costs nothing.
     """
-    if lengths is None or lengths.numel() == 0:
+    if lengths.numel() == 0:
         return None
     shortest, longest = (int(bound) for bound in torch.aminmax(lengths))
     if shortest < 0 or longest > T:

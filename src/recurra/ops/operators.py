@@ -25,7 +25,7 @@ _ARGUMENTS = (
     "Tensor x, Tensor? lengths, Tensor[] state, Tensor[] weights, "
     "int hidden_size, bool bias, bool bidirectional, str options, str backend"
 )
-_library = torch.library.Library("recurra", "DEF")
+_library: Any = torch.library.Library("recurra", "DEF")  # type: ignore[no-untyped-call]
 
 
 def options_of(cell: Cell) -> str:
@@ -63,11 +63,11 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
     ) -> Call:
         return Call(cell_with(options), x, lengths, state, weights, hidden_size, bias, bidirectional)
 
-    def checked(*args: Any) -> list[Tensor]:
-        *rest, backend = args
-        call = call_of(*rest)
-        lengths = check_lengths(call.lengths, *call.x.shape[:2])
-        return execute(call._replace(lengths=lengths), backend)
+    def eager(*args: Any) -> list[Tensor]:
+        call = call_of(*args[:-1])
+        if call.lengths is not None and call.lengths.is_cpu:  # on a GPU looking would wait; the layer has looked
+            call = call._replace(lengths=check_lengths(call.lengths, call.x.shape[1]))
+        return execute(call, args[-1])
 
     def fake(*args: Any) -> list[Tensor]:
         call = call_of(*args[:-1])
@@ -79,11 +79,11 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
     def forward(*args: Any) -> list[Tensor]:
         x, lengths, state, weights, *rest = args
         if traced(x):
-            outputs: tuple[Tensor, ...] = _Traced.apply(  # type: ignore[no-untyped-call]
+            outputs: tuple[Tensor, ...] = _Traced.apply(
                 operator, backward_operator, lengths, len(state), rest, x, *state, *weights
             )
             return list(outputs)
-        return execute(call_of(*args[:-1]), rest[-1])
+        return eager(*args)
 
     def backward(grads: Sequence[Tensor], *args: Any) -> list[Tensor]:
         x, lengths, state, weights, *rest = args
@@ -93,7 +93,7 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
         inputs = [t.detach().requires_grad_() for t in (x, *state, *weights)]
         x, state, weights = inputs[0], inputs[1 : len(state) + 1], inputs[len(state) + 1 :]
         with torch.enable_grad():
-            outputs = checked(x, lengths, state, weights, *rest)
+            outputs = eager(x, lengths, state, weights, *rest)
             pairs = [(y, grad) for y, grad in zip(outputs, grads, strict=True) if y.requires_grad]
             return _grads(pairs, inputs)
 
@@ -101,12 +101,12 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
         x, _, state, weights, *_ = args
         return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in (x, *state, *weights)]
 
-    for op, arguments, eager, autograd, shapes in (
-        (name, _ARGUMENTS, checked, forward, fake),
+    for op, arguments, plain, autograd, shapes in (
+        (name, _ARGUMENTS, eager, forward, fake),
         (f"{name}_backward", f"Tensor[] grads, {_ARGUMENTS}", backward, backward, fake_backward),
     ):
         _library.define(f"{op}({arguments}) -> Tensor[]", tags=(torch.Tag.pt2_compliant_tag,))
-        _library.impl(op, eager, "CompositeExplicitAutograd")
+        _library.impl(op, plain, "CompositeExplicitAutograd")
         _library.impl(op, autograd, "Autograd")
         torch.library.register_fake(f"recurra::{op}", shapes, lib=_library)
     operator = getattr(torch.ops.recurra, name).default

@@ -44,5 +44,5 @@ class _ReverseRows(torch.autograd.Function):
 
 def reverse_rows(x: Tensor, index: Tensor) -> Tensor:
     """x (T, B, F) with each row reversed by its own length; `index` from `reversal`."""
-    reversed_rows: Tensor = _ReverseRows.apply(x, index)  # type: ignore[no-untyped-call]
+    reversed_rows: Tensor = _ReverseRows.apply(x, index)
     return reversed_rows

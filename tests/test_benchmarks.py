@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,17 +155,18 @@ def test_judging_counts_poems_and_lines() -> None:
 
 
 def test_the_lock_keeps_a_second_process_waiting(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
+    path, free = tmp_path / "lock", tmp_path / "free"
     code = f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\nfrom pathlib import Path\nimport common\n"
-    code += f"with common.lock(Path({str(path)!r})):\n    print('in')"
+    code += f"with common.lock(Path({str(path)!r})):\n    print(Path({str(free)!r}).exists())"
     with common.lock(path):
         pipe = subprocess.PIPE
         second = subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True)
         assert second.stderr is not None
         assert "waiting for its lock" in second.stderr.readline()
-        assert second.poll() is None
+        time.sleep(0.2)  # for one that does not wait to show itself; one that waits passes after any time
+        free.touch()
     out, _ = second.communicate(timeout=30)
-    assert out == "in\n" and second.returncode == 0
+    assert out == "True\n" and second.returncode == 0
 
 
 def test_the_lock_is_given_back_after_an_error(tmp_path: Path) -> None:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from recurra.data.rows import Source
 from recurra.errors import DataError
 
-TEXT_NAMES = ("text", "review", "sentence", "content", "body", "comment", "message", "question", "utterance", "tweet",
-              "document", "description", "name", "title", "source", "input", "文本", "内容", "句子", "评论")  # fmt: skip
-LABEL_NAMES = ("label", "class", "category", "sentiment", "intent", "target", "topic", "type", "tag", "language", "lang",
-               "polarity", "genre", "species", "y", "output", "标签", "类别", "分类", "情感")  # fmt: skip
+TEXT_NAMES = (
+    *("text", "review", "sentence", "content", "body", "comment", "message", "question", "utterance", "tweet"),
+    *("document", "description", "name", "title", "source", "input", "文本", "内容", "句子", "评论"),
+)
+LABEL_NAMES = (
+    *("label", "class", "category", "sentiment", "intent", "target", "topic", "type", "tag", "language", "lang"),
+    *("polarity", "genre", "species", "y", "output", "标签", "类别", "分类", "情感"),
+)
 NUMBER_NAMES = ("number", "value", "rating", "score", "target", "stars", "price", "y", "label", "数值", "评分")
 
 
@@ -102,5 +107,5 @@ def _like_number(cells: list[str]) -> float:
     if _share_of_numbers(cells) < 0.99:
         return 0.0
     values = [value for cell in cells if (value := number(cell)) is not None]
-    counts_rows = len(values) > 2 and all(b - a == 1 for a, b in zip(values, values[1:], strict=False))
+    counts_rows = len(values) > 2 and all(b - a == 1 for a, b in pairwise(values))
     return 0.0 if counts_rows or not values else 1.0

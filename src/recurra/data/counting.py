@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from tokenizers import Tokenizer, models, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from recurra.data.words import clean, piece_cutter, word_cutter, word_normalizer
 from recurra.errors import SettingError
+
+Merges = list[tuple[str, str]]
 
 MOST_COUNTED = 300_000  # entries of the counter before the rare ones are dropped
 SAMPLE = 20_000_000  # characters that subwords are learnt from
@@ -44,7 +47,7 @@ class LossyCounter:
     def notes(self) -> list[str]:
         if not self.dropped:
             return []
-        return [f"rare tokens were dropped while counting ({self.dropped:,} times); a count may be {self.missed:,} short"]
+        return [f"rare tokens were dropped while counting ({self.dropped:,}); a count may be {self.missed:,} short"]
 
     def kept(self, size: int | None, min_count: int) -> list[str]:
         """The tokens by falling count, then by themselves."""
@@ -68,7 +71,7 @@ def count_words(texts: Iterable[str], lowercase: bool) -> LossyCounter:
     return counter
 
 
-def learn_subwords(texts: Iterable[str], size: int, min_count: int) -> tuple[dict[str, int], list[tuple[str, str]], list[str]]:
+def learn_subwords(texts: Iterable[str], size: int, min_count: int) -> tuple[dict[str, int], Merges, list[str]]:
     """Byte-level BPE (Sennrich et al. 2016, arXiv:1508.07909): token -> id from 0, the merges in order, notes."""
     if size < 256:
         raise SettingError(f"a subword vocabulary needs at least 259 entries (256 bytes and 3 marks), not {size + 3}")
@@ -76,20 +79,16 @@ def learn_subwords(texts: Iterable[str], size: int, min_count: int) -> tuple[dic
     tokenizer.pre_tokenizer = piece_cutter()
     sample, share = _sample(texts)
     trainer = trainers.BpeTrainer(
-        vocab_size=size, min_frequency=max(2, min_count), show_progress=False, initial_alphabet=_alphabet(), special_tokens=[]
+        vocab_size=size,
+        min_frequency=max(2, min_count),
+        show_progress=False,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        special_tokens=[],  # the library would look for them in every text
     )
     tokenizer.train_from_iterator(sample, trainer)
-    import json
-
     model = json.loads(tokenizer.to_str())["model"]
     notes = [] if share == 1 else [f"subwords were learnt from a sample, about 1/{round(1 / share)} of the text"]
     return model["vocab"], [tuple(pair) for pair in model["merges"]], notes
-
-
-def _alphabet() -> list[str]:
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    return sorted(ByteLevel.alphabet())
 
 
 def _sample(texts: Iterable[str]) -> tuple[list[str], float]:

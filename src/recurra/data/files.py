@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from recurra.errors import DataError
 
@@ -22,7 +23,7 @@ _READ_ERRORS = (OSError, EOFError, zlib.error)
 
 
 def suffixes(path: Path) -> tuple[str, bool]:
-    """The suffix that decides the format, in lower case, and whether the file is gzipped: `a.CSV.gz` -> (".csv", True)."""
+    """The lower-case suffix that decides the format, and whether the file is gzipped: `a.CSV.gz` -> (".csv", True)."""
     if path.suffix.lower() == ".gz":
         return path.with_suffix("").suffix.lower(), True
     return path.suffix.lower(), False
@@ -43,8 +44,8 @@ def check_file(path: Path) -> None:
             raise DataError("the file is empty", file=path)
 
 
-def open_binary(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path, "rb") if suffixes(path)[1] else path.open("rb")
+def open_binary(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path, "rb") if suffixes(path)[1] else path.open("rb"))
 
 
 def open_lines(path: Path, encoding: str, newline: str | None) -> io.TextIOWrapper:
@@ -70,8 +71,10 @@ def wrong_characters(text: str, encoding: str) -> str | None:
         return None
     if found[0] == "\0":
         return "a NUL byte; is this a text file? (UTF-16 text needs data.encoding=utf-16)"
-    return f"byte 0x{ord(found[0]) - 0xDC00:02x} is not {encoding}; save the file as UTF-8 or name its encoding " \
-        "(data.encoding=gb18030, latin-1, ...)"
+    if not "\udc80" <= found[0] <= "\udcff":
+        return "half a character (a lone surrogate)"
+    byte = ord(found[0]) - 0xDC00
+    return f"byte 0x{byte:02x} is not {encoding}; save it as UTF-8 or name its encoding (data.encoding=gb18030, ...)"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A folder whose names are the classes: `Chinese.txt`, `Czech.txt` (an example a line), or `pos/1.txt` (an example a file)."""
+"""A folder whose names are the classes: `Czech.txt` (an example a line), or `positive/1.txt` (an example a file)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _LARGEST_EXAMPLE = 1 << 24  # characters of one file that is one example
 
 def text_files(folder: Path) -> list[Path]:
     """The .txt and .txt.gz files directly in `folder`, by name; hidden ones are left out."""
-    return sorted(p for p in folder.iterdir() if p.is_file() and suffixes(p)[0] == ".txt" and not p.name.startswith("."))
+    files = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return sorted(p for p in files if suffixes(p)[0] == ".txt")
 
 
 class ClassFolder(Source):
@@ -35,11 +36,10 @@ class ClassFolder(Source):
             flat = [(path, bare_name(path), False) for path in text_files(self.path)]
             deep = [(path, folder.name, True) for folder in inside for path in text_files(folder)]
         if flat and deep:
-            raise DataError(
-                f"both .txt files and folders of .txt files ({flat[0][0].name}, {deep[0][1]}/); keep one kind", file=self.path
-            )
+            both = f"{flat[0][0].name}, {deep[0][1]}/"
+            raise DataError(f"both .txt files and folders of .txt files ({both}); keep one kind", file=self.path)
         if not flat and not deep:
-            raise DataError("there are no .txt files in this folder; each one is a class, an example a line", file=self.path)
+            raise DataError("no .txt files in this folder; each is a class, with an example a line", file=self.path)
         return flat or deep
 
     def _read(self) -> Iterator[Row | DataError]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ class Hub(Source):
     @cached_property
     def _set(self) -> Any:
         try:
-            import datasets
+            datasets: Any = import_module("datasets")
         except ImportError:
-            raise DataError("reading from the hub needs a library: pip install 'recurra[hub]'", file=self.path) from None
+            raise DataError("the hub needs another library: pip install 'recurra[hub]'", file=self.path) from None
         try:
             return datasets.load_dataset(self._hub_name, split="train", streaming=True)
         except Exception as error:  # the library raises dozens of kinds: network, permission, names

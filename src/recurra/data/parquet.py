@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import IO, Any
 
-import pyarrow
-import pyarrow.parquet
+import pyarrow  # type: ignore[import-untyped]
+import pyarrow.parquet  # type: ignore[import-untyped]
 
 from recurra.data.files import open_binary, reading, suffixes
 from recurra.data.rows import Row, Source
@@ -32,7 +32,7 @@ class Parquet(Source):
         with reading(self.path):
             stream: IO[bytes] | None = None
             if suffixes(self.path)[1]:  # Parquet is read from its end, so a gzipped one is unpacked on disk first
-                stream = tempfile.TemporaryFile()
+                stream = tempfile.TemporaryFile()  # noqa: SIM115  closed below
                 with open_binary(self.path) as packed:
                     shutil.copyfileobj(packed, stream)
                 stream.seek(0)

@@ -32,7 +32,8 @@ class DataReport:
         if not values.size:
             return {}
         median, high = np.quantile(values, [0.5, 0.95])
-        return {"mean": float(values.mean()), "median": float(median), "p95": float(high), "longest": float(values.max())}
+        mean, longest = float(values.mean()), float(values.max())
+        return {"mean": mean, "median": float(median), "p95": float(high), "longest": longest}
 
     def lines(self) -> list[str]:
         """The report: rows, classes, and what was skipped, a line each; nothing is said of what is not there."""

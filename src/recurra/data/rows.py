@@ -17,7 +17,7 @@ _PLACES = 5  # broken rows whose message is kept
 
 @dataclass(slots=True)
 class Row:
-    """One row of data. `number` counts rows of data from 1; `line` is the line of the file it begins on, if it has lines."""
+    """One row. `number` counts rows of data from 1; `line` is the line of the file it begins on, if it has lines."""
 
     number: int
     values: dict[str, Any]
@@ -72,8 +72,9 @@ class Source(ABC):
                 if len(broken.places) < _PLACES:
                     broken.places.append(str(row))
         if not found:
-            what = f"all {broken.count} rows are broken: {broken.places[0]}" if broken.count else "there are no rows of data"
-            raise DataError(what, file=self.path)
+            if broken.count:
+                raise DataError(f"all {broken.count:,} rows are broken; the first: {broken.places[0]}")
+            raise DataError("there are no rows of data", file=self.path)
 
     def look(self) -> list[Row]:
         """The first 1,000 rows, read once and kept."""

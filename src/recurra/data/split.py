@@ -19,7 +19,8 @@ from recurra.errors import SettingError
 def digest(key: bytes | str, salt: str = "") -> int:
     """64 bits of BLAKE2b (RFC 7693) of `key`; another `salt` gives independent bits."""
     data = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=salt.encode()[:64]).digest(), "little")
+    key_bytes = hashlib.sha256(salt.encode()).digest() if salt else b""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=key_bytes).digest(), "little")
 
 
 def part_of(key: bytes | str, shares: Mapping[str, float], salt: str = "") -> str:

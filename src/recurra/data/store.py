@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +32,7 @@ _DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64", "uint8")
 
 @dataclass(frozen=True)
 class _Field:
-    """`dtype` (a number a row), `ragged:dtype` (a row of T numbers) or `ragged:dtype:WIDTH` (T steps of WIDTH numbers)."""
+    """`dtype`: a number a row; `ragged:dtype`: T numbers a row; `ragged:dtype:WIDTH`: T steps of WIDTH numbers."""
 
     name: str
     spec: str
@@ -41,7 +42,7 @@ class _Field:
         kind = parts[1:] if parts[0] == "ragged" else parts
         sized = len(kind) == 2 and parts[0] == "ragged" and kind[1].isdecimal() and int(kind[1]) > 0
         if not (kind and kind[0] in _DTYPES and (len(kind) == 1 or sized)) or not self.name.isidentifier():
-            raise CallError(f"store field {self.name!r}: {self.spec!r} is not DTYPE, ragged:DTYPE or ragged:DTYPE:WIDTH")
+            raise CallError(f"store field {self.name!r}: {self.spec!r} is not DTYPE or ragged:DTYPE[:WIDTH]")
 
     @property
     def ragged(self) -> bool:
@@ -59,7 +60,7 @@ class _Field:
 
 
 class StoreWriter:
-    """Appends rows; memory stays below a few MB. Use it in a `with`, or call `close`; an error leaves nothing behind."""
+    """Appends rows in a few MB of memory. Use it in a `with`, or call `close`; an error leaves nothing behind."""
 
     def __init__(self, folder: Path, fields: Mapping[str, str]) -> None:
         self.folder = Path(folder)
@@ -115,7 +116,8 @@ class StoreWriter:
         """Complete the store, put it in the place of an older one, and open it."""
         for file in self._files:
             self._flush(file)
-        header = {"format": _FORMAT, "rows": self._rows, "fields": {f.name: f.spec for f in self._fields}, "steps": self._steps}
+        fields = {field.name: field.spec for field in self._fields}
+        header = {"format": _FORMAT, "rows": self._rows, "fields": fields, "steps": self._steps}
         try:
             for stream in self._files.values():
                 stream.close()
@@ -130,10 +132,8 @@ class StoreWriter:
     def abandon(self) -> None:
         """Remove what was written."""
         for stream in self._files.values():
-            try:
+            with suppress(OSError):  # on a full disk the last bytes cannot be written; they are not wanted either
                 stream.close()
-            except OSError:  # a full disk: what is buffered goes nowhere, and nowhere is where it should go
-                pass
         shutil.rmtree(self._part, ignore_errors=True)
 
     def _failed(self, error: OSError) -> DataError:
@@ -144,7 +144,9 @@ class StoreWriter:
     def __enter__(self) -> StoreWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None and self._part.exists():
             self.close()
         else:
@@ -159,7 +161,8 @@ class Store:
         try:
             header = json.loads((self.folder / _HEADER).read_text(encoding="utf-8"))
             if header["format"] > _FORMAT:
-                raise DataError(f"format {header['format']} is newer than this recurra reads ({_FORMAT})", file=self.folder)
+                newer = f"format {header['format']} is newer than this recurra reads ({_FORMAT})"
+                raise DataError(newer, file=self.folder)
             self._rows = int(header["rows"])
             self._fields = {name: _Field(name, spec) for name, spec in header["fields"].items()}
             steps = {name: int(header["steps"][name]) for name in self._fields}
@@ -187,7 +190,8 @@ class Store:
         return np.memmap(path, dtype, "r", shape=shape) if wanted else np.empty(shape, dtype)
 
     def _damaged(self, what: str) -> DataError:
-        return DataError(f"the encoded data is missing or damaged ({what}); remove this folder to encode again", file=self.folder)
+        message = f"the encoded data is missing or damaged ({what}); remove this folder to encode again"
+        return DataError(message, file=self.folder)
 
     def __len__(self) -> int:
         return self._rows
@@ -209,8 +213,10 @@ class Store:
         """All rows of a ragged field after each other, (N,) or (N, WIDTH)."""
         return self._flat[field]
 
-    def ragged(self, field: str, rows: NDArray[np.integer], *, longest: int | None = None) -> tuple[Array, NDArray[np.int64]]:
-        """The given rows, (B, T) or (B, T, WIDTH) padded with 0, and their lengths (B,) int64, cut to `longest` steps."""
+    def ragged(
+        self, field: str, rows: NDArray[np.integer], *, longest: int | None = None
+    ) -> tuple[Array, NDArray[np.int64]]:
+        """The rows, (B, T) or (B, T, WIDTH) padded with 0, and their lengths (B,), cut to `longest` steps."""
         rows = np.asarray(rows, np.int64)
         ends = self._ends[field][rows]
         begins = np.where(rows > 0, self._ends[field][rows - 1], 0) if len(rows) else ends

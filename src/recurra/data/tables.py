@@ -75,9 +75,11 @@ def _unquote(cell: str) -> str:
 
 
 class Delimited(Source):
-    """CSV (RFC 4180, strict; `;` or a tab where the header has no comma) and TSV (a line a row, quotes are ordinary)."""
+    """CSV (RFC 4180, strict; `;` or a tab where the header has no comma) and TSV (a line a row, no quoting)."""
 
-    def __init__(self, path: Path, name: str, *, format: str, encoding: str = "utf-8", skip_broken: bool = False) -> None:
+    def __init__(
+        self, path: Path, name: str, *, format: str, encoding: str = "utf-8", skip_broken: bool = False
+    ) -> None:
         super().__init__(path, name, encoding=encoding, skip_broken=skip_broken)
         self.format = format
 

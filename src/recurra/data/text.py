@@ -15,7 +15,7 @@ CHUNK = 1 << 16  # characters
 
 
 class TextSource:
-    """`chunks()` streams the text, some 64 Ki characters a piece, line ends as "\\n"; it may be called several times."""
+    """`chunks()` streams the text in pieces of some 64 Ki characters, line ends as "\\n"; it may be called again."""
 
     def __init__(self, name: str, path: Path, files: list[Path], encoding: str,
                  table: Source | None = None, column: str | None = None) -> None:  # fmt: skip

@@ -26,7 +26,7 @@ class CharacterStream:
         self._encode = encode
 
     def push(self, text: str) -> list[int]:
-        return self._encode(text).tolist()
+        return _listed(self._encode(text))
 
     def flush(self) -> list[int]:
         return []
@@ -35,7 +35,7 @@ class CharacterStream:
 class PieceStream:
     """Holds text back up to the last place where it may be parted.
 
-    `cut(text, start)` finds that place, looking only at or after `start`, before which there is none; 0 where there is none.
+    `cut(text, start)` finds that place, or 0; it need not look before `start`, where there is none.
     """
 
     def __init__(self, encode: Encode, cut: Callable[[str, int], int]) -> None:
@@ -47,8 +47,12 @@ class PieceStream:
         self._waiting += text
         at = self._cut(self._waiting, looked)
         ready, self._waiting = self._waiting[:at], self._waiting[at:]
-        return self._encode(ready).tolist() if ready else []
+        return _listed(self._encode(ready)) if ready else []
 
     def flush(self) -> list[int]:
         ready, self._waiting = self._waiting, ""
-        return self._encode(ready).tolist() if ready else []
+        return _listed(self._encode(ready)) if ready else []
+
+
+def _listed(ids: NDArray[np.int32]) -> list[int]:
+    return [int(i) for i in ids]

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,16 @@ from tokenizers import Tokenizer, models
 
 from recurra.data import counting
 from recurra.data.tokenstream import CharacterStream, PieceStream, TokenStream
-from recurra.data.words import clean, join, piece_cut, piece_cutter, piece_decoder, word_cut, word_cutter, word_normalizer
+from recurra.data.words import (
+    clean,
+    join,
+    piece_cut,
+    piece_cutter,
+    piece_decoder,
+    word_cut,
+    word_cutter,
+    word_normalizer,
+)
 from recurra.errors import RunError, SettingError
 
 Level = Literal["characters", "words", "subwords"]
@@ -36,8 +45,15 @@ class Vocabulary:
 
     pad, unknown, end = 0, 1, 2
 
-    def __init__(self, level: Level, tokens: Sequence[str], *, merges: Sequence[tuple[str, str]] = (), lowercase: bool = False,
-                 notes: Sequence[str] = ()) -> None:  # fmt: skip
+    def __init__(
+        self,
+        level: Level,
+        tokens: Sequence[str],
+        *,
+        merges: Sequence[tuple[str, str]] = (),
+        lowercase: bool = False,
+        notes: Sequence[str] = (),
+    ) -> None:
         if level not in get_args(Level):
             raise SettingError(f"there is no level {level!r}; there are {', '.join(get_args(Level))}")
         self.level: Level = level
@@ -95,7 +111,7 @@ class Vocabulary:
         if self.level == "words":
             return join(words)
         assert self._tokenizer is not None
-        return cast(str, self._tokenizer.decode(wanted, skip_special_tokens=False)).replace(_HIDDEN[1], _UNKNOWN_TEXT)
+        return self._tokenizer.decode(wanted, skip_special_tokens=False).replace(_HIDDEN[1], _UNKNOWN_TEXT)
 
     def stream(self) -> TokenStream:
         """A tokeniser for text that arrives in pieces; equals `encode` of the whole for every cutting."""
@@ -117,7 +133,7 @@ class Vocabulary:
         try:
             record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             if record["format"] > _FORMAT:
-                raise RunError(f"{path}: vocabulary format {record['format']} is newer than this recurra reads ({_FORMAT})")
+                raise RunError(f"{path}: format {record['format']} is newer than this recurra reads ({_FORMAT})")
             tokens = record["tokens"]
             if not all(isinstance(token, str) for token in tokens) or len(set(tokens)) != len(tokens):
                 raise ValueError("tokens")

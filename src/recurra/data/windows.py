@@ -19,7 +19,7 @@ def _check(n: int, batch_size: int, length: int) -> None:
         raise DataError(f"windows need a batch size and a length of at least 1, not {batch_size} and {length}")
     if n < batch_size * length + 1:
         raise DataError(
-            f"{n:,} tokens are too few for {batch_size} windows of {length}; give more text, or a smaller batch or window"
+            f"{n:,} tokens are too few for {batch_size} windows of {length}; give more text or make them smaller"
         )
 
 

@@ -69,7 +69,7 @@ def word_cut(text: str, start: int) -> int:
 
 
 def piece_cut(text: str, start: int) -> int:
-    """The same for subwords: where a piece must end, which is between kinds (blank, Han, other), but not after a blank."""
+    """The same for subwords: between kinds (blank, Han, other), where a piece must end, but not after a blank."""
     for at in range(len(text) - 1, max(start, 1) - 1, -1):
         left, right = _kind(text[at - 1]), _kind(text[at])
         if left != "blank" and left != right:

@@ -1,0 +1,60 @@
+# make demo    installs, then trains on built-in data and shows the result (about two minutes beyond the installing)
+# make test    installs, then checks style and types and runs the tests
+# make lint    style and types alone
+# make bench   the benchmarks; run them with nothing else on the machine
+# make clean   removes what the others made, runs excepted
+
+# The first Python that is 3.11 or newer and can make a virtual environment; PYTHON=... names another.
+ifndef PYTHON
+PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+  $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+endif
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+
+# Real data for tests and benchmarks, where it lies beside the project. Without it they skip, and say so.
+ifneq ($(wildcard ../shared/data/.),)
+RECURRA_DATA ?= $(abspath ../shared/data)
+export RECURRA_DATA
+endif
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "recurra needs Python 3.11 or newer with venv (on Debian: apt-get install python3-venv)." \
+	  "If it is not on the PATH: make PYTHON=/path/to/python3" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is newer than what it was installed from, so installing happens once.
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing into $(VENV) (PyTorch is large: minutes on a slow line)"
+	$(INSTALL) -e '.[sets]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing into $(VENV) (PyTorch is large: minutes on a slow line)"
+	$(INSTALL) -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/recurra demo
+
+# One thread: two processes that share cores would slow each other down many times over.
+test: lint
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit $$?; done
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

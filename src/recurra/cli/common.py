@@ -1,0 +1,49 @@
+"""What several commands share: the option `--import`, the progress on stderr, opening a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..cells import Cell
+    from ..run import Run
+    from ..tasks.base import Task
+    from ..training import Progress
+
+Import = Annotated[
+    list[str] | None,
+    typer.Option("--import", metavar="FILE.py|MODULE", help="Code of your own that the run needs; repeatable."),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, as train leaves it")]
+
+
+def progress() -> Progress:
+    """Lines and bars on stderr; the bars only where that is a terminal."""
+    from ..training.progress import Terminal
+
+    return Terminal()
+
+
+def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[Task]]]:
+    """The cells and tasks of all `--import`s."""
+    cells: list[type[Cell]] = []
+    tasks: list[type[Task]] = []
+    if imports:
+        from ..plugins import load_module_classes
+
+        for source in imports:
+            more_cells, more_tasks = load_module_classes(source)
+            cells += more_cells
+            tasks += more_tasks
+    return cells, tasks
+
+
+def open_run(folder: Path, imports: list[str] | None) -> Run:
+    """Open a run folder with the code that was named for it."""
+    from ..run import load
+
+    cells, tasks = own_classes(imports)
+    return load(folder, cells=cells, tasks=tasks)

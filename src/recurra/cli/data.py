@@ -1,0 +1,46 @@
+"""`recurra data`: the built-in data sets."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ROWS, WIDTH = 4, 96
+
+
+def data(name: Annotated[str | None, typer.Argument(metavar="NAME", help="the set to make and show")] = None) -> None:
+    """List the built-in data sets, or make one and show its first rows."""
+    from ..data import sets
+
+    known = sets.names()
+    if name is None:
+        width = max(map(len, known))
+        for each, line in known.items():
+            print(f"{each:<{width}}  {line}")
+        print("\nrecurra data NAME writes one and shows it; its name is also DATA of recurra train.")
+        return
+    path = sets.make(name)
+    print(f"{name}: {known[name]}")
+    print(path)
+    for line in _first_lines(path):
+        print(f"  {line}")
+    print(_command(name, known[name]))
+
+
+def _first_lines(path: Path) -> list[str]:
+    with path.open(encoding="utf-8") as file:
+        lines = [line.rstrip("\n") for line in itertools.islice(file, ROWS)]
+    return [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines]
+
+
+def _command(name: str, description: str) -> str:
+    """What to type to train on it. A set's description begins with the task that it suits."""
+    from .. import tasks
+
+    task = description.partition(":")[0]
+    if task in tasks.names():
+        return f"train on it:  recurra train {task} {name}"
+    return f"no task of this version takes it by itself ({task}); a task of your own can: train file.py:Class {name}"

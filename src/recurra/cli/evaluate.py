@@ -1,0 +1,26 @@
+"""`recurra evaluate`: the task's metrics of a run on a file."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from .common import Import, RunFolder, open_run, progress
+from .tables import figures
+
+
+def evaluate(
+    run: RunFolder,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set, hf:NAME")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    import_: Import = None,
+) -> None:
+    """Evaluate a run on other data: the task's metrics."""
+    metrics = open_run(run, import_).evaluate(data, progress=progress())
+    if as_json:
+        print(json.dumps(metrics, ensure_ascii=False))
+        return
+    for line in figures(metrics):
+        print(line)

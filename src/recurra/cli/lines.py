@@ -1,0 +1,76 @@
+"""Lines as they arrive: whole lines of a file or of a pipe, in batches of what is there already."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from ..errors import DataError, RunError
+
+CHUNK = 1 << 16  # bytes of one read
+
+
+def open_lines(path: Path) -> BinaryIO:
+    """The bytes of a file of lines, gzip or not. Raises DataError."""
+    if path.is_dir():
+        raise DataError("is a folder; predict reads a file of lines, or a pipe", file=path)
+    if not path.exists():
+        raise DataError("no such file", file=path)
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def batches(stream: Any, *, name: object, encoding: str = "utf-8", size: int = 256) -> Iterator[list[str]]:
+    """Lists of at most `size` lines without their ends. A slow pipe gives what it has; an empty line is a line.
+
+    Raises DataError at bytes that are not text in `encoding`, with the row.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    rest, done = "", 0
+    while True:
+        data = stream.read1(CHUNK)
+        try:
+            text = rest + decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            row = done + rest.count("\n") + error.object[: error.start].count(b"\n") + 1
+            raise DataError(f"is not {encoding} text ({error.reason})", file=name, row=row) from None
+        except (EOFError, OSError) as error:  # a gzip file cut short
+            raise DataError(f"cannot be read ({error})", file=name) from None
+        if done == 0 and not rest:
+            text = text.removeprefix("\ufeff")
+        *lines, rest = text.split("\n")
+        if not data and rest:
+            lines.append(rest)
+        for start in range(0, len(lines), size):
+            part = [line.removesuffix("\r") for line in lines[start : start + size]]
+            done += len(part)
+            yield part
+        if not data:
+            return
+
+
+@contextmanager
+def output(out: Path | None, *, overwrite: bool) -> Iterator[TextIO]:
+    """Standard output, or a file that is written beside `out` and takes its name when all is done.
+
+    Raises RunError where `out` exists and may not be replaced.
+    """
+    if out is None:
+        yield sys.stdout
+        return
+    if out.exists() and not overwrite:
+        raise RunError(f"{out} exists already: name another --out, or add --overwrite")
+    if not out.parent.is_dir():
+        raise RunError(f"{out.parent}: no such folder")
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            yield file
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)

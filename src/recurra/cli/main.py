@@ -1,0 +1,132 @@
+"""The table of commands, and the one place where an exception becomes an exit status.
+
+| status | meaning                                                                             |
+|--------|-------------------------------------------------------------------------------------|
+| 0      | done                                                                                |
+| 1      | training could not go on (one line), or a fault of ours (a traceback, where to report) |
+| 2      | the input was wrong: one or two lines on stderr, what, where and what to do         |
+| 130    | Ctrl-C                                                                              |
+
+Nothing here or in the commands' modules imports torch, numpy or pyarrow before a command runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .. import __version__
+from ..errors import TrainingError, UserError
+from .data import data
+from .demo import demo
+from .evaluate import evaluate
+from .generate import generate
+from .predict import predict
+from .train import TrainCommand, train
+
+LATER = ("inspect", "compare", "export", "serve", "bench", "explain", "selfcheck", "convert")
+ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
+
+
+class Commands(TyperGroup):
+    """Says of a command that is planned that this version does not have it."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in LATER:
+            raise UserError(f"recurra {args[0]}: not in this version ({__version__}); recurra --help lists what is")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Recurrent networks: train one on a file of your own, use it, stream it.",
+    epilog="Start with [bold]recurra demo[/bold], or [bold]recurra train classify FILE.csv[/bold].",
+    rich_markup_mode="rich",
+)
+app.command(cls=TrainCommand)(train)
+app.command()(predict)
+app.command()(evaluate)
+app.command()(generate)
+app.command()(data)
+app.command()(demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"recurra {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _front(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns its exit status."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("recurra", list(arguments)) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as end:
+        return end.exit_code
+    except KeyboardInterrupt as interrupt:
+        return _fail(str(interrupt) or "interrupted", 130)
+    except typer.TyperException as error:  # an unknown option, a missing argument
+        path = getattr(getattr(error, "ctx", None), "command_path", "recurra")
+        return _fail(f"{error.format_message()}\ntry: {path} --help", 2)
+    except UserError as error:
+        return _fail(str(error), 2)
+    except TrainingError as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if line := _environment(error):
+            return _fail(line, 2)
+        traceback.print_exc()
+        return _fail(
+            f"this is a fault in recurra {__version__}, not in your input; "
+            "please report it with the lines above and the command you typed",
+            1,
+        )
+    return 0
+
+
+def _environment(error: Exception) -> str | None:
+    """One line for what the machine, not the program, refuses: a full disk, a folder that may not be written, no memory."""
+    if isinstance(error, OSError) and error.errno in ENVIRONMENT:
+        return f"{error.filename or 'the system'}: {error.strerror}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory: use a smaller --set batch_size=N or hidden_size=N"
+    return None
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"recurra: {message}", file=sys.stderr)
+    return status
+
+
+def main() -> None:
+    """The entry point of the `recurra` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal in another encoding must not break on a foreign letter
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:]))

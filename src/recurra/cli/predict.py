@@ -1,0 +1,110 @@
+"""`recurra predict`: a JSON object for each line of a file or a pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
+
+import typer
+
+from ..errors import DataError, UserError
+from .common import Import, RunFolder, open_run, progress
+from .lines import batches, open_lines, output
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+LINES = (".json", ".jsonl", ".ndjson")  # tables by suffix whose lines are the objects
+
+
+def predict(
+    run: RunFolder,
+    input_: Annotated[
+        str, typer.Argument(metavar="INPUT", help="a file of lines, a CSV, TSV or Parquet table, or - for a pipe")
+    ] = "-",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file; else to the screen.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out if it exists.")] = False,
+    import_: Import = None,
+) -> None:
+    """Predict: one JSON object for each input line.
+
+    A line is plain text, or a JSON object with the fields. Empty lines count. A pipe is answered as it comes:
+    echo "a dull film" | recurra predict runs/reviews
+    """
+    with output(out, overwrite=overwrite) as target:  # a wrong --out is told before anything is loaded
+        loaded = open_run(run, import_)
+        bars = progress() if out is not None or not sys.stdout.isatty() else None
+        count = 0
+        with _quiet(bars, input_) as tick:
+            for examples, first in _examples(loaded, input_):
+                for result in _predict(loaded, examples, input_, first):
+                    target.write(json.dumps(result, ensure_ascii=False) + "\n")
+                target.flush()
+                count += len(examples)
+                tick(len(examples))
+    if count == 0:
+        print(f"recurra: {'the input' if input_ == '-' else input_} is empty: nothing to predict", file=sys.stderr)
+    elif out is not None:
+        print(f"{out}: {count:,} predictions")
+
+
+class _quiet:
+    """A bar that counts lines, for files; nothing for a pipe, whose end nobody knows."""
+
+    def __init__(self, bars: Any, input_: str) -> None:
+        self.context = None if bars is None or input_ == "-" else bars.bar("predicting", None)
+
+    def __enter__(self) -> Any:
+        return self.context.__enter__().advance if self.context else lambda n: None
+
+    def __exit__(self, *error: Any) -> None:
+        if self.context:
+            self.context.__exit__(*error)
+
+
+def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int]]:
+    """Batches of inputs, and the row of the first of each."""
+    row = 1
+    if input_ != "-" and (table := _table(run, input_)) is not None:
+        for part in table:
+            yield part, row
+            row += len(part)
+        return
+    encoding = "utf-8" if input_ == "-" else run.settings.data.encoding
+    stream = cast(BinaryIO, sys.stdin.buffer) if input_ == "-" else open_lines(Path(input_))
+    with stream:
+        for lines in batches(stream, name="standard input" if input_ == "-" else input_, encoding=encoding):
+            yield [run.task.example(line) for line in lines], row
+            row += len(lines)
+
+
+def _table(run: Run, input_: str) -> Iterator[list[Any]] | None:
+    """The values of the input's column, where `input_` is a table and the task is over rows."""
+    from ..data.files import suffixes
+    from ..data.sources import TABLES, open_source
+    from ..tasks.base import chunked
+    from ..tasks.rows import RowTask
+
+    suffix = suffixes(Path(input_))[0]
+    if suffix not in TABLES or suffix in LINES or not isinstance(run.task, RowTask):
+        return None
+    source = open_source(input_, encoding=run.settings.data.encoding)
+    column = run.task.input.find(source, ())
+    return iter(chunked((row.values.get(column) for row in source.rows()), 256))
+
+
+def _predict(run: Run, examples: list[Any], input_: str, first: int) -> list[dict[str, Any]]:
+    """The batch's results; where it fails, the row that is to blame."""
+    try:
+        return run.predict(examples)
+    except UserError as error:
+        for row, example in enumerate(examples, first):
+            try:
+                run.predict([example])
+            except UserError as single:
+                name = "standard input" if input_ == "-" else input_
+                raise DataError(str(single), file=name, row=row) from None
+        raise error

@@ -1,0 +1,42 @@
+"""Figures as text: names and numbers, and a confusion table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+WIDEST = 12  # classes of a confusion table that is shown whole
+
+
+def figures(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Lines: `name  number`, then nested tables."""
+    single = {name: value for name, value in metrics.items() if not isinstance(value, Mapping | list | tuple)}
+    width = max(map(len, single), default=0)
+    for name, value in single.items():
+        yield f"{name:<{width}}  {value:.4f}" if isinstance(value, float) else f"{name:<{width}}  {value}"
+    for name, value in metrics.items():
+        if isinstance(value, Mapping) and {"classes", "table"} <= value.keys():
+            yield ""
+            yield from confusion(list(map(str, value["classes"])), value["table"])
+        elif name not in single:
+            yield f"{name}  {value}"
+
+
+def confusion(classes: list[str], table: list[list[int]]) -> Iterator[str]:
+    """Rows true, columns predicted; of many classes the most frequent mistakes alone."""
+    if len(classes) > WIDEST:
+        mistakes = sorted(
+            ((count, i, k) for i, row in enumerate(table) for k, count in enumerate(row) if i != k and count),
+            key=lambda mistake: (-mistake[0], mistake[1:]),
+        )
+        yield "most frequent mistakes" if mistakes else "no mistakes"
+        for count, i, k in mistakes[:10]:
+            yield f"  {count:>6,}  {classes[i]} taken for {classes[k]}"
+        return
+    yield "true (down), predicted (across)"
+    names = [name if len(name) <= 12 else name[:11] + "…" for name in classes]
+    first = max(map(len, names))
+    widths = [max(len(name), len(f"{max(row[k] for row in table):,}")) for k, name in enumerate(names)]
+    yield "  ".join([" " * first, *(f"{name:>{w}}" for name, w in zip(names, widths, strict=True))])
+    for name, row in zip(names, table, strict=True):
+        yield "  ".join([f"{name:<{first}}", *(f"{count:>{w},}" for count, w in zip(row, widths, strict=True))])

@@ -1,0 +1,162 @@
+"""The flags of `recurra train TASK`: a task's own settings, beyond those every task has, as options of the command."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import typing
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from ..errors import SettingError, near
+from ..plugins import is_spec, load_task
+from ..settings import DataSettings, ModelSettings, TrainingSettings, fields
+
+if typing.TYPE_CHECKING:
+    from ..tasks.base import Task
+
+TASK, FLAGS, STARTED = "recurra.task", "recurra.flags", "recurra.started"
+
+
+def find_task(spec: str) -> type[Task]:
+    """The task of a name or of `file.py:Class`."""
+    if is_spec(spec):
+        return load_task(spec)
+    from .. import tasks
+
+    return tasks.get(spec)
+
+
+def own_fields(task: type[Task]) -> dict[str, Any]:
+    """The settings that this task has and others have not: `name` -> pydantic's field."""
+    common = {"data": DataSettings, "model": ModelSettings, "training": TrainingSettings}
+    return {
+        key.partition(".")[2]: field
+        for key, (group, field) in fields(task).items()
+        if key.partition(".")[2] not in common[group].model_fields
+    }
+
+
+class TrainCommand(TyperCommand):
+    """`train`, which learns more options as soon as it sees which task is asked for."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        started = time.time()  # before torch is imported: reading it counts in --max-minutes
+        task = find_task(spec) if (spec := self._task_named(args)) else None
+        command = super().make_context
+        if task is None:
+            context = command(info_name, args, parent, **extra)
+            context.meta[STARTED] = started
+            return context
+        common, self.params = self.params, [*self.params, *_options(task)]
+        try:
+            context = command(info_name, args, parent, **extra)
+        except typer.TyperException as error:
+            raise _explained(error, task) from None
+        finally:
+            self.params = common
+        flags = {name: context.params.pop(name) for name in own_fields(task)}
+        context.meta[TASK], context.meta[STARTED] = task, started
+        context.meta[FLAGS] = {name: _typed(task, name, value) for name, value in flags.items() if value is not None}
+        return context
+
+    def _task_named(self, args: list[str]) -> str | None:
+        """The first argument that is neither an option nor an option's value."""
+        takes_value = {
+            name: not option.is_flag for option in self.params if isinstance(option, TyperOption) for name in option.opts
+        }
+        rest = iter(args)
+        for arg in rest:
+            if not arg.startswith("-"):
+                return arg
+            if "=" not in arg and takes_value.get(arg, False):
+                next(rest, None)
+        return None
+
+
+def _options(task: type[Task]) -> list[Any]:
+    """Options made from the task's fields, by way of a function that has them as parameters."""
+    parameters = []
+    for name, field in own_fields(task).items():
+        default = "chosen from the data" if field.default is None else f"default {field.default}"
+        option = typer.Option(
+            *_spelt(name, field.annotation),
+            metavar=_metavar(field.annotation),
+            help=f"{field.description or name} ({default})",
+            show_default=False,
+            rich_help_panel=f"Options of {task.name}",
+        )
+        kind = bool if _is_flag(field.annotation) else str
+        annotation = Annotated[kind | None, option]
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+
+    def command(**_: Any) -> None: ...
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    made = typer.main.get_command(app)
+    assert not isinstance(made, TyperGroup)
+    return [option for option in made.params if option.name in own_fields(task)]
+
+
+def _spelt(name: str, annotation: Any) -> list[str]:
+    dashed = name.replace("_", "-")
+    return [f"--{dashed}/--no-{dashed}"] if _is_flag(annotation) else [f"--{dashed}"]
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """`int | None` -> [int]; a Literal stands for itself."""
+    if typing.get_origin(annotation) is None:
+        return [annotation]
+    if typing.get_origin(annotation) is typing.Literal:
+        return [annotation]
+    if args := [arg for arg in typing.get_args(annotation) if arg is not type(None)]:
+        return args
+    return [annotation]
+
+
+def _is_flag(annotation: Any) -> bool:
+    return _kinds(annotation) == [bool]
+
+
+def _metavar(annotation: Any) -> str | None:
+    if _is_flag(annotation):
+        return None
+    words = []
+    for kind in _kinds(annotation):
+        if typing.get_origin(kind) is typing.Literal:
+            words += [str(value) for value in typing.get_args(kind)]
+        else:
+            words.append({int: "N", float: "X", str: "TEXT"}.get(kind, getattr(kind, "__name__", str(kind)).upper()))
+    return "|".join(words)
+
+
+def _typed(task: type[Task], name: str, value: Any) -> Any:
+    """Text stays text where the setting is text (a column named `1`, a level named `on`); the rest is read as YAML."""
+    if isinstance(value, bool):
+        return value
+    import yaml
+
+    for kind in _kinds(own_fields(task)[name].annotation):
+        if kind is str or (typing.get_origin(kind) is typing.Literal and value in typing.get_args(kind)):
+            return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+
+
+def _explained(error: Exception, task: type[Task]) -> Exception:
+    """An unknown option that is a setting by another road, or near to a flag, is told so."""
+    asked = getattr(error, "option_name", None)
+    if asked is None or getattr(error, "possibilities", None):
+        return error
+    name = str(asked).lstrip("-").replace("-", "_")
+    settings = {key.partition(".")[2] for key in fields(task)}
+    if name in settings:
+        return SettingError(f"{asked} is not an option of train {task.name}; write --set {name}=VALUE")
+    return SettingError(f"train {task.name} has no option {asked}; {near(name, settings)}")

@@ -1,0 +1,120 @@
+"""`recurra train`: a file in, a run folder out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import SettingError
+from .common import Import, own_classes, progress
+from .task_flags import FLAGS, STARTED, TASK, TrainCommand
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+__all__ = ["TrainCommand", "train"]
+
+
+def train(
+    ctx: typer.Context,
+    task: Annotated[
+        str | None, typer.Argument(metavar="TASK", help="classify, regress, language, or file.py:Class of your own")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set (recurra data), hf:NAME")
+    ] = None,
+    valid: Annotated[str | None, typer.Option(metavar="FILE", help="Data to validate on; else a part is held back.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="RUN", help="Run folder to write (runs/NAME).")] = None,
+    cell: Annotated[str | None, typer.Option(metavar="NAME", help="rnn, lstm, gru, or file.py:Class (lstm).")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in YAML.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="key=value", help="Any setting, such as hidden_size=256; repeatable.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Of weights, order, dropout and splits (0).")] = None,
+    max_minutes: Annotated[float | None, typer.Option(metavar="M", help="Time for all of it, reading included.")] = None,
+    device: Annotated[str | None, typer.Option(metavar="D", help="auto, cpu, cuda, cuda:1, mps (auto).")] = None,
+    precision: Annotated[str | None, typer.Option(metavar="P", help="32, bf16, 16, 64 (32).")] = None,
+    devices: Annotated[int | None, typer.Option(metavar="N", help="Devices to train on (1).")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run folder if it exists.")] = False,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")] = None,
+    import_: Import = None,
+) -> None:
+    """Train a recurrent model on a file of your own.
+
+    recurra train TASK DATA, or recurra train --resume RUN. The options of a task: recurra train TASK --help.
+    """
+    options: dict[str, Any] = {
+        "valid": valid,
+        "out": out,
+        "cell": cell,
+        "config": config,
+        "seed": seed,
+        "max_minutes": max_minutes,
+        "device": device,
+        "precision": precision,
+        "devices": devices,
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    if resume is not None:
+        run = _resume(resume, task, [*options, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])], import_)
+    else:
+        run = _train(ctx, task, data, options, set_ or [], overwrite, import_)
+    _finish(run, time.time() - ctx.meta[STARTED])
+
+
+def _train(
+    ctx: typer.Context,
+    task: str | None,
+    data: str | None,
+    options: dict[str, Any],
+    pairs: list[str],
+    overwrite: bool,
+    imports: list[str] | None,
+) -> Run:
+    if task is None or data is None:
+        what = "TASK and DATA" if task is None else "DATA"
+        raise SettingError(f"train needs {what}: recurra train classify reviews.csv (recurra train --help)")
+    if imports:
+        raise SettingError("--import goes with --resume; a task or cell of your own is named as file.py:Class")
+    from .. import training
+    from ..plugins import is_spec, load_cell
+    from ..settings import full_name, parse_pairs
+
+    task_class = ctx.meta[TASK]
+    settings: dict[str, Any] = {}
+    # A key may be written with its group or without; the named options win over --set, as the nearer word.
+    for key, value in {**parse_pairs(pairs), **ctx.meta[FLAGS]}.items():
+        settings[full_name(task_class, key)] = value
+    if is_spec(options.get("cell", "")):
+        options["cell"] = load_cell(options["cell"])
+    return training.train(
+        task_class, data, overwrite=overwrite, progress=progress(), started=ctx.meta[STARTED], **options, **settings
+    )
+
+
+def _resume(folder: Path, task: str | None, others: list[str], imports: list[str] | None) -> Run:
+    if task is not None or others:
+        extra = f"TASK {task!r}" if task is not None else f"--{others[0].replace('_', '-')}"
+        raise SettingError(f"--resume goes on with a run as it was; {extra} cannot be changed now: start a new run instead")
+    from .. import training
+
+    cells, tasks = own_classes(imports)
+    return training.resume(folder, progress=progress(), cells=cells, tasks=tasks)
+
+
+def _finish(run: Run, seconds: float) -> None:
+    """The run in a few lines, and what to type next."""
+    for line in run.summary():
+        print(line)
+    print(f"run folder: {run.path}   ({seconds / 60:.1f} minutes)")
+    name = run.task.name
+    second = f"recurra generate {run.path} --prompt TEXT" if hasattr(run.task, "generate") else None
+    print("next:")
+    print(f"  {second or f'recurra predict {run.path} FILE'}")
+    print(f"  recurra evaluate {run.path} OTHER_FILE")
+    if name and not sys.stdout.isatty():
+        sys.stdout.flush()

@@ -5,7 +5,7 @@ constants that shut the gates, so that a dead step leaves the memory untouched a
 
     LSTM   i -1e4, f +1e4, o -1e4: c' = c and h' = 0, exactly
     GRU    z +1e4: h' = h
-    relu   n -1e4: h' = 0, so that nothing can grow along the padding
+    relu   n -1e30: h' = 0, so that nothing can grow along the padding, however large h is
     tanh   needs none: it is bounded
 
 h of the last live step is gathered from y. In the reverse direction the dead steps come first, so h must survive them:
@@ -26,6 +26,7 @@ from .call import Backend, Call, note
 from .ragged import last_live, live_steps, reversal, reverse_rows
 
 _SHUT = 1e4  # sigmoid(-1e4) is 0 and sigmoid(1e4) is 1 in every dtype, and float16 can hold it
+_SHUT_RELU = 1e30  # h of a relu has no bound; 1e4 where the kernel may compute in float16
 
 
 def run(call: Call) -> list[Tensor]:
@@ -52,7 +53,7 @@ def _both_forward(call: Call, x: Tensor, lengths: Tensor) -> tuple[Tensor, list[
 def _with_lengths(call: Call, x: Tensor, lengths: Tensor, live: Tensor) -> tuple[Tensor, list[Tensor]]:
     x = torch.where(live, x, 0)
     weights = list(call.weights)
-    dead = _dead_weights(call.cell)
+    dead = _dead_weights(call.cell, x)
     if dead is not None:
         x = torch.cat([x, (~live).to(x.dtype)], dim=-1)
         for k in range(0, len(weights), len(weights) // call.directions):
@@ -66,13 +67,16 @@ def _with_lengths(call: Call, x: Tensor, lengths: Tensor, live: Tensor) -> tuple
     return y, state
 
 
-def _dead_weights(cell: Cell) -> tuple[float, ...] | None:
+def _dead_weights(cell: Cell, x: Tensor) -> tuple[float, ...] | None:
     """Weights of the channel that marks dead steps, one a gate."""
     if isinstance(cell, LSTM):
         return -_SHUT, _SHUT, 0.0, -_SHUT
     if isinstance(cell, GRU):
         return 0.0, _SHUT, 0.0
-    return (-_SHUT,) if isinstance(cell, RNN) and cell.nonlinearity == "relu" else None
+    if isinstance(cell, RNN) and cell.nonlinearity == "relu":
+        half = x.dtype == torch.float16 or torch.is_autocast_enabled(x.device.type)
+        return (-_SHUT if half else -_SHUT_RELU,)
+    return None
 
 
 def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -79,7 +79,7 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
     def forward(*args: Any) -> list[Tensor]:
         x, lengths, state, weights, *rest = args
         if traced(x):
-            outputs: tuple[Tensor, ...] = _Traced.apply(
+            outputs: tuple[Tensor, ...] = _Traced.apply(  # type: ignore[no-untyped-call]
                 operator, backward_operator, lengths, len(state), rest, x, *state, *weights
             )
             return list(outputs)
@@ -141,7 +141,7 @@ class _Traced(torch.autograd.Function):
             return tuple(operator(x, lengths, list(tensors[:parts]), list(tensors[parts:]), *rest))
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         x, lengths, *tensors = ctx.saved_tensors
         state, weights = tensors[: ctx.parts], tensors[ctx.parts :]
         found = ctx.backward_operator(list(grads), x, lengths, state, weights, *ctx.rest)

@@ -37,12 +37,12 @@ class _ReverseRows(torch.autograd.Function):
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (index,) = ctx.saved_tensors
         return reverse_rows(grad, index), None
 
 
 def reverse_rows(x: Tensor, index: Tensor) -> Tensor:
     """x (T, B, F) with each row reversed by its own length; `index` from `reversal`."""
-    reversed_rows: Tensor = _ReverseRows.apply(x, index)
+    reversed_rows: Tensor = _ReverseRows.apply(x, index)  # type: ignore[no-untyped-call]
     return reversed_rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -35,7 +37,7 @@ def _one_direction(call: Call, x: Tensor, live: Tensor | None, reverse: bool) ->
     state = cell.state_type(*(call.state or [x.new_zeros(B, size) for size in sizes.values()]))
     ys = []
     for t in reversed(range(T)) if reverse else range(T):
-        after = cell.step(projected[t], state, params)
+        after: Any = cell.state_type(*cell.step(projected[t], state, params))
         if live is not None:
             after = cell.state_type(*(torch.where(live[t], new, old) for new, old in zip(after, state, strict=True)))
         state = after

@@ -1,0 +1,113 @@
+"""The one list that drives the tests of cells, operators and layers: a registered cell is covered on the day it is added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from recurra import cells, ops
+
+
+@dataclass(frozen=True)
+class Leaky(cells.Cell):
+    """A cell of a user's own, not registered: h' = (1 - leak) * h + leak * tanh(W x + U h + b)."""
+
+    leak: float = 0.3
+
+    def parameters(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, cells.Parameter]:
+        init = cells.uniform(hidden_size)
+        shapes = {"W": (hidden_size, input_size), "U": (hidden_size, hidden_size)} | (
+            {"b": (hidden_size,)} if bias else {}
+        )
+        return {name: cells.Parameter(shape, init) for name, shape in shapes.items()}
+
+    def project(self, x: Tensor, params: cells.Params) -> Tensor:
+        return torch.nn.functional.linear(x, params["W"], params.get("b"))
+
+    def step(self, projected: Tensor, state: cells.Hidden, params: cells.Params) -> cells.Hidden:
+        return cells.Hidden((1 - self.leak) * state.h + self.leak * torch.tanh(projected + state.h @ params["U"].mT))
+
+
+CELLS = [*(cells.get(name) for name in cells.names()), cells.RNN("relu"), Leaky()]
+OPERATORS = [cell for cell in CELLS if ops.operator_of(cell) is not None]
+
+every_cell = pytest.mark.parametrize("cell", CELLS, ids=str)
+every_operator = pytest.mark.parametrize("cell", OPERATORS, ids=str)
+
+
+def random_call(
+    cell: cells.Cell,
+    size: tuple[int, int, int, int],
+    *,
+    lengths: str = "ragged",
+    state: bool = True,
+    bidirectional: bool = True,
+    bias: bool = True,
+    seed: int = 0,
+) -> ops.Call:
+    """A call in float64 with weights at initialisation scale and, with `state`, a first state that is not zero."""
+    torch.manual_seed(seed)
+    B, T, I, H = size
+    directions = 2 if bidirectional else 1
+    options: dict[str, Any] = {"dtype": torch.float64}
+    weights = []
+    for _ in range(directions):
+        for parameter in cell.parameters(I, H, bias).values():
+            weight = torch.empty(parameter.shape, **options)
+            parameter.init(weight)
+            weights.append(weight)
+    first = (
+        [torch.rand(B, size, **options) - 0.5 for size in cell.state_sizes(H).values()] * directions if state else []
+    )
+    first = [part * (k + 1) / len(first) for k, part in enumerate(first)]
+    live = {
+        "none": None,
+        "full": torch.full((B,), T),
+        "ragged": torch.tensor([(T, 0, T // 2, 1)[row % 4] for row in range(B)]),
+    }[lengths]
+    return ops.Call(cell, torch.randn(B, T, I, **options), live, first, weights, H, bias, bidirectional)
+
+
+def can_run(call: ops.Call) -> list[ops.Backend]:
+    return [backend for backend in ops.BACKENDS if backend.refuses(call) is None]
+
+
+def values_and_grads(backend: ops.Backend, call: ops.Call, dtype: torch.dtype) -> dict[str, Tensor]:
+    """y, the last state, and the gradient of every input, by name, in float64 for comparing."""
+
+    def leaf(tensor: Tensor) -> Tensor:
+        return tensor.to(dtype).requires_grad_()
+
+    call = call._replace(x=leaf(call.x), state=[leaf(s) for s in call.state], weights=[leaf(w) for w in call.weights])
+    outputs = backend.run(call)
+    torch.manual_seed(1)
+    loss = sum((output * torch.randn(output.shape, dtype=torch.float64).to(dtype)).sum() for output in outputs)
+    inputs = [call.x, *call.state, *call.weights]
+    assert isinstance(loss, Tensor)
+    grads = torch.autograd.grad(loss, inputs)
+    named = {f"output {k}": output for k, output in enumerate(outputs)} | {f"grad {k}": g for k, g in enumerate(grads)}
+    return {name: tensor.detach().double() for name, tensor in named.items()}
+
+
+def worst(ours: Tensor, exact: Tensor) -> float:
+    """The largest difference; NaN counts as the worst."""
+    assert ours.shape == exact.shape
+    return (ours - exact).abs().nan_to_num(nan=float("inf")).max().item() if exact.numel() else 0.0
+
+
+def errors_of_the_loop(call: ops.Call, exact: dict[str, Tensor], dtype: torch.dtype) -> dict[str, float]:
+    """How far the plain loop in `dtype` is off. In float64 that is what it is off in float32, scaled by the roundings."""
+    loop = values_and_grads(ops.BACKENDS[-1], call, torch.float32)
+    scale = torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
+    return {name: worst(loop[name], e) * scale for name, e in exact.items()}
+
+
+def assert_as_exact(ours: dict[str, Tensor], exact: dict[str, Tensor], loop: dict[str, float], dtype: Any) -> None:
+    """Ours may be off by twice what the plain loop in the same dtype is off, and a few roundings."""
+    for name, e in exact.items():
+        floor = 4 * torch.finfo(dtype).eps * max(1.0, e.abs().max().item() if e.numel() else 0.0)
+        assert worst(ours[name], e) <= 2 * loop[name] + floor, name

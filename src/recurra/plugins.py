@@ -1,4 +1,4 @@
-"""A person's own task or cell: `file.py:Class` or `package.module:Class`, imported because they named it on this command.
+"""A person's own task or cell, `file.py:Class` or `package.module:Class`, imported because they named it.
 
 Nothing else in recurra imports code by a name it read from a file.
 """
@@ -124,7 +124,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _their_fault(source: str, error: Exception) -> SettingError:
-    """Their exception in one line: its last line and the place in their file, the innermost one that is not a library's."""
+    """Their exception's last line, and the place in their file: the innermost one that is not a library's."""
     if isinstance(error, SyntaxError):
         place = f"{error.filename}:{error.lineno}"
     else:

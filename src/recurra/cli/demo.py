@@ -24,7 +24,8 @@ def demo() -> None:
 
     path = sets.make("names")
     known = _rows(path)
-    print(f"{len(known):,} names in {len(set(known.values()))} languages; a network learns to tell the language by the letters.")
+    languages = len(set(known.values()))
+    print(f"{len(known):,} names in {languages} languages; a network learns to tell the language by the letters.")
     print(f"This is: recurra train classify names --max-minutes {MINUTES}\n", flush=True)
     run = training.train("classify", "names", max_minutes=MINUTES, progress=progress(), started=started)
 
@@ -36,7 +37,7 @@ def demo() -> None:
     accuracy = run.metrics.get("valid/accuracy")
     if accuracy is not None:
         print(f"\nOf the names held back from training, {accuracy:.0%} were told right,")
-        print(f"among {len(set(known.values()))} languages. The model is the folder {run.path}.")
+        print(f"among {languages} languages. The model is the folder {run.path}.")
     print("\nNext:")
     print(f'  echo "Dostojewski" | recurra predict {run.path}')
     print("  recurra train classify YOUR_FILE.csv        a column of text and one of classes")

@@ -14,7 +14,7 @@ from .tables import figures
 def evaluate(
     run: RunFolder,
     data: Annotated[str, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set, hf:NAME")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
     import_: Import = None,
 ) -> None:
     """Evaluate a run on other data: the task's metrics."""

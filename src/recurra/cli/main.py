@@ -39,7 +39,7 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] in LATER:
-            raise UserError(f"recurra {args[0]}: not in this version ({__version__}); recurra --help lists what is")
+            raise UserError(f"{args[0]}: not in this version ({__version__}); recurra --help lists what is")
         return super().resolve_command(ctx, args)
 
 
@@ -70,11 +70,11 @@ def _version(wanted: bool) -> None:
 def _front(
     ctx: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version and stop.")
     ] = False,
 ) -> None:
     if ctx.invoked_subcommand is None:
-        print(ctx.get_help())
+        ctx.command.get_help(ctx)  # prints it
 
 
 def run(arguments: list[str]) -> int:
@@ -111,7 +111,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _environment(error: Exception) -> str | None:
-    """One line for what the machine, not the program, refuses: a full disk, a folder that may not be written, no memory."""
+    """One line for what the machine, not the program, refuses: a full disk, a folder one may not write, no memory."""
     if isinstance(error, OSError) and error.errno in ENVIRONMENT:
         return f"{error.filename or 'the system'}: {error.strerror}"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -26,7 +26,9 @@ def predict(
         str, typer.Argument(metavar="INPUT", help="a file of lines, a CSV, TSV or Parquet table, or - for a pipe")
     ] = "-",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file; else to the screen.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out if it exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", metavar="", help="Replace the file of --out if it exists.")
+    ] = False,
     import_: Import = None,
 ) -> None:
     """Predict: one JSON object for each input line.
@@ -38,27 +40,30 @@ def predict(
         loaded = open_run(run, import_)
         bars = progress() if out is not None or not sys.stdout.isatty() else None
         count = 0
-        with _quiet(bars, input_) as tick:
+        with _Counter(bars, input_) as tick:
             for examples, first in _examples(loaded, input_):
                 for result in _predict(loaded, examples, input_, first):
                     target.write(json.dumps(result, ensure_ascii=False) + "\n")
                 target.flush()
                 count += len(examples)
-                tick(len(examples))
+                tick(count)
     if count == 0:
         print(f"recurra: {'the input' if input_ == '-' else input_} is empty: nothing to predict", file=sys.stderr)
     elif out is not None:
         print(f"{out}: {count:,} predictions")
 
 
-class _quiet:
+class _Counter:
     """A bar that counts lines, for files; nothing for a pipe, whose end nobody knows."""
 
     def __init__(self, bars: Any, input_: str) -> None:
         self.context = None if bars is None or input_ == "-" else bars.bar("predicting", None)
 
     def __enter__(self) -> Any:
-        return self.context.__enter__().advance if self.context else lambda n: None
+        if self.context is None:
+            return lambda lines: None
+        bar = self.context.__enter__()
+        return lambda lines: bar.at(lines, f"{lines:,} lines")
 
     def __exit__(self, *error: Any) -> None:
         if self.context:
@@ -86,7 +91,7 @@ def _table(run: Run, input_: str) -> Iterator[list[Any]] | None:
     from ..data.files import suffixes
     from ..data.sources import TABLES, open_source
     from ..tasks.base import chunked
-    from ..tasks.rows import RowTask
+    from ..tasks.parts.rows import RowTask
 
     suffix = suffixes(Path(input_))[0]
     if suffix not in TABLES or suffix in LINES or not isinstance(run.task, RowTask):

@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ..errors import SettingError, near
 from ..plugins import is_spec, load_task
-from ..settings import DataSettings, ModelSettings, TrainingSettings, fields
+from ..settings import DataSettings, Group, ModelSettings, TrainingSettings, fields
 
 if typing.TYPE_CHECKING:
     from ..tasks.base import Task
@@ -31,7 +31,7 @@ def find_task(spec: str) -> type[Task]:
 
 def own_fields(task: type[Task]) -> dict[str, Any]:
     """The settings that this task has and others have not: `name` -> pydantic's field."""
-    common = {"data": DataSettings, "model": ModelSettings, "training": TrainingSettings}
+    common: dict[str, type[Group]] = {"data": DataSettings, "model": ModelSettings, "training": TrainingSettings}
     return {
         key.partition(".")[2]: field
         for key, (group, field) in fields(task).items()
@@ -50,13 +50,19 @@ class TrainCommand(TyperCommand):
             context = command(info_name, args, parent, **extra)
             context.meta[STARTED] = started
             return context
-        common, self.params = self.params, [*self.params, *_options(task)]
+        before = self.params, self.epilog
+        self.params = [*self.params, *_options(task)]
+        if {"--help", "-h"} & set(args):  # a screen holds the task's own options; the others have theirs
+            self.params = [
+                option for option in self.params if option not in before[0] or option.name in ("task", "data")
+            ]
+            self.epilog = "The options of every task: recurra train --help"
         try:
             context = command(info_name, args, parent, **extra)
         except typer.TyperException as error:
             raise _explained(error, task) from None
         finally:
-            self.params = common
+            self.params, self.epilog = before
         flags = {name: context.params.pop(name) for name in own_fields(task)}
         context.meta[TASK], context.meta[STARTED] = task, started
         context.meta[FLAGS] = {name: _typed(task, name, value) for name, value in flags.items() if value is not None}
@@ -64,9 +70,8 @@ class TrainCommand(TyperCommand):
 
     def _task_named(self, args: list[str]) -> str | None:
         """The first argument that is neither an option nor an option's value."""
-        takes_value = {
-            name: not option.is_flag for option in self.params if isinstance(option, TyperOption) for name in option.opts
-        }
+        options = [option for option in self.params if isinstance(option, TyperOption)]
+        takes_value = {name: not option.is_flag for option in options for name in option.opts}
         rest = iter(args)
         for arg in rest:
             if not arg.startswith("-"):
@@ -80,16 +85,14 @@ def _options(task: type[Task]) -> list[Any]:
     """Options made from the task's fields, by way of a function that has them as parameters."""
     parameters = []
     for name, field in own_fields(task).items():
-        default = "chosen from the data" if field.default is None else f"default {field.default}"
         option = typer.Option(
             *_spelt(name, field.annotation),
             metavar=_metavar(field.annotation),
-            help=f"{field.description or name} ({default})",
+            help=_help(name, field),
             show_default=False,
             rich_help_panel=f"Options of {task.name}",
         )
-        kind = bool if _is_flag(field.annotation) else str
-        annotation = Annotated[kind | None, option]
+        annotation: Any = Annotated[bool | None if _is_flag(field.annotation) else str | None, option]
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
 
     def command(**_: Any) -> None: ...
@@ -123,16 +126,20 @@ def _is_flag(annotation: Any) -> bool:
     return _kinds(annotation) == [bool]
 
 
-def _metavar(annotation: Any) -> str | None:
+def _metavar(annotation: Any) -> str:
     if _is_flag(annotation):
-        return None
-    words = []
-    for kind in _kinds(annotation):
-        if typing.get_origin(kind) is typing.Literal:
-            words += [str(value) for value in typing.get_args(kind)]
-        else:
-            words.append({int: "N", float: "X", str: "TEXT"}.get(kind, getattr(kind, "__name__", str(kind)).upper()))
-    return "|".join(words)
+        return ""
+    return {int: "N", float: "X", str: "TEXT"}.get(_kinds(annotation)[0], "WORD")
+
+
+def _help(name: str, field: Any) -> str:
+    """The field's description, the words it takes, and its default; an open one is chosen from the data."""
+    words = [value for kind in _kinds(field.annotation) for value in typing.get_args(kind) if isinstance(value, str)]
+    choices = f": {', '.join(words)}" if words else ""
+    default = "" if field.default is None or _is_flag(field.annotation) else f" ({field.default})"
+    if _is_flag(field.annotation) and field.default is not None:
+        default = " (yes)" if field.default else " (no)"
+    return f"{field.description or name}{choices}{default}"
 
 
 def _typed(task: type[Task], name: str, value: Any) -> Any:
@@ -153,10 +160,12 @@ def _typed(task: type[Task], name: str, value: Any) -> Any:
 def _explained(error: Exception, task: type[Task]) -> Exception:
     """An unknown option that is a setting by another road, or near to a flag, is told so."""
     asked = getattr(error, "option_name", None)
-    if asked is None or getattr(error, "possibilities", None):
+    if asked is None:
         return error
     name = str(asked).lstrip("-").replace("-", "_")
     settings = {key.partition(".")[2] for key in fields(task)}
     if name in settings:
         return SettingError(f"{asked} is not an option of train {task.name}; write --set {name}=VALUE")
+    if getattr(error, "possibilities", None):
+        return error
     return SettingError(f"train {task.name} has no option {asked}; {near(name, settings)}")

@@ -27,19 +27,22 @@ def train(
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set (recurra data), hf:NAME")
     ] = None,
-    valid: Annotated[str | None, typer.Option(metavar="FILE", help="Data to validate on; else a part is held back.")] = None,
+    valid: Annotated[str | None, typer.Option(metavar="FILE", help="Data to validate on, not a part of DATA.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="Run folder to write (runs/NAME).")] = None,
     cell: Annotated[str | None, typer.Option(metavar="NAME", help="rnn, lstm, gru, or file.py:Class (lstm).")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in YAML.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="key=value", help="Any setting, such as hidden_size=256; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="key=value", help="Any setting, as hidden_size=256; repeatable."),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Of weights, order, dropout and splits (0).")] = None,
-    max_minutes: Annotated[float | None, typer.Option(metavar="M", help="Time for all of it, reading included.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(metavar="M", help="Time for all, reading included.")] = None,
     device: Annotated[str | None, typer.Option(metavar="D", help="auto, cpu, cuda, cuda:1, mps (auto).")] = None,
     precision: Annotated[str | None, typer.Option(metavar="P", help="32, bf16, 16, 64 (32).")] = None,
     devices: Annotated[int | None, typer.Option(metavar="N", help="Devices to train on (1).")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run folder if it exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", metavar="", help="Replace the run folder if it exists.")
+    ] = False,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a run that was interrupted.")] = None,
     import_: Import = None,
 ) -> None:
@@ -60,7 +63,8 @@ def train(
     }
     options = {name: value for name, value in options.items() if value is not None}
     if resume is not None:
-        run = _resume(resume, task, [*options, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])], import_)
+        changes = [*options, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
+        run = _resume(resume, task, changes, import_)
     else:
         run = _train(ctx, task, data, options, set_ or [], overwrite, import_)
     _finish(run, time.time() - ctx.meta[STARTED])
@@ -99,7 +103,7 @@ def _train(
 def _resume(folder: Path, task: str | None, others: list[str], imports: list[str] | None) -> Run:
     if task is not None or others:
         extra = f"TASK {task!r}" if task is not None else f"--{others[0].replace('_', '-')}"
-        raise SettingError(f"--resume goes on with a run as it was; {extra} cannot be changed now: start a new run instead")
+        raise SettingError(f"--resume goes on with a run as it was; {extra} cannot be changed now: start a new run")
     from .. import training
 
     cells, tasks = own_classes(imports)

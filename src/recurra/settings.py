@@ -57,13 +57,12 @@ class TrainingSettings(Group):
         "adamw", description="optimiser, by torch's name"
     )
     learning_rate: float | None = Field(None, gt=0, description="at the top of the schedule")
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and rmsprop")
+    momentum: float | None = Field(None, ge=0, lt=1, description="of sgd and rmsprop; 0.9 for sgd")
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="learning rate after the warm-up")
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps with a rising learning rate")
     weight_decay: float = Field(0.01, ge=0, description="decoupled for adamw, L2 for the others; weights only, no biases")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient; null for none")
     clip_value: float | None = Field(None, gt=0, description="largest absolute value of a gradient entry")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     averaging: float | None = Field(None, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
     patience: int | None = Field(None, ge=1, description="evaluations without a better figure before stopping")
     evaluations: int | None = Field(None, ge=1, description="evaluations in all when the steps are known")
@@ -71,6 +70,12 @@ class TrainingSettings(Group):
     precision: Literal["32", "bf16", "16", "64"] = Field("32", description="arithmetic: 32, bf16 (mixed), 16 (mixed), 64")
     devices: int = Field(1, ge=1, description="devices to train on")
     threads: int | None = Field(None, ge=1, description="CPU threads; all cores by default, OMP_NUM_THREADS counts")
+
+
+class ClassTraining(TrainingSettings):
+    """The training run of a task whose targets are classes or tokens."""
+
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
 
 
 class Settings(BaseModel):
@@ -87,6 +92,14 @@ class Settings(BaseModel):
         for group, changes in groups.items():
             values[group].update(changes)
         return check(type(self), values)
+
+    def with_open(self, **groups: Mapping[str, Any]) -> Settings:
+        """A copy in which the fields that are open (None) take these values: how a task gives its defaults."""
+        values = {
+            group: {name: value for name, value in defaults.items() if getattr(getattr(self, group), name, 0) is None}
+            for group, defaults in groups.items()
+        }
+        return self.with_(**values)
 
 
 def settings_class(task: type[Task]) -> type[Settings]:

@@ -52,13 +52,13 @@ class Duplicates:
     @property
     def count(self) -> int:
         """Rows that repeat an earlier one."""
-        return len(self._hashes) - len(np.unique(self._all()))
+        return len(self._hashes) - len(np.unique(self.hashes()))
 
     def repeats(self) -> NDArray[np.bool_]:
         """Which rows repeat an earlier one, (rows,)."""
         mask = np.ones(len(self._hashes), np.bool_)
-        mask[np.unique(self._all(), return_index=True)[1]] = False
+        mask[np.unique(self.hashes(), return_index=True)[1]] = False
         return mask
 
-    def _all(self) -> NDArray[np.uint64]:
+    def hashes(self) -> NDArray[np.uint64]:
         return np.array(self._hashes, np.uint64)

@@ -104,6 +104,7 @@ class Task(ABC):
         from .. import cells
 
         self.settings = settings
+        self.reading = Reading()
         self.cell = cell if cell is not None else cells.get(settings.model.cell)
 
     # reading -------------------------------------------------------------------------------------------------------

@@ -16,14 +16,14 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
-from ..data.batching import LengthBatches, padding_share
-from ..data.report import DataReport
-from ..data.sources import Row, Source, open_source
-from ..data.split import Duplicates, hash_of
-from ..data.store import Store, StoreWriter
-from ..errors import CallError, DataError
-from ..settings import DataSettings
-from .base import Batch, Reading, Say, Task, chunked, device_of
+from ...data.batching import LengthBatches
+from ...data.report import DataReport
+from ...data.sources import Row, Source, open_source
+from ...data.split import Duplicates, digest
+from ...data.store import Store, StoreWriter
+from ...errors import CallError, DataError
+from ...settings import DataSettings
+from ..base import Batch, Reading, Say, Task, chunked, device_of
 from .fields import Field
 
 EVALUATION_STEPS = 65_536  # padded time steps of a batch when nothing is kept for the backward pass
@@ -119,13 +119,12 @@ class RowTask(Task):
     def _survey(self, source: Source, columns: dict[str, str], tick: Callable[[int], None]) -> tuple[DataReport, np.ndarray]:
         """Fit every field, in one pass each; hash the rows, and count what is the same."""
         duplicates = Duplicates()
-        hashes = duplicates.hashes
         for at, field in enumerate(self.fields):
 
             def values(at: int = at, first: bool = at == 0) -> Iterator[Any]:
                 for n, row in enumerate(self._rows(source, columns)):
                     if first:
-                        hashes.append(hash_of(str(row[0])))
+                        duplicates.add(str(row[0]))
                         if n % 1000 == 0:
                             tick(n)
                     yield row[at]
@@ -138,7 +137,7 @@ class RowTask(Task):
             for _ in stream:  # a field that needs no fitting has not asked for the rows
                 pass
         left_out = self.left_out + source.broken.count
-        return DataReport(rows=len(hashes), broken=left_out, duplicates=duplicates.count()), np.asarray(hashes, dtype=np.uint64)
+        return DataReport(rows=len(duplicates), broken=left_out, duplicates=duplicates.count), duplicates.hashes()
 
     def _limit(self, hashes: np.ndarray, share: float, source: Source) -> int:
         """Rows whose hash is at most this are held back: an exact share, and the same text never in both parts."""
@@ -166,7 +165,7 @@ class RowTask(Task):
         for rows in chunked(self._rows(source, columns), 1024):
             encoded = self._encode_rows(rows, source, done)
             for i, row in enumerate(rows):
-                part = part_of(hash_of(str(row[0])))
+                part = part_of(digest(str(row[0])))
                 if part in writers:
                     writers[part].append(**{name: values[i] for name, values in encoded.items()})
             done += len(rows)
@@ -218,7 +217,7 @@ class RowTask(Task):
 
     def padding(self, epoch: int = 0) -> float:
         """Share of an epoch's computed steps that is padding."""
-        return float(padding_share(self.batches.lengths, self.train_batches(epoch)))
+        return self.batches.padding_share(list(self.train_batches(epoch)))
 
     def batch(self, key: np.ndarray) -> Batch:
         return self._gather(self.stores["train"], key, cut=True)
@@ -226,7 +225,7 @@ class RowTask(Task):
     def _gather(self, store: Store, rows: np.ndarray, *, cut: bool) -> Batch:
         name = self.input.name
         limit = getattr(self.settings.data, "max_length", None) if cut else None
-        x, lengths = store.ragged(name, rows, limit=limit)
+        x, lengths = store.ragged(name, rows, longest=limit)
         targets = {field.name: torch.from_numpy(np.array(store.column(field.name)[rows])) for field in self.fields[1:]}
         return Batch(
             {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)}, targets, int(lengths.sum()), int(x.shape[0] * x.shape[1])
@@ -234,7 +233,7 @@ class RowTask(Task):
 
     def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
         output = network(batch.inputs["x"], batch.inputs["lengths"])
-        return self.row_losses(output, batch, self.settings.training.label_smoothing).mean(), None
+        return self.row_losses(output, batch, getattr(self.settings.training, "label_smoothing", 0.0)).mean(), None
 
     @abstractmethod
     def row_losses(self, output: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:

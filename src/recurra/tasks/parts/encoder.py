@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..cells import Cell
-from ..nn import Recurrent, State
-from ..nn.dropout import LockedDropout, TokenDropout
-from ..nn.pooling import POOLINGS, PoolState
+from ...cells import Cell
+from ...nn import Recurrent, State
+from ...nn.dropout import LockedDropout, TokenDropout
+from ...nn.pooling import POOLINGS, PoolState
 
 
 class EncoderState(NamedTuple):

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..data import columns
-from ..data.sources import Source
-from ..data.vocabulary import Vocabulary, build
-from ..errors import DataError, RunError, near
-from ..files import read_json, write_json
+from ...data import columns
+from ...data.sources import Source
+from ...data.vocabulary import Vocabulary, build
+from ...errors import DataError, RunError, near
+from ...files import read_json, write_json
 
 
 class Field(ABC):

@@ -1,0 +1,175 @@
+"""A run: a folder that anybody can open. Nothing in it is executed, and no code is imported that the caller did not name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from . import cells as known_cells
+from . import tasks as known_tasks
+from .errors import RunError, SettingError, UserError
+from .files import read_json, read_yaml
+from .settings import settings_from
+from .tasks.base import Session, Task, chunked
+
+if TYPE_CHECKING:
+    from .cells import Cell
+    from .training.progress import Progress
+
+FORMAT = 1
+
+
+class Run:
+    """A trained model with all that its use needs. Made by `recurra.train` and `recurra.load`."""
+
+    def __init__(self, path: Path, task: Task, network: torch.nn.Module, config: dict[str, Any]) -> None:
+        self.path, self.task, self.network, self.config = path, task, network.eval(), config
+        self.settings = task.settings
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, {self.task.name})"
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The final figures, keyed `valid/NAME`."""
+        return dict(read_json(self.path / "metrics.json"))
+
+    @property
+    def streams(self) -> tuple[bool, str]:
+        """Whether it can be used as a stream, and why not."""
+        return self.task.streams()
+
+    def predict(self, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        """A JSON-like object for each example, in order."""
+        if isinstance(examples, str):
+            examples = [examples]
+        with torch.inference_mode():
+            return self.task.predict(self.network, examples)
+
+    def predict_iter(self, examples: Iterable[Any], batch_size: int = 64) -> Iterator[dict[str, Any]]:
+        """As `predict`, lazily: `batch_size` examples are taken at a time."""
+        for part in chunked(examples, batch_size):
+            yield from self.predict(part)
+
+    def evaluate(self, data: str | Path, progress: Progress | None = None) -> dict[str, Any]:
+        """The task's figures on another file."""
+        from .training.loop import evaluate
+        from .training.progress import Silent
+
+        with (progress or Silent()).bar("evaluating") as bar:
+            done = 0
+
+            def tick(n: int) -> None:
+                nonlocal done
+                done += n
+                bar.at(done, f"{done:,}")
+
+            return evaluate(self.task, self.network, data, tick)
+
+    def generate(
+        self,
+        prompt: str = "",
+        length: int | None = None,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> str:
+        """Text that follows `prompt`; see the task's `generate`."""
+        return "".join(
+            self.generate_iter(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        )
+
+    def generate_iter(self, prompt: str = "", length: int | None = None, **options: Any) -> Iterator[str]:
+        """As `generate`, in pieces as they are drawn. Raises SettingError for a task that writes nothing."""
+        writer = getattr(self.task, "generate", None)
+        if writer is None:
+            raise SettingError(f"{self.path}: a {self.task.name} run does not write text; language runs do")
+        with torch.inference_mode():
+            yield from writer(self.network, prompt, length, **options)
+
+    def stream(self) -> Session:
+        """A session to push pieces through. Raises DataError with the reason where the run does not stream."""
+        return self.task.session(self.network)
+
+    def summary(self) -> list[str]:
+        """What this run is, in a few lines."""
+        figures = {name: value for name, value in self.metrics.items() if isinstance(value, int | float)}
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        streams, why = self.streams
+        return [f"{self.path}: {self.task.name}, {shown}", f"streams: {'yes' if streams else f'no, {why}'}"]
+
+
+def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[type[Task]] = ()) -> Run:
+    """Open a run folder. `cells` and `tasks` are classes of one's own that it was trained with.
+
+    Raises RunError when it is missing, damaged, of a newer format, or wants code that was not named.
+    """
+    from .training.checkpoint import load_tensors
+
+    path = Path(path)
+    config, task = open_task(path, cells=cells, tasks=tasks)
+    task.load_vocabulary(path / "vocabulary")
+    network = task.network()
+    _fill(network, load_tensors(path / "model.safetensors"), path)
+    if config.get("training", {}).get("precision") == "64":
+        network.double()
+    return Run(path, task, network, config)
+
+
+def _fill(network: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
+    try:
+        missing, unexpected = network.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise RunError(f"{path}: the weights do not fit config.yaml ({str(error).splitlines()[-1].strip()})") from None
+    state = network.state_dict(keep_vars=True)
+    given = {id(state[name]) for name in tensors if name in state}
+    lost = [name for name in missing if id(state[name]) not in given]  # the second name of a tied weight is not lost
+    if lost or unexpected:
+        raise RunError(f"{path}: the weights do not fit config.yaml ({', '.join((lost + unexpected)[:3])})")
+
+
+def open_task(
+    path: Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[type[Task]] = ()
+) -> tuple[dict[str, Any], Task]:
+    """config.yaml of a run, checked, and its task without its vocabulary."""
+    if not path.is_dir():
+        raise RunError(f"{path}: there is no such run folder")
+    if not (path / "config.yaml").exists():
+        raise RunError(f"{path}: is not a run folder, it has no config.yaml")
+    config = read_yaml(path / "config.yaml")
+    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
+        raise RunError(f"{path}/config.yaml: is damaged, it names no format")
+    if config["format"] > FORMAT:
+        raise RunError(f"{path}: run format {config['format']} is newer than this recurra reads ({FORMAT}); update recurra")
+    name = str(config.get("task"))
+    try:
+        if ":" in name:
+            kind = _own(name, "task", tasks, path)
+        else:
+            kind = known_tasks.get(name, tasks)
+        settings = settings_from(kind, {group: config.get(group) or {} for group in ("data", "model", "training")})
+        spec = settings.model.cell
+        cell = known_cells.get(_own(spec, "cell", cells, path)) if ":" in spec else known_cells.get(spec)
+    except RunError:
+        raise
+    except UserError as error:
+        raise RunError(f"{path}/config.yaml: {error}") from None
+    return config, kind(settings, cell=cell)
+
+
+def _own(spec: str, what: str, given: Sequence[type[Any]], path: Path) -> Any:
+    """The class of the user's own that `spec`, `file.py:Class` or `module:Class`, asks for, if it was handed over."""
+    wanted = spec.rpartition(":")[2]
+    for one in given:
+        if one.__name__ == wanted:
+            return one
+    source = spec.rpartition(":")[0]
+    raise RunError(
+        f"{path}: was trained with code of its own, the {what} {spec}. If you trust it, open it with --import {source} "
+        f"(in Python: load(path, {what}s=[{wanted}]))"
+    )

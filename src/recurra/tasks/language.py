@@ -1,0 +1,439 @@
+"""language: the next token of a text (N to N). Characters, words or subwords; text, code, poems, log keys.
+
+    embedding -> recurrent layers -> linear (its weights those of the embedding where tied) -> softmax
+
+The text is one long sequence. Windows follow each other in `batch_size` places at once and the state is handed on
+(truncated backpropagation through time), or they begin anywhere and the state begins at zero.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field as Setting
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..cells import Cell
+from ..data.store import Store, StoreWriter
+from ..data.text import TextSource, open_text
+from ..data.vocabulary import Vocabulary, build
+from ..data.windows import RandomWindows, SequentialWindows, gather
+from ..errors import DataError, SettingError
+from ..files import read_json, write_json
+from ..nn import Recurrent, State
+from ..nn.dropout import LockedDropout
+from ..settings import ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
+from .base import Batch, Reading, Say, Session, Task, device_of
+from .parts.sampling import choose_token
+
+STRETCHES = 16  # parts of the validation text read side by side while training; a file to evaluate is read as one
+SPAN = 256  # steps read at once in evaluation
+
+
+class LanguageData(DataSettings):
+    """A text."""
+
+    text: str | None = Setting(None, description="column of the text, where DATA is a table")
+    level: Literal["characters", "words", "subwords"] = Setting("characters", description="what a token is")
+    vocabulary_size: int | None = Setting(None, ge=10, description="at most so many tokens, the most frequent ones")
+    min_count: int = Setting(1, ge=1, description="rarer tokens are unknown")
+    window: int | None = Setting(None, ge=1, description="steps of time a gradient goes back through")
+    windows: Literal["sequential", "random"] = Setting("sequential", description="follow on with the state, or anywhere")
+
+
+class LanguageModel(ModelSettings):
+    """A recurrent language model."""
+
+    embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
+    tied: bool | None = Setting(None, description="the output layer uses the embedding's weights")
+    input_dropout: float | None = Setting(None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps")
+
+
+class NextToken(nn.Module):
+    """(B, T) tokens and a state -> (B, T, V) scores of the next ones and the state after."""
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        embedding_size: int,
+        cell: Cell,
+        *,
+        hidden_size: int,
+        num_layers: int,
+        dropout: float,
+        input_dropout: float,
+        tied: bool,
+        backend: str,
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.input_dropout = LockedDropout(input_dropout)
+        between = dropout if num_layers > 1 else 0.0
+        self.recurrent = Recurrent(
+            cell, embedding_size, hidden_size, num_layers=num_layers, dropout=between, backend=backend
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.bridge = nn.Linear(hidden_size, embedding_size) if tied and hidden_size != embedding_size else nn.Identity()
+        self.output = nn.Linear(embedding_size if tied else hidden_size, vocabulary_size)
+        if tied:
+            self.output.weight = self.embedding.weight
+
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        y, state = self.recurrent(self.input_dropout(self.embedding(ids)), state)
+        return self.output(self.bridge(self.dropout(y))), state
+
+
+class Language(Task):
+    """See the module's docstring."""
+
+    name: ClassVar[str] = "language"
+    structure: ClassVar[str] = "N to N"
+    summary: ClassVar[str] = "a language model of characters, words or subwords, to score and to write text"
+    Data: ClassVar[type[DataSettings]] = LanguageData
+    Model: ClassVar[type[ModelSettings]] = LanguageModel
+    Training: ClassVar[type[TrainingSettings]] = ClassTraining
+    vocabulary: Vocabulary
+    stores: dict[str, Store]
+    paragraphs = False  # blank lines part the text into short pieces, such as poems
+
+    @property
+    def carries_state(self) -> bool:  # type: ignore[override]
+        return bool(self.settings.data.windows == "sequential")  # type: ignore[attr-defined]
+
+    # reading -------------------------------------------------------------------------------------------------------
+    def read(self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]) -> Reading:
+        settings = self.settings.data
+        assert isinstance(settings, LanguageData)
+        source = self._source(data)
+        counts = {"characters": 0, "blank": 0}
+
+        def counted() -> Iterator[str]:
+            for chunk in source.chunks():
+                counts["characters"] += len(chunk)
+                counts["blank"] += chunk.count("\n\n")
+                tick(counts["characters"])
+                yield chunk
+
+        pieces = (line for chunk in counted() for line in chunk.split("\n")) if settings.level == "words" else counted()
+        self.vocabulary = build(pieces, settings.level, size=settings.vocabulary_size, min_count=settings.min_count)
+        self.paragraphs = counts["blank"] >= 20 and counts["characters"] / counts["blank"] <= 500
+        held = 0.0 if valid is not None else settings.valid_share
+        cut = int(counts["characters"] * (1 - held))
+        self._encode(source, {"train": (0, cut), "valid": (cut, counts["characters"])} if held else {"train": (0, cut)}, cache)
+        if valid is not None:
+            self._encode(self._source(valid), {"valid": (0, None)}, cache)
+        self.open(cache)
+        train, check = (len(self.stores[part].flat("tokens")) for part in ("train", "valid"))
+        if train < 64 or check < 2:
+            raise DataError(
+                f"{train + check:,} {settings.level} are too few to learn a language model from; give a longer text",
+                file=source.path,
+            )
+        lines = [f"{counts['characters']:,} characters: {train:,} {settings.level} to train on, {check:,} to check with"]
+        unit = "of them" if settings.level == "characters" else settings.level
+        lines.append(f"vocabulary: {len(self.vocabulary):,} {unit}; {', '.join(self.vocabulary.notes) or 'all are kept'}")
+        return Reading(rows=train, valid_rows=check, steps_of_time=train, facts={}, lines=lines)
+
+    def _source(self, data: str | Path) -> TextSource:
+        settings = self.settings.data
+        assert isinstance(settings, LanguageData)
+        return open_text(data, encoding=settings.encoding, column=settings.text, skip_broken=settings.broken == "skip")
+
+    def _encode(self, source: TextSource, parts: dict[str, tuple[int, int | None]], cache: Path) -> None:
+        """Write the characters from..to of each part as one run of tokens, and how many characters they were."""
+        for part, (begin, end) in parts.items():
+            with StoreWriter(cache / part, {"tokens": "ragged:int32", "characters": "int64"}) as writer:
+                front = self._front()
+                at = written = 0
+                for chunk in source.chunks():
+                    piece = chunk[max(begin - at, 0) : None if end is None else max(end - at, 0)]
+                    at += len(chunk)
+                    if piece:
+                        written += len(piece)
+                        writer.append(tokens=np.array(front.push(piece), np.int32), characters=len(piece))
+                writer.append(tokens=np.array(front.flush(), np.int32), characters=0)
+
+    def _front(self) -> Front:
+        return Front(self.vocabulary)
+
+    def open(self, cache: Path) -> None:
+        self.stores = {part: Store(cache / part) for part in ("train", "valid")}
+
+    def save_vocabulary(self, folder: Path) -> None:
+        self.vocabulary.save(folder, "text")
+        write_json(folder / "language.json", {"paragraphs": self.paragraphs})
+
+    def load_vocabulary(self, folder: Path) -> None:
+        self.vocabulary = Vocabulary.load(folder, "text")
+        self.paragraphs = bool(read_json(folder / "language.json")["paragraphs"])
+
+    def choose(self, reading: Reading) -> Settings:
+        """Defaults from the size of the text: more text bears a wider layer, and larger batches."""
+        tokens, V = reading.rows, len(self.vocabulary)
+        wide = 512 if tokens >= 300_000 else 256 if tokens >= 30_000 else 128
+        window = 128 if self.settings.data.level == "characters" else 64  # type: ignore[attr-defined]
+        batch = 64
+        while batch > 1 and batch * window * 8 > tokens:
+            batch //= 2
+        while window > 8 and batch * window + 1 > tokens:
+            window //= 2
+        defaults = {
+            "data": {"window": window},
+            "model": {
+                "hidden_size": wide,
+                "num_layers": 1,
+                "embedding_size": 128 if V < 1000 else 256,
+                "dropout": 0.3,
+                "input_dropout": 0.0 if V < 1000 else 0.2,
+                "tied": False,
+            },
+            "training": {
+                "batch_size": batch,
+                "learning_rate": 2e-3,
+                "epochs": 30.0,
+                "averaging": 0.99,
+                "patience": 5,
+            },
+        }
+        return self.settings.with_open(**defaults)
+
+    # training ------------------------------------------------------------------------------------------------------
+    def network(self) -> nn.Module:
+        model = self.settings.model
+        assert isinstance(model, LanguageModel)
+        assert model.embedding_size and model.hidden_size and model.num_layers  # choose() has filled them
+        return NextToken(
+            len(self.vocabulary),
+            model.embedding_size,
+            self.cell,
+            hidden_size=model.hidden_size,
+            num_layers=model.num_layers,
+            dropout=model.dropout or 0.0,
+            input_dropout=model.input_dropout or 0.0,
+            tied=bool(model.tied),
+            backend=model.backend,
+        )
+
+    def train_batches(self, epoch: int) -> Sequence[np.ndarray]:
+        data, training = self.settings.data, self.settings.training
+        assert isinstance(data, LanguageData) and data.window and training.batch_size
+        n = len(self.stores["train"].flat("tokens"))
+        kind = SequentialWindows if data.windows == "sequential" else RandomWindows
+        return kind(n, training.batch_size, data.window, seed=training.seed).epoch(epoch)
+
+    def cost(self, keys: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array([len(starts) * self.settings.data.window for starts in keys])  # type: ignore[attr-defined]
+
+    def batch(self, key: np.ndarray) -> Batch:
+        window = int(self.settings.data.window)  # type: ignore[attr-defined]
+        inputs, targets = gather(self.stores["train"].flat("tokens"), key, window)
+        return Batch({"x": torch.from_numpy(inputs)}, {"next": torch.from_numpy(targets)}, inputs.size, inputs.size)
+
+    def loss(self, network: nn.Module, batch: Batch, state: State | None) -> tuple[Tensor, State | None]:
+        scores, after = network(batch.inputs["x"], state)
+        smoothing = self.settings.training.label_smoothing  # type: ignore[attr-defined]
+        loss = F.cross_entropy(scores.flatten(0, 1), batch.targets["next"].flatten(), label_smoothing=smoothing)
+        return loss, after.detach() if self.carries_state else None
+
+    # figures -------------------------------------------------------------------------------------------------------
+    def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
+        if data is None:
+            return self._score(network, self.stores["valid"], STRETCHES, tick)
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
+            self._encode(self._source(data), {"data": (0, None)}, Path(folder))
+            return self._score(network, Store(Path(folder) / "data"), 1, tick)
+
+    def _score(self, network: nn.Module, store: Store, stretches: int, tick: Callable[[int], None]) -> dict[str, Any]:
+        """Read the text once. Each stretch begins with the start mark, so every token is predicted exactly once."""
+        tokens = store.flat("tokens")
+        if len(tokens) < 2:
+            raise DataError("the text to evaluate on is empty", file=store.folder)
+        stretches = max(1, min(stretches, len(tokens) // SPAN))
+        rows = np.array_split(np.asarray(tokens), stretches)
+        width = max(map(len, rows))
+        inputs, targets = np.zeros((stretches, width), np.int64), np.full((stretches, width), -1, np.int64)
+        for b, row in enumerate(rows):
+            inputs[b, 0], inputs[b, 1 : len(row)], targets[b, : len(row)] = self._start[-1], row[:-1], row
+        device = device_of(network)
+        total, state = 0.0, None
+        for at in range(0, width, SPAN):
+            scores, state = network(torch.from_numpy(inputs[:, at : at + SPAN]).to(device), state)
+            wanted = torch.from_numpy(targets[:, at : at + SPAN]).to(device)
+            total += F.cross_entropy(scores.flatten(0, 1).float(), wanted.flatten(), ignore_index=-1, reduction="sum").item()
+            tick(stretches * min(SPAN, width - at))
+        per_character = total / max(int(store.column("characters").sum()), 1)
+        figures = {"loss": total / len(tokens), "perplexity": math.exp(min(total / len(tokens), 700))}
+        return figures | {"nats_per_character": per_character, "bits_per_character": per_character / math.log(2)}
+
+    # use -----------------------------------------------------------------------------------------------------------
+    @property
+    def _start(self) -> list[int]:
+        """What is read before a text begins: the end of what was before it."""
+        before = {"characters": "\n\n" if self.paragraphs else "\n", "subwords": "\n"}.get(self.vocabulary.level)
+        ids = [] if before is None else self.vocabulary.encode(before).tolist()
+        return [i for i in ids if i != self.vocabulary.unknown] or [self.vocabulary.end]
+
+    def example(self, line: str) -> str:
+        found = super().example(line)
+        return found if isinstance(found, str) else str(found.get("text", line)) if isinstance(found, dict) else line
+
+    def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        results = []
+        for text in examples:
+            with self.session(network) as session:
+                session.push(text["text"] if isinstance(text, dict) else text)
+                results.append(session.result())
+        return results
+
+    def streams(self) -> tuple[bool, str]:
+        return True, ""
+
+    def session(self, network: nn.Module) -> LanguageSession:
+        return LanguageSession(network, self.vocabulary, self._front(), self._start)
+
+    def generate(
+        self,
+        network: nn.Module,
+        prompt: str = "",
+        length: int | None = None,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> Iterator[str]:
+        """Pieces of text as they are drawn, the prompt not among them.
+
+        length None: one paragraph where the training text is made of short ones, else 200 tokens.
+        """
+        if length is not None and length < 0:
+            raise SettingError(f"length is {length}; wanted 0 or more tokens")
+        vocabulary, random = self.vocabulary, torch.Generator()
+        random.manual_seed(seed) if seed is not None else random.seed()
+        one_paragraph = length is None and self.paragraphs and vocabulary.level == "characters"
+        session = self.session(network)
+        session.push(prompt)
+        session.settle()
+        drawn: list[int] = []
+        given = text = prompt if vocabulary.level == "characters" else ""
+        for _ in range(2000 if one_paragraph else 200 if length is None else length):
+            scores = session.scores.clone()
+            scores[[vocabulary.pad, vocabulary.unknown]] = -torch.inf
+            if vocabulary.level != "words":
+                scores[vocabulary.end] = -torch.inf
+            token = choose_token(scores, temperature, top_k, top_p, random)
+            session.read([token])
+            drawn.append(token)
+            if vocabulary.level == "characters":
+                after = text + vocabulary.tokens[token]
+                if one_paragraph and after.endswith("\n\n") and after.strip():
+                    return
+                if text != given and not (one_paragraph and text.endswith("\n")):
+                    pass
+                yield vocabulary.tokens[token]
+                text = after
+            else:
+                whole = _spell(vocabulary, drawn)
+                if whole.startswith(text) and not whole.endswith("\ufffd"):
+                    yield whole[len(text) :]
+                    text = whole
+
+
+def _spell(vocabulary: Vocabulary, ids: Sequence[int]) -> str:
+    """The text of `ids`; at the level of words an end mark is a new line."""
+    if vocabulary.level != "words":
+        return vocabulary.decode(ids)
+    lines: list[list[int]] = [[]]
+    for i in ids:
+        lines.append([]) if i == vocabulary.end else lines[-1].append(i)
+    return "\n".join(vocabulary.decode(line) for line in lines)
+
+
+class Front:
+    """Text to tokens, in pieces. At the level of words the end of a line is the end mark, for words hold no line ends."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary, self.stream = vocabulary, vocabulary.stream()
+
+    def push(self, text: str) -> list[int]:
+        if self.vocabulary.level != "words":
+            return self.stream.push(text)
+        lines = text.split("\n")
+        ids = self.stream.push(lines[0])
+        for line in lines[1:]:
+            ids += [*self.stream.flush(), self.vocabulary.end, *self.stream.push(line)]
+        return ids
+
+    def flush(self) -> list[int]:
+        return self.stream.flush()
+
+
+class LanguageSession(Session):
+    """Text pushed in pieces: nats of what was read, and what is likely to come next."""
+
+    def __init__(self, network: nn.Module, vocabulary: Vocabulary, front: Front, start: Iterable[int]) -> None:
+        self.network, self.vocabulary, self.front = network, vocabulary, front
+        self.state: State | None = None
+        self.nats, self.tokens = 0.0, 0
+        self.scores: Tensor  # (V,) of the token to come
+        self._advance(list(start), None)
+
+    def push(self, piece: str) -> None:
+        self.read(self.front.push(piece))
+
+    def settle(self) -> None:
+        """Take what was pushed as whole: a word that could still grow is a word."""
+        self.read(self.front.flush())
+
+    def read(self, ids: list[int]) -> None:
+        """Take tokens as read."""
+        if ids:
+            self.nats += self._advance(ids, self.scores)
+            self.tokens += len(ids)
+
+    def _advance(self, ids: list[int], before: Tensor | None) -> float:
+        """Run the network over `ids`; the nats of them, given the scores `before` the first."""
+        nats = 0.0
+        with torch.inference_mode():
+            for at in range(0, len(ids), SPAN):
+                part = torch.tensor([ids[at : at + SPAN]], device=device_of(self.network))
+                scores, self.state = self.network(part, self.state)
+                scores = scores[0].float().cpu()
+                if before is not None:
+                    guesses = torch.cat([before[None], scores[:-1]])
+                    nats += F.cross_entropy(guesses, part[0].cpu(), reduction="sum").item()
+                before = self.scores = scores[-1]
+        return nats
+
+    def result(self) -> dict[str, Any]:
+        waiting = self.front.stream
+        if getattr(waiting, "_waiting", ""):  # a word that may still grow counts as it stands, without being settled
+            import copy
+
+            ahead = copy.copy(self)
+            ahead.front = copy.copy(self.front)
+            ahead.front.stream = copy.copy(waiting)
+            ahead.settle()
+            return ahead.result()
+        probabilities = self.scores.softmax(0)
+        top = probabilities.topk(min(5, len(probabilities)))
+        likely = {
+            self.vocabulary.tokens[i]: round(p, 6) for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+        }
+        mean = self.nats / max(self.tokens, 1)
+        return {
+            "tokens": self.tokens,
+            "nats": round(self.nats, 6),
+            "perplexity": round(math.exp(min(mean, 700)), 6),
+            "next": json.loads(json.dumps(likely)),
+        }

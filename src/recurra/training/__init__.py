@@ -1,0 +1,8 @@
+"""Training: from a file to a run folder."""
+
+from __future__ import annotations
+
+from .progress import Progress, Silent, Terminal
+from .start import resume, train
+
+__all__ = ["Progress", "Silent", "Terminal", "resume", "train"]

@@ -1,0 +1,89 @@
+"""Checkpoints: all that a run needs to go on to the bit. Tensors in safetensors, the rest in JSON, no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..errors import RunError
+from ..files import read_json
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Beside, then renamed. Raises RunError when the disk is full; what was at `path` is then untouched."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file({name: tensor.detach().contiguous().clone().cpu() for name, tensor in tensors.items()}, beside)
+        beside.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: cannot be written ({error}); what was there before is untouched") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Raises RunError when the file is missing or damaged."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: is missing or damaged ({str(error).splitlines()[0]})") from None
+
+
+def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Put a checkpoint in the place of the last one; a crash at any moment leaves one of the two whole."""
+    part, old = folder.with_name(f"{folder.name}.part"), folder.with_name(f"{folder.name}.old")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        save_tensors(part / "tensors.safetensors", tensors)
+        (part / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.replace(old)
+        part.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}); the last checkpoint is kept") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save` wrote last. Raises RunError when there is none or it is damaged."""
+    old = folder.with_name(f"{folder.name}.old")
+    if not folder.exists() and old.exists():  # the machine stopped between two renames
+        folder = old
+    if not folder.exists():
+        raise RunError(f"{folder}: there is no checkpoint to resume from; train again with --overwrite")
+    return load_tensors(folder / "tensors.safetensors"), read_json(folder / "facts.json")
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Its tensors by `index/name`, and the numbers beside them."""
+    state = optimizer.state_dict()
+    tensors, numbers = {}, {}
+    for index, values in state["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"{index}/{name}"] = value
+            else:
+                numbers[f"{index}/{name}"] = value
+    return tensors, {"numbers": numbers, "groups": state["param_groups"]}
+
+
+def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """The inverse of `pack_optimizer`."""
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in (tensors | facts["numbers"]).items():
+        index, _, name = key.partition("/")
+        state.setdefault(int(index), {})[name] = value
+    groups = [{**group, "betas": tuple(group["betas"])} if "betas" in group else group for group in facts["groups"]]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,330 @@
+"""The training loop.
+
+    for each step: batch -> loss -> backward -> clip -> step -> average; now and then evaluate, record, checkpoint
+
+Everything a step does is a function of (settings, step, what the checkpoint holds); the clock may correct how many
+steps there will be, writes that into the record, and ends the run at a step boundary, nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from ..errors import TrainingError
+from ..files import write_json
+from ..nn import State
+from ..tasks.base import Task
+from . import checkpoint
+from .averaging import Average
+from .optimizers import optimizer_for
+from .plan import Plan, scale
+from .progress import Bar, Progress
+from .stopping import Interrupts
+
+TIMED_SECONDS = 3.0  # of training, before the number of steps is fixed, or a twentieth of the budget if that is less
+RESERVE = 0.015  # of the budget, for saving and for what the estimate misses
+
+
+class Loop:
+    """One run of a task's network, from a step to the end. `run()` trains; `save()` may be called between steps."""
+
+    def __init__(self, task: Task, network: torch.nn.Module, fabric: Fabric, folder: Path, started: float) -> None:
+        self.task, self.fabric, self.folder, self.started = task, fabric, folder, started
+        self.training = task.settings.training
+        self.bare = network
+        optimizer = optimizer_for(network, self.training)
+        self.average = Average(network, self.training.averaging or 0.0)
+        self.network, self.optimizer = fabric.setup(network, optimizer)
+        self.average.live = dict(self.bare.named_parameters())
+        self.step = self.epoch = self.index = 0
+        self.state: Any = None
+        self.plan: Plan | None = None
+        self.best: dict[str, Any] | None = None
+        self.waited = self.evaluated = 0
+        self.computed = 0  # time steps computed since the clock below was started
+        self.train_seconds = self.evaluation_seconds = 0.0
+        self.keys = task.train_batches(0)
+        self.mean_cost = float(task.cost(self.keys).mean())
+
+    # time ----------------------------------------------------------------------------------------------------------
+    @property
+    def seconds(self) -> float:
+        return time.time() - self.started
+
+    @property
+    def budget(self) -> float | None:
+        return None if self.training.max_minutes is None else 60 * self.training.max_minutes * (1 - RESERVE)
+
+    def longest(self) -> int:
+        """The steps of a run that no clock ends."""
+        if self.training.steps is not None:
+            return self.training.steps
+        assert self.training.epochs is not None  # choose() has filled it
+        return max(1, math.ceil(self.training.epochs * len(self.keys)))
+
+    def affordable(self) -> int:
+        """The steps the rest of the budget pays for, at the speed seen so far, with the evaluations to come."""
+        assert self.budget is not None
+        per_step = self.mean_cost * self.train_seconds / max(self.computed, 1)
+        each = self.evaluation_seconds / self.evaluated if self.evaluated else self._expected_evaluation()
+        left = self.budget - self.seconds - each * (self.evaluations - self.evaluated)
+        return self.step + max(int(left / per_step), 0)
+
+    def _expected_evaluation(self) -> float:
+        """A forward pass is about a third of a training step."""
+        reading = self.task.reading
+        share = reading.valid_rows / max(reading.rows, 1)
+        return share * len(self.keys) * self.mean_cost * self.train_seconds / max(self.computed, 1) / 3
+
+    @property
+    def evaluations(self) -> int:
+        if self.training.evaluations is not None:
+            return self.training.evaluations
+        return min(max(round(self.longest() / len(self.keys)), 10), 20)
+
+    # the loop ------------------------------------------------------------------------------------------------------
+    def run(self, progress: Progress) -> None:
+        """Train to the end. Raises KeyboardInterrupt after Ctrl-C, with a checkpoint saved, and TrainingError."""
+        with Interrupts() as interrupts:
+            if self.plan is None:
+                self.plan = Plan.of(self.longest())
+                if self.budget is not None and self.training.steps is None:
+                    with progress.bar("timing the first steps") as bar:
+                        self._time_first_steps(bar, interrupts)
+            for line in self.told():
+                progress.say(line)
+            with progress.bar("training", 1.0) as bar:
+                while self.step < self.plan.total and not interrupts.asked:
+                    if self.budget is not None and self.seconds > self.budget:
+                        self._correct(self.step)
+                        break
+                    loss = self.take_step()
+                    done = self.plan.progress(self.step)
+                    bar.at(done, self._note(loss))
+                    if done * self.evaluations >= self.evaluated + 1 - 1e-9 and self.step < self.plan.total:
+                        self.check(bar, done)
+                        if self.training.patience is not None and self.waited >= self.training.patience:
+                            self.record({"stopped": f"no better {self.task.metric} in {self.waited} evaluations"})
+                            break
+                        if self.budget is not None and self.training.steps is None:
+                            self._correct(min(self.affordable(), self._full_total()))
+                        self.save()
+                if not interrupts.asked:
+                    self.check(bar, 1.0)
+            self.save()
+            if interrupts.asked:
+                raise KeyboardInterrupt
+
+    def _full_total(self) -> int:
+        return self.longest()
+
+    def _time_first_steps(self, bar: Bar, interrupts: Any) -> None:
+        """Take steps until the speed is known, then fix the number of all steps."""
+        assert self.budget is not None and self.plan is not None
+        enough = min(TIMED_SECONDS, self.budget / 20)
+        self.take_step()  # the first one also allocates and compiles
+        self.computed, self.train_seconds = 0, 0.0
+        while (self.train_seconds < enough or self.step < 4) and self.step < self.plan.total and not interrupts.asked:
+            self.take_step()
+            bar.at(self.step)
+            if self.seconds > self.budget:
+                break
+        self._correct(min(self.affordable(), self.longest()))
+
+    def _correct(self, total: int) -> None:
+        assert self.plan is not None
+        if abs(total - self.plan.total) > 0.01 * self.plan.total or total == self.step:
+            self.plan.correct(self.step, total)
+            self.record({"steps": self.plan.total})
+
+    def take_step(self) -> float:
+        """One optimiser step; the loss in the task's unit. Raises TrainingError when it is not a finite number."""
+        assert self.plan is not None
+        began = time.perf_counter()
+        key = self._next_key()
+        batch = self.task.batch(key).to(self.fabric.device)
+        rate = (self.training.learning_rate or 0.0) * scale(
+            self.training.schedule, self.training.warmup, self.plan.progress(self.step)
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        loss, self.state = self.task.loss(self.network, batch, self.state)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingError(self._not_finite(value))
+        self.fabric.backward(loss)
+        if self.training.clip_value is not None:
+            self.fabric.clip_gradients(self.network, self.optimizer, clip_val=self.training.clip_value)
+        if self.training.clip_norm is not None:
+            self.fabric.clip_gradients(
+                self.network, self.optimizer, max_norm=self.training.clip_norm, error_if_nonfinite=False
+            )
+        self.optimizer.step()
+        self.average.update()
+        self.step += 1
+        self.index += 1
+        self.computed += batch.computed
+        self.train_seconds += time.perf_counter() - began
+        self.losses = 0.98 * getattr(self, "losses", value) + 0.02 * value
+        return value
+
+    def _next_key(self) -> Any:
+        if self.index >= len(self.keys):
+            self.epoch, self.index, self.state = self.epoch + 1, 0, None
+            self.keys = self.task.train_batches(self.epoch)
+        return self.keys[self.index]
+
+    def _note(self, loss: float) -> str:
+        best = "" if self.best is None else f", best {self.task.metric} {self.best[self.task.metric]:.4f}"
+        return f"step {self.step:,} of {self.plan.total if self.plan else 0:,}, loss {self.losses:.3f}{best}"
+
+    def _not_finite(self, value: float) -> str:
+        kept = "those before the first step" if self.best is None else f"those of step {self.best['step']}"
+        return (
+            f"the loss became {value} at step {self.step + 1}; the last good weights, {kept}, are kept in {self.folder}. "
+            f"Try a smaller learning_rate (it was {self.training.learning_rate})"
+        )
+
+    # figures -------------------------------------------------------------------------------------------------------
+    def check(self, bar: Bar, done: float) -> None:
+        """Evaluate the averaged weights, write a line of history, keep the weights if they are the best."""
+        began = time.perf_counter()
+        with self.average.applied():
+            figures = evaluate(self.task, self.bare)
+            self.evaluated += 1
+            self.evaluation_seconds += time.perf_counter() - began
+            plain = {name: value for name, value in figures.items() if isinstance(value, int | float)}
+            self.record({"train/loss": self.losses, **{f"valid/{name}": value for name, value in plain.items()}})
+            if not math.isfinite(figures["loss"]):
+                raise TrainingError(self._not_finite(figures["loss"]))
+            if self.best is None or self._better(plain):
+                self.best, self.waited = {"step": self.step, **plain}, 0
+                checkpoint.save_tensors(self.folder / "model.safetensors", weights(self.bare))
+                write_json(self.folder / "metrics.json", {f"valid/{name}": value for name, value in figures.items()})
+            else:
+                self.waited += 1
+
+    def _better(self, figures: dict[str, Any]) -> bool:
+        assert self.best is not None
+        sign = -1 if self.task.higher_is_better else 1
+        metric = self.task.metric
+        return (sign * figures[metric], figures["loss"]) < (sign * self.best[metric], self.best["loss"])
+
+    def record(self, facts: dict[str, Any]) -> None:
+        """A line of history.jsonl."""
+        line = {"step": self.step, "seconds": round(self.seconds, 2), "learning_rate": self._rate(), **facts}
+        with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def _rate(self) -> float:
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def told(self) -> list[str]:
+        """What is about to happen: the settings that matter and the time expected."""
+        assert self.plan is not None
+        training = self.training
+        passes = self.plan.total / len(self.keys)
+        line = (
+            f"{training.optimizer}, learning rate {training.learning_rate:g}, batches of {training.batch_size}, "
+            f"{self.plan.total:,} steps ({passes:.1f} passes), {torch.get_num_threads()} threads"
+        )
+        if self.computed:
+            per_step = self.mean_cost * self.train_seconds / self.computed
+            left = per_step * (self.plan.total - self.step) + self.evaluations * self._expected_evaluation()
+            line += f"; about {minutes(left)} to go"
+        return [line]
+
+    def back_end(self) -> str:
+        """What ran the recurrent layers: the plan of each, by words."""
+        from ..nn.stack import Stack
+
+        for module in self.bare.modules():
+            if isinstance(module, Stack):
+                weight = next(module.parameters())
+                return module._plan(weight.new_zeros(1, 2, module.input_size), torch.tensor([1])).runs
+        return "none"
+
+    # checkpoints ---------------------------------------------------------------------------------------------------
+    def save(self) -> None:
+        """Write checkpoint/: from it a run goes on as if it had never stopped."""
+        assert self.plan is not None
+        tensors = {f"weights/{name}": value for name, value in self.bare.state_dict().items()}
+        tensors |= {f"average/{name}": value for name, value in self.average.tensors().items()}
+        optimizer, optimizer_facts = checkpoint.pack_optimizer(self.optimizer)
+        tensors |= {f"optimizer/{name}": value for name, value in optimizer.items()}
+        tensors["random/cpu"] = torch.get_rng_state()
+        if self.fabric.device.type == "cuda":
+            tensors["random/cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+        if isinstance(self.state, State):
+            tensors |= {f"state/{name}": value for name, value in self.state.tensors().items()}
+        facts = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "index": self.index,
+            "plan": self.plan.record,
+            "best": self.best,
+            "waited": self.waited,
+            "evaluated": self.evaluated,
+            "losses": getattr(self, "losses", None),
+            "average_updates": self.average.updates,
+            "optimizer": optimizer_facts,
+            "seconds": self.seconds,
+        }
+        checkpoint.save(self.folder / "checkpoint", tensors, facts)
+
+    def load(self) -> None:
+        """Take up what `save` wrote."""
+        tensors, facts = checkpoint.load(self.folder / "checkpoint")
+
+        def part(prefix: str) -> dict[str, torch.Tensor]:
+            return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+        self.bare.load_state_dict(part("weights/"))
+        self.average.restore(part("average/"), facts["average_updates"])
+        checkpoint.unpack_optimizer(self.optimizer, part("optimizer/"), facts["optimizer"])
+        torch.set_rng_state(tensors["random/cpu"].cpu())
+        if "random/cuda" in tensors and self.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random/cuda"].cpu(), self.fabric.device)
+        state = part("state/")
+        self.state = State.from_tensors(state).to(self.fabric.device) if state else None
+        self.step, self.epoch, self.index = facts["step"], facts["epoch"], facts["index"]
+        self.keys = self.task.train_batches(self.epoch)
+        self.plan = Plan([(int(s), float(p), int(t)) for s, p, t in facts["plan"]])
+        self.best, self.waited, self.evaluated = facts["best"], facts["waited"], facts["evaluated"]
+        if facts["losses"] is not None:
+            self.losses = facts["losses"]
+        self.started = time.time() - facts["seconds"]
+
+
+def evaluate(task: Task, network: torch.nn.Module, data: str | Path | None = None, tick: Any = lambda _: None) -> dict[str, Any]:
+    """The task's figures in evaluation mode, without gradients."""
+    before = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            return task.evaluate(network, data, tick)
+    finally:
+        network.train(before)
+
+
+def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The parameters and buffers by name; a tensor with two names (tied weights) once."""
+    seen: dict[int, str] = {}
+    kept = {}
+    for name, value in network.state_dict(keep_vars=True).items():
+        if id(value) not in seen:
+            seen[id(value)] = name
+            kept[name] = value
+    return kept
+
+
+def minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

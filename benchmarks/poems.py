@@ -40,15 +40,15 @@ def regular(poem: str) -> bool:
     return {len(line) for line in lines(poem)} in ({5}, {7})
 
 
-def first_poem(text: str, length: int) -> str:
-    """The first poem of a sample of at most `length` characters: up to the blank line.
+def first_poem(text: str) -> str:
+    """The first poem of a sample: up to the blank line.
 
-    A sample that was cut by its length, in the middle of a line, is judged by the lines it finished.
+    A sample without a blank line or a line end at its end was cut by its length: the lines it finished are judged.
     """
-    poem, blank, _ = text.strip("\n").partition("\n\n")
-    if not blank and len(text) >= length:
+    poem, blank, _ = text.lstrip("\n").partition("\n\n")
+    if not blank and not poem.endswith("\n"):
         poem = poem[: max(map(poem.rfind, MARKS)) + 1]
-    return poem
+    return poem.strip()
 
 
 def judge(samples: Collection[str], training: Iterable[str]) -> dict[str, float]:

@@ -8,7 +8,6 @@ Every choice (weights, settings, defaults) is made on the select part; the repor
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -35,9 +34,8 @@ def table() -> str:
 def facts(run: Path) -> dict[str, Any]:
     """What a run wrote down about itself: steps, threads, share of padding, whether it streams."""
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    known = {**config.get("resolved", {}), **metrics}
-    return {name: known.get(name) for name in ("steps", "threads", "padding", "streams")}
+    facts = {name: config["resolved"].get(name) for name in ("steps", "threads", "back_end", "padding")}
+    return facts | {"streams": config["resolved"]["streams"] is True}
 
 
 def one_seed(item: Set, parts: Parts, seed: int, options: argparse.Namespace, run: Path) -> dict[str, Any]:
@@ -76,7 +74,9 @@ def show(item: Set, results: Sequence[Mapping[str, Any]]) -> None:
         cells = " ".join(f"{columns[name][index]:>18.4f}" for name in names)
         padding = "-" if result["padding"] is None else f"{result['padding']:.1%}"
         time_used = f"{result['seconds']:>8.1f} {result['of_budget']:>7.1%}"
-        print(f"{result['seed']:>6} {cells} {result['steps'] or '-':>8} {time_used} {padding:>8}  {result['streams']}")
+        print(
+            f"{result['seed']:>6} {cells} {result['steps'] or '-':>8} {time_used} {padding:>8}  {'yes' if result['streams'] else 'no'}"
+        )
     print(f"{'mean':>6} " + " ".join(f"{spread(columns[name]):>18}" for name in names))
     for target in item.targets:
         print(f"target {target}: {'met' if target.met(statistics.fmean(columns[target.figure])) else 'MISSED'}")

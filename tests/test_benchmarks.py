@@ -139,11 +139,11 @@ def test_regular(poem: str, expected: bool) -> None:
 
 
 def test_a_sample_ends_at_the_blank_line() -> None:
-    assert poems.first_poem(f"\n{FIVE}\n\n{SEVEN}", 400) == FIVE
-    assert poems.first_poem(FIVE, 400) == FIVE
+    assert poems.first_poem(f"\n{FIVE}\n\n{SEVEN}") == FIVE
+    assert poems.first_poem(FIVE + "\n") == FIVE
     cut = FIVE + "\n半句"  # the sample was as long as it could be: its last line is not finished
-    assert poems.first_poem(cut, len(cut)) == FIVE
-    assert poems.first_poem(cut, 400) == cut  # it ended by itself: judged as it is
+    assert poems.first_poem(cut) == FIVE
+    assert poems.first_poem(cut + "\n") == cut  # it ended by itself: judged as it is
 
 
 def test_judging_counts_poems_and_lines() -> None:

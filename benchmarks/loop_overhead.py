@@ -1,0 +1,181 @@
+"""What the training loop costs: tokens a second of ours against a bare torch loop, in turns within one process.
+
+    python benchmarks/loop_overhead.py [--task classify|language] [--data FILE]
+
+Both train copies of one network on the same batches in the same order, with AdamW and clipping by norm. Ours also
+gathers each batch, follows the schedule and averages the weights; the bare loop has its batches ready.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common import add_options, alone, gemm_peak, interleave, record
+from splits import write_csv
+
+if TYPE_CHECKING:
+    import torch
+
+    from recurra.tasks.base import Batch, Task
+    from recurra.training.loop import Loop
+
+LEAST = 0.9  # of the bare loop's tokens a second
+TASKS = ("classify", "language")
+
+
+def write_data(task: str, folder: Path) -> Path:
+    """Made-up data: words drawn by Zipf's law, reviews of 20 to 400 of them, or a text of such sentences."""
+    source = random.Random(0)
+    words = [f"w{format(index, 'x')}" for index in range(5000)]
+    weights = [1 / (index + 10) for index in range(5000)]
+
+    def text(length: int) -> str:
+        return " ".join(source.choices(words, weights, k=length))
+
+    if task == "classify":
+        path = folder / "reviews.csv"
+        write_csv(path, [(text(source.randint(20, 400)), source.choice(["good", "bad"])) for _ in range(2000)])
+    else:
+        path = folder / "text.txt"
+        path.write_text("\n".join(text(12) for _ in range(10_000)) + "\n", encoding="utf-8")
+    return path
+
+
+def make_loop(name: str, data: Path, folder: Path, threads: int | None) -> Loop:
+    """Our loop before its first step, made as `recurra train` makes it."""
+    import torch
+    from lightning_fabric import Fabric
+
+    from recurra import tasks
+    from recurra.settings import settings_from
+    from recurra.training.loop import Loop
+    from recurra.training.plan import Plan
+
+    if threads:
+        torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    cls = tasks.get(name)
+    task: Task = cls(settings_from(cls, {"steps": 1_000_000, "device": "cpu"}))
+    task.reading = task.read(data, None, folder / "cache", lambda _: None, lambda _: None)
+    task.settings = task.choose(task.reading)
+    loop = Loop(task, task.network(), Fabric(accelerator="cpu", devices=1), folder, time.time())
+    loop.plan = Plan.of(1_000_000)
+    return loop
+
+
+def bare_step(
+    name: str, network: torch.nn.Module, optimizer: torch.optim.Optimizer, clip: float, batch: Batch, state: Any
+) -> Any:
+    """A step as anybody writes it by hand; returns the state for the next one."""
+    import torch
+    from torch.nn import functional as F
+
+    optimizer.zero_grad()
+    if name == "classify":
+        loss = F.cross_entropy(network(batch.inputs["x"], batch.inputs["lengths"]), batch.targets["label"])
+    else:
+        scores, state = network(batch.inputs["x"], state)
+        state = state.detach()
+        loss = F.cross_entropy(scores.flatten(0, 1), batch.targets["next"].flatten())
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
+    optimizer.step()
+    return state
+
+
+def loops(name: str, loop: Loop, steps: int) -> tuple[dict[str, Callable[[], object]], int, int]:
+    """Both loops as functions that take the same `steps` steps; their live and their padded tokens."""
+    import torch
+
+    training = loop.training
+    network = copy.deepcopy(loop.bare)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=training.learning_rate or 1e-3, weight_decay=training.weight_decay, fused=True
+    )
+    batches = [loop.task.batch(key) for key in loop.keys[:steps]]
+
+    def ours() -> None:
+        loop.index, loop.state = 0, None
+        for _ in batches:
+            loop.take_step()
+
+    def bare() -> None:
+        state = None
+        for batch in batches:
+            state = bare_step(name, network, optimizer, training.clip_norm or 1.0, batch, state)
+
+    return {"ours": ours, "bare": bare}, sum(b.live for b in batches), sum(b.computed for b in batches)
+
+
+def work(network: torch.nn.Module) -> float:
+    """Floating-point operations of a training step for each token: 6 a multiplied weight (2 forward, 4 back)."""
+    import torch
+
+    looked_up = {id(m.weight) for m in network.modules() if isinstance(m, torch.nn.Embedding)}
+    return 6.0 * sum(p.numel() for p in network.parameters() if p.ndim > 1 and id(p) not in looked_up)
+
+
+def measure(name: str, data: Path | None, steps: int, rounds: int, threads: int | None) -> dict[str, Any]:
+    """The figures of one task."""
+    import torch
+
+    with tempfile.TemporaryDirectory(prefix="recurra-loop-") as text:
+        folder = Path(text)
+        loop = make_loop(name, data or write_data(name, folder), folder, threads)
+        steps = min(steps, len(loop.keys))
+        functions, tokens, computed = loops(name, loop, steps)
+        times = interleave(functions, rounds=rounds)
+        peak = gemm_peak()
+        flops = work(loop.bare) * computed
+    return {
+        "task": name,
+        "steps": steps,
+        "ours": tokens / times.median("ours"),
+        "bare": tokens / times.median("bare"),
+        "ratio": times.ratio("bare", "ours"),  # of speeds: the inverse of that of times
+        "gemm_share": flops / times.median("ours") / peak,
+        "gemm_gflops": peak / 1e9,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--task", choices=TASKS, help="only this one")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="train on this instead of made-up data; wants --task")
+    parser.add_argument("--steps", type=int, default=15, help="steps of a round (15)")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds, each of both loops (9)")
+    parser.add_argument("--threads", type=int, help="CPU threads; torch's choice by default")
+    add_options(parser)
+    options = parser.parse_args()
+    if options.data and not options.task:
+        parser.error("--data wants --task: say what the file is for")
+    with alone(options.even_if_busy) as watch:
+        results = [
+            measure(name, options.data, options.steps, options.rounds, options.threads)
+            for name in ([options.task] if options.task else TASKS)
+        ]
+        record(
+            "loop_overhead",
+            {"rounds": options.rounds, "data": options.data and options.data.name, "tasks": results},
+            watch=watch,
+            steps=[result["steps"] for result in results],
+            threads=results[0]["threads"],
+        )
+    print(f"{'task':<10} {'ours':>10} {'bare':>10} tokens/s  {'ratio':>6} {'of GEMM peak':>13}")
+    for result in results:
+        row = (
+            f"{result['task']:<10} {result['ours']:>10,.0f} {result['bare']:>10,.0f}           {result['ratio']:>6.3f}"
+        )
+        print(f"{row} {result['gemm_share']:>13.1%}  {'met' if result['ratio'] >= LEAST else 'MISSED'} (>= {LEAST})")
+
+
+if __name__ == "__main__":
+    main()

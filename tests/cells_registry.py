@@ -1,4 +1,4 @@
-"""The one list that drives the tests of cells, operators and layers: a registered cell is covered on the day it is added."""
+"""The one list that drives the tests of cells, operators and layers: a registered cell is covered at once."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def worst(ours: Tensor, exact: Tensor) -> float:
 
 
 def errors_of_the_loop(call: ops.Call, exact: dict[str, Tensor], dtype: torch.dtype) -> dict[str, float]:
-    """How far the plain loop in `dtype` is off. In float64 that is what it is off in float32, scaled by the roundings."""
+    """How far the plain loop in `dtype` is off; in float64 what it is off in float32, scaled by the roundings."""
     loop = values_and_grads(ops.BACKENDS[-1], call, torch.float32)
     scale = torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
     return {name: worst(loop[name], e) * scale for name, e in exact.items()}

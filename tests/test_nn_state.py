@@ -135,7 +135,7 @@ def test_no_gradient_modes(name: str) -> None:
     layer = nn.Recurrent(name, 3, 5)
     x = torch.randn(2, 4, 3)
     with torch.inference_mode():
-        y, last = layer(x, lengths=[4, 1])
+        y, _ = layer(x, lengths=[4, 1])
     z, _ = layer(x, lengths=[4, 1])
     torch.testing.assert_close(y.clone(), z.detach(), rtol=0, atol=1e-6)
     assert not y.requires_grad

@@ -44,7 +44,7 @@ def test_back_ends_agree(cell: cells.Cell, dtype: torch.dtype, bidirectional: bo
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("state", [False, True])
 def test_padded_is_alone(cell: cells.Cell, bidirectional: bool, state: bool) -> None:
-    """A row in a padded batch gives what it gives alone, and so do all gradients; what is in the padding has no part."""
+    """A row in a padded batch gives what it gives alone, with all gradients; what is in the padding has no part."""
     call = random_call(cell, (5, 9, 3, 4), state=state, bidirectional=bidirectional)
     assert call.lengths is not None
     poisoned = call.x.clone()
@@ -86,7 +86,7 @@ def ops_live(lengths: Tensor, T: int) -> Tensor:
 
 
 def test_relu_does_not_grow_along_the_padding() -> None:
-    """With weights that let h grow without bound, a short row of a long batch has finite gradients in every back end."""
+    """With weights that let h grow without bound, short rows of a long batch have the right gradients."""
     call = random_call(cells.RNN("relu"), (4, 400, 2, 3), bidirectional=False)
     weights = [w.abs() * 20 for w in call.weights]
     short = call._replace(weights=weights, lengths=torch.tensor([3, 0, 2, 1]))

@@ -1,0 +1,87 @@
+"""A training step on rows of different length: ours with lengths, against padded and packed torch.nn.
+
+    python benchmarks/ragged.py [--cells lstm,gru] [--even-if-busy]
+
+Forward and backward of one layer in two directions, B = 64, I = H = 128, float32, lengths uniform in T/4..T.
+Padded: torch.nn on all T steps of all rows, T = 1000; ours with lengths may cost LIMIT times that.
+Packed: torch.nn on a PackedSequence, T = 125, 250, 500; ours must be FASTER[T] times faster. The packed step takes
+long and longer, so at 500 it is timed once. Steps run in turns; figures are medians of ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import torch
+from common import add_options, alone, interleave, record, say
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from recurra import nn
+
+B, I, H = 64, 128, 128
+LIMIT = 1.15
+FASTER = {125: 4.0, 250: 7.0, 500: 12.0}
+
+
+def steps(cell: str, T: int) -> dict[str, Callable[[], object]]:
+    """The three training steps on the same weights, rows and upstream gradients."""
+    torch.manual_seed(0)
+    name = cell.upper()
+    theirs = getattr(torch.nn, name)(I, H, bidirectional=True, batch_first=True)
+    ours = getattr(nn, name)(I, H, bidirectional=True, batch_first=True)
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(B, T, I, requires_grad=True)
+    lengths = torch.randint(T // 4, T + 1, (B,))
+    lengths[0] = T  # so that the packed one pads back to T
+    grad = torch.randn(B, T, 2 * H)
+
+    def backward(layer: torch.nn.Module, y: Tensor) -> None:
+        layer.zero_grad()
+        x.grad = None
+        y.backward(grad)
+
+    def packed() -> Tensor:
+        rows = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(theirs(rows)[0], batch_first=True)[0]
+
+    return {
+        "ours": lambda: backward(ours, ours(x, lengths=lengths)[0]),
+        "padded": lambda: backward(theirs, theirs(x)[0]),
+        "packed": lambda: backward(theirs, packed()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cells", default="lstm,gru", help="which of lstm, gru; with commas")
+    parser.add_argument("--rounds", type=int, default=5, help="timed rounds of the padded comparison")
+    add_options(parser)
+    options = parser.parse_args()
+    figures: dict[str, dict[str, float | bool]] = {}
+    with alone(options.even_if_busy) as watch:
+        print("cell    T  against   ours s  other s    ratio  wanted")
+        for cell in options.cells.split(","):
+            for T, other in ((1000, "padded"), *((T, "packed") for T in FASTER)):
+                say(f"{cell}, T = {T}, against {other}")
+                made = steps(cell, T)
+                rounds, warm = (options.rounds, 1) if other == "padded" else (1, 0) if T == 500 else (3, 1)
+                if not warm:
+                    made["ours"]()
+                times = interleave({name: made[name] for name in ("ours", other)}, rounds=rounds, warm=warm)
+                if other == "padded":
+                    ratio, wanted = times.ratio("ours", other), f"<= {LIMIT}"
+                    met = ratio <= LIMIT
+                else:
+                    ratio, wanted = times.ratio(other, "ours"), f">= {FASTER[T]:g}"
+                    met = ratio >= FASTER[T]
+                figures[f"{cell}/{other}/{T}"] = {"ratio": round(ratio, 3), "met": met}
+                seconds = f"{times.median('ours'):>7.3f}  {times.median(other):>7.3f}"
+                missed = "" if met else "  MISSED"
+                print(f"{cell:<5}{T:>5}  {other}  {seconds}  {ratio:>6.2f}x  {wanted}{missed}", flush=True)
+        record("ragged", figures, watch=watch, threads=torch.get_num_threads())
+
+
+if __name__ == "__main__":
+    main()

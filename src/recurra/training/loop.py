@@ -120,7 +120,7 @@ class Loop:
                     self.check(bar, 1.0)
             self.save()
             if interrupts.asked:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(f"stopped at step {self.step:,} and saved; recurra train --resume {self.folder}")
 
     def _full_total(self) -> int:
         return self.longest()

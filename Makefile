@@ -1,7 +1,7 @@
 # make demo    installs, then trains on built-in data and shows the result (about two minutes beyond the installing)
 # make test    installs, then checks style and types and runs the tests
 # make lint    style and types alone
-# make bench   the benchmarks; run them with nothing else on the machine
+# make bench   the benchmarks of speed; run them with nothing else on the machine
 # make clean   removes what the others made, runs excepted
 
 # The first Python that is 3.11 or newer and can make a virtual environment; PYTHON=... names another.
@@ -52,8 +52,11 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Those of speed; the ones of quality take hours, and are named by their data set.
 bench: $(VENV)/.dev
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit $$?; done
+	$(BIN)/python benchmarks/loop_overhead.py
+	$(BIN)/python benchmarks/ragged.py
+	$(BIN)/python benchmarks/quality.py --list
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

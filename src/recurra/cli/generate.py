@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .common import Import, RunFolder, open_run
 
+if TYPE_CHECKING:
+    from ..run import Run
+
 
 def generate(
     run: RunFolder,
     prompt: Annotated[str, typer.Option(metavar="TEXT", help="The text to go on from.")] = "",
-    length: Annotated[int, typer.Option(metavar="N", min=1, help="Tokens to generate.")] = 200,
+    length: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Tokens; else a paragraph where those are short, or 200.")
+    ] = None,
     temperature: Annotated[
         float, typer.Option(metavar="T", min=0, help="Below 1 safer, above 1 wilder; 0 takes the likeliest.")
     ] = 1.0,
@@ -28,4 +33,18 @@ def generate(
     recurra generate runs/poems --prompt "Once" --temperature 0.8
     """
     loaded = open_run(run, import_)
-    print(loaded.generate(prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed))
+    pieces = loaded.generate_iter(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    first = next(pieces, "")  # before the prompt is shown: what is wrong is told without it
+    print(_joined(loaded, prompt, first), end="", flush=True)
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print()
+
+
+def _joined(run: Run, prompt: str, first: str) -> str:
+    """Words are written with a space between them where their script has one; other tokens bring their own."""
+    if getattr(run.settings.data, "level", None) != "words" or not prompt.strip():
+        return prompt + first
+    from ..data.words import join
+
+    return join([prompt, first])

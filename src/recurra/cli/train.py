@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -93,7 +92,10 @@ def _train(
     # A key may be written with its group or without; the named options win over --set, as the nearer word.
     for key, value in {**parse_pairs(pairs), **ctx.meta[FLAGS]}.items():
         settings[full_name(task_class, key)] = value
+    if is_spec(task):
+        options["task_spec"] = task
     if is_spec(options.get("cell", "")):
+        options["cell_spec"] = options["cell"]
         options["cell"] = load_cell(options["cell"])
     return training.train(
         task_class, data, overwrite=overwrite, progress=progress(), started=ctx.meta[STARTED], **options, **settings
@@ -114,11 +116,10 @@ def _finish(run: Run, seconds: float) -> None:
     """The run in a few lines, and what to type next."""
     for line in run.summary():
         print(line)
-    print(f"run folder: {run.path}   ({seconds / 60:.1f} minutes)")
-    name = run.task.name
-    second = f"recurra generate {run.path} --prompt TEXT" if hasattr(run.task, "generate") else None
+    print(f"run folder: {run.path}  ({seconds / 60:.1f} minutes)")
     print("next:")
-    print(f"  {second or f'recurra predict {run.path} FILE'}")
+    if hasattr(run.task, "generate"):
+        print(f"  recurra generate {run.path} --prompt TEXT")
+    else:
+        print(f"  recurra predict {run.path} FILE")
     print(f"  recurra evaluate {run.path} OTHER_FILE")
-    if name and not sys.stdout.isatty():
-        sys.stdout.flush()

@@ -14,11 +14,11 @@ _LANGUAGES = {
     "Croatian": ("hr_HR",), "Czech": ("cs_CZ",), "Danish": ("da_DK",), "Dutch": ("nl_NL",), "English": ("en_GB",),
     "Estonian": ("et_EE",), "Finnish": ("fi_FI",), "French": ("fr_FR",), "Georgian": ("ka_GE",), "German": ("de_DE",),
     "Greek": ("el_GR",), "Hebrew": ("he_IL",), "Hungarian": ("hu_HU",), "Italian": ("it_IT",), "Japanese": ("ja_JP",),
-    "Korean": ("ko_KR",),
-    "Latvian": ("lv_LV",), "Lithuanian": ("lt_LT",), "Norwegian": ("no_NO",),
-    "Persian": ("fa_IR",), "Polish": ("pl_PL",), "Portuguese": ("pt_PT",), "Romanian": ("ro_RO",), "Russian": ("ru_RU",), "Slovak": ("sk_SK",),
-    "Slovenian": ("sl_SI",), "Spanish": ("es_ES",), "Swedish": ("sv_SE",), "Tamil": ("ta_IN",), "Thai": ("th_TH",),
-    "Turkish": ("tr_TR",), "Ukrainian": ("uk_UA",), "Vietnamese": ("vi_VN",),
+    "Korean": ("ko_KR",), "Latvian": ("lv_LV",), "Lithuanian": ("lt_LT",), "Norwegian": ("no_NO",),
+    "Persian": ("fa_IR",), "Polish": ("pl_PL",), "Portuguese": ("pt_PT",), "Romanian": ("ro_RO",),
+    "Russian": ("ru_RU",), "Slovak": ("sk_SK",), "Slovenian": ("sl_SI",), "Spanish": ("es_ES",),
+    "Swedish": ("sv_SE",), "Tamil": ("ta_IN",), "Thai": ("th_TH",), "Turkish": ("tr_TR",), "Ukrainian": ("uk_UA",),
+    "Vietnamese": ("vi_VN",),
 }  # fmt: skip
 _LISTS = ("first_names", "first_names_male", "first_names_female", "last_names", "last_names_male", "last_names_female")
 

@@ -6,6 +6,7 @@ Each is a module `set_NAME.py` with a docstring whose first line describes it, S
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from recurra.errors import DataError, near
 _SETS = {
     "stdlib": "language: the text of Python's standard library",
     "names": "classify: first and last names, labelled by language",
-    "digits": "numeric windows: handwritten digits, 8 steps (rows) of 8 numbers, labelled 0 to 9",
+    "digits": "numeric windows: handwritten digits, 8 steps of 8 numbers, labelled 0 to 9",
     "dates": "translate: dates as the world's languages write them, and as ISO 8601",
     "series": "forecast: sunspots, carbon dioxide and other measured series",
 }
@@ -45,11 +46,13 @@ def make(name: str, folder: Path | None = None) -> Path:
             import_module(f"recurra.data.set_{name}").write(file)
         part.replace(path)
     except ImportError as error:
-        raise DataError(f"the set {name!r} needs the library {error.name}: pip install 'recurra[sets]'") from None
+        library = (error.name or "").partition(".")[0]
+        raise DataError(f"the set {name!r} needs the library {library}: pip install 'recurra[sets]'") from None
     except OSError as error:
         raise DataError(f"the set {name!r} cannot be written: {error.strerror}", file=path) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return path
 
 

@@ -27,7 +27,13 @@ def demo() -> None:
     languages = len(set(known.values()))
     print(f"{len(known):,} names in {languages} languages; a network learns to tell the language by the letters.")
     print(f"This is: recurra train classify names --max-minutes {MINUTES}\n", flush=True)
-    run = training.train("classify", "names", max_minutes=MINUTES, progress=progress(), started=started)
+    busy = _busy()
+    if busy:
+        print("Other programs are using this machine: training on one thread, which waits for nobody. Expect less.\n")
+    threads = 1 if busy else None
+    run = training.train(
+        "classify", "names", max_minutes=MINUTES, threads=threads, progress=progress(), started=started
+    )
 
     unseen = [name for name in NAMES if name not in known]
     print("\nNames that were not in the data:")
@@ -36,12 +42,31 @@ def demo() -> None:
         print(f"  {name:<18} {likely}")
     accuracy = run.metrics.get("valid/accuracy")
     if accuracy is not None:
-        print(f"\nOf the names held back from training, {accuracy:.0%} were told right,")
-        print(f"among {languages} languages. The model is the folder {run.path}.")
+        print(f"\nOf the names held back from training, {accuracy:.0%} were told right, among {languages} languages.")
+        print(f"Guessing would get {1 / languages:.0%}. The model is the folder {run.path}.")
     print("\nNext:")
     print(f'  echo "Dostojewski" | recurra predict {run.path}')
     print("  recurra train classify YOUR_FILE.csv        a column of text and one of classes")
     print("  recurra train --help                        and README.md for the rest")
+
+
+def _busy(seconds: float = 0.4) -> bool:
+    """Whether other programs use a tenth of the cores, seen for a moment in which this one sleeps; Linux tells.
+
+    More than one of torch's threads would then be many times slower than one.
+    """
+    stat = Path("/proc/stat")
+    if not stat.exists():
+        return False
+
+    def times() -> tuple[int, int]:
+        numbers = [int(word) for word in stat.read_text().split("\n", 1)[0].split()[1:9]]
+        return sum(numbers), numbers[3] + numbers[4]  # all, idle
+
+    before = times()
+    time.sleep(seconds)
+    total, idle = (after - earlier for after, earlier in zip(times(), before, strict=True))
+    return total > 0 and idle < 0.9 * total
 
 
 def _rows(path: Path) -> dict[str, str]:

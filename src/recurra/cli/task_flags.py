@@ -12,9 +12,9 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ..errors import SettingError, near
 from ..plugins import is_spec, load_task
-from ..settings import DataSettings, Group, ModelSettings, TrainingSettings, fields
 
 if typing.TYPE_CHECKING:
+    from ..settings import Group
     from ..tasks.base import Task
 
 TASK, FLAGS, STARTED = "recurra.task", "recurra.flags", "recurra.started"
@@ -31,6 +31,8 @@ def find_task(spec: str) -> type[Task]:
 
 def own_fields(task: type[Task]) -> dict[str, Any]:
     """The settings that this task has and others have not: `name` -> pydantic's field."""
+    from ..settings import DataSettings, ModelSettings, TrainingSettings, fields
+
     common: dict[str, type[Group]] = {"data": DataSettings, "model": ModelSettings, "training": TrainingSettings}
     return {
         key.partition(".")[2]: field
@@ -159,6 +161,8 @@ def _typed(task: type[Task], name: str, value: Any) -> Any:
 
 def _explained(error: Exception, task: type[Task]) -> Exception:
     """An unknown option that is a setting by another road, or near to a flag, is told so."""
+    from ..settings import fields
+
     asked = getattr(error, "option_name", None)
     if asked is None:
         return error

@@ -80,9 +80,7 @@ class Run:
         seed: int | None = None,
     ) -> str:
         """Text that follows `prompt`; see the task's `generate`."""
-        return "".join(
-            self.generate_iter(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-        )
+        return "".join(self.generate_iter(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed))
 
     def generate_iter(self, prompt: str = "", length: int | None = None, **options: Any) -> Iterator[str]:
         """As `generate`, in pieces as they are drawn. Raises SettingError for a task that writes nothing."""
@@ -145,13 +143,12 @@ def open_task(
     if not isinstance(config, dict) or not isinstance(config.get("format"), int):
         raise RunError(f"{path}/config.yaml: is damaged, it names no format")
     if config["format"] > FORMAT:
-        raise RunError(f"{path}: run format {config['format']} is newer than this recurra reads ({FORMAT}); update recurra")
+        raise RunError(
+            f"{path}: run format {config['format']} is newer than this recurra reads ({FORMAT}); update recurra"
+        )
     name = str(config.get("task"))
     try:
-        if ":" in name:
-            kind = _own(name, "task", tasks, path)
-        else:
-            kind = known_tasks.get(name, tasks)
+        kind = _own(name, "task", tasks, path) if ":" in name else known_tasks.get(name, tasks)
         settings = settings_from(kind, {group: config.get(group) or {} for group in ("data", "model", "training")})
         spec = settings.model.cell
         cell = known_cells.get(_own(spec, "cell", cells, path)) if ":" in spec else known_cells.get(spec)

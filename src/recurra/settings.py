@@ -60,14 +60,18 @@ class TrainingSettings(Group):
     momentum: float | None = Field(None, ge=0, lt=1, description="of sgd and rmsprop; 0.9 for sgd")
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="learning rate after the warm-up")
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps with a rising learning rate")
-    weight_decay: float = Field(0.01, ge=0, description="decoupled for adamw, L2 for the others; weights only, no biases")
+    weight_decay: float = Field(
+        0.01, ge=0, description="decoupled for adamw, L2 for the others; weights only, no biases"
+    )
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient; null for none")
     clip_value: float | None = Field(None, gt=0, description="largest absolute value of a gradient entry")
     averaging: float | None = Field(None, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
     patience: int | None = Field(None, ge=1, description="evaluations without a better figure before stopping")
     evaluations: int | None = Field(None, ge=1, description="evaluations in all when the steps are known")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    precision: Literal["32", "bf16", "16", "64"] = Field("32", description="arithmetic: 32, bf16 (mixed), 16 (mixed), 64")
+    precision: Literal["32", "bf16", "16", "64"] = Field(
+        "32", description="arithmetic: 32, bf16 (mixed), 16 (mixed), 64"
+    )
     devices: int = Field(1, ge=1, description="devices to train on")
     threads: int | None = Field(None, ge=1, description="CPU threads; all cores by default, OMP_NUM_THREADS counts")
 
@@ -117,7 +121,9 @@ def settings_class(task: type[Task]) -> type[Settings]:
 def fields(task: type[Task]) -> dict[str, tuple[str, Any]]:
     """Every setting of a task: `group.name` -> (group, pydantic's field: annotation, default, description)."""
     groups: dict[str, type[Group]] = {"data": task.Data, "model": task.Model, "training": task.Training}
-    return {f"{group}.{name}": (group, field) for group, cls in groups.items() for name, field in cls.model_fields.items()}
+    return {
+        f"{group}.{name}": (group, field) for group, cls in groups.items() for name, field in cls.model_fields.items()
+    }
 
 
 def full_name(task: type[Task], key: str) -> str:

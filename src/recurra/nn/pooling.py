@@ -128,4 +128,10 @@ class MeanMax(Pooling):
         return torch.cat([self.mean.result(state[:2]), self.max.result(state[2:])], dim=-1)
 
 
-POOLINGS: dict[str, type[Pooling]] = {"last": Last, "mean": Mean, "max": Max, "attention": Attention, "mean_max": MeanMax}
+POOLINGS: dict[str, type[Pooling]] = {
+    "last": Last,
+    "mean": Mean,
+    "max": Max,
+    "attention": Attention,
+    "mean_max": MeanMax,
+}

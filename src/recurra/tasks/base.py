@@ -76,7 +76,7 @@ class Session(ABC):
     def result(self) -> dict[str, Any]:
         """The result of all that was pushed, as if it ended here; pushing may go on."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  nothing to release is the usual case
         """Nothing is held outside the object."""
 
     def __enter__(self) -> Session:
@@ -109,7 +109,9 @@ class Task(ABC):
 
     # reading -------------------------------------------------------------------------------------------------------
     @abstractmethod
-    def read(self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]) -> Reading:
+    def read(
+        self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
+    ) -> Reading:
         """Fit vocabularies on `data` and encode it, and `valid` or a part held back, into `cache`."""
 
     @abstractmethod
@@ -148,7 +150,9 @@ class Task(ABC):
 
     # figures -------------------------------------------------------------------------------------------------------
     @abstractmethod
-    def evaluate(self, network: torch.nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
+    def evaluate(
+        self, network: torch.nn.Module, data: str | Path | None, tick: Callable[[int], None]
+    ) -> dict[str, Any]:
         """The metrics on the validation part (`data` None) or on another file. `loss` is always among them."""
 
     # use -----------------------------------------------------------------------------------------------------------

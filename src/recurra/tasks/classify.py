@@ -1,6 +1,6 @@
 """classify: a class for each sequence (N to 1). Sentiment, intent, the language of a name, ...
 
-    embedding -> recurrent layers -> pooling -> linear -> softmax
+embedding -> recurrent layers -> pooling -> linear -> softmax
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class TextModel(ModelSettings):
         "max", description="how the outputs of all steps become one vector"
     )
     embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
-    input_dropout: float | None = Setting(None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps")
+    input_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
+    )
     token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of tokens made unknown in training")
 
 
@@ -160,6 +162,9 @@ class Classify(TextTask):
         results = []
         for row, k in zip(probabilities, best.tolist(), strict=True):
             top = torch.topk(row, min(5, len(row)))
-            likely = {self.label.classes[i]: round(p, 6) for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)}
+            likely = {
+                self.label.classes[i]: round(p, 6)
+                for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+            }
             results.append({"label": self.label.classes[k], "probability": round(row[k].item(), 6), "likely": likely})
         return results

@@ -8,7 +8,7 @@ The text is one long sequence. Windows follow each other in `batch_size` places 
 
 from __future__ import annotations
 
-import json
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -45,7 +45,9 @@ class LanguageData(DataSettings):
     vocabulary_size: int | None = Setting(None, ge=10, description="at most so many tokens, the most frequent ones")
     min_count: int = Setting(1, ge=1, description="rarer tokens are unknown")
     window: int | None = Setting(None, ge=1, description="steps of time a gradient goes back through")
-    windows: Literal["sequential", "random"] = Setting("sequential", description="follow on with the state, or anywhere")
+    windows: Literal["sequential", "random"] = Setting(
+        "sequential", description="follow on with the state, or anywhere"
+    )
 
 
 class LanguageModel(ModelSettings):
@@ -53,7 +55,9 @@ class LanguageModel(ModelSettings):
 
     embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
     tied: bool | None = Setting(None, description="the output layer uses the embedding's weights")
-    input_dropout: float | None = Setting(None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps")
+    input_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
+    )
 
 
 class NextToken(nn.Module):
@@ -81,7 +85,9 @@ class NextToken(nn.Module):
             cell, embedding_size, hidden_size, num_layers=num_layers, dropout=between, backend=backend
         )
         self.dropout = nn.Dropout(dropout)
-        self.bridge = nn.Linear(hidden_size, embedding_size) if tied and hidden_size != embedding_size else nn.Identity()
+        self.bridge = (
+            nn.Linear(hidden_size, embedding_size) if tied and hidden_size != embedding_size else nn.Identity()
+        )
         self.output = nn.Linear(embedding_size if tied else hidden_size, vocabulary_size)
         if tied:
             self.output.weight = self.embedding.weight
@@ -109,7 +115,9 @@ class Language(Task):
         return bool(self.settings.data.windows == "sequential")  # type: ignore[attr-defined]
 
     # reading -------------------------------------------------------------------------------------------------------
-    def read(self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]) -> Reading:
+    def read(
+        self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
+    ) -> Reading:
         settings = self.settings.data
         assert isinstance(settings, LanguageData)
         source = self._source(data)
@@ -127,7 +135,9 @@ class Language(Task):
         self.paragraphs = counts["blank"] >= 20 and counts["characters"] / counts["blank"] <= 500
         held = 0.0 if valid is not None else settings.valid_share
         cut = int(counts["characters"] * (1 - held))
-        self._encode(source, {"train": (0, cut), "valid": (cut, counts["characters"])} if held else {"train": (0, cut)}, cache)
+        self._encode(
+            source, {"train": (0, cut), "valid": (cut, counts["characters"])} if held else {"train": (0, cut)}, cache
+        )
         if valid is not None:
             self._encode(self._source(valid), {"valid": (0, None)}, cache)
         self.open(cache)
@@ -137,9 +147,13 @@ class Language(Task):
                 f"{train + check:,} {settings.level} are too few to learn a language model from; give a longer text",
                 file=source.path,
             )
-        lines = [f"{counts['characters']:,} characters: {train:,} {settings.level} to train on, {check:,} to check with"]
+        lines = [
+            f"{counts['characters']:,} characters: {train:,} {settings.level} to train on, {check:,} to check with"
+        ]
         unit = "of them" if settings.level == "characters" else settings.level
-        lines.append(f"vocabulary: {len(self.vocabulary):,} {unit}; {', '.join(self.vocabulary.notes) or 'all are kept'}")
+        lines.append(
+            f"vocabulary: {len(self.vocabulary):,} {unit}; {', '.join(self.vocabulary.notes) or 'all are kept'}"
+        )
         return Reading(rows=train, valid_rows=check, steps_of_time=train, facts={}, lines=lines)
 
     def _source(self, data: str | Path) -> TextSource:
@@ -181,9 +195,9 @@ class Language(Task):
         wide = 512 if tokens >= 300_000 else 256 if tokens >= 30_000 else 128
         window = 128 if self.settings.data.level == "characters" else 64  # type: ignore[attr-defined]
         batch = 64
-        while batch > 1 and batch * window * 8 > tokens:
+        while batch > 8 and batch * window * 200 > tokens:  # some 200 steps a pass, or few steps make few lessons
             batch //= 2
-        while window > 8 and batch * window + 1 > tokens:
+        while window > 8 and batch * window * 8 > tokens:
             window //= 2
         defaults = {
             "data": {"window": window},
@@ -269,7 +283,9 @@ class Language(Task):
         for at in range(0, width, SPAN):
             scores, state = network(torch.from_numpy(inputs[:, at : at + SPAN]).to(device), state)
             wanted = torch.from_numpy(targets[:, at : at + SPAN]).to(device)
-            total += F.cross_entropy(scores.flatten(0, 1).float(), wanted.flatten(), ignore_index=-1, reduction="sum").item()
+            total += F.cross_entropy(
+                scores.flatten(0, 1).float(), wanted.flatten(), ignore_index=-1, reduction="sum"
+            ).item()
             tick(stretches * min(SPAN, width - at))
         per_character = total / max(int(store.column("characters").sum()), 1)
         figures = {"loss": total / len(tokens), "perplexity": math.exp(min(total / len(tokens), 700))}
@@ -325,7 +341,7 @@ class Language(Task):
         session.push(prompt)
         session.settle()
         drawn: list[int] = []
-        given = text = prompt if vocabulary.level == "characters" else ""
+        text = prompt if vocabulary.level == "characters" else ""
         for _ in range(2000 if one_paragraph else 200 if length is None else length):
             scores = session.scores.clone()
             scores[[vocabulary.pad, vocabulary.unknown]] = -torch.inf
@@ -335,14 +351,11 @@ class Language(Task):
             session.read([token])
             drawn.append(token)
             if vocabulary.level == "characters":
-                after = text + vocabulary.tokens[token]
-                if one_paragraph and after.endswith("\n\n") and after.strip():
+                text += vocabulary.tokens[token]
+                if one_paragraph and text.endswith("\n\n") and text.strip():
                     return
-                if text != given and not (one_paragraph and text.endswith("\n")):
-                    pass
                 yield vocabulary.tokens[token]
-                text = after
-            else:
+            else:  # a token alone may be half a letter, or want a blank before it: spell all that was drawn
                 whole = _spell(vocabulary, drawn)
                 if whole.startswith(text) and not whole.endswith("\ufffd"):
                     yield whole[len(text) :]
@@ -376,6 +389,12 @@ class Front:
 
     def flush(self) -> list[int]:
         return self.stream.flush()
+
+    def copy(self) -> Front:
+        """The same place in the text, to be flushed without losing it here."""
+        other = copy.copy(self)
+        other.stream = copy.copy(self.stream)
+        return other
 
 
 class LanguageSession(Session):
@@ -416,24 +435,22 @@ class LanguageSession(Session):
         return nats
 
     def result(self) -> dict[str, Any]:
-        waiting = self.front.stream
-        if getattr(waiting, "_waiting", ""):  # a word that may still grow counts as it stands, without being settled
-            import copy
+        ahead = copy.copy(self)  # what may still grow into another word counts as it stands, without being settled
+        ahead.front = self.front.copy()
+        ahead.settle()
+        return ahead._result()
 
-            ahead = copy.copy(self)
-            ahead.front = copy.copy(self.front)
-            ahead.front.stream = copy.copy(waiting)
-            ahead.settle()
-            return ahead.result()
+    def _result(self) -> dict[str, Any]:
         probabilities = self.scores.softmax(0)
         top = probabilities.topk(min(5, len(probabilities)))
         likely = {
-            self.vocabulary.tokens[i]: round(p, 6) for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+            self.vocabulary.tokens[i]: round(p, 6)
+            for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)
         }
         mean = self.nats / max(self.tokens, 1)
         return {
             "tokens": self.tokens,
             "nats": round(self.nats, 6),
             "perplexity": round(math.exp(min(mean, 700)), 6),
-            "next": json.loads(json.dumps(likely)),
+            "next": likely,
         }

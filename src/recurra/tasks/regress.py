@@ -1,6 +1,6 @@
 """regress: a number for each sequence (N to 1). A rating from a review, remaining life from sensor windows, ...
 
-    embedding -> recurrent layers -> pooling -> linear; squared error of the standardised number
+embedding -> recurrent layers -> pooling -> linear; squared error of the standardised number
 """
 
 from __future__ import annotations
@@ -51,4 +51,6 @@ class Regress(TextTask):
         return figures | ({"r2": 1 - mse / spread} if spread > 0 else {})
 
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
-        return [{"number": value * self.number.std + self.number.mean} for value in outputs.squeeze(1).double().tolist()]
+        return [
+            {"number": value * self.number.std + self.number.mean} for value in outputs.squeeze(1).double().tolist()
+        ]

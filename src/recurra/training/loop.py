@@ -120,7 +120,9 @@ class Loop:
                     self.check(bar, 1.0)
             self.save()
             if interrupts.asked:
-                raise KeyboardInterrupt(f"stopped at step {self.step:,} and saved; recurra train --resume {self.folder}")
+                raise KeyboardInterrupt(
+                    f"stopped at step {self.step:,} and saved; recurra train --resume {self.folder}"
+                )
 
     def _full_total(self) -> int:
         return self.longest()
@@ -304,7 +306,9 @@ class Loop:
         self.started = time.time() - facts["seconds"]
 
 
-def evaluate(task: Task, network: torch.nn.Module, data: str | Path | None = None, tick: Any = lambda _: None) -> dict[str, Any]:
+def evaluate(
+    task: Task, network: torch.nn.Module, data: str | Path | None = None, tick: Any = lambda _: None
+) -> dict[str, Any]:
     """The task's figures in evaluation mode, without gradients."""
     before = network.training
     network.eval()

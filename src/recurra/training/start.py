@@ -175,7 +175,9 @@ def _folder(data: str | Path, out: str | Path | None, overwrite: bool) -> Path:
             if not overwrite:
                 raise RunError(f"{folder}: exists already; choose another --out, or write over it with --overwrite")
             if not (folder / "config.yaml").exists():
-                raise RunError(f"{folder}: holds something else than a run; it is not written over. Choose another --out")
+                raise RunError(
+                    f"{folder}: holds something else than a run; it is not written over. Choose another --out"
+                )
         return folder
     stem = Path(str(data).rstrip("/").rpartition(":")[2]).name.split(".")[0] or "run"
     folder = Path("runs") / stem
@@ -213,7 +215,9 @@ def _source(data: str | Path, valid: str | Path | None) -> dict[str, Any]:
     return {"data": absolute(data), "valid": None if valid is None else absolute(valid)}
 
 
-def _write_config(folder: Path, task: Task, network: torch.nn.Module, facts: dict[str, Any], loop: Loop | None = None) -> None:
+def _write_config(
+    folder: Path, task: Task, network: torch.nn.Module, facts: dict[str, Any], loop: Loop | None = None
+) -> None:
     """config.yaml: all that is needed to train again, and what was resolved."""
     reading = task.reading
     streams, why = task.streams()

@@ -78,7 +78,9 @@ class Tokens(nn.Module):
     Unknown tokens would otherwise keep the vector they were born with: dropping tokens is what trains it.
     """
 
-    def __init__(self, vocabulary_size: int, embedding_size: int, token_dropout: float, *, pad: int, unknown: int) -> None:
+    def __init__(
+        self, vocabulary_size: int, embedding_size: int, token_dropout: float, *, pad: int, unknown: int
+    ) -> None:
         super().__init__()
         self.drop = TokenDropout(token_dropout, pad=pad, unknown=unknown)
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=pad)

@@ -1,7 +1,7 @@
 """Fields: what one column of a table is to a task. A field finds its column, fits what it needs, encodes, and saves that.
 
-    text     tokens of a vocabulary          label    one of the classes
-    series   a list of numbers or vectors    number   a number, standardised for training
+text     tokens of a vocabulary          label    one of the classes
+series   a list of numbers or vectors    number   a number, standardised for training
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ class Label(Field):
             label = str(value).strip()
             self.counts[label] = self.counts.get(label, 0) + 1
             if len(self.counts) > 10_000:
-                raise DataError(f"more than 10,000 classes in {self.name}: is that the right column? --label names another")
+                raise DataError(
+                    f"more than 10,000 classes in {self.name}: is that the right column? --label names another"
+                )
         self.classes = sorted(self.counts)
         if len(self.classes) == 1:
             raise DataError(f"all rows have the one class {self.classes[0]!r}; to classify there must be two or more")
@@ -159,7 +161,9 @@ class Label(Field):
         single = [label for label, count in largest if count == 1]
         if single:
             named = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")
-            lines.append(f"warning: only one row of class {named}: too few to learn it or to check it; add rows or drop it")
+            lines.append(
+                f"warning: only one row of class {named}: too few to learn it or to check it; add rows or drop it"
+            )
         return lines
 
 
@@ -265,5 +269,7 @@ class Series(Field):
     def load(self, folder: Path) -> None:
         saved = read_json(folder / f"{self.name}.json")
         if saved["width"] != self.width:
-            raise RunError(f"{folder}: {self.name} was trained with {saved['width']} features, the task has {self.width}")
+            raise RunError(
+                f"{folder}: {self.name} was trained with {saved['width']} features, the task has {self.width}"
+            )
         self.mean, self.std = np.array(saved["mean"]), np.array(saved["std"])

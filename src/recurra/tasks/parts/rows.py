@@ -51,7 +51,9 @@ class RowTask(Task):
         return self.fields[0]
 
     # reading -------------------------------------------------------------------------------------------------------
-    def read(self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]) -> Reading:
+    def read(
+        self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
+    ) -> Reading:
         source = self._source(data)
         columns = self._columns(source)
         report, hashes = self._survey(source, columns, tick)
@@ -94,7 +96,12 @@ class RowTask(Task):
         for row in source.rows():
             values = [row.values.get(columns[field.name]) for field in self.fields]
             wrong = next(
-                ((field, said) for field, value in zip(self.fields, values, strict=True) if (said := field.check(value))), None
+                (
+                    (field, said)
+                    for field, value in zip(self.fields, values, strict=True)
+                    if (said := field.check(value))
+                ),
+                None,
             )
             if wrong is None:
                 yield values
@@ -116,7 +123,9 @@ class RowTask(Task):
                 field=columns[field.name],
             )
 
-    def _survey(self, source: Source, columns: dict[str, str], tick: Callable[[int], None]) -> tuple[DataReport, np.ndarray]:
+    def _survey(
+        self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
+    ) -> tuple[DataReport, np.ndarray]:
         """Fit every field, in one pass each; hash the rows, and count what is the same."""
         duplicates = Duplicates()
         for at, field in enumerate(self.fields):
@@ -228,7 +237,10 @@ class RowTask(Task):
         x, lengths = store.ragged(name, rows, longest=limit)
         targets = {field.name: torch.from_numpy(np.array(store.column(field.name)[rows])) for field in self.fields[1:]}
         return Batch(
-            {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)}, targets, int(lengths.sum()), int(x.shape[0] * x.shape[1])
+            {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)},
+            targets,
+            int(lengths.sum()),
+            int(x.shape[0] * x.shape[1]),
         )
 
     def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
@@ -300,7 +312,9 @@ class RowTask(Task):
                     example = example[name]
                     break
             else:
-                raise CallError(f"an input object wants {self.input.name!r}; this one has {', '.join(map(repr, example)) or 'nothing'}")
+                raise CallError(
+                    f"an input object wants {self.input.name!r}; this one has {', '.join(map(repr, example)) or 'nothing'}"
+                )
         return example
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,7 @@ class TextSession(Session):
         self.state = self._advance(self.front.push(piece))
 
     def result(self) -> dict[str, Any]:
-        state = self._advance(self.front.copy().flush())
+        state = self._advance(copy.copy(self.front).flush())
         if state is None:
             state = self._run(torch.zeros(1, 0, dtype=torch.long), None)
         with torch.inference_mode():

@@ -221,18 +221,6 @@ def test_streamed_equals_whole(level: Level, text: str, cuts: list[int]) -> None
     assert stream.flush() == [], "a flush starts anew"
 
 
-@pytest.mark.parametrize("level", ["words", "subwords"])
-@given(text=_NASTY)
-@settings(deadline=None, max_examples=300)
-@example(text="x" * 60 + " 很" * 60 + "很" * 60 + "  " * 60)
-def test_chunks_equal_the_exact_tokeniser(level: Level, text: str) -> None:
-    vocabulary = build([*TEXTS, text], level) if level == "words" else _BUILT[level]
-    assert vocabulary._tokenizer is not None
-    exact = vocabulary._tokenizer.encode(text, add_special_tokens=False).ids
-    assert vocabulary.encode(text).tolist() == exact
-    assert level == "subwords" or vocabulary.unknown not in exact, "counting cuts as encoding does"
-
-
 def test_the_stream_does_not_wait_for_the_end() -> None:
     for level, text in (
         ("words", "a dull film"),

@@ -6,12 +6,10 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from recurra.data.chunks import Chunks
-from recurra.data.words import WORD_CHUNKS, clean, piece_cutter, word_cutter, word_normalizer
+from recurra.data.words import clean, piece_cutter, word_cutter, word_normalizer
 from recurra.errors import SettingError
 
 Merges = list[tuple[str, str]]
@@ -19,7 +17,6 @@ Merges = list[tuple[str, str]]
 MOST_COUNTED = 300_000  # entries of the counter before the rare ones are dropped
 SAMPLE = 20_000_000  # characters that subwords are learnt from
 _PIECE = 1 << 14  # characters
-_BATCH = 256  # texts
 
 
 class LossyCounter:
@@ -69,17 +66,8 @@ def count_characters(texts: Iterable[str]) -> LossyCounter:
 def count_words(texts: Iterable[str], lowercase: bool) -> LossyCounter:
     counter = LossyCounter()
     normalizer, cutter = word_normalizer(lowercase), word_cutter()
-
-    def words(chunks: list[str]) -> list[list[str]]:
-        return [[word for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(chunk))] for chunk in chunks]
-
-    chunks = Chunks(WORD_CHUNKS, words)
-    stream = iter(texts)
-    while batch := [clean(text) for text in islice(stream, _BATCH)]:
-        parts = chunks.split(batch)
-        known = chunks.known(parts)
-        for part in parts:
-            counter.add(chain.from_iterable(map(known.__getitem__, part)))
+    for text in texts:
+        counter.add([word for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
     return counter
 
 

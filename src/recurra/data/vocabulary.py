@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,11 +17,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
 from recurra.data import counting
-from recurra.data.chunks import Chunks
 from recurra.data.tokenstream import CharacterStream, PieceStream, TokenStream
 from recurra.data.words import (
-    PIECE_CHUNKS,
-    WORD_CHUNKS,
     clean,
     join,
     piece_cut,
@@ -39,7 +36,7 @@ Ids = NDArray[np.int32]
 MARKS = ("<pad>", "<unknown>", "<end>")
 _HIDDEN = tuple(f"{mark} " for mark in MARKS)  # inside the tokenizer; a blank occurs in no word and no byte-level token
 _FORMAT = 1
-_BATCH = 256  # texts encoded at once
+_BATCH = 256  # texts encoded at once, by as many threads as TOKENIZERS_PARALLELISM allows
 _UNKNOWN_TEXT = "\ufffd"
 
 
@@ -66,7 +63,6 @@ class Vocabulary:
         self._merges = list(merges)
         self._table = _character_table(tokens) if level == "characters" else None
         self._tokenizer = None if level == "characters" else self._make_tokenizer(tokens)
-        self._chunks = Chunks(WORD_CHUNKS if level == "words" else PIECE_CHUNKS, self._encode_chunks)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -95,17 +91,13 @@ class Vocabulary:
         if self._table is not None:
             table = self._table
             return [table[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)] for text in texts]
+        assert self._tokenizer is not None
         ids: list[Ids] = []
         stream = iter(texts)
         while batch := [clean(text) for text in islice(stream, _BATCH)]:
-            parts = self._chunks.split(batch)
-            known = self._chunks.known(parts)
-            ids += [np.fromiter(chain.from_iterable(map(known.__getitem__, part)), np.int32) for part in parts]
+            coded = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            ids += [np.array(one.ids, np.int32) for one in coded]
         return ids
-
-    def _encode_chunks(self, chunks: list[str]) -> list[list[int]]:
-        assert self._tokenizer is not None
-        return [coded.ids for coded in self._tokenizer.encode_batch_fast(chunks, add_special_tokens=False)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`. Padding and end marks give nothing, an unknown token U+FFFD.

@@ -32,8 +32,6 @@ _PIECES = (
     f"| ?[^\\p{{L}}\\p{{M}}\\p{{N}}{HAN}{_BLANK}]+| ?[^{_BLANK}]| +|[\\t\\n\\r]+"
 )
 
-WORD_CHUNKS = re.compile(f"[{HAN}]|[^{_BLANK}\u3000{HAN}]+")  # parts of a text that can be cut into words alone
-PIECE_CHUNKS = re.compile(f"[{_BLANK}]*(?:[{HAN}]+|[^{_BLANK}{HAN}]+)|[{_BLANK}]+")  # and into pieces
 _LAST_WORD_CUT = re.compile(f"(?s:.*)[{_BLANK}\u3000{HAN}]")
 _HAN = re.compile(f"[{HAN}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")

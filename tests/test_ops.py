@@ -21,9 +21,10 @@ from torch import Tensor
 
 from recurra import cells, ops
 from recurra.errors import BackendError, CallError
+from recurra.ops.ragged import segments
 
 REFERENCE = ops.BACKENDS[-1]
-SIZES = [(1, 1, 1, 1), (4, 7, 5, 3), (5, 33, 1, 9)]
+SIZES = [(1, 1, 1, 1), (4, 7, 5, 3), (5, 33, 1, 9)]  # the last is long enough to be cut into segments
 
 
 @every_cell
@@ -216,3 +217,25 @@ def test_watch_nests() -> None:
             ops.execute(call, "reference")
     ops.execute(call, "torch")
     assert (outer, inner) == (["torch", "reference"], ["reference"])
+
+
+def test_time_is_cut_where_rows_have_ended() -> None:
+    assert segments([40, 40, 20, 20, 10, 0], 40) == [(0, 10, 5), (10, 20, 4), (20, 40, 2)]
+    assert segments([40, 40, 40, 39], 40) == [], "little would be saved"
+    assert segments([3, 2, 1], 3) == [], "too short to cut"
+    assert segments([16, 16], 40) == [(0, 16, 2)], "no row lives as long as T"
+
+
+@every_cell
+@pytest.mark.parametrize("state", [False, True])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_segments_are_the_whole(cell: cells.Cell, state: bool, bidirectional: bool) -> None:
+    call = random_call(cell, (9, 45, 3, 4), state=state, bidirectional=bidirectional)
+    lengths = torch.tensor([3, 40, 0, 17, 29, 17, 8, 40, 31])
+    assert len(segments(sorted(lengths.tolist(), reverse=True), 45)) > 2
+    call = call._replace(lengths=lengths)
+    exact = values_and_grads(REFERENCE, call, torch.float64)
+    for dtype in (torch.float32, torch.float64):
+        loop = errors_of_the_loop(call, exact, dtype)
+        for backend in can_run(call):
+            assert_as_exact(values_and_grads(backend, call, dtype), exact, loop, dtype)

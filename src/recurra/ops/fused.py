@@ -11,6 +11,9 @@ constants that shut the gates, so that a dead step leaves the memory untouched a
 h of the last live step is gathered from y. In the reverse direction the dead steps come first, so h must survive them:
 it does in LSTM and GRU when the first state is zero. With any other first state, and for the RNN, each row is reversed
 by its own length, run forward, and reversed back.
+
+On the CPU, where a dead step costs as much as a live one, time is cut into segments, and each is run with the rows that
+still live in it; the state is handed on. Nothing is cut where little would be saved.
 """
 
 from __future__ import annotations
@@ -20,10 +23,11 @@ from typing import Any
 
 import torch
 from torch import _VF, Tensor
+from torch.nn.functional import pad
 
 from ..cells import GRU, LSTM, RNN, Cell
 from .call import Backend, Call, note
-from .ragged import last_live, live_steps, reversal, reverse_rows
+from .ragged import last_live, live_steps, reversal, reverse_rows, segments
 
 _SHUT = 1e4  # sigmoid(-1e4) is 0 and sigmoid(1e4) is 1 in every dtype, and float16 can hold it
 _SHUT_RELU = 1e30  # h of a relu has no bound; 1e4 where the kernel may compute in float16
@@ -32,39 +36,79 @@ _SHUT_RELU = 1e30  # h of a relu has no bound; 1e4 where the kernel may compute 
 def run(call: Call) -> list[Tensor]:
     """See `Backend.run`."""
     note("torch")
-    x = call.x.transpose(0, 1)  # (T, B, I): what the kernels work in
-    if call.lengths is None:
+    x, lengths = call.x.transpose(0, 1), call.lengths  # (T, B, I): what the kernels work in
+    if lengths is None:
         y, state = _kernel(call, x, call.weights)
-    elif call.bidirectional and (call.state or isinstance(call.cell, RNN)):
-        y, state = _both_forward(call, x, call.lengths)
     else:
-        y, state = _with_lengths(call, x, call.lengths, live_steps(call.lengths, x.shape[0]))
+        # On a GPU one call is best, and looking at the lengths would wait for it.
+        order = lengths.argsort(descending=True) if x.is_cpu else None
+        cuts = segments(lengths[order].tolist(), x.shape[0]) if order is not None and lengths.numel() else []
+        if not call.bidirectional:
+            y, state = _forward(call, x, lengths, order, cuts)
+        elif cuts or call.state or isinstance(call.cell, RNN):
+            index = reversal(lengths, x.shape[0])
+            y, state = _forward(call.one_direction(0), x, lengths, order, cuts)
+            y_back, state_back = _forward(call.one_direction(1), reverse_rows(x, index), lengths, order, cuts)
+            y, state = torch.cat([y, reverse_rows(y_back, index)], dim=-1), state + state_back
+        else:
+            y, state = _whole(call, x, lengths)
     return [y.transpose(0, 1), *state]
 
 
-def _both_forward(call: Call, x: Tensor, lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Both directions as two forward ones, the second over rows reversed each by its own length."""
-    live, index = live_steps(lengths, x.shape[0]), reversal(lengths, x.shape[0])
-    y, state = _with_lengths(call.one_direction(0), x, lengths, live)
-    y_reversed, state_reverse = _with_lengths(call.one_direction(1), reverse_rows(x, index), lengths, live)
-    return torch.cat([y, reverse_rows(y_reversed, index)], dim=-1), state + state_reverse
+def _forward(
+    call: Call, x: Tensor, lengths: Tensor, order: Tensor | None, cuts: list[tuple[int, int, int]]
+) -> tuple[Tensor, list[Tensor]]:
+    if order is None or not cuts:
+        return _whole(call, x, lengths)
+    return _in_segments(call, x, lengths, order, cuts)
 
 
-def _with_lengths(call: Call, x: Tensor, lengths: Tensor, live: Tensor) -> tuple[Tensor, list[Tensor]]:
-    x = torch.where(live, x, 0)
-    weights = list(call.weights)
-    dead = _dead_weights(call.cell, x)
+def _whole(call: Call, x: Tensor, lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """All steps of all rows in one call of the kernel."""
+    live = live_steps(lengths, x.shape[0])
+    x, weights = _marked(call, x, live)
+    y, state = _kernel(call, x, weights)
+    if not isinstance(call.cell, LSTM):  # the LSTM's output gate has made them zero already
+        y = torch.where(live, y, 0)
+    # The reverse direction ends on a live step: its last state is right as it is.
+    state[0] = last_live(y[..., : call.hidden_size], lengths, call.state[0] if call.state else None)
+    return y, state
+
+
+def _in_segments(
+    call: Call, x: Tensor, lengths: Tensor, order: Tensor, cuts: list[tuple[int, int, int]]
+) -> tuple[Tensor, list[Tensor]]:
+    """One direction, a call of the kernel for each segment of time with the rows that live in it, longest first."""
+    T, B, _ = x.shape
+    x, lengths = x.index_select(1, order), lengths[order]
+    live = live_steps(lengths, T)
+    x, weights = _marked(call, x, live)
+    state = [part[order] for part in call.state] or [x.new_zeros(B, call.hidden_size) for _ in call.cell.states]
+    ys, end = [], cuts[-1][1]
+    # Split, because the gradient of a split is one concatenation; that of a slice is as large as x.
+    for piece, (start, stop, rows) in zip(x[:end].split([b - a for a, b, _ in cuts]), cuts, strict=True):
+        first = [part[:rows] for part in state]
+        y, last = _kernel(call._replace(state=first), piece[:, :rows], weights)
+        last[0] = last_live(y, (lengths[:rows] - start).clamp(max=stop - start), first[0])
+        state = [torch.cat([new, old[rows:]]) for new, old in zip(last, state, strict=True)]
+        ys.append(pad(y, (0, 0, 0, B - rows)))
+    if end < T:
+        ys.append(x.new_zeros(T - end, B, call.hidden_size))
+    y, back = torch.cat(ys), order.argsort()
+    if not isinstance(call.cell, LSTM):
+        y = torch.where(live, y, 0)
+    return y.index_select(1, back), [part[back] for part in state]
+
+
+def _marked(call: Call, x: Tensor, live: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """x with its padding zeroed and, for the cells that need it, the channel that marks dead steps; its weights."""
+    x, weights, dead = torch.where(live, x, 0), list(call.weights), _dead_weights(call.cell, x)
     if dead is not None:
         x = torch.cat([x, (~live).to(x.dtype)], dim=-1)
         for k in range(0, len(weights), len(weights) // call.directions):
             column = torch.cat([weights[k].new_full((call.hidden_size, 1), value) for value in dead])
             weights[k] = torch.cat([weights[k], column], dim=1)
-    y, state = _kernel(call, x, weights)
-    if not isinstance(call.cell, LSTM):  # the LSTM's output gate has made them zero already
-        y = torch.where(live, y, 0)
-    first = call.state[0] if call.state else None
-    state[0] = last_live(y[..., : call.hidden_size], lengths, first)  # the reverse direction ends on a live step
-    return y, state
+    return x, weights
 
 
 def _dead_weights(cell: Cell, x: Tensor) -> tuple[float, ...] | None:

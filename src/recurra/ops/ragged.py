@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_STEPS = 8  # shorter segments cost more in calls than they save
+
 
 def live_steps(lengths: Tensor, T: int) -> Tensor:
     """(B,) -> (T, B, 1) bool: true on the steps of each row before its length."""
@@ -17,6 +19,24 @@ def last_live(y: Tensor, lengths: Tensor, first: Tensor | None) -> Tensor:
     """y (T, B, F) at the last live step of each row -> (B, F); a row of length 0 gives `first`, zero when None."""
     last = y[(lengths - 1).clamp(min=0), torch.arange(y.shape[1], device=y.device)]
     return torch.where((lengths > 0)[:, None], last, torch.zeros_like(last) if first is None else first)
+
+
+def segments(lengths: list[int], T: int) -> list[tuple[int, int, int]]:
+    """Cuts of the time axis, so that rows which have ended need not be computed: (first step, end, rows alive).
+
+    `lengths` falls. A cut pays when an eighth of the rows has ended and the segment has some steps; an empty list says
+    that less than a tenth of the work would be saved.
+    """
+    B, cuts, start, rows = len(lengths), [], 0, sum(length > 0 for length in lengths)
+    for ended in range(rows - 1, -1, -1):  # from the shortest row to the longest
+        end = lengths[ended]
+        if end - start >= _STEPS and (rows - ended) * 8 >= B:
+            cuts.append((start, end, rows))
+            start, rows = end, sum(length > end for length in lengths[:ended])
+    if start < lengths[0]:
+        cuts.append((start, lengths[0], rows))
+    work = sum((end - start) * rows for start, end, rows in cuts)
+    return cuts if work <= 0.9 * B * T else []
 
 
 def reversal(lengths: Tensor, T: int) -> Tensor:
@@ -44,5 +64,7 @@ class _ReverseRows(torch.autograd.Function):
 
 def reverse_rows(x: Tensor, index: Tensor) -> Tensor:
     """x (T, B, F) with each row reversed by its own length; `index` from `reversal`."""
+    if torch._C._are_functorch_transforms_active():  # torch.func.grad sees through a gather, not through a Function
+        return x.gather(0, index.expand_as(x))
     reversed_rows: Tensor = _ReverseRows.apply(x, index)  # type: ignore[no-untyped-call]
     return reversed_rows

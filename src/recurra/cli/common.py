@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,3 +50,11 @@ def open_run(folder: Path, imports: list[str] | None) -> Run:
 
     cells, tasks = own_classes(imports)
     return load(folder, cells=cells, tasks=tasks)
+
+
+def program() -> str:
+    """What to type for this command: `recurra` where that is on the path, else the way to it."""
+    if shutil.which("recurra"):
+        return "recurra"
+    beside = Path(sys.executable).parent / "recurra"
+    return os.path.relpath(beside) if beside.exists() else "python -m recurra"

@@ -6,7 +6,7 @@ import csv
 import time
 from pathlib import Path
 
-from .common import progress
+from .common import program, progress
 
 MINUTES = 1.6
 NAMES = ("Bellucciano", "Jankauskytė", "Hämäläistö", "Lindqvistberg", "Fitzwilliamson", "Vandenbossche", "Yıldızoğlu",
@@ -44,10 +44,11 @@ def demo() -> None:
     if accuracy is not None:
         print(f"\nOf the names held back from training, {accuracy:.0%} were told right, among {languages} languages.")
         print(f"Guessing would get {1 / languages:.0%}. The model is the folder {run.path}.")
+    type_ = program()
     print("\nNext:")
-    print(f'  echo "Dostojewski" | recurra predict {run.path}')
-    print("  recurra train classify YOUR_FILE.csv        a column of text and one of classes")
-    print("  recurra train --help                        and README.md for the rest")
+    print(f'  echo "Dostojewski" | {type_} predict {run.path}')
+    print(f"  {type_} train classify YOUR_FILE.csv        a column of text and one of classes")
+    print(f"  {type_} train --help                        and README.md for the rest")
 
 
 def _busy(seconds: float = 0.4) -> bool:

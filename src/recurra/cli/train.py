@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SettingError
-from .common import Import, own_classes, progress
+from .common import Import, own_classes, program, progress
 from .task_flags import FLAGS, STARTED, TASK, TrainCommand
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _finish(run: Run, seconds: float) -> None:
     print(f"run folder: {run.path}  ({seconds / 60:.1f} minutes)")
     print("next:")
     if hasattr(run.task, "generate"):
-        print(f"  recurra generate {run.path} --prompt TEXT")
+        print(f"  {program()} generate {run.path} --prompt TEXT")
     else:
-        print(f"  recurra predict {run.path} FILE")
-    print(f"  recurra evaluate {run.path} OTHER_FILE")
+        print(f"  {program()} predict {run.path} FILE")
+    print(f"  {program()} evaluate {run.path} OTHER_FILE")

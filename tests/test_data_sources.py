@@ -171,6 +171,8 @@ def test_a_broken_row_is_named_or_skipped(tmp_path: Path, case: str) -> None:
     assert source.broken.count == 1
     assert "row 2" in source.broken.places[0]
     assert rows[-1].number == 3
+    list(source.rows())
+    assert source.broken.count == 1, "counted anew in each pass"
 
 
 def test_only_broken_rows(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def _whole(call: Call, x: Tensor, lengths: Tensor) -> tuple[Tensor, list[Tensor]
     x, weights = _marked(call, x, live)
     y, state = _kernel(call, x, weights)
     if not isinstance(call.cell, LSTM):  # the LSTM's output gate has made them zero already
-        y = torch.where(live, y, 0)
+        y = y.masked_fill(~live, 0)
     # The reverse direction ends on a live step: its last state is right as it is.
     state[0] = last_live(y[..., : call.hidden_size], lengths, call.state[0] if call.state else None)
     return y, state
@@ -86,7 +86,7 @@ def _in_segments(
     state = [part[order] for part in call.state] or [x.new_zeros(B, call.hidden_size) for _ in call.cell.states]
     ys, end = [], cuts[-1][1]
     # Split, because the gradient of a split is one concatenation; that of a slice is as large as x.
-    for piece, (start, stop, rows) in zip(x[:end].split([b - a for a, b, _ in cuts]), cuts, strict=True):
+    for piece, (start, stop, rows) in zip(torch.split(x[:end], [b - a for a, b, _ in cuts]), cuts, strict=True):
         first = [part[:rows] for part in state]
         y, last = _kernel(call._replace(state=first), piece[:, :rows], weights)
         last[0] = last_live(y, (lengths[:rows] - start).clamp(max=stop - start), first[0])
@@ -96,13 +96,13 @@ def _in_segments(
         ys.append(x.new_zeros(T - end, B, call.hidden_size))
     y, back = torch.cat(ys), order.argsort()
     if not isinstance(call.cell, LSTM):
-        y = torch.where(live, y, 0)
+        y = y.masked_fill(~live, 0)
     return y.index_select(1, back), [part[back] for part in state]
 
 
 def _marked(call: Call, x: Tensor, live: Tensor) -> tuple[Tensor, list[Tensor]]:
     """x with its padding zeroed and, for the cells that need it, the channel that marks dead steps; its weights."""
-    x, weights, dead = torch.where(live, x, 0), list(call.weights), _dead_weights(call.cell, x)
+    x, weights, dead = x.masked_fill(~live, 0), list(call.weights), _dead_weights(call.cell, x)
     if dead is not None:
         x = torch.cat([x, (~live).to(x.dtype)], dim=-1)
         for k in range(0, len(weights), len(weights) // call.directions):

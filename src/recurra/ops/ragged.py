@@ -40,17 +40,23 @@ def segments(lengths: list[int], T: int) -> list[tuple[int, int, int]]:
 
 
 def reversal(lengths: Tensor, T: int) -> Tensor:
-    """(B,) -> (T, B, 1) int64: where step t of the reversed row comes from. Dead steps stay; twice is once around."""
+    """(B,) -> (T*B,) int64: the place, in flat (T, B), that each step of the reversed rows comes from. Dead steps stay."""
     t = torch.arange(T, device=lengths.device)[:, None]
-    return torch.where(t < lengths, lengths - 1 - t, t)[:, :, None]
+    B = len(lengths)
+    return (torch.where(t < lengths, lengths - 1 - t, t) * B + torch.arange(B, device=lengths.device)).flatten()
+
+
+def _select(x: Tensor, index: Tensor) -> Tensor:
+    T, B, F = x.shape
+    return x.reshape(T * B, F).index_select(0, index).view(T, B, F)
 
 
 class _ReverseRows(torch.autograd.Function):
-    """A gather whose backward is a gather too, because the reversal is its own inverse (autograd would scatter)."""
+    """A selection whose backward is one too, because the reversal is its own inverse (autograd would add up)."""
 
     @staticmethod
     def forward(x: Tensor, index: Tensor) -> Tensor:
-        return x.gather(0, index.expand_as(x))
+        return _select(x, index)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -64,7 +70,7 @@ class _ReverseRows(torch.autograd.Function):
 
 def reverse_rows(x: Tensor, index: Tensor) -> Tensor:
     """x (T, B, F) with each row reversed by its own length; `index` from `reversal`."""
-    if torch._C._are_functorch_transforms_active():  # torch.func.grad sees through a gather, not through a Function
-        return x.gather(0, index.expand_as(x))
+    if torch._C._are_functorch_transforms_active():  # torch.func.grad sees through this, not through a Function
+        return _select(x, index)
     reversed_rows: Tensor = _ReverseRows.apply(x, index)  # type: ignore[no-untyped-call]
     return reversed_rows

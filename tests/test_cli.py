@@ -240,6 +240,17 @@ def test_train_writes_a_run_and_says_what_next(recurra: Shell, reviews: Path, tm
     assert (out / "config.yaml").read_bytes() == before
 
 
+def test_numbers_are_text_where_text_is_wanted() -> None:
+    """YAML reads 32 and 1 as numbers, in --set and in files; a precision and a column's name are words."""
+    from recurra.settings import parse_pairs, settings_from
+    from recurra.tasks import get
+
+    settings = settings_from(get("classify"), parse_pairs(["precision=32", "label=1", "hidden_size=8"]))
+    assert settings.training.precision == "32"
+    assert settings.data.label == "1"  # type: ignore[attr-defined]
+    assert settings.model.hidden_size == 8
+
+
 def test_predict_answers_every_line(recurra: Shell, run: Path) -> None:
     lines = ["a dull film", "", "a warm film", "zzz qqq", '{"text": "a bright film"}', "两部电影"]
     done = recurra("predict", run, "-", stdin="\n".join(lines))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model, field_validator
 
 from .errors import SettingError, near
 
@@ -21,10 +21,27 @@ if TYPE_CHECKING:
 GROUPS = ("data", "model", "training")
 
 
+def _types_of(annotation: Any) -> set[Any]:
+    """`Literal["a"] | None` -> {str, NoneType}."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return {type(value) for value in inner}
+    return set().union(*map(_types_of, inner)) if inner else {annotation}
+
+
 class Group(BaseModel):
     """A group of settings: unknown fields raise, values do not change after construction."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads `precision: 32` or `label: 1` as a number; where a setting is text, that is its spelling."""
+        if type(value) is int and info.field_name is not None:
+            taken = _types_of(cls.model_fields[info.field_name].annotation)
+            return str(value) if str in taken and not {int, float} & taken else value
+        return value
 
 
 class DataSettings(Group):

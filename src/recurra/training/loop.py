@@ -40,14 +40,14 @@ class Loop:
         self.training = task.settings.training
         self.bare = network
         optimizer = optimizer_for(network, self.training)
-        self.average = Average(network, self.training.averaging or 0.0)
         self.network, self.optimizer = fabric.setup(network, optimizer)
-        self.average.live = dict(self.bare.named_parameters())
+        self.average = Average(network, self.training.averaging or 0.0)  # now on the device, in its arithmetic
         self.step = self.epoch = self.index = 0
         self.state: Any = None
         self.plan: Plan | None = None
         self.best: dict[str, Any] | None = None
         self.waited = self.evaluated = 0
+        self.checked = -1  # the step of the last evaluation
         self.computed = 0  # time steps computed since the clock below was started
         self.train_seconds = self.evaluation_seconds = 0.0
         self.keys = task.train_batches(0)
@@ -73,12 +73,13 @@ class Loop:
         """The steps the rest of the budget pays for, at the speed seen so far, with the evaluations to come."""
         assert self.budget is not None
         per_step = self.mean_cost * self.train_seconds / max(self.computed, 1)
-        each = self.evaluation_seconds / self.evaluated if self.evaluated else self._expected_evaluation()
-        left = self.budget - self.seconds - each * (self.evaluations - self.evaluated)
+        left = self.budget - self.seconds - self._each_evaluation() * (self.evaluations - self.evaluated)
         return self.step + max(int(left / per_step), 0)
 
-    def _expected_evaluation(self) -> float:
-        """A forward pass is about a third of a training step."""
+    def _each_evaluation(self) -> float:
+        """Seconds of an evaluation: as seen, else reckoned, a forward pass being about a third of a training step."""
+        if self.evaluated:
+            return self.evaluation_seconds / self.evaluated
         reading = self.task.reading
         share = reading.valid_rows / max(reading.rows, 1)
         return share * len(self.keys) * self.mean_cost * self.train_seconds / max(self.computed, 1) / 3
@@ -102,7 +103,7 @@ class Loop:
                 progress.say(line)
             with progress.bar("training", 1.0) as bar:
                 while self.step < self.plan.total and not interrupts.asked:
-                    if self.budget is not None and self.seconds > self.budget:
+                    if self.budget is not None and self.seconds + self._each_evaluation() > self.budget:
                         self._correct(self.step)
                         break
                     loss = self.take_step()
@@ -114,18 +115,15 @@ class Loop:
                             self.record({"stopped": f"no better {self.task.metric} in {self.waited} evaluations"})
                             break
                         if self.budget is not None and self.training.steps is None:
-                            self._correct(min(self.affordable(), self._full_total()))
+                            self._correct(min(self.affordable(), self.longest()))
                         self.save()
-                if not interrupts.asked:
+                if not interrupts.asked and self.checked != self.step:
                     self.check(bar, 1.0)
             self.save()
             if interrupts.asked:
                 raise KeyboardInterrupt(
                     f"stopped at step {self.step:,} and saved; recurra train --resume {self.folder}"
                 )
-
-    def _full_total(self) -> int:
-        return self.longest()
 
     def _time_first_steps(self, bar: Bar, interrupts: Any) -> None:
         """Take steps until the speed is known, then fix the number of all steps."""
@@ -201,7 +199,7 @@ class Loop:
         began = time.perf_counter()
         with self.average.applied():
             figures = evaluate(self.task, self.bare)
-            self.evaluated += 1
+            self.evaluated, self.checked = self.evaluated + 1, self.step
             self.evaluation_seconds += time.perf_counter() - began
             plain = {name: value for name, value in figures.items() if isinstance(value, int | float)}
             self.record({"train/loss": self.losses, **{f"valid/{name}": value for name, value in plain.items()}})
@@ -240,7 +238,7 @@ class Loop:
         )
         if self.computed:
             per_step = self.mean_cost * self.train_seconds / self.computed
-            left = per_step * (self.plan.total - self.step) + self.evaluations * self._expected_evaluation()
+            left = per_step * (self.plan.total - self.step) + self.evaluations * self._each_evaluation()
             line += f"; about {minutes(left)} to go"
         return [line]
 
@@ -279,6 +277,7 @@ class Loop:
             "average_updates": self.average.updates,
             "optimizer": optimizer_facts,
             "seconds": self.seconds,
+            "evaluation_seconds": self.evaluation_seconds,
         }
         checkpoint.save(self.folder / "checkpoint", tensors, facts)
 
@@ -303,7 +302,7 @@ class Loop:
         self.best, self.waited, self.evaluated = facts["best"], facts["waited"], facts["evaluated"]
         if facts["losses"] is not None:
             self.losses = facts["losses"]
-        self.started = time.time() - facts["seconds"]
+        self.started, self.evaluation_seconds = time.time() - facts["seconds"], facts["evaluation_seconds"]
 
 
 def evaluate(

@@ -113,9 +113,9 @@ def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[
     config, task = open_task(path, cells=cells, tasks=tasks)
     task.load_vocabulary(path / "vocabulary")
     network = task.network()
+    if task.settings.training.precision == "64":
+        network.double()  # before the weights come, which would lose half their digits
     _fill(network, load_tensors(path / "model.safetensors"), path)
-    if config.get("training", {}).get("precision") == "64":
-        network.double()
     return Run(path, task, network, config)
 
 

@@ -38,6 +38,11 @@ def train(
     out: str | Path | None = None,
     cell: str | Cell | type[Cell] | None = None,
     config: str | Path | Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    max_minutes: float | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    devices: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     started: float | None = None,
@@ -48,7 +53,7 @@ def train(
     """Train `task` on `data` and return the run; the same options as `recurra train`.
 
     task, cell  a name, or a class of one's own
-    config      a YAML file, or a mapping, of settings; `settings` are single ones, by name, over it
+    config      a YAML file, or a mapping, of settings; `settings` are single ones, by name, over it (None is a value)
     started     time.time() when the work began, if that was before this call: max_minutes counts from it
     task_spec, cell_spec  how a class of one's own is named in the run's config.yaml: file.py:Class
 
@@ -57,13 +62,15 @@ def train(
     """
     started, progress = started or time.time(), progress or Silent()
     kind = known_tasks.get(task)
+    named = {"seed": seed, "max_minutes": max_minutes, "device": device, "precision": precision, "devices": devices}
+    settings |= {f"training.{name}": value for name, value in named.items() if value is not None}
     own_cell = None if cell is None or isinstance(cell, str) else known_cells.get(cell)
     if own_cell is not None:
         settings["model.cell"] = _cell_name(own_cell, cell_spec)
     elif cell is not None:
         settings["model.cell"] = cell
     given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
-    chosen = settings_from(kind, _without_record(given), {key: v for key, v in settings.items() if v is not None})
+    chosen = settings_from(kind, _without_record(given), settings)
     built = kind(chosen, cell=own_cell)
     folder = _folder(data, out, overwrite)
     fabric = _fabric(chosen)
@@ -80,12 +87,12 @@ def train(
         built.save_vocabulary(part / "vocabulary")
         checkpoint.save_tensors(part / "model.safetensors", weights(network))
         _write_config(part, built, network, facts)
+        loop = Loop(built, network, fabric, folder, started)  # what does not fit stops here, an older run untouched
         if overwrite and folder.exists():
             shutil.rmtree(folder)
     built.open(folder / "cache")
     for line in described(built, network):
         progress.say(line)
-    loop = Loop(built, network, fabric, folder, started)
     return _finish(loop, facts, progress)
 
 

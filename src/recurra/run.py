@@ -151,7 +151,8 @@ def open_task(
         kind = _own(name, "task", tasks, path) if ":" in name else known_tasks.get(name, tasks)
         settings = settings_from(kind, {group: config.get(group) or {} for group in ("data", "model", "training")})
         spec = settings.model.cell
-        cell = known_cells.get(_own(spec, "cell", cells, path)) if ":" in spec else known_cells.get(spec)
+        wanted = _own(spec, "cell", cells, path) if ":" in spec else spec
+        cell = known_cells.get(wanted, **settings.model.cell_options)
     except RunError:
         raise
     except UserError as error:
@@ -163,7 +164,7 @@ def _own(spec: str, what: str, given: Sequence[type[Any]], path: Path) -> Any:
     """The class of the user's own that `spec`, `file.py:Class` or `module:Class`, asks for, if it was handed over."""
     wanted = spec.rpartition(":")[2]
     for one in given:
-        if one.__name__ == wanted:
+        if wanted in (one.__name__, one.__qualname__):
             return one
     source = spec.rpartition(":")[0]
     raise RunError(

@@ -56,6 +56,7 @@ class ModelSettings(Group):
     """The network."""
 
     cell: str = Field("lstm", description="cell of the recurrent layers: a name, or file.py:Class")
+    cell_options: dict[str, bool | int | float | str] = Field({}, description="of the cell: {nonlinearity: relu}")
     hidden_size: int | None = Field(None, ge=1, description="features of the hidden state, each direction")
     num_layers: int | None = Field(None, ge=1, le=64, description="recurrent layers, one on top of the other")
     dropout: float | None = Field(None, ge=0, lt=1, description="dropout before, between and after the layers")
@@ -65,7 +66,7 @@ class ModelSettings(Group):
 class TrainingSettings(Group):
     """The training run."""
 
-    seed: int = Field(0, ge=0, description="of weights, order, dropout and splits of the data")
+    seed: int = Field(0, ge=0, description="of weights, order and dropout; the split is by the rows' hash")
     max_minutes: float | None = Field(None, gt=0, description="time for all of it, reading included")
     steps: int | None = Field(None, ge=1, description="optimiser steps; instead of max_minutes or epochs")
     epochs: float | None = Field(None, gt=0, description="passes over the data; early stopping may end sooner")

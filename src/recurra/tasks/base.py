@@ -105,7 +105,7 @@ class Task(ABC):
 
         self.settings = settings
         self.reading = Reading()
-        self.cell = cell if cell is not None else cells.get(settings.model.cell)
+        self.cell = cell if cell is not None else cells.get(settings.model.cell, **settings.model.cell_options)
 
     # reading -------------------------------------------------------------------------------------------------------
     @abstractmethod

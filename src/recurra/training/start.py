@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,15 @@ def train(
     kind = known_tasks.get(task)
     named = {"seed": seed, "max_minutes": max_minutes, "device": device, "precision": precision, "devices": devices}
     settings |= {f"training.{name}": value for name, value in named.items() if value is not None}
-    own_cell = None if cell is None or isinstance(cell, str) else known_cells.get(cell)
-    if own_cell is not None:
-        settings["model.cell"] = _cell_name(own_cell, cell_spec)
-    elif cell is not None:
-        settings["model.cell"] = cell
+    if cell is not None:
+        settings["model.cell"] = cell if isinstance(cell, str) else _cell_name(cell, cell_spec)
+    if isinstance(cell, Cell):
+        settings["model.cell_options"] = asdict(cell)
     given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
     chosen = settings_from(kind, _without_record(given), settings)
+    own_cell = None if cell is None or isinstance(cell, str) else cell
+    if isinstance(own_cell, type):
+        own_cell = known_cells.get(own_cell, **chosen.model.cell_options)
     built = kind(chosen, cell=own_cell)
     folder = _folder(data, out, overwrite)
     fabric = _fabric(chosen)
@@ -137,10 +140,10 @@ def _without_record(given: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in given.items() if key not in record}
 
 
-def _cell_name(cell: Cell, spec: str | None) -> str:
+def _cell_name(cell: Cell | type[Cell], spec: str | None) -> str:
     if spec:
         return spec
-    kind = type(cell)
+    kind = type(known_cells.get(cell))
     return kind.name if kind.name in known_cells.names() else f"{kind.__module__}:{kind.__qualname__}"
 
 

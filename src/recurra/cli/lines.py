@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TextIO
 
 from ..errors import DataError, RunError
 
-CHUNK = 1 << 16  # bytes of one read
+CHUNK = 1 << 20  # bytes of one read at most; a pipe gives less
 
 
 def open_lines(path: Path) -> BinaryIO:

@@ -18,7 +18,7 @@ import torch
 from lightning_fabric import Fabric
 
 from ..errors import TrainingError
-from ..files import write_json
+from ..files import append_line, write_json
 from ..nn import State
 from ..tasks.base import Task
 from . import checkpoint
@@ -72,7 +72,9 @@ class Loop:
     def affordable(self) -> int:
         """The steps the rest of the budget pays for, at the speed seen so far, with the evaluations to come."""
         assert self.budget is not None
-        per_step = self.mean_cost * self.train_seconds / max(self.computed, 1)
+        if not self.computed:  # no step was timed: there was but one
+            return self.longest()
+        per_step = self.mean_cost * self.train_seconds / self.computed
         left = self.budget - self.seconds - self._each_evaluation() * (self.evaluations - self.evaluated)
         return self.step + max(int(left / per_step), 0)
 
@@ -90,6 +92,11 @@ class Loop:
             return self.training.evaluations
         return min(max(round(self.longest() / len(self.keys)), 10), 20)
 
+    @property
+    def tired(self) -> bool:
+        """Whether the figure has not become better for as long as the user would wait."""
+        return self.training.patience is not None and self.waited >= self.training.patience
+
     # the loop ------------------------------------------------------------------------------------------------------
     def run(self, progress: Progress) -> None:
         """Train to the end. Raises KeyboardInterrupt after Ctrl-C, with a checkpoint saved, and TrainingError."""
@@ -102,7 +109,7 @@ class Loop:
             for line in self.told():
                 progress.say(line)
             with progress.bar("training", 1.0) as bar:
-                while self.step < self.plan.total and not interrupts.asked:
+                while self.step < self.plan.total and not self.tired and not interrupts.asked:
                     if self.budget is not None and self.seconds + self._each_evaluation() > self.budget:
                         self._correct(self.step)
                         break
@@ -111,10 +118,9 @@ class Loop:
                     bar.at(done, self._note(loss))
                     if done * self.evaluations >= self.evaluated + 1 - 1e-9 and self.step < self.plan.total:
                         self.check(bar, done)
-                        if self.training.patience is not None and self.waited >= self.training.patience:
+                        if self.tired:
                             self.record({"stopped": f"no better {self.task.metric} in {self.waited} evaluations"})
-                            break
-                        if self.budget is not None and self.training.steps is None:
+                        elif self.budget is not None and self.training.steps is None:
                             self._correct(min(self.affordable(), self.longest()))
                         self.save()
                 if not interrupts.asked and self.checked != self.step:
@@ -221,8 +227,7 @@ class Loop:
     def record(self, facts: dict[str, Any]) -> None:
         """A line of history.jsonl."""
         line = {"step": self.step, "seconds": round(self.seconds, 2), "learning_rate": self._rate(), **facts}
-        with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        append_line(self.folder / "history.jsonl", json.dumps(line, ensure_ascii=False))
 
     def _rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
@@ -273,6 +278,7 @@ class Loop:
             "best": self.best,
             "waited": self.waited,
             "evaluated": self.evaluated,
+            "checked": self.checked,
             "losses": getattr(self, "losses", None),
             "average_updates": self.average.updates,
             "optimizer": optimizer_facts,
@@ -300,6 +306,7 @@ class Loop:
         self.keys = self.task.train_batches(self.epoch)
         self.plan = Plan([(int(s), float(p), int(t)) for s, p, t in facts["plan"]])
         self.best, self.waited, self.evaluated = facts["best"], facts["waited"], facts["evaluated"]
+        self.checked = facts["checked"]
         if facts["losses"] is not None:
             self.losses = facts["losses"]
         self.started, self.evaluation_seconds = time.time() - facts["seconds"], facts["evaluation_seconds"]

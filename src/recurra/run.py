@@ -111,12 +111,20 @@ def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[
 
     path = Path(path)
     config, task = open_task(path, cells=cells, tasks=tasks)
-    task.load_vocabulary(path / "vocabulary")
+    load_vocabulary(task, path)
     network = task.network()
     if task.settings.training.precision == "64":
         network.double()  # before the weights come, which would lose half their digits
     _fill(network, load_tensors(path / "model.safetensors"), path)
     return Run(path, task, network, config)
+
+
+def load_vocabulary(task: Task, path: Path) -> None:
+    """What the task saved in the run folder. Raises RunError when it is missing or damaged."""
+    try:
+        task.load_vocabulary(path / "vocabulary")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # JSON, but not what was saved
+        raise RunError(f"{path}/vocabulary: is damaged ({type(error).__name__}: {error})") from None
 
 
 def _fill(network: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
@@ -146,6 +154,8 @@ def open_task(
         raise RunError(
             f"{path}: run format {config['format']} is newer than this recurra reads ({FORMAT}); update recurra"
         )
+    if not isinstance(config.get("resolved"), dict):  # written last: settings may be lost that the weights do not tell
+        raise RunError(f"{path}/config.yaml: is damaged, its end is missing")
     name = str(config.get("task"))
     try:
         kind = _own(name, "task", tasks, path) if ":" in name else known_tasks.get(name, tasks)

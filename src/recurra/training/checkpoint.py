@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,26 +13,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import RunError
-from ..files import read_json
+from ..files import read_json, replacing, write_text
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Beside, then renamed. Raises RunError when the disk is full; what was at `path` is then untouched."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        save_file({name: tensor.detach().contiguous().clone().cpu() for name, tensor in tensors.items()}, beside)
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path}: cannot be written ({error}); what was there before is untouched") from None
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path) as beside:
+        try:
+            save_file({name: tensor.detach().contiguous().clone().cpu() for name, tensor in tensors.items()}, beside)
+        except SafetensorError as error:  # how safetensors says that the disk is full
+            raise OSError(str(error).splitlines()[0]) from None
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Raises RunError when the file is missing or damaged."""
     try:
         return load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError) as error:  # whatever a damaged header leads to
         raise RunError(f"{path}: is missing or damaged ({str(error).splitlines()[0]})") from None
 
 
@@ -44,14 +40,14 @@ def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> Non
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         save_tensors(part / "tensors.safetensors", tensors)
-        (part / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+        write_text(part / "facts.json", json.dumps(facts))
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.replace(old)
         part.replace(folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}); the last checkpoint is kept") from None
+        raise RunError(f"{folder}: cannot be written ({error.strerror or error}); the last checkpoint is kept") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

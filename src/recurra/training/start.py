@@ -21,7 +21,7 @@ from .. import tasks as known_tasks
 from ..cells import Cell
 from ..errors import RunError, SettingError
 from ..files import write_text
-from ..run import FORMAT, Run, load, open_task
+from ..run import FORMAT, Run, load, load_vocabulary, open_task
 from ..settings import Settings, read_config, settings_from
 from ..tasks.base import Reading, Task
 from . import checkpoint
@@ -111,7 +111,7 @@ def resume(
     config, task = open_task(path, cells=cells, tasks=tasks)
     if not (path / "cache").exists():
         raise RunError(f"{path}: this run is finished; there is nothing to resume")
-    task.load_vocabulary(path / "vocabulary")
+    load_vocabulary(task, path)
     task.open(path / "cache")
     task.reading = Reading(**config["resolved"]["reading"])
     loop = Loop(task, task.network(), _fabric(task.settings), path, time.time())

@@ -74,14 +74,15 @@ def show(item: Set, results: Sequence[Mapping[str, Any]]) -> None:
         cells = " ".join(f"{columns[name][index]:>18.4f}" for name in names)
         padding = "-" if result["padding"] is None else f"{result['padding']:.1%}"
         time_used = f"{result['seconds']:>8.1f} {result['of_budget']:>7.1%}"
-        print(
-            f"{result['seed']:>6} {cells} {result['steps'] or '-':>8} {time_used} {padding:>8}  {'yes' if result['streams'] else 'no'}"
-        )
+        facts_shown = f"{padding:>8}  {'yes' if result['streams'] else 'no'}"
+        print(f"{result['seed']:>6} {cells} {result['steps'] or '-':>8} {time_used} {facts_shown}")
     print(f"{'mean':>6} " + " ".join(f"{spread(columns[name]):>18}" for name in names))
     for target in item.targets:
         print(f"target {target}: {'met' if target.met(statistics.fmean(columns[target.figure])) else 'MISSED'}")
-    late = [result["seed"] for result in results if abs(result["of_budget"] - 1) > TOLERANCE]
-    print(f"time within {TOLERANCE:.0%} of the budget: {'yes' if not late else f'NO, seeds {late}'}")
+    over = [result["seed"] for result in results if result["of_budget"] > 1 + TOLERANCE]
+    under = [result["seed"] for result in results if result["of_budget"] < 1 - TOLERANCE]
+    missed = [f"{word} with seeds {seeds}" for word, seeds in (("over", over), ("under", under)) if seeds]
+    print(f"time within {TOLERANCE:.0%} of the budget: {'NO, ' + ', '.join(missed) if missed else 'yes'}")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import make_csv
@@ -20,6 +21,7 @@ from splits import Row, part_of, split, write_parts
 
 Parts = Mapping[str, Path]  # the file of each part: train, select, report
 SAMPLES = 200  # poems to judge
+LONGEST = 400  # characters of a sample; 99 of 100 poems have less than 302
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,10 @@ def judge_poems(run: Path, parts: Parts, part: str) -> dict[str, float]:
 
     model = package.load(run)
     first = 0 if part == "report" else 10_000
-    samples = [poems.first_poem(model.generate(temperature=0.8, seed=first + index)) for index in range(SAMPLES)]
+    samples = [
+        poems.first_poem("".join(islice(model.generate_iter(temperature=0.8, seed=first + index), LONGEST)))
+        for index in range(SAMPLES)
+    ]
     (run / f"samples-{part}.txt").write_text("\n\n".join(samples) + "\n", encoding="utf-8")
     training = (parts[name].read_text(encoding="utf-8") for name in ("train", "select"))
     return poems.judge(samples, training)

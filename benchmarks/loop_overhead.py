@@ -84,7 +84,7 @@ def bare_step(
         scores, state = network(batch.inputs["x"], state)
         state = state.detach()
         loss = F.cross_entropy(scores.flatten(0, 1), batch.targets["next"].flatten())
-    loss.backward()
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
     optimizer.step()
     return state

@@ -70,7 +70,7 @@ def rss_anon(pid: int) -> int:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    children = set()
+    children: set[int] = set()
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):  # a thread that has just ended
             children.update(map(int, thread.read_text().split()))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..settings import Settings
 from .base import Batch
-from .classify import TextData, TextModel, TextTask
+from .classify import TextData, TextTask
 from .parts.fields import Number
 
 
@@ -32,7 +32,6 @@ class Regress(TextTask):
     metric: ClassVar[str] = "mse"
     outputs = 1
     Data = RegressData
-    Model = TextModel
 
     def __init__(self, settings: Settings, **given: Any) -> None:
         super().__init__(settings, **given)

@@ -6,15 +6,29 @@ one push, so what a stream gives is what the whole gives.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
+from pydantic import Field as Setting
 from torch import Tensor, nn
 
 from ...cells import Cell
 from ...nn import Recurrent, State
 from ...nn.dropout import LockedDropout, TokenDropout
 from ...nn.pooling import POOLINGS, PoolState
+from ...settings import ModelSettings
+
+
+class EncoderModel(ModelSettings):
+    """An encoder of sequences."""
+
+    bidirectional: bool = Setting(True, description="read in both directions; false lets the run stream")
+    pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
+        "mean_max", description="how the outputs of all steps become one vector"
+    )
+    input_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
+    )
 
 
 class EncoderState(NamedTuple):
@@ -70,6 +84,38 @@ class SequenceEncoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         return self.result(self.push(x, lengths))
+
+
+class SequenceToVector(nn.Module):
+    """Encoder and one linear layer: (B, T) or (B, T, I) -> (B, C). `push` and `result` take it in pieces."""
+
+    def __init__(self, encoder: SequenceEncoder, outputs: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.output_size, outputs)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return self.result(self.push(x, lengths))
+
+    def push(self, x: Tensor, lengths: Tensor | None = None, state: Any = None) -> Any:
+        return self.encoder.push(x, lengths, state)
+
+    def result(self, state: Any) -> Tensor:
+        output: Tensor = self.head(self.encoder.result(state))
+        return output
+
+
+class Numbers(nn.Module):
+    """Numbers (B, T, I) as they are, in the arithmetic of the network."""
+
+    like: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("like", torch.zeros(()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.to(self.like.dtype)
 
 
 class Tokens(nn.Module):

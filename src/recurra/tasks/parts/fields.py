@@ -6,6 +6,7 @@ series   a list of numbers or vectors    number   a number, standardised for tra
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from abc import ABC, abstractmethod
@@ -17,8 +18,9 @@ import numpy as np
 
 from ...data import columns
 from ...data.sources import Source
-from ...data.vocabulary import Vocabulary, build
-from ...errors import DataError, RunError, near
+from ...data.tokenstream import TokenStream
+from ...data.vocabulary import Level, Vocabulary, build
+from ...errors import CallError, DataError, RunError, near
 from ...files import read_json, write_json
 
 
@@ -38,6 +40,10 @@ class Field(ABC):
         """What is wrong with a value, in words, or None."""
         return None if value is not None else "is missing"
 
+    def unusable(self, value: Any) -> str | None:
+        """As `check`, for a value to predict from."""
+        return self.check(value)
+
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> None:
         """Learn what encoding needs, in one pass."""
@@ -50,6 +56,14 @@ class Field(ABC):
     @abstractmethod
     def encode(self, values: Sequence[Any]) -> list[Any]:
         """Arrays or numbers for the store, one a value."""
+
+    def stream(self) -> TokenStream:
+        """For a sequence that arrives in pieces: its encoding, as far as no later piece can change it."""
+        raise NotImplementedError(f"{self.name} has no pieces")
+
+    def nothing(self) -> np.ndarray:
+        """A sequence of no steps, encoded."""
+        raise NotImplementedError(f"{self.name} has no steps")
 
     @abstractmethod
     def save(self, folder: Path) -> None: ...
@@ -67,7 +81,7 @@ class Text(Field):
     sequence = True
     kind = "ragged:int32"
 
-    def __init__(self, name: str, asked: str | None, level: str | None, size: int, min_count: int | None) -> None:
+    def __init__(self, name: str, asked: str | None, level: Level | None, size: int, min_count: int | None) -> None:
         super().__init__(name, asked)
         self.level, self.size, self.min_count = level, size, min_count
         self.vocabulary: Vocabulary
@@ -76,12 +90,15 @@ class Text(Field):
         return columns.find_text(source, self.asked, exclude=taken)
 
     def check(self, value: Any) -> str | None:
-        return None if isinstance(value, str) and value.strip() else "is empty"
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return "is empty"
+        return self.unusable(value)
+
+    def unusable(self, value: Any) -> str | None:  # nothing is a text, if a short one
+        return None if isinstance(value, str) else f"is {value!r:.40}, not text"
 
     def fit(self, values: Iterable[str]) -> None:
         if self.level is None:
-            import itertools
-
             values = iter(values)
             sample = list(itertools.islice(values, 1000))
             self.level, values = natural_level(sample), itertools.chain(sample, values)
@@ -91,7 +108,13 @@ class Text(Field):
             raise DataError(f"no word occurs {minimum} times; train on more rows, or with --set level=characters")
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
-        return self.vocabulary.encode_batch([value if isinstance(value, str) else "" for value in values])
+        return self.vocabulary.encode_batch(values)
+
+    def stream(self) -> TokenStream:
+        return self.vocabulary.stream()
+
+    def nothing(self) -> np.ndarray:
+        return np.zeros(0, np.int32)
 
     def save(self, folder: Path) -> None:
         self.vocabulary.save(folder, self.name)
@@ -104,7 +127,7 @@ class Text(Field):
         return [f"{self.name}: {len(self.vocabulary):,} {self.level}"]
 
 
-def natural_level(sample: Sequence[str]) -> str:
+def natural_level(sample: Sequence[str]) -> Level:
     """Words, unless most texts are a single short one, as names are."""
     single = sum(len(text.split()) <= 1 and len(text) <= 40 for text in sample)
     return "characters" if single > len(sample) / 2 else "words"
@@ -168,7 +191,7 @@ class Label(Field):
 
 
 class Number(Field):
-    """A number, standardised with the mean and spread of the training rows."""
+    """A number, standardised with the mean and spread of all rows."""
 
     kind = "float32"
 
@@ -213,15 +236,16 @@ class Number(Field):
 class Series(Field):
     """Numbers over time: a JSON list of numbers or of equally long lists, or numbers with blanks between them.
 
-    Each feature is standardised with the mean and spread of the training rows.
+    Each of the `width` features is standardised with its mean and spread over all steps of all rows. `width` None: as
+    many as the first row has.
     """
 
     sequence = True
 
-    def __init__(self, name: str, asked: str | None, width: int = 1) -> None:
+    def __init__(self, name: str, asked: str | None, width: int | None = None) -> None:
         super().__init__(name, asked)
         self.width = width
-        self.mean, self.std = np.zeros(width), np.ones(width)
+        self.mean = self.std = np.ones(0)
 
     @property
     def kind(self) -> str:
@@ -231,6 +255,12 @@ class Series(Field):
         wanted = self.asked or self.name
         if wanted not in source.columns:
             raise DataError(f"no column {wanted!r}; {near(wanted, source.columns)}", file=source.path)
+        if self.width is None:
+            first = source.look()[0].values.get(wanted)
+            try:
+                self.width = self.numbers(first).shape[1]
+            except (TypeError, ValueError, IndexError):
+                self.width = 1  # the check of the row will say what is wrong with it
         return wanted
 
     def numbers(self, value: Any) -> np.ndarray:
@@ -238,7 +268,7 @@ class Series(Field):
         if isinstance(value, str):
             value = json.loads(value) if value.strip().startswith("[") else [float(word) for word in value.split()]
         array = np.asarray(value, dtype=np.float64)
-        return array.reshape(-1, 1) if array.ndim == 1 and self.width == 1 else array
+        return array.reshape(-1, 1) if array.ndim == 1 and self.width in (None, 1) else array
 
     def check(self, value: Any) -> str | None:
         try:
@@ -252,15 +282,26 @@ class Series(Field):
         return None if np.isfinite(array).all() else "has a number that is not finite"
 
     def fit(self, values: Iterable[Any]) -> None:
+        assert self.width is not None  # find() has filled it
         count, total, squares = 0, np.zeros(self.width), np.zeros(self.width)
+        origin = np.zeros(self.width)
         for array in map(self.numbers, values):
-            count, total, squares = count + len(array), total + array.sum(0), squares + (array**2).sum(0)
-        self.mean = total / max(count, 1)
-        spread = np.sqrt(np.maximum(squares / max(count, 1) - self.mean**2, 0))
-        self.std = np.where(spread > 0, spread, 1.0)
+            if not count:
+                origin = array[0]  # sums from here lose no digits, however far the numbers are from zero
+            moved = array - origin
+            count, total, squares = count + len(array), total + moved.sum(0), squares + (moved**2).sum(0)
+        mean = total / max(count, 1)
+        spread = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0))
+        self.mean, self.std = origin + mean, np.where(spread > 0, spread, 1.0)
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         return [((self.numbers(value) - self.mean) / self.std).astype(np.float32) for value in values]
+
+    def stream(self) -> TokenStream:
+        return _SeriesStream(self)
+
+    def nothing(self) -> np.ndarray:
+        return np.zeros((0, self.width or 1), np.float32)
 
     def save(self, folder: Path) -> None:
         saved = {"width": self.width, "mean": self.mean.tolist(), "std": self.std.tolist()}
@@ -268,8 +309,29 @@ class Series(Field):
 
     def load(self, folder: Path) -> None:
         saved = read_json(folder / f"{self.name}.json")
-        if saved["width"] != self.width:
+        if self.width not in (None, saved["width"]):
             raise RunError(
                 f"{folder}: {self.name} was trained with {saved['width']} features, the task has {self.width}"
             )
+        self.width = int(saved["width"])
         self.mean, self.std = np.array(saved["mean"]), np.array(saved["std"])
+
+    def describe(self) -> list[str]:
+        return [f"{self.name}: {self.width} number{'s' if self.width != 1 else ''} a step"]
+
+
+class _SeriesStream:
+    """Every step is certain at once."""
+
+    def __init__(self, field: Series) -> None:
+        self.field = field
+
+    def push(self, piece: Any) -> Any:
+        if isinstance(piece, list) and not piece:
+            return []
+        if said := self.field.unusable(piece):
+            raise CallError(f"{self.field.name} {said}")
+        return self.field.encode([piece])[0]
+
+    def flush(self) -> Any:
+        return []

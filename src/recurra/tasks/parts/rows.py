@@ -22,9 +22,11 @@ from ...data.sources import Row, Source, open_source
 from ...data.split import Duplicates, digest
 from ...data.store import Store, StoreWriter
 from ...errors import CallError, DataError
-from ...settings import DataSettings
-from ..base import Batch, Reading, Say, Task, chunked, device_of
-from .fields import Field
+from ...settings import DataSettings, ModelSettings, Settings
+from ..base import Batch, Reading, Say, Session, Task, chunked, device_of
+from .encoder import EncoderModel, Numbers, SequenceEncoder, SequenceToVector
+from .fields import Field, Series
+from .stream import VectorSession
 
 EVALUATION_STEPS = 65_536  # padded time steps of a batch when nothing is kept for the backward pass
 
@@ -41,6 +43,7 @@ class RowTask(Task):
     """See the module's docstring."""
 
     Data: ClassVar[type[DataSettings]] = RowData
+    Model: ClassVar[type[ModelSettings]] = EncoderModel
     fields: list[Field]
     stores: dict[str, Store]
     batches: LengthBatches
@@ -203,6 +206,41 @@ class RowTask(Task):
         for field in self.fields:
             field.load(folder)
 
+    def choose(self, reading: Reading) -> Settings:
+        """Settings of a middling size for what is open; a task that knows its data better says so here."""
+        model = {"hidden_size": 64, "num_layers": 1, "dropout": 0.1, "input_dropout": 0.0}
+        training = {"batch_size": 32, "learning_rate": 3e-3, "epochs": 20.0, "averaging": 0.99, "patience": 8}
+        return self.settings.with_open(model=model, training=training)
+
+    # network -------------------------------------------------------------------------------------------------------
+    def front(self) -> tuple[nn.Module, int]:
+        """What makes vectors (B, T, I) of the encoded input, and I. Numbers over time need nothing."""
+        assert isinstance(self.input, Series) and self.input.width, "a task whose input is no series defines front()"
+        return Numbers(), self.input.width
+
+    def network(self) -> nn.Module:
+        model = self.settings.model
+        assert isinstance(model, EncoderModel) and model.hidden_size and model.num_layers  # choose() has filled them
+        front, input_size = self.front()
+        encoder = SequenceEncoder(
+            front,
+            input_size,
+            self.cell,
+            hidden_size=model.hidden_size,
+            num_layers=model.num_layers,
+            bidirectional=model.bidirectional,
+            pooling=model.pooling,
+            dropout=model.dropout or 0.0,
+            input_dropout=model.input_dropout or 0.0,
+            backend=model.backend,
+        )
+        return SequenceToVector(encoder, self.outputs)
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """How many numbers the network gives for a row."""
+
     # training ------------------------------------------------------------------------------------------------------
     def _cut(self, lengths: np.ndarray) -> np.ndarray:
         limit = getattr(self.settings.data, "max_length", None)
@@ -289,7 +327,11 @@ class RowTask(Task):
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
         if not len(examples):
             return []
-        arrays = self.input.encode([self._input_value(example) for example in examples])
+        values = [self._input_value(example) for example in examples]
+        for number, value in enumerate(values, 1):
+            if said := self.input.unusable(value):
+                raise CallError(f"example {number}: {self.input.name} {said}")
+        arrays = self.input.encode(values)
         lengths = np.array([len(array) for array in arrays])
         results: list[dict[str, Any]] = [{} for _ in examples]
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
@@ -302,6 +344,16 @@ class RowTask(Task):
     @abstractmethod
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """One JSON object a row of the network's outputs."""
+
+    def streams(self) -> tuple[bool, str]:
+        if getattr(self.settings.model, "bidirectional", False):
+            return False, "the backward direction needs the end first; --set bidirectional=false streams"
+        return True, ""
+
+    def session(self, network: nn.Module) -> Session:
+        if not self.streams()[0]:
+            return super().session(network)
+        return VectorSession(network, self.input, lambda output: self.decode(output)[0])
 
     def _input_value(self, example: Any) -> Any:
         """The input field of an example: the value itself, or a mapping that names it."""

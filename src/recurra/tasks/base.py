@@ -160,11 +160,10 @@ class Task(ABC):
     def predict(self, network: torch.nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]: ...
 
     def example(self, line: str) -> Any:
-        """The input that one line of a file of inputs stands for; JSON where the line is a JSON object or list."""
-        stripped = line.strip()
-        if stripped[:1] in ("{", "["):
+        """The input that one line of a file of inputs stands for: the line, or what it says where it is a JSON object."""
+        if line.lstrip().startswith("{"):
             try:
-                return json.loads(stripped)
+                return json.loads(line)
             except json.JSONDecodeError:
                 return line
         return line

@@ -190,34 +190,28 @@ class Language(Task):
         self.paragraphs = bool(read_json(folder / "language.json")["paragraphs"])
 
     def choose(self, reading: Reading) -> Settings:
-        """Defaults from the size of the text: more text bears a wider layer, and larger batches."""
-        tokens, V = reading.rows, len(self.vocabulary)
-        wide = 512 if tokens >= 300_000 else 256 if tokens >= 30_000 else 128
-        window = 128 if self.settings.data.level == "characters" else 64  # type: ignore[attr-defined]
-        batch = 64
-        while batch > 8 and batch * window * 200 > tokens:  # some 200 steps a pass, or few steps make few lessons
+        """Defaults from the size of the text and of the vocabulary.
+
+        More text bears a wider layer; some 250 steps a pass, or few steps make few lessons. With a large vocabulary the
+        output layer is most of the work: there it shares the embedding's weights, and both are narrow.
+        """
+        tokens, many = reading.rows, len(self.vocabulary) >= 1000
+        wide = (384 if many else 512) if tokens >= 300_000 else 256 if tokens >= 30_000 else 128
+        window, batch = 64, 64
+        while batch > 8 and batch * window * 250 > tokens:
             batch //= 2
         while window > 8 and batch * window * 8 > tokens:
             window //= 2
-        defaults = {
-            "data": {"window": window},
-            "model": {
-                "hidden_size": wide,
-                "num_layers": 1,
-                "embedding_size": 128 if V < 1000 else 256,
-                "dropout": 0.3,
-                "input_dropout": 0.0 if V < 1000 else 0.2,
-                "tied": False,
-            },
-            "training": {
-                "batch_size": batch,
-                "learning_rate": 2e-3,
-                "epochs": 30.0,
-                "averaging": 0.99,
-                "patience": 5,
-            },
+        model = {
+            "hidden_size": wide,
+            "num_layers": 1,
+            "embedding_size": 128 if many else 64,
+            "dropout": 0.2 if many else 0.3,
+            "input_dropout": 0.1 if many else 0.0,
+            "tied": many,
         }
-        return self.settings.with_open(**defaults)
+        training = {"batch_size": batch, "learning_rate": 3e-3, "epochs": 16.0, "averaging": 0.99, "patience": 5}
+        return self.settings.with_open(data={"window": window}, model=model, training=training)
 
     # training ------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
 from ..errors import RunError
@@ -19,10 +20,8 @@ from ..files import read_json, replacing, write_text
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Beside, then renamed. Raises RunError when the disk is full; what was at `path` is then untouched."""
     with replacing(path) as beside:
-        try:
-            save_file({name: tensor.detach().contiguous().clone().cpu() for name, tensor in tensors.items()}, beside)
-        except SafetensorError as error:  # how safetensors says that the disk is full
-            raise OSError(str(error).splitlines()[0]) from None
+        # written by us and not by the library, which would leave a file that nobody else may read
+        beside.write_bytes(serialised({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}))
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -29,6 +29,7 @@ from .progress import Bar, Progress
 from .stopping import Interrupts
 
 TIMED_SECONDS = 3.0  # of training, before the number of steps is fixed, or a twentieth of the budget if that is less
+EVALUATED = 0.15  # of the budget, at most, goes into evaluations
 RESERVE = 0.015  # of the budget, for saving and for what the estimate misses
 
 
@@ -52,6 +53,7 @@ class Loop:
         self.train_seconds = self.evaluation_seconds = 0.0
         self.keys = task.train_batches(0)
         self.mean_cost = float(task.cost(self.keys).mean())
+        self.evaluations = self.training.evaluations or min(max(round(self.longest() / len(self.keys)), 10), 20)
 
     # time ----------------------------------------------------------------------------------------------------------
     @property
@@ -87,12 +89,6 @@ class Loop:
         return share * len(self.keys) * self.mean_cost * self.train_seconds / max(self.computed, 1) / 3
 
     @property
-    def evaluations(self) -> int:
-        if self.training.evaluations is not None:
-            return self.training.evaluations
-        return min(max(round(self.longest() / len(self.keys)), 10), 20)
-
-    @property
     def tired(self) -> bool:
         """Whether the figure has not become better for as long as the user would wait."""
         return self.training.patience is not None and self.waited >= self.training.patience
@@ -122,6 +118,7 @@ class Loop:
                             self.record({"stopped": f"no better {self.task.metric} in {self.waited} evaluations"})
                         elif self.budget is not None and self.training.steps is None:
                             self._correct(min(self.affordable(), self.longest()))
+                        self.computed, self.train_seconds = 0, 0.0  # the speed to go by is that of the latest stretch
                         self.save()
                 if not interrupts.asked and self.checked != self.step:
                     self.check(bar, 1.0)
@@ -142,6 +139,9 @@ class Loop:
             bar.at(self.step)
             if self.seconds > self.budget:
                 break
+        if self.training.evaluations is None:
+            most = EVALUATED * max(self.budget - self.seconds, 0.0) / max(self._each_evaluation(), 1e-9)
+            self.evaluations = max(min(self.evaluations, int(most)), 2)
         self._correct(min(self.affordable(), self.longest()))
 
     def _correct(self, total: int) -> None:
@@ -189,8 +189,8 @@ class Loop:
         return self.keys[self.index]
 
     def _note(self, loss: float) -> str:
-        best = "" if self.best is None else f", best {self.task.metric} {self.best[self.task.metric]:.4f}"
-        return f"step {self.step:,} of {self.plan.total if self.plan else 0:,}, loss {self.losses:.3f}{best}"
+        best = "" if self.best is None else f" {self.task.metric} {self.best[self.task.metric]:.3f}"
+        return f"{self.step:,}/{self.plan.total if self.plan else 0:,} loss {self.losses:.3f}{best}"
 
     def _not_finite(self, value: float) -> str:
         kept = "those before the first step" if self.best is None else f"those of step {self.best['step']}"
@@ -278,6 +278,7 @@ class Loop:
             "best": self.best,
             "waited": self.waited,
             "evaluated": self.evaluated,
+            "evaluations": self.evaluations,
             "checked": self.checked,
             "losses": getattr(self, "losses", None),
             "average_updates": self.average.updates,
@@ -305,7 +306,8 @@ class Loop:
         self.step, self.epoch, self.index = facts["step"], facts["epoch"], facts["index"]
         self.keys = self.task.train_batches(self.epoch)
         self.plan = Plan([(int(s), float(p), int(t)) for s, p, t in facts["plan"]])
-        self.best, self.waited, self.evaluated = facts["best"], facts["waited"], facts["evaluated"]
+        self.best, self.waited = facts["best"], facts["waited"]
+        self.evaluated, self.evaluations = facts["evaluated"], facts["evaluations"]
         self.checked = facts["checked"]
         if facts["losses"] is not None:
             self.losses = facts["losses"]

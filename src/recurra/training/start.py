@@ -120,7 +120,14 @@ def resume(
     return _finish(loop, {"task": config["task"], "source": config["source"]}, progress, cells=cells, tasks=tasks)
 
 
-def _finish(loop: Loop, facts: dict[str, Any], progress: Progress, **own: Any) -> Run:
+def _finish(
+    loop: Loop,
+    facts: dict[str, Any],
+    progress: Progress,
+    *,
+    cells: Sequence[type[Cell]] = (),
+    tasks: Sequence[type[Task]] = (),
+) -> Run:
     """Run the loop, write what it resolved, open the run with its best weights."""
     folder = loop.folder
     try:
@@ -129,8 +136,7 @@ def _finish(loop: Loop, facts: dict[str, Any], progress: Progress, **own: Any) -
         _write_config(folder, loop.task, loop.bare, facts, loop)
     shutil.rmtree(folder / "cache", ignore_errors=True)
     task = loop.task
-    found = {"cells": [type(task.cell)], "tasks": [type(task)]}
-    return load(folder, **{name: [*own.get(name, ()), *kinds] for name, kinds in found.items()})
+    return load(folder, cells=[*cells, type(task.cell)], tasks=[*tasks, type(task)])
 
 
 # settings --------------------------------------------------------------------------------------------------------------

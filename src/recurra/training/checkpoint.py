@@ -20,8 +20,10 @@ from ..files import read_json, replacing, write_text
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Beside, then renamed. Raises RunError when the disk is full; what was at `path` is then untouched."""
     with replacing(path) as beside:
-        # written by us and not by the library, which would leave a file that nobody else may read
-        beside.write_bytes(serialised({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}))
+        # written by us and not by the library, which would leave a file that nobody else may read; copies, for tied
+        # weights are one tensor by two names, and it takes no such
+        copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        beside.write_bytes(serialised(copies))
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -48,7 +48,9 @@ def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> Non
         part.replace(folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror or error}); the last checkpoint is kept") from None
+        raise RunError(
+            f"{folder}: cannot be written ({error.strerror or error}); the last checkpoint is kept"
+        ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

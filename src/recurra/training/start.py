@@ -272,7 +272,8 @@ def described(task: Task, network: torch.nn.Module) -> list[str]:
     count = sum(parameter.numel() for parameter in network.parameters())
     streams, why = task.streams()
     both = ", both directions" if getattr(model, "bidirectional", False) else ""
+    several = f"{members} networks of " if (members := getattr(model, "members", None) or 1) > 1 else ""
     return [
-        f"{model.cell} {model.num_layers} x {model.hidden_size}{both}, {count / 1e6:.2f} million parameters; "
+        f"{several}{model.cell} {model.num_layers} x {model.hidden_size}{both}, {count / 1e6:.2f} million parameters; "
         f"streams: {'yes' if streams else f'no ({why})'}"
     ]

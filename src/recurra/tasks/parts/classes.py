@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -24,6 +25,10 @@ class OneClass:
     @property
     def outputs(self) -> int:
         return len(self.label.classes)
+
+    def merge(self, outputs: Tensor) -> Tensor:
+        """The mean of the networks' probabilities (M, B, C), as a logarithm (B, C)."""
+        return outputs.log_softmax(-1).logsumexp(0) - math.log(len(outputs))
 
     def row_losses(self, output: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
         return F.cross_entropy(output, batch.targets["label"], reduction="none", label_smoothing=label_smoothing)

@@ -6,6 +6,7 @@ one push, so what a stream gives is what the whole gives.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ class EncoderModel(ModelSettings):
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
         "mean_max", description="how the outputs of all steps become one vector"
     )
+    members: int | None = Setting(None, ge=1, le=64, description="networks side by side whose outputs are averaged")
     input_dropout: float | None = Setting(
         None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
     )
@@ -103,6 +105,34 @@ class SequenceToVector(nn.Module):
     def result(self, state: Any) -> Tensor:
         output: Tensor = self.head(self.encoder.result(state))
         return output
+
+
+class Members(nn.Module):
+    """Networks that see the same batches, each with its own first weights and dropout; in use their mean counts.
+
+    Deep ensembles: Lakshminarayanan et al. 2017, arXiv:1612.01474. `merge` turns their outputs, (M, B, C), into (B, C).
+    """
+
+    def __init__(self, members: Sequence[SequenceToVector], merge: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.merge = merge
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(B, C), merged; in training (M, B, C), for each member is to meet the targets alone."""
+        state = self.push(x, lengths)
+        return self.alone(state) if self.training else self.merge(self.alone(state))
+
+    def push(self, x: Tensor, lengths: Tensor | None = None, state: Sequence[Any] | None = None) -> list[Any]:
+        states = [None] * len(self.members) if state is None else state
+        return [member.push(x, lengths, one) for member, one in zip(self.members, states, strict=True)]
+
+    def result(self, state: Sequence[Any]) -> Tensor:
+        return self.merge(self.alone(state))
+
+    def alone(self, state: Sequence[Any]) -> Tensor:
+        """Each member's result, (M, B, C)."""
+        return torch.stack([member.result(one) for member, one in zip(self.members, state, strict=True)])
 
 
 class Numbers(nn.Module):

@@ -24,7 +24,7 @@ from ...data.store import Store, StoreWriter
 from ...errors import CallError, DataError
 from ...settings import DataSettings, ModelSettings, Settings
 from ..base import Batch, Reading, Say, Session, Task, chunked, device_of
-from .encoder import EncoderModel, Numbers, SequenceEncoder, SequenceToVector
+from .encoder import EncoderModel, Members, Numbers, SequenceEncoder, SequenceToVector
 from .fields import Field, Series
 from .stream import VectorSession
 
@@ -208,7 +208,7 @@ class RowTask(Task):
 
     def choose(self, reading: Reading) -> Settings:
         """Settings of a middling size for what is open; a task that knows its data better says so here."""
-        model = {"hidden_size": 64, "num_layers": 1, "dropout": 0.1, "input_dropout": 0.0}
+        model = {"hidden_size": 64, "num_layers": 1, "dropout": 0.1, "input_dropout": 0.0, "members": 1}
         training = {"batch_size": 32, "learning_rate": 3e-3, "epochs": 20.0, "averaging": 0.99, "patience": 8}
         return self.settings.with_open(model=model, training=training)
 
@@ -221,6 +221,11 @@ class RowTask(Task):
     def network(self) -> nn.Module:
         model = self.settings.model
         assert isinstance(model, EncoderModel) and model.hidden_size and model.num_layers  # choose() has filled them
+        members = [self._member(model) for _ in range(model.members or 1)]
+        return members[0] if len(members) == 1 else Members(members, self.merge)
+
+    def _member(self, model: EncoderModel) -> SequenceToVector:
+        assert model.hidden_size and model.num_layers
         front, input_size = self.front()
         encoder = SequenceEncoder(
             front,
@@ -240,6 +245,10 @@ class RowTask(Task):
     @abstractmethod
     def outputs(self) -> int:
         """How many numbers the network gives for a row."""
+
+    def merge(self, outputs: Tensor) -> Tensor:
+        """One output (B, C) from those of several networks (M, B, C)."""
+        return outputs.mean(0)
 
     # training ------------------------------------------------------------------------------------------------------
     def _cut(self, lengths: np.ndarray) -> np.ndarray:
@@ -283,7 +292,10 @@ class RowTask(Task):
 
     def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
         output = network(batch.inputs["x"], batch.inputs["lengths"])
-        return self.row_losses(output, batch, getattr(self.settings.training, "label_smoothing", 0.0)).mean(), None
+        smoothing = getattr(self.settings.training, "label_smoothing", 0.0)
+        several = (getattr(self.settings.model, "members", None) or 1) > 1
+        losses = [self.row_losses(one, batch, smoothing).mean() for one in (output if several else [output])]
+        return torch.stack(losses).mean(), None
 
     @abstractmethod
     def row_losses(self, output: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:

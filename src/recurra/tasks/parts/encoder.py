@@ -7,7 +7,7 @@ one push, so what a stream gives is what the whole gives.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from pydantic import Field as Setting
@@ -125,14 +125,17 @@ class Members(nn.Module):
 
     def push(self, x: Tensor, lengths: Tensor | None = None, state: Sequence[Any] | None = None) -> list[Any]:
         states = [None] * len(self.members) if state is None else state
-        return [member.push(x, lengths, one) for member, one in zip(self.members, states, strict=True)]
+        return [member.push(x, lengths, one) for member, one in zip(self._all(), states, strict=True)]
 
     def result(self, state: Sequence[Any]) -> Tensor:
         return self.merge(self.alone(state))
 
+    def _all(self) -> list[SequenceToVector]:
+        return cast("list[SequenceToVector]", list(self.members))
+
     def alone(self, state: Sequence[Any]) -> Tensor:
         """Each member's result, (M, B, C)."""
-        return torch.stack([member.result(one) for member, one in zip(self.members, state, strict=True)])
+        return torch.stack([member.result(one) for member, one in zip(self._all(), state, strict=True)])
 
 
 class Numbers(nn.Module):

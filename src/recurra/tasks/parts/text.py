@@ -9,7 +9,6 @@ import numpy as np
 from ...settings import Settings
 from ..base import Reading
 
-
 FEW_STEPS = 3_000_000  # time steps of a whole run
 
 

@@ -12,7 +12,7 @@ from . import cells as known_cells
 from . import tasks as known_tasks
 from .errors import RunError, SettingError, UserError
 from .files import read_json, read_yaml
-from .settings import settings_from
+from .settings import GROUPS, fields, settings_from
 from .tasks.base import Session, Task, chunked
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def open_task(
     name = str(config.get("task"))
     try:
         kind = _own(name, "task", tasks, path) if ":" in name else known_tasks.get(name, tasks)
-        settings = settings_from(kind, {group: config.get(group) or {} for group in ("data", "model", "training")})
+        settings = settings_from(kind, {group: config.get(group) or {} for group in GROUPS})
         spec = settings.model.cell
         wanted = _own(spec, "cell", cells, path) if ":" in spec else spec
         cell = known_cells.get(wanted, **settings.model.cell_options)
@@ -167,6 +167,9 @@ def open_task(
         raise
     except UserError as error:
         raise RunError(f"{path}/config.yaml: {error}") from None
+    given = {f"{group}.{key}" for group in GROUPS for key in config.get(group) or {}}
+    if lost := [key for key, (_, field) in fields(kind).items() if field.default is None and key not in given]:
+        raise RunError(f"{path}/config.yaml: is damaged, it lacks {', '.join(lost[:3])}")
     return config, kind(settings, cell=cell)
 
 

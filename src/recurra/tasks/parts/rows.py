@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -113,6 +114,7 @@ class RowTask(Task):
             if len(broken) < 3:
                 broken.append((row, *wrong))
         self.left_out = count
+        self.left_places = [str(row.error(said, columns[field.name])) for row, field, said in broken]
         if broken and self.settings.data.broken == "stop":
             row, field, said = broken[0]
             rest = ""
@@ -145,11 +147,18 @@ class RowTask(Task):
             try:
                 field.fit(stream)
             except DataError as error:
+                if not error.file and not len(duplicates):
+                    error = DataError(f"none of the {self.left_out:,} rows can be used; {self.left_places[0]}")
                 raise error if error.file else DataError(str(error), file=source.path) from None
             for _ in stream:  # a field that needs no fitting has not asked for the rows
                 pass
-        left_out = self.left_out + source.broken.count
-        return DataReport(rows=len(duplicates), broken=left_out, duplicates=duplicates.count), duplicates.hashes()
+        report = DataReport(
+            rows=len(duplicates),
+            broken=self.left_out + source.broken.count,
+            broken_places=(*source.broken.places, *self.left_places),
+            duplicates=duplicates.count,
+        )
+        return report, duplicates.hashes()
 
     def _limit(self, hashes: np.ndarray, share: float, source: Source) -> int:
         """Rows whose hash is at most this are held back: an exact share, and the same text never in both parts."""
@@ -172,18 +181,17 @@ class RowTask(Task):
         only: Sequence[str] = ("train", "valid"),
     ) -> None:
         kinds = {field.name: field.kind for field in self.fields}
-        writers = {part: StoreWriter(cache / part, kinds) for part in only}
         done = 0
-        for rows in chunked(self._rows(source, columns), 1024):
-            encoded = self._encode_rows(rows, source, done)
-            for i, row in enumerate(rows):
-                part = part_of(digest(str(row[0])))
-                if part in writers:
-                    writers[part].append(**{name: values[i] for name, values in encoded.items()})
-            done += len(rows)
-            tick(done)
-        for writer in writers.values():
-            writer.close()
+        with ExitStack() as stack:  # closes the stores, or after an error leaves none behind
+            writers = {part: stack.enter_context(StoreWriter(cache / part, kinds)) for part in only}
+            for rows in chunked(self._rows(source, columns), 1024):
+                encoded = self._encode_rows(rows, source, done)
+                for i, row in enumerate(rows):
+                    part = part_of(digest(str(row[0])))
+                    if part in writers:
+                        writers[part].append(**{name: values[i] for name, values in encoded.items()})
+                done += len(rows)
+                tick(done)
 
     def _encode_rows(self, rows: Sequence[Sequence[Any]], source: Source, done: int) -> dict[str, list[Any]]:
         encoded = {}

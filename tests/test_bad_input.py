@@ -1,0 +1,420 @@
+"""Bad input: a clear error that says what, where and what to do, and nothing lost."""
+
+from __future__ import annotations
+
+import errno
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tiny_runs import SMALL, language, reviews, write_reviews
+
+import recurra
+from recurra import training
+from recurra.errors import DataError, RunError, SettingError, TrainingError, UserError
+from recurra.run import Run
+
+
+def classify(data: Path, out: Path | None = None, **settings: Any) -> Run:
+    return recurra.train("classify", data, out=out or data.parent / "run", **(SMALL | settings))
+
+
+def refused(folder: Path, data: Path, *said: str, kind: type[UserError] = DataError, **settings: Any) -> None:
+    """Training stops with one or two lines that say all of `said`, and leaves nothing behind."""
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(kind) as raised:
+        classify(data, folder / "run", **settings)
+    for part in said:
+        assert part in str(raised.value)
+    assert len(str(raised.value).splitlines()) <= 2
+    assert sorted(folder.rglob("*")) == before
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+GOOD = "text,label\n" + "".join(
+    f"a {'fine' if n % 2 else 'dull'} film {n},{'y' if n % 2 else 'n'}\n" for n in range(20)
+)
+
+
+# files ----------------------------------------------------------------------------------------------------------------
+def test_missing_file(tmp_path: Path) -> None:
+    refused(tmp_path, tmp_path / "none.csv", "none.csv: there is no such file, folder or built-in set")
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    refused(tmp_path, write(tmp_path / "a.csv", ""), "a.csv: the file is empty")
+    refused(tmp_path, write(tmp_path / "b.csv", "text,label\n"), "b.csv: there are no rows of data")
+
+
+def test_folder_without_files(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    refused(tmp_path, tmp_path / "data", str(tmp_path / "data"))
+
+
+def test_wrong_encoding_names_the_row(tmp_path: Path) -> None:
+    lines = GOOD.encode().splitlines(keepends=True)
+    lines[7] = "caf\xe9 film,y\n".encode("latin-1")
+    data = write(tmp_path / "a.csv", b"".join(lines))
+    refused(tmp_path, data, "a.csv, row 7, field 'text': byte 0xe9 is not utf-8", "data.encoding=")
+    assert classify(data, encoding="latin-1").settings.data.encoding == "latin-1"
+
+
+def test_broken_row_is_named_or_skipped(tmp_path: Path) -> None:
+    lines = GOOD.splitlines(keepends=True)
+    lines[4] = "one,two,three\n"
+    data = write(tmp_path / "a.csv", "".join(lines))
+    refused(tmp_path, data, "a.csv, row 4: 3 cells, but the header has 2 (line 5)")
+    assert classify(data, broken="skip").task.reading.rows == 0  # a loaded run has read nothing
+    config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
+    assert config["resolved"]["reading"]["rows"] + config["resolved"]["reading"]["valid_rows"] == 19
+
+
+def test_missing_column_names_those_there_are(tmp_path: Path) -> None:
+    data = write(tmp_path / "a.csv", GOOD)
+    refused(tmp_path, data, "there is no column 'lable'; there are text, label; did you mean 'label'?", label="lable")
+
+
+# rows -----------------------------------------------------------------------------------------------------------------
+def test_one_class_only(tmp_path: Path) -> None:
+    data = write(tmp_path / "a.csv", "text,label\n" + "".join(f"film number {n},good\n" for n in range(9)))
+    refused(tmp_path, data, "a.csv: all rows have the one class 'good'", "two or more", label="label")
+
+
+class Told:
+    """Keeps what training says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def bar(self, label: str, total: float | None = None) -> Any:
+        return training.Silent().bar(label, total)
+
+
+def test_a_class_with_one_row_is_told_and_training_goes_on(tmp_path: Path) -> None:
+    told = Told()
+    run = classify(write(tmp_path / "a.csv", GOOD + "the only one,rare\n"), progress=told, label="label")
+    assert any("warning: only one row of class 'rare'" in line for line in told.lines)
+    assert run.evaluate(tmp_path / "a.csv")["confusion"]["classes"] == ["n", "rare", "y"]
+
+
+def test_rows_with_empty_text(tmp_path: Path) -> None:
+    lines = GOOD.splitlines(keepends=True)
+    lines[3], lines[9] = "   ,y\n", ",n\n"
+    data = write(tmp_path / "a.csv", "".join(lines))
+    refused(tmp_path, data, "a.csv, row 3, field 'text': is empty; 1 more rows cannot be used (row 9)", "broken=skip")
+    told = Told()
+    classify(data, broken="skip", progress=told)
+    assert told.lines[0] == "18 rows"
+    assert told.lines[1] == f"2 broken rows skipped, the first: {data}, row 3, field 'text': is empty (line 4)"
+
+
+def test_only_empty_rows(tmp_path: Path) -> None:
+    data = write(tmp_path / "a.csv", "text,label\n" + " ,y\n ,n\n" * 4)
+    refused(tmp_path, data, "a.csv", "row 1", text="text", label="label")
+    with pytest.raises(DataError, match=r"none of the 8 rows can be used; .*row 1, field 'text': is empty"):
+        classify(data, text="text", label="label", broken="skip")
+
+
+def test_a_text_longer_than_a_hundred_thousand_words(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    long = " ".join(draw.choice(["sea", "sky", "film"]) for _ in range(100_500))
+    data = write(tmp_path / "a.csv", GOOD + f"{long},y\n")
+    run = classify(data, level="words", bidirectional=False)
+    whole = run.predict([long])[0]
+    with run.stream() as session:
+        for at in range(0, len(long), 50_000):
+            session.push(long[at : at + 50_000])
+        assert session.result()["probability"] == pytest.approx(whole["probability"], abs=1e-4)
+
+
+def test_nul_bytes(tmp_path: Path) -> None:
+    lines = GOOD.splitlines(keepends=True)
+    lines[5] = "a \0 film,y\n"
+    refused(tmp_path, write(tmp_path / "a.csv", "".join(lines)), "a.csv, row 5, field 'text': a NUL byte", "utf-16")
+
+
+def test_mixed_line_ends(tmp_path: Path) -> None:
+    lines = GOOD.splitlines()
+    mixed = "".join(line + ("\r\n", "\n", "\r")[n % 3] for n, line in enumerate(lines))
+    one = classify(write(tmp_path / "a.csv", GOOD), tmp_path / "one")
+    other = classify(write(tmp_path / "b.csv", mixed), tmp_path / "other")
+    assert one.metrics == other.metrics
+
+
+def test_one_line_for_a_language_model(tmp_path: Path) -> None:
+    short = write(tmp_path / "short.txt", "one line")
+    with pytest.raises(DataError, match=r"short.txt: 8 characters are too few to learn a language model from"):
+        recurra.train("language", short, out=tmp_path / "run", **SMALL)
+    assert not (tmp_path / "run").exists()
+    long = write(tmp_path / "long.txt", "all in one line " * 60)
+    assert recurra.train("language", long, out=tmp_path / "run", **SMALL).predict(["all in"])[0]["tokens"] == 6
+
+
+def test_a_text_too_short_for_the_windows_asked_for(tmp_path: Path) -> None:
+    before = language(tmp_path, "run").predict(["the"])
+    with pytest.raises(DataError, match=r"tokens are too few for 64 windows of 128"):
+        language(tmp_path, "run", batch_size=64, window=128, overwrite=True)
+    assert recurra.load(tmp_path / "run").predict(["the"]) == before
+
+
+# settings -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"hiden_size": 8}, "classify has no setting 'hiden_size'; did you mean 'hidden_size'"),
+        ({"model.poling": "max"}, "classify has no setting 'model.poling'; did you mean 'model.pooling'"),
+        ({"hidden_size": "many"}, "setting model.hidden_size = 'many'"),
+        ({"dropout": 1.0}, "setting model.dropout = 1.0"),
+        ({"learning_rate": float("nan")}, "setting training.learning_rate = nan"),
+        ({"momentum": 0.9}, "momentum is an option of sgd and rmsprop, not of adamw"),
+        ({"device": "tpu"}, "device = 'tpu'; wanted auto, cpu, cuda"),
+        ({"devices": 2}, "devices = 2"),
+        ({"backend": "cudnnn"}, "cudnnn"),
+        ({"cell": "lsmt"}, "did you mean 'lstm'"),
+        ({"cell_options": {"leak": 1}}, "has no option 'leak'"),
+        ({"text": "text", "vocabulary_size": 3}, "vocabulary_size"),
+    ],
+)
+def test_settings_that_do_not_exist_or_fit(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
+    refused(tmp_path, write_reviews(tmp_path / "a.csv"), said, kind=UserError, **settings)
+
+
+# run folders ----------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return reviews(tmp_path_factory.mktemp("made"), level="words", pooling="mean", bidirectional=False)
+
+
+@pytest.fixture
+def run(made: Run, tmp_path: Path) -> Path:
+    """A copy to spoil."""
+    return shutil.copytree(made.path, tmp_path / "run")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_existing_run_is_not_written_over_unless_told(run: Path, tmp_path: Path) -> None:
+    data, before = write_reviews(tmp_path / "a.csv"), content(run)
+    with pytest.raises(RunError, match=r"run: exists already; choose another --out, or write over it with --overwrite"):
+        classify(data, run, label="label", text="text")
+    assert content(run) == before
+    with pytest.raises(DataError, match="is empty"):
+        classify(write(tmp_path / "bad.csv", "text,label\n,y\nx,n\n"), run, overwrite=True, text="text", label="label")
+    assert content(run) == before and sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "bad.csv", "run"]
+    with pytest.raises(SettingError, match="momentum"):
+        classify(data, run, overwrite=True, label="label", text="text", momentum=0.5)
+    assert content(run) == before
+    classify(data, run, overwrite=True, label="label", text="text")
+    assert content(run).keys() == before.keys() and content(run) != before
+
+
+def test_a_folder_that_is_no_run_is_never_written_over(tmp_path: Path) -> None:
+    data = write_reviews(tmp_path / "a.csv")
+    (tmp_path / "photos").mkdir()
+    write(tmp_path / "photos/cat.jpg", "x")
+    with pytest.raises(RunError, match="holds something else than a run"):
+        classify(data, tmp_path / "photos", overwrite=True, text="text", label="label")
+    with pytest.raises(RunError, match="is a file; give --out the name of a folder"):
+        classify(data, data, overwrite=True, text="text", label="label")
+    assert (tmp_path / "photos/cat.jpg").exists()
+
+
+def test_names_of_runs_count_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_reviews(tmp_path / "a.csv")
+    paths = [str(recurra.train("classify", "a.csv", label="label", text="text", **SMALL).path) for _ in range(2)]
+    assert paths == ["runs/a", "runs/a-2"]
+
+
+FILES = ("config.yaml", "model.safetensors", "vocabulary/text.json", "vocabulary/label.json")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_run_with_a_file_missing(run: Path, file: str) -> None:
+    (run / file).unlink()
+    with pytest.raises(RunError, match=file.rpartition("/")[2]):
+        recurra.load(run)
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.95])
+def test_a_run_with_a_file_cut_short(run: Path, made: Run, file: str, share: float) -> None:
+    """It opens as it was, or it says which file is damaged; it never predicts something else."""
+    whole = (run / file).read_bytes()
+    (run / file).write_bytes(whole[: int(len(whole) * share)])
+    try:
+        opened = recurra.load(run)
+    except RunError as error:
+        assert file.partition("/")[0] in str(error)
+        assert len(str(error).splitlines()) <= 2
+    else:
+        assert file == "config.yaml" and share == 0.95  # only what was recorded of the training is lost
+        assert opened.predict(["a dull film"]) == made.predict(["a dull film"])
+
+
+@pytest.mark.parametrize("file", FILES[2:])
+@pytest.mark.parametrize("text", ["{}", "[]", "3", '{"classes": 1, "counts": 2}'])
+def test_a_vocabulary_of_another_shape(run: Path, file: str, text: str) -> None:
+    (run / file).write_text(text)
+    with pytest.raises(RunError, match=r"vocabulary.*damaged"):
+        recurra.load(run)
+
+
+def test_figures_cut_short(run: Path) -> None:
+    (run / "metrics.json").write_text('{"valid/loss": 0.')
+    opened = recurra.load(run)
+    assert opened.predict(["a film"])
+    with pytest.raises(RunError, match=r"metrics.json: is damaged"):
+        _ = opened.metrics
+    (run / "metrics.json").unlink()
+    with pytest.raises(RunError, match=r"metrics.json: cannot be read"):
+        _ = opened.metrics
+
+
+def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    values = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    change(values)
+    (run / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": 2}, "run format 2 is newer than this recurra reads (1); update recurra"),
+        ({"format": "one"}, "names no format"),
+        ({"task": "clasify"}, "did you mean 'classify'"),
+        ({"task": None}, "there is no task 'None'"),
+        ({"model": {"hidden_size": 9}}, "is damaged, it lacks model.num_layers"),
+        ({"model": {"hidden_sise": 9}}, "did you mean"),
+        ({"model": [1]}, "config.yaml"),
+    ],
+)
+def test_a_config_that_does_not_fit(run: Path, change: dict[str, Any], said: str) -> None:
+    changed(run, lambda values: values.update(change))
+    with pytest.raises(RunError) as raised:
+        recurra.load(run)
+    assert said in str(raised.value)
+
+
+def test_what_is_no_run_folder(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no such run folder"):
+        recurra.load(tmp_path / "none")
+    with pytest.raises(RunError, match=r"is not a run folder, it has no config.yaml"):
+        recurra.load(tmp_path)
+
+
+TRAP = "from pathlib import Path\nPath(__file__).with_name('sprung').write_text('')\n"
+
+
+@pytest.mark.parametrize("spec", ["{}/trap.py:Trap", "trap:Trap"])
+@pytest.mark.parametrize("what", ["task", "cell"])
+def test_code_that_a_run_names_is_not_imported(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, spec: str
+) -> None:
+    write(tmp_path / "trap.py", TRAP)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    spec = spec.format(tmp_path)
+    changed(run, lambda values: values.update(task=spec) if what == "task" else values["model"].update(cell=spec))
+    for use in (recurra.load, training.resume):
+        with pytest.raises(RunError, match=rf"the {what} .*:Trap\. If you trust it, open it with --import"):
+            use(run)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_an_object_in_yaml_is_not_made(run: Path, tmp_path: Path) -> None:
+    text = (run / "config.yaml").read_text()
+    trap = f"x: !!python/object/apply:os.mkdir ['{tmp_path / 'sprung'}']\n"
+    (run / "config.yaml").write_text(text + trap)
+    with pytest.raises(RunError, match=r"config.yaml: is damaged"):
+        recurra.load(run)
+    assert not (tmp_path / "sprung").exists()
+
+
+# in use ---------------------------------------------------------------------------------------------------------------
+def test_words_that_nobody_ever_saw_and_no_words(made: Run) -> None:
+    known, *others = made.predict(["a dull film", "xyzzy plugh", "", "   ", "\0"])
+    for one in others:
+        assert one["label"] in ("good", "bad") and 0 < one["probability"] <= 1
+        assert sum(one["likely"].values()) == pytest.approx(1, abs=1e-5)
+    assert others[1] == others[2] and known.keys() == others[0].keys()
+
+
+def test_evaluating_on_what_cannot_be_evaluated(made: Run, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="class 'sad' was not in the training data; did you mean 'bad'"):
+        made.evaluate(write(tmp_path / "a.csv", "text,label\nfilm,good\nfilm,sad\n"))
+    with pytest.raises(DataError, match=r"b.csv, row 2, field 'text': is empty"):
+        made.evaluate(write(tmp_path / "b.csv", "text,label\nfilm,good\n,bad\n"))
+    with pytest.raises(DataError, match="no such file"):
+        made.evaluate(tmp_path / "none.csv")
+
+
+# the loss and the disk ------------------------------------------------------------------------------------------------
+def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
+    data = write_reviews(tmp_path / "a.csv")
+    with pytest.raises(TrainingError) as raised:
+        classify(data, label="label", text="text", learning_rate=1e30, clip_norm=None, steps=60, averaging=0.0)
+    said = str(raised.value)
+    assert "the loss became" in said and "at step" in said and "smaller learning_rate (it was 1e+30)" in said
+    assert "the last good weights" in said and str(tmp_path / "run") in said
+    run = recurra.load(tmp_path / "run")
+    assert all(bool(p.isfinite().all()) for p in run.network.parameters())
+    assert run.predict(["a film"])[0]["probability"] > 0
+
+
+def full(*_: Any, **__: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_reviews(tmp_path / "a.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(RunError, match=r"No space left on device"):
+            classify(data, label="label", text="text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv"]
+
+
+@pytest.mark.parametrize("method", ["write_bytes", "write_text"])
+def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """At the third evaluation the disk is full: the run stops, what was saved is whole, and with room it goes on."""
+    whole = reviews(tmp_path, "whole", steps=12, evaluations=6)
+    from recurra.training import loop
+
+    check, count = loop.Loop.check, [0]
+
+    def check_on_a_full_disk(self: Any, *arguments: Any) -> None:
+        count[0] += 1
+        if count[0] == 3:
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, method, full)
+                check(self, *arguments)
+                self.save()
+        else:
+            check(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Loop, "check", check_on_a_full_disk)
+        with pytest.raises(RunError, match=r"cannot be written \(No space left on device\)"):
+            reviews(tmp_path, "cut", steps=12, evaluations=6)
+    assert not [path for path in (tmp_path / "cut").rglob("*") if path.name.endswith(".part")]
+    assert recurra.load(tmp_path / "cut").predict(["a film"])
+    resumed = training.resume(tmp_path / "cut")
+    assert resumed.predict(["a film"]) == whole.predict(["a film"])
+    assert json.loads((resumed.path / "metrics.json").read_text()) == json.loads(
+        (whole.path / "metrics.json").read_text()
+    )

@@ -16,7 +16,7 @@ def choose_token(
     top_p: the smallest set of tokens whose probabilities reach p (Holtzman et al. 2020, arXiv:1904.09751).
     Raises SettingError for values that mean nothing.
     """
-    if temperature < 0:
+    if not temperature >= 0:
         raise SettingError(f"temperature is {temperature}; wanted 0 or more")
     if top_k is not None and top_k < 1:
         raise SettingError(f"top_k is {top_k}; wanted 1 or more")
@@ -24,7 +24,7 @@ def choose_token(
         raise SettingError(f"top_p is {top_p}; wanted more than 0, at most 1")
     if temperature == 0:
         return int(scores.argmax())
-    probabilities, order = (scores / temperature).softmax(0).sort(descending=True, stable=True)
+    probabilities, order = ((scores - scores.max()) / temperature).softmax(0).sort(descending=True, stable=True)
     if top_k is not None:
         probabilities = probabilities[:top_k]
     if top_p is not None:

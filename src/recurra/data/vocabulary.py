@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
 from recurra.data import counting
+from recurra.data.spelling import PIECES, pieces
 from recurra.data.tokenstream import CharacterStream, PieceStream, TokenStream
 from recurra.data.words import (
     clean,
@@ -99,6 +100,22 @@ class Vocabulary:
             ids += [np.array(one.ids, np.int32) for one in coded]
         return ids
 
+    def encode_spelt(self, texts: Iterable[str]) -> list[Ids]:
+        """The ids of each text's words and beside each id the pieces of its word: int32 (T, 1 + PIECES). Words only."""
+        if self.level != "words":
+            raise SettingError(f"only words have a spelling; this vocabulary is of {self.level}")
+        assert self._tokenizer is not None
+        found: list[Ids] = []
+        stream = iter(texts)
+        while batch := [clean(text) for text in islice(stream, _BATCH)]:
+            for text, one in zip(batch, self._tokenizer.encode_batch(batch, add_special_tokens=False), strict=True):
+                rows = np.zeros((len(one.ids), 1 + PIECES), np.int32)
+                rows[:, 0] = one.ids
+                for row, (begin, end) in zip(rows, one.offsets, strict=True):
+                    row[1:] = pieces(text[begin:end])
+                found.append(rows)
+        return found
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`. Padding and end marks give nothing, an unknown token U+FFFD.
 
@@ -113,8 +130,10 @@ class Vocabulary:
         assert self._tokenizer is not None
         return self._tokenizer.decode(wanted, skip_special_tokens=False).replace(_HIDDEN[1], _UNKNOWN_TEXT)
 
-    def stream(self) -> TokenStream:
-        """A tokeniser for text that arrives in pieces; equals `encode` of the whole for every cutting."""
+    def stream(self, *, spelt: bool = False) -> TokenStream:
+        """A tokeniser for text that arrives in pieces; equals `encode`, or `encode_spelt`, of the whole for every cutting."""
+        if spelt:
+            return PieceStream(lambda text: self.encode_spelt([text])[0], word_cut)
         if self.level == "characters":
             return CharacterStream(self.encode)
         return PieceStream(self.encode, word_cut if self.level == "words" else piece_cut)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field as Setting
 from torch import nn
 
+from ..data.spelling import BUCKETS
 from ..settings import ModelSettings, Settings
 from .base import Reading
 from .parts.classes import OneClass
@@ -26,6 +27,7 @@ class TextData(RowData):
     level: Literal["words", "characters", "subwords"] | None = Setting(None, description="what a token is")
     vocabulary_size: int = Setting(30_000, ge=10, description="at most so many tokens, the most frequent ones")
     min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown")
+    spelling: bool | None = Setting(None, description="know words by their letters too; for little text")
 
 
 class TextModel(EncoderModel):
@@ -49,12 +51,12 @@ class TextTask(RowTask):
     def _text_field(self) -> Text:
         data = self.settings.data
         assert isinstance(data, TextData)
-        return Text("text", data.text, data.level, data.vocabulary_size, data.min_count)
+        return Text("text", data.text, data.level, data.vocabulary_size, data.min_count, data.spelling)
 
     def choose(self, reading: Reading) -> Settings:
         text = self.fields[0]
         assert isinstance(text, Text)
-        return choose_text_settings(self.settings, reading, level=str(text.level), vocabulary=len(text.vocabulary))
+        return choose_text_settings(self.settings, reading, level=str(text.level), spelling=bool(text.spelling))
 
     def front(self) -> tuple[nn.Module, int]:
         model, text = self.settings.model, self.fields[0]
@@ -62,7 +64,10 @@ class TextTask(RowTask):
         assert model.embedding_size  # choose() has filled it
         vocabulary, size = text.vocabulary, model.embedding_size
         drop = model.token_dropout or 0.0
-        return Tokens(len(vocabulary), size, drop, pad=vocabulary.pad, unknown=vocabulary.unknown), size
+        buckets = BUCKETS if text.spelling else None
+        return Tokens(
+            len(vocabulary), size, drop, pad=vocabulary.pad, unknown=vocabulary.unknown, buckets=buckets
+        ), size
 
 
 class Classify(OneClass, TextTask):

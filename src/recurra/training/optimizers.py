@@ -13,7 +13,7 @@ from ..settings import TrainingSettings
 
 def optimizer_for(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
     """The optimiser of the settings. Raises SettingError for an option that this optimiser does not have."""
-    embedded = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding)}
+    embedded = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding | nn.EmbeddingBag)}
     decayed: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for parameter in network.parameters():

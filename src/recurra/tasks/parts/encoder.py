@@ -154,19 +154,38 @@ class Numbers(nn.Module):
 class Tokens(nn.Module):
     """Embedding of token numbers (B, T) -> (B, T, E); in training some tokens are made unknown.
 
-    Unknown tokens would otherwise keep the vector they were born with: dropping tokens is what trains it.
+    Unknown tokens would otherwise keep the vector they were born with: dropping tokens is what trains it. With
+    `spelling` the input is (B, T, 1 + pieces): to a token's vector is added the sum of those of its pieces, over the
+    root of their number; a token that is dropped keeps them.
     """
 
     def __init__(
-        self, vocabulary_size: int, embedding_size: int, token_dropout: float, *, pad: int, unknown: int
+        self,
+        vocabulary_size: int,
+        embedding_size: int,
+        token_dropout: float,
+        *,
+        pad: int,
+        unknown: int,
+        buckets: int | None = None,
     ) -> None:
         super().__init__()
         self.drop = TokenDropout(token_dropout, pad=pad, unknown=unknown)
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=pad)
+        self.spelling = (
+            None if buckets is None else nn.EmbeddingBag(1 + buckets, embedding_size, mode="sum", padding_idx=0)
+        )
         with torch.no_grad():
-            self.embedding.weight.normal_(std=0.1)
-            self.embedding.weight[pad].zero_()
+            for table in (self.embedding, self.spelling):
+                if table is not None:
+                    table.weight.normal_(std=0.1)
+                    table.weight[0].zero_()
 
-    def forward(self, ids: Tensor) -> Tensor:
-        vectors: Tensor = self.embedding(self.drop(ids))
-        return vectors
+    def forward(self, x: Tensor) -> Tensor:
+        if self.spelling is None:
+            vectors: Tensor = self.embedding(self.drop(x))
+            return vectors
+        ids, pieces = x[..., 0], x[..., 1:]
+        spelt = self.spelling(pieces.flatten(0, 1)).unflatten(0, ids.shape)
+        count = (pieces != 0).sum(-1, keepdim=True).clamp(min=1)
+        return self.embedding(self.drop(ids)) + spelt * count.to(spelt.dtype).rsqrt()  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,10 +18,13 @@ import numpy as np
 
 from ...data import columns
 from ...data.sources import Source
+from ...data.spelling import PIECES
 from ...data.tokenstream import TokenStream
 from ...data.vocabulary import Level, Vocabulary, build
-from ...errors import CallError, DataError, RunError, near
+from ...errors import CallError, DataError, RunError, SettingError, near
 from ...files import read_json, write_json
+
+SPELT = 1_500_000  # characters of text; with more, words are seen often enough
 
 
 class Field(ABC):
@@ -76,15 +79,29 @@ class Field(ABC):
 
 
 class Text(Field):
-    """Text as tokens. `level` None: characters where most texts are one short word, else words."""
+    """Text as tokens. `level` None: characters where most texts are one short word, else words.
+
+    `spelling`: beside each word the pieces it is spelt of; None: where there is too little text to know the words by.
+    """
 
     sequence = True
-    kind = "ragged:int32"
 
-    def __init__(self, name: str, asked: str | None, level: Level | None, size: int, min_count: int | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        asked: str | None,
+        level: Level | None,
+        size: int,
+        min_count: int | None,
+        spelling: bool | None = False,
+    ) -> None:
         super().__init__(name, asked)
-        self.level, self.size, self.min_count = level, size, min_count
+        self.level, self.size, self.min_count, self.spelling = level, size, min_count, spelling
         self.vocabulary: Vocabulary
+
+    @property
+    def kind(self) -> str:
+        return f"ragged:int32:{1 + PIECES}" if self.spelling else "ragged:int32"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         return columns.find_text(source, self.asked, exclude=taken)
@@ -103,18 +120,30 @@ class Text(Field):
             sample = list(itertools.islice(values, 1000))
             self.level, values = natural_level(sample), itertools.chain(sample, values)
         minimum = self.min_count or (2 if self.level == "words" else 1)
-        self.vocabulary = build(values, self.level, size=self.size, min_count=minimum)
+        characters = 0
+
+        def counted() -> Iterator[str]:
+            nonlocal characters
+            for value in values:
+                characters += len(value)
+                yield value
+
+        self.vocabulary = build(counted(), self.level, size=self.size, min_count=minimum)
+        if self.spelling is None:
+            self.spelling = self.level == "words" and characters <= SPELT and _has_letters(self.vocabulary)
+        elif self.spelling and self.level != "words":
+            raise SettingError(f"only words have a spelling, and level is {self.level}; leave spelling out")
         if len(self.vocabulary) <= 3 and minimum > 1:
             raise DataError(f"no word occurs {minimum} times; train on more rows, or with --set level=characters")
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
-        return self.vocabulary.encode_batch(values)
+        return self.vocabulary.encode_spelt(values) if self.spelling else self.vocabulary.encode_batch(values)
 
     def stream(self) -> TokenStream:
-        return self.vocabulary.stream()
+        return self.vocabulary.stream(spelt=bool(self.spelling))
 
     def nothing(self) -> np.ndarray:
-        return np.zeros(0, np.int32)
+        return np.zeros((0, 1 + PIECES) if self.spelling else 0, np.int32)
 
     def save(self, folder: Path) -> None:
         self.vocabulary.save(folder, self.name)
@@ -124,7 +153,14 @@ class Text(Field):
         self.level = self.vocabulary.level
 
     def describe(self) -> list[str]:
-        return [f"{self.name}: {len(self.vocabulary):,} {self.level}"]
+        spelt = " and the spelling of each" if self.spelling else ""
+        return [f"{self.name}: {len(self.vocabulary):,} {self.level}{spelt}"]
+
+
+def _has_letters(vocabulary: Vocabulary) -> bool:
+    """Whether its words are made of letters: one of Chinese characters has nothing to spell."""
+    words = vocabulary.tokens[3:]
+    return sum(map(len, words)) >= 2 * len(words)
 
 
 def natural_level(sample: Sequence[str]) -> Level:

@@ -12,7 +12,7 @@ from ..base import Reading
 FEW_STEPS = 3_000_000  # time steps of a whole run
 
 
-def choose_text_settings(settings: Settings, reading: Reading, *, level: str, vocabulary: int) -> Settings:
+def choose_text_settings(settings: Settings, reading: Reading, *, level: str, spelling: bool) -> Settings:
     """Defaults of an encoder of text, from the number of rows, their lengths and the level.
 
     Words are learnt by heart after few passes, so they get strong dropout and few of them; characters bear more.
@@ -28,15 +28,16 @@ def choose_text_settings(settings: Settings, reading: Reading, *, level: str, vo
         "input_dropout": 0.3 if words else 0.1,
         "token_dropout": 0.1 if words else 0.02,
     }
-    epochs = (5.0 if reading.rows >= 8_000 else 8.0) if words else 14.0
+    batch = 32 if reading.rows >= 2_000 else 16
+    epochs = min(max(5.0, 600 * batch / max(reading.rows, 1)), 40.0) if words else 14.0
     # Several networks are worth a point or two of accuracy, and little data pays for them in seconds.
     model["members"] = 4 if epochs * reading.steps_of_time <= FEW_STEPS else 1
     training = {
-        "batch_size": 32 if reading.rows >= 2_000 else 16,
+        "batch_size": batch,
         "learning_rate": 2e-3,
         "epochs": epochs,
         "averaging": 0.99,
         "patience": 8,
     }
-    data = {"max_length": max(min(longest, 400), 8), "level": level}
+    data = {"max_length": max(min(longest, 400), 8), "level": level, "spelling": spelling}
     return settings.with_open(data=data, model=model, training=training)

@@ -1,0 +1,93 @@
+"""Settings: names, groups, sources in their order, files, and messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from recurra import tasks
+from recurra.errors import SettingError
+from recurra.settings import fields, full_name, parse_pairs, read_config, settings_from
+from recurra.tasks.classify import Classify
+from recurra.tasks.language import Language
+
+
+def test_later_sources_win_and_names_are_short_or_full_or_nested() -> None:
+    settings = settings_from(
+        Classify,
+        {"model": {"hidden_size": 3, "dropout": 0.1}, "seed": 5},
+        {"hidden_size": 4, "training.steps": 7},
+        {"model.hidden_size": 6, "clip_norm": None},
+    )
+    assert (settings.model.hidden_size, settings.model.dropout) == (6, 0.1)
+    assert (settings.training.seed, settings.training.steps, settings.training.clip_norm) == (5, 7, None)
+
+
+def test_open_fields_are_filled_and_what_was_given_is_kept() -> None:
+    settings = settings_from(Classify, {"hidden_size": 3})
+    filled = settings.with_open(model={"hidden_size": 99, "num_layers": 2}, training={"no_such_field": 1})
+    assert (filled.model.hidden_size, filled.model.num_layers) == (3, 2)
+    with pytest.raises(SettingError, match=r"setting model.num_layers = 0"):
+        settings.with_(model={"num_layers": 0})
+    with pytest.raises(ValidationError):
+        settings.model.hidden_size = 4  # frozen
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "said"),
+    [
+        (Classify, "hiddn_size", "classify has no setting 'hiddn_size'; did you mean 'hidden_size'"),
+        (Classify, "training.sed", "did you mean 'training.seed'"),
+        (Classify, "model.seed", "classify has no setting 'model.seed'"),
+        (Language, "bidirectional", "language has no setting 'bidirectional'"),
+    ],
+)
+def test_unknown_names(task: Any, key: str, said: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        full_name(task, key)
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_every_field_of_every_task_says_what_it_is(name: str) -> None:
+    """It is what `--help` prints."""
+    known = fields(tasks.get(name))
+    assert all(field.description for _, field in known.values())
+    assert [key for key in known if full_name(tasks.get(name), key.partition(".")[2]) != key] == []  # none is ambiguous
+
+
+def test_pairs_are_read_as_yaml() -> None:
+    pairs = ["a=1", "b=true", "c=null", "d=x=y", "e=", "f=0.5", "g={leak: 1}", "h=[", "i = 3"]
+    expected = {"a": 1, "b": True, "c": None, "d": "x=y", "e": None, "f": 0.5, "g": {"leak": 1}, "h": "[", "i": 3}
+    assert parse_pairs(pairs) == expected
+    for wrong in ("hidden_size", "=3"):
+        with pytest.raises(SettingError, match="write it as key=value"):
+            parse_pairs([wrong])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model: [", "is not YAML"),
+        ("- 1", "wants settings by name"),
+        ("1: 2", "wants settings by name"),
+        ("x: !!python/object/apply:os.getcwd []", "is not YAML"),
+    ],
+)
+def test_files_that_are_no_settings(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(SettingError, match=rf"a.yaml: {said}"):
+        read_config(tmp_path / "a.yaml")
+
+
+def test_a_file_of_settings(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("model: {hidden_size: 12}\nseed: 3\n")
+    settings = settings_from(Classify, read_config(tmp_path / "a.yaml"))
+    assert (settings.model.hidden_size, settings.training.seed) == (12, 3)
+    (tmp_path / "b.yaml").write_text("")
+    assert read_config(tmp_path / "b.yaml") == {}
+    with pytest.raises(SettingError, match=r"none.yaml: cannot be read"):
+        read_config(tmp_path / "none.yaml")

@@ -290,9 +290,11 @@ class RowTask(Task):
         name = self.input.name
         limit = getattr(self.settings.data, "max_length", None) if cut else None
         x, lengths = store.ragged(name, rows, longest=limit)
-        for b in np.flatnonzero(lengths == limit) if limit else ():
-            whole, half = store.ragged(name, rows[b : b + 1])[0][0], limit // 2
-            x[b, limit - half :] = whole[len(whole) - half :]  # the end says as much as the beginning
+        if limit is not None:
+            half = limit // 2
+            for b in np.flatnonzero(lengths == limit):
+                whole = store.ragged(name, rows[b : b + 1])[0][0]
+                x[b, limit - half :] = whole[len(whole) - half :]  # the end says as much as the beginning
         targets = {field.name: torch.from_numpy(np.array(store.column(field.name)[rows])) for field in self.fields[1:]}
         return Batch(
             {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)},

@@ -80,9 +80,9 @@ def show(item: Set, results: Sequence[Mapping[str, Any]]) -> None:
     for target in item.targets:
         print(f"target {target}: {'met' if target.met(statistics.fmean(columns[target.figure])) else 'MISSED'}")
     over = [result["seed"] for result in results if result["of_budget"] > 1 + TOLERANCE]
-    under = [result["seed"] for result in results if result["of_budget"] < 1 - TOLERANCE]
-    missed = [f"{word} with seeds {seeds}" for word, seeds in (("over", over), ("under", under)) if seeds]
-    print(f"time within {TOLERANCE:.0%} of the budget: {'NO, ' + ', '.join(missed) if missed else 'yes'}")
+    early = [result["seed"] for result in results if result["of_budget"] < 1 - TOLERANCE]
+    print(f"over the budget by more than {TOLERANCE:.0%}: {f'YES, seeds {over}' if over else 'no'}", end="")
+    print(f"; ended early, all passes done or no better figure: seeds {early}" if early else "")
 
 
 @contextmanager

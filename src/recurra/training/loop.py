@@ -245,6 +245,8 @@ class Loop:
             per_step = self.mean_cost * self.train_seconds / self.computed
             left = per_step * (self.plan.total - self.step) + self.evaluations * self._each_evaluation()
             line += f"; about {minutes(left)} to go"
+            if self.budget is not None and self.plan.total == self.longest() and self.seconds + left < self.budget:
+                line += f", less than allowed: more than {training.epochs:g} passes (epochs) would learn it by heart"
         return [line]
 
     def back_end(self) -> str:

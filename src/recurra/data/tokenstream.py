@@ -55,4 +55,5 @@ class PieceStream:
 
 
 def _listed(ids: NDArray[np.int32]) -> list[int]:
-    return [int(i) for i in ids]
+    listed: list[int] = ids.tolist()  # of spelt words, a list for each
+    return listed

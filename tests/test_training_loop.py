@@ -69,7 +69,7 @@ def test_max_minutes_fixes_the_steps_and_writes_them_down(tmp_path: Path) -> Non
     began = time.time()
     run = reviews(tmp_path, steps=None, epochs=1e6, max_minutes=0.05, patience=None)
     resolved = yaml.safe_load((run.path / "config.yaml").read_text())["resolved"]
-    plan = resolved["plan"]
+    plan = run.config["training"]["plan"]
     assert plan[0][:2] == [0, 0.0] and len(plan) >= 2
     assert plan[-1][2] == resolved["steps"] < 1e6
     written = [line["steps"] for line in lines(run.path) if "steps" in line]

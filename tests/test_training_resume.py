@@ -171,7 +171,7 @@ def test_resolved_facts_are_in_the_config(tmp_path: Path) -> None:
     config = yaml.safe_load((run.path / "config.yaml").read_text(encoding="utf-8"))
     assert config["format"] == 1 and config["task"] == "classify"
     resolved = config["resolved"]
-    assert resolved["steps"] == 30 and resolved["plan"] == [[0, 0.0, 30]]
+    assert resolved["steps"] == 30 and config["training"]["plan"] == [[0, 0.0, 30]]
     assert resolved["reading"]["rows"] + resolved["reading"]["valid_rows"] == 48
     assert resolved["back_end"] in ("torch", "reference") and resolved["device"] == "cpu"
     assert resolved["threads"] == torch.get_num_threads()

@@ -70,6 +70,9 @@ class TrainingSettings(Group):
     max_minutes: float | None = Field(None, gt=0, description="time for all of it, reading included")
     steps: int | None = Field(None, ge=1, description="optimiser steps; instead of max_minutes or epochs")
     epochs: float | None = Field(None, gt=0, description="passes over the data; early stopping may end sooner")
+    plan: list[tuple[int, float, int]] | None = Field(
+        None, description="the steps of an earlier run, as its config.yaml records them, to repeat it"
+    )
     batch_size: int | None = Field(None, ge=1, description="rows of a batch")
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam"] = Field(
         "adamw", description="optimiser, by torch's name"

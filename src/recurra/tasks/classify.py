@@ -25,9 +25,9 @@ class TextData(RowData):
 
     text: str | None = Setting(None, description="column of the text; found by itself")
     level: Literal["words", "characters", "subwords"] | None = Setting(None, description="what a token is")
-    vocabulary_size: int = Setting(30_000, ge=10, description="at most so many tokens, the most frequent ones")
+    vocabulary_size: int = Setting(30_000, ge=10, description="tokens kept, the most frequent")
     min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown")
-    spelling: bool | None = Setting(None, description="know words by their letters too; for little text")
+    spelling: bool | None = Setting(None, description="know words by their letters too")
 
 
 class TextModel(EncoderModel):

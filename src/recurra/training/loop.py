@@ -89,6 +89,11 @@ class Loop:
         return share * len(self.keys) * self.mean_cost * self.train_seconds / max(self.computed, 1) / 3
 
     @property
+    def timed(self) -> bool:
+        """Whether the clock fixes the number of steps; if not, it may only end the run."""
+        return self.budget is not None and self.training.steps is None and not self.training.plan
+
+    @property
     def tired(self) -> bool:
         """Whether the figure has not become better for as long as the user would wait."""
         return self.training.patience is not None and self.waited >= self.training.patience
@@ -98,8 +103,8 @@ class Loop:
         """Train to the end. Raises KeyboardInterrupt after Ctrl-C, with a checkpoint saved, and TrainingError."""
         with Interrupts() as interrupts:
             if self.plan is None:
-                self.plan = Plan.of(self.longest())
-                if self.budget is not None and self.training.steps is None:
+                self.plan = Plan(list(self.training.plan)) if self.training.plan else Plan.of(self.longest())
+                if self.timed:
                     with progress.bar("timing the first steps") as bar:
                         self._time_first_steps(bar, interrupts)
             for line in self.told():
@@ -116,7 +121,7 @@ class Loop:
                         self.check(bar, done)
                         if self.tired:
                             self.record({"stopped": f"no better {self.task.metric} in {self.waited} evaluations"})
-                        elif self.budget is not None and self.training.steps is None:
+                        elif self.timed:
                             self._correct(min(self.affordable(), self.longest()))
                         self.computed, self.train_seconds = 0, 0.0  # the speed to go by is that of the latest stretch
                         self.save()

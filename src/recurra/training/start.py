@@ -22,7 +22,7 @@ from ..cells import Cell
 from ..errors import RunError, SettingError
 from ..files import write_text
 from ..run import FORMAT, Run, load, load_vocabulary, open_task
-from ..settings import Settings, read_config, settings_from
+from ..settings import Settings, full_name, read_config, settings_from
 from ..tasks.base import Reading, Task
 from . import checkpoint
 from .loop import Loop, weights
@@ -70,6 +70,12 @@ def train(
     if isinstance(cell, Cell):
         settings["model.cell_options"] = asdict(cell)
     given = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
+    if {full_name(kind, key) for key, value in settings.items() if value is not None} & {
+        "training.max_minutes",
+        "training.steps",
+        "training.epochs",
+    }:
+        settings.setdefault("training.plan", None)  # another length than that of the run whose config.yaml is given
     chosen = settings_from(kind, _without_record(given), settings)
     own_cell = None if cell is None or isinstance(cell, str) else cell
     if isinstance(own_cell, type):
@@ -254,15 +260,10 @@ def _write_config(
             "steps": loop.step,
             "seconds": round(loop.seconds, 1),
         }
-        if loop.plan is not None:
-            resolved["plan"] = [list(entry) for entry in loop.plan.record]
-    values = {
-        "format": FORMAT,
-        "recurra": __version__,
-        **facts,
-        **task.settings.model_dump(mode="json"),
-        "resolved": resolved,
-    }
+    settings = task.settings.model_dump(mode="json")
+    if loop is not None and loop.plan is not None:  # what repeats the run, whatever the clock says next time
+        settings["training"] |= {"plan": [list(entry) for entry in loop.plan.record], "evaluations": loop.evaluations}
+    values = {"format": FORMAT, "recurra": __version__, **facts, **settings, "resolved": resolved}
     write_text(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 

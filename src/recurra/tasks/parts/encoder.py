@@ -25,9 +25,9 @@ class EncoderModel(ModelSettings):
 
     bidirectional: bool = Setting(True, description="read in both directions; false lets the run stream")
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
-        "mean_max", description="how the outputs of all steps become one vector"
+        "mean_max", description="from all outputs to one vector"
     )
-    members: int | None = Setting(None, ge=1, le=64, description="networks side by side whose outputs are averaged")
+    members: int | None = Setting(None, ge=1, le=64, description="networks whose outputs are averaged")
     input_dropout: float | None = Setting(
         None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
     )

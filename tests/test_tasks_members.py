@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recurra.data.spelling import BUCKETS, PIECES, pieces
-from recurra.data.vocabulary import build
-from recurra.errors import SettingError
 from tiny_runs import reviews, write_reviews
 
 import recurra
+from recurra.data.spelling import BUCKETS, PIECES, pieces
+from recurra.data.vocabulary import build
+from recurra.errors import SettingError
 
 
 def weights(run: recurra.Run) -> dict[str, torch.Tensor]:

@@ -36,7 +36,7 @@ class DataError(UserError):
         if field is not None:
             place += f", field {field!r}" if place else f"field {field!r}"
         super().__init__(f"{place}: {message}" if place else message)
-        self.file, self.row, self.field = file, row, field
+        self.message, self.file, self.row, self.field = message, file, row, field
 
 
 class SettingError(UserError):

@@ -18,8 +18,11 @@ def data(name: Annotated[str | None, typer.Argument(metavar="NAME", help="the se
     known = sets.names()
     if name is None:
         width = max(map(len, known))
+        from .. import tasks
+
         for each, line in known.items():
-            print(f"{each:<{width}}  {line}")
+            here = "" if line.partition(":")[0] in tasks.names() else " (a task to come)"
+            print(f"{each:<{width}}  {line}{here}")
         print("\nrecurra data NAME writes one and shows it; its name is also DATA of recurra train.")
         return
     path = sets.make(name)

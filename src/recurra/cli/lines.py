@@ -66,7 +66,8 @@ def output(out: Path | None, *, overwrite: bool) -> Iterator[TextIO]:
     if out.exists() and not overwrite:
         raise RunError(f"{out} exists already: name another --out, or add --overwrite")
     if not out.parent.is_dir():
-        raise RunError(f"{out.parent}: no such folder")
+        what = "is a file, not a folder" if out.parent.exists() else "there is no such folder"
+        raise RunError(f"{out.parent}: {what}; name another --out")
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with part.open("w", encoding="utf-8") as file:

@@ -39,10 +39,10 @@ def predict(
     with output(out, overwrite=overwrite) as target:  # a wrong --out is told before anything is loaded
         loaded = open_run(run, import_)
         bars = progress() if out is not None or not sys.stdout.isatty() else None
-        count = 0
+        count, failed = 0, list[tuple[int, str]]()
         with _Counter(bars, input_) as tick:
             for examples, first in _examples(loaded, input_):
-                for result in _predict(loaded, examples, input_, first):
+                for result in _predict(loaded, examples, first, failed):
                     target.write(json.dumps(result, ensure_ascii=False) + "\n")
                 target.flush()
                 count += len(examples)
@@ -51,6 +51,10 @@ def predict(
         print(f"recurra: {'the input' if input_ == '-' else input_} is empty: nothing to predict", file=sys.stderr)
     elif out is not None:
         print(f"{out}: {count:,} predictions")
+    if failed:
+        row, why = failed[0]
+        more = f"; {len(failed)} of {count:,} rows have an error in place of an answer" if len(failed) > 1 else ""
+        raise DataError(f"{why}{more}", file="standard input" if input_ == "-" else input_, row=row)
 
 
 class _Counter:
@@ -101,15 +105,17 @@ def _table(run: Run, input_: str) -> Iterator[list[Any]] | None:
     return iter(chunked((row.values.get(column) for row in source.rows()), 256))
 
 
-def _predict(run: Run, examples: list[Any], input_: str, first: int) -> list[dict[str, Any]]:
-    """The batch's results; where it fails, the row that is to blame."""
+def _predict(run: Run, examples: list[Any], first: int, failed: list[tuple[int, str]]) -> list[dict[str, Any]]:
+    """The batch's results, in order; a row that cannot be answered gets its error, and a place in `failed`."""
     try:
         return run.predict(examples)
-    except UserError as error:
+    except UserError:
+        results: list[dict[str, Any]] = []
         for row, example in enumerate(examples, first):
             try:
-                run.predict([example])
-            except UserError as single:
-                name = "standard input" if input_ == "-" else input_
-                raise DataError(str(single), file=name, row=row) from None
-        raise error
+                results += run.predict([example])
+            except UserError as error:
+                why = str(error).removeprefix("example 1: ")
+                failed.append((row, why))
+                results.append({"error": why})
+        return results

@@ -70,11 +70,11 @@ def wrong_characters(text: str, encoding: str) -> str | None:
     if found is None:
         return None
     if found[0] == "\0":
-        return "a NUL byte; is this a text file? (UTF-16 text needs data.encoding=utf-16)"
+        return "a NUL byte; is this a text file? (UTF-16 text needs --set encoding=utf-16)"
     if not "\udc80" <= found[0] <= "\udcff":
         return "half a character (a lone surrogate)"
     byte = ord(found[0]) - 0xDC00
-    return f"byte 0x{byte:02x} is not {encoding}; save it as UTF-8 or name its encoding (data.encoding=gb18030, ...)"
+    return f"byte 0x{byte:02x} is not {encoding}; if it is text, save it as UTF-8 or say --set encoding=gb18030 or the like"
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def reading(path: Path) -> Iterator[None]:
     except gzip.BadGzipFile:
         raise DataError("the name ends in .gz but the content is not gzip, or it is damaged", file=path) from None
     except UnicodeError as error:
-        raise DataError(f"wrong encoding: {error}; name the right one (data.encoding=...)", file=path) from None
+        raise DataError(f"wrong encoding: {error}; say the right one, as in --set encoding=gb18030", file=path) from None
     except _READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"cannot be read: {reason}", file=path) from None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,49 +103,51 @@ class Loop:
     def run(self, progress: Progress) -> None:
         """Train to the end. Raises KeyboardInterrupt after Ctrl-C, with a checkpoint saved, and TrainingError."""
         with Interrupts() as interrupts:
+            fresh = self.plan is None
             if self.plan is None:
                 self.plan = Plan(list(self.training.plan)) if self.training.plan else Plan.of(self.longest())
-                if self.timed:
-                    with progress.bar("timing the first steps") as bar:
-                        self._time_first_steps(bar, interrupts)
+            enough = TIMED_SECONDS if self.budget is None else min(TIMED_SECONDS, self.budget / 20)
+            with progress.bar("timing the first steps") as bar:
+                self._go(bar, interrupts, lambda: self.computed > 0)  # the first step also allocates and compiles
+                self.computed, self.train_seconds = 0, 0.0
+                self._go(bar, interrupts, lambda: self.computed > 0 and self.train_seconds >= enough)
+            if fresh and self.timed and not interrupts.asked:
+                self._fix()
             for line in self.told():
                 progress.say(line)
             with progress.bar("training", 1.0) as bar:
-                while self.step < self.plan.total and not self.tired and not interrupts.asked:
-                    if self.budget is not None and self.seconds + self._each_evaluation() > self.budget:
-                        self._correct(self.step)
-                        break
-                    loss = self.take_step()
-                    done = self.plan.progress(self.step)
-                    bar.at(done, self._note(loss))
-                    if done * self.evaluations >= self.evaluated + 1 - 1e-9 and self.step < self.plan.total:
-                        self.check(bar, done)
-                        if self.tired:
-                            self.record({"stopped": f"no better {self.task.metric} in {self.waited} evaluations"})
-                        elif self.timed:
-                            self._correct(min(self.affordable(), self.longest()))
-                        self.computed, self.train_seconds = 0, 0.0  # the speed to go by is that of the latest stretch
-                        self.save()
+                self._go(bar, interrupts, lambda: False)
                 if not interrupts.asked and self.checked != self.step:
-                    self.check(bar, 1.0)
+                    self.check()
             self.save()
             if interrupts.asked:
                 raise KeyboardInterrupt(
                     f"stopped at step {self.step:,} and saved; recurra train --resume {self.folder}"
                 )
 
-    def _time_first_steps(self, bar: Bar, interrupts: Any) -> None:
-        """Take steps until the speed is known, then fix the number of all steps."""
-        assert self.budget is not None and self.plan is not None
-        enough = min(TIMED_SECONDS, self.budget / 20)
-        self.take_step()  # the first one also allocates and compiles
-        self.computed, self.train_seconds = 0, 0.0
-        while (self.train_seconds < enough or self.step < 4) and self.step < self.plan.total and not interrupts.asked:
-            self.take_step()
-            bar.at(self.step)
-            if self.seconds > self.budget:
-                break
-        if self.training.evaluations is None:
+    def _go(self, bar: Bar, interrupts: Interrupts, until: Callable[[], bool]) -> None:
+        """Take steps, and evaluate when it is time, to the end of the plan or `until` says so."""
+        assert self.plan is not None
+        while self.step < self.plan.total and not self.tired and not interrupts.asked and not until():
+            if self.budget is not None and self.step and self.seconds + self._each_evaluation() > self.budget:
+                self._correct(self.step)
+                return
+            loss = self.take_step()
+            done = self.plan.progress(self.step)
+            bar.at(done, self._note(loss))
+            if done * self.evaluations >= self.evaluated + 1 - 1e-9 and self.step < self.plan.total:
+                self.check()
+                if self.tired:
+                    self.record({"stopped": f"no better {self.task.metric} in {self.waited} evaluations"})
+                elif self.timed:
+                    self._correct(min(self.affordable(), self.longest()))
+                self.computed, self.train_seconds = 0, 0.0  # the speed to go by is that of the latest stretch
+                self.save()
+
+    def _fix(self) -> None:
+        """Fix the number of steps, now that the speed is known."""
+        assert self.budget is not None
+        if self.training.evaluations is None and not self.evaluated:
             most = EVALUATED * max(self.budget - self.seconds, 0.0) / max(self._each_evaluation(), 1e-9)
             self.evaluations = max(min(self.evaluations, int(most)), 2)
         self._correct(min(self.affordable(), self.longest()))
@@ -205,7 +208,7 @@ class Loop:
         )
 
     # figures -------------------------------------------------------------------------------------------------------
-    def check(self, bar: Bar, done: float) -> None:
+    def check(self) -> None:
         """Evaluate the averaged weights, write a line of history, keep the weights if they are the best."""
         began = time.perf_counter()
         with self.average.applied():

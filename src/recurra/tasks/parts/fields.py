@@ -202,7 +202,11 @@ class Label(Field):
         found = [index.get(str(value).strip(), -1) for value in values]
         if -1 in found:
             unknown = str(values[found.index(-1)]).strip()
-            raise DataError(f"class {unknown!r} was not in the training data; {near(unknown, self.classes)}")
+            raise DataError(
+                f"class {unknown!r} was not in the training data; {near(unknown, self.classes)} "
+                f"Leave such rows out, or train with them",
+                row=found.index(-1) + 1,
+            )
         return found
 
     def save(self, folder: Path) -> None:

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +24,7 @@ from ...data.sources import Row, Source, open_source
 from ...data.split import Duplicates, digest
 from ...data.store import Store, StoreWriter
 from ...errors import CallError, DataError
+from ...files import read_json, write_json
 from ...settings import DataSettings, ModelSettings, Settings
 from ..base import Batch, Reading, Say, Session, Task, chunked, device_of
 from .encoder import EncoderModel, Members, Numbers, SequenceEncoder, SequenceToVector
@@ -44,6 +46,7 @@ class RowTask(Task):
     Data: ClassVar[type[DataSettings]] = RowData
     Model: ClassVar[type[ModelSettings]] = EncoderModel
     fields: list[Field]
+    columns: dict[str, str] = MappingProxyType({})  # type: ignore[assignment]  # of the training data, by field
     stores: dict[str, Store]
     batches: LengthBatches
 
@@ -57,7 +60,7 @@ class RowTask(Task):
         self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
     ) -> Reading:
         source = self._source(data)
-        columns = self._columns(source)
+        columns = self.columns = self._columns(source)
         report, hashes = self._survey(source, columns, tick)
         share = 0.0 if valid is not None else self.settings.data.valid_share
         limit = self._limit(hashes, share, source)
@@ -88,7 +91,8 @@ class RowTask(Task):
         taken = [field.asked for field in self.fields if field.asked]
         for field in self.fields:
             others = [column for column in (*taken, *found.values()) if column != field.asked]
-            found[field.name] = field.find(source, others)
+            known = self.columns.get(field.name)  # where the training data had it, unless the user says otherwise
+            found[field.name] = known if not field.asked and known in source.columns else field.find(source, others)
         return found
 
     def _rows(self, source: Source, columns: dict[str, str]) -> Iterator[list[Any]]:
@@ -198,17 +202,19 @@ class RowTask(Task):
             try:
                 encoded[field.name] = field.encode(values)
             except DataError as error:
-                raise DataError(f"rows {done + 1} to {done + len(rows)}: {error}", file=source.path) from None
+                raise DataError(error.message, file=source.path, row=done + (error.row or 1), field=field.name) from None
         return encoded
 
     def open(self, cache: Path) -> None:
         self.stores = {part: Store(cache / part) for part in ("train", "valid") if (cache / part).exists()}
 
     def save_vocabulary(self, folder: Path) -> None:
+        write_json(folder / "columns.json", self.columns)
         for field in self.fields:
             field.save(folder)
 
     def load_vocabulary(self, folder: Path) -> None:
+        self.columns = dict(read_json(folder / "columns.json"))
         for field in self.fields:
             field.load(folder)
 
@@ -381,15 +387,15 @@ class RowTask(Task):
     def _input_value(self, example: Any) -> Any:
         """The input field of an example: the value itself, or a mapping that names it."""
         if isinstance(example, dict):
-            names = [self.input.asked, self.input.name]
+            names = [self.columns.get(self.input.name), self.input.asked, self.input.name]
             for name in names:
                 if name and name in example:
                     example = example[name]
                     break
             else:
-                raise CallError(
-                    f"an input object wants {self.input.name!r}; this one has {', '.join(map(repr, example)) or 'nothing'}"
-                )
+                wanted = " or ".join(dict.fromkeys(repr(name) for name in names if name))
+                has = ", ".join(map(repr, example)) or "nothing"
+                raise CallError(f"an input object wants {wanted}; this one has {has}")
         return example
 
 

@@ -60,7 +60,7 @@ class ModelSettings(Group):
     hidden_size: int | None = Field(None, ge=1, description="features of the hidden state, each direction")
     num_layers: int | None = Field(None, ge=1, le=64, description="recurrent layers, one on top of the other")
     dropout: float | None = Field(None, ge=0, lt=1, description="dropout before, between and after the layers")
-    backend: str = Field("auto", description="what runs the cell over time: auto, torch, reference")
+    backend: str = Field("auto", description="what runs the cell over time: auto, native, torch, reference")
 
 
 class TrainingSettings(Group):

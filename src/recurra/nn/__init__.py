@@ -6,5 +6,6 @@ from .dropin import GRU, LSTM, RNN
 from .recurrent import Recurrent
 from .single import GRUCell, LSTMCell, RNNCell
 from .state import State
+from .stepper import Stepper
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "State"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "State", "Stepper"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .call import Backend, Call, watch
 from .choose import BACKENDS, Plan, check_name, choose, names, plan
 from .lengths import check_lengths, traced
+from .native import Steps
 from .operators import execute, operator_of, options_of
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Backend",
     "Call",
     "Plan",
+    "Steps",
     "check_lengths",
     "check_name",
     "choose",

@@ -47,11 +47,13 @@ class Backend(NamedTuple):
     run      -> [y, state...]: y (B, T, D*H), in time-major memory, zero on the steps past each row's length; then the
              state after each row's last live step, laid out as `Call.state`
     refuses  why it cannot take a call, in words, or None
+    slow     why another one is likely to be faster though it can, in words, or None; "auto" then passes it over
     """
 
     name: str
     run: Callable[[Call], list[Tensor]]
     refuses: Callable[[Call], str | None]
+    slow: Callable[[Call], str | None] = lambda call: None
 
 
 _watching: list[list[str]] = []

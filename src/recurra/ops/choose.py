@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import BackendError, near
-from . import fused, reference
+from . import fused, native, reference
 from .call import Backend, Call
 
-# In order of speed; `auto` takes the first that can. The reference is last and refuses nothing.
-BACKENDS: tuple[Backend, ...] = (fused.BACKEND, reference.BACKEND)
+# In order of speed; `auto` takes the first that can and is not slow. The reference is last and refuses nothing.
+BACKENDS: tuple[Backend, ...] = (native.BACKEND, fused.BACKEND, reference.BACKEND)
 
 
 def names() -> tuple[str, ...]:
@@ -25,9 +25,12 @@ def check_name(name: str) -> str:
 
 
 def choose(call: Call, name: str) -> Backend:
-    """The back end that runs `call`: with "auto" the first that can, else the one named. BackendError says why not."""
+    """The back end that runs `call`: with "auto" the first that can and is not slow, else the one named.
+
+    Raises BackendError, which says why the one named cannot."""
     if name == "auto":
-        return next(backend for backend in BACKENDS if backend.refuses(call) is None)
+        able = [backend for backend in BACKENDS if backend.refuses(call) is None]
+        return next((backend for backend in able if backend.slow(call) is None), able[-1])
     check_name(name)
     backend = next(backend for backend in BACKENDS if backend.name == name)
     if reason := backend.refuses(call):
@@ -55,5 +58,5 @@ def plan(call: Call, name: str) -> Plan:
     for backend in BACKENDS:
         if backend is not chosen:
             asked = f"{name!r} was asked for by name" if name != "auto" else f"{chosen.name!r} is faster and can"
-            others[backend.name] = backend.refuses(call) or asked
+            others[backend.name] = backend.refuses(call) or (name == "auto" and backend.slow(call)) or asked
     return Plan(call.cell.name, chosen.name, others)

@@ -262,7 +262,7 @@ class Language(Task):
             return self._score(network, Store(Path(folder) / "data"), 1, tick)
 
     def _score(self, network: nn.Module, store: Store, stretches: int, tick: Callable[[int], None]) -> dict[str, Any]:
-        """Read the text once. Each stretch begins with the start mark, so every token is predicted exactly once."""
+        """Read the text once. Each stretch begins as a stream does, so every token is predicted exactly once."""
         tokens = store.flat("tokens")
         if len(tokens) < 2:
             raise DataError("the text to evaluate on is empty", file=store.folder)
@@ -274,6 +274,8 @@ class Language(Task):
             inputs[b, 0], inputs[b, 1 : len(row)], targets[b, : len(row)] = self._start[-1], row[:-1], row
         device = device_of(network)
         total, state = 0.0, None
+        if before := self._start[:-1]:
+            _, state = network(torch.tensor([before] * stretches, device=device), None)
         for at in range(0, width, SPAN):
             scores, state = network(torch.from_numpy(inputs[:, at : at + SPAN]).to(device), state)
             wanted = torch.from_numpy(targets[:, at : at + SPAN]).to(device)

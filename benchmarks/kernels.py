@@ -1,0 +1,183 @@
+"""Our kernels for the CPU against torch.nn: training steps, forward passes, steps of streams, and a step beside a busy neighbour.
+
+    python benchmarks/kernels.py [--only train,forward,step,streams,load] [--even-if-busy]
+
+float32, two threads unless --threads says otherwise. Everything is timed in turns within this process; a figure is the
+median of the ratios of the rounds, theirs / ours: above 1 ours is faster. `peak` is the share of the best matrix product
+seen in the same run that our kernel reaches. First a check that both give the same; on red nothing is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import torch
+from common import add_options, alone, gemm_peak, interleave, record, say, stop
+from torch import Tensor
+
+from recurra import nn
+
+SIZES = [(32, 128, 128, 128), (32, 400, 100, 128), (32, 128, 256, 256)]  # B, T, I, H
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+WANTED = {
+    "train": {"gru": (2.5, 2.5, 2.0), "rnn": (2.0, 2.0, 2.0), "lstm": (1.2, 1.2, 1.2)},
+    "forward": {"gru": (3.0, 3.0, 3.0), "rnn": (3.0, 3.0, 3.0), "lstm": (1.1, 1.1, 1.1)},
+}
+STEPS = {("lstm", "layer"): 12.0, ("lstm", "cell"): 4.0, ("gru", "layer"): 7.0, ("gru", "cell"): 4.0}
+STREAMS = {"gru": 2.0, "lstm": 1.3}
+SLOWED = 8.0  # theirs / ours beside a neighbour
+Line = tuple[str, float, float, float | None]  # name, ratio, wanted, share of the peak
+
+
+def pair(cell: str, I: int, H: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Their layer and ours with the same weights."""
+    torch.manual_seed(0)
+    theirs, ours = (getattr(module, cell.upper())(I, H, batch_first=True) for module in (torch.nn, nn))
+    ours.load_state_dict(theirs.state_dict())
+    return theirs, ours
+
+
+def check() -> None:
+    """The same results, to the rounding of float32; and the native kernels are what runs."""
+    for cell in GATES:
+        theirs, ours = pair(cell, 20, 33)
+        x = torch.randn(5, 17, 20)
+        off = (theirs(x)[0] - ours(x)[0]).abs().max().item()
+        if off > 1e-5:
+            stop(f"{cell}: ours and torch.nn differ by {off:.1e}; nothing is timed")
+        if (runs := ours.plan(x).runs) != "native":
+            stop(f"{cell}: back end {runs!r} would run, not the native kernels:\n{ours.plan(x)}")
+
+
+def training(layer: torch.nn.Module, x: Tensor, grad: Tensor) -> Callable[[], object]:
+    def step() -> None:
+        layer.zero_grad()
+        x.grad = None
+        layer(x)[0].backward(grad)
+
+    return step
+
+
+def forward(layer: torch.nn.Module, x: Tensor) -> Callable[[], object]:
+    def run() -> None:
+        with torch.no_grad():
+            layer(x)
+
+    return run
+
+
+def sequences(kind: str, peak: float) -> Iterator[Line]:
+    for cell, gates in GATES.items():
+        for (B, T, I, H), wanted in zip(SIZES, WANTED[kind][cell], strict=True):
+            theirs, ours = pair(cell, I, H)
+            x = torch.randn(B, T, I, requires_grad=kind == "train")
+            grad = torch.randn(B, T, H)
+            make = (lambda layer: training(layer, x, grad)) if kind == "train" else (lambda layer: forward(layer, x))  # noqa: B023
+            times = interleave({"ours": make(ours), "theirs": make(theirs)}, rounds=11, warm=2)
+            operations = 2 * B * T * gates * H * (I + H) * (3 if kind == "train" else 1)
+            share = operations / times.median("ours") / peak
+            yield f"{kind} {cell} B={B} T={T} I={I} H={H}", times.ratio("theirs", "ours"), wanted, share
+
+
+def single_steps() -> Iterator[Line]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    many = 300
+    for cell in ("lstm", "gru"):
+        for H in (64, 128):
+            theirs, ours = pair(cell, H, H)
+            module = getattr(torch.nn, f"{cell.upper()}Cell")(H, H)
+            stepper = nn.Stepper(ours)
+            x, row = torch.randn(1, 1, H), torch.randn(1, H)
+
+            def by(step: Callable[[], object]) -> Callable[[], object]:
+                def run() -> None:
+                    with torch.inference_mode():
+                        for _ in range(many):
+                            step()
+
+                return run
+
+            start = torch.zeros(1, H)
+            state = (start, start) if cell == "lstm" else start
+            first = torch.zeros(1, 1, H)
+            layer_state = (first, first) if cell == "lstm" else first
+            made = {
+                "ours": by(stepper.step),
+                "layer": by(lambda: theirs(x, layer_state)),  # noqa: B023
+                "cell": by(lambda: module(row, state)),  # noqa: B023
+                "our layer": by(lambda: ours(x, layer_state)),  # noqa: B023
+            }
+            times = interleave(made, rounds=9)
+            for other in ("layer", "cell"):
+                yield f"one step {cell} H={H}, torch.nn {other}", times.ratio(other, "ours"), STEPS[cell, other], None
+            yield f"one step {cell} H={H}, our layer against torch.nn's", times.ratio("layer", "our layer"), 3.0, None
+    torch.set_num_threads(threads)
+
+
+def many_streams() -> Iterator[Line]:
+    B, H = 1000, 128
+    for cell, wanted in STREAMS.items():
+        theirs, ours = pair(cell, H, H)
+        stepper = nn.Stepper(ours, B)
+        x, first = torch.randn(B, 1, H), torch.zeros(1, B, H)
+        state = (first, first) if cell == "lstm" else first
+
+        def batch() -> None:
+            with torch.inference_mode():
+                theirs(x, state)  # noqa: B023
+
+        times = interleave({"ours": stepper.step, "theirs": batch}, rounds=21, warm=3)
+        yield f"{B} streams {cell} H={H}", times.ratio("theirs", "ours"), wanted, None
+
+
+def beside_a_neighbour() -> Iterator[Line]:
+    theirs, ours = pair("lstm", 128, 128)
+    x, grad = torch.randn(32, 128, 128, requires_grad=True), torch.randn(32, 128, 128)
+    made = {"ours": training(ours, x, grad), "theirs": training(theirs, x, grad)}
+    quiet = interleave(made, rounds=7)
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as neighbour:
+        try:
+            loud = interleave(made, rounds=7)
+        finally:
+            neighbour.kill()
+    yield "train lstm beside a busy process", loud.ratio("theirs", "ours"), SLOWED, None
+    yield "  and how much ours keeps of its speed", quiet.median("ours") / loud.median("ours"), 1 / 2.2, None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="train,forward,step,streams,load", help="parts, with commas")
+    parser.add_argument("--threads", type=int, default=2)
+    add_options(parser)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    figures: dict[str, dict[str, float | bool | None]] = {}
+    with alone(options.even_if_busy) as watch:
+        check()
+        peak = gemm_peak()
+        say(f"best matrix product: {peak / 1e9:.0f} GFLOP/s with {options.threads} threads")
+        parts: dict[str, Callable[[], Iterator[Line]]] = {
+            "train": lambda: sequences("train", peak),
+            "forward": lambda: sequences("forward", peak),
+            "step": single_steps,
+            "streams": many_streams,
+            "load": beside_a_neighbour,
+        }
+        print(f"{'':<52}{'ratio':>8}{'wanted':>9}{'peak':>7}")
+        for name in options.only.split(","):
+            if name not in parts:
+                stop(f"there is no part {name!r}; there are {', '.join(parts)}")
+            for what, ratio, wanted, share in parts[name]():
+                met = ratio >= wanted
+                figures[what.strip()] = {"ratio": round(ratio, 3), "wanted": wanted, "met": met, "peak": share}
+                shown = f"{share:>7.0%}" if share is not None else " " * 7
+                print(f"{what:<52}{ratio:>7.2f}x{wanted:>8.2f}x{shown}{'' if met else '  MISSED'}", flush=True)
+        record("kernels", figures | {"gemm_peak": {"gflops": peak / 1e9}}, watch=watch, threads=options.threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+// The kernels as seen from Python. All that is handed over is addresses: src/recurra/ops/native.py checks what they are of.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "call.h"
+
+namespace recurra {
+
+#if defined(RECURRA_X86)
+namespace avx512 { extern const Kernels kernels; }
+namespace avx2 { extern const Kernels kernels; }
+#endif
+namespace portable { extern const Kernels kernels; }
+
+const Kernels* const all_kernels[] = {
+#if defined(RECURRA_X86)
+    &avx512::kernels, &avx2::kernels,
+#endif
+    &portable::kernels, nullptr};
+
+}  // namespace recurra
+
+namespace nb = nanobind;
+using namespace recurra;
+using Address = std::uintptr_t;
+
+template <class T>
+static T* at(Address address) { return reinterpret_cast<T*>(address); }
+
+// The instruction sets this machine has, the widest first.
+static std::vector<std::string> targets() {
+    std::vector<std::string> names;
+    for (auto one = all_kernels; *one; ++one)
+        if ((*one)->here()) names.emplace_back((*one)->name);
+    return names;
+}
+
+static const Kernels& named(const std::string& target) {
+    for (auto one = all_kernels; *one; ++one)
+        if ((*one)->name == target && (*one)->here()) return **one;
+    throw std::invalid_argument("this machine has no instruction set " + target);
+}
+
+static void run(const std::string& target, int kind, bool is_double, bool keep, bool back, std::vector<Index> sizes,
+                std::vector<Address> index, std::vector<Address> data, std::vector<Address> weights, Address parallel) {
+    if (sizes.size() != 5 || index.size() != 4 || data.size() != 8 || weights.size() != 4)
+        throw std::invalid_argument("run: wrong number of addresses");
+    const Kernels& kernels = named(target);
+    const Call call{
+        Kind(kind), is_double, keep, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4],
+        at<const Index>(index[0]), at<const Index>(index[1]), at<const Index>(index[2]), at<const Index>(index[3]),
+        at<void>(data[0]), at<void>(data[1]), at<void>(data[2]), at<void>(data[3]),
+        {at<void>(weights[0]), at<void>(weights[1])}, {at<void>(weights[2]), at<void>(weights[3])},
+        at<void>(data[4]), at<void>(data[5]), at<void>(data[6]), at<void>(data[7]),
+        reinterpret_cast<decltype(Call::parallel)>(parallel)};
+    const nb::gil_scoped_release release;
+    kernels.run(call, back);
+}
+
+// Steps of a stack of layers whose memory is bound once; Python keeps that memory alive.
+class Steps {
+    const Kernels& kernels_;
+    std::vector<Step> layers_;
+
+   public:
+    explicit Steps(const std::string& target) : kernels_(named(target)) {}
+
+    Index packed_size(int kind, bool is_double, Index K, Index H) const {
+        return kernels_.packed_size(Kind(kind), is_double, K, H);
+    }
+    void pack(int kind, bool is_double, Address weight, Index K, Index H, Address to) const {
+        kernels_.pack(Kind(kind), is_double, at<void>(weight), K, H, at<void>(to));
+    }
+    void add(int kind, bool is_double, Index B, Index I, Index H, std::vector<Address> data) {
+        if (data.size() != 7) throw std::invalid_argument("add: wrong number of addresses");
+        layers_.push_back({Kind(kind), is_double, B, I, H, I, at<void>(data[0]), at<void>(data[1]), at<void>(data[2]),
+                           at<void>(data[3]), at<void>(data[4]), at<void>(data[5]), at<void>(data[6])});
+    }
+    void operator()() const { step_all(kernels_, layers_.data(), Index(layers_.size())); }
+};
+
+NB_MODULE(_native, module) {
+    module.def("targets", &targets);
+    module.def("run", &run);
+    nb::class_<Steps>(module, "Steps")
+        .def(nb::init<const std::string&>())
+        .def("packed_size", &Steps::packed_size)
+        .def("pack", &Steps::pack)
+        .def("add", &Steps::add)
+        .def("__call__", &Steps::operator());
+}

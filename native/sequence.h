@@ -1,0 +1,281 @@
+// A cell over time, with rows of different length.
+//
+// A thread owns its rows for the whole sequence, so nobody waits at a step. The rows are sorted, longest first: those
+// alive at a step are the first ones, a row that has ended costs nothing, and in the reverse direction a row simply
+// begins at its own last step.
+#pragma once
+
+#include "call.h"
+#include "product.h"
+
+namespace recurra::RECURRA_TARGET {
+
+// sum[r] (H) += rows[r] (K) times a slice of packed weights, for U vectors of columns from `unit` on.
+template <int R, int U, class X, class S = typename X::Scalar>
+[[gnu::noinline]] void add_product(const S* const* rows, S* const* to, const S* w, Index unit, Index H, Index K) {
+    typename X::V sum[R][U]{};  // from zero: added to what is there one by one, the terms would lose their last digits
+    product<R, U, X>(rows, w, K, sum);
+#pragma GCC unroll 24
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 24
+        for (int u = 0; u < U; ++u) {
+            S* at = to[r] + unit + u * X::width;
+            const Index n = H - unit - u * X::width;
+            X::store(at, X::load(at, n) + sum[r][u], n);
+        }
+}
+
+template <class S, template <class> class C>
+struct Sequence {
+    using X = Vec<S>;
+    using V = typename X::V;
+    using Cell = C<X>;
+    static constexpr int W = X::width, G = Cell::gates, P = Cell::parts;
+    // Vectors of units in a slice: a cell with one gate takes four, or there would be too few sums in flight.
+    static constexpr int most_units = G == 1 ? 4 : 1;
+    static constexpr int most_rows = registers / (G * most_units);
+    static constexpr int back_units = 4, back_rows = registers / back_units;
+
+    // forward ---------------------------------------------------------------------------------------------------
+
+    static Index packed_size(Index K, Index H) { return (H + W - 1) / W * W * G * K; }
+
+    // Weights (G*H, K) -> for each slice of units, for each k, its gates side by side, in whole vectors; `to` is zeroed.
+    static void pack_forward(const S* weight, Index K, Index H, S* to) {
+        for (Index unit = 0; unit < H;) {
+            const Index units = at_once(most_units, (H - unit + W - 1) / W);
+            for (Index k = 0; k < K; ++k)
+                for (Index u = 0; u < units; ++u)
+#pragma GCC unroll 24
+                    for (int g = 0; g < G; ++g)
+                        for (int lane = 0; lane < W; ++lane, ++to) {
+                            const Index j = unit + u * W + lane;
+                            if (j < H) *to = weight[(g * H + j) * K + k];
+                        }
+            unit += units * W;
+        }
+    }
+
+    // One row at one step.
+    struct Row {
+        S* gates;         // in: W x + b; out: what the backward pass needs
+        const S* before[P];
+        S* after;
+        S* memory;        // where c' goes, for cells that have one
+    };
+
+    template <int R, int U>
+    static void tile(const Row* rows, const S* w, const S* bias, Index unit, Index H, bool keep) {
+        V sum[R][U * G];
+#pragma GCC unroll 24
+        for (int u = 0; u < U; ++u)
+#pragma GCC unroll 24
+            for (int g = 0; g < G; ++g) {
+                const Index at = unit + u * W;
+                const V start = bias ? X::load(bias + g * H + at, H - at) : V{};
+#pragma GCC unroll 24
+                for (int r = 0; r < R; ++r) sum[r][u * G + g] = start;
+            }
+        const S* h[R];
+#pragma GCC unroll 24
+        for (int r = 0; r < R; ++r) h[r] = rows[r].before[0];
+        product<R, U * G, X>(h, w, H, sum);
+#pragma GCC unroll 24
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 24
+            for (int u = 0; u < U; ++u) {
+                const Row& row = rows[r];
+                const Index at = unit + u * W, n = H - at;
+                V x[G], before[P], after[P], kept[Cell::saved];
+#pragma GCC unroll 24
+                for (int g = 0; g < G; ++g) x[g] = X::load(row.gates + g * H + at, n);
+#pragma GCC unroll 24
+                for (int p = 0; p < P; ++p) before[p] = X::load(row.before[p] + at, n);
+                Cell::forward(x, &sum[r][u * G], before, after, kept);
+                X::store(row.after + at, after[0], n);
+                if (keep) {
+#pragma GCC unroll 24
+                    for (int k = 0; k < Cell::saved; ++k) X::store(row.gates + k * H + at, kept[k], n);
+                } else if constexpr (P > 1) {
+                    X::store(row.memory + at, after[1], n);
+                }
+            }
+    }
+
+    static S* gates_of(const Call& q, int d, Index t, Index r) {
+        return static_cast<S*>(q.gates) + ((q.offset[t] + r) * q.D + d) * Cell::saved * q.H;
+    }
+    static const S* first_of(const Call& q, int d, int p, Index r) {
+        return static_cast<const S*>(q.first) + ((p * q.D + d) * q.B + q.row[r]) * q.H;
+    }
+    static S* y_of(const Call& q, int d, Index t, Index r) {
+        return static_cast<S*>(q.y) + ((t * q.B + q.row[r]) * q.D + d) * q.H;
+    }
+    // Part p of the state that row r has before step t of direction d.
+    static const S* before(const Call& q, int d, int p, Index t, Index r) {
+        if (d == 0 ? t == 0 : t == q.length[r] - 1) return first_of(q, d, p, r);
+        const Index earlier = d == 0 ? t - 1 : t + 1;
+        return p == 0 ? y_of(q, d, earlier, r) : gates_of(q, d, earlier, r) + (Cell::saved - 1) * q.H;
+    }
+
+    static void forward(const Call& q, int d, Index begin, Index end, const S* packed, Row* rows) {
+        const Index H = q.H;
+        const S* bias = q.bias[d] ? static_cast<const S*>(q.bias[d]) : nullptr;
+        for (Index n = 0; n < q.T; ++n) {
+            const Index t = d == 0 ? n : q.T - 1 - n, alive = least(end, q.alive[t]) - begin;
+            for (Index r = 0; r < alive; ++r) {
+                Row& row = rows[r];
+                row.gates = gates_of(q, d, t, begin + r);
+#pragma GCC unroll 24
+                for (int p = 0; p < P; ++p) row.before[p] = before(q, d, p, t, begin + r);
+                row.after = y_of(q, d, t, begin + r);
+                row.memory = row.gates + (Cell::saved - 1) * H;
+            }
+            const S* w = packed;
+            for (Index unit = 0; unit < H && alive > 0;) {
+                const Index units = at_once(most_units, (H - unit + W - 1) / W);
+                constant<most_units>(units, [&](auto U) {
+                    for (Index r = 0, size; r < alive; r += size) {
+                        size = at_once(most_rows, alive - r);
+                        constant<most_rows>(size, [&](auto R) {
+                            tile<decltype(R)::value, decltype(U)::value>(&rows[r], w, bias, unit, H, q.keep);
+                        });
+                    }
+                });
+                w += units * W * G * H;
+                unit += units * W;
+            }
+        }
+        for (Index r = begin; r < end; ++r)
+#pragma GCC unroll 24
+            for (int p = 0; p < P; ++p) {
+                const Index t = d == 0 ? q.length[r] : -1;
+                const S* from = q.length[r] == 0 ? first_of(q, d, p, r)
+                                : p == 0         ? y_of(q, d, d == 0 ? t - 1 : 0, r)
+                                                 : gates_of(q, d, d == 0 ? t - 1 : 0, r) + (Cell::saved - 1) * H;
+                copy(from, H, static_cast<S*>(q.last) + ((p * q.D + d) * q.B + q.row[r]) * H);
+            }
+    }
+
+    // backward --------------------------------------------------------------------------------------------------
+
+    // weight_hh (G*H, H) -> for each slice of columns, for each row, its columns side by side.
+    static void pack_backward(const S* weight, Index H, S* to) {
+        for (Index unit = 0; unit < H;) {
+            const Index units = at_once(back_units, (H - unit + W - 1) / W);
+            for (Index k = 0; k < G * H; ++k, to += units * W)
+                copy(weight + k * H + unit, least(units * W, H - unit), to);
+            unit += units * W;
+        }
+    }
+
+    // `carried` (count * parts, H), zeros: the gradient by the state, on its way back through time.
+    static void backward(const Call& q, int d, Index begin, Index end, const S* packed, S* carried, const S** deltas,
+                         S** gradient) {
+        const Index H = q.H, count = end - begin;
+        const auto* grad_y = static_cast<const S*>(q.grad_y);
+        const auto* grad_last = static_cast<const S*>(q.grad_last);
+        auto* grad_first = static_cast<S*>(q.grad_first);
+        const auto carry = [&](int p, Index r) { return carried + (p * count + r) * H; };
+        const auto of_state = [&](int p, Index r) { return ((p * q.D + d) * q.B + q.row[begin + r]) * H; };
+        for (int p = 0; p < P && grad_last; ++p)
+            for (Index r = 0; r < count; ++r) copy(grad_last + of_state(p, r), H, carry(p, r));
+        for (Index r = 0; r < count; ++r) gradient[r] = carry(0, r);
+        for (Index n = 0; n < q.T; ++n) {
+            const Index t = d == 0 ? q.T - 1 - n : n, alive = least(end, q.alive[t]) - begin;
+            for (Index r = 0; r < alive; ++r) {
+                const S* gates = gates_of(q, d, t, begin + r);
+                const S* dy = grad_y ? grad_y + ((t * q.B + q.row[begin + r]) * q.D + d) * H : nullptr;
+                S* delta = static_cast<S*>(q.deltas) + ((q.offset[t] + begin + r) * q.D + d) * Cell::deltas * H;
+                const S* earlier[P];
+#pragma GCC unroll 24
+                for (int p = 0; p < P; ++p) earlier[p] = before(q, d, p, t, begin + r);
+                for (Index at = 0; at < H; at += W) {
+                    const Index m = H - at;
+                    V kept[Cell::saved], state[P], grad[P], out[Cell::deltas];
+#pragma GCC unroll 24
+                    for (int k = 0; k < Cell::saved; ++k) kept[k] = X::load(gates + k * H + at, m);
+#pragma GCC unroll 24
+                    for (int p = 0; p < P; ++p) state[p] = X::load(earlier[p] + at, m);
+#pragma GCC unroll 24
+                    for (int p = 0; p < P; ++p) grad[p] = X::load(carry(p, r) + at, m);
+                    if (dy) grad[0] += X::load(dy + at, m);
+                    Cell::backward(kept, state, grad, out);
+#pragma GCC unroll 24
+                    for (int p = 0; p < P; ++p) X::store(carry(p, r) + at, grad[p], m);
+#pragma GCC unroll 24
+                    for (int k = 0; k < Cell::deltas; ++k) X::store(delta + k * H + at, out[k], m);
+                }
+                deltas[r] = delta + Cell::recurrent * H;
+            }
+            const S* w = packed;
+            for (Index unit = 0; unit < H && alive > 0;) {
+                const Index units = at_once(back_units, (H - unit + W - 1) / W);
+                constant<back_units>(units, [&](auto U) {
+                    for (Index r = 0, size; r < alive; r += size) {
+                        size = at_once(back_rows, alive - r);
+                        constant<back_rows>(size, [&](auto R) {
+                            add_product<decltype(R)::value, decltype(U)::value, X>(&deltas[r], &gradient[r], w, unit, H, G * H);
+                        });
+                    }
+                });
+                w += units * W * G * H;
+                unit += units * W;
+            }
+        }
+        for (int p = 0; p < P && grad_first; ++p)
+            for (Index r = 0; r < count; ++r) copy(carry(p, r), H, grad_first + of_state(p, r));
+    }
+
+    // all rows --------------------------------------------------------------------------------------------------
+
+    struct Run {
+        const Call& q;
+        bool back;
+        Buffer<S> packed[2];
+        Buffer<Index> cuts;
+        Index pieces = 0;
+        Buffer<Row> rows;
+        Buffer<S> carried;
+        Buffer<const S*> deltas;
+        Buffer<S*> gradient;
+
+        Run(const Call& call, bool is_back) : q(call), back(is_back) {}
+
+        static void task(void* me, Index n) {
+            auto& run = *static_cast<Run*>(me);
+            const Call& q = run.q;
+            const int d = int(n / run.pieces);
+            const Index begin = run.cuts.data[n % run.pieces], end = run.cuts.data[n % run.pieces + 1];
+            const Index at = d * q.B + begin;
+            if (run.back)
+                backward(q, d, begin, end, run.packed[d].data, run.carried.data + at * P * q.H, run.deltas.data + at,
+                         run.gradient.data + at);
+            else
+                forward(q, d, begin, end, run.packed[d].data, run.rows.data + at);
+        }
+    };
+
+    // Packs the weights, shares the rows out, and runs. All memory is taken here, before any thread starts.
+    static void run(const Call& q, bool back) {
+        Run run(q, back);
+        for (int d = 0; d < q.D; ++d) {
+            const S* weight = static_cast<const S*>(q.weight[d]);
+            run.packed[d] = Buffer<S>(packed_size(q.H, q.H));
+            back ? pack_backward(weight, q.H, run.packed[d].data) : pack_forward(weight, q.H, q.H, run.packed[d].data);
+        }
+        const Index wanted = q.threads > q.D ? q.threads / q.D : 1;
+        run.cuts = Buffer<Index>(q.B + wanted + 1);
+        run.pieces = share(q, wanted, run.cuts.data);
+        if (back) {
+            run.carried = Buffer<S>(q.D * q.B * P * q.H);
+            run.deltas = Buffer<const S*>(q.D * q.B);
+            run.gradient = Buffer<S*>(q.D * q.B);
+        } else {
+            run.rows = Buffer<Row>(q.D * q.B);
+        }
+        in_parallel(q, run.pieces * q.D, &Run::task, &run);
+    }
+};
+
+}  // namespace recurra::RECURRA_TARGET

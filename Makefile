@@ -31,13 +31,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # A stamp is newer than what it was installed from, so installing happens once.
-$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing into $(VENV) (PyTorch is large: minutes on a slow line)"
+$(VENV)/.demo: pyproject.toml constraints.txt $(wildcard native/*) | $(BIN)/python
+	@echo "installing into $(VENV): PyTorch is large, and the kernels take a minute to compile"
 	$(INSTALL) -e '.[sets]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing into $(VENV) (PyTorch is large: minutes on a slow line)"
+$(VENV)/.dev: pyproject.toml constraints.txt $(wildcard native/*) | $(BIN)/python
+	@echo "installing into $(VENV): PyTorch is large, and the kernels take a minute to compile"
 	$(INSTALL) -e '.[dev]'
 	@touch $@
 
@@ -56,8 +56,9 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/loop_overhead.py
 	$(BIN)/python benchmarks/ragged.py
+	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/quality.py --list
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist native/build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Our kernels for the CPU against torch.nn: training steps, forward passes, steps of streams, and a step beside a busy neighbour.
+"""Our kernels for the CPU against torch.nn: training steps, forward passes, streams, and a step beside a busy neighbour.
 
     python benchmarks/kernels.py [--only train,forward,step,streams,load] [--even-if-busy]
 

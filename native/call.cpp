@@ -26,6 +26,8 @@ class Flush {
 #endif
 };
 
+constexpr Index few_streams = 32;  // for a thread: with fewer, waking it costs more than it does
+
 struct Work {
     Index tasks;
     void (*task)(void*, Index);
@@ -54,13 +56,13 @@ Index share(const Call& q, Index pieces, Index* cuts) {
     return count;
 }
 
-void in_parallel(const Call& q, Index tasks, void (*task)(void*, Index), void* self) {
+void in_parallel(const Team& team, Index tasks, void (*task)(void*, Index), void* self) {
     Work work{tasks, task, self};
-    const Index threads = q.threads < tasks ? q.threads : tasks;
+    const Index threads = team.threads < tasks ? team.threads : tasks;
     if (threads <= 1) {
         Work::some(&work);
-    } else if (q.parallel) {
-        q.parallel(&Work::some, &work, unsigned(threads), 0);
+    } else if (team.parallel) {
+        team.parallel(&Work::some, &work, unsigned(threads), 0);
     } else {
         std::vector<std::thread> others;
         for (Index k = 1; k < threads; ++k) others.emplace_back(&Work::some, &work);
@@ -69,9 +71,24 @@ void in_parallel(const Call& q, Index tasks, void (*task)(void*, Index), void* s
     }
 }
 
-void step_all(const Kernels& kernels, const Step* layers, Index count) {
-    const Flush flush;
-    for (Index k = 0; k < count; ++k) kernels.step(layers[k]);
+void step_all(const Kernels& kernels, const Step* layers, Index count, const Team& team) {
+    struct Layer {
+        const Kernels& kernels;
+        const Step& step;
+        Index rows;
+
+        static void some(void* me, Index n) {
+            const auto& layer = *static_cast<Layer*>(me);
+            const Index begin = n * layer.rows, end = begin + layer.rows;
+            layer.kernels.step(layer.step, begin, end < layer.step.B ? end : layer.step.B);
+        }
+    };
+    for (Index k = 0; k < count; ++k) {
+        const Index B = layers[k].B, pieces = B / team.threads < few_streams ? 1 : team.threads;
+        const Index rows = ((B + pieces - 1) / pieces + 7) / 8 * 8;  // whole tiles
+        Layer layer{kernels, layers[k], rows};
+        in_parallel(team, (B + rows - 1) / rows, &Layer::some, &layer);
+    }
 }
 
 }  // namespace recurra

@@ -10,13 +10,20 @@ using Index = std::int64_t;
 
 enum Kind { kRnnTanh, kRnnRelu, kLstm, kGru };
 
+// Threads that share the work: `parallel` is GOMP_parallel of the OpenMP that torch has loaded, so that both have one team;
+// null: threads of our own.
+struct Team {
+    Index threads;
+    void (*parallel)(void (*)(void*), void*, unsigned, unsigned);
+};
+
 // B rows, T steps, H units, D directions. Rows are sorted, longest first; what has an axis N holds live steps only, one
 // step after the other: step t begins at `offset[t]` and has `alive[t]` rows.
 struct Call {
     Kind kind;
     bool is_double;
     bool keep;  // what the backward pass will need
-    Index T, B, H, D, threads;
+    Index T, B, H, D;
     const Index *offset, *alive;      // (T)
     const Index *length, *row;        // (B): of each sorted row, and where it stands in y and in the states
     void* gates;                      // (N, D, saved*H): W x + b in the first gates*H; later what is kept
@@ -28,8 +35,7 @@ struct Call {
     const void *grad_y, *grad_last;   // as y and last; null: zeros
     void* grad_first;                 // as first, or null
     void* deltas;                     // (N, D, deltas*H): gradients of the sums before the gates
-    // GOMP_parallel of the OpenMP that torch has loaded, so that both share one team; null: threads of our own
-    void (*parallel)(void (*)(void*), void*, unsigned, unsigned);
+    Team team;
 };
 
 // One step of B streams. All memory is the caller's, and none is taken.
@@ -47,22 +53,22 @@ struct Step {
 // Cuts the sorted rows into at most `pieces` with about as many live steps each: cuts[0] = 0, ..., cuts[result] = B.
 Index share(const Call& q, Index pieces, Index* cuts);
 
-// task(self, 0), ..., task(self, tasks - 1) on `q.threads` threads, the caller's among them; returns when all are done.
-void in_parallel(const Call& q, Index tasks, void (*task)(void* self, Index), void* self);
+// task(self, 0), ..., task(self, tasks - 1) on the threads of the team, the caller's among them; returns when all are done.
+void in_parallel(const Team& team, Index tasks, void (*task)(void* self, Index), void* self);
 
 // The kernels of one instruction set.
 struct Kernels {
     const char* name;
     bool (*here)();  // whether this machine has it
     void (*run)(const Call&, bool back);
-    void (*step)(const Step&);
+    void (*step)(const Step&, Index begin, Index end);  // rows
     Index (*packed_size)(Kind, bool is_double, Index K, Index H);  // numbers
     // weights (gates*H, K) in the order in which `step` reads them; `to` is zeroed, and begins a cache line
     void (*pack)(Kind, bool is_double, const void* weight, Index K, Index H, void* to);
 };
 
-// One layer after the other.
-void step_all(const Kernels& kernels, const Step* layers, Index count);
+// One layer after the other; many streams are shared out among the team.
+void step_all(const Kernels& kernels, const Step* layers, Index count, const Team& team);
 
 extern const Kernels* const all_kernels[];  // the widest first, null at the end
 

@@ -52,12 +52,12 @@ static void run(const std::string& target, int kind, bool is_double, bool keep, 
         throw std::invalid_argument("run: wrong number of addresses");
     const Kernels& kernels = named(target);
     const Call call{
-        Kind(kind), is_double, keep, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4],
+        Kind(kind), is_double, keep, sizes[0], sizes[1], sizes[2], sizes[3],
         at<const Index>(index[0]), at<const Index>(index[1]), at<const Index>(index[2]), at<const Index>(index[3]),
         at<void>(data[0]), at<void>(data[1]), at<void>(data[2]), at<void>(data[3]),
         {at<void>(weights[0]), at<void>(weights[1])}, {at<void>(weights[2]), at<void>(weights[3])},
         at<void>(data[4]), at<void>(data[5]), at<void>(data[6]), at<void>(data[7]),
-        reinterpret_cast<decltype(Call::parallel)>(parallel)};
+        {sizes[4], reinterpret_cast<decltype(Team::parallel)>(parallel)}};
     const nb::gil_scoped_release release;
     kernels.run(call, back);
 }
@@ -66,9 +66,11 @@ static void run(const std::string& target, int kind, bool is_double, bool keep, 
 class Steps {
     const Kernels& kernels_;
     std::vector<Step> layers_;
+    Team team_;
 
    public:
-    explicit Steps(const std::string& target) : kernels_(named(target)) {}
+    Steps(const std::string& target, Index threads, Address parallel)
+        : kernels_(named(target)), team_{threads, reinterpret_cast<decltype(Team::parallel)>(parallel)} {}
 
     Index packed_size(int kind, bool is_double, Index K, Index H) const {
         return kernels_.packed_size(Kind(kind), is_double, K, H);
@@ -81,14 +83,14 @@ class Steps {
         layers_.push_back({Kind(kind), is_double, B, I, H, I, at<void>(data[0]), at<void>(data[1]), at<void>(data[2]),
                            at<void>(data[3]), at<void>(data[4]), at<void>(data[5]), at<void>(data[6])});
     }
-    void operator()() const { step_all(kernels_, layers_.data(), Index(layers_.size())); }
+    void operator()() const { step_all(kernels_, layers_.data(), Index(layers_.size()), team_); }
 };
 
 NB_MODULE(_native, module) {
     module.def("targets", &targets);
     module.def("run", &run);
     nb::class_<Steps>(module, "Steps")
-        .def(nb::init<const std::string&>())
+        .def(nb::init<const std::string&, Index, Address>())
         .def("packed_size", &Steps::packed_size)
         .def("pack", &Steps::pack)
         .def("add", &Steps::add)

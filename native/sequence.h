@@ -264,7 +264,7 @@ struct Sequence {
             run.packed[d] = Buffer<S>(packed_size(q.H, q.H));
             back ? pack_backward(weight, q.H, run.packed[d].data) : pack_forward(weight, q.H, q.H, run.packed[d].data);
         }
-        const Index wanted = q.threads > q.D ? q.threads / q.D : 1;
+        const Index wanted = q.team.threads > q.D ? q.team.threads / q.D : 1;
         run.cuts = Buffer<Index>(q.B + wanted + 1);
         run.pieces = share(q, wanted, run.cuts.data);
         if (back) {
@@ -274,7 +274,7 @@ struct Sequence {
         } else {
             run.rows = Buffer<Row>(q.D * q.B);
         }
-        in_parallel(q, run.pieces * q.D, &Run::task, &run);
+        in_parallel(q.team, run.pieces * q.D, &Run::task, &run);
     }
 };
 

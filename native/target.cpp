@@ -27,8 +27,8 @@ static void run(const Call& q, bool back) {
     of(q.kind, q.is_double, [&]<class S, template <class> class C>() { Sequence<S, C>::run(q, back); });
 }
 
-static void step(const Step& q) {
-    of(q.kind, q.is_double, [&]<class S, template <class> class C>() { Stream<S, C>::rows(q, 0, q.B); });
+static void step(const Step& q, Index begin, Index end) {
+    of(q.kind, q.is_double, [&]<class S, template <class> class C>() { Stream<S, C>::rows(q, begin, end); });
 }
 
 static Index packed_size(Kind kind, bool is_double, Index K, Index H) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..errors import CallError
 from ..ops import Steps
 from .stack import Stack
 from .state import State
@@ -23,6 +24,8 @@ class Stepper:
     """
 
     def __init__(self, layer: Stack, streams: int = 1) -> None:
+        if not isinstance(streams, int) or streams < 1:
+            raise CallError(f"streams is {streams!r}; wanted an integer of at least 1")
         with torch.no_grad():
             weight = getattr(layer, layer._names[0][0])
             calls = []

@@ -101,7 +101,8 @@ def run(call: Call) -> list[Tensor]:
     else:
         first = call.x.new_zeros(parts * D, B, call.hidden_size)
     weights = [part.contiguous() for part in call.weights]
-    y, last = _Sequence.apply(call._replace(x=None, state=(), weights=()), call.x, first, *weights)  # type: ignore
+    bare = call._replace(x=None, state=(), weights=())  # type: ignore[arg-type]
+    y, last = _Sequence.apply(bare, call.x, first, *weights)  # type: ignore[no-untyped-call]
     state = last.unbind(0)
     return [y.transpose(0, 1), *(state[p * D + d] for d in range(D) for p in range(parts))]
 
@@ -256,8 +257,8 @@ def _differentiable(
 class Steps:
     """Single steps of B streams through a stack of layers: buffers are bound and weights packed once, here.
 
-    `run()` reads `x` (B, I), and changes the parts of `state` in place; `y` is the last layer's h. The weights are copies: bind anew when they
-    have changed. Raises BackendError where the kernels cannot.
+    `run()` reads `x` (B, I), and changes the parts of `state` in place; `y` is the last layer's h. The weights are
+    copies: bind anew when they have changed. Raises BackendError where the kernels cannot.
     """
 
     def __init__(self, calls: list[Call]) -> None:
@@ -267,7 +268,7 @@ class Steps:
                 raise BackendError(f"back end 'native' cannot step this layer: {why}")
         module, target = _module()
         assert module is not None
-        self._steps, self._kept = module.Steps(target), list[Tensor]()
+        self._steps, self._kept = module.Steps(target, torch.get_num_threads(), _parallel()), list[Tensor]()
         self.x = x = calls[0].x.new_zeros(calls[0].x.shape[0], calls[0].x.shape[2])
         self.state: list[Tensor] = []
         for call in calls:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from .. import cells, ops
 from ..errors import CallError
-from .stack import Lengths, Stack
+from .checks import Lengths, check_lengths, check_size, check_tensor
+from .stack import Stack
 from .state import State
 
 
@@ -44,8 +43,10 @@ class Recurrent(Stack):
     ) -> None:
         if dropout and num_layers == 1:
             raise CallError(f"dropout is {dropout}, which acts between layers, and num_layers is 1; leave one of them")
-        of: Any = cells.get(cell)
-        super().__init__(of, input_size, hidden_size, num_layers, bias, bidirectional, dropout, backend, device, dtype)
+        L, of = check_size("num_layers", num_layers), cells.get(cell)
+        super().__init__(
+            [of] * L, input_size, [hidden_size] * L, bias, bidirectional, dropout, backend, device, dtype
+        )
 
     def extra_repr(self) -> str:
         return f"{self.cell}, {super().extra_repr()}"
@@ -56,8 +57,8 @@ class Recurrent(Stack):
         y is zero past each row's length. A row of length 0 keeps its first state. With lengths on a GPU their check
         waits for it; keep them on the CPU. Raises CallError when shapes, dtypes or lengths do not fit.
         """
-        self._check_x(x)
-        checked = self._check_lengths(lengths, x)
+        self._check_x(check_tensor("x", x))
+        checked = check_lengths(lengths, x)
         y, last = self._run(x, checked, () if state is None else state.flat(self._state_shapes(x.shape[0])))
         return y, State(dict(zip(self._state_names, last, strict=True)))
 
@@ -71,5 +72,5 @@ class Recurrent(Stack):
         return self._plan(x, lengths)
 
     def _state_shapes(self, batch_size: int) -> dict[str, tuple[int, int]]:
-        sizes = list(self._sizes.values())
-        return {name: (batch_size, sizes[n % len(sizes)]) for n, name in enumerate(self._state_names)}
+        sizes = [size for sizes in self._sizes for _ in self._suffixes for size in sizes.values()]
+        return {name: (batch_size, size) for name, size in zip(self._state_names, sizes, strict=True)}

@@ -16,7 +16,7 @@ class Call(NamedTuple):
 
     x         (B, T, I)
     lengths   (B,) int64, on the device of x, or None: all rows are T long
-    state     the first state: the parts of the forward direction, then those of the reverse one, (B, H) each;
+    state     the first state: the parts of the forward direction, then those of the reverse one, (B, size) each;
               empty: zeros
     weights   the parameters in the cell's order: the forward direction, then the reverse one
     """
@@ -33,6 +33,11 @@ class Call(NamedTuple):
     @property
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
+
+    @property
+    def sizes(self) -> list[int]:
+        """The features of each part of the state; the first of them are those of y in one direction."""
+        return list(self.cell.state_sizes(self.hidden_size).values())
 
     def one_direction(self, d: int) -> Call:
         """The same call for the parameters and first state of direction `d` alone."""

@@ -1,4 +1,4 @@
-"""`recurra::rnn`, `recurra::lstm`, `recurra::gru`: a cell over time as one operator of torch.library.
+"""`recurra::rnn`, `recurra::lstm`, `recurra::lstmp`, `recurra::gru`: a cell over time as one operator of torch.library.
 
 In eager mode the operator only runs the back end that was chosen, and autograd records what that back end does: nothing
 is computed twice. Under tracing (torch.export, torch.compile) it must stay one node, whatever T is; there the backward
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..cells import GRU, LSTM, RNN, Cell
+from ..cells.lstmp import LSTMP
 from .call import Call
 from .choose import choose
 from .lengths import check_lengths, traced
@@ -72,9 +73,8 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
     def fake(*args: Any) -> list[Tensor]:
         call = call_of(*args[:-1])
         B, T, _ = call.x.shape
-        sizes = list(call.cell.state_sizes(call.hidden_size).values())
-        y = call.x.new_empty((T, B, call.directions * sizes[0])).transpose(0, 1)
-        return [y, *(call.x.new_empty((B, size)) for size in sizes * call.directions)]
+        y = call.x.new_empty((T, B, call.directions * call.sizes[0])).transpose(0, 1)
+        return [y, *(call.x.new_empty((B, size)) for size in call.sizes * call.directions)]
 
     def forward(*args: Any) -> list[Tensor]:
         x, lengths, state, weights, *rest = args
@@ -148,4 +148,4 @@ class _Traced(torch.autograd.Function):
         return (None, None, None, None, None, *found)
 
 
-_operators: dict[type[Cell], Callable[..., list[Tensor]]] = {cls: _make(cls) for cls in (RNN, LSTM, GRU)}
+_operators: dict[type[Cell], Callable[..., list[Tensor]]] = {cls: _make(cls) for cls in (RNN, LSTM, LSTMP, GRU)}

@@ -23,7 +23,16 @@ from recurra.errors import CallError
 
 COUNT, BLOCK = int(os.environ.get("RECURRA_PARITY", "300")), 25
 
-FAULTS = ("input_size", "input_dim", "input_dtype", "state_rows", "state_layers", "state_size", "state_dim", "state_dtype")
+FAULTS = (
+    "input_size",
+    "input_dim",
+    "input_dtype",
+    "state_rows",
+    "state_layers",
+    "state_size",
+    "state_dim",
+    "state_dtype",
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,9 @@ class Case:
         state = [self.leaf(part, other if c.fault == "state_dtype" else dtype) for part in self.state]
         given: Any = x
         if "sorted" in c.layout and c.fault != "input_dim":
-            given = pack_padded_sequence(x, torch.tensor(c.lengths), batch_first=True, enforce_sorted=c.layout == "sorted")
+            given = pack_padded_sequence(
+                x, torch.tensor(c.lengths), batch_first=True, enforce_sorted=c.layout == "sorted"
+            )
         hx = None if not state else tuple(state) if c.name == "LSTM" else state[0]
         y, last = layer(given, hx)
         if isinstance(y, PackedSequence):

@@ -1,4 +1,4 @@
-"""RNN, LSTM, GRU: torch.nn's layers, argument for argument, on our machinery; and one argument more, `lengths`."""
+"""RNN, LSTM, GRU: torch.nn's layers, argument for argument, on our machinery; and more by keyword."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from .checks import (
     check_tensor,
 )
 from .packed import pack, unpack
+from .reset import Reset, check_reset
 from .stack import Stack
 
 
@@ -69,9 +70,9 @@ class _DropIn(Stack):
     def flatten_parameters(self) -> None:
         """Here for code written for torch.nn. There is nothing to do."""
 
-    def plan(self, input: Tensor, lengths: Lengths = None) -> ops.Plan:
+    def plan(self, input: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> ops.Plan:
         """Which back end will run this call, and in words why each other one will not."""
-        return self._plan(self._batch_first(input), lengths)
+        return self._plan(self._batch_first(input), lengths, reset)
 
     def _batch_first(self, x: Tensor) -> Tensor:
         """(B, T, I), whatever torch's layout."""
@@ -82,23 +83,25 @@ class _DropIn(Stack):
         return x if self.batch_first else x.transpose(0, 1)
 
     def _forward(
-        self, x: Tensor | PackedSequence, first: Sequence[Tensor] | None, lengths: Lengths
+        self, x: Tensor | PackedSequence, first: Sequence[Tensor] | None, lengths: Lengths, reset: Reset
     ) -> tuple[Any, list[Tensor]]:
         """torch's input and first state parts, (L*D, B, H) each or none -> torch's output and last state parts."""
         if isinstance(x, PackedSequence):
-            return self._forward_packed(x, first, lengths)
+            return self._forward_packed(x, first, lengths, reset)
         rows, batched = self._batch_first(x), x.dim() == 3
-        if not batched and lengths is not None:
-            raise CallError("lengths belong to a batch, and input has no batch axis; cut input instead")
+        for name, argument in (("lengths", lengths), ("reset", reset)):
+            if not batched and argument is not None:
+                raise CallError(f"{name} came with an input that has no batch axis; wanted (B, T, I), or cut the input")
         self._check_x(rows)
-        y, last = self._run(rows, check_lengths(lengths, rows), self._flat(first, rows.shape[0] if batched else None))
+        state = self._flat(first, rows.shape[0] if batched else None)
+        y, last = self._run(rows, check_lengths(lengths, rows), state, check_reset(reset, rows))
         parts = self._stacked(last)
         if not batched:
             return y[0], [part[:, 0] for part in parts]
         return y if self.batch_first else y.transpose(0, 1), parts
 
     def _forward_packed(
-        self, packed: PackedSequence, first: Sequence[Tensor] | None, lengths: Lengths
+        self, packed: PackedSequence, first: Sequence[Tensor] | None, lengths: Lengths, reset: Reset
     ) -> tuple[PackedSequence, list[Tensor]]:
         if lengths is not None:
             raise CallError("a PackedSequence carries its lengths; leave out the argument lengths")
@@ -107,9 +110,11 @@ class _DropIn(Stack):
         x, packed_lengths, places = unpack(packed)
         self._check_x(x)
         state, order, back = self._flat(first, x.shape[0]), packed.sorted_indices, packed.unsorted_indices
+        starts = check_reset(reset, x)
         if order is not None:
             state = [part.index_select(0, order) for part in state]
-        y, last = self._run(x, check_lengths(packed_lengths, x), state)
+            starts = None if starts is None else starts[order.cpu()]
+        y, last = self._run(x, check_lengths(packed_lengths, x), state, starts)
         if back is not None:
             last = [part.index_select(0, back) for part in last]
         return pack(y, places, packed), self._stacked(last)
@@ -162,9 +167,13 @@ class RNN(_DropIn):
         )
         self.nonlinearity, self.mode = nonlinearity, f"RNN_{nonlinearity.upper()}"
 
-    def forward(self, input: Any, hx: Tensor | None = None, *, lengths: Lengths = None) -> tuple[Any, Tensor]:
-        """As torch.nn.RNN; lengths (B,). -> output, h_n (L*D, B, H) after each row's last live step."""
-        y, (h,) = self._forward(input, None if hx is None else (hx,), lengths)
+    def forward(
+        self, input: Any, hx: Tensor | None = None, *, lengths: Lengths = None, reset: Reset = None
+    ) -> tuple[Any, Tensor]:
+        """As torch.nn.RNN; lengths (B,); reset (B, T) or [(row, step), ...].
+
+        -> output, h_n (L*D, B, H) after each row's last live step."""
+        y, (h,) = self._forward(input, None if hx is None else (hx,), lengths, reset)
         return y, h
 
 
@@ -192,9 +201,13 @@ class GRU(_DropIn):
             cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend
         )
 
-    def forward(self, input: Any, hx: Tensor | None = None, *, lengths: Lengths = None) -> tuple[Any, Tensor]:
-        """As torch.nn.GRU; lengths (B,). -> output, h_n (L*D, B, H) after each row's last live step."""
-        y, (h,) = self._forward(input, None if hx is None else (hx,), lengths)
+    def forward(
+        self, input: Any, hx: Tensor | None = None, *, lengths: Lengths = None, reset: Reset = None
+    ) -> tuple[Any, Tensor]:
+        """As torch.nn.GRU; lengths (B,); reset (B, T) or [(row, step), ...].
+
+        -> output, h_n (L*D, B, H) after each row's last live step."""
+        y, (h,) = self._forward(input, None if hx is None else (hx,), lengths, reset)
         return y, h
 
 
@@ -225,8 +238,10 @@ class LSTM(_DropIn):
         )
 
     def forward(
-        self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Lengths = None
+        self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Lengths = None, reset: Reset = None
     ) -> tuple[Any, tuple[Tensor, Tensor]]:
-        """As torch.nn.LSTM; lengths (B,). -> output, (h_n, c_n), (L*D, B, H) each, after each row's last live step."""
-        y, (h, c) = self._forward(input, hx, lengths)
+        """As torch.nn.LSTM; lengths (B,); reset (B, T) or [(row, step), ...].
+
+        -> output, (h_n, c_n), (L*D, B, H) each, after each row's last live step."""
+        y, (h, c) = self._forward(input, hx, lengths, reset)
         return y, (h, c)

@@ -8,6 +8,7 @@ from torch import Tensor
 from .. import cells, ops
 from ..errors import CallError
 from .checks import Lengths, check_lengths, check_size, check_tensor
+from .reset import Reset, check_reset
 from .stack import Stack
 from .state import State
 
@@ -44,22 +45,23 @@ class Recurrent(Stack):
         if dropout and num_layers == 1:
             raise CallError(f"dropout is {dropout}, which acts between layers, and num_layers is 1; leave one of them")
         L, of = check_size("num_layers", num_layers), cells.get(cell)
-        super().__init__(
-            [of] * L, input_size, [hidden_size] * L, bias, bidirectional, dropout, backend, device, dtype
-        )
+        super().__init__([of] * L, input_size, [hidden_size] * L, bias, bidirectional, dropout, backend, device, dtype)
 
     def extra_repr(self) -> str:
         return f"{self.cell}, {super().extra_repr()}"
 
-    def forward(self, x: Tensor, state: State | None = None, *, lengths: Lengths = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Tensor, state: State | None = None, *, lengths: Lengths = None, reset: Reset = None
+    ) -> tuple[Tensor, State]:
         """x (B, T, I), first state (None: zeros), lengths (B,) -> y (B, T, D*H), the state after each row's last step.
 
-        y is zero past each row's length. A row of length 0 keeps its first state. With lengths on a GPU their check
-        waits for it; keep them on the CPU. Raises CallError when shapes, dtypes or lengths do not fit.
+        y is zero past each row's length. A row of length 0 keeps its first state. `reset`, booleans (B, T) or a list of
+        (row, step), says where rows start anew in mid-sequence: see `recurra.nn.reset`. With lengths or reset on a GPU
+        their check waits for it; keep them on the CPU. Raises CallError when shapes, dtypes or values do not fit.
         """
         self._check_x(check_tensor("x", x))
-        checked = check_lengths(lengths, x)
-        y, last = self._run(x, checked, () if state is None else state.flat(self._state_shapes(x.shape[0])))
+        first = () if state is None else state.flat(self._state_shapes(x.shape[0]))
+        y, last = self._run(x, check_lengths(lengths, x), first, check_reset(reset, x))
         return y, State(dict(zip(self._state_names, last, strict=True)))
 
     def initial_state(self, batch_size: int) -> State:
@@ -67,9 +69,9 @@ class Recurrent(Stack):
         weight = getattr(self, self._names[0][0])
         return State({name: weight.new_zeros(shape) for name, shape in self._state_shapes(batch_size).items()})
 
-    def plan(self, x: Tensor, lengths: Lengths = None) -> ops.Plan:
+    def plan(self, x: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> ops.Plan:
         """Which back end will run this call, and in words why each other one will not."""
-        return self._plan(x, lengths)
+        return self._plan(x, lengths, reset)
 
     def _state_shapes(self, batch_size: int) -> dict[str, tuple[int, int]]:
         sizes = [size for sizes in self._sizes for _ in self._suffixes for size in sizes.values()]

@@ -12,6 +12,7 @@ from torch.nn.functional import dropout
 from .. import ops
 from ..cells import Cell, Parameter
 from .checks import Lengths, ShapeError, check_bool, check_dtype, check_lengths, check_probability, check_size
+from .reset import Pieces, Reset, check_reset
 
 
 class Stack(torch.nn.Module):
@@ -107,8 +108,22 @@ class Stack(torch.nn.Module):
         weights = [getattr(self, name) for name in self._names[k]]
         return ops.Call(self.cells[k], x, lengths, state, weights, self.hidden_sizes[k], self.bias, self.bidirectional)
 
-    def _run(self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """x (B, T, I), checked lengths, first state in the order of `_state_names` or empty -> y, last state."""
+    def _run(
+        self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], starts: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """x (B, T, I), checked lengths, first state in the order of `_state_names` or empty, checked reset -> y, last."""
+        if starts is None:
+            return self._run_layers(x, lengths, state)
+        pieces = Pieces.of(starts, lengths, x.device)
+        directions = [int(name.endswith("_reverse")) for name in self._state_names]
+        if state:
+            fresh = x.new_zeros(())
+            state = [pieces.first(part, fresh, d) for part, d in zip(state, directions, strict=True)]
+        y, last = self._run_layers(pieces.cut(x), pieces.lengths, state)
+        return pieces.stitch(y), [pieces.last(part, d) for part, d in zip(last, directions, strict=True)]
+
+    def _run_layers(self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """One layer after the other."""
         last: list[Tensor] = []
         for k, operator in enumerate(self._operators):
             here = len(last), len(last) + len(self._sizes[k]) * len(self._suffixes)
@@ -123,6 +138,10 @@ class Stack(torch.nn.Module):
                 x = dropout(x, self.dropout, self.training)
         return x, last
 
-    def _plan(self, x: Tensor, lengths: Lengths) -> ops.Plan:
+    def _plan(self, x: Tensor, lengths: Lengths, reset: Reset = None) -> ops.Plan:
         self._check_x(x)
-        return ops.plan(self._call(0, x, check_lengths(lengths, x), ()), self.backend)
+        checked, starts = check_lengths(lengths, x), check_reset(reset, x)
+        if starts is not None:
+            pieces = Pieces.of(starts, checked, x.device)
+            x, checked = pieces.cut(x), pieces.lengths
+        return ops.plan(self._call(0, x, checked, ()), self.backend)

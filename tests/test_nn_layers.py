@@ -234,6 +234,11 @@ def test_layers_copy_pickle_and_reset() -> None:
         (lambda l, x: l(x, lengths=[1, 4]), "lengths has 4 in row 1; wanted 0 <= length <= T = 3"),
         (lambda l, x: l(x, lengths=[-1, 3]), "lengths has -1 in row 0"),
         (lambda l, x: l(x, l.initial_state(3)), r"h_l0 has shape \(3, 4\); wanted \(2, 4\)"),
+        (lambda l, x: l(x, lengths="12"), "lengths is '12'; wanted integers"),
+        (lambda l, x: l([1.0]), "x is a list; wanted a tensor"),
+        (lambda l, x: l(x, x[:, 0]), "state is a Tensor; wanted a State"),
+        (lambda l, x: l(x, l.initial_state(2).to(torch.float64)), "state: h_l0 is torch.float64 and the layer is"),
+        (lambda l, x: l.plan(x, [1, 4]), "lengths has 4 in row 1; wanted 0 <= length <= T = 3"),
         (lambda l, x: l(x, nn.State({"h": x[:, 0]})), "state has the parts h; this layer wants h_l0"),
     ],
 )

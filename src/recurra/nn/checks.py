@@ -64,7 +64,10 @@ def check_lengths(lengths: Lengths, x: Tensor) -> Tensor | None:
     if lengths is None:
         return None
     if not isinstance(lengths, Tensor):
-        lengths = torch.as_tensor(lengths)
+        try:
+            lengths = torch.as_tensor(lengths)
+        except (TypeError, ValueError, RuntimeError):
+            raise ArgumentError(f"lengths is {lengths!r}; wanted integers, (B,)") from None
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise ShapeError(f"lengths is {lengths.dtype}; wanted integers, (B,)")
     if lengths.dim() != 1 or lengths.shape[0] != x.shape[0]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from .. import cells, ops
+from .. import cells
 from ..cells.lstmp import LSTMP
 from ..errors import CallError
 from .checks import (
@@ -23,7 +23,9 @@ from .checks import (
     check_size,
     check_tensor,
 )
+from .options import LayerOptions, Options
 from .packed import pack, unpack
+from .plan import LayerPlan
 from .reset import Reset, check_reset
 from .stack import Stack
 
@@ -46,10 +48,20 @@ class _DropIn(Stack):
         device: Any,
         dtype: Any,
         backend: str,
+        given: LayerOptions,
     ) -> None:
-        L = check_size("num_layers", num_layers)
+        L, options = check_size("num_layers", num_layers), Options.of(given, LayerOptions)
         super().__init__(
-            [cell] * L, input_size, [hidden_size] * L, bias, bool(bidirectional), dropout, backend, device, dtype
+            [cell] * L,
+            input_size,
+            [hidden_size] * L,
+            bias,
+            bool(bidirectional),
+            dropout,
+            options,
+            backend,
+            device,
+            dtype,
         )
         self.batch_first = check_bool("batch_first", batch_first)
         self.proj_size: int = getattr(cell, "proj_size", 0)
@@ -70,8 +82,8 @@ class _DropIn(Stack):
     def flatten_parameters(self) -> None:
         """Here for code written for torch.nn. There is nothing to do."""
 
-    def plan(self, input: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> ops.Plan:
-        """Which back end will run this call, and in words why each other one will not."""
+    def plan(self, input: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> LayerPlan:
+        """Which back end will run this call, in words why each other one will not, and how many steps it computes."""
         return self._plan(self._batch_first(input), lengths, reset)
 
     def _batch_first(self, x: Tensor) -> Tensor:
@@ -160,11 +172,13 @@ class RNN(_DropIn):
         dtype: Any = None,
         *,
         backend: str = "auto",
+        **options: Unpack[LayerOptions],
     ) -> None:
         cell = cells.RNN(nonlinearity)
         super().__init__(
-            cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend
-        )
+            cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend,
+            options,
+        )  # fmt: skip
         self.nonlinearity, self.mode = nonlinearity, f"RNN_{nonlinearity.upper()}"
 
     def forward(
@@ -195,11 +209,13 @@ class GRU(_DropIn):
         dtype: Any = None,
         *,
         backend: str = "auto",
+        **options: Unpack[LayerOptions],
     ) -> None:
         cell = cells.GRU()
         super().__init__(
-            cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend
-        )
+            cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend,
+            options,
+        )  # fmt: skip
 
     def forward(
         self, input: Any, hx: Tensor | None = None, *, lengths: Lengths = None, reset: Reset = None
@@ -231,11 +247,13 @@ class LSTM(_DropIn):
         dtype: Any = None,
         *,
         backend: str = "auto",
+        **options: Unpack[LayerOptions],
     ) -> None:
         cell = cells.LSTM() if proj_size == 0 else LSTMP(proj_size)
         super().__init__(
-            cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend
-        )
+            cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend,
+            options,
+        )  # fmt: skip
 
     def forward(
         self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Lengths = None, reset: Reset = None

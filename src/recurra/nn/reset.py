@@ -9,7 +9,8 @@ piece, of the reverse direction after its first one. A start in the padding mean
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from operator import index
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,13 +50,16 @@ def check_reset(reset: Reset, x: Tensor) -> Tensor | None:
     return starts if starts.any() else None
 
 
-def _pairs(reset: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _pairs(reset: Any) -> list[tuple[int, int]]:
     pairs = []
     for pair in reset if isinstance(reset, Sequence) else [reset]:
-        whole = isinstance(pair, Sequence) and len(pair) == 2 and all(type(number) is int for number in pair)
-        if not whole:
-            raise ArgumentError(f"reset has {pair!r}; wanted pairs (row, step) of integers, or booleans (B, T)")
-        pairs.append((pair[0], pair[1]))
+        try:
+            row, step = (index(number) for number in pair if not isinstance(number, bool))  # no rows of booleans either
+        except (TypeError, ValueError):
+            raise ArgumentError(
+                f"reset has {pair!r}; wanted pairs (row, step) of integers, or booleans (B, T)"
+            ) from None
+        pairs.append((row, step))
     return pairs
 
 

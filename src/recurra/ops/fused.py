@@ -28,7 +28,7 @@ from torch.nn.functional import pad
 
 from ..cells import GRU, LSTM, RNN, Cell
 from ..cells.lstmp import LSTMP
-from .call import Backend, Call, note
+from .call import Backend, Call, all_steps, note
 from .ragged import last_live, live_steps, reversal, reverse_rows, segments
 
 _SHUT = 1e4  # sigmoid(-1e4) is 0 and sigmoid(1e4) is 1 in every dtype, and float16 can hold it
@@ -42,9 +42,7 @@ def run(call: Call) -> list[Tensor]:
     if lengths is None:
         y, state = _kernel(call, x, call.weights)
     else:
-        # On a GPU one call is best, and looking at the lengths would wait for it.
-        order = lengths.argsort(descending=True) if x.is_cpu else None
-        cuts = segments(lengths[order].tolist(), x.shape[0]) if order is not None and lengths.numel() else []
+        order, cuts = _cuts(call)
         if not call.bidirectional:
             y, state = _forward(call, x, lengths, order, cuts)
         elif cuts or call.state or isinstance(call.cell, RNN):
@@ -55,6 +53,20 @@ def run(call: Call) -> list[Tensor]:
         else:
             y, state = _whole(call, x, lengths)
     return [y.transpose(0, 1), *state]
+
+
+def _cuts(call: Call) -> tuple[Tensor | None, list[tuple[int, int, int]]]:
+    """The order of the rows, longest first, and the segments of time; on a GPU, where looking would wait, none."""
+    if call.lengths is None or not call.x.is_cpu or not call.lengths.numel():
+        return None, []
+    order = call.lengths.argsort(descending=True)
+    return order, segments(call.lengths[order].tolist(), call.x.shape[1])
+
+
+def work(call: Call) -> int:
+    """See `Backend.work`."""
+    _, cuts = _cuts(call)
+    return sum((end - start) * rows for start, end, rows in cuts) * call.directions if cuts else all_steps(call)
 
 
 def _forward(
@@ -175,4 +187,4 @@ def refuses(call: Call) -> str | None:
     return None
 
 
-BACKEND = Backend("torch", run, refuses)
+BACKEND = Backend("torch", run, refuses, work=work)

@@ -61,7 +61,28 @@ def test_the_state_is_a_value() -> None:
         stepper.state = nn.Recurrent("lstm", 3, 5).initial_state(4)
 
 
+def test_a_learned_state_and_layers_of_other_widths() -> None:
+    torch.manual_seed(0)
+    layer = nn.Recurrent(["lstm", "gru"], 4, [5, 7], learned_state=True)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-0.5, 0.5)
+    stepper, x = nn.Stepper(layer, 2), torch.randn(2, 3, 4)
+    with torch.no_grad():
+        y, _ = layer(x)
+    for t in range(3):
+        stepper.x[:] = x[:, t]
+        stepper()
+        assert worst(stepper.y, y[:, t]) <= 1e-6
+
+
 def test_what_it_cannot_is_told() -> None:
+    with pytest.raises(BackendError, match="no place for residual"):
+        nn.Stepper(nn.Recurrent("lstm", 5, 5, num_layers=2, residual=True))
+    with pytest.raises(BackendError, match="masks of recurrent_dropout and zoneout"):
+        nn.Stepper(nn.Recurrent("lstm", 3, 5, zoneout=0.1))
+    with pytest.raises(CallError, match="training mode"):
+        nn.Stepper(nn.Recurrent("lstm", 3, 5, recurrent_dropout=0.1))
     with pytest.raises(BackendError, match="sees the end first"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5, bidirectional=True))
     with pytest.raises(BackendError, match="not for leaky"):

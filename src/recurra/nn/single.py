@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import cells
-from ..errors import CallError
+from .checks import ArgumentError, ShapeError, check_bool, check_dtype, check_size, check_tensor
 
 
 class _Single(torch.nn.Module):
@@ -19,7 +19,8 @@ class _Single(torch.nn.Module):
         self, cell: cells.Cell, input_size: int, hidden_size: int, bias: bool, device: Any, dtype: Any
     ) -> None:
         super().__init__()
-        self.cell, self.input_size, self.hidden_size, self.bias = cell, input_size, hidden_size, bias
+        self.cell, self.input_size = cell, check_size("input_size", input_size)
+        self.hidden_size, self.bias = check_size("hidden_size", hidden_size), check_bool("bias", bias)
         for name, parameter in cell.parameters(input_size, hidden_size, bias).items():
             tensor = torch.empty(parameter.shape, device=device, dtype=dtype)
             self.register_parameter(name, torch.nn.Parameter(tensor))
@@ -39,14 +40,20 @@ class _Single(torch.nn.Module):
 
     def _step(self, x: Tensor, first: Sequence[Tensor] | None) -> tuple[Tensor, ...]:
         """x (B, I) or (I,), the state before -> the state after."""
-        if x.dim() not in (1, 2) or x.shape[-1] != self.input_size:
-            raise CallError(f"input has shape {tuple(x.shape)}; wanted (B, I) or (I,) with I = {self.input_size}")
+        if check_tensor("input", x).dim() not in (1, 2) or x.shape[-1] != self.input_size:
+            raise ShapeError(f"input has shape {tuple(x.shape)}; wanted (B, I) or (I,) with I = {self.input_size}")
+        weight: Tensor = next(self.parameters())
+        check_dtype("input", x, weight)
         wanted = (*x.shape[:-1], self.hidden_size)
         if first is None:
             first = [x.new_zeros(wanted)] * len(self.cell.states)
+        if not isinstance(first, Sequence) or len(first) != len(self.cell.states):
+            names = ", ".join(self.cell.states)
+            raise ArgumentError(f"hx is a {type(first).__name__}; wanted the tuple ({names}) of tensors")
         for name, part in zip(self.cell.states, first, strict=True):
-            if part.shape != wanted:
-                raise CallError(f"hx: {name} has shape {tuple(part.shape)}; wanted {wanted}")
+            if check_tensor(f"hx: {name}", part).shape != wanted:
+                raise ShapeError(f"hx: {name} has shape {tuple(part.shape)}; wanted {wanted}")
+            check_dtype(f"hx: {name}", part, weight)
         params = {name: parameter for name, parameter in self._parameters.items() if parameter is not None}
         return self.cell.step(self.cell.project(x, params), self.cell.state_type(*first), params)
 
@@ -65,6 +72,9 @@ class RNNCell(_Single):
     ) -> None:
         super().__init__(cells.RNN(nonlinearity), input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = nonlinearity
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """(B, I) or (I,), h (B, H) or (H,) -> h."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..errors import CallError
+from ..errors import BackendError, CallError
 from ..ops import Steps
 from .stack import Stack
 from .state import State
@@ -26,17 +26,24 @@ class Stepper:
     def __init__(self, layer: Stack, streams: int = 1) -> None:
         if not isinstance(streams, int) or streams < 1:
             raise CallError(f"streams is {streams!r}; wanted an integer of at least 1")
+        if layer.training and (layer.options.weight_drop or layer.options.recurrent_dropout):
+            raise CallError("the layer is in training mode, where each call drops something else; call its eval() first")
+        for option in ("residual", "layer_norm"):
+            if getattr(layer.options, option):
+                raise BackendError(f"a stepper has no place for {option}, which acts between layers; step the layer itself")
         with torch.no_grad():
             weight = getattr(layer, layer._names[0][0])
             calls = []
             for k in range(layer.num_layers):
-                x = weight.new_zeros(streams, 1, layer.input_size if k == 0 else layer.output_size)
+                x = weight.new_zeros(streams, 1, layer._input_size(k))
                 calls.append(layer._call(k, x, None, ()))
             self._steps = Steps(calls)
+            self._first = [part.detach().clone() for part in layer._learned()]
         self._names = layer._state_names
         self.x: Tensor = self._steps.x
         self.y: Tensor = self._steps.y
         self.step = self._steps.run  # as calling it, without a detour
+        self.reset()
 
     def __call__(self) -> None:
         self.step()
@@ -53,6 +60,6 @@ class Stepper:
             mine.copy_(part)
 
     def reset(self, rows: Tensor | slice | list[int] = slice(None)) -> None:
-        """Zero the state of `rows`: these streams begin anew."""
-        for part in self._steps.state:
-            part[rows] = 0
+        """The streams `rows` begin anew: their state is zero, or the layer's learned one."""
+        for k, part in enumerate(self._steps.state):
+            part[rows] = self._first[k] if self._first else 0

@@ -18,7 +18,8 @@ still live in it; the state is handed on. Nothing is cut where little would be s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,7 +27,8 @@ from torch import _VF, Tensor
 from torch.nn.functional import pad
 
 from ..cells import GRU, LSTM, RNN, Cell
-from .call import Backend, Call, note
+from ..cells.lstmp import LSTMP
+from .call import Backend, Call, all_steps, note
 from .ragged import last_live, live_steps, reversal, reverse_rows, segments
 
 _SHUT = 1e4  # sigmoid(-1e4) is 0 and sigmoid(1e4) is 1 in every dtype, and float16 can hold it
@@ -40,9 +42,7 @@ def run(call: Call) -> list[Tensor]:
     if lengths is None:
         y, state = _kernel(call, x, call.weights)
     else:
-        # On a GPU one call is best, and looking at the lengths would wait for it.
-        order = lengths.argsort(descending=True) if x.is_cpu else None
-        cuts = segments(lengths[order].tolist(), x.shape[0]) if order is not None and lengths.numel() else []
+        order, cuts = _cuts(call)
         if not call.bidirectional:
             y, state = _forward(call, x, lengths, order, cuts)
         elif cuts or call.state or isinstance(call.cell, RNN):
@@ -53,6 +53,20 @@ def run(call: Call) -> list[Tensor]:
         else:
             y, state = _whole(call, x, lengths)
     return [y.transpose(0, 1), *state]
+
+
+def _cuts(call: Call) -> tuple[Tensor | None, list[tuple[int, int, int]]]:
+    """The order of the rows, longest first, and the segments of time; on a GPU, where looking would wait, none."""
+    if call.lengths is None or not call.x.is_cpu or not call.lengths.numel():
+        return None, []
+    order = call.lengths.argsort(descending=True)
+    return order, segments(call.lengths[order].tolist(), call.x.shape[1])
+
+
+def work(call: Call) -> int:
+    """See `Backend.work`."""
+    _, cuts = _cuts(call)
+    return sum((end - start) * rows for start, end, rows in cuts) * call.directions if cuts else all_steps(call)
 
 
 def _forward(
@@ -71,7 +85,7 @@ def _whole(call: Call, x: Tensor, lengths: Tensor) -> tuple[Tensor, list[Tensor]
     if not isinstance(call.cell, LSTM):  # the LSTM's output gate has made them zero already
         y = y.masked_fill(~live, 0)
     # The reverse direction ends on a live step: its last state is right as it is.
-    state[0] = last_live(y[..., : call.hidden_size], lengths, call.state[0] if call.state else None)
+    state[0] = last_live(y[..., : call.sizes[0]], lengths, call.state[0] if call.state else None)
     return y, state
 
 
@@ -83,7 +97,7 @@ def _in_segments(
     x, lengths = x.index_select(1, order), lengths[order]
     live = live_steps(lengths, T)
     x, weights = _marked(call, x, live)
-    state = [part[order] for part in call.state] or [x.new_zeros(B, call.hidden_size) for _ in call.cell.states]
+    state = [part[order] for part in call.state] or [x.new_zeros(B, size) for size in call.sizes]
     ys, end = [], cuts[-1][1]
     # Split, because the gradient of a split is one concatenation; that of a slice is as large as x.
     for piece, (start, stop, rows) in zip(torch.split(x[:end], [b - a for a, b, _ in cuts]), cuts, strict=True):
@@ -93,7 +107,7 @@ def _in_segments(
         state = [torch.cat([new, old[rows:]]) for new, old in zip(last, state, strict=True)]
         ys.append(pad(y, (0, 0, 0, B - rows)))
     if end < T:
-        ys.append(x.new_zeros(T - end, B, call.hidden_size))
+        ys.append(x.new_zeros(T - end, B, call.sizes[0]))
     y, back = torch.cat(ys), order.argsort()
     if not isinstance(call.cell, LSTM):
         y = y.masked_fill(~live, 0)
@@ -127,8 +141,7 @@ def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, l
     """x (T, B, I) -> y (T, B, D*H) and the last state, laid out as `Call.state`."""
     cell, parts = call.cell, len(call.cell.states)
     if not call.state:
-        zeros = x.new_zeros(call.directions, x.shape[1], call.hidden_size)
-        first = [zeros] * parts
+        first = [x.new_zeros(call.directions, x.shape[1], size) for size in call.sizes]
     elif call.bidirectional:
         first = [torch.stack((call.state[p], call.state[p + parts])) for p in range(parts)]
     else:
@@ -136,11 +149,25 @@ def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, l
     # The kernels keep what a backward pass needs only when told to train; whether one can come is known here.
     train = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *first, *weights))
     rest = (list(weights), call.bias, 1, 0.0, train, call.bidirectional, False)
-    if isinstance(cell, LSTM):
+    if isinstance(cell, LSTMP) and x.is_cpu:
+        with _no_onednn():
+            y, *last = _VF.lstm(x, first, *rest)
+    elif isinstance(cell, LSTM):
         y, *last = _VF.lstm(x, first, *rest)
     else:
         y, *last = _kernel_of(cell)(x, first[0], *rest)
     return y, [part[d] for d in range(call.directions) for part in last]
+
+
+@contextmanager
+def _no_onednn() -> Iterator[None]:
+    """oneDNN has no projections: torch would say so in a warning, and then do without it."""
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
 
 
 def _kernel_of(cell: Cell) -> Any:
@@ -151,8 +178,8 @@ def _kernel_of(cell: Cell) -> Any:
 
 def refuses(call: Call) -> str | None:
     """See `Backend.refuses`."""
-    if type(call.cell) not in (RNN, LSTM, GRU):
-        return f"torch has kernels for rnn, lstm and gru, not for {call.cell.name}"
+    if type(call.cell) not in (RNN, LSTM, LSTMP, GRU):
+        return f"torch has kernels for rnn, lstm (projected too) and gru, not for {call.cell.name}"
     if call.x.shape[1] == 0:
         return "torch's kernels want at least one step, and T is 0"
     if not call.x.is_floating_point():
@@ -160,4 +187,4 @@ def refuses(call: Call) -> str | None:
     return None
 
 
-BACKEND = Backend("torch", run, refuses)
+BACKEND = Backend("torch", run, refuses, work=work)

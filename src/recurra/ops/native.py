@@ -20,7 +20,7 @@ from torch import Tensor
 from ..cells import GRU, LSTM, RNN
 from ..errors import BackendError
 from . import reference
-from .call import Backend, Call, note
+from .call import Backend, Call, all_steps, note
 
 TARGET = "RECURRA_NATIVE"  # an instruction set by name instead of the widest, or "off"
 
@@ -263,7 +263,7 @@ class Steps:
 
     def __init__(self, calls: list[Call]) -> None:
         for call in calls:
-            why = "the reverse direction sees the end first" if call.bidirectional else refuses(call)
+            why = "the reverse direction sees the end first" if call.bidirectional else BACKEND.refuses(call)
             if why:
                 raise BackendError(f"back end 'native' cannot step this layer: {why}")
         module, target = _module()
@@ -329,4 +329,9 @@ def slow(call: Call) -> str | None:
     return None
 
 
-BACKEND = Backend("native", run, refuses, slow)
+def work(call: Call) -> int:
+    """See `Backend.work`: live steps alone."""
+    return all_steps(call) if call.lengths is None else int(call.lengths.sum()) * call.directions
+
+
+BACKEND = Backend("native", run, refuses, slow, work=work)

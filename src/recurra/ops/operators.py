@@ -1,4 +1,4 @@
-"""`recurra::rnn`, `recurra::lstm`, `recurra::gru`: a cell over time as one operator of torch.library.
+"""`recurra::rnn`, `recurra::lstm`, `recurra::lstmp`, `recurra::gru`: a cell over time as one operator of torch.library.
 
 In eager mode the operator only runs the back end that was chosen, and autograd records what that back end does: nothing
 is computed twice. Under tracing (torch.export, torch.compile) it must stay one node, whatever T is; there the backward
@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from ..cells import GRU, LSTM, RNN, Cell
+from ..cells.lstmp import LSTMP
 from .call import Call
 from .choose import choose
 from .lengths import check_lengths, traced
 
 _ARGUMENTS = (
     "Tensor x, Tensor? lengths, Tensor[] state, Tensor[] weights, "
-    "int hidden_size, bool bias, bool bidirectional, str options, str backend"
+    "int hidden_size, bool bias, bool bidirectional, Tensor[] masks, str options, str backend"
 )
 _library: Any = torch.library.Library("recurra", "DEF")  # type: ignore[no-untyped-call]
 
@@ -59,9 +60,10 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
         hidden_size: int,
         bias: bool,
         bidirectional: bool,
+        masks: Sequence[Tensor],
         options: str,
     ) -> Call:
-        return Call(cell_with(options), x, lengths, state, weights, hidden_size, bias, bidirectional)
+        return Call(cell_with(options), x, lengths, state, weights, hidden_size, bias, bidirectional, masks)
 
     def eager(*args: Any) -> list[Tensor]:
         call = call_of(*args[:-1])
@@ -72,15 +74,22 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
     def fake(*args: Any) -> list[Tensor]:
         call = call_of(*args[:-1])
         B, T, _ = call.x.shape
-        sizes = list(call.cell.state_sizes(call.hidden_size).values())
-        y = call.x.new_empty((T, B, call.directions * sizes[0])).transpose(0, 1)
-        return [y, *(call.x.new_empty((B, size)) for size in sizes * call.directions)]
+        y = call.x.new_empty((T, B, call.directions * call.sizes[0])).transpose(0, 1)
+        return [y, *(call.x.new_empty((B, size)) for size in call.sizes * call.directions)]
 
     def forward(*args: Any) -> list[Tensor]:
-        x, lengths, state, weights, *rest = args
+        x, lengths, state, weights, *numbers, masks, options, backend = args
         if traced(x):
             outputs: tuple[Tensor, ...] = _Traced.apply(  # type: ignore[no-untyped-call]
-                operator, backward_operator, lengths, len(state), rest, x, *state, *weights
+                operator,
+                backward_operator,
+                lengths,
+                masks,
+                len(state),
+                (numbers, options, backend),
+                x,
+                *state,
+                *weights,
             )
             return list(outputs)
         return eager(*args)
@@ -130,22 +139,26 @@ class _Traced(torch.autograd.Function):
         operator: Callable[..., list[Tensor]],
         backward_operator: Callable[..., list[Tensor]],
         lengths: Tensor | None,
+        masks: Sequence[Tensor],
         parts: int,
-        rest: list[Any],
+        rest: tuple[list[Any], str, str],
         x: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(x, lengths, *tensors)
-        ctx.backward_operator, ctx.parts, ctx.rest = backward_operator, parts, rest
+        ctx.save_for_backward(x, lengths, *masks, *tensors)
+        ctx.backward_operator, ctx.masks, ctx.parts, ctx.rest = backward_operator, len(masks), parts, rest
+        numbers, *names = rest
         with torch._C._AutoDispatchBelowAutograd():
-            return tuple(operator(x, lengths, list(tensors[:parts]), list(tensors[parts:]), *rest))
+            return tuple(operator(x, lengths, tensors[:parts], tensors[parts:], *numbers, masks, *names))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         x, lengths, *tensors = ctx.saved_tensors
+        masks, tensors = tensors[: ctx.masks], tensors[ctx.masks :]
         state, weights = tensors[: ctx.parts], tensors[ctx.parts :]
-        found = ctx.backward_operator(list(grads), x, lengths, state, weights, *ctx.rest)
-        return (None, None, None, None, None, *found)
+        numbers, *names = ctx.rest
+        found = ctx.backward_operator(list(grads), x, lengths, state, weights, *numbers, masks, *names)
+        return (None, None, None, None, None, None, *found)
 
 
-_operators: dict[type[Cell], Callable[..., list[Tensor]]] = {cls: _make(cls) for cls in (RNN, LSTM, GRU)}
+_operators: dict[type[Cell], Callable[..., list[Tensor]]] = {cls: _make(cls) for cls in (RNN, LSTM, LSTMP, GRU)}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 _STEPS = 8  # shorter segments cost more in calls than they save
+_LONG = 64  # with so many steps to come a cut pays, however few rows are left
 
 
 def live_steps(lengths: Tensor, T: int) -> Tensor:
@@ -24,13 +25,13 @@ def last_live(y: Tensor, lengths: Tensor, first: Tensor | None) -> Tensor:
 def segments(lengths: list[int], T: int) -> list[tuple[int, int, int]]:
     """Cuts of the time axis, so that rows which have ended need not be computed: (first step, end, rows alive).
 
-    `lengths` falls. A cut pays when an eighth of the rows has ended and the segment has some steps; an empty list says
-    that less than a tenth of the work would be saved.
+    `lengths` falls. A cut pays when an eighth of all rows has ended and the segment has some steps; when many are to
+    come, an eighth of those left will do. An empty list says that less than a tenth of the work would be saved.
     """
     B, cuts, start, rows = len(lengths), [], 0, sum(length > 0 for length in lengths)
     for ended in range(rows - 1, -1, -1):  # from the shortest row to the longest
         end = lengths[ended]
-        if end - start >= _STEPS and (rows - ended) * 8 >= B:
+        if end - start >= _STEPS and (rows - ended) * 8 >= (rows if lengths[0] - end >= _LONG else B):
             cuts.append((start, end, rows))
             start, rows = end, sum(length > end for length in lengths[:ended])
     if start < lengths[0]:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..cells import Cell
+from ..errors import CallError
 from .call import Backend, Call, note
 from .ragged import live_steps
 
@@ -32,20 +34,56 @@ def _one_direction(call: Call, x: Tensor, live: Tensor | None, reverse: bool) ->
     """x (T, B, I) -> y (T, B, H) and the last state. In reverse the dead steps come first and change nothing."""
     cell, (T, B, I) = call.cell, x.shape
     params = dict(zip(cell.parameters(I, call.hidden_size, call.bias), call.weights, strict=True))
-    sizes = cell.state_sizes(call.hidden_size)
     projected = cell.project(x, params)
-    state = cell.state_type(*(call.state or [x.new_zeros(B, size) for size in sizes.values()]))
+    state = cell.state_type(*(call.state or [x.new_zeros(B, size) for size in call.sizes]))
+    reads, *keeps = call.masks or [x.new_empty(0)]
+    shares = [keep.expand(T, *part.shape) if keep.numel() else None for keep, part in zip(keeps, state, strict=False)]
+    step = masked(cell, reads).step if reads.numel() else cell.step
     ys = []
     for t in reversed(range(T)) if reverse else range(T):
-        after: Any = cell.state_type(*cell.step(projected[t], state, params))
+        after: Any = cell.state_type(*step(projected[t], state, params))
+        if shares:
+            after = cell.state_type(*(_zoned(*parts, t) for parts in zip(after, state, shares, strict=True)))
         if live is not None:
             after = cell.state_type(*(torch.where(live[t], new, old) for new, old in zip(after, state, strict=True)))
         state = after
         ys.append(state[0] if live is None else torch.where(live[t], state[0], 0))
     if not ys:
-        return x.new_zeros(0, B, sizes[cell.states[0]]), [part.clone() for part in state]
+        return x.new_zeros(0, B, call.sizes[0]), [part.clone() for part in state]
     # A length of 0 hands the first state through `where`, which copies: the last state never is the first one's memory.
     return torch.stack(ys[::-1] if reverse else ys), list(state)
 
 
-BACKEND = Backend("reference", run, lambda call: None)
+def _zoned(new: Tensor, old: Tensor, keep: Tensor | None, t: int) -> Tensor:
+    """A part of the state after step t, of which the share `keep[t]` stays what it was."""
+    return new if keep is None else keep[t] * old + (1 - keep[t]) * new
+
+
+def masked(cell: Cell, mask: Tensor) -> Cell:
+    """`cell` with its output h times `mask` wherever its gates read h, and only there: what carries h on stays whole.
+
+    Every step begins with `gates_of`, so nothing need be known of the cell. Raises CallError where that is not so.
+    """
+    kind: Any = type(cell)
+
+    class Masked(kind):  # type: ignore[misc]
+        name = cell.name
+
+        def gates_of(self, projected: Tensor, state: Any, params: Any) -> Any:
+            asked.append(True)
+            return super().gates_of(projected, state._replace(**{cell.states[0]: state[0] * mask}), params)
+
+        def step(self, *args: Any) -> Any:
+            asked.clear()
+            after = super().step(*args)
+            if not asked:
+                raise CallError(f"recurrent_dropout came with the cell {cell}, whose step does not begin with gates_of; "
+                                "wanted a cell whose gates read h there")  # fmt: skip
+            return after
+
+    asked: list[bool] = []
+    made: Cell = Masked(**vars(cell))
+    return made
+
+
+BACKEND = Backend("reference", run, lambda call: None, masks=True)

@@ -1,6 +1,6 @@
 """torch.nn and our drop-ins on random configurations: values, states, every gradient, and the same refusals.
 
-300 of them in the suite; RECURRA_PARITY=5000 says how many, as does `python tests/test_parity_torch.py 5000`.
+300 of them in the suite; RECURRA_PARITY=5000 says how many, as does `python tests/test_parity_torch.py 5000 [FIRST]`.
 """
 
 from __future__ import annotations
@@ -159,13 +159,16 @@ def check(seed: int) -> bool:
     (one, other) = (layer.state_dict() for layer in layers)
     assert list(one) == list(other), where
     assert all(torch.equal(a, other[name]) for name, a in one.items()), f"the same first weights: {where}"
-    theirs, ours = (answer(case, layer, c.dtype) for layer in layers)
+    if "sorted" in c.layout and c.fault.startswith("state"):
+        # torch leaves the state beside a PackedSequence unchecked, and its kernels may read past the end of it.
+        theirs: dict[str, Tensor] | Exception = RuntimeError("not asked")
+    else:
+        theirs = answer(case, layers[0], c.dtype)
+    ours = answer(case, layers[1], c.dtype)
     if isinstance(theirs, Exception) or isinstance(ours, Exception):
+        assert isinstance(theirs, Exception), f"ours raises {ours!r}: {where}"
         assert isinstance(ours, CallError), f"theirs raises {theirs!r}, ours gives {ours!r}: {where}"
-        # torch leaves the state beside a PackedSequence unchecked: it may run on a part of it, or stumble somewhere.
-        if not ("sorted" in c.layout and c.fault.startswith("state")):
-            assert isinstance(theirs, Exception), f"ours raises {ours!r}: {where}"
-            assert isinstance(ours, type(theirs)), f"an except clause for {theirs!r} misses {ours!r}: {where}"
+        assert isinstance(ours, type(theirs)), f"an except clause for {theirs!r} misses {ours!r}: {where}"
         assert "\n" not in str(ours)
         assert "wanted" in str(ours) or "convert" in str(ours), ours
         return True
@@ -212,9 +215,9 @@ if __name__ == "__main__":
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", message="LSTM with projections")
     torch.set_num_threads(1)
-    total = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
+    total, first = ([int(word) for word in sys.argv[1:]] + [COUNT, 0][len(sys.argv) - 1 :])[:2]
     failures, refused = [], 0
-    for seed in range(total):
+    for seed in range(first, first + total):
         try:
             refused += check(seed)
         except AssertionError as error:

@@ -36,13 +36,13 @@ def _one_direction(call: Call, x: Tensor, live: Tensor | None, reverse: bool) ->
     params = dict(zip(cell.parameters(I, call.hidden_size, call.bias), call.weights, strict=True))
     projected = cell.project(x, params)
     state = cell.state_type(*(call.state or [x.new_zeros(B, size) for size in call.sizes]))
-    reads, *keeps = call.masks or [x.new_empty(0)]
-    shares = [keep.expand(T, *part.shape) if keep.numel() else None for keep, part in zip(keeps, state, strict=False)]
+    reads, *keeps = call.masks or [x.new_empty(0)] * (1 + len(state))
+    shares = [keep.expand(T, *part.shape) if keep.numel() else None for keep, part in zip(keeps, state, strict=True)]
     step = masked(cell, reads).step if reads.numel() else cell.step
     ys = []
     for t in reversed(range(T)) if reverse else range(T):
         after: Any = cell.state_type(*step(projected[t], state, params))
-        if shares:
+        if call.masks:
             after = cell.state_type(*(_zoned(*parts, t) for parts in zip(after, state, shares, strict=True)))
         if live is not None:
             after = cell.state_type(*(torch.where(live[t], new, old) for new, old in zip(after, state, strict=True)))

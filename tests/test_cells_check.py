@@ -73,12 +73,8 @@ def with_project(change: Callable[[Tensor], Tensor]) -> cells.Cell:
 
 
 def with_gates(gates_of: Callable[..., Any]) -> cells.Cell:
-    """`Gated` whose gates_of gives something else, while its step goes on as before."""
-
-    def step(self: Any, projected: Tensor, state: Any, params: cells.Params) -> Any:
-        return cells.Hidden(state.h + self.gates_of(projected, state, params).popitem()[1][:, :1])
-
-    return type("Gated", (Gated,), {"gates_of": gates_of, "step": step})()
+    """`Gated` whose gates_of gives something else, and whose step does without it."""
+    return type("Gated", (Gated,), {"gates_of": gates_of, "step": Leaky.step})()
 
 
 class Twice(torch.autograd.Function):
@@ -128,6 +124,10 @@ class Renamed(Gated):
     gates = ("u",)
 
 
+class Secret(Gated):
+    gates = ()
+
+
 class Drifted(Gated):
     """Its gates are told by one equation and its step follows another."""
 
@@ -164,6 +164,7 @@ BAD: list[tuple[Any, str]] = [
     (Doubling(), "saved = loaded is broken: made again from its options {'leak': 0.15} it is Doubling(leak=0.075)"),
     # parameters
     (with_parameters(lambda p: list(p.values())), "parameters gave a list; wanted a dict from name to Parameter"),
+    (with_parameters(lambda p: {}), "parameters gave none; wanted at least one"),
     (with_parameters(lambda p: p | {"a.b": p["W"]}), "parameters has the name 'a.b'; wanted one that is a Python name"),
     (with_parameters(lambda p: p | {"W": p["W"].shape}), "parameters has a tuple at W; wanted a dict from name to Param"),
     (with_parameters(lambda p: p | {"W": p["W"]._replace(shape=4)}), "the shape of W is 4; wanted a tuple of integers"),
@@ -172,6 +173,7 @@ BAD: list[tuple[Any, str]] = [
     (with_parameters(lambda p: p | {f"v{counted()}": p["W"]}), "gave other names or shapes when it was called again"),
     # project
     (with_project(lambda v: v - v.mean(0)), "project of one time step is not that step of project of all"),
+    (with_project(lambda v: (v, v)), "project gave a tuple; wanted one tensor"),
     (with_project(lambda v: v.flatten(0, -2)), "project of x (3, 4, 3) gave (12, 4); wanted (3, 4), and then any"),
     (with_project(lambda v: v[..., :3]), "step on projected (4, 3) failed with RuntimeError: The size of tensor"),
     # step
@@ -185,12 +187,15 @@ BAD: list[tuple[Any, str]] = [
     (with_step(lambda after, _, params: (after, params["W"].zero_())[0]), "step changed W in place"),
     (Sized(), "state_sizes names hidden; wanted h, in this order"),
     # gates
-    (Renamed(), "gates_of gave the gates n; wanted a dict of u, in this order"),
+    (Renamed(), "gates_of gave the gates n; wanted a dict of u"),
+    (Secret(), "gates_of gave the gates n; wanted a dict of no gate"),
+    (with_gates(lambda *_: [1]), "gates_of gave a list; wanted a dict of n"),
     (Drifted(), "other gates from gates_of change nothing in step; begin step with self.gates_of"),
     (with_gates(lambda self, projected, *_: {"n": projected[:, :2]}), "gates_of gave n as (4, 2); wanted (B, H) = (4, 4)"),
     # laws and gradients
     (with_step(lambda after, *_: H(after.h + after.h.mean(0))), "the law 'padded = alone' is broken: y is off by"),
-    (with_step(lambda after, *_: H(after.h * 1e200)), "is not finite on inputs of size one"),
+    (with_step(lambda after, *_: H(after.h * 1e37)), "is not finite over 5 steps, on inputs of size one"),
+    (with_step(lambda after, *_: H(after.h / 0)), "step gave h that is not finite, on inputs of size one"),
     (with_step(lambda after, *_: H(torch.tensor(after.h.tolist(), dtype=after.h.dtype))), "gradcheck: no gradient comes back"),
     (with_step(lambda after, before, _: H(after.h.detach() + before.h)), "gradcheck: the gradient by x is not that of"),
     (with_step(lambda after, *_: H(Twice.apply(after.h, True))), "gradcheck: the gradient by x is not that of the values"),

@@ -47,7 +47,7 @@ def check_cell(cell: cells.Cell | type[cells.Cell] | str, *, input_size: int = 3
     """
     cell = cells.get(cell)
     I, H = input_size, hidden_size
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
         options = _check_options(cell)
         for bias in (True, False):
@@ -115,6 +115,8 @@ def _check_step(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> 
     with _telling(cell, f"project of x {(T, B, I)}"):
         projected = cell.project(x, params)
         alone = cell.project(x[1], params)
+    if not isinstance(projected, Tensor):
+        raise CallError(f"{cell}: project gave a {type(projected).__name__}; wanted one tensor")
     if projected.shape[:2] != (T, B):
         raise CallError(f"{cell}: project of x {(T, B, I)} gave {tuple(projected.shape)}; wanted {T, B}, and then any")
     if projected.shape[1:] != alone.shape or _far(projected[1], alone) > 64 * torch.finfo(dtype).eps * _size(alone):
@@ -130,6 +132,8 @@ def _check_step(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> 
     for name, part, other in zip(cell.states, after, again, strict=True):
         if part.dtype != dtype:
             raise CallError(f"{cell}: step gave {name} in {part.dtype} from {dtype}; wanted the dtype that came in")
+        if not part.isfinite().all():
+            raise CallError(f"{cell}: step gave {name} that is not finite, on inputs of size one")
         if not torch.equal(part, other):
             raise CallError(f"{cell}: step gave another {name} when it was called again; wanted a pure function")
 
@@ -142,7 +146,7 @@ def _check_gates(cell: cells.Cell, options: dict[str, Any], params: dict[str, Te
         gates = cell.gates_of(projected, state, params)
     if not isinstance(gates, dict) or tuple(gates) != cell.gates:
         came = f"the gates {', '.join(gates)}" if isinstance(gates, dict) else f"a {type(gates).__name__}"
-        raise CallError(f"{cell}: gates_of gave {came}; wanted a dict of {', '.join(cell.gates)}, in this order")
+        raise CallError(f"{cell}: gates_of gave {came}; wanted a dict of {', '.join(cell.gates) or 'no gate'}")
     for name, gate in gates.items():
         if gate.shape != (B, H):
             raise CallError(f"{cell}: gates_of gave {name} as {tuple(gate.shape)}; wanted (B, H) = {B, H}")
@@ -171,14 +175,14 @@ def _check_laws(cell: cells.Cell, I: int, H: int) -> None:
     for bidirectional, laws in ((True, _LAWS), (False, {"chunks = whole": _chunks})):
         layer = _layer(cell, I, H, num_layers=2, bidirectional=bidirectional)
         first = layer.initial_state(len(_LENGTHS)).map(lambda part: torch.rand_like(part) - 0.5)
-        other = nn.Recurrent(cell, I, H, num_layers=2, bidirectional=bidirectional)
+        other = nn.Recurrent(cell, I, H, num_layers=2, bidirectional=bidirectional, dtype=torch.float32)
         other.load_state_dict(layer.state_dict())
         given, single = (layer, x, first), (other, x.float(), first.to(torch.float32))
         with _telling(cell, "running it over time"):
             whole = _outcome(_whole, *given, lengths)
         for name, tensor in whole.items():
             if not tensor.isfinite().all():
-                raise CallError(f"{cell}: {name} is not finite on inputs of size one")
+                raise CallError(f"{cell}: {name} is not finite over {max(_LENGTHS)} steps, on inputs of size one")
         ways = {}
         for law, run in laws.items():
             with _telling(cell, f"the law {law!r}"):

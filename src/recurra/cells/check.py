@@ -31,6 +31,8 @@ def check_parameters(cell: Cell, parameters: Any) -> None:
     wanted = "wanted a dict from name to Parameter(shape, init)"
     if not isinstance(parameters, Mapping):
         raise CallError(f"{cell}: parameters gave {_short(parameters)}; {wanted}")
+    if not parameters:
+        raise CallError(f"{cell}: parameters gave none; wanted at least one")
     for name, parameter in parameters.items():
         if not isinstance(name, str) or not name.isidentifier():
             raise CallError(f"{cell}: parameters has the name {name!r}; wanted one that is a Python name, as weight_ih")

@@ -17,7 +17,7 @@ def params_of(cell: cells.Cell, I: int, H: int, bias: bool = True) -> dict[str, 
     torch.manual_seed(0)
     params = {}
     for name, parameter in cell.parameters(I, H, bias).items():
-        params[name] = torch.empty(parameter.shape, dtype=torch.float64)
+        params[name] = torch.full(parameter.shape, torch.nan, dtype=torch.float64)
         parameter.init(params[name])
     return params
 
@@ -27,7 +27,10 @@ def params_of(cell: cells.Cell, I: int, H: int, bias: bool = True) -> dict[str, 
 def test_contract(cell: cells.Cell, bias: bool) -> None:
     B, T, I, H = 3, 4, 5, 7
     params = params_of(cell, I, H, bias)
-    assert all(p.abs().max() <= 1 / math.sqrt(H) and p.abs().max() > 0 for p in params.values())
+    # Drawn at initialisation scale; what a norm multiplies by and adds starts at 1 and 0.
+    drawn = {name: p for name, p in params.items() if not p.eq(1).all() and not p.eq(0).all()}
+    assert all(p.abs().max() <= 1 / math.sqrt(H) and p.unique().numel() == p.numel() for p in drawn.values())
+    assert len(drawn) == len(params) or "norm" in type(cell).__name__.lower()
     sizes = cell.state_sizes(H)
     assert tuple(sizes) == cell.states == cell.state_type._fields
     state = cell.state_type(*(torch.rand(B, size, dtype=torch.float64) for size in sizes.values()))
@@ -56,6 +59,15 @@ def test_a_cell_is_a_value(cell: cells.Cell) -> None:
 def test_a_built_in_cell_names_its_source_and_gates(cell: cells.Cell) -> None:
     assert cell.gates
     assert any(year in cell.source for year in map(str, range(1980, 2030)))
+
+
+class Half(cells.Cell):
+    def project(self, x: torch.Tensor, params: cells.Params) -> torch.Tensor:
+        return x
+
+
+class Unsaid(Leaky):
+    gates = ("u",)
 
 
 def one(value: float) -> torch.Tensor:
@@ -106,9 +118,13 @@ def test_get_by_name_class_and_instance() -> None:
     ("call", "says"),
     [
         (lambda: cells.get("lstn"), "there is no cell 'lstn'; did you mean 'lstm'"),
+        (lambda: cells.get("gru_bofore"), "did you mean 'gru_before'"),
         (lambda: cells.get(3), "wanted a name"),  # type: ignore[arg-type]
         (lambda: cells.get("rnn", nonlinarity="relu"), "did you mean 'nonlinearity'"),
+        (lambda: cells.get("rnn", gates=("n",)), "cell 'rnn' has no option 'gates'"),
         (lambda: cells.get(cells.LSTM(), leak=1), "is the instance"),
+        (lambda: cells.get(Half), "cell Half does not define parameters, step"),
+        (lambda: cells.get(Unsaid()), "cell Unsaid names the gates u and does not define gates_of"),
         (lambda: cells.RNN("sigmoid"), "wanted 'tanh' or 'relu'"),
     ],
 )
@@ -132,10 +148,7 @@ def test_register(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_gates_without_values_are_told() -> None:
-    class Named(Leaky):
-        gates = ("u",)
-
-    cell = Named()
+    cell = Unsaid()
     params = params_of(cell, 2, 3)
     with pytest.raises(NotImplementedError, match="gates_of"):
         cell.gates_of(torch.zeros(1, 3), cells.Hidden(torch.zeros(1, 3)), params)

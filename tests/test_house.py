@@ -21,6 +21,7 @@ BELOW = {
     "bptt": set(),
     "ops": {"cells"},
     "nn": {"cells", "ops"},
+    "testing": {"cells", "ops", "nn"},
     "data": set(),
     "tasks": {"cells", "ops", "nn", "data"},
     "training": {"cells", "ops", "nn", "data", "tasks"},

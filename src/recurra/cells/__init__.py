@@ -7,23 +7,42 @@ does not.
 from __future__ import annotations
 
 import inspect
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from ..errors import CallError, near
 from .base import Cell, Hidden, Parameter, Params, gated_parameters, uniform
+from .check import check_class, check_parameters, check_step
+from .coupled_lstm import CoupledLSTM
 from .gru import GRU
+from .gru_before import GRUBefore
+from .gru_textbook import GRUTextbook
+from .ln_gru import LayerNormGRU
+from .ln_lstm import LayerNormLSTM
 from .lstm import LSTM, LSTMState
+from .mgu import MGU
+from .peephole_lstm import PeepholeLSTM
 from .rnn import RNN
 
 __all__ = [
     "GRU",
     "LSTM",
+    "MGU",
     "RNN",
     "Cell",
+    "CoupledLSTM",
+    "GRUBefore",
+    "GRUTextbook",
     "Hidden",
     "LSTMState",
+    "LayerNormGRU",
+    "LayerNormLSTM",
     "Parameter",
     "Params",
+    "PeepholeLSTM",
+    "check_class",
+    "check_parameters",
+    "check_step",
     "gated_parameters",
     "get",
     "names",
@@ -52,6 +71,7 @@ def get(spec: str | Cell | type[Cell], **options: Any) -> Cell:
     if isinstance(spec, Cell):
         if options:
             raise CallError(f"cell is the instance {spec!r}; its options are set where it is made, not here: {options}")
+        check_class(type(spec))
         return spec
     if isinstance(spec, str):
         if spec not in _registry:
@@ -59,12 +79,13 @@ def get(spec: str | Cell | type[Cell], **options: Any) -> Cell:
         spec = _registry[spec]
     if not (inspect.isclass(spec) and issubclass(spec, Cell)):
         raise CallError(f"cell is {spec!r}; wanted a name ({', '.join(_registry)}), a Cell class or an instance of one")
-    known = tuple(spec.__dataclass_fields__)
+    check_class(spec)
+    known = tuple(field.name for field in fields(spec) if field.init)
     for option in options:
         if option not in known:
             raise CallError(f"cell {spec.name!r} has no option {option!r}; {near(option, known)}")
     return spec(**options)
 
 
-for _cls in (RNN, LSTM, GRU):
+for _cls in (RNN, LSTM, GRU, PeepholeLSTM, CoupledLSTM, LayerNormLSTM, GRUBefore, GRUTextbook, LayerNormGRU, MGU):
     register(_cls)

@@ -22,6 +22,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
+from ..errors import CallError
+
 Params = Mapping[str, Tensor]
 
 
@@ -65,6 +67,8 @@ class Cell(ABC):
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = cls.__name__.lower()
+        if not hasattr(cls.state_type, "_fields"):
+            raise CallError(f"cell {cls.__name__}: state_type is {cls.state_type!r}; wanted a NamedTuple class")
         cls.states = cls.state_type._fields
 
     @abstractmethod

@@ -1,0 +1,34 @@
+"""Gated recurrent unit as many textbooks print it: the update gate lets the new in. Chung et al. 2014, arXiv:1412.3555.
+
+    r  = sigmoid(Wr x + br + Ur h + cr)      reset gate: 0 hides the past from the proposal
+    z  = sigmoid(Wz x + bz + Uz h + cz)      update gate: 1 takes the PROPOSAL, 0 keeps the old state
+    n  = tanh(Wn x + bn + Un (r * h) + cn)   proposal, reset before the matmul
+    h' = (1 - z) * h + z * n
+
+W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); gate order r, z, n. The gates are those
+of `gru_before`; `convert.turn_update_gate` turns the parameters of one into those of the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from .base import Hidden, Params
+from .gru_before import GRUBefore
+
+
+@dataclass(frozen=True)
+class GRUTextbook(GRUBefore):
+    """Gated recurrent unit, reset before the matmul, whose update gate lets the new in."""
+
+    name: ClassVar[str] = "gru_textbook"
+    source: ClassVar[str] = (
+        "Chung, Gulcehre, Cho and Bengio 2014, Empirical evaluation of gated recurrent neural networks "
+        "on sequence modeling, arXiv:1412.3555"
+    )
+
+    def step(self, projected: Tensor, state: Hidden, params: Params) -> Hidden:
+        _, z, n = self.gates_of(projected, state, params).values()
+        return Hidden((1 - z) * state.h + z * n)

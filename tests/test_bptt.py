@@ -415,6 +415,7 @@ def test_wrong_calls() -> None:
         (r"\(0, 2\); wanted 1 <= k1 <= k2", lambda: bptt.backward(cell, p, ran, truncate=(0, 2))),
         ("nonlinearity is 'sin'; wanted 'tanh' or 'relu'", lambda: bptt.RNN("sin")),
         ("classes 0 to 3; wanted 0 to 2", lambda: bptt.cross_entropy(np.zeros((2, 3)), np.array([0, 3]))),
+        ("classes -1 to 1; wanted 0 to 2", lambda: bptt.cross_entropy(np.zeros((2, 3)), np.array([1, -1]))),
         ("wanted a class for every row of z", lambda: bptt.cross_entropy(np.zeros((2, 3)), np.array([0]))),
         ("wanted equal shapes", lambda: bptt.squared_error(np.zeros((2, 3)), np.zeros((2, 1)))),
         ("limit is 0; wanted a number above 0", lambda: bptt.clip_value([x], 0)),

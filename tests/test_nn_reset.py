@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,24 @@ STARTS = [(0, 3), (0, 7), (1, 0), (2, 0), (2, 1), (2, 8), (3, 5), (4, 2), (5, 0)
 LENGTHS = [9, 9, 8, 5, 0, 1]  # the starts (2, 8), (3, 5), (4, 2) and (5, 0)'s row of one step test the ends
 
 
+def whole(layer: nn.Recurrent, x: Tensor, first: nn.State | None) -> tuple[Tensor, nn.State, Tensor]:
+    y, last = layer(x, first, lengths=LENGTHS, reset=STARTS)
+    loss = y.cos().sum() - (y.shape[1] * 6 - sum(LENGTHS)) * y.shape[2]  # cos(0) is 1 in the padding
+    return y, last, loss + torch.stack([part.sin().sum() for part in last.tensors().values()]).sum()
+
+
+def rounding(layer: nn.Recurrent, x: Tensor, first: nn.State | None) -> float:
+    """What rounding does to this layer, seen in its gradients in float32: a norm over a state near zero magnifies it."""
+    grads = []
+    for dtype in (torch.float64, torch.float32):
+        other, a = copy.deepcopy(layer).to(dtype), x.detach().to(dtype).requires_grad_()
+        b = None if first is None else first.map(lambda part: part.detach().to(dtype).requires_grad_())
+        inputs = [a, *other.parameters(), *(b.tensors().values() if b is not None else ())]
+        grads.append(torch.autograd.grad(whole(other, a, b)[2], inputs))
+    off = max(worst(low.double(), high) / max(1.0, high.abs().max().item()) for high, low in zip(*grads, strict=True))
+    return off * torch.finfo(torch.float64).eps / torch.finfo(torch.float32).eps
+
+
 @every_cell
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("given", [False, True])
@@ -27,9 +46,8 @@ def test_a_reset_row_is_its_pieces_alone(cell: cells.Cell, bidirectional: bool, 
     first = random_state(layer, 6).map(lambda part: part.requires_grad_()) if given else None
     x = some(6, 9, 3).requires_grad_()
     inputs = [x, *layer.parameters(), *(first.tensors().values() if first is not None else ())]
-    y, last = layer(x, first, lengths=LENGTHS, reset=STARTS)
-    loss = y.cos().sum() - (y.shape[1] * 6 - sum(LENGTHS)) * y.shape[2]  # cos(0) is 1 in the padding
-    loss = loss + sum(part.sin().sum() for part in last.tensors().values())
+    y, last, loss = whole(layer, x, first)
+    allowed = FEW + 8 * rounding(layer, x, first)
     total = torch.zeros((), dtype=torch.float64)
     zero = layer.initial_state(1)
     for row, length in enumerate(LENGTHS):
@@ -44,17 +62,17 @@ def test_a_reset_row_is_its_pieces_alone(cell: cells.Cell, bidirectional: bool, 
                 if first is not None and n == (len(spans) - 1 if reverse else 0) and not anew:
                     begin[name] = first[name][row : row + 1]
             piece, end = layer(x[row : row + 1, start:stop], nn.State(begin))
-            assert worst(y[row : row + 1, start:stop], piece) <= FEW
+            assert worst(y[row : row + 1, start:stop], piece) <= allowed
             total = total + piece.cos().sum()
             for name, part in end.tensors().items():
                 if n == (0 if name.endswith("_reverse") else len(spans) - 1):
                     ends[name] = part
         for name, part in ends.items():
-            assert worst(last[name][row : row + 1], part) <= FEW, (row, name)
+            assert worst(last[name][row : row + 1], part) <= allowed, (row, name)
             total = total + part.sin().sum()
         assert y[row, length:].eq(0).all()
     ours, theirs = torch.autograd.grad(loss, inputs), torch.autograd.grad(total, inputs)
-    assert all(worst(a, b) <= FEW * max(1.0, b.abs().max().item()) for a, b in zip(ours, theirs, strict=True))
+    assert all(worst(a, b) <= allowed * max(1.0, b.abs().max().item()) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_reset_as_booleans_and_in_every_layout() -> None:

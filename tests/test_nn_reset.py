@@ -30,7 +30,7 @@ def rounding(layer: nn.Recurrent, x: Tensor, first: nn.State | None) -> float:
     grads = []
     for dtype in (torch.float64, torch.float32):
         other, a = copy.deepcopy(layer).to(dtype), x.detach().to(dtype).requires_grad_()
-        b = None if first is None else first.map(lambda part: part.detach().to(dtype).requires_grad_())
+        b = None if first is None else first.detach().to(dtype).map(Tensor.requires_grad_)
         inputs = [a, *other.parameters(), *(b.tensors().values() if b is not None else ())]
         grads.append(torch.autograd.grad(whole(other, a, b)[2], inputs))
     off = max(worst(low.double(), high) / max(1.0, high.abs().max().item()) for high, low in zip(*grads, strict=True))

@@ -22,13 +22,14 @@ BELOW = {
     "ops": {"cells"},
     "nn": {"cells", "ops"},
     "testing": {"cells", "ops", "nn"},
+    "selfcheck": {"cells", "ops", "nn", "testing"},
     "data": set(),
     "tasks": {"cells", "ops", "nn", "data"},
     "training": {"cells", "ops", "nn", "data", "tasks"},
     "run": {"cells", "ops", "nn", "data", "tasks", "training", "streaming"},
     "streaming": {"cells", "ops", "nn", "data", "tasks"},
     "plugins": {"cells", "tasks"},
-    "cli": {"cells", "ops", "nn", "data", "tasks", "training", "run", "streaming", "plugins"},
+    "cli": {"cells", "ops", "nn", "data", "tasks", "training", "run", "streaming", "plugins", "selfcheck"},
     "__main__": {"cli"},
 }
 # Training hands a Run back, and a Run trains again: the two name each other inside functions.

@@ -119,7 +119,7 @@ def _check_step(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> 
         raise CallError(f"{cell}: project gave a {type(projected).__name__}; wanted one tensor")
     if projected.shape[:2] != (T, B):
         raise CallError(f"{cell}: project of x {(T, B, I)} gave {tuple(projected.shape)}; wanted {T, B}, and then any")
-    if projected.shape[1:] != alone.shape or _far(projected[1], alone) > 64 * torch.finfo(dtype).eps * _size(alone):
+    if projected.shape[1:] != alone.shape or distance(projected[1], alone) > 64 * torch.finfo(dtype).eps * magnitude(alone):
         raise CallError(f"{cell}: project of one time step is not that step of project of all; it must not mix steps")
     given = {"projected": projected[0], **dict(zip(cell.states, state, strict=True)), **params}
     before = {name: tensor.clone() for name, tensor in given.items()}
@@ -172,29 +172,29 @@ def _check_laws(cell: cells.Cell, I: int, H: int) -> None:
     x = torch.randn(len(_LENGTHS), max(_LENGTHS), I, dtype=torch.float64)
     dead = torch.arange(x.shape[1]) >= lengths[:, None]
     x = x.masked_fill(dead[:, :, None], torch.nan)  # what stands in the padding has no part in anything
-    for bidirectional, laws in ((True, _LAWS), (False, {"chunks = whole": _chunks})):
+    for bidirectional, laws in ((True, _LAWS), (False, {"chunks = whole": run_in_chunks})):
         layer = _layer(cell, I, H, num_layers=2, bidirectional=bidirectional)
         first = layer.initial_state(len(_LENGTHS)).map(lambda part: torch.rand_like(part) - 0.5)
         other = nn.Recurrent(cell, I, H, num_layers=2, bidirectional=bidirectional, dtype=torch.float32)
         other.load_state_dict(layer.state_dict())
         given, single = (layer, x, first), (other, x.float(), first.to(torch.float32))
         with _telling(cell, "running it over time"):
-            whole = _outcome(_whole, *given, lengths)
+            whole = outcome_of(run_whole, *given, lengths)
         for name, tensor in whole.items():
             if not tensor.isfinite().all():
                 raise CallError(f"{cell}: {name} is not finite over {max(_LENGTHS)} steps, on inputs of size one")
         ways = {}
         for law, run in laws.items():
             with _telling(cell, f"the law {law!r}"):
-                ways[law] = _outcome(run, *given, lengths), _outcome(run, *single, lengths)
+                ways[law] = outcome_of(run, *given, lengths), outcome_of(run, *single, lengths)
         # What rounding does to this cell is measured in float32, where it differs by a few times from one order of
         # summing to another; hence the 8. A law that is broken is off by thousands of times more.
-        rounded = [_outcome(_whole, *single, lengths), *(in_float32 for _, in_float32 in ways.values())]
-        off = max(_far(one[name].double(), tensor) / _size(tensor) for one in rounded for name, tensor in whole.items())
+        rounded = [outcome_of(run_whole, *single, lengths), *(in_float32 for _, in_float32 in ways.values())]
+        off = max(distance(one[name].double(), tensor) / magnitude(tensor) for one in rounded for name, tensor in whole.items())
         tolerance = min(8 * off * _EPS / torch.finfo(torch.float32).eps, _LOOSEST) + 64 * _EPS
         for law, (outcome, _) in ways.items():
             for name, tensor in whole.items():
-                far, allowed = _far(outcome[name], tensor), tolerance * _size(tensor)
+                far, allowed = distance(outcome[name], tensor), tolerance * magnitude(tensor)
                 if not far <= allowed:
                     said = f"{name} is off by {far:.1e}, allowed are {allowed:.1e}"
                     raise CallError(f"{cell}: the law {law!r} is broken: {said}")
@@ -208,7 +208,7 @@ def _layer(cell: cells.Cell, I: int, H: int, **options: Any) -> nn.Recurrent:
     return layer
 
 
-def _outcome(run: Callable[..., Any], layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> Outcome:
+def outcome_of(run: Callable[..., Any], layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> Outcome:
     """y, the last state, and the gradient of every input, when the layer is run in one way or another."""
     x, first = x.clone().requires_grad_(), first.map(lambda part: part.clone().requires_grad_())
     y, last = run(layer, x, first, lengths)
@@ -227,11 +227,11 @@ def _outcome(run: Callable[..., Any], layer: nn.Recurrent, x: Tensor, first: nn.
     return {name: tensor.detach() for name, tensor in (values | gradients).items()}
 
 
-def _whole(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> tuple[Tensor, nn.State]:
+def run_whole(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> tuple[Tensor, nn.State]:
     return layer(x, first, lengths=lengths)  # type: ignore[no-any-return]
 
 
-def _alone(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> tuple[Tensor, nn.State]:
+def run_alone(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> tuple[Tensor, nn.State]:
     """Each row by itself, cut to its length; one without steps keeps its first state."""
     ys, lasts = [], []
     for row, length in enumerate(lengths.tolist()):
@@ -243,16 +243,16 @@ def _alone(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> 
     return torch.cat(ys), nn.State({name: torch.cat([last[name] for last in lasts]) for name in lasts[0]})
 
 
-def _reordered(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> tuple[Tensor, nn.State]:
+def run_reordered(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> tuple[Tensor, nn.State]:
     order = torch.tensor([2, 0, 3, 1])
     y, last = layer(x[order], first.rows(order), lengths=lengths[order])
     return y[order.argsort()], last.rows(order.argsort())
 
 
-def _chunks(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> tuple[Tensor, nn.State]:
+def run_in_chunks(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> tuple[Tensor, nn.State]:
     """In pieces, the state handed on."""
     ys, state, t = [], first, 0
-    for size in (1, 3, 1):
+    for size in (1, 3, x.shape[1] - 4):
         y, state = layer(x[:, t : t + size], state, lengths=(lengths - t).clamp(0, size))
         ys.append(y)
         t += size
@@ -262,10 +262,10 @@ def _chunks(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) ->
 def _reference(layer: nn.Recurrent, x: Tensor, first: nn.State, lengths: Tensor) -> tuple[Tensor, nn.State]:
     other = copy.copy(layer)  # the same parameters
     other.backend = "reference"
-    return _whole(other, x, first, lengths)
+    return run_whole(other, x, first, lengths)
 
 
-_LAWS = {"padded = alone": _alone, "batch = its rows in any order": _reordered, "auto = reference": _reference}
+_LAWS = {"padded = alone": run_alone, "batch = its rows in any order": run_reordered, "auto = reference": _reference}
 
 
 # gradients, saving ------------------------------------------------------------------------------------------------------
@@ -312,12 +312,12 @@ def _check_saved(cell: cells.Cell, options: dict[str, Any], I: int, H: int) -> N
         raise CallError(f"{cell}: a change to a deep copy of a layer changed the layer")
 
 
-def _far(a: Tensor, b: Tensor) -> float:
+def distance(a: Tensor, b: Tensor) -> float:
     """The largest difference; NaN counts as the worst, and so does another shape."""
     if a.shape != b.shape:
         return float("inf")
     return (a - b).abs().nan_to_num(nan=float("inf")).max().item() if a.numel() else 0.0
 
 
-def _size(a: Tensor) -> float:
+def magnitude(a: Tensor) -> float:
     return max(1.0, a.detach().abs().max().item()) if a.numel() else 1.0

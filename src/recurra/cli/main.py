@@ -28,9 +28,10 @@ from .demo import demo
 from .evaluate import evaluate
 from .generate import generate
 from .predict import predict
+from .selfcheck import selfcheck
 from .train import TrainCommand, train
 
-LATER = ("inspect", "compare", "export", "serve", "bench", "explain", "selfcheck", "convert")
+LATER = ("inspect", "compare", "export", "serve", "bench", "explain", "convert")
 ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 
@@ -58,6 +59,7 @@ app.command()(evaluate)
 app.command()(generate)
 app.command()(data)
 app.command()(demo)
+app.command()(selfcheck)
 
 
 def _version(wanted: bool) -> None:

@@ -60,6 +60,12 @@ def _module() -> tuple[ModuleType | None, str]:
     return _native, asked or targets[0]
 
 
+def state_of_kernels() -> str:
+    """In words: the instruction set they use, or why they are not there."""
+    module, said = _module()
+    return said if module is not None else f"none, {said}"
+
+
 @cache
 def _parallel() -> int:
     """GOMP_parallel of the OpenMP that torch runs on, so that its threads are ours too; 0: threads of our own."""

@@ -1,0 +1,39 @@
+"""`recurra selfcheck`: all ways of computing agree here, and one that does not is told."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+from recurra import cells, ops, selfcheck
+from recurra.cli.main import run
+
+
+def test_all_ways_agree_and_all_cells_are_there() -> None:
+    found = list(selfcheck.agreements(torch.float64))
+    assert all(one.agrees for one in found), [one for one in found if not one.agrees]
+    assert {one.cell.partition(",")[0] for one in found} == set(cells.names())
+    assert {"loop", "torch", "rows alone", "in pieces"} <= {one.way for one in found}
+    assert all(13 < one.wanted < 16 for one in found if not one.cell.startswith("ln_"))
+
+
+def test_a_wrong_back_end_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A back end that is off by a millionth is found, in float64, and the status is 1."""
+    right = next(backend for backend in ops.BACKENDS if backend.name == "torch")
+
+    def off(call: ops.Call) -> list[Any]:
+        y, *last = right.run(call)
+        return [y * (1 + 1e-6), *last]
+
+    wrong = ops.Backend("torch", off, right.cannot)
+    backends = tuple(wrong if backend is right else backend for backend in ops.BACKENDS)
+    monkeypatch.setattr(ops, "BACKENDS", backends)
+    monkeypatch.setattr(sys.modules["recurra.ops.choose"], "BACKENDS", backends)
+    monkeypatch.setattr(cells, "names", lambda: ("gru",))
+    assert run(["selfcheck"]) == 1
+    told = capsys.readouterr().out
+    assert "5.7 WRONG" in told or "6.0 WRONG" in told
+    assert "do not agree; the first: gru" in told

@@ -267,6 +267,35 @@ def test_a_bad_layer_says_what_was_wanted(make: Any, error: type[Exception], say
         make()
 
 
+class Bent(Leaky):
+    def step(self, projected: Tensor, state: cells.Hidden, params: cells.Params) -> cells.Hidden:
+        return cells.Hidden(super().step(projected, state, params).h.mean(0, keepdim=True))
+
+
+class Dropping(cells.LSTM):
+    def step(self, projected: Tensor, state: Any, params: cells.Params) -> Any:
+        return super().step(projected, state, params)[:1]
+
+
+class Listed(Leaky):
+    def parameters(self, input_size: int, hidden_size: int, bias: bool) -> Any:
+        return list(super().parameters(input_size, hidden_size, bias).values())
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (Bent(), r"Bent\(leak=0.3\): h changed its shape: \(1, 4\) came out of step, \(2, 4\) went in"),
+        (Dropping(), r"Dropping\(\): step gave 1 part; wanted LSTMState\(h, c\)"),
+        (Listed(), r"Listed\(leak=0.3\): parameters gave a list; wanted a dict from name to Parameter"),
+    ],
+    ids=["shape", "part", "parameters"],
+)
+def test_a_bad_cell_is_told_what_was_wanted(cell: cells.Cell, says: str) -> None:
+    with pytest.raises(CallError, match=says):
+        nn.Recurrent(cell, 2, 4)(torch.randn(2, 3, 2))
+
+
 def test_dropout_of_one_layer_warns_as_torch_does() -> None:
     with pytest.warns(UserWarning, match="it does nothing"):
         nn.LSTM(2, 4, dropout=0.5)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import dropout
 
 from .. import ops
-from ..cells import Cell, Parameter
+from ..cells import Cell, Parameter, check_parameters
 from ..errors import CallError
 from .checks import (
     Lengths,
@@ -84,6 +84,7 @@ class Stack(torch.nn.Module):
         """What the cells ask for, in the order of torch.nn: layer, name, parameter."""
         for k, end in self._ends():
             asked = self.cells[k].parameters(self._input_size(k), self.hidden_sizes[k], self.bias)
+            check_parameters(self.cells[k], asked)
             yield from ((k, name + end, parameter) for name, parameter in asked.items())
 
     def _find_operators(self) -> None:

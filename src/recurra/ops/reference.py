@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cells import Cell
+from ..cells import Cell, check_step
 from ..errors import CallError
 from .call import Backend, Call, note
 from .ragged import live_steps
@@ -39,9 +39,12 @@ def _one_direction(call: Call, x: Tensor, live: Tensor | None, reverse: bool) ->
     reads, *keeps = call.masks or [x.new_empty(0)] * (1 + len(state))
     shares = [keep.expand(T, *part.shape) if keep.numel() else None for keep, part in zip(keeps, state, strict=True)]
     step = masked(cell, reads).step if reads.numel() else cell.step
-    ys = []
+    ys: list[Tensor] = []
     for t in reversed(range(T)) if reverse else range(T):
-        after: Any = cell.state_type(*step(projected[t], state, params))
+        after: Any = step(projected[t], state, params)
+        if not ys:  # a cell of somebody's own is told what its step drops or bends
+            check_step(cell, state, after)
+        after = cell.state_type(*after)
         if call.masks:
             after = cell.state_type(*(_zoned(*parts, t) for parts in zip(after, state, shares, strict=True)))
         if live is not None:

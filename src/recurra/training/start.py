@@ -156,7 +156,8 @@ def _cell_name(cell: Cell | type[Cell], spec: str | None) -> str:
     if spec:
         return spec
     kind = type(known_cells.get(cell))
-    return kind.name if kind.name in known_cells.names() else f"{kind.__module__}:{kind.__qualname__}"
+    known = kind.name in known_cells.names() and type(known_cells.get(kind.name)) is kind  # not another of its name
+    return kind.name if known else f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _task_name(kind: type[Task], spec: str | type[Task]) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ..cells import Cell
@@ -43,6 +44,11 @@ class Call(NamedTuple):
     def sizes(self) -> list[int]:
         """The features of each part of the state; the first of them are those of y in one direction."""
         return list(self.cell.state_sizes(self.hidden_size).values())
+
+    @property
+    def wants_gradient(self) -> bool:
+        """Whether a backward pass can come."""
+        return torch.is_grad_enabled() and any(t.requires_grad for t in (self.x, *self.state, *self.weights))
 
     def one_direction(self, d: int) -> Call:
         """The same call for the parameters, first state and masks of direction `d` alone."""

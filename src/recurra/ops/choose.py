@@ -8,7 +8,8 @@ from ..errors import BackendError, near
 from . import fused, native, reference
 from .call import Backend, Call
 
-# In order of speed; `auto` takes the first that can and is not slow. The reference is last and refuses nothing.
+# In order of speed; `auto` takes the first that can and is not slow. The reference is last, refuses
+# nothing and is never passed over.
 BACKENDS: tuple[Backend, ...] = (native.BACKEND, fused.BACKEND, reference.BACKEND)
 
 
@@ -29,8 +30,7 @@ def choose(call: Call, name: str) -> Backend:
 
     Raises BackendError, which says why the one named cannot."""
     if name == "auto":
-        able = [backend for backend in BACKENDS if backend.refuses(call) is None]
-        return next((backend for backend in able if backend.slow(call) is None), able[-1])
+        return next(one for one in BACKENDS if one.refuses(call) is None and one.slow(call) is None)
     check_name(name)
     backend = next(backend for backend in BACKENDS if backend.name == name)
     if reason := backend.refuses(call):

@@ -147,8 +147,7 @@ def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, l
     else:
         first = [part[None] for part in call.state]
     # The kernels keep what a backward pass needs only when told to train; whether one can come is known here.
-    train = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *first, *weights))
-    rest = (list(weights), call.bias, 1, 0.0, train, call.bidirectional, False)
+    rest = (list(weights), call.bias, 1, 0.0, call.wants_gradient, call.bidirectional, False)
     if isinstance(cell, LSTMP) and x.is_cpu:
         with _no_onednn():
             y, *last = _VF.lstm(x, first, *rest)

@@ -328,7 +328,7 @@ def slow(call: Call) -> str | None:
     if call.x.shape[1] < _FEW_STEPS:
         return f"with fewer than {_FEW_STEPS} steps, calling the kernels costs more than they save"
     if isinstance(call.cell, LSTM) and call.lengths is None:
-        if not torch.is_grad_enabled() or not any(t.requires_grad for t in (call.x, *call.state, *call.weights)):
+        if not call.wants_gradient:
             return "torch's LSTM is faster where no gradient is wanted and all rows are equally long"
         if call.hidden_size > _NARROW:
             return f"torch's LSTM is as fast where all rows are equally long and H is above {_NARROW}"

@@ -25,9 +25,9 @@ struct Call {
     bool keep;  // what the backward pass will need
     Index T, B, H, D;
     const Index *offset, *alive;      // (T)
-    const Index *length, *row;        // (B): of each sorted row, and where it stands in y and in the states
+    const Index *length, *row;        // (B): of each sorted row, and where it stands in the states
     void* gates;                      // (N, D, saved*H): W x + b in the first gates*H; later what is kept
-    void* y;                          // (T, B, D*H); steps that are not live are not written
+    void* y;                          // (N, D, H)
     const void* first;                // (parts, D, B, H)
     void* last;                       // the same
     const void *weight[2], *bias[2];  // weight_hh (gates*H, H), and bias_hh (gates*H) or null, by direction

@@ -109,7 +109,7 @@ struct Sequence {
         return static_cast<const S*>(q.first) + ((p * q.D + d) * q.B + q.row[r]) * q.H;
     }
     static S* y_of(const Call& q, int d, Index t, Index r) {
-        return static_cast<S*>(q.y) + ((t * q.B + q.row[r]) * q.D + d) * q.H;
+        return static_cast<S*>(q.y) + ((q.offset[t] + r) * q.D + d) * q.H;
     }
     // Part p of the state that row r has before step t of direction d.
     static const S* before(const Call& q, int d, int p, Index t, Index r) {
@@ -120,7 +120,7 @@ struct Sequence {
 
     static void forward(const Call& q, int d, Index begin, Index end, const S* packed, Row* rows) {
         const Index H = q.H;
-        const S* bias = q.bias[d] ? static_cast<const S*>(q.bias[d]) : nullptr;
+        const auto* bias = static_cast<const S*>(q.bias[d]);
         for (Index n = 0; n < q.T; ++n) {
             const Index t = d == 0 ? n : q.T - 1 - n, alive = least(end, q.alive[t]) - begin;
             for (Index r = 0; r < alive; ++r) {
@@ -185,7 +185,7 @@ struct Sequence {
             const Index t = d == 0 ? q.T - 1 - n : n, alive = least(end, q.alive[t]) - begin;
             for (Index r = 0; r < alive; ++r) {
                 const S* gates = gates_of(q, d, t, begin + r);
-                const S* dy = grad_y ? grad_y + ((t * q.B + q.row[begin + r]) * q.D + d) * H : nullptr;
+                const S* dy = grad_y ? grad_y + ((q.offset[t] + begin + r) * q.D + d) * H : nullptr;
                 S* delta = static_cast<S*>(q.deltas) + ((q.offset[t] + begin + r) * q.D + d) * Cell::deltas * H;
                 const S* earlier[P];
 #pragma GCC unroll 24

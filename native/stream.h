@@ -1,46 +1,12 @@
 // One step of a cell for one or many streams: the state is changed in place, nothing is allocated.
 //
-// With few rows a step is as fast as its weights can be read, so each is read once, in the order in which it lies, and
-// the sums of one row are split over several registers, or they would wait for each other.
+// With few rows a step is as fast as its weights can be read, so each is read once, in the order in which it lies.
 #pragma once
 
 #include "call.h"
 #include "sequence.h"
 
 namespace recurra::RECURRA_TARGET {
-
-// As `product`, with the terms dealt out to `ways` sums.
-template <int ways, int R, int vectors, class X>
-inline void split_product(const typename X::Scalar* const* rows, const typename X::Scalar* w, Index K,
-                          typename X::V (&sum)[R][vectors]) {
-    typename X::V part[ways][R][vectors]{};
-    Index k = 0;
-    for (; k + ways <= K; k += ways)
-#pragma GCC unroll 24
-        for (int way = 0; way < ways; ++way, w += vectors * X::width) {
-            typename X::V weight[vectors];
-#pragma GCC unroll 24
-            for (int v = 0; v < vectors; ++v) weight[v] = X::load(w + v * X::width);
-#pragma GCC unroll 24
-            for (int r = 0; r < R; ++r) {
-                const typename X::V a = X::all(rows[r][k + way]);
-#pragma GCC unroll 24
-                for (int v = 0; v < vectors; ++v) part[way][r][v] += a * weight[v];
-            }
-        }
-#pragma GCC unroll 24
-    for (int way = 0; way < ways; ++way)
-#pragma GCC unroll 24
-        for (int r = 0; r < R; ++r)
-#pragma GCC unroll 24
-            for (int v = 0; v < vectors; ++v) sum[r][v] += part[way][r][v];
-    if (k < K) {
-        const typename X::Scalar* rest[R];
-#pragma GCC unroll 24
-        for (int r = 0; r < R; ++r) rest[r] = rows[r] + k;
-        product<R, vectors, X>(rest, w, K - k, sum);
-    }
-}
 
 template <class S, template <class> class C>
 struct Stream {
@@ -69,9 +35,8 @@ struct Stream {
 #pragma GCC unroll 24
                 for (int r = 0; r < R; ++r) of_x[r][u * G + g] = b, of_h[r][u * G + g] = c;
             }
-        constexpr int ways = R * U * G >= 8 ? 1 : (8 + R * U * G - 1) / (R * U * G);
-        split_product<ways, R, U * G, X>(x, w_x, q.I, of_x);
-        split_product<ways, R, U * G, X>(h, w_h, q.H, of_h);
+        product<R, U * G, X>(x, w_x, q.I, of_x);
+        product<R, U * G, X>(h, w_h, q.H, of_h);
 #pragma GCC unroll 24
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 24

@@ -69,7 +69,7 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
     }
     Numbers gates = numbers(N * s.D * saved * s.H), first = numbers(parts * s.D * s.B * s.H), last(first.size());
     const Numbers x = gates;
-    Numbers y(size_t(s.T * s.B * s.D * s.H)), weight[2], bias[2];
+    Numbers y(size_t(N * s.D * s.H)), weight[2], bias[2];
     for (Index d = 0; d < s.D; ++d) weight[d] = numbers(G * s.H * s.H), bias[d] = numbers(G * s.H);
     Numbers grad_y = numbers(Index(y.size())), grad_last = numbers(Index(last.size())), grad_first(last.size());
     Numbers delta(size_t(N * s.D * deltas * s.H));
@@ -89,7 +89,7 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
                 const Index at = ((offset[size_t(t)] + r) * s.D + d) * saved * s.H;
                 step(kind, &x[size_t(at)], weight[d], bias[d], s.H, state);
                 for (Index j = 0; j < s.H; ++j)
-                    off = std::fmax(off, std::fabs(y[size_t(((t * s.B + row[size_t(r)]) * s.D + d) * s.H + j)] - state[size_t(j)]));
+                    off = std::fmax(off, std::fabs(y[size_t(((offset[size_t(t)] + r) * s.D + d) * s.H + j)] - state[size_t(j)]));
             }
             for (Index p = 0; p < parts; ++p)
                 for (Index j = 0; j < s.H; ++j)

@@ -184,6 +184,7 @@ def test_a_text_too_short_for_the_windows_asked_for(tmp_path: Path) -> None:
         ({"backend": "cudnnn"}, "cudnnn"),
         ({"cell": "lsmt"}, "did you mean 'lstm'"),
         ({"cell_options": {"leak": 1}}, "has no option 'leak'"),
+        ({"cell": "rnn", "cell_options": {"nonlinearity": 1}}, "option nonlinearity is 1; wanted a str, as 'tanh'"),
         ({"text": "text", "vocabulary_size": 3}, "vocabulary_size"),
     ],
 )

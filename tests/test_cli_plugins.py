@@ -59,7 +59,8 @@ def test_import_finds_what_the_file_defines_and_no_more(mine: Path) -> None:
         ("{folder}/none.py:A", "none.py: no such file"),
         ("{folder}/mine.py:Leeky", "has no 'Leeky'; did you mean 'Leaky'"),
         ("{folder}/mine.py:leaky", "leaky is a function, not a class"),
-        ("{folder}/mine.py:", "write file.py:Class"),
+        ("{folder}/mine.py:", "name the class too, as in file.py:Class"),
+        ("{folder}/mine.py", "name the class too, as in {folder}/mine.py:Class"),
         ("no_such_package.part:A", "no module 'no_such_package.part'"),
         ("{folder}/broken.py:A", "broken.py:3\nZeroDivisionError: division by zero"),
         ("{folder}/syntax.py:A", "syntax.py:2\nSyntaxError"),
@@ -75,7 +76,7 @@ def test_what_is_wrong_is_said(mine: Path, spec: str, said: str) -> None:
     (folder / "needs.py").write_text("import no_such_library\n")
     with pytest.raises(SettingError) as raised:
         load_cell(spec.format(folder=folder))
-    assert said in str(raised.value)
+    assert said.format(folder=folder) in str(raised.value)
     assert len(str(raised.value).splitlines()) <= 2
 
 

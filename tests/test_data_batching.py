@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.data.batching import LengthBatches
-from recurra.data.windows import RandomWindows, SequentialWindows, gather
+from recurra.data.windows import AlignedWindows, RandomWindows, SequentialWindows, gather
 from recurra.errors import CallError, DataError
 
 LENGTHS = st.lists(st.integers(0, 300), max_size=300)
@@ -126,8 +126,38 @@ def test_random_windows_lie_inside(batch: int, length: int, extra: int, epoch: i
         assert 0 <= inputs.min() <= targets.max() < n
 
 
+@given(
+    st.integers(1, 5), st.integers(1, 30), st.integers(0, 500), st.lists(st.integers(0, 600)), st.integers(0, 4)
+)
+@settings(deadline=None)
+def test_aligned_windows_begin_at_marks_and_cover_the_text(
+    batch: int, length: int, extra: int, places: list[int], epoch: int
+) -> None:
+    n = batch * length + 1 + extra
+    marks = np.unique(np.array([place for place in places if place < n], np.int64))
+    starts = np.sort(np.concatenate(AlignedWindows(n, batch, length, marks, seed=3).epoch(epoch)))
+    assert starts.min() <= length and starts.max() + length <= n - 1
+    covered = np.zeros(n - 1, bool)
+    for start in starts:
+        covered[start : start + length] = True
+    assert covered[starts.min() :].all(), "nothing between the first window and the end is left out"
+    allowed = set(marks.tolist()) | {n - 1 - length} | set((starts + length).tolist()) | {starts.min()}
+    assert set(starts.tolist()) <= allowed
+    for mark in marks[(marks > starts.min()) & (marks < starts.max())]:
+        begins = starts[starts <= mark].max()
+        following = marks[marks > mark]
+        end = following[0] if len(following) else n - 1
+        whole = begins + length >= end or end - mark > length
+        assert whole or mark in starts, "a text that a window can hold is whole in one"
+
+
 def test_windows_differ_by_epoch_and_repeat() -> None:
-    for windows in (SequentialWindows(10_000, 4, 50), RandomWindows(10_000, 4, 50, 0)):
+    marks = np.arange(0, 10_000, 7)
+    for windows in (
+        SequentialWindows(10_000, 4, 50),
+        RandomWindows(10_000, 4, 50, 0),
+        AlignedWindows(10_000, 4, 50, marks),
+    ):
         epochs = [np.stack(windows.epoch(k)[:5]).tolist() for k in (1, 2, 1)]
         assert epochs[0] == epochs[2] != epochs[1]
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra import cells, nn, ops
-from recurra.ops import native, reference
+from recurra.ops import kernels, native, reference
 
-MODULE, WHY = native._module()
+MODULE, WHY = kernels.load()
 pytestmark = pytest.mark.skipif(MODULE is None, reason=WHY)
 TARGETS = MODULE.targets() if MODULE is not None else []
 REFERENCE = ops.BACKENDS[-1]
@@ -25,7 +25,7 @@ every_kernel = pytest.mark.parametrize("cell", OPERATORS, ids=str)
 
 @pytest.fixture(params=TARGETS)
 def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(native, "_module", lambda: (MODULE, request.param))
+    monkeypatch.setattr(kernels, "load", lambda: (MODULE, request.param))
     return str(request.param)
 
 

@@ -8,9 +8,9 @@ from cells_registry import OPERATORS, Leaky, worst
 
 from recurra import cells, nn
 from recurra.errors import BackendError, CallError
-from recurra.ops import native
+from recurra.ops import kernels
 
-pytestmark = pytest.mark.skipif(native._module()[0] is None, reason=native._module()[1])
+pytestmark = pytest.mark.skipif(kernels.load()[0] is None, reason=kernels.load()[1])
 every_kernel = pytest.mark.parametrize("cell", OPERATORS, ids=str)
 
 

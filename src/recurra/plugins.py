@@ -26,7 +26,12 @@ _T = TypeVar("_T", bound=type)
 
 def is_spec(text: str) -> bool:
     """Whether `text` names a class in somebody's code, not a registered name."""
-    return ":" in text
+    return ":" in text or text.endswith(".py")
+
+
+def source_of(spec: str) -> str:
+    """The file or module of `file.py:Class` or `package.module:Class`: what `--import` wants."""
+    return spec.rpartition(":")[0]
 
 
 def load_object(spec: str) -> type:
@@ -36,7 +41,8 @@ def load_object(spec: str) -> type:
     """
     source, _, name = spec.rpartition(":")
     if not source or not name:
-        raise SettingError(f"{spec!r}: write file.py:Class or package.module:Class")
+        as_in = f"{spec}:Class" if spec.endswith(".py") else "file.py:Class or package.module:Class"
+        raise SettingError(f"{spec!r}: name the class too, as in {as_in}")
     module = import_source(source)
     found = getattr(module, name, None)
     if found is None:

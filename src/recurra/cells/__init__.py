@@ -7,12 +7,11 @@ does not.
 from __future__ import annotations
 
 import inspect
-from dataclasses import fields
 from typing import Any, TypeVar
 
 from ..errors import CallError, near
 from .base import Cell, Hidden, Parameter, Params, gated_parameters, uniform
-from .check import check_class, check_parameters, check_step
+from .check import check_class, check_options, check_parameters, check_step
 from .coupled_lstm import CoupledLSTM
 from .gru import GRU
 from .gru_before import GRUBefore
@@ -80,10 +79,7 @@ def get(spec: str | Cell | type[Cell], **options: Any) -> Cell:
     if not (inspect.isclass(spec) and issubclass(spec, Cell)):
         raise CallError(f"cell is {spec!r}; wanted a name ({', '.join(_registry)}), a Cell class or an instance of one")
     check_class(spec)
-    known = tuple(field.name for field in fields(spec) if field.init)
-    for option in options:
-        if option not in known:
-            raise CallError(f"cell {spec.name!r} has no option {option!r}; {near(option, known)}")
+    check_options(spec, options)
     return spec(**options)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from torch import Tensor
 
-from ..errors import CallError
+from ..errors import CallError, near
 from .base import Cell, Parameter
 
 
@@ -24,6 +25,20 @@ def check_class(cls: type[Cell]) -> None:
     for name, kind in inspect.get_annotations(cls).items():
         if name not in cls.__dataclass_fields__ and "ClassVar" not in str(kind):
             raise CallError(f"{who} has the option {name} and is no dataclass; write @dataclass(frozen=True) over it")
+
+
+def check_options(cls: type[Cell], options: Mapping[str, Any]) -> None:
+    """CallError when `cls` has no such option, or a value is of another type than the option's default."""
+    known = {field.name: field.default for field in fields(cls) if field.init}
+    for name, value in options.items():
+        if name not in known:
+            raise CallError(f"cell {cls.name!r} has no option {name!r}; {near(name, known)}")
+        kind = type(known[name])
+        if kind not in (bool, int, float, str):  # no default, or one that says nothing about the type
+            continue
+        number = kind is float and type(value) is int
+        if type(value) is not kind and not number:
+            raise CallError(f"cell {cls.name!r}: option {name} is {value!r}; wanted a {kind.__name__}, as {known[name]!r}")
 
 
 def check_parameters(cell: Cell, parameters: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,10 +65,29 @@ def train(
     options = {name: value for name, value in options.items() if value is not None}
     if resume is not None:
         changes = [*options, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
-        run = _resume(resume, task, changes, import_)
+        with _telling_imports(import_ or []) as imports:
+            run = _resume(resume, task, changes, import_)
     else:
-        run = _train(ctx, task, data, options, set_ or [], overwrite, import_)
-    _finish(run, time.time() - ctx.meta[STARTED])
+        with _telling_imports(_sources(task, cell)) as imports:
+            run = _train(ctx, task, data, options, set_ or [], overwrite, import_)
+    _finish(run, time.time() - ctx.meta[STARTED], imports)
+
+
+def _sources(*specs: str | None) -> list[str]:
+    """The files and modules that were named as FILE.py:Class, each once."""
+    from ..plugins import source_of
+
+    return list(dict.fromkeys(source for spec in specs if spec and (source := source_of(spec))))
+
+
+@contextmanager
+def _telling_imports(sources: list[str]) -> Iterator[str]:
+    """What to add to the next command so that it may import the same code; the message of Ctrl-C has it too."""
+    imports = "".join(f" --import {source}" for source in sources)
+    try:
+        yield imports
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(f"{stopped}{imports}" if str(stopped) else "") from None
 
 
 def _train(
@@ -112,14 +133,14 @@ def _resume(folder: Path, task: str | None, others: list[str], imports: list[str
     return training.resume(folder, progress=progress(), cells=cells, tasks=tasks)
 
 
-def _finish(run: Run, seconds: float) -> None:
+def _finish(run: Run, seconds: float, imports: str) -> None:
     """The run in a few lines, and what to type next."""
     for line in run.summary():
         print(line)
     print(f"run folder: {run.path}  ({seconds / 60:.1f} minutes)")
     print("next:")
     if hasattr(run.task, "generate"):
-        print(f"  {program()} generate {run.path} --prompt TEXT")
+        print(f"  {program()} generate {run.path} --prompt TEXT{imports}")
     else:
-        print(f"  {program()} predict {run.path} FILE")
-    print(f"  {program()} evaluate {run.path} OTHER_FILE")
+        print(f"  {program()} predict {run.path} FILE{imports}")
+    print(f"  {program()} evaluate {run.path} OTHER_FILE{imports}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from .call import Backend, Call, watch
 from .choose import BACKENDS, Plan, check_name, choose, names, plan
 from .lengths import check_lengths, traced
-from .native import Steps
 from .operators import execute, operator_of, options_of
+from .steps import Steps
 
 __all__ = [
     "BACKENDS",

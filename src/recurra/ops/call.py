@@ -69,8 +69,8 @@ def all_steps(call: Call) -> int:
 class Backend:
     """One way to run a call.
 
-    run     -> [y, state...]: y (B, T, D*H), in time-major memory, zero on the steps past each row's length; then the
-            state after each row's last live step, laid out as `Call.state`
+    run     -> [y, state...]: y (B, T, D*H), zero on the steps past each row's length, in time-major memory where there
+            are no lengths; then the state after each row's last live step, laid out as `Call.state`
     cannot  why it cannot take a call, in words, or None
     slow    why another one is likely to be faster though it can, in words, or None; "auto" then passes it over
     masks   whether it applies `Call.masks`; one that does not say so is never given any

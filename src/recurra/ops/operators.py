@@ -1,7 +1,8 @@
 """`recurra::rnn`, `recurra::lstm`, `recurra::lstmp`, `recurra::gru`: a cell over time as one operator of torch.library.
 
 In eager mode the operator only runs the back end that was chosen, and autograd records what that back end does: nothing
-is computed twice. Under tracing (torch.export, torch.compile) it must stay one node, whatever T is; there the backward
+is computed twice. y lies in memory step after step; with lengths row after row, where rows of few live steps touch few
+pages. Under tracing (torch.export, torch.compile) it must stay one node, whatever T is; there the backward
 pass is a second operator, `recurra::<cell>_backward`, which runs the forward pass once more, with gradients on.
 """
 
@@ -69,12 +70,14 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
         call = call_of(*args[:-1])
         if call.lengths is not None and call.lengths.is_cpu:  # on a GPU looking would wait; the layer has looked
             call = call._replace(lengths=check_lengths(call.lengths, call.x.shape[1]))
-        return execute(call, args[-1])
+        y, *state = execute(call, args[-1])
+        return [y if call.lengths is None else y.contiguous(), *state]
 
     def fake(*args: Any) -> list[Tensor]:
         call = call_of(*args[:-1])
         B, T, _ = call.x.shape
-        y = call.x.new_empty((T, B, call.directions * call.sizes[0])).transpose(0, 1)
+        H = call.directions * call.sizes[0]
+        y = call.x.new_empty((T, B, H)).transpose(0, 1) if call.lengths is None else call.x.new_empty((B, T, H))
         return [y, *(call.x.new_empty((B, size)) for size in call.sizes * call.directions)]
 
     def forward(*args: Any) -> list[Tensor]:

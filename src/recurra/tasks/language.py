@@ -3,7 +3,8 @@
     embedding -> recurrent layers -> linear (its weights those of the embedding where tied) -> softmax
 
 The text is one long sequence. Windows follow each other in `batch_size` places at once and the state is handed on
-(truncated backpropagation through time), or they begin anywhere and the state begins at zero.
+(truncated backpropagation through time); or the state begins at zero in each window, and they begin anywhere, or where a
+paragraph or line does: texts that stand alone, such as poems, are learnt as they will be written.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ..cells import Cell
 from ..data.store import Store, StoreWriter
 from ..data.text import TextSource, open_text
 from ..data.vocabulary import Vocabulary, build
-from ..data.windows import RandomWindows, SequentialWindows, gather
+from ..data.windows import AlignedWindows, RandomWindows, SequentialWindows, gather
 from ..errors import DataError, SettingError
 from ..files import read_json, write_json
 from ..nn import Recurrent, State
@@ -45,8 +46,8 @@ class LanguageData(DataSettings):
     vocabulary_size: int | None = Setting(None, ge=10, description="at most so many tokens, the most frequent ones")
     min_count: int = Setting(1, ge=1, description="rarer tokens are unknown")
     window: int | None = Setting(None, ge=1, description="steps of time a gradient goes back through")
-    windows: Literal["sequential", "random"] = Setting(
-        "sequential", description="follow on with the state, or anywhere"
+    windows: Literal["sequential", "random", "aligned"] | None = Setting(
+        None, description="follow on with the state; begin anywhere; begin where a paragraph or line does"
     )
 
 
@@ -197,7 +198,8 @@ class Language(Task):
         """
         tokens, many = reading.rows, len(self.vocabulary) >= 1000
         wide = (384 if many else 512) if tokens >= 300_000 else 256 if tokens >= 30_000 else 128
-        window, batch = 64, 64
+        windows = self.settings.data.windows or ("aligned" if self.paragraphs else "sequential")  # type: ignore[attr-defined]
+        window, batch = (128, 32) if windows == "aligned" else (64, 64)
         while batch > 8 and batch * window * 250 > tokens:
             batch //= 2
         while window > 8 and batch * window * 8 > tokens:
@@ -211,7 +213,7 @@ class Language(Task):
             "tied": many,
         }
         training = {"batch_size": batch, "learning_rate": 3e-3, "epochs": 16.0, "averaging": 0.99, "patience": 5}
-        return self.settings.with_open(data={"window": window}, model=model, training=training)
+        return self.settings.with_open(data={"window": window, "windows": windows}, model=model, training=training)
 
     # training ------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
@@ -234,8 +236,19 @@ class Language(Task):
         data, training = self.settings.data, self.settings.training
         assert isinstance(data, LanguageData) and data.window and training.batch_size
         n = len(self.stores["train"].flat("tokens"))
+        sizes = (n, training.batch_size, data.window)
+        if data.windows == "aligned":
+            return AlignedWindows(*sizes, self._marks(), seed=training.seed).epoch(epoch)
         kind = SequentialWindows if data.windows == "sequential" else RandomWindows
-        return kind(n, training.batch_size, data.window, seed=training.seed).epoch(epoch)
+        return kind(*sizes, seed=training.seed).epoch(epoch)
+
+    def _marks(self) -> np.ndarray:
+        """Where the tokens begin after which a text begins."""
+        start, tokens = self._start, self.stores["train"].flat("tokens")
+        found = np.ones(len(tokens) - len(start) + 1, bool)
+        for at, token in enumerate(start):
+            found &= np.asarray(tokens[at : at + len(found)]) == token
+        return np.flatnonzero(found)
 
     def cost(self, keys: Sequence[np.ndarray]) -> np.ndarray:
         return np.array([len(starts) * self.settings.data.window for starts in keys])  # type: ignore[attr-defined]

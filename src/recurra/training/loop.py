@@ -190,6 +190,14 @@ class Loop:
         self.losses = 0.98 * getattr(self, "losses", value) + 0.02 * value
         return value
 
+    def rehearse(self) -> None:
+        """The loss and gradients of the first batch, thrown away: what cannot train says so before a folder is made."""
+        cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):
+            loss, _ = self.task.loss(self.network, self.task.batch(self.keys[0]).to(self.fabric.device), None)
+            self.fabric.backward(loss)
+        self.optimizer.zero_grad()
+
     def _next_key(self) -> Any:
         if self.index >= len(self.keys):
             self.epoch, self.index, self.state = self.epoch + 1, 0, None

@@ -26,6 +26,7 @@ from ..settings import Settings, full_name, read_config, settings_from
 from ..tasks.base import Reading, Task
 from . import checkpoint
 from .loop import Loop, weights
+from .memory import keep_freed_memory
 from .progress import Progress, Silent
 
 PRECISIONS = {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -62,6 +63,7 @@ def train(
     run saved.
     """
     started, progress = started or time.time(), progress or Silent()
+    keep_freed_memory()
     kind = known_tasks.get(task)
     named = {"seed": seed, "max_minutes": max_minutes, "device": device, "precision": precision, "devices": devices}
     settings |= {f"training.{name}": value for name, value in named.items() if value is not None}
@@ -96,7 +98,8 @@ def train(
         built.save_vocabulary(part / "vocabulary")
         checkpoint.save_tensors(part / "model.safetensors", weights(network))
         _write_config(part, built, network, facts)
-        loop = Loop(built, network, fabric, folder, started)  # what does not fit stops here, an older run untouched
+        loop = Loop(built, network, fabric, folder, started)
+        loop.rehearse()  # what does not fit stops here, an older run untouched
         if overwrite and folder.exists():
             shutil.rmtree(folder)
     built.open(folder / "cache")
@@ -114,6 +117,7 @@ def resume(
 ) -> Run:
     """Go on with a run that was stopped. Raises RunError when it is finished or has no checkpoint."""
     path, progress = Path(path), progress or Silent()
+    keep_freed_memory()
     config, task = open_task(path, cells=cells, tasks=tasks)
     if not (path / "cache").exists():
         raise RunError(f"{path}: this run is finished (it has no cache/ of encoded data any more); there is nothing to resume")
@@ -258,6 +262,7 @@ def _write_config(
         resolved |= {
             "back_end": loop.back_end(),
             "device": str(loop.fabric.device),
+            "freed_memory": keep_freed_memory(),
             "steps": loop.step,
             "seconds": round(loop.seconds, 1),
         }

@@ -18,6 +18,7 @@ from ...nn import Recurrent, State
 from ...nn.dropout import LockedDropout, TokenDropout
 from ...nn.pooling import POOLINGS, PoolState
 from ...settings import ModelSettings
+from .adversarial import Movable
 
 
 class EncoderModel(ModelSettings):
@@ -30,6 +31,9 @@ class EncoderModel(ModelSettings):
     members: int | None = Setting(None, ge=1, le=64, description="networks whose outputs are averaged")
     input_dropout: float | None = Setting(
         None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
+    )
+    adversarial: float | None = Setting(
+        None, ge=0, description="train also on vectors moved so far, as a length over the row, to where the loss grows"
     )
 
 
@@ -59,6 +63,7 @@ class SequenceEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.front = front
+        self.movable = Movable()
         self.input_dropout = LockedDropout(input_dropout)
         self.recurrent = Recurrent(
             cell,
@@ -76,7 +81,7 @@ class SequenceEncoder(nn.Module):
     def push(self, x: Tensor, lengths: Tensor | None = None, state: EncoderState | None = None) -> EncoderState:
         """The next piece of each row: (B, T) tokens or (B, T, I) numbers, with `lengths (B,)` live steps."""
         recurrent, pooled = (None, None) if state is None else state
-        y, after = self.recurrent(self.input_dropout(self.front(x)), recurrent, lengths=lengths)
+        y, after = self.recurrent(self.input_dropout(self.movable(self.front(x))), recurrent, lengths=lengths)
         return EncoderState(after, self.pooling.push(y, lengths, pooled))
 
     def result(self, state: EncoderState) -> Tensor:

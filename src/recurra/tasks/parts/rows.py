@@ -27,6 +27,7 @@ from ...errors import CallError, DataError
 from ...files import read_json, write_json
 from ...settings import DataSettings, ModelSettings, Settings
 from ..base import Batch, Reading, Say, Session, Task, chunked, device_of
+from .adversarial import adversarial
 from .encoder import EncoderModel, Members, Numbers, SequenceEncoder, SequenceToVector
 from .fields import Field, Series
 from .stream import VectorSession
@@ -220,7 +221,7 @@ class RowTask(Task):
 
     def choose(self, reading: Reading) -> Settings:
         """Settings of a middling size for what is open; a task that knows its data better says so here."""
-        model = {"hidden_size": 64, "num_layers": 1, "dropout": 0.1, "input_dropout": 0.0, "members": 1}
+        model = {"hidden_size": 64, "num_layers": 1, "dropout": 0.1, "input_dropout": 0.0, "members": 1, "adversarial": 0.0}
         training = {"batch_size": 32, "learning_rate": 3e-3, "epochs": 20.0, "averaging": 0.99, "patience": 8}
         return self.settings.with_open(model=model, training=training)
 
@@ -308,11 +309,16 @@ class RowTask(Task):
         )
 
     def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
-        output = network(batch.inputs["x"], batch.inputs["lengths"])
         smoothing = getattr(self.settings.training, "label_smoothing", 0.0)
         several = (getattr(self.settings.model, "members", None) or 1) > 1
-        losses = [self.row_losses(one, batch, smoothing).mean() for one in (output if several else [output])]
-        return torch.stack(losses).mean(), None
+        size = getattr(self.settings.model, "adversarial", None) or 0.0
+
+        def plain() -> Tensor:
+            output = network(batch.inputs["x"], batch.inputs["lengths"])
+            losses = [self.row_losses(one, batch, smoothing).mean() for one in (output if several else [output])]
+            return torch.stack(losses).mean()
+
+        return (adversarial(network, plain, size) if size and network.training else plain()), None
 
     @abstractmethod
     def row_losses(self, output: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:

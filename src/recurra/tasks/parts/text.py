@@ -31,7 +31,9 @@ def choose_text_settings(settings: Settings, reading: Reading, *, level: str, sp
     batch = 32 if reading.rows >= 2_000 else 16
     epochs = min(max(5.0, 600 * batch / max(reading.rows, 1)), 40.0) if words else 14.0
     # Several networks are worth a point or two of accuracy, and little data pays for them in seconds.
-    model["members"] = 4 if epochs * reading.steps_of_time <= FEW_STEPS else 1
+    few = epochs * reading.steps_of_time <= FEW_STEPS
+    model["members"] = 4 if few else 1
+    model["adversarial"] = 1.0 if few and words else 0.0
     training = {
         "batch_size": batch,
         "learning_rate": 2e-3,

@@ -1,0 +1,49 @@
+"""Adversarial training of input vectors: Miyato, Dai and Goodfellow 2017, arXiv:1605.07725.
+
+The vectors of a row, (T, E), are moved a given length to where its loss grows fastest, and the network learns that the
+target is the same there:
+
+    r = size * g / |g|,   g = the gradient of the loss by the row's vectors
+
+Words seen a few times have vectors of little meaning; what holds around them all holds for words never seen too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class Movable(nn.Module):
+    """The identity on vectors (B, T, E), unless adversarial training moves them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listens = False
+        self.vectors: Tensor | None = None
+        self.by: Tensor | None = None
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        if self.listens:
+            self.vectors = vectors
+        return vectors if self.by is None else vectors + self.by
+
+
+def adversarial(network: nn.Module, loss: Callable[[], Tensor], size: float) -> Tensor:
+    """The mean of `loss()` and of `loss()` with every row's vectors moved by `size`; each call runs `network` anew."""
+    places = [module for module in network.modules() if isinstance(module, Movable)]
+    for place in places:
+        place.listens = True
+    try:
+        plain = loss()
+        vectors = [place.vectors for place in places if place.vectors is not None]
+        gradients = torch.autograd.grad(plain, vectors, retain_graph=True)
+        for place, gradient in zip(places, gradients, strict=True):
+            length = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
+            place.by = gradient * (size / length)[:, None, None]
+        return (plain + loss()) / 2
+    finally:
+        for place in places:
+            place.listens, place.vectors, place.by = False, None, None

@@ -126,9 +126,7 @@ def test_random_windows_lie_inside(batch: int, length: int, extra: int, epoch: i
         assert 0 <= inputs.min() <= targets.max() < n
 
 
-@given(
-    st.integers(1, 5), st.integers(1, 30), st.integers(0, 500), st.lists(st.integers(0, 600)), st.integers(0, 4)
-)
+@given(st.integers(1, 5), st.integers(1, 30), st.integers(0, 500), st.lists(st.integers(0, 600)), st.integers(0, 4))
 @settings(deadline=None)
 def test_aligned_windows_begin_at_marks_and_cover_the_text(
     batch: int, length: int, extra: int, places: list[int], epoch: int

@@ -11,7 +11,7 @@ from tiny_runs import reviews, write_reviews
 from torch import Tensor
 
 import recurra
-from recurra.tasks.parts.adversarial import Movable, adversarial
+from recurra.tasks.parts.adversarial import Movable, descend
 
 STILL: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "token_dropout": 0.0, "spelling": False}
 
@@ -31,12 +31,11 @@ def test_each_row_moves_so_far_along_its_gradient() -> None:
     torch.manual_seed(0)
     bowl = Bowl(torch.randn(3, 4, 5, dtype=torch.float64))
     norms = bowl.vectors.detach().flatten(1).norm(dim=1)
-    loss = adversarial(bowl, bowl.loss, 0.7)
+    loss = descend(bowl, bowl.loss, 0.7, Tensor.backward)
     moved = (norms + 0.7).square().mean() / 2
     torch.testing.assert_close(loss, (norms.square().mean() / 2 + moved) / 2)
     assert bowl.movable.by is None and bowl.movable.vectors is None
     # The move is a constant to the gradient: d/dv of |v + r|^2 / 2 is v + r.
-    loss.backward()
     v = bowl.vectors.detach()
     r = 0.7 * v / norms[:, None, None]
     torch.testing.assert_close(bowl.vectors.grad, (v + (v + r)) / 2 / len(v))
@@ -44,7 +43,7 @@ def test_each_row_moves_so_far_along_its_gradient() -> None:
 
 def test_a_row_without_a_gradient_stays() -> None:
     bowl = Bowl(torch.zeros(2, 3, 4))
-    assert adversarial(bowl, bowl.loss, 1.0).item() == 0
+    assert descend(bowl, bowl.loss, 1.0, Tensor.backward).item() == 0
 
 
 def test_nothing_is_left_behind_when_a_loss_fails() -> None:
@@ -58,28 +57,24 @@ def test_nothing_is_left_behind_when_a_loss_fails() -> None:
         return bowl.loss()
 
     with pytest.raises(ValueError, match="no second time"):
-        adversarial(bowl, failing, 1.0)
+        descend(bowl, failing, 1.0, Tensor.backward)
     assert bowl.movable.by is None and not bowl.movable.listens
 
 
 @pytest.mark.parametrize("members", [1, 2])
 def test_a_task_trains_on_the_moved_rows_too(tmp_path: Path, members: int) -> None:
-    """The loss in training is larger than the plain one, whose mean it is with that of the moved rows; in evaluation
-    nothing moves."""
+    """What is descended is larger than the plain loss: the mean of that and the moved rows'."""
     run = reviews(tmp_path, members=members, adversarial=3.0, **STILL)
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
     task.read(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None, lambda _: None)
     batch = task.batch(task.train_batches(0)[0])
-    with torch.no_grad():
-        inputs = (batch.inputs["x"], batch.inputs["lengths"])
-        outputs = network.train()(*inputs)
-        rows = outputs if members > 1 else outputs[None]
-        plain = torch.stack([task.row_losses(one, batch).mean() for one in rows]).mean()
-    loss = task.loss(network, batch, None)[0]
+    plain = task.loss(network.train(), batch, None)[0]
+    loss = task.descend(network, batch, None, Tensor.backward)[0]
     assert loss > plain + 1e-3
-    loss.backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    grads = [p.grad.clone() for p in network.parameters() if p.grad is not None]
+    assert len(grads) == len(list(network.parameters())) and all(grad.isfinite().all() for grad in grads)
+    assert not loss.requires_grad
 
 
 def test_it_is_a_setting_of_the_run(tmp_path: Path) -> None:

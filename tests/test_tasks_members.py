@@ -42,7 +42,9 @@ def test_members_of_a_regression_answer_with_the_mean(tmp_path: Path) -> None:
 
 def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> None:
     """The loss is the mean of the members' losses, not the loss of their mean."""
-    run = reviews(tmp_path, members=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0, spelling=False)
+    run = reviews(
+        tmp_path, members=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0, spelling=False, adversarial=0.0
+    )
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
     task.read(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None, lambda _: None)

@@ -67,7 +67,7 @@ def test_epochs_are_passes_over_the_data(tmp_path: Path) -> None:
 
 def test_max_minutes_fixes_the_steps_and_writes_them_down(tmp_path: Path) -> None:
     began = time.time()
-    run = reviews(tmp_path, steps=None, epochs=1e6, max_minutes=0.05, patience=None)
+    run = reviews(tmp_path, steps=None, epochs=1e6, max_minutes=0.05, patience=1000)
     resolved = yaml.safe_load((run.path / "config.yaml").read_text())["resolved"]
     plan = run.config["training"]["plan"]
     assert plan[0][:2] == [0, 0.0] and len(plan) >= 2

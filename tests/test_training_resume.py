@@ -88,7 +88,7 @@ def test_resumed_is_uninterrupted(
 
 
 def test_a_carried_state_is_in_the_checkpoint(tmp_path: Path) -> None:
-    carried = language(tmp_path, "carried", **LANGUAGE)
+    carried = language(tmp_path, "carried", **LANGUAGE, windows="sequential")
     names = [name for name in load_file(carried.path / "checkpoint/tensors.safetensors") if name.startswith("state/")]
     assert sorted(names) == ["state/c_l0", "state/h_l0"]
     loose = language(tmp_path, "loose", **LANGUAGE, windows="random")

@@ -13,7 +13,7 @@ from . import tasks as known_tasks
 from .errors import RunError, SettingError, UserError
 from .files import read_json, read_yaml
 from .settings import GROUPS, fields, settings_from
-from .tasks.base import Session, Task, chunked
+from .tasks.base import USUAL_CELL, Session, Task, chunked
 
 if TYPE_CHECKING:
     from .cells import Cell
@@ -160,7 +160,7 @@ def open_task(
     try:
         kind = _own(name, "task", tasks, path) if ":" in name else known_tasks.get(name, tasks)
         settings = settings_from(kind, {group: config.get(group) or {} for group in GROUPS})
-        spec = settings.model.cell
+        spec = settings.model.cell or USUAL_CELL  # one that is missing is told below
         wanted = _own(spec, "cell", cells, path) if ":" in spec else spec
         cell = known_cells.get(wanted, **settings.model.cell_options)
     except RunError:

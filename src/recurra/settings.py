@@ -55,7 +55,9 @@ class DataSettings(Group):
 class ModelSettings(Group):
     """The network."""
 
-    cell: str = Field("lstm", description="cell of the recurrent layers: a name, or file.py:Class")
+    cell: str | None = Field(
+        None, description="cell of the recurrent layers: a name, or file.py:Class; lstm or gru, chosen"
+    )
     cell_options: dict[str, bool | int | float | str] = Field({}, description="of the cell: {nonlinearity: relu}")
     hidden_size: int | None = Field(None, ge=1, description="features of the hidden state, each direction")
     num_layers: int | None = Field(None, ge=1, le=64, description="recurrent layers, one on top of the other")

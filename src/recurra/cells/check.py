@@ -38,7 +38,9 @@ def check_options(cls: type[Cell], options: Mapping[str, Any]) -> None:
             continue
         number = kind is float and type(value) is int
         if type(value) is not kind and not number:
-            raise CallError(f"cell {cls.name!r}: option {name} is {value!r}; wanted a {kind.__name__}, as {known[name]!r}")
+            raise CallError(
+                f"cell {cls.name!r}: option {name} is {value!r}; wanted a {kind.__name__}, as {known[name]!r}"
+            )
 
 
 def check_parameters(cell: Cell, parameters: Any) -> None:

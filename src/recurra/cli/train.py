@@ -30,7 +30,7 @@ def train(
     ] = None,
     valid: Annotated[str | None, typer.Option(metavar="FILE", help="Data to validate on, not a part of DATA.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="Run folder to write (runs/NAME).")] = None,
-    cell: Annotated[str | None, typer.Option(metavar="NAME", help="rnn, lstm, gru, or file.py:Class (lstm).")] = None,
+    cell: Annotated[str | None, typer.Option(metavar="NAME", help="rnn, lstm, gru, or file.py:Class (chosen).")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings in YAML.")] = None,
     set_: Annotated[
         list[str] | None,

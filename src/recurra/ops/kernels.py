@@ -8,7 +8,7 @@ from functools import cache
 from types import ModuleType
 from typing import NamedTuple
 
-from ..cells import GRU, LSTM, RNN
+from ..cells import LSTM, RNN
 from .call import Call
 
 TARGET = "RECURRA_NATIVE"  # an instruction set by name instead of the widest, or "off"

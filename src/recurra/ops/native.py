@@ -9,6 +9,7 @@ derivative goes through the reference.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +20,8 @@ from . import kernels, reference
 from .call import Backend, Call, all_steps, note
 from .kernels import Kernel, kernel_of
 from .pages import sparse_zeros
+
+_PIECE = 4096  # steps of rows in the products with x: what is gathered for one stays in the cache
 
 
 class LiveSteps(NamedTuple):
@@ -43,38 +46,50 @@ class LiveSteps(NamedTuple):
         return cls(B, T, rows, lengths, alive.cumsum(0) - alive, alive, (rows * T + steps[:, None])[live])
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """N"""
         return self.B * self.T if self.places is None else len(self.places)
 
-    def gather(self, padded: Tensor) -> Tensor:
-        """(B, T, C) -> (N, C). A batch whose memory is in the order of time is read as it lies."""
+    def pieces(self) -> Iterator[slice]:
+        """(N,) cut into pieces that stay in the cache, at the ends of steps where all are live."""
+        size = _PIECE if self.places is not None else max(_PIECE // self.B, 1) * self.B
+        return (slice(begin, min(begin + size, self.total)) for begin in range(0, self.total, size))
+
+    def gather(self, padded: Tensor, piece: slice = slice(None)) -> Tensor:
+        """(B, T, C) -> (N, C), or a piece of it. A batch whose memory is in the order of time is read as it lies."""
         B, T, C = padded.shape
         if self.places is None:
-            return padded.transpose(0, 1).reshape(T * B, C)
+            begin, end, _ = piece.indices(self.total)
+            return padded.transpose(0, 1)[begin // B : end // B].reshape(-1, C)
+        places = self.places[piece]
         if padded.stride(0) == T * padded.stride(1):
-            return padded.reshape(B * T, C).index_select(0, self.places)
-        by_time = self.places % T * B + self.places // T
-        return padded.transpose(0, 1).reshape(T * B, C).index_select(0, by_time)
+            return padded.reshape(B * T, C).index_select(0, places)
+        return padded.transpose(0, 1).reshape(T * B, C).index_select(0, places % T * B + places // T)
 
-    def scatter(self, live: Tensor) -> Tensor:
-        """(N, C) -> (B, T, C), zero on dead steps."""
+    def padded(self, C: int, like: Tensor) -> Tensor:
+        """(B, T, C), zero, for `put`."""
         if self.places is None:
-            return live.view(self.T, self.B, -1).transpose(0, 1)
-        shape = (self.B * self.T, live.shape[1])
-        mostly_dead = 2 * self.count < self.B * self.T
-        padded = sparse_zeros(shape, live) if mostly_dead else live.new_zeros(shape)
-        return padded.index_put_((self.places,), live).view(self.B, self.T, -1)
+            return like.new_empty(self.T, self.B, C).transpose(0, 1)
+        shape = (self.B, self.T, C)
+        return sparse_zeros(shape, like) if 2 * self.total < self.B * self.T else like.new_zeros(shape)
 
-    def before(self, y: Tensor, first: Tensor, d: int) -> Tensor:
-        """The hidden state before each step of direction `d`: y (N, H) of that direction, first (B, H) -> (N, H)."""
+    def put(self, padded: Tensor, live: Tensor, piece: slice = slice(None)) -> None:
+        """The way back of `gather`."""
+        B, T, C = padded.shape
+        if self.places is None:
+            padded.transpose(0, 1).view(T * B, C)[piece] = live
+        else:
+            padded.view(B * T, C).index_put_((self.places[piece],), live)
+
+    def before(self, d: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Where in (N,) the step before each step of direction `d` is; the steps that have none, and their rows."""
         begins = int(self.alive[0])  # rows that live at all
-        at, first = torch.arange(self.count), first[self.rows[:begins]]
+        at, rows = torch.arange(self.total), self.rows[:begins]
         if d == 0:  # a row keeps its place from one step to the next
-            return torch.cat([first, y.index_select(0, at[begins:] - self.alive[:-1].repeat_interleave(self.alive[1:]))])
-        before = y.index_select(0, (at + self.alive.repeat_interleave(self.alive)).clamp_(max=self.count - 1))
-        before[self.offset[self.lengths[:begins] - 1] + torch.arange(begins)] = first  # each begins at its own last step
-        return before
+            earlier = self.alive.roll(1).repeat_interleave(self.alive)
+            return (at - earlier).clamp_(min=0), at[:begins], rows
+        later = (at + self.alive.repeat_interleave(self.alive)).clamp_(max=self.total - 1)
+        return later, self.offset[self.lengths[:begins] - 1] + torch.arange(begins), rows  # its own last step
 
 
 def run(call: Call) -> list[Tensor]:
@@ -103,23 +118,29 @@ class _Sequence(torch.autograd.Function):
     def forward(ctx: Any, call: Call, x: Tensor, first: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
         kernel, (B, T, _), H, D = kernel_of(call), x.shape, call.hidden_size, call.directions
         steps = LiveSteps.of(call.lengths, B, T)
-        live_x, whole = steps.gather(x), steps.places is None
-        gates = x.new_empty(len(live_x), D, kernel.saved * H)
-        for d in range(D):
-            weight_ih, _, *biases = _of_direction(weights, d, D)
-            target = gates[:, d, : kernel.gates * H]
-            if biases:
-                torch.addmm(biases[0], live_x, weight_ih.t(), out=target)
-            else:
-                torch.mm(live_x, weight_ih.t(), out=target)
-        y, last = x.new_empty((T, B, D * H) if whole else (len(live_x), D * H)), torch.empty_like(first)
+        whole = steps.places is None
+        gates = x.new_empty(steps.total, D, kernel.saved * H)
+        for piece in steps.pieces():
+            live_x = steps.gather(x, piece)
+            for d in range(D):
+                weight_ih, _, *biases = _of_direction(weights, d, D)
+                target = gates[piece, d, : kernel.gates * H]
+                if biases:
+                    torch.addmm(biases[0], live_x, weight_ih.t(), out=target)
+                else:
+                    torch.mm(live_x, weight_ih.t(), out=target)
+        y, last = x.new_empty((T, B, D * H) if whole else (steps.total, D * H)), torch.empty_like(first)
         keep = any(ctx.needs_input_grad)
         _run(call, kernel, steps, weights, keep, [gates, y, first, last])
         if keep:
             ctx.save_for_backward(x, first, y, gates, *weights)
             ctx.call, ctx.kernel, ctx.steps = call, kernel, steps
         ctx.set_materialize_grads(False)
-        return y if whole else steps.scatter(y), last
+        if whole:
+            return y, last
+        padded = steps.padded(D * H, y)
+        steps.put(padded, y)
+        return padded, last
 
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor | None, grad_last: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -140,24 +161,70 @@ class _Sequence(torch.autograd.Function):
         del data, live_grad
 
         _, wants_x, wants_first, *wants = ctx.needs_input_grad
-        live_x = steps.gather(x)
-        grad_x, grads = None, []
-        for d in range(D):
-            weight_ih, _, *biases = _of_direction(weights, d, D)
-            by_input = deltas[:, d, : kernel.gates * H]
-            by_hidden = deltas[:, d, kernel.recurrent * H : (kernel.recurrent + kernel.gates) * H]
-            want = _of_direction(wants, d, D)
-            turned = kernel.turned * H
-            grads.append(torch.mm(by_input.t(), live_x).roll(-turned, 0) if want[0] else None)
-            grads.append(_by_hidden_weight(by_hidden, y[:, d * H : (d + 1) * H], first[d], steps, d) if want[1] else None)
-            if biases:
-                grads.append(by_input.sum(0).roll(-turned) if want[2] else None)
-                grads.append(by_hidden.sum(0) if want[3] else None)
-            if wants_x:
-                weight = weight_ih.roll(turned, 0)
-                grad_x = torch.mm(by_input, weight) if grad_x is None else grad_x.addmm_(by_input, weight)
-        grad_x = None if grad_x is None else steps.scatter(grad_x)
+        grad_x = steps.padded(x.shape[2], x) if wants_x else None
+        grads = [torch.zeros_like(w) if wanted else None for w, wanted in zip(weights, wants, strict=True)]
+        _products(kernel, steps, deltas, x, y, first, weights, grad_x, grads)
         return None, grad_x, grad_first if wants_first else None, *grads
+
+
+def _products(
+    kernel: Kernel,
+    steps: LiveSteps,
+    deltas: Tensor,
+    x: Tensor,
+    y: Tensor,
+    first: Tensor,
+    weights: list[Tensor],
+    grad_x: Tensor | None,
+    grads: list[Tensor | None],
+) -> None:
+    """The gradients by x (B, T, I) and by the weights from the deltas (N, D, *): large products, a piece at a time.
+
+    `grad_x` and each of `grads` are zeros to be filled, or None where nobody asks.
+    """
+    D, H = deltas.shape[1], first.shape[2]
+    before = [steps.before(d) for d in range(D)]
+    turned = kernel.turned * H
+    of_x = [_of_direction(weights, d, D)[0].roll(turned, 0) for d in range(D)]
+    for piece in steps.pieces():
+        live_x = steps.gather(x, piece)
+        live_grad = live_x.new_zeros(live_x.shape)
+        for d in range(D):
+            by_input, by_hidden = _by_sums(deltas[piece, d], kernel, H)
+            weight_ih, weight_hh, *_ = _of_direction(grads, d, D)
+            if weight_ih is not None:
+                weight_ih.addmm_(by_input.t(), live_x)
+            if weight_hh is not None:
+                weight_hh.addmm_(by_hidden.t(), _hidden_before(y[:, d * H : (d + 1) * H], first[d], before[d], piece))
+            if grad_x is not None:
+                live_grad.addmm_(by_input, of_x[d])
+        if grad_x is not None:
+            steps.put(grad_x, live_grad, piece)
+    for d in range(D):
+        by_input, by_hidden = _by_sums(deltas[:, d], kernel, H)
+        weight_ih, _, bias_ih, bias_hh = [*_of_direction(grads, d, D), None, None][:4]
+        if bias_ih is not None:
+            torch.sum(by_input, 0, out=bias_ih)
+        if bias_hh is not None:
+            torch.sum(by_hidden, 0, out=bias_hh)
+        for part in (weight_ih, bias_ih):
+            if part is not None and turned:
+                part.copy_(part.roll(-turned, 0))
+
+
+def _by_sums(deltas: Tensor, kernel: Kernel, H: int) -> tuple[Tensor, Tensor]:
+    """The gradients by W x + b and by U h + c of some steps of one direction, (N, G*H) each."""
+    begin = kernel.recurrent * H
+    return deltas[:, : kernel.gates * H], deltas[:, begin : begin + kernel.gates * H]
+
+
+def _hidden_before(y: Tensor, first: Tensor, before: tuple[Tensor, Tensor, Tensor], piece: slice) -> Tensor:
+    """The hidden state before the steps of a piece: y (N, H) of one direction, first (B, H), `LiveSteps.before`."""
+    index, born, rows = before
+    hidden = y.index_select(0, index[piece])
+    here = (born >= piece.start) & (born < piece.stop)
+    hidden[born[here] - piece.start] = first[rows[here]]
+    return hidden
 
 
 def _of_direction(items: Any, d: int, D: int) -> Any:
@@ -198,18 +265,6 @@ def _run(
 
 def _two(parts: list[Any]) -> list[Any]:
     return parts if len(parts) == 2 else [*parts, None]
-
-
-def _by_hidden_weight(deltas: Tensor, y: Tensor, first: Tensor, steps: LiveSteps, d: int) -> Tensor:
-    """deltas (N, G*H), y (N, H) of one direction, first (B, H) -> the gradient of weight_hh: each delta times the
-    hidden state before its step."""
-    if steps.places is not None:
-        return torch.mm(deltas.t(), steps.before(y, first, d))
-    B = steps.B  # what came before lies one step beside: nothing needs to be gathered
-    inner, outer, before = (
-        (slice(B, None), slice(0, B), y[:-B]) if d == 0 else (slice(0, -B), slice(len(y) - B, None), y[B:])
-    )
-    return torch.addmm(torch.mm(deltas[outer].t(), first), deltas[inner].t(), before)
 
 
 def _differentiable(

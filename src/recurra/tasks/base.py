@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..cells import Cell
 
 Say = Callable[[str], None]
+USUAL_CELL = "lstm"
 
 
 @dataclass
@@ -101,11 +102,16 @@ class Task(ABC):
 
     def __init__(self, settings: Settings, *, cell: Cell | None = None) -> None:
         """`cell` is given when the cell is the user's own, else it is found by the name in the settings."""
+        self.settings, self.own_cell = settings, cell
+        self.reading = Reading()
+        self.cell = self.find_cell()  # what cannot be had is told before anything is read
+
+    def find_cell(self) -> Cell:
+        """The cell that the settings name; while they leave it open, the usual one."""
         from .. import cells
 
-        self.settings = settings
-        self.reading = Reading()
-        self.cell = cell if cell is not None else cells.get(settings.model.cell, **settings.model.cell_options)
+        model = self.settings.model
+        return self.own_cell or cells.get(model.cell or USUAL_CELL, **model.cell_options)
 
     # reading -------------------------------------------------------------------------------------------------------
     @abstractmethod
@@ -147,6 +153,17 @@ class Task(ABC):
     @abstractmethod
     def loss(self, network: torch.nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
         """Mean loss in nats (or squared error) to descend, and the state to hand to the next batch, detached."""
+
+    def descend(
+        self, network: torch.nn.Module, batch: Batch, state: Any, backward: Callable[[Tensor], None]
+    ) -> tuple[Tensor, Any]:
+        """The gradient of a training step: `backward(loss)`, once or, where the gradient itself is needed, more often.
+
+        What `loss` returns; its gradients are added to those of the parameters.
+        """
+        loss, state = self.loss(network, batch, state)
+        backward(loss)
+        return loss.detach(), state
 
     # figures -------------------------------------------------------------------------------------------------------
     @abstractmethod

@@ -59,6 +59,7 @@ class LanguageModel(ModelSettings):
     input_dropout: float | None = Setting(
         None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
     )
+    weight_drop: float | None = Setting(None, ge=0, lt=1, description="dropout of the recurrent weights")
 
 
 class NextToken(nn.Module):
@@ -74,6 +75,7 @@ class NextToken(nn.Module):
         num_layers: int,
         dropout: float,
         input_dropout: float,
+        weight_drop: float,
         tied: bool,
         backend: str,
     ) -> None:
@@ -83,7 +85,13 @@ class NextToken(nn.Module):
         self.input_dropout = LockedDropout(input_dropout)
         between = dropout if num_layers > 1 else 0.0
         self.recurrent = Recurrent(
-            cell, embedding_size, hidden_size, num_layers=num_layers, dropout=between, backend=backend
+            cell,
+            embedding_size,
+            hidden_size,
+            num_layers=num_layers,
+            dropout=between,
+            weight_drop=weight_drop,
+            backend=backend,
         )
         self.dropout = nn.Dropout(dropout)
         self.bridge = (
@@ -210,6 +218,7 @@ class Language(Task):
             "embedding_size": 128 if many else 64,
             "dropout": 0.2 if many else 0.3,
             "input_dropout": 0.1 if many else 0.0,
+            "weight_drop": 0.0,
             "tied": many,
         }
         training = {"batch_size": batch, "learning_rate": 3e-3, "epochs": 16.0, "averaging": 0.99, "patience": 5}
@@ -228,6 +237,7 @@ class Language(Task):
             num_layers=model.num_layers,
             dropout=model.dropout or 0.0,
             input_dropout=model.input_dropout or 0.0,
+            weight_drop=model.weight_drop or 0.0,
             tied=bool(model.tied),
             backend=model.backend,
         )

@@ -170,11 +170,10 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        loss, self.state = self.task.loss(self.network, batch, self.state)
+        loss, self.state = self.task.descend(self.network, batch, self.state, self.fabric.backward)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(self._not_finite(value))
-        self.fabric.backward(loss)
         if self.training.clip_value is not None:
             self.fabric.clip_gradients(self.network, self.optimizer, clip_val=self.training.clip_value)
         if self.training.clip_norm is not None:
@@ -194,8 +193,8 @@ class Loop:
         """The loss and gradients of the first batch, thrown away: what cannot train says so before a folder is made."""
         cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
-            loss, _ = self.task.loss(self.network, self.task.batch(self.keys[0]).to(self.fabric.device), None)
-            self.fabric.backward(loss)
+            batch = self.task.batch(self.keys[0]).to(self.fabric.device)
+            self.task.descend(self.network, batch, None, self.fabric.backward)
         self.optimizer.zero_grad()
 
     def _next_key(self) -> Any:

@@ -23,7 +23,7 @@ from ..errors import RunError, SettingError
 from ..files import write_text
 from ..run import FORMAT, Run, load, load_vocabulary, open_task
 from ..settings import Settings, full_name, read_config, settings_from
-from ..tasks.base import Reading, Task
+from ..tasks.base import USUAL_CELL, Reading, Task
 from . import checkpoint
 from .loop import Loop, weights
 from .memory import keep_freed_memory
@@ -88,7 +88,8 @@ def train(
     with _beside(folder) as part:
         with progress.bar("reading") as bar:
             reading = built.read(data, valid, part / "cache", progress.say, lambda n: bar.at(n, f"{n:,}"))
-        built.settings = built.choose(reading)
+        built.settings = built.choose(reading).with_open(model={"cell": USUAL_CELL})
+        built.cell = built.find_cell()
         built.reading = reading
         for line in reading.lines:
             progress.say(line)
@@ -120,7 +121,9 @@ def resume(
     keep_freed_memory()
     config, task = open_task(path, cells=cells, tasks=tasks)
     if not (path / "cache").exists():
-        raise RunError(f"{path}: this run is finished (it has no cache/ of encoded data any more); there is nothing to resume")
+        raise RunError(
+            f"{path}: this run is finished (it has no cache/ of encoded data any more); there is nothing to resume"
+        )
     load_vocabulary(task, path)
     task.open(path / "cache")
     task.reading = Reading(**config["resolved"]["reading"])

@@ -26,24 +26,31 @@ class Movable(nn.Module):
         self.by: Tensor | None = None
 
     def forward(self, vectors: Tensor) -> Tensor:
-        if self.listens:
+        if self.listens and vectors.requires_grad:
+            vectors.retain_grad()
             self.vectors = vectors
         return vectors if self.by is None else vectors + self.by
 
 
-def adversarial(network: nn.Module, loss: Callable[[], Tensor], size: float) -> Tensor:
-    """The mean of `loss()` and of `loss()` with every row's vectors moved by `size`; each call runs `network` anew."""
+def descend(network: nn.Module, loss: Callable[[], Tensor], size: float, backward: Callable[[Tensor], None]) -> Tensor:
+    """The gradient of the mean of `loss()` and of `loss()` with every row's vectors moved by `size`; returns that mean.
+
+    Each call of `loss` runs `network` anew; `backward` adds to the gradients of its parameters.
+    """
     places = [module for module in network.modules() if isinstance(module, Movable)]
-    for place in places:
-        place.listens = True
     try:
-        plain = loss()
-        vectors = [place.vectors for place in places if place.vectors is not None]
-        gradients = torch.autograd.grad(plain, vectors, retain_graph=True)
-        for place, gradient in zip(places, gradients, strict=True):
-            length = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
-            place.by = gradient * (size / length)[:, None, None]
-        return (plain + loss()) / 2
+        for place in places:
+            place.listens = True
+        plain = loss() / 2
+        backward(plain)
+        for place in places:
+            place.listens = False
+            if place.vectors is not None and (gradient := place.vectors.grad) is not None:
+                length = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
+                place.by = gradient * (size / length)[:, None, None]
+        moved = loss() / 2
+        backward(moved)
+        return (plain + moved).detach()
     finally:
         for place in places:
             place.listens, place.vectors, place.by = False, None, None

@@ -27,7 +27,7 @@ from ...errors import CallError, DataError
 from ...files import read_json, write_json
 from ...settings import DataSettings, ModelSettings, Settings
 from ..base import Batch, Reading, Say, Session, Task, chunked, device_of
-from .adversarial import adversarial
+from . import adversarial
 from .encoder import EncoderModel, Members, Numbers, SequenceEncoder, SequenceToVector
 from .fields import Field, Series
 from .stream import VectorSession
@@ -203,7 +203,9 @@ class RowTask(Task):
             try:
                 encoded[field.name] = field.encode(values)
             except DataError as error:
-                raise DataError(error.message, file=source.path, row=done + (error.row or 1), field=field.name) from None
+                raise DataError(
+                    error.message, file=source.path, row=done + (error.row or 1), field=field.name
+                ) from None
         return encoded
 
     def open(self, cache: Path) -> None:
@@ -221,7 +223,14 @@ class RowTask(Task):
 
     def choose(self, reading: Reading) -> Settings:
         """Settings of a middling size for what is open; a task that knows its data better says so here."""
-        model = {"hidden_size": 64, "num_layers": 1, "dropout": 0.1, "input_dropout": 0.0, "members": 1, "adversarial": 0.0}
+        model = {
+            "hidden_size": 64,
+            "num_layers": 1,
+            "dropout": 0.1,
+            "input_dropout": 0.0,
+            "members": 1,
+            "adversarial": 0.0,
+        }
         training = {"batch_size": 32, "learning_rate": 3e-3, "epochs": 20.0, "averaging": 0.99, "patience": 8}
         return self.settings.with_open(model=model, training=training)
 
@@ -309,16 +318,19 @@ class RowTask(Task):
         )
 
     def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
+        output = network(batch.inputs["x"], batch.inputs["lengths"])
         smoothing = getattr(self.settings.training, "label_smoothing", 0.0)
         several = (getattr(self.settings.model, "members", None) or 1) > 1
-        size = getattr(self.settings.model, "adversarial", None) or 0.0
+        losses = [self.row_losses(one, batch, smoothing).mean() for one in (output if several else [output])]
+        return torch.stack(losses).mean(), None
 
-        def plain() -> Tensor:
-            output = network(batch.inputs["x"], batch.inputs["lengths"])
-            losses = [self.row_losses(one, batch, smoothing).mean() for one in (output if several else [output])]
-            return torch.stack(losses).mean()
-
-        return (adversarial(network, plain, size) if size and network.training else plain()), None
+    def descend(
+        self, network: nn.Module, batch: Batch, state: Any, backward: Callable[[Tensor], None]
+    ) -> tuple[Tensor, Any]:
+        size = getattr(self.settings.model, "adversarial", None)
+        if not size:
+            return super().descend(network, batch, state, backward)
+        return adversarial.descend(network, lambda: self.loss(network, batch, None)[0], size, backward), None
 
     @abstractmethod
     def row_losses(self, output: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:

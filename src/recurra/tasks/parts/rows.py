@@ -101,14 +101,7 @@ class RowTask(Task):
         count = 0
         for row in source.rows():
             values = [row.values.get(columns[field.name]) for field in self.fields]
-            wrong = next(
-                (
-                    (field, said)
-                    for field, value in zip(self.fields, values, strict=True)
-                    if (said := field.check(value))
-                ),
-                None,
-            )
+            wrong = self._wrong(values)
             if wrong is None:
                 yield values
                 continue
@@ -129,6 +122,13 @@ class RowTask(Task):
                 row=row.number,
                 field=columns[field.name],
             )
+
+    def _wrong(self, values: Sequence[Any]) -> tuple[Field, str] | None:
+        """The first field of a row whose value cannot be used, and what is wrong with it, in words; or None."""
+        for field, value in zip(self.fields, values, strict=True):
+            if said := field.check(value):
+                return field, said
+        return None
 
     def _survey(
         self, source: Source, columns: dict[str, str], tick: Callable[[int], None]

@@ -38,7 +38,7 @@ def find_scheme(tags: Collection[str]) -> Scheme:
     letters = {found[1] for found in parted if found}
     typed = [found[2] is not None for found in parted if found]
     if not letters <= set("BIMES"):
-        if "O" in tags and all(typed) and len(letters) < len(parted):
+        if "O" in tags and all(typed) and "B" in letters:
             example = min(found[0] for found in parted if found and found[1] not in "BIMES")
             raise DataError(
                 f"the tag {example!r} is of no scheme that is known (bio, bioes, bmes); "

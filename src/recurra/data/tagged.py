@@ -192,9 +192,14 @@ def open_tagged(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool 
     return (Conllu if kind == "conllu" else TokenColumns)(path, bare_name(path), **options)
 
 
-def is_columns(path: Path, encoding: str = "utf-8") -> bool:
-    """Whether a file is one of columns, by what is in it: several columns, and blank lines between the rows."""
-    return path.is_dir() or _kind(path, encoding) != "table"
+def looks_like_columns(path: Path, encoding: str = "utf-8") -> bool:
+    """Whether a file that may be plain text is one of columns: as many in every line, and blank lines between the rows."""
+    with reading(path), open_lines(path, encoding, "\n") as stream:
+        sample = [line.rstrip("\r\n") for line in islice(stream, _SAMPLE)]
+    lines = [line for line in sample if line.strip(" \t") and not line.startswith("# ")]
+    tabs = all("\t" in line for line in lines)
+    widths = {len(line.split("\t") if tabs else _BLANKS.split(line.strip(" \t"))) for line in lines}
+    return len(lines) > 1 and len(widths) == 1 and widths != {1} and len(lines) < len(sample)
 
 
 def _kind(path: Path, encoding: str) -> str:

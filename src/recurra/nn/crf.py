@@ -66,18 +66,17 @@ def best_path(emissions: Tensor, chain: Chain, lengths: Tensor | None = None) ->
     B, T, _ = emissions.shape
     if lengths is None:
         lengths = torch.full((B,), T, device=emissions.device)
-    score, back = first + emissions[:, 0], []
+    into = between.T.contiguous()  # (K, K): from the column to the row
+    scores = [first + emissions[:, 0]]  # (B, K) each: of the best path to every tag
     for t in range(1, T):
-        reached, came = (score[:, :, None] + between).max(1)
-        score = torch.where((t < lengths)[:, None], reached + emissions[:, t], score)
-        back.append(came)
+        reached = (scores[-1][:, None] + into).amax(2) + emissions[:, t]
+        scores.append(torch.where((t < lengths)[:, None], reached, scores[-1]))
     path = emissions.new_zeros(B, T, dtype=torch.long)
-    tag = (score + last).argmax(1)
+    tag = (scores[-1] + last).argmax(1)
     for t in range(T - 1, -1, -1):
         path[:, t] = torch.where(t < lengths, tag, 0)
-        if t:
-            before = back[t - 1].gather(1, tag[:, None]).squeeze(1)
-            tag = torch.where(t < lengths, before, tag)
+        if t:  # only the tag that was taken is asked where it came from
+            tag = torch.where(t < lengths, (scores[t - 1] + into[tag]).argmax(1), tag)
     return path
 
 

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,17 +17,19 @@ from torch import Tensor, nn
 
 from ..data import schemes
 from ..data.batching import LengthBatches
+from ..data.files import suffixes
 from ..data.rows import Source
-from ..data.spelling import BUCKETS
+from ..data.sources import TABLES
 from ..data.store import Store
-from ..data.tagged import as_tokens, open_tagged
-from ..errors import CallError, DataError
-from ..files import read_json
+from ..data.tagged import as_tokens, looks_like_columns, open_tagged
+from ..data.words import cut, join, word_cut
+from ..errors import CallError
 from ..settings import DataSettings, ModelSettings, Settings
 from .base import Batch, Reading, Say, Session, device_of
 from .parts.encoder import EncoderModel, Tokens
 from .parts.fields import Field
 from .parts.rows import EVALUATION_STEPS, RowTask, padded
+from .parts.tagfigures import span_figures, tag_figures
 from .parts.tagger import Beside, Scores, Tagger, Taggers, Transitions, best_tags, row_losses
 from .parts.tokens import PAD, UNKNOWN, RowLabel, Tags, Words, find_row_label
 from .parts.tokens import Beside as BesideField
@@ -59,6 +60,15 @@ class TagModel(EncoderModel):
     embedding_size: int | None = Setting(None, ge=1, description="features of a word's vector")
     token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of words made unknown in training")
     crf: bool | None = Setting(None, description="tags are chosen together (yes where they spell spans), not each alone")
+
+
+class TokenRow(NamedTuple):
+    """A row to tag: its tokens; of raw text where each begins and ends, and the text; and the columns beside them."""
+
+    tokens: list[str]
+    offsets: list[tuple[int, int]] | None
+    text: str | None
+    beside: list[Any]
 
 
 class Tag(RowTask):
@@ -130,9 +140,6 @@ class Tag(RowTask):
                 return field, f"has {count} entries for {counts[0]} words"
         return None
 
-    def load_vocabulary(self, folder: Path) -> None:
-        super().load_vocabulary(folder)
-
     def choose(self, reading: Reading) -> Settings:
         """Defaults from the number of tokens and what they are."""
         words = self.words.level == "words"
@@ -180,7 +187,7 @@ class Tag(RowTask):
             model.token_dropout or 0.0,
             pad=PAD,
             unknown=UNKNOWN,
-            buckets=BUCKETS if self.words.spelling else None,
+            buckets=len(self.words.pieces) if self.words.spelling else None,
         )
         assert self.tags.scheme is not None
         return Tagger(
@@ -256,7 +263,7 @@ class Tag(RowTask):
             tick(len(rows))
         flat, ends = store.flat(self.tags.name).tolist(), np.cumsum(lengths)
         wanted = [flat[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-        found = {"loss": total / max(tokens, 1.0), **self._figures(wanted, predicted)}
+        found = {"loss": total / max(tokens, 1.0), **self.figures(predicted, {self.tags.name: wanted})}
         if self.intent is not None:
             found["intent_accuracy"] = float((intents == store.column(self.intent.name)).mean())
         if self.tags.unseen:
@@ -265,19 +272,181 @@ class Tag(RowTask):
             found["unseen_intents"] = dict(self.intent.unseen)
         return found
 
-    def _figures(self, wanted: Sequence[Sequence[int]], predicted: Sequence[Sequence[int]]) -> dict[str, Any]:
-        from .parts.tagfigures import span_figures, tag_figures
-
+    def figures(self, outputs: Any, targets: Any) -> dict[str, Any]:
+        """Of the tags by number, a list a row: predicted, and wanted under the field's name."""
+        wanted, predicted = targets[self.tags.name], outputs
         right = sum(a == b for one, other in zip(wanted, predicted, strict=True) for a, b in zip(one, other, strict=True))
         figures: dict[str, Any] = {"accuracy": right / max(sum(map(len, wanted)), 1)}
         true, guessed = ([self.tags.names(row) for row in part] for part in (wanted, predicted))
+        assert self.tags.scheme is not None
         if self.tags.scheme == "plain":
             return figures | tag_figures(true, guessed)
-        assert self.tags.scheme is not None
         return figures | span_figures(true, guessed, self.tags.scheme)
 
-    def figures(self, outputs: Tensor, targets: dict[str, Tensor]) -> dict[str, Any]:
-        raise NotImplementedError
+    # use -----------------------------------------------------------------------------------------------------------
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        """The rows of a table or of a file of columns."""
+        settings = self.settings.data
+        path = Path(file)
+        if suffixes(path)[0] in TABLES or not path.is_file() or not looks_like_columns(path, settings.encoding):
+            return super().inputs(file)
+        source = open_tagged(file, encoding=settings.encoding)
+        columns = {field.name: self._column(field, source) for field in (self.words, *self.beside)}
+        return ({name: row.values[column] for name, column in columns.items()} for row in source.rows())
 
-    def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
-        raise NotImplementedError
+    def _column(self, field: Words | BesideField, source: Source) -> str:
+        known = self.columns.get(field.name)
+        return known if known in source.columns else field.find(source, ())
+
+    def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        rows = [self.tokens_of(example, number) for number, example in enumerate(examples, 1)]
+        found: list[dict[str, Any]] = [self.decode([(row, [], None)])[0] for row in rows]
+        full = np.flatnonzero([len(row.tokens) for row in rows])
+        words = self.words.encode([rows[at].tokens for at in full])
+        others = [field.encode([rows[at].beside[k] for at in full]) for k, field in enumerate(self.beside)]
+        lengths = np.array([len(array) for array in words], np.int64)
+        for part in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
+            device = device_of(network)
+            x, *beside = (padded([arrays[at] for at in part]).to(device) for arrays in (words, *others))
+            live = torch.from_numpy(lengths[part]).to(device)
+            scores = network(x, live, beside)
+            paths = best_tags(scores, live).tolist()
+            intents = [None] * len(part) if scores.intent is None else list(scores.intent.float().softmax(1).cpu())
+            for at, path, intent in zip(full[part], paths, intents, strict=True):
+                found[at] = self.decode([(rows[at], path[: len(rows[at].tokens)], intent)])[0]
+        return found
+
+    def decode(self, outputs: Any) -> list[dict[str, Any]]:
+        """One JSON object for each (tokens, their tags by number, probabilities of the intents or None)."""
+        return [self._decoded(*output) for output in outputs]
+
+    def _decoded(self, row: TokenRow, path: Sequence[int], intent: Tensor | None) -> dict[str, Any]:
+        tags = self.tags.names(path)
+        found: dict[str, Any] = {"tokens": row.tokens, "tags": tags}
+        if row.offsets is not None:
+            found["offsets"] = [list(pair) for pair in row.offsets]
+        assert self.tags.scheme is not None
+        if self.tags.scheme != "plain":
+            found["spans"] = [self._span(row, span) for span in schemes.spans(tags, self.tags.scheme)]
+        if self.intent is not None:
+            best = None if intent is None else int(intent.argmax())
+            found["intent"] = None if best is None else self.intent.classes[best]
+            found["intent_probability"] = None if best is None or intent is None else round(float(intent[best]), 6)
+        return found
+
+    def _span(self, row: TokenRow, span: schemes.Span) -> dict[str, Any]:
+        """Its type, its text, its tokens from `begin` to before `end`, and in raw text the characters likewise."""
+        tokens = row.tokens[span.begin : span.end]
+        found: dict[str, Any] = {"type": span.type, "begin": span.begin, "end": span.end}
+        if row.offsets is None or row.text is None:
+            return {**found, "text": "".join(tokens) if self.words.level == "characters" else join(tokens)}
+        first, last = row.offsets[span.begin][0], row.offsets[span.end - 1][1]
+        return {**found, "text": row.text[first:last], "characters": [first, last]}
+
+    def tokens_of(self, example: Any, number: int = 1) -> TokenRow:
+        """An example as tokens: raw text, which is cut; a list of tokens; or an object with either, and what is beside."""
+        value = self._input_value(example)
+        where = f"example {number}: {self.words.name} "
+        if isinstance(value, str):
+            if self.beside:
+                raise CallError(f"{where}are raw text, but this run also reads {self._beside_names()} beside each word: give lists")
+            assert self.words.level is not None
+            tokens, offsets = cut(value, self.words.level)
+            return TokenRow(tokens, offsets, value, [])
+        if not isinstance(value, list):
+            raise CallError(f"{where}is {value!r:.40}; wanted text or a list of tokens")
+        if value and (said := self.words.check(value)):
+            raise CallError(f"{where}{said}")
+        beside = []
+        for field in self.beside:
+            given = next((example[name] for name in self._names(field) if name in example), None) if isinstance(example, dict) else None
+            if given is None:
+                raise CallError(f"example {number}: this run also reads {self._beside_names()} beside each word; give an object with them")
+            if len(as_tokens(given) or ()) != len(value):
+                raise CallError(f"example {number}: {field.asked} has {len(as_tokens(given) or ())} entries for {len(value)} words")
+            beside.append(given)
+        return TokenRow([str(token) for token in value], None, None, beside)
+
+    def _names(self, field: Field) -> list[str]:
+        return [name for name in (self.columns.get(field.name), field.asked, field.name) if name]
+
+    def _beside_names(self) -> str:
+        return ", ".join(str(field.asked) for field in self.beside)
+
+    def _input_value(self, example: Any) -> Any:
+        if isinstance(example, dict) and not any(name in example for name in self._names(self.words)):
+            for name in ("tokens", "text"):  # as predict itself writes them
+                if name in example:
+                    return example[name]
+        return super()._input_value(example)
+
+    def streams(self) -> tuple[bool, str]:
+        if getattr(self.settings.model, "crf", False):
+            both = "bidirectional=false --set crf=false" if self.settings.model.bidirectional else "crf=false"  # type: ignore[attr-defined]
+            return False, f"a conditional random field chooses all tags together, at the end; --set {both} streams"
+        return super().streams()
+
+    def session(self, network: nn.Module) -> Session:
+        return TagSession(network, self) if self.streams()[0] else super().session(network)
+
+
+class TagSession(Session):
+    """Text in pieces cut anywhere, or lists of tokens; `result` is that of all that was pushed, as one row."""
+
+    def __init__(self, network: nn.Module, task: Tag) -> None:
+        self.network, self.task = network, task
+        self.row = TokenRow([], [], "", [])
+        self.path: list[int] = []
+        self.intent: Tensor | None = None
+        self.state: Any = None
+        self.waiting = ""  # text whose last token may still grow
+
+    def push(self, piece: Any) -> None:
+        task = self.task
+        if isinstance(piece, str) and not task.beside and self.row.text is not None:
+            looked = len(self.waiting)
+            self.waiting += piece
+            at = len(self.waiting) if task.words.level == "characters" else word_cut(self.waiting, looked)
+            ready, self.waiting = self.waiting[:at], self.waiting[at:]
+            self._text(ready)
+            return
+        if self.row.text:
+            raise CallError("this stream began with text; push text, or begin another stream for lists of tokens")
+        row = task.tokens_of(piece)
+        if row.text is not None:
+            raise CallError("this stream began with lists of tokens; push lists, or begin another stream for text")
+        self.row = TokenRow([*self.row.tokens, *row.tokens], None, None, [])
+        self._read(row)
+
+    def result(self) -> dict[str, Any]:
+        ahead = copy.copy(self)  # what waits counts as it stands, and waits on
+        ahead.row = TokenRow(list(self.row.tokens), None if self.row.offsets is None else list(self.row.offsets), self.row.text, [])
+        ahead.path = list(self.path)
+        ahead._text(ahead.waiting)
+        return self.task.decode([(ahead.row, ahead.path, ahead.intent)])[0]
+
+    def _text(self, text: str) -> None:
+        """Take text as whole."""
+        if not text:
+            return
+        assert self.row.text is not None and self.row.offsets is not None and self.task.words.level is not None
+        begin = len(self.row.text)
+        tokens, offsets = cut(text, self.task.words.level)
+        before = self.row.tokens[-2:]
+        self.row = TokenRow(
+            [*self.row.tokens, *tokens], [*self.row.offsets, *((begin + a, begin + b) for a, b in offsets)], self.row.text + text, []
+        )
+        self._read(TokenRow(tokens, None, None, []), before)
+
+    def _read(self, row: TokenRow, before: Sequence[str] = ()) -> None:
+        """Run the network over the next tokens."""
+        if not row.tokens:
+            return
+        task, device = self.task, device_of(self.network)
+        words = task.words.numbers(row.tokens, before)
+        others = [field.encode([one])[0] for field, one in zip(task.beside, row.beside, strict=True)]
+        x, *beside = (torch.from_numpy(array)[None].to(device) for array in (words, *others))
+        with torch.inference_mode():
+            scores, self.state = self.network.push(x, None, beside, self.state)  # type: ignore[operator]
+            self.path += best_tags(scores)[0].tolist()
+            self.intent = None if scores.intent is None else scores.intent[0].float().softmax(0).cpu()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-import zlib
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,9 +16,10 @@ import numpy as np
 from ...data.counting import LossyCounter
 from ...data.rows import Source
 from ...data.schemes import Scheme, all_tags, check_tags, find_scheme, mend
-from ...data.spelling import BUCKETS, PIECES, pieces
-from ...data.tagged import CONLLU, as_tokens
-from ...errors import DataError, near
+from ...data.spelling import BUCKETS, PIECES, runs
+from ...data.tagged import as_tokens
+from ...data.words import HAN
+from ...errors import DataError
 from ...files import read_json, write_json
 from .fields import Field, Label
 
@@ -29,9 +29,10 @@ TAG_NAMES = (
     *("标签", "标注", "词性"),
 )
 LABEL_NAMES = ("intent", "label", "class", "category", "意图", "类别")
-NEIGHBOURS = 6  # pieces of a character: the runs of two and three characters that it stands in, at most, and one more
+NEIGHBOURS = 5  # runs of two and three characters that one stands in
 PAD, UNKNOWN = 0, 1
 TokenLevel = Literal["words", "characters"]
+_HAN = re.compile(f"[{HAN}]")
 _DIGIT = re.compile(r"\d")
 
 
@@ -97,10 +98,11 @@ def normal(token: str) -> str:
 
 
 class Words(TokenField):
-    """The tokens, each as the number of its word and, with `spelling`, of what it is made of or stands in.
+    """The tokens, each as the number of its word and, with `spelling`, the numbers of the pieces that tell of it.
 
     level      words, or characters where nearly all tokens are one; None: found. It also says how raw text is cut
-    spelling   of words their runs of letters (recurra.data.spelling), of characters the runs around them
+    spelling   the pieces are runs of letters in the word (recurra.data.spelling) that other words have too; of a
+               character the runs of characters it stands in that occur again
     ahead      whether a character's runs may reach to later ones; not in a stream
     """
 
@@ -122,11 +124,14 @@ class Words(TokenField):
         self.level, self.size, self.min_count, self.ahead = level, size, min_count, ahead
         self.spelling = True if spelling is None else spelling
         self.places = False
-        self._set([])
+        self.notes: list[str] = []
+        self._set([], [])
 
-    def _set(self, words: Sequence[str]) -> None:
-        self.words = list(words)
+    def _set(self, words: Sequence[str], pieces: Sequence[str]) -> None:
+        self.words, self.pieces = list(words), list(pieces)
         self.ids = {word: at for at, word in enumerate(self.words, UNKNOWN + 1)}
+        self.piece_ids = {piece: at for at, piece in enumerate(self.pieces, 1)}
+        self._known: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         """Numbers there are: of padding, of what is unknown, of the words."""
@@ -134,7 +139,7 @@ class Words(TokenField):
 
     @property
     def width(self) -> int:
-        """Numbers of a token beside its word's."""
+        """Pieces of a token, at most."""
         return 0 if not self.spelling else PIECES if self.level == "words" else NEIGHBOURS
 
     @property
@@ -149,22 +154,33 @@ class Words(TokenField):
         return source.columns[0]
 
     def fit(self, values: Iterable[Any]) -> None:
-        counter = LossyCounter()
+        counter, around = LossyCounter(), LossyCounter()
         tokens = single = 0
         for value in values:
             row = [str(token) for token in as_tokens(value) or ()]
-            counter.add(map(normal, row))
+            counter.add(row)
             tokens += len(row)
             single += sum(len(token) == 1 for token in row)
+            if self.spelling and self.level != "words" and single > 0.5 * tokens:  # characters, by what is seen so far
+                for found in neighbours(row, 0, ahead=self.ahead):
+                    around.add(found)
         if self.level is None:
             self.level = "characters" if single > 0.95 * tokens else "words"
-        self._set(counter.kept(self.size, self.min_count or 2))
-        self.notes = counter.notes()
+        words = Counter[str]()
+        for token, count in counter.counts.items():
+            words[normal(token)] += count
+        counted, self.notes = LossyCounter(), counter.notes()
+        counted.counts = words
+        if self.level == "words":
+            around = LossyCounter()
+            for token in counter.counts if self.spelling else ():
+                around.add(_runs(token))
+        self._set(counted.kept(self.size, self.min_count or 2), around.kept(BUCKETS, 2))
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         return [self.numbers([str(token) for token in as_tokens(value) or ()]) for value in values]
 
-    def numbers(self, tokens: Sequence[str], before: str = "") -> np.ndarray:
+    def numbers(self, tokens: Sequence[str], before: Sequence[str] = ()) -> np.ndarray:
         """(T, 1 + width), or (T,) without spelling. `before`: the characters that stood before these in a stream."""
         ids = [self.ids.get(normal(token), UNKNOWN) for token in tokens]
         if not self.spelling:
@@ -173,41 +189,53 @@ class Words(TokenField):
         rows[:, 0] = ids
         if self.level == "words":
             for row, token in zip(rows, tokens, strict=True):
-                row[1:] = pieces(token)
+                row[1:] = self._spelt(token)
         else:
-            around(rows[:, 1:], [*before, *tokens], len(before), ahead=self.ahead)
+            every = neighbours([*before, *tokens], len(before), ahead=self.ahead)
+            for row, found in zip(rows, every, strict=True):
+                row[1 : 1 + len(found)] = [self.piece_ids.get(run, 0) for run in found]
         return rows
+
+    def _spelt(self, token: str) -> np.ndarray:
+        """The numbers of a word's pieces, (PIECES,) padded with 0; those that are not known are left out."""
+        if (found := self._known.get(token)) is None:
+            found = np.zeros(PIECES, np.int32)
+            numbers = [self.piece_ids[run] for run in _runs(token) if run in self.piece_ids][:PIECES]
+            found[: len(numbers)] = numbers
+            if len(self._known) < 50_000:
+                self._known[token] = found
+        return found
 
     def nothing(self) -> np.ndarray:
         return np.zeros((0, 1 + self.width) if self.spelling else 0, np.int32)
 
     def save(self, folder: Path) -> None:
-        write_json(folder / f"{self.name}.json", {"words": self.words})
+        write_json(folder / f"{self.name}.json", {"words": self.words, "pieces": self.pieces})
 
     def load(self, folder: Path) -> None:
-        self._set(read_json(folder / f"{self.name}.json")["words"])
+        saved = read_json(folder / f"{self.name}.json")
+        self._set(saved["words"], saved["pieces"])
 
     def describe(self) -> list[str]:
-        what = "the spelling of each" if self.level == "words" else "the runs each stands in"
-        lines = [f"{self.name}: {len(self.words):,} {self.level}{f' and {what}' if self.spelling else ''}"]
+        what = "runs of letters in them" if self.level == "words" else "runs that they stand in"
+        spelling = f", {len(self.pieces):,} {what}" if self.spelling else ""
+        lines = [f"{self.name}: {len(self.words):,} {self.level}{spelling}"]
         if self.places:
             lines.append("each character has the number of its place in a word after it: the numbers are left out")
         return lines + self.notes
 
 
-def around(rows: np.ndarray, tokens: Sequence[str], begin: int, *, ahead: bool) -> None:
-    """Fill rows (T, NEIGHBOURS) with the numbers of the runs that tokens[begin:] stand in: 1 to BUCKETS.
+def _runs(token: str) -> list[str]:
+    return runs(token, singles=bool(_HAN.search(token)))  # a Chinese character means something alone
 
-    Runs of two and three that end with the token; with `ahead` also those that it begins and is in the middle of.
-    """
+
+def neighbours(tokens: Sequence[str], begin: int, *, ahead: bool) -> Iterator[list[str]]:
+    """For each of tokens[begin:] the runs of two and three that end with it; with `ahead` also those that it begins
+    and is in the middle of. Where it stands in a run is part of the run's name."""
     marked = ["^", "^", *tokens, "$", "$"]
-    for row, at in zip(rows, range(begin + 2, len(tokens) + 2), strict=True):
-        runs = [(at - 1, at + 1), (at - 2, at + 1)]
-        if ahead:
-            runs += [(at, at + 2), (at, at + 3), (at - 1, at + 2)]
-        for k, (first, end) in enumerate(runs):
-            text = f"{first - at}{''.join(marked[first:end])}"  # where it stands is part of what it says
-            row[k] = zlib.crc32(text.encode("utf-8", "surrogatepass")) % BUCKETS + 1
+    places = [(-1, 1), (-2, 1), *([(0, 2), (0, 3), (-1, 2)] if ahead else [])]
+    for at in range(begin + 2, len(tokens) + 2):
+        yield [f"{first}{''.join(marked[at + first : at + end])}" for first, end in places]
 
 
 class Beside(TokenField):
@@ -323,11 +351,13 @@ class Tags(TokenField):
         self.unseen, self.mended = Counter(), 0
 
     def save(self, folder: Path) -> None:
-        write_json(folder / f"{self.name}.json", {"scheme": self.scheme, "tags": self.tags, "counts": self.counts})
+        saved = {"scheme": self.scheme, "tags": self.tags, "counts": self.counts, "unseen": self.unseen}
+        write_json(folder / f"{self.name}.json", saved)
 
     def load(self, folder: Path) -> None:
         saved = read_json(folder / f"{self.name}.json")
         self.scheme, self.tags, self.counts = saved["scheme"], list(saved["tags"]), dict(saved["counts"])
+        self.unseen = Counter(saved["unseen"])
 
     def describe(self) -> list[str]:
         total = max(sum(self.counts.values()), 1)
@@ -353,6 +383,12 @@ class RowLabel(Label):
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         return named(source, self.asked or find_row_label(source, taken) or self.name)
+
+    def fit(self, values: Iterable[Any]) -> None:
+        try:
+            super().fit(values)
+        except DataError as error:
+            raise DataError(f"{error.message}; to learn the tags alone: --intent none") from None
 
     def encode(self, values: Sequence[Any]) -> list[int]:
         index = {label: at for at, label in enumerate(self.classes)}

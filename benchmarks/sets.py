@@ -132,9 +132,7 @@ def judge_poems(run: Path, parts: Parts, part: str) -> dict[str, float]:
 # --- tagged sentences -------------------------------------------------------------------------------------------------
 
 UPOS = ("--column", "upos")
-english = tagged.columns(
-    "ud_english_ewt/en_ewt-ud-train.conllu.gz", "ud_english_ewt/en_ewt-ud-dev.conllu.gz", word=1
-)
+english = tagged.columns("ud_english_ewt/en_ewt-ud-train.conllu.gz", "ud_english_ewt/en_ewt-ud-dev.conllu.gz", word=1)
 chinese = tagged.columns("ud_chinese_gsd/zh-ud-train.conllu.gz", "ud_chinese_gsd/zh-ud-dev.conllu", word=1)
 resume = tagged.columns("ner_resume/train.char.bmes", "ner_resume/dev.char.bmes")
 chunks = tagged.columns("conll2000_chunking/train.txt.gz", None)

@@ -20,9 +20,8 @@ def parts_of(rows: Iterable[Row], report: Sequence[Row]) -> dict[str, list[Row]]
 
 
 def read(path: Path) -> str:
-    opened = gzip.open(path, "rt", encoding="utf-8", newline="\n") if path.suffix == ".gz" else path.open(encoding="utf-8", newline="\n")
-    with opened as file:
-        return file.read()
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
 
 
 def blocks(text: str, word: int) -> list[Row]:

@@ -61,7 +61,9 @@ def check_tags(tags: Collection[str], scheme: Scheme) -> None:
     for tag in sorted(tags):
         found = _TAG.fullmatch(tag)
         if tag != "O" and (found is None or found[1] not in _LETTERS[scheme]):
-            raise DataError(f"the tag {tag!r} is not of the scheme {scheme}, whose letters are O {' '.join(_LETTERS[scheme])}")
+            raise DataError(
+                f"the tag {tag!r} is not of the scheme {scheme}, whose letters are O {' '.join(_LETTERS[scheme])}"
+            )
 
 
 def all_tags(tags: Collection[str], scheme: Scheme) -> list[str]:

@@ -58,6 +58,7 @@ class TokenColumns(Source):
     def places(self) -> bool:
         """Whether each token is a character and the number of its place in a word: the number is left out."""
         tokens = [self._cells(line, self._form[0])[0] for line in self._sample if line.strip(" \t")]
+        tokens = [token for token in tokens if token != _DOCUMENT]
         return sum(bool(_PLACE.fullmatch(token)) for token in tokens) > 0.99 * len(tokens)
 
     def _cells(self, line: str, tabs: bool) -> list[str]:
@@ -151,8 +152,9 @@ class LineTriple(Source):
             for line, texts in enumerate(zip_longest(*streams), 1):
                 if None in texts:
                     at = texts.index(None)
-                    short, long = list(self.files.values())[at], next(
-                        path for path, text in zip(self.files.values(), texts, strict=True) if text is not None
+                    short, long = (
+                        list(self.files.values())[at],
+                        next(path for path, text in zip(self.files.values(), texts, strict=True) if text is not None),
                     )
                     raise DataError(
                         f"ends after line {line - 1:,}, but {long.name} goes on with line {line:,}; "
@@ -183,7 +185,9 @@ def open_tagged(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool 
     path, name = locate(data)
     if path.is_dir():
         if _with_gz(path / "seq.in") is None:
-            raise DataError("there is no seq.in in this folder; wanted seq.in, seq.out and, if there is one, label", file=path)
+            raise DataError(
+                "there is no seq.in in this folder; wanted seq.in, seq.out and, if there is one, label", file=path
+            )
         return LineTriple(path, name, **options)
     check_file(path)
     kind = _kind(path, encoding)
@@ -214,9 +218,9 @@ def _kind(path: Path, encoding: str) -> str:
     if not lines:
         raise DataError("there are no rows of data", file=path)
     tokens = [line for line in lines if not line.startswith("#")]
-    if tokens and all(line.count("\t") == len(CONLLU) - 1 for line in tokens[:20]):
-        if all(_NUMBER.fullmatch(line.partition("\t")[0]) for line in tokens[:20]):
-            return "conllu"
+    ten = tokens and all(line.count("\t") == len(CONLLU) - 1 for line in tokens[:20])
+    if ten and all(_NUMBER.fullmatch(line.partition("\t")[0]) for line in tokens[:20]):
+        return "conllu"
     if table is not None and len(lines) == len(sample):
         return "table"  # a header, and rows without blank lines between them
     return "columns"

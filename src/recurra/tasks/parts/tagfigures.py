@@ -18,8 +18,7 @@ def span_figures(wanted: Rows, predicted: Rows, scheme: Scheme) -> dict[str, Any
     empty = {"precision": 0.0, "recall": 0.0, "f1": 0.0}
     if not any(spans(row, scheme) for rows in (wanted, predicted) for row in rows):
         return empty  # which seqeval would warn of
-    letters = str.maketrans("M", "I")  # seqeval calls the inside of a span I
-    true, guessed = ([[tag[:1].translate(letters) + tag[1:] for tag in row] for row in rows] for rows in (wanted, predicted))
+    true, guessed = ([[_for_seqeval(tag) for tag in row] for row in rows] for rows in (wanted, predicted))
     report = classification_report(true, guessed, output_dict=True, zero_division=0)
     total = report["micro avg"]
     types = {name: _plain(row) for name, row in report.items() if not name.endswith(" avg")}
@@ -31,8 +30,16 @@ def span_figures(wanted: Rows, predicted: Rows, scheme: Scheme) -> dict[str, Any
     }
 
 
+def _for_seqeval(tag: str) -> str:
+    """It calls the inside of a span I, and warns of what is no tag of a span, which data to evaluate on may have."""
+    letter, dash, type = tag.partition("-")
+    return f"{'I' if letter == 'M' else letter}{dash}{type}" if letter in ("B", "I", "M", "E", "S") else "O"
+
+
 def _plain(row: dict[str, Any]) -> dict[str, float]:
-    figures = {name: float(row[key]) for name, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score"))}
+    figures = {
+        name: float(row[key]) for name, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score"))
+    }
     return {**figures, "count": int(row["support"])}
 
 

@@ -37,7 +37,7 @@ class Beside(nn.Module):
 
     def forward(self, x: Tensor, others: Sequence[Tensor]) -> Tensor:
         vectors = [one(ids) for one, ids in zip(self.others, others, strict=True)]
-        return torch.cat([self.words(x), *vectors], -1) if vectors else self.words(x)  # type: ignore[no-any-return]
+        return torch.cat([self.words(x), *vectors], -1) if vectors else self.words(x)
 
 
 class Transitions(nn.Module):
@@ -50,7 +50,9 @@ class Transitions(nn.Module):
             self.register_parameter(name, nn.Parameter(torch.zeros(torch.tensor(mask).shape)))
 
     def forward(self) -> Chain:
-        return Chain(*(getattr(self, name).masked_fill(getattr(self, f"no_{name}"), -torch.inf) for name in Chain._fields))
+        return Chain(
+            *(getattr(self, name).masked_fill(getattr(self, f"no_{name}"), -torch.inf) for name in Chain._fields)
+        )
 
 
 class Tagger(nn.Module):
@@ -122,9 +124,7 @@ class Taggers(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(
-        self, x: Tensor, lengths: Tensor | None = None, others: Sequence[Tensor] = ()
-    ) -> Scores | list[Scores]:
+    def forward(self, x: Tensor, lengths: Tensor | None = None, others: Sequence[Tensor] = ()) -> Scores | list[Scores]:
         """Merged; in training each member's, for each is to meet the targets alone."""
         scores = [member(x, lengths, others) for member in self.members]
         return scores if self.training else merged(scores)

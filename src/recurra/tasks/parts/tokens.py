@@ -362,9 +362,13 @@ class Tags(TokenField):
     def describe(self) -> list[str]:
         total = max(sum(self.counts.values()), 1)
         shown = ", ".join(f"{tag} {count / total:.0%}" for tag, count in itertools.islice(self.counts.items(), 5))
-        lines = [f"{len(self.counts)} tags: {shown}{', ...' if len(self.counts) > 5 else ''}; {self._scheme_in_words()}"]
+        lines = [
+            f"{len(self.counts)} tags: {shown}{', ...' if len(self.counts) > 5 else ''}; {self._scheme_in_words()}"
+        ]
         if self.mended:
-            lines.append(f"{self.mended:,} tags break the rules of {self.scheme} and were mended, the first: {self.example}")
+            lines.append(
+                f"{self.mended:,} tags break the rules of {self.scheme} and were mended, the first: {self.example}"
+            )
         return lines + unseen_in_words(self.unseen, "tags")
 
     def _scheme_in_words(self) -> str:
@@ -417,4 +421,6 @@ def unseen_in_words(unseen: Counter[str], what: str) -> list[str]:
     if not unseen:
         return []
     shown = ", ".join(f"{name} {count}" for name, count in unseen.most_common(3))
-    return [f"{len(unseen)} {what} of the validation data are not in the training data: {shown}; they count as mistakes"]
+    return [
+        f"{len(unseen)} {what} of the validation data are not in the training data: {shown}; they count as mistakes"
+    ]

@@ -457,6 +457,8 @@ def test_predict_reads_a_file_of_columns(made: Callable[..., Run], tmp_path: Pat
     run = made("conll")
     rows = list(run.task.inputs(str(conll(tmp_path / "a.txt", 3))) or ())
     assert [row["words"] for row in rows] == [sentence(n)[0] for n in range(3)]
+    (tmp_path / "a.csv").write_text("number,tokens\n1,Ada saw Oslo\n")
+    assert list(run.task.inputs(str(tmp_path / "a.csv")) or ()) == [{"words": ["Ada", "saw", "Oslo"]}]
     (tmp_path / "lines.txt").write_text("two words\n\nthree more words\n")
     assert run.task.inputs(str(tmp_path / "lines.txt")) is None
 

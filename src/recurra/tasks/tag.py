@@ -31,7 +31,7 @@ from .parts.fields import Field
 from .parts.rows import EVALUATION_STEPS, RowTask, padded
 from .parts.tagfigures import span_figures, tag_figures
 from .parts.tagger import Beside, Scores, Tagger, Taggers, Transitions, best_tags, row_losses
-from .parts.tokens import PAD, UNKNOWN, RowLabel, Tags, Words, find_row_label
+from .parts.tokens import PAD, UNKNOWN, RowLabel, Tags, TokenField, Words, find_row_label
 from .parts.tokens import Beside as BesideField
 
 FEATURES = 32  # of a value beside a word
@@ -302,16 +302,16 @@ class Tag(RowTask):
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """The rows of a table or of a file of columns."""
-        settings = self.settings.data
-        path = Path(file)
-        if suffixes(path)[0] in TABLES or not path.is_file() or not looks_like_columns(path, settings.encoding):
-            return super().inputs(file)
-        source = open_tagged(file, encoding=settings.encoding)
+        """The rows of a table, or of a file that looks like one of columns."""
+        path, encoding = Path(file), self.settings.data.encoding
+        table = TABLES.get(suffixes(path)[0])
+        if table == "jsonl" or not path.is_file() or (table is None and not looks_like_columns(path, encoding)):
+            return None
+        source = open_tagged(file, encoding=encoding)
         columns = {field.name: self._column(field, source) for field in (self.words, *self.beside)}
-        return ({name: row.values[column] for name, column in columns.items()} for row in source.rows())
+        return ({name: as_tokens(row.values[at]) for name, at in columns.items()} for row in source.rows())
 
-    def _column(self, field: Words | BesideField, source: Source) -> str:
+    def _column(self, field: TokenField, source: Source) -> str:
         known = self.columns.get(field.name)
         return known if known in source.columns else field.find(source, ())
 

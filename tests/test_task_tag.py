@@ -413,15 +413,22 @@ def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, members: int)
                 alike(session.result(), whole)
 
 
-def test_lists_of_tokens_stream_too(made: Callable[..., Run]) -> None:
-    run = made("jsonl", crf=False, bidirectional=False)
-    tokens = sentence(3)[0]
+@pytest.mark.parametrize("kind", ["jsonl", "characters"])
+def test_lists_of_tokens_stream_too(made: Callable[..., Run], kind: str) -> None:
+    run = made(kind, crf=False, bidirectional=False, members=1)
+    tokens = sentence(3)[0] if kind == "jsonl" else list("李小明在北京")
     with run.stream() as session:
-        session.push(tokens[:2])
-        session.push(tokens[2:])
+        session.push(tokens[:3])
+        session.result()
+        session.push({"tokens": tokens[3:]})
         alike(session.result(), run.predict([tokens])[0])
-        with pytest.raises(CallError, match="began with lists"):
+        with pytest.raises(CallError, match="began with lists of tokens; begin another one for text"):
             session.push("text")
+    with run.stream() as session:
+        alike(session.result(), run.predict([""])[0])
+        session.push("text")
+        with pytest.raises(CallError, match="began with text; begin another one for lists of tokens"):
+            session.push(["text"])
 
 
 def test_why_others_do_not_stream(made: Callable[..., Run]) -> None:

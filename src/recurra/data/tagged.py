@@ -221,6 +221,8 @@ def _kind(path: Path, encoding: str) -> str:
     ten = tokens and all(line.count("\t") == len(CONLLU) - 1 for line in tokens[:20])
     if ten and all(_NUMBER.fullmatch(line.partition("\t")[0]) for line in tokens[:20]):
         return "conllu"
+    while not sample[-1].strip(" \t"):
+        sample.pop()
     if table is not None and len(lines) == len(sample):
         return "table"  # a header, and rows without blank lines between them
     return "columns"

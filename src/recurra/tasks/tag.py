@@ -5,10 +5,9 @@ words and their spelling -> recurrent layers -> linear -> conditional random fie
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from ..data.rows import Source
 from ..data.sources import TABLES
 from ..data.store import Store
 from ..data.tagged import as_tokens, looks_like_columns, open_tagged
-from ..data.words import cut, join, word_cut
+from ..data.words import cut, join
 from ..errors import CallError
 from ..settings import DataSettings, ModelSettings, Settings
 from .base import Batch, Reading, Say, Session, device_of
@@ -30,8 +29,9 @@ from .parts.encoder import EncoderModel, Tokens
 from .parts.fields import Field
 from .parts.rows import EVALUATION_STEPS, RowTask, padded
 from .parts.tagfigures import span_figures, tag_figures
-from .parts.tagger import Beside, Scores, Tagger, Taggers, Transitions, best_tags, row_losses
-from .parts.tokens import PAD, UNKNOWN, RowLabel, Tags, TokenField, Words, find_row_label
+from .parts.tagger import Beside, Tagger, Taggers, Transitions, best_tags, row_losses
+from .parts.tagstream import TagSession
+from .parts.tokens import PAD, UNKNOWN, RowLabel, Tags, TokenField, TokenRow, Words, find_row_label
 from .parts.tokens import Beside as BesideField
 
 FEATURES = 32  # of a value beside a word
@@ -63,15 +63,6 @@ class TagModel(EncoderModel):
     crf: bool | None = Setting(
         None, description="tags are chosen together (yes where they spell spans), not each alone"
     )
-
-
-class TokenRow(NamedTuple):
-    """A row to tag: its tokens; of raw text where each begins and ends, and the text; and the columns beside them."""
-
-    tokens: list[str]
-    offsets: list[tuple[int, int]] | None
-    text: str | None
-    beside: list[Any]
 
 
 class Tag(RowTask):
@@ -232,7 +223,7 @@ class Tag(RowTask):
         """Nats of the tags, and the intent if there is one, a token: the mean over the members."""
         scores = self._run(network, batch)
         losses = [
-            self.losses(one, batch).sum() / batch.live for one in (scores if isinstance(scores, list) else [scores])
+            self.row_losses(one, batch).sum() / batch.live for one in (scores if isinstance(scores, list) else [scores])
         ]
         return torch.stack(losses).mean(), None
 
@@ -240,12 +231,8 @@ class Tag(RowTask):
         others = [batch.inputs[field.name] for field in self.beside]
         return network(batch.inputs["x"], batch.inputs["lengths"], others)
 
-    def losses(self, scores: Scores, batch: Batch) -> Tensor:
-        """(B,)"""
-        return row_losses(scores, batch.targets["tags"], batch.inputs["lengths"], batch.targets.get("intent"))
-
     def row_losses(self, output: Any, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
-        return self.losses(output, batch)
+        return row_losses(output, batch.targets["tags"], batch.inputs["lengths"], batch.targets.get("intent"))
 
     # figures -------------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
@@ -255,6 +242,11 @@ class Tag(RowTask):
                 self.intent.unseen.clear()
         return super().evaluate(network, data, tick)
 
+    @property
+    def _at_once(self) -> int:
+        """Rows of a batch in use: choosing the best path takes K^2 numbers for each."""
+        return max(1, min(256, 2**25 // len(self.tags.tags) ** 2))
+
     def _evaluate_store(self, network: nn.Module, store: Store, tick: Callable[[int], None]) -> dict[str, Any]:
         lengths = store.lengths(self.words.name)
         K = len(self.tags.tags)
@@ -262,12 +254,12 @@ class Tag(RowTask):
         intents = np.full(len(store), -2)
         total = tokens = 0.0
         device = device_of(network)
-        for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
+        for rows in LengthBatches(lengths, self._at_once, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             batch = self._gather(store, rows, cut=False).to(device)
             known = (batch.targets["tags"] < K).all(1)  # a tag that training did not have has no probability
             batch.targets["tags"] = batch.targets["tags"].clamp(max=K - 1)
             scores = self._run(network, batch)
-            total += float(self.losses(scores, batch)[known].sum())
+            total += float(self.row_losses(scores, batch)[known].sum())
             tokens += float(batch.inputs["lengths"][known].sum())
             for row, path, length in zip(
                 rows, best_tags(scores, batch.inputs["lengths"]).tolist(), lengths[rows], strict=True
@@ -322,7 +314,7 @@ class Tag(RowTask):
         words = self.words.encode([rows[at].tokens for at in full])
         others = [field.encode([rows[at].beside[k] for at in full]) for k, field in enumerate(self.beside)]
         lengths = np.array([len(array) for array in words], np.int64)
-        for part in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
+        for part in LengthBatches(lengths, self._at_once, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             device = device_of(network)
             x, *beside = (padded([arrays[at] for at in part]).to(device) for arrays in (words, *others))
             live = torch.from_numpy(lengths[part]).to(device)
@@ -414,71 +406,6 @@ class Tag(RowTask):
         return super().streams()
 
     def session(self, network: nn.Module) -> Session:
-        return TagSession(network, self) if self.streams()[0] else super().session(network)
-
-
-class TagSession(Session):
-    """Text in pieces cut anywhere, or lists of tokens; `result` is that of all that was pushed, as one row."""
-
-    def __init__(self, network: nn.Module, task: Tag) -> None:
-        self.network, self.task = network, task
-        self.row = TokenRow([], [], "", [])
-        self.path: list[int] = []
-        self.intent: Tensor | None = None
-        self.state: Any = None
-        self.waiting = ""  # text whose last token may still grow
-
-    def push(self, piece: Any) -> None:
-        task = self.task
-        if isinstance(piece, str) and not task.beside and self.row.text is not None:
-            looked = len(self.waiting)
-            self.waiting += piece
-            at = len(self.waiting) if task.words.level == "characters" else word_cut(self.waiting, looked)
-            ready, self.waiting = self.waiting[:at], self.waiting[at:]
-            self._text(ready)
-            return
-        if self.row.text:
-            raise CallError("this stream began with text; push text, or begin another stream for lists of tokens")
-        row = task.tokens_of(piece)
-        if row.text is not None:
-            raise CallError("this stream began with lists of tokens; push lists, or begin another stream for text")
-        self.row = TokenRow([*self.row.tokens, *row.tokens], None, None, [])
-        self._read(row)
-
-    def result(self) -> dict[str, Any]:
-        ahead = copy.copy(self)  # what waits counts as it stands, and waits on
-        ahead.row = TokenRow(
-            list(self.row.tokens), None if self.row.offsets is None else list(self.row.offsets), self.row.text, []
-        )
-        ahead.path = list(self.path)
-        ahead._text(ahead.waiting)
-        return self.task.decode([(ahead.row, ahead.path, ahead.intent)])[0]
-
-    def _text(self, text: str) -> None:
-        """Take text as whole."""
-        if not text:
-            return
-        assert self.row.text is not None and self.row.offsets is not None and self.task.words.level is not None
-        begin = len(self.row.text)
-        tokens, offsets = cut(text, self.task.words.level)
-        before = self.row.tokens[-2:]
-        self.row = TokenRow(
-            [*self.row.tokens, *tokens],
-            [*self.row.offsets, *((begin + a, begin + b) for a, b in offsets)],
-            self.row.text + text,
-            [],
-        )
-        self._read(TokenRow(tokens, None, None, []), before)
-
-    def _read(self, row: TokenRow, before: Sequence[str] = ()) -> None:
-        """Run the network over the next tokens."""
-        if not row.tokens:
-            return
-        task, device = self.task, device_of(self.network)
-        words = task.words.numbers(row.tokens, before)
-        others = [field.encode([one])[0] for field, one in zip(task.beside, row.beside, strict=True)]
-        x, *beside = (torch.from_numpy(array)[None].to(device) for array in (words, *others))
-        with torch.inference_mode():
-            scores, self.state = self.network.push(x, None, beside, self.state)  # type: ignore[operator]
-            self.path += best_tags(scores)[0].tolist()
-            self.intent = None if scores.intent is None else scores.intent[0].float().softmax(0).cpu()
+        if not self.streams()[0]:
+            return super().session(network)
+        return TagSession(network, self.words, self.beside, self.tokens_of, lambda *found: self.decode([found])[0])

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,15 @@ PAD, UNKNOWN = 0, 1
 TokenLevel = Literal["words", "characters"]
 _HAN = re.compile(f"[{HAN}]")
 _DIGIT = re.compile(r"\d")
+
+
+class TokenRow(NamedTuple):
+    """A row to tag: its tokens; of raw text where each begins and ends, and the text; and the columns beside them."""
+
+    tokens: list[str]
+    offsets: list[tuple[int, int]] | None
+    text: str | None
+    beside: list[Any]
 
 
 class TokenField(Field):

@@ -42,6 +42,7 @@ def one_seed(item: Set, parts: Parts, seed: int, options: argparse.Namespace, ru
     """Train by the command line, then judge; figures and facts of one seed."""
     words: list[object] = ["train", item.task, parts["train"], "--valid", parts["select"], "--out", run]
     words += ["--max-minutes", options.minutes, "--seed", seed]
+    words += item.options
     if options.cell:
         words += ["--cell", options.cell]
     for pair in options.set:

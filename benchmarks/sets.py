@@ -16,6 +16,7 @@ from pathlib import Path
 
 import make_csv
 import poems
+import tagged
 from common import recurra
 from splits import Row, part_of, split, write_parts
 
@@ -55,6 +56,7 @@ class Set:
     targets: tuple[Target, ...]
     write: Callable[[Path, Path], Parts]
     judge: Callable[[Path, Parts, str], dict[str, float]] = by_command
+    options: tuple[str, ...] = ()  # of `recurra train`: what the data needs, as `--column upos`
 
 
 # --- labelled rows ----------------------------------------------------------------------------------------------------
@@ -127,6 +129,14 @@ def judge_poems(run: Path, parts: Parts, part: str) -> dict[str, float]:
     return poems.judge(samples, training)
 
 
+# --- tagged sentences -------------------------------------------------------------------------------------------------
+
+UPOS = ("--column", "upos")
+english = tagged.columns("ud_english_ewt/en_ewt-ud-train.conllu.gz", "ud_english_ewt/en_ewt-ud-dev.conllu.gz", word=1)
+chinese = tagged.columns("ud_chinese_gsd/zh-ud-train.conllu.gz", "ud_chinese_gsd/zh-ud-dev.conllu", word=1)
+resume = tagged.columns("ner_resume/train.char.bmes", "ner_resume/dev.char.bmes")
+chunks = tagged.columns("conll2000_chunking/train.txt.gz", None)
+
 SETS = {
     item.name: item
     for item in (
@@ -136,5 +146,12 @@ SETS = {
         Set("trec", "classify", 5, (Target("accuracy", 0.88),), labelled(make_csv.trec)),
         Set("shakespeare", "language", 20, (Target("nats_per_character", 1.55, most=True),), shakespeare),
         Set("tang", "language", 10, (Target("regular", 0.85), Target("copied", 0.02, most=True)), tang, judge_poems),
+        Set("ewt", "tag", 15, (Target("accuracy", 0.94),), english, options=UPOS),
+        Set("gsd", "tag", 10, (Target("accuracy", 0.91),), chinese, options=UPOS),
+        Set("resume", "tag", 15, (Target("f1", 0.93),), resume),
+        Set("chunks", "tag", 15, (Target("f1", 0.92),), chunks),
+        Set("chunks_pos", "tag", 15, (Target("f1", 0.93),), chunks, options=("--features", "2")),
+        Set("atis", "tag", 10, (Target("f1", 0.96), Target("intent_accuracy", 0.97)), tagged.triple("nlu_atis")),
+        Set("snips", "tag", 10, (Target("f1", 0.92), Target("intent_accuracy", 0.98)), tagged.triple("nlu_snips")),
     )
 }

@@ -18,8 +18,21 @@ def figures(metrics: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, Mapping) and {"classes", "table"} <= value.keys():
             yield ""
             yield from confusion(list(map(str, value["classes"])), value["table"])
+        elif isinstance(value, Mapping) and value and all(isinstance(row, Mapping) for row in value.values()):
+            yield ""
+            yield from by_row(name.replace("_", " "), value)
         elif name not in single:
             yield f"{name}  {value}"
+
+
+def by_row(title: str, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A line of figures for each row, under their names."""
+    names = list(next(iter(rows.values())))
+    first = max(map(len, [title, *rows]))
+    yield "  ".join([f"{title:<{first}}", *(f"{name:>9}" for name in names)])
+    for row, figures in rows.items():
+        cells = (f"{value:>9.4f}" if isinstance(value, float) else f"{value:>9,}" for value in figures.values())
+        yield "  ".join([f"{row:<{first}}", *cells])
 
 
 def confusion(classes: list[str], table: list[list[int]]) -> Iterator[str]:

@@ -20,15 +20,20 @@ PIECES = 48  # of a word at most; the shortest come first
 @lru_cache(maxsize=50_000)
 def pieces(word: str) -> NDArray[np.int32]:
     """The numbers of a word's pieces, 1 to BUCKETS, (PIECES,) padded with 0."""
-    word = unicodedata.normalize("NFC", word)
-    marked, lower = f"^{word}$", f"^{word.lower()}$"
-    found = [marked, *_runs(marked, 2)]
-    if lower != marked:
-        found += [lower, *_runs(lower, 3)]
     numbers = np.zeros(PIECES, np.int32)
-    hashed = [zlib.crc32(piece.encode("utf-8", "surrogatepass")) % BUCKETS + 1 for piece in found[:PIECES]]
+    hashed = [zlib.crc32(piece.encode("utf-8", "surrogatepass")) % BUCKETS + 1 for piece in runs(word)[:PIECES]]
     numbers[: len(hashed)] = hashed
     return numbers
+
+
+def runs(word: str, *, singles: bool = False) -> list[str]:
+    """A word's pieces, the word itself and then the shortest first. `singles`: runs of one letter too."""
+    word = unicodedata.normalize("NFC", word)
+    marked, lower = f"^{word}$", f"^{word.lower()}$"
+    found = [marked, *(word if singles else ""), *_runs(marked, 2)]
+    if lower != marked:
+        found += [lower, *_runs(lower, 3)]
+    return found
 
 
 def _runs(text: str, shortest: int) -> list[str]:

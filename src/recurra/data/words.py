@@ -52,6 +52,9 @@ def word_cutter() -> pre_tokenizers.PreTokenizer:
     return pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True)
 
 
+_CUTTER = word_cutter()
+
+
 def piece_cutter() -> pre_tokenizers.PreTokenizer:
     pieces = pre_tokenizers.Split(Regex(_PIECES), "isolated")
     return pre_tokenizers.Sequence([pieces, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
@@ -59,6 +62,16 @@ def piece_cutter() -> pre_tokenizers.PreTokenizer:
 
 def piece_decoder() -> decoders.Decoder:
     return decoders.ByteLevel()
+
+
+def cut(text: str, level: str) -> tuple[list[str], list[tuple[int, int]]]:
+    """The words of `text`, or its characters that are not blank, as they stand there, and where each begins and ends."""
+    text = clean(text)
+    if level == "characters":
+        found = [(character, (at, at + 1)) for at, character in enumerate(text) if not character.isspace()]
+    else:
+        found = _CUTTER.pre_tokenize_str(text)
+    return [token for token, _ in found], [place for _, place in found]
 
 
 def word_cut(text: str, start: int) -> int:

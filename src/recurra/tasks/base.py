@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -184,6 +184,10 @@ class Task(ABC):
             except json.JSONDecodeError:
                 return line
         return line
+
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        """The inputs in a file that is more than lines, such as a table; None where each line is one."""
+        return None
 
     def streams(self) -> tuple[bool, str]:
         """Whether the run can be used as a stream, and why not, in words."""

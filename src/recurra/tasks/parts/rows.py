@@ -19,8 +19,9 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 
 from ...data.batching import LengthBatches
+from ...data.files import suffixes
 from ...data.report import DataReport
-from ...data.sources import Row, Source, open_source
+from ...data.sources import TABLES, Row, Source, open_source
 from ...data.split import Duplicates, digest
 from ...data.store import Store, StoreWriter
 from ...errors import CallError, DataError
@@ -102,14 +103,7 @@ class RowTask(Task):
         count = 0
         for row in source.rows():
             values = [row.values.get(columns[field.name]) for field in self.fields]
-            wrong = next(
-                (
-                    (field, said)
-                    for field, value in zip(self.fields, values, strict=True)
-                    if (said := field.check(value))
-                ),
-                None,
-            )
+            wrong = self._wrong(values)
             if wrong is None:
                 yield values
                 continue
@@ -124,12 +118,20 @@ class RowTask(Task):
             if count > 1:
                 named = ", ".join(str(other.number) for other, _, _ in broken[1:])
                 rest = f"; {count - 1} more rows cannot be used (row {named}{', ...' if count > 3 else ''})"
+            where = "" if row.line is None else f" (line {row.line})"
             raise DataError(
-                f"{said}{rest}. Mend the file, or leave such rows out with --set broken=skip",
+                f"{said}{where}{rest}. Mend the file, or leave such rows out with --set broken=skip",
                 file=row.file,
                 row=row.number,
                 field=columns[field.name],
             )
+
+    def _wrong(self, values: Sequence[Any]) -> tuple[Field, str] | None:
+        """The first field of a row whose value cannot be used, and what is wrong with it, in words; or None."""
+        for field, value in zip(self.fields, values, strict=True):
+            if said := field.check(value):
+                return field, said
+        return None
 
     def _survey(
         self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
@@ -371,6 +373,14 @@ class RowTask(Task):
         return {"loss": float(losses.mean()), **self.figures(whole, targets)}
 
     # use -----------------------------------------------------------------------------------------------------------
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        """The values of the input's column, where `file` is a table; one of JSON lines is read as lines."""
+        if TABLES.get(suffixes(Path(file))[0], "jsonl") == "jsonl":
+            return None
+        source = open_source(file, encoding=self.settings.data.encoding)
+        column = self.input.find(source, ())
+        return (row.values.get(column) for row in source.rows())
+
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
         if not len(examples):
             return []

@@ -17,8 +17,6 @@ from .lines import batches, open_lines, output
 if TYPE_CHECKING:
     from ..run import Run
 
-LINES = (".json", ".jsonl", ".ndjson")  # tables by suffix whose lines are the objects
-
 
 def predict(
     run: RunFolder,
@@ -77,7 +75,7 @@ class _Counter:
 def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int]]:
     """Batches of inputs, and the row of the first of each."""
     row = 1
-    if input_ != "-" and (table := _table(run, input_)) is not None:
+    if input_ != "-" and (table := run.task.tables(input_)) is not None:
         for part in table:
             yield part, row
             row += len(part)
@@ -88,21 +86,6 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int]]:
         for lines in batches(stream, name="standard input" if input_ == "-" else input_, encoding=encoding):
             yield [run.task.example(line) for line in lines], row
             row += len(lines)
-
-
-def _table(run: Run, input_: str) -> Iterator[list[Any]] | None:
-    """The values of the input's column, where `input_` is a table and the task is over rows."""
-    from ..data.files import suffixes
-    from ..data.sources import TABLES, open_source
-    from ..tasks.base import chunked
-    from ..tasks.parts.rows import RowTask
-
-    suffix = suffixes(Path(input_))[0]
-    if suffix not in TABLES or suffix in LINES or not isinstance(run.task, RowTask):
-        return None
-    source = open_source(input_, encoding=run.settings.data.encoding)
-    column = run.task.input.find(source, ())
-    return iter(chunked((row.values.get(column) for row in source.rows()), 256))
 
 
 def _predict(run: Run, examples: list[Any], first: int, failed: list[tuple[int, str]]) -> list[dict[str, Any]]:

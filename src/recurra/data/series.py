@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,27 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def followed_by(self, later: Series) -> Series:
+        """This one, and what `later` has after its end; steps between the two are missing. Plain rows follow on."""
+        end = self.first + len(self)
+        begin = end
+        if self.grid.unit != "step":
+            places, off = self.grid.positions(later.grid.moments(later.first + np.arange(len(later))))
+            if len(off) or len(places) > 1 and places[1] - places[0] != 1:
+                raise DataError(f"the series {self.name!r} goes on {later.grid.name}, but began {self.grid.name}")
+            begin = int(places[0])
+        skip, gap = max(end - begin, 0), max(begin - end, 0)
+
+        def joined(one: Floats, other: Floats) -> Floats:
+            return np.concatenate([one[: len(self)], np.full((gap, *one.shape[1:]), np.nan), other[skip:]])
+
+        return replace(
+            self,
+            values=joined(self.values, later.values),
+            known=joined(self.known, later.known),
+            past=joined(self.past, later.past),
+        )
 
 
 @dataclass

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -167,6 +167,10 @@ class Task(ABC):
             except json.JSONDecodeError:
                 return line
         return line
+
+    def tables(self, path: str) -> Iterator[list[Any]] | None:
+        """The inputs of a file in batches, where it is a table; None where every line of it is an input."""
+        return None
 
     def streams(self) -> tuple[bool, str]:
         """Whether the run can be used as a stream, and why not, in words."""

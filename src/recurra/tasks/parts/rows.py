@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ...data.batching import LengthBatches
 from ...data.report import DataReport
-from ...data.sources import Row, Source, open_source
+from ...data.sources import Row, Source, is_table, open_source
 from ...data.split import Duplicates, digest
 from ...data.store import Store, StoreWriter
 from ...errors import CallError, DataError
@@ -373,6 +373,13 @@ class RowTask(Task):
     @abstractmethod
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """One JSON object a row of the network's outputs."""
+
+    def tables(self, path: str) -> Iterator[list[Any]] | None:
+        if not is_table(path):
+            return None
+        source = open_source(path, encoding=self.settings.data.encoding)
+        column = self.input.find(source, ())
+        return iter(chunked((row.values.get(column) for row in source.rows()), 256))
 
     def streams(self) -> tuple[bool, str]:
         if getattr(self.settings.model, "bidirectional", False):

@@ -85,7 +85,8 @@ class SegmentForecast(nn.Module):
 
     def forward(self, x: Tensor, series: Tensor, static: Tensor, ahead: Tensor) -> Tensor:
         """x (B, T, I), series (B,) places of vectors, static (B, S), ahead (B, H, C) -> (B, H, 1 + Q)."""
-        B, w = x.shape[0], self.shape.segment
+        B, w, dtype = x.shape[0], self.shape.segment, self.position.dtype
+        x, static, ahead = x.to(dtype), static.to(dtype), ahead.to(dtype)
         state = self._read(F.pad(x, (0, 0, -x.shape[1] % w, 0)), None)
         queries = self.position.expand(B, self.segments, -1)
         if self.of_series is not None:

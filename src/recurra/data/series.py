@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "?"}
 TIME_NAMES = (
-    *("time", "date", "datetime", "timestamp", "time_stamp", "ds", "date_time", "month", "day", "year", "hour", "week"),
+    *("time", "date", "datetime", "timestamp", "time_stamp", "ds", "date_time", "month", "day", "year", "hour", "week", "step"),
     *("时间", "日期", "年月", "年份"),
 )
 TIME_PARTS = ("year", "month", "day", "hour", "minute")
@@ -204,7 +204,9 @@ def _find_series(source: Source, rows: Sequence[Row], free: Sequence[str], times
 def _find_targets(
     source: Source, rows: Sequence[Row], free: Sequence[str], long: bool
 ) -> tuple[tuple[str, ...], list[str]]:
-    numeric = [c for c in free if _numeric(cells := _cells(rows, c)) and not _counts_rows(cells)]
+    numeric = [column for column in free if _numeric(_cells(rows, column))]
+    plain = [c for c in numeric if c.strip().lower() in VALUE_NAMES or not _counts_rows(_cells(rows, c))]
+    numeric = plain or numeric  # what counts the rows is no series, unless there is no other
     lower = {column.strip().lower(): column for column in reversed(numeric)}
     named = [lower[name] for name in VALUE_NAMES if name in lower]
     found = tuple(named[:1]) if named and (long or len(numeric) == 1) else tuple(numeric)

@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,7 +56,7 @@ class Coverage:
         self.count += int(there.sum())
 
     def shares(self) -> list[float]:
-        return list(self.under / max(self.count, 1))
+        return (self.under / max(self.count, 1)).tolist()  # type: ignore[no-any-return]
 
     def intervals(self) -> dict[str, float]:
         """`coverage_80`: the share observed between the quantiles 0.1 and 0.9, for each pair of levels that add up to 1."""
@@ -89,12 +87,3 @@ def spread_factors(y: Floats, quantiles: Floats, levels: list[float], middle: in
         n = len(ratio)
         factors[at] = max(float(np.quantile(ratio, min(np.ceil((n + 1) * share) / n, 1.0), method="higher")), 0.0)
     return factors
-
-
-def table(named: dict[str, Errors]) -> dict[str, dict[str, float]]:
-    return {name: errors.figures() for name, errors in named.items()}
-
-
-def flat(figures: dict[str, dict[str, float]], ours: str) -> dict[str, Any]:
-    """The figures of one method alone, without those that cannot be reckoned here."""
-    return {name: value for name, value in figures[ours].items() if value == value}

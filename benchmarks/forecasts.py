@@ -20,9 +20,8 @@ PARTS = ("train", "select", "report")
 
 def read(path: Path) -> Rows:
     """The rows of a CSV file, the header first."""
-    opened = gzip.open(path, "rt", encoding="utf-8", newline="") if path.suffix == ".gz" else path.open(newline="")
-    with opened as file:
-        return list(csv.reader(file))
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return list(csv.reader(content.decode("utf-8").splitlines()))
 
 
 def write(path: Path, rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> Path:

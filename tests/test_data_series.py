@@ -16,7 +16,9 @@ from recurra.errors import DataError
 NAN = float("nan")
 
 
-def table(folder: Path, text: str, *, sort: bool = False, skip: bool = False, form: str | None = None, **asked: Any) -> Table:
+def table(
+    folder: Path, text: str, *, sort: bool = False, skip: bool = False, form: str | None = None, **asked: Any
+) -> Table:
     path = folder / "table.csv"
     path.write_text(text, encoding="utf-8")
     source = open_source(path, skip_broken=skip)
@@ -36,7 +38,10 @@ LONG = "id,date,value\n" + "".join(
 @pytest.mark.parametrize("text", [WIDE, LONG], ids=["wide", "long"])
 def test_long_is_wide(tmp_path: Path, text: str) -> None:
     found = table(tmp_path, text)
-    assert [(one.name, one.grid.name, one.first) for one in found.series] == [("a", "every day", 0), ("b", "every day", 0)]
+    assert [(one.name, one.grid.name, one.first) for one in found.series] == [
+        ("a", "every day", 0),
+        ("b", "every day", 0),
+    ]
     np.testing.assert_array_equal(found.series[0].values, [1, NAN, NAN, 4])
     np.testing.assert_array_equal(found.series[1].values, [10, 20, NAN, NAN])
     assert "1 step" in found.lines[0] or "2 gaps in time, 2 steps without a row" in found.lines[0]

@@ -98,7 +98,7 @@ def test_what_was_found_is_told(data: Path, tmp_path: Path) -> None:
     told = Told()
     recurra.train("forecast", data, out=tmp_path / "run", progress=told, **SMALL)
     text = "\n".join(told.lines)
-    for said in ("2 series of", "every day", "to forecast: small, large", "1 gap in time" if False else "gap",
+    for said in ("2 series of", "every day", "to forecast: small, large", "gaps in time",
                  "the longest 4: small", "missing (", "season: 7 steps, found by the autocorrelation", "horizon 7",
                  "errors of a ridge regression", "calendar: day of the week"):  # fmt: skip
         assert said in text, said
@@ -119,7 +119,10 @@ def test_covariates_are_read(tmp_path: Path) -> None:
     seeing = recurra.train("forecast", path, out=tmp_path / "seeing", known="price", static="kind", **options)
     assert blind.metrics["valid/rmse"] > 0.8  # the deviation of what is not known is 1
     assert seeing.metrics["valid/rmse"] < 0.25
-    ahead = [*rows[:260], *(["a", day, "", f"{k:.4f}", "low"] for day, k in zip(days(266)[260:], range(6), strict=True))]
+    ahead = [
+        *rows[:260],
+        *(["a", day, "", f"{k:.4f}", "low"] for day, k in zip(days(266)[260:], range(6), strict=True)),
+    ]
     status = write(tmp_path / "ahead.csv", "shop,date,y,price,kind", ahead)
     (answer,) = next(iter(seeing.task.tables(str(status)) or ()))
     said = seeing.predict([answer])[0]
@@ -204,7 +207,9 @@ def test_the_loss_by_hand(made: Callable[..., Run]) -> None:
     task: Any = made(scaling="last").task
     output = torch.tensor([[[1.0, 1, 1.5, 2, 4, 5]]])
     pinball = (0.1 * 1 + 0.25 * 0.5 + 0 + 0.25 * 2 + 0.1 * 3) / 5
-    assert task._losses(output, torch.tensor([[2.0]]), torch.tensor([[True]])).item() == pytest.approx(2 * pinball + 0.5)
+    assert task._losses(output, torch.tensor([[2.0]]), torch.tensor([[True]])).item() == pytest.approx(
+        2 * pinball + 0.5
+    )
 
 
 def test_forecasts_of_a_backtest_are_those_of_predict(made: Callable[..., Run], data: Path, tmp_path: Path) -> None:
@@ -251,7 +256,9 @@ def test_evaluation_is_on_what_comes_after(data: Path, tmp_path: Path) -> None:
     train = write(tmp_path / "train.csv", ",".join(rows[0]), rows[1:220])
     whole = write(tmp_path / "whole.csv", ",".join(rows[0]), rows[1:])
     rest = write(tmp_path / "rest.csv", ",".join(rows[0]), rows[220:])
-    one, other = (recurra.train("forecast", train, valid=valid, out=tmp_path / valid.stem, **SMALL) for valid in (whole, rest))
+    one, other = (
+        recurra.train("forecast", train, valid=valid, out=tmp_path / valid.stem, **SMALL) for valid in (whole, rest)
+    )
     assert one.metrics == other.metrics
     with pytest.raises(DataError, match=r"train\.csv: holds nothing after the end"):
         recurra.train("forecast", train, valid=train, out=tmp_path / "none", **SMALL)
@@ -278,12 +285,15 @@ def test_by_the_command_line(data: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert set(answers[0]["quantiles"]) == {"0.05", "0.5", "0.95"} and len(answers[0]["mean"]) == 5
     status, out, err = lines(capsys, "evaluate", tmp_path / "run", data)
     assert status == 0, err
-    assert "coverage_90" in out and [text.split("  ")[0] for text in out.splitlines()[-3:]] == ["forecast", "naive", "seasonal naive"]
+    named = [text.split("  ")[0] for text in out.splitlines()[-3:]]
+    assert "coverage_90" in out and named == ["forecast", "naive", "seasonal naive"]
     whole = json.loads(lines(capsys, "evaluate", tmp_path / "run", data, "--json")[1])
     assert whole["backtest"]["naive"]["rmse"] > whole["backtest"]["forecast"]["rmse"]
 
 
-def test_an_example_in_json(made: Callable[..., Run], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_example_in_json(
+    made: Callable[..., Run], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = made()
     one = series_of(run, data)[0]
     values = [None if math.isnan(v) else v for v in one.values.tolist()]
@@ -353,7 +363,10 @@ def test_series_that_cannot_be_learnt_may_be_left_out(tmp_path: Path) -> None:
 
 def test_other_data_than_it_was_trained_on(made: Callable[..., Run], tmp_path: Path) -> None:
     run = made()
-    hours = [[f"2020-01-01 {n % 24:02}:00" if n < 24 else f"2020-01-{n // 24 + 1:02} {n % 24:02}:00", n, n] for n in range(300)]
+    hours = [
+        [f"2020-01-01 {n % 24:02}:00" if n < 24 else f"2020-01-{n // 24 + 1:02} {n % 24:02}:00", n, n]
+        for n in range(300)
+    ]
     with pytest.raises(DataError, match="has a value every hour; this run knows every day"):
         run.evaluate(write(tmp_path / "hours.csv", "date,small,large", hours))
     with pytest.raises(DataError, match="there is no column 'large'"):

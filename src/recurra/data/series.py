@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,21 @@ Floats = NDArray[np.float64]
 
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "?"}
 TIME_NAMES = (
-    *("time", "date", "datetime", "timestamp", "time_stamp", "ds", "date_time", "month", "day", "year", "hour", "week", "step"),
+    *(
+        "time",
+        "date",
+        "datetime",
+        "timestamp",
+        "time_stamp",
+        "ds",
+        "date_time",
+        "month",
+        "day",
+        "year",
+        "hour",
+        "week",
+        "step",
+    ),
     *("时间", "日期", "年月", "年份"),
 )
 TIME_PARTS = ("year", "month", "day", "hour", "minute")
@@ -72,7 +86,7 @@ class Series:
         begin = end
         if self.grid.unit != "step":
             places, off = self.grid.positions(later.grid.moments(later.first + np.arange(len(later))))
-            if len(off) or len(places) > 1 and places[1] - places[0] != 1:
+            if len(off) or (len(places) > 1 and places[1] - places[0] != 1):
                 raise DataError(f"the series {self.name!r} goes on {later.grid.name}, but began {self.grid.name}")
             begin = int(places[0])
         skip, gap = max(end - begin, 0), max(begin - end, 0)
@@ -197,7 +211,9 @@ def _find_series(source: Source, rows: Sequence[Row], free: Sequence[str], times
         return head if head and len(rows) > 1 else None
     named = [lower[name] for name in SERIES_NAMES if name in lower]
     words = [column for column in free if not _numeric(_cells(rows, column))]
-    fits = [c for c in dict.fromkeys([*named, *words]) if len(set(zip(stamps, _cells(rows, c), strict=True))) == len(rows)]
+    fits = [
+        c for c in dict.fromkeys([*named, *words]) if len(set(zip(stamps, _cells(rows, c), strict=True))) == len(rows)
+    ]
     return fits[0] if fits and (fits[0] in named or len(fits) == 1) else None
 
 
@@ -212,7 +228,9 @@ def _find_targets(
     found = tuple(named[:1]) if named and (long or len(numeric) == 1) else tuple(numeric)
     if not found:
         there = ", ".join(source.columns[:20])
-        raise DataError(f"no column holds numbers to forecast; name it with --target (there are {there})", file=source.path)
+        raise DataError(
+            f"no column holds numbers to forecast; name it with --target (there are {there})", file=source.path
+        )
     if long and len(found) > 1:
         raise DataError(
             f"the values of the series could be {' or '.join(map(repr, found[:4]))}; name them with --target A,B",
@@ -229,9 +247,7 @@ def _numeric(cells: Sequence[str]) -> bool:
 
 def _counts_rows(cells: Sequence[str]) -> bool:
     values = [number(cell) for cell in cells]
-    return len(values) > 2 and all(
-        a is not None and b is not None and b - a == 1 for a, b in zip(values, values[1:], strict=False)
-    )
+    return len(values) > 2 and all(a is not None and b is not None and b - a == 1 for a, b in pairwise(values))
 
 
 def number(cell: str) -> float | None:
@@ -306,7 +322,9 @@ def _stamp(row: Row, columns: Sequence[str]) -> str:
     if len(cells) == 1:
         return cells[0]
     filled = [cell.strip().rjust(2, "0") for cell in cells]
-    return "-".join(filled[:3]) + (" " + ":".join([*filled[3:], *(["00"] if len(filled) == 4 else [])]) if filled[3:] else "")
+    return "-".join(filled[:3]) + (
+        " " + ":".join([*filled[3:], *(["00"] if len(filled) == 4 else [])]) if filled[3:] else ""
+    )
 
 
 class _Bad:
@@ -351,7 +369,9 @@ def _on_grid(
     if first_bad is not None:
         good = [at for at, cell in enumerate(raw.stamps) if read_column([cell], form)[2] is None]
         if not bad.skip or not good:
-            tried = f"as {form!r}" if form else "as a time: 2020-01-31 12:00 is, and others with --time-format '%d/%m/%Y'"
+            tried = (
+                f"as {form!r}" if form else "as a time: 2020-01-31 12:00 is, and others with --time-format '%d/%m/%Y'"
+            )
             for at in sorted(set(range(len(raw.rows))) - set(good)):
                 bad.add(raw.rows[at], f"{raw.stamps[at]!r} cannot be read {tried}", column)
             bad.skip = bad.skip and bool(good)
@@ -473,5 +493,3 @@ def autocorrelation(values: Floats) -> Floats | None:
     products = irfft(np.abs(rfft(rest, size)) ** 2)[: len(values)]
     mean = products / np.maximum(np.round(pairs), 1)
     return None if mean[0] <= 1e-12 * max(float(np.nanmax(np.abs(values))) ** 2, 1e-300) else np.asarray(mean / mean[0])
-
-

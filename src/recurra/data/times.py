@@ -70,9 +70,9 @@ def read_column(cells: Sequence[str], form: str | None = None) -> tuple[Integers
 
     Whole numbers are years where all have four digits, else steps.
     """
-    if form is None and all(_NUMBER.fullmatch(cell.strip()) for cell in cells):
-        if not all(len(cell.strip()) == 4 and "1000" <= cell.strip() < "3000" for cell in cells):
-            return np.array([read_step(cell) for cell in cells], np.int64), 0, None
+    numbers = form is None and all(_NUMBER.fullmatch(cell.strip()) for cell in cells)
+    if numbers and not all(len(cell.strip()) == 4 and "1000" <= cell.strip() < "3000" for cell in cells):
+        return np.array([read_step(cell) for cell in cells], np.int64), 0, None
     read = [read_stamp(cell, form) for cell in cells]
     bad = next((at for at, one in enumerate(read) if one is None), None)
     known = [one for one in read if one is not None]
@@ -166,7 +166,11 @@ class Grid:
         moments = self.moments(positions)
         years = moments.astype("datetime64[s]").astype("datetime64[Y]")
         into_year = moments - years.astype("datetime64[s]").astype(np.int64)
-        places = (moments % DAY / DAY, (moments // DAY + 3) % 7 / 7, into_year / (YEAR_DAYS * DAY))  # 1970 began on Thursday
+        places = (
+            moments % DAY / DAY,
+            (moments // DAY + 3) % 7 / 7,
+            into_year / (YEAR_DAYS * DAY),
+        )  # 1970 began on Thursday
         for at, (place, steps) in enumerate(zip(places, self.cycles(), strict=True)):
             if steps:
                 result[:, 2 * at] = np.sin(2 * np.pi * place)

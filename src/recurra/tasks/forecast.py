@@ -29,7 +29,7 @@ from ..files import read_json, write_json
 from ..settings import DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, Task, chunked, device_of
 from .parts.backtest import Coverage, Errors, spread_factors
-from .parts.panel import Panel, Windows, season_error, stats_of
+from .parts.panel import Panel, Windows, season_error
 from .parts.scaling import SCALINGS, Ridge, ridge
 from .parts.segments import SegmentForecast, Shape
 from .parts.seriesfacts import Facts, from_example
@@ -102,7 +102,9 @@ class Forecast(Task):
 
     name: ClassVar[str] = "forecast"
     structure: ClassVar[str] = "N to M"
-    summary: ClassVar[str] = "the next values of series of numbers, with quantiles; long or wide tables, with covariates"
+    summary: ClassVar[str] = (
+        "the next values of series of numbers, with quantiles; long or wide tables, with covariates"
+    )
     Data: ClassVar[type[DataSettings]] = ForecastData
     Model: ClassVar[type[ModelSettings]] = ForecastModel
     Training: ClassVar[type[TrainingSettings]] = ForecastTraining
@@ -255,7 +257,9 @@ class Forecast(Task):
         lines = []
         values = np.concatenate([one.values for one in series])
         if missing := int(np.isnan(values).sum()):
-            lines.append(f"{missing:,} values are missing ({missing / len(values):.1%}): told to the network as missing")
+            lines.append(
+                f"{missing:,} values are missing ({missing / len(values):.1%}): told to the network as missing"
+            )
         columns = self.facts.columns
         kinds = (("known ahead", columns.known), ("known up to now", columns.past), ("static", columns.static))
         if told := [f"{', '.join(names)} ({kind})" for kind, names in kinds if names]:
@@ -266,7 +270,13 @@ class Forecast(Task):
 
     def _write(self, series: Sequence[Series], cuts: dict[str, int], cache: Path) -> None:
         panel = self.facts.panel(series, until=cuts)
-        fields = {"values": "ragged:float64", "stats": "ragged:float64", "season": "int64", "vector": "int64", "cut": "int64"}
+        fields = {
+            "values": "ragged:float64",
+            "stats": "ragged:float64",
+            "season": "int64",
+            "vector": "int64",
+            "cut": "int64",
+        }
         wide = {name: getattr(panel, name) for name in ("known", "past", "calendar")}
         fields |= {name: f"ragged:float32:{array.shape[1]}" for name, array in wide.items() if array.shape[1]}
         fields |= {"static": "ragged:float32"}
@@ -285,7 +295,8 @@ class Forecast(Task):
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         n, widths = int(starts[-1]), self.facts.widths
         wide = {
-            name: np.array(store.flat(name)) if width else np.zeros((n, 0), np.float32) for name, width in widths.items()
+            name: np.array(store.flat(name)) if width else np.zeros((n, 0), np.float32)
+            for name, width in widths.items()
         }
         self.panel = Panel(
             np.array(store.flat("values")), starts=starts, stats=np.array(store.flat("stats")).reshape(-1, 3),
@@ -368,7 +379,8 @@ class Forecast(Task):
         found = self.panel.origins(first, self.panel.starts[1:] - horizon, horizon)
         if not len(found):
             raise DataError(
-                f"the part held back has no {horizon:,} steps to forecast in a row; give a longer --valid or a shorter --horizon"
+                f"the part held back has no {horizon:,} steps to forecast in a row; "
+                "give a longer --valid or a shorter --horizon"
             )
         return found
 
@@ -528,11 +540,16 @@ class Forecast(Task):
             values = self._calibrated(network, _unscaled(output.double().cpu().numpy(), windows))
             coverage.add(windows.y, values[..., 1:])
             self._add(named["forecast"], panel, windows, values, seasonal)
-            for name, plain in (("naive", panel.naive_values(windows)), ("seasonal naive", panel.season_values(windows))):
+            for name, plain in (
+                ("naive", panel.naive_values(windows)),
+                ("seasonal naive", panel.season_values(windows)),
+            ):
                 named[name].add(windows.y, plain, plain, panel.stats[windows.owners, 1], seasonal[windows.owners])
         figures = {name: _finite(errors.figures()) for name, errors in named.items()}
         s = int(panel.owner(at[:1])[0])
-        stamps = table.series[s].grid.stamps(table.series[s].first + (at[[0, -1]] if len(begin) == 1 else at[:1]) - panel.starts[s])
+        stamps = table.series[s].grid.stamps(
+            table.series[s].first + (at[[0, -1]] if len(begin) == 1 else at[:1]) - panel.starts[s]
+        )
         return {
             "loss": total / max(count, 1),
             **figures["forecast"],
@@ -619,7 +636,9 @@ class Forecast(Task):
         if np.isnan(one.values[-self.window :]).all():
             raise DataError(f"{name} has no value in the last {self.window:,} steps, which is where this run looks")
         if one.known.shape[1] and len(one.known) < len(one) + self.horizon:
-            end, wanted = (one.grid.stamps(np.array([one.first + n - 1]))[0] for n in (len(one.known), len(one) + self.horizon))
+            end, wanted = (
+                one.grid.stamps(np.array([one.first + n - 1]))[0] for n in (len(one.known), len(one) + self.horizon)
+            )
             raise DataError(
                 f"{name}: {', '.join(self.facts.columns.known)} must be known to the end of the forecast, {wanted}, and "
                 f"ends at {end}: add rows with its values and an empty target"

@@ -1,8 +1,8 @@
 """Figures of forecasts beside those of the two that need no training: the last value, and the value a season ago.
 
-    mse, rmse          of the mean, in the data's unit          mae, smape, mase   of the median
-    scaled_mse, _mae   after division by the deviation of each series' training part
-    smape              200 |y - f| / (|y| + |f|), in percent     mase   |y - f| over the mean |y_t - y_(t - season)|
+mse, rmse          of the mean, in the data's unit          mae, smape, mase   of the median
+scaled_mse, _mae   after division by the deviation of each series' training part
+smape              200 |y - f| / (|y| + |f|), in percent     mase   |y - f| over the mean |y_t - y_(t - season)|
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Errors:
         self.counts = dict.fromkeys(self.sums, 0)
 
     def add(self, y: Floats, mean: Floats, median: Floats, deviation: Floats, season_error: Floats) -> None:
-        """y, mean, median (B, H), NaN in y where nothing was observed; deviation, season_error (B,), NaN where there is none."""
+        """y, mean, median (B, H), NaN in y where nothing was observed; deviation and season_error (B,), or NaN."""
         absolute, squared = np.abs(y - median), (y - mean) ** 2
         size = np.abs(y) + np.abs(median)
         each = {
@@ -62,7 +62,9 @@ class Coverage:
         """`coverage_80`: the share observed between the quantiles 0.1 and 0.9, for each pair of levels that add up to 1."""
         shares, found = self.shares(), {}
         for low, level in enumerate(self.levels):
-            high = next((at for at, other in enumerate(self.levels) if abs(other + level - 1) < 1e-9 and at > low), None)
+            high = next(
+                (at for at, other in enumerate(self.levels) if abs(other + level - 1) < 1e-9 and at > low), None
+            )
             if high is not None:
                 found[f"coverage_{100 * (self.levels[high] - level):g}"] = shares[high] - shares[low]
         return found

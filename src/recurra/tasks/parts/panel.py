@@ -43,7 +43,9 @@ class Panel:
         """The series of each origin."""
         return np.searchsorted(self.starts, origins, side="right") - 1
 
-    def origins(self, first: Integers, last: Integers, horizon: int, stride: int = 1, most: int | None = None) -> Integers:
+    def origins(
+        self, first: Integers, last: Integers, horizon: int, stride: int = 1, most: int | None = None
+    ) -> Integers:
         """Those from first (S,) to last (S,), both counted, that have an observed target; of each series the `most` last,
         `stride` apart, the last one always among them."""
         parts = []

@@ -26,7 +26,9 @@ class Facts:
     columns: Columns
     seasons: dict[str, int] = field(default_factory=dict)  # by the name of the grid
     cycles: list[bool] = field(default_factory=lambda: [False] * len(CYCLES))
-    measures: dict[str, tuple[float, float]] = field(default_factory=dict)  # mean and deviation of covariates, by column
+    measures: dict[str, tuple[float, float]] = field(
+        default_factory=dict
+    )  # mean and deviation of covariates, by column
     classes: dict[str, list[str]] = field(default_factory=dict)  # of the static covariates that are words
     series: dict[str, tuple[int, float, float, float]] = field(default_factory=dict)  # vector, mean, deviation, size
     masked: bool = False  # there were missing values
@@ -40,7 +42,9 @@ class Facts:
         """Measures of the covariates, classes of the static ones, and the cycles that the series are long enough for."""
         for names, of in ((self.columns.known, "known"), (self.columns.past, "past")):
             for at, column in enumerate(names):
-                mean, deviation, _ = stats_of(np.concatenate([getattr(one, of)[: cuts.get(one.name), at] for one in series]))
+                mean, deviation, _ = stats_of(
+                    np.concatenate([getattr(one, of)[: cuts.get(one.name), at] for one in series])
+                )
                 self.measures[column] = mean, deviation
         for at, column in enumerate(self.columns.static):
             words = [one.static[at] for one in series if one.name in cuts]
@@ -51,7 +55,9 @@ class Facts:
             else:
                 self.classes[column] = sorted(set(words))
         for at in range(len(CYCLES)):
-            enough = [n for one in series if (n := one.grid.cycles()[at]) and cuts.get(one.name, 0) >= TIMES_OF_A_CYCLE * n]
+            enough = [
+                n for one in series if (n := one.grid.cycles()[at]) and cuts.get(one.name, 0) >= TIMES_OF_A_CYCLE * n
+            ]
             self.cycles[at] = calendar and len(enough) >= len(series) / 2
 
     def settle(self, series: Sequence[Series], cuts: Mapping[str, int]) -> None:
@@ -75,26 +81,26 @@ class Facts:
     def panel(self, series: Sequence[Series], *, until: Mapping[str, int] | None = None, ahead: int = 0) -> Panel:
         """The series one after the other, each with `ahead` steps more that are to come. The measures of a series that the
         run does not know are those of its first `until` steps."""
-        lengths = [len(one) + ahead for one in series]
+        sized = [(one, len(one) + ahead) for one in series]
         used = np.repeat(self.cycles, 2)
         usual = next(iter(self.seasons.values()), 1)
         stats = [
-            self.series[one.name][1:] if one.name in self.series else stats_of(one.values[: (until or {}).get(one.name)])
+            self.series[one.name][1:]
+            if one.name in self.series
+            else stats_of(one.values[: (until or {}).get(one.name)])
             for one in series
         ]
         return Panel(
             values=np.concatenate([np.r_[one.values, np.full(ahead, np.nan)] for one in series]),
-            known=np.concatenate([self._measured(one.known, self.columns.known, n) for one, n in zip(series, lengths, strict=True)]),
-            past=np.concatenate([self._measured(one.past, self.columns.past, n) for one, n in zip(series, lengths, strict=True)]),
-            calendar=np.concatenate(
-                [one.grid.calendar(one.first + np.arange(n))[:, used] for one, n in zip(series, lengths, strict=True)]
-            ),
-            starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            known=np.concatenate([self._measured(one.known, self.columns.known, n) for one, n in sized]),
+            past=np.concatenate([self._measured(one.past, self.columns.past, n) for one, n in sized]),
+            calendar=np.concatenate([one.grid.calendar(one.first + np.arange(n))[:, used] for one, n in sized]),
+            starts=np.cumsum([0, *(n for _, n in sized)]).astype(np.int64),
             stats=np.array(stats, np.float64).reshape(-1, 3),
             seasons=np.array([self.seasons.get(one.grid.name, usual) for one in series], np.int64),
             vectors=np.array([self.series.get(one.name, (0,))[0] for one in series], np.int64),
             static=np.array([self._static(one) for one in series], np.float32).reshape(len(series), -1),
-        )  # fmt: skip
+        )
 
     def _measured(self, values: NDArray[np.float64], names: Sequence[str], length: int) -> NDArray[np.float32]:
         """(length, columns) standardised; 0, the mean, where nothing is known."""

@@ -80,11 +80,14 @@ class Series:
     def __len__(self) -> int:
         return len(self.values)
 
-    def followed_by(self, later: Series) -> Series:
-        """This one, and what `later` has after its end; steps between the two are missing. Plain rows follow on."""
+    def followed_by(self, later: Series, *, counted: bool = False) -> Series:
+        """This one, and what `later` has after its end; steps between the two are missing.
+
+        counted: there is no column of time, rows are but counted, so all of `later` comes after.
+        """
         end = self.first + len(self)
         begin = end
-        if self.grid.unit != "step":
+        if not counted:
             places, off = self.grid.positions(later.grid.moments(later.first + np.arange(len(later))))
             if len(off) or (len(places) > 1 and places[1] - places[0] != 1):
                 raise DataError(f"the series {self.name!r} goes on {later.grid.name}, but began {self.grid.name}")

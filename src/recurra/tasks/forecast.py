@@ -212,7 +212,8 @@ class Forecast(Task):
     def _joined(self, series: list[Series], valid: Table, path: str) -> list[Series]:
         """Each series with what --valid says of the time after it; series that are only there come after."""
         later = {one.name: one for one in valid.series}
-        result = [one.followed_by(later.pop(one.name)) if one.name in later else one for one in series]
+        counted = not valid.columns.time
+        result = [one.followed_by(later.pop(one.name), counted=counted) if one.name in later else one for one in series]
         longer = sum(len(new) > len(old) for new, old in zip(result, series, strict=True))
         if not longer and not later:
             raise DataError("holds nothing after the end of the training data", file=path)

@@ -7,6 +7,8 @@ smape              200 |y - f| / (|y| + |f|), in percent     mase   |y - f| over
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,7 +87,6 @@ def spread_factors(y: Floats, quantiles: Floats, levels: list[float], middle: in
             continue
         distance = np.maximum(np.abs(quantiles[..., at][there] - median), 1e-9)
         ratio = off / distance if level > 0.5 else -off / distance
-        share = max(level, 1 - level)
-        n = len(ratio)
-        factors[at] = max(float(np.quantile(ratio, min(np.ceil((n + 1) * share) / n, 1.0), method="higher")), 0.0)
+        rank = math.ceil((len(ratio) + 1) * max(level, 1 - level))  # of the (n + 1) places that one more could take
+        factors[at] = max(float(np.sort(ratio)[min(rank, len(ratio)) - 1]), 0.0)
     return factors

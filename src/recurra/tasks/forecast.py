@@ -8,6 +8,7 @@ back is the end of each series. What the network looks like stands in `parts/seg
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -265,6 +266,9 @@ class Forecast(Task):
         kinds = (("known ahead", columns.known), ("known up to now", columns.past), ("static", columns.static))
         if told := [f"{', '.join(names)} ({kind})" for kind, names in kinds if names]:
             lines.append(f"covariates: {'; '.join(told)}")
+        empty = sum(int(np.isnan(one.known).sum() + np.isnan(one.past).sum()) for one in series)
+        if empty:
+            lines.append(f"{empty:,} values of covariates are missing: the network sees their mean there")
         if cycles := [name for name, used in zip(CYCLES, self.facts.cycles, strict=True) if used]:
             lines.append(f"calendar: {', '.join(cycles)}")
         return lines
@@ -335,7 +339,7 @@ class Forecast(Task):
         segment = max(math.ceil(longer / SEGMENTS), 1)
         batch = int(min(max(2 ** round(math.log2(max(windows, 1) / 40)), 16), 256))
         steps = min(max(windows // batch, 1), math.ceil(PASS / batch))
-        passes = float(min(max(round(2500 / steps), 10), 200))
+        passes = float(min(max(round(1200 / steps), 10), 60))
         few = reading.facts["series"] <= 64
         model_defaults = {
             "hidden_size": hidden, "num_layers": 1, "dropout": 0.2, "segment": segment, "series_vectors": few
@@ -603,6 +607,13 @@ class Forecast(Task):
         table = self._table(source, self.facts.columns)
         self._same_steps(table.series, source)
         return iter(chunked(table.series, 256))
+
+    def example(self, line: str) -> Any:
+        """A JSON object, or a list of numbers."""
+        try:
+            return json.loads(line) if line.lstrip().startswith("[") else super().example(line)
+        except json.JSONDecodeError:
+            return line
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
         """The next `horizon` values of each series: a `Series`, a list of numbers, or a mapping with `values` and, where the

@@ -41,8 +41,7 @@ def facts(run: Path) -> dict[str, Any]:
 def one_seed(item: Set, parts: Parts, seed: int, options: argparse.Namespace, run: Path) -> dict[str, Any]:
     """Train by the command line, then judge; figures and facts of one seed."""
     words: list[object] = ["train", item.task, parts["train"], "--valid", parts["select"], "--out", run]
-    words += ["--max-minutes", options.minutes, "--seed", seed]
-    words += item.options
+    words += ["--max-minutes", options.minutes, "--seed", seed, *item.options]
     if options.cell:
         words += ["--cell", options.cell]
     for pair in options.set:

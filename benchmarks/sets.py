@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import forecasts
 import make_csv
 import poems
 import tagged
@@ -56,7 +57,9 @@ class Set:
     targets: tuple[Target, ...]
     write: Callable[[Path, Path], Parts]
     judge: Callable[[Path, Parts, str], dict[str, float]] = by_command
-    options: tuple[str, ...] = ()  # of `recurra train`: what the data needs, as `--column upos`
+    options: tuple[
+        str, ...
+    ] = ()  # of `recurra train`: what the question is, as `--column upos`, not how it is answered
 
 
 # --- labelled rows ----------------------------------------------------------------------------------------------------
@@ -137,6 +140,20 @@ chinese = tagged.columns("ud_chinese_gsd/zh-ud-train.conllu.gz", "ud_chinese_gsd
 resume = tagged.columns("ner_resume/train.char.bmes", "ner_resume/dev.char.bmes")
 chunks = tagged.columns("conll2000_chunking/train.txt.gz", None)
 
+
+# --- series -----------------------------------------------------------------------------------------------------------
+
+
+def backtest(horizon: int, season: int, origins: int, stride: int = 1, *more: str) -> tuple[str, ...]:
+    """The options of a forecast: what is asked, and from which origins it is judged."""
+    asked = {"--horizon": horizon, "--season": season, "--origins": origins, "--stride": stride}
+    return (*(str(word) for pair in asked.items() for word in pair), *more)
+
+
+BELOW = Target("rmse_below_seasonal", 0.15)
+COVERED = (Target("coverage_80", 0.77), Target("coverage_80", 0.83, most=True))
+ALL = 100_000  # more origins than any series has
+
 SETS = {
     item.name: item
     for item in (
@@ -145,6 +162,60 @@ SETS = {
         Set("rt_polarity", "classify", 5, (Target("accuracy", 0.75),), labelled(make_csv.rt_polarity)),
         Set("trec", "classify", 5, (Target("accuracy", 0.88),), labelled(make_csv.trec)),
         Set("shakespeare", "language", 20, (Target("nats_per_character", 1.55, most=True),), shakespeare),
+        Set(
+            "etth1",
+            "forecast",
+            10,
+            (Target("scaled_mse", 0.39, most=True), Target("scaled_mae", 0.41, most=True)),
+            forecasts.by_time("ETTh1.csv.gz", 8640, 11520, 14400, context=96),
+            forecasts.judge,
+            backtest(96, 24, ALL, 1, "--window", "96"),
+        ),
+        Set(
+            "m4_hourly",
+            "forecast",
+            15,
+            (Target("smape", 13, most=True), Target("smape_below_seasonal", 0), *COVERED),
+            forecasts.m4(48),
+            forecasts.judge,
+            backtest(48, 24, 1),
+        ),
+        Set(
+            "airline",
+            "forecast",
+            3,
+            (BELOW,),
+            forecasts.by_time("airline-passengers.csv", 84, 108, 144),
+            forecasts.judge,
+            backtest(12, 12, 3, 12),
+        ),
+        Set(
+            "sunspots",
+            "forecast",
+            3,
+            (BELOW,),
+            forecasts.by_time("monthly-sunspots.csv", 2340, 2580, 2820),
+            forecasts.judge,
+            backtest(12, 132, 20, 12),
+        ),
+        Set(
+            "temperatures",
+            "forecast",
+            3,
+            (BELOW,),
+            forecasts.by_time("daily-min-temperatures.csv", 2920, 3285, 3650),
+            forecasts.judge,
+            backtest(7, 365, 52, 7),
+        ),
+        Set(
+            "pm25",
+            "forecast",
+            3,
+            (BELOW, *COVERED),
+            forecasts.by_time("pollution.csv.gz", 26304, 35064, 43824),
+            forecasts.judge,
+            backtest(24, 24, 8737, 1, "--target", "pm2.5"),
+        ),
         Set("tang", "language", 10, (Target("regular", 0.85), Target("copied", 0.02, most=True)), tang, judge_poems),
         Set("ewt", "tag", 15, (Target("accuracy", 0.94),), english, options=UPOS),
         Set("gsd", "tag", 10, (Target("accuracy", 0.91),), chinese, options=UPOS),

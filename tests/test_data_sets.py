@@ -27,11 +27,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_names_of_the_design() -> None:
-    assert set(sets.names()) == {"stdlib", "digits", "dates", "names", "series"}
+    assert set(sets.names()) == {"stdlib", "digits", "dates", "names", "series", "sine"}
     assert all(len(line) < 80 for line in sets.names().values())
 
 
-@pytest.mark.parametrize("name", ["digits", "dates", "names", "series"])
+@pytest.mark.parametrize("name", ["digits", "dates", "names", "series", "sine"])
 def test_made_again_it_is_the_same(cache: Path, name: str, tmp_path: Path) -> None:
     again = sets.make(name, tmp_path)
     assert again.read_bytes() == (cache / again.name).read_bytes()

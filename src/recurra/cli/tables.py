@@ -20,19 +20,20 @@ def figures(metrics: Mapping[str, Any]) -> Iterator[str]:
             yield from confusion(list(map(str, value["classes"])), value["table"])
         elif isinstance(value, Mapping) and value and all(isinstance(row, Mapping) for row in value.values()):
             yield ""
-            yield from by_row(name.replace("_", " "), value)
+            yield from grid(name.replace("_", " "), value)
         elif name not in single:
             yield f"{name}  {value}"
 
 
-def by_row(title: str, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """A line of figures for each row, under their names."""
-    names = list(next(iter(rows.values())))
-    first = max(map(len, [title, *rows]))
-    yield "  ".join([f"{title:<{first}}", *(f"{name:>9}" for name in names)])
-    for row, figures in rows.items():
-        cells = (f"{value:>9.4f}" if isinstance(value, float) else f"{value:>9,}" for value in figures.values())
-        yield "  ".join([f"{row:<{first}}", *cells])
+def grid(name: str, rows: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Figures side by side: a line for each row, a column for each figure that any of them has."""
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    cells = {row: [f"{values[c]:.4g}" if c in values else "-" for c in columns] for row, values in rows.items()}
+    widths = [max(len(column), *(len(row[k]) for row in cells.values())) for k, column in enumerate(columns)]
+    first = max(map(len, [name, *rows]))
+    yield "  ".join([f"{name:<{first}}", *(f"{c:>{w}}" for c, w in zip(columns, widths, strict=True))])
+    for row, values in cells.items():
+        yield "  ".join([f"{row:<{first}}", *(f"{c:>{w}}" for c, w in zip(values, widths, strict=True))])
 
 
 def confusion(classes: list[str], table: list[list[int]]) -> Iterator[str]:

@@ -18,8 +18,9 @@ _SETS = {
     "digits": "numeric windows: handwritten digits, 8 steps of 8 numbers, labelled 0 to 9",
     "dates": "translate: dates as the world's languages write them, and as ISO 8601",
     "series": "forecast: sunspots, carbon dioxide and other measured series",
+    "sine": "forecast: a sine wave sampled 25 times a period, with a little noise",
 }
-_SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv", "series": ".csv"}
+_SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv", "series": ".csv", "sine": ".csv"}
 _VERSION = 1  # goes up when the content of a set changes
 
 

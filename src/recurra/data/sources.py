@@ -12,11 +12,16 @@ from recurra.data.rows import Broken, Row, Source
 from recurra.data.tables import Delimited, JsonLines
 from recurra.errors import DataError
 
-__all__ = ["READS", "TABLES", "Broken", "Row", "Source", "locate", "open_source"]
+__all__ = ["READS", "TABLES", "Broken", "Row", "Source", "is_table", "locate", "open_source"]
 
 TABLES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl",
           ".parquet": "parquet", ".pq": "parquet"}  # fmt: skip
 READS = ".csv, .tsv, .jsonl, .parquet (each also .gz), a folder of .txt files named by class, hf:NAME, a built-in set"
+
+
+def is_table(path: str | Path) -> bool:
+    """Whether a file, by its suffix, is a table; of JSON lines each line is an object by itself."""
+    return TABLES.get(suffixes(Path(path))[0], "jsonl") != "jsonl"
 
 
 def locate(data: str | Path) -> tuple[Path, str]:

@@ -19,9 +19,8 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 
 from ...data.batching import LengthBatches
-from ...data.files import suffixes
 from ...data.report import DataReport
-from ...data.sources import TABLES, Row, Source, open_source
+from ...data.sources import Row, Source, is_table, open_source
 from ...data.split import Duplicates, digest
 from ...data.store import Store, StoreWriter
 from ...errors import CallError, DataError
@@ -375,7 +374,7 @@ class RowTask(Task):
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
         """The values of the input's column, where `file` is a table; one of JSON lines is read as lines."""
-        if TABLES.get(suffixes(Path(file))[0], "jsonl") == "jsonl":
+        if not is_table(file):
             return None
         source = open_source(file, encoding=self.settings.data.encoding)
         column = self.input.find(source, ())

@@ -124,12 +124,12 @@ def test_covariates_are_read(tmp_path: Path) -> None:
         *(["a", day, "", f"{k:.4f}", "low"] for day, k in zip(days(266)[260:], range(6), strict=True)),
     ]
     status = write(tmp_path / "ahead.csv", "shop,date,y,price,kind", ahead)
-    (answer,) = next(iter(seeing.task.tables(str(status)) or ()))
+    (answer,) = seeing.task.inputs(str(status)) or ()
     said = seeing.predict([answer])[0]
     assert said["time"] == days(266)[260:]
     assert np.abs(np.array(said["median"])[:3] - np.arange(3)).max() < 0.6
     with pytest.raises(CallError, match=r"'a': price must be known to the end of the forecast, 2020-09-22.*2020-09-16"):
-        seeing.predict(list(next(iter(seeing.task.tables(str(path)) or ())))[:1])
+        seeing.predict(list(seeing.task.inputs(str(path)) or ())[:1])
 
 
 # laws -------------------------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def alike(one: Any, other: Any) -> None:
 
 
 def series_of(run: Run, path: Path) -> list[Any]:
-    return [one for part in run.task.tables(str(path)) or () for one in part]
+    return list(run.task.inputs(str(path)) or ())
 
 
 @pytest.mark.parametrize("decoding", ["direct", "recursive"])

@@ -77,7 +77,7 @@ class ForecastData(DataSettings):
 class ForecastModel(ModelSettings):
     """A network over segments."""
 
-    cell: str = Setting("gru", description="cell of the recurrent layers: a name, or file.py:Class")
+    cell: str | None = Setting("gru", description="cell of the recurrent layers: a name, or file.py:Class")
     segment: int | None = Setting(None, ge=1, description="steps of the series that are one step of the network")
     decoding: Literal["direct", "recursive"] = Setting("direct", description="all segments at once, or one by one")
     shortcut: bool = Setting(True, description="a linear map of the window beside the recurrent layers")

@@ -80,9 +80,7 @@ class Model:
         return np.array(values)
 
 
-def random_windows(
-    wave: Array, rows: int, length: int, rng: np.random.Generator
-) -> Iterator[tuple[Array, Array, bool]]:
+def random_windows(wave: Array, rows: int, length: int, rng: np.random.Generator) -> Iterator[tuple[Array, Array, bool]]:
     """For ever: inputs and targets (B, T) that begin anywhere, and that the state begins anew."""
     while True:
         at = rng.integers(0, len(wave) - length, rows)[:, None] + np.arange(length)
@@ -176,15 +174,11 @@ def panel(
         out.append(f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{up(tick):.1f}" y2="{up(tick):.1f}" stroke="#e6e8ec"/>')
         out.append(text(LEFT - 8, up(tick) + 4, f"{tick:g}", 'text-anchor="end"'))
     x = across(WARM)
-    out.append(
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + height}" stroke="#6b7280" stroke-dasharray="2 3"/>'
-    )
+    out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + height}" stroke="#6b7280" stroke-dasharray="2 3"/>')
     for values, look in curves:
         first = steps - len(values)
         points = " ".join(f"{across(first + k):.1f},{up(v):.1f}" for k, v in enumerate(values) if np.isfinite(v))
-        out.append(
-            f'<polyline points="{points}" fill="none" stroke-linejoin="round" clip-path="url(#at{top})" {look}/>'
-        )
+        out.append(f'<polyline points="{points}" fill="none" stroke-linejoin="round" clip-path="url(#at{top})" {look}/>')
     for step in range(0, steps + 1, 20) if numbered else ():
         out.append(text(across(step), top + height + 17, f"{LEARNED + step}", 'text-anchor="middle"'))
     middle = top + height / 2
@@ -204,9 +198,7 @@ def draw(outcomes: list[Outcome], title: str) -> str:
     for k, outcome in enumerate(outcomes):
         top = HEAD + each * k + 30
         ahead, free = worst(outcome)
-        told = (
-            f"largest error over {FREE} steps: one step ahead {ahead:.2f} %, running free {free:.2f} % of the amplitude"
-        )
+        told = f"largest error over {FREE} steps: one step ahead {ahead:.2f} %, running free {free:.2f} % of the amplitude"
         out.append(text(LEFT, top - 10, f"{outcome.sampling} sampling", 'font-weight="bold"'))
         out.append(text(LEFT + WIDTH, top - 10, told, 'text-anchor="end"'))
         waves = [(outcome.wave, TRUTH), (outcome.free, FREELY), (outcome.ahead, AHEAD)]
@@ -283,9 +275,7 @@ def main(words: list[str] | None = None) -> int:
             learn(model, wave[:LEARNED], sampling, options, rng)
             outcomes.append(foretell(model, wave[LEARNED:], sampling))
             ahead, free = worst(outcomes[-1])
-            print(
-                f"{sampling}: off by at most {ahead:.2f} % of the amplitude one step ahead, {free:.2f} % running free"
-            )
+            print(f"{sampling}: off by at most {ahead:.2f} % of the amplitude one step ahead, {free:.2f} % running free")
         title = f"A sine wave of period {options.period:g}, foretold by {options.cell} with {options.hidden} units"
         options.out.write_text(draw(outcomes, title), encoding="utf-8")
     except OSError as error:

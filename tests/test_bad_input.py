@@ -72,9 +72,7 @@ def test_broken_row_is_named_or_skipped(tmp_path: Path) -> None:
     lines = GOOD.splitlines(keepends=True)
     lines[4] = "one,two,three\n"
     data = write(tmp_path / "a.csv", "".join(lines))
-    refused(
-        tmp_path, data, "a.csv, row 4: 3 cells, but the header has 2; is a cell with a separator in quotes? (line 5)"
-    )
+    refused(tmp_path, data, "a.csv, row 4: 3 cells, but the header has 2; is a cell with a separator in quotes? (line 5)")
     assert classify(data, broken="skip").task.reading.rows == 0  # a loaded run has read nothing
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     assert config["resolved"]["reading"]["rows"] + config["resolved"]["reading"]["valid_rows"] == 19

@@ -270,12 +270,7 @@ def test_losses_are_the_difference_quotient(loss: str) -> None:
 
 def scalars(cell: bptt.Cell, W: list[float], U: list[float], b: list[float], c: list[float]) -> dict[str, Any]:
     column = lambda v: np.array(v, dtype=float)[:, None]  # noqa: E731
-    return {
-        "weight_ih": column(W),
-        "weight_hh": column(U),
-        "bias_ih": np.array(b, float),
-        "bias_hh": np.array(c, float),
-    }
+    return {"weight_ih": column(W), "weight_hh": column(U), "bias_ih": np.array(b, float), "bias_hh": np.array(c, float)}
 
 
 def one(value: float) -> Any:

@@ -145,11 +145,7 @@ def test_folder_of_class_folders(tmp_path: Path) -> None:
 BROKEN = {
     "cells": ("a.csv", b"text,label\na,1\nb\nc,3\n", r"a\.csv, row 2: 1 cell, but the header has 2; .* \(line 3\)"),
     "cells after a row of two lines": ("a.csv", b'text,label\n"a\nb",1\nb\nc,3\n', r"row 2: 1 cell.*\(line 4\)"),
-    "tsv cells": (
-        "a.tsv",
-        b"text\tlabel\na\t1\nb\t2\t3\nc\t3\n",
-        r"row 2: 3 cells, but the header has 2; .* \(line 3\)",
-    ),
+    "tsv cells": ("a.tsv", b"text\tlabel\na\t1\nb\t2\t3\nc\t3\n", r"row 2: 3 cells, but the header has 2; .* \(line 3\)"),
     "open quote": ("a.csv", b'text,label\na,1\n"b,2\nc,3\n', r"row 2: broken CSV: a quote is opened and .*\(line 3\)"),
     "stray quote": ("a.csv", b'text,label\na,1\n"b"x,2\nc,3\n', r"row 2: broken CSV: .*expected after.* \(line 3\)"),
     "encoding": ("a.csv", b"text,label\na,1\nb\xb0,2\nc,3\n", r"row 2, field 'text': byte 0xb0 is not utf-8; .*line 3"),

@@ -188,9 +188,7 @@ def test_a_rate_far_too_large_ends_with_a_line(rhyme: Path) -> None:
 
 def test_as_a_command(rhyme: Path, tmp_path: Path) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-        )
+        return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     done = run("examples/char_rnn_numpy.py", str(rhyme), *CHAR, "--minutes", "0.01", "--sample", "0")
     assert (done.returncode, done.stderr) == (0, "") and "held out" in done.stdout
@@ -223,9 +221,7 @@ def test_the_pages_say_the_same() -> None:
     english, chinese = (page.read_text(encoding="utf-8") for page in PAGES)
 
     def code(text: str) -> list[tuple[str, str]]:  # without the comments, which are in the language of the page
-        return [
-            (re.sub(r" +#.*", "", a), b) for a, b in re.findall(r"```(?:python|text|sh)\n(.*?)```()", text, re.DOTALL)
-        ]
+        return [(re.sub(r" +#.*", "", a), b) for a, b in re.findall(r"```(?:python|text|sh)\n(.*?)```()", text, re.DOTALL)]
 
     assert code(english) == code(chinese)
     figures = r"\d[\d.,]*\d"

@@ -83,9 +83,7 @@ def test_the_same_bits_every_time(cell: cells.Cell) -> None:
 def test_a_row_does_not_hang_on_its_neighbours(cell: cells.Cell) -> None:
     """A row with NaN, infinity or numbers of 1e4 leaves the others as they were, to the bit."""
     call = random_call(cell, (7, 6, 4, 19), lengths="none")
-    call = call._replace(
-        x=call.x.float(), state=[s.float() for s in call.state], weights=[w.float() for w in call.weights]
-    )
+    call = call._replace(x=call.x.float(), state=[s.float() for s in call.state], weights=[w.float() for w in call.weights])
     clean, *clean_last = native.run(call)
     for poison in (float("nan"), float("inf"), 1e4, 1e-40):
         x = call.x.clone()
@@ -232,9 +230,7 @@ def test_refusals_are_told() -> None:
         assert "autocast" in (native.refuses(call) or "")
 
 
-@pytest.mark.parametrize(
-    "setting, told", [("off", "switched off"), ("sse9", "RECURRA_NATIVE=sse9, and this machine has")]
-)
+@pytest.mark.parametrize("setting, told", [("off", "switched off"), ("sse9", "RECURRA_NATIVE=sse9, and this machine has")])
 def test_switched_off_is_told(setting: str, told: str) -> None:
     code = (
         "import torch; from recurra import nn; layer = nn.GRU(2, 3); "

@@ -255,18 +255,10 @@ def test_a_bad_call_says_what_was_wanted(call: Any, says: str) -> None:
         (lambda: nn.Recurrent("lstm", 2, 4, dropout=1.5, num_layers=2), CallError, "wanted a probability"),
         (lambda: nn.Recurrent("lstm", 2, 4, dropout=0.5), CallError, "acts between layers"),
         (lambda: nn.Recurrent("lstm", 2, 4, backend="tosch"), BackendError, "did you mean 'torch'"),
-        (
-            lambda: nn.LSTM(2, 4, proj_size=4),
-            CallError,
-            "proj_size is 4; wanted an integer above 0 and below hidden_size = 4",
-        ),
+        (lambda: nn.LSTM(2, 4, proj_size=4), CallError, "proj_size is 4; wanted an integer above 0 and below hidden_size = 4"),
         (lambda: nn.RNN(2, 4, nonlinearity="gelu"), CallError, "wanted 'tanh' or 'relu'"),
         (lambda: nn.GRU(2, 4)(torch.randn(3, 2, 2), torch.zeros(1, 3, 4)), CallError, r"hx: h has shape \(1, 3, 4\)"),
-        (
-            lambda: nn.GRU(2, 4)(torch.randn(3, 2), lengths=[3]),
-            CallError,
-            "lengths came with an input that has no batch axis",
-        ),
+        (lambda: nn.GRU(2, 4)(torch.randn(3, 2), lengths=[3]), CallError, "lengths came with an input that has no batch axis"),
         (lambda: nn.LSTMCell(2, 4)(torch.randn(3, 3)), CallError, "with I = 2"),
     ],
 )

@@ -119,9 +119,7 @@ def _check_step(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> 
         raise CallError(f"{cell}: project gave a {type(projected).__name__}; wanted one tensor")
     if projected.shape[:2] != (T, B):
         raise CallError(f"{cell}: project of x {(T, B, I)} gave {tuple(projected.shape)}; wanted {T, B}, and then any")
-    if projected.shape[1:] != alone.shape or distance(projected[1], alone) > 64 * torch.finfo(dtype).eps * magnitude(
-        alone
-    ):
+    if projected.shape[1:] != alone.shape or distance(projected[1], alone) > 64 * torch.finfo(dtype).eps * magnitude(alone):
         raise CallError(f"{cell}: project of one time step is not that step of project of all; it must not mix steps")
     given = {"projected": projected[0], **dict(zip(cell.states, state, strict=True)), **params}
     before = {name: tensor.clone() for name, tensor in given.items()}
@@ -192,11 +190,7 @@ def _check_laws(cell: cells.Cell, I: int, H: int) -> None:
         # What rounding does to this cell is measured in float32, where it differs by a few times from one order of
         # summing to another; hence the 8. A law that is broken is off by thousands of times more.
         rounded = [outcome_of(run_whole, *single, lengths), *(in_float32 for _, in_float32 in ways.values())]
-        off = max(
-            distance(one[name].double(), tensor) / magnitude(tensor)
-            for one in rounded
-            for name, tensor in whole.items()
-        )
+        off = max(distance(one[name].double(), tensor) / magnitude(tensor) for one in rounded for name, tensor in whole.items())
         tolerance = min(8 * off * _EPS / torch.finfo(torch.float32).eps, _LOOSEST) + 64 * _EPS
         for law, (outcome, _) in ways.items():
             for name, tensor in whole.items():

@@ -37,9 +37,7 @@ def selfcheck() -> None:
             for cell, row in table.items():
                 shown = (_shown(row[name]) if name in row else "-" for name in names)
                 print(f"{cell:<{width}}" + "".join(f"{text:>12}" for text in shown))
-    print(
-        "\n- where a back end has no kernel for the cell, or pieces cannot be: a backward direction sees the end first"
-    )
+    print("\n- where a back end has no kernel for the cell, or pieces cannot be: a backward direction sees the end first")
     if wrong:
         kind, one = wrong[0]
         print(

@@ -22,7 +22,9 @@ _JITTER = 0.05  # a key is up to this share longer or shorter than the length
 class LengthBatches:
     """Batches of at most `batch_size` rows and, where given, `max_tokens` padded steps (but at least one row)."""
 
-    def __init__(self, lengths: ArrayLike, batch_size: int, *, seed: int = 0, max_tokens: int | None = None) -> None:
+    def __init__(
+        self, lengths: ArrayLike, batch_size: int, *, seed: int = 0, max_tokens: int | None = None
+    ) -> None:
         if batch_size < 1 or (max_tokens is not None and max_tokens < 1):
             raise CallError(f"batch_size and max_tokens are at least 1, not {batch_size} and {max_tokens}")
         self.lengths = np.asarray(lengths, np.int64)

@@ -85,9 +85,7 @@ def reading(path: Path) -> Iterator[None]:
     except gzip.BadGzipFile:
         raise DataError("the name ends in .gz but the content is not gzip, or it is damaged", file=path) from None
     except UnicodeError as error:
-        raise DataError(
-            f"wrong encoding: {error}; say the right one, as in --set encoding=gb18030", file=path
-        ) from None
+        raise DataError(f"wrong encoding: {error}; say the right one, as in --set encoding=gb18030", file=path) from None
     except _READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"cannot be read: {reason}", file=path) from None

@@ -129,9 +129,7 @@ class Delimited(Source):
                     yield row.error(cells)
                 elif len(cells) != len(columns):
                     count = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
-                    yield row.error(
-                        f"{count}, but the header has {len(columns)}; is a cell with a separator in quotes?"
-                    )
+                    yield row.error(f"{count}, but the header has {len(columns)}; is a cell with a separator in quotes?")
                 elif wrong := wrong_characters("".join(cells), self.encoding):
                     at = next(i for i, cell in enumerate(cells) if wrong_characters(cell, self.encoding))
                     yield row.error(wrong, columns[at])

@@ -27,14 +27,10 @@ class Stepper:
         if not isinstance(streams, int) or streams < 1:
             raise CallError(f"streams is {streams!r}; wanted an integer of at least 1")
         if layer.training and (layer.options.weight_drop or layer.options.recurrent_dropout):
-            raise CallError(
-                "the layer is in training mode, where each call drops something else; call its eval() first"
-            )
+            raise CallError("the layer is in training mode, where each call drops something else; call its eval() first")
         for option in ("residual", "layer_norm"):
             if getattr(layer.options, option):
-                raise BackendError(
-                    f"a stepper has no place for {option}, which acts between layers; step the layer itself"
-                )
+                raise BackendError(f"a stepper has no place for {option}, which acts between layers; step the layer itself")
         with torch.no_grad():
             weight = getattr(layer, layer._names[0][0])
             calls = []

@@ -164,9 +164,7 @@ class _Sequence(torch.autograd.Function):
             want = _of_direction(wants, d, D)
             turned = kernel.turned * H
             grads.append(torch.mm(by_input.t(), live_x).roll(-turned, 0) if want[0] else None)
-            grads.append(
-                _by_hidden_weight(by_hidden, y[..., d * H : (d + 1) * H], first[d], steps, d) if want[1] else None
-            )
+            grads.append(_by_hidden_weight(by_hidden, y[..., d * H : (d + 1) * H], first[d], steps, d) if want[1] else None)
             if biases:
                 grads.append(by_input.sum(0).roll(-turned) if want[2] else None)
                 grads.append(by_hidden.sum(0) if want[3] else None)

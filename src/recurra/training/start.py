@@ -116,9 +116,7 @@ def resume(
     path, progress = Path(path), progress or Silent()
     config, task = open_task(path, cells=cells, tasks=tasks)
     if not (path / "cache").exists():
-        raise RunError(
-            f"{path}: this run is finished (it has no cache/ of encoded data any more); there is nothing to resume"
-        )
+        raise RunError(f"{path}: this run is finished (it has no cache/ of encoded data any more); there is nothing to resume")
     load_vocabulary(task, path)
     task.open(path / "cache")
     task.reading = Reading(**config["resolved"]["reading"])

@@ -23,7 +23,8 @@ _ALONE = f"{HAN}\\p{{Hiragana}}\\p{{Katakana}}\\p{{Thai}}\\p{{Lao}}\\p{{Khmer}}\
 _LETTER = f"[\\p{{L}}\\p{{M}}\\p{{N}}&&[^{_ALONE}]]"
 _REPEATED = "".join(f"|{re.escape(mark)}{{1,3}}" for mark in "!?.,;:-~*=_#。！？…—")
 _WORDS = (
-    f"</?[A-Za-z][A-Za-z0-9]*|/?>|{_LETTER}+(?:['’]{_LETTER}+)*|[{HAN}]{_REPEATED}|[^\\s{_BLANK}\u3000{HAN}]\\p{{M}}*"
+    f"</?[A-Za-z][A-Za-z0-9]*|/?>|{_LETTER}+(?:['’]{_LETTER}+)*|[{HAN}]{_REPEATED}"
+    f"|[^\\s{_BLANK}\u3000{HAN}]\\p{{M}}*"
 )
 _RUN = f"[\\p{{L}}\\p{{M}}&&[^{HAN}{_BLANK}]]"
 _PIECES = (

@@ -204,9 +204,7 @@ class RowTask(Task):
             try:
                 encoded[field.name] = field.encode(values)
             except DataError as error:
-                raise DataError(
-                    error.message, file=source.path, row=done + (error.row or 1), field=field.name
-                ) from None
+                raise DataError(error.message, file=source.path, row=done + (error.row or 1), field=field.name) from None
         return encoded
 
     def open(self, cache: Path) -> None:

@@ -338,6 +338,15 @@ def test_figures_of_single_tags() -> None:
     assert table["c"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "count": 1}
 
 
+def test_figures_by_type_are_shown_as_a_table() -> None:
+    from recurra.cli.tables import figures
+
+    lines = list(figures({"f1": 0.5, "by_type": {"PER": {"f1": 0.5, "count": 2}, "LOC": {"f1": 1.0, "count": 1234}}}))
+    assert [line.split() for line in lines] == [
+        ["f1", "0.5000"], [], ["by", "type", "f1", "count"], ["PER", "0.5000", "2"], ["LOC", "1.0000", "1,234"]
+    ]  # fmt: skip
+
+
 def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Path) -> None:
     data = jsonl(tmp_path / "a.jsonl")
     run = tagger(data, members=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0)

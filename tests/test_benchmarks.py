@@ -23,6 +23,7 @@ import memory  # noqa: E402
 import poems  # noqa: E402
 import sets  # noqa: E402
 import splits  # noqa: E402
+import tagged  # noqa: E402
 
 ROWS = [(f"text {index}", f"label {index % 3}") for index in range(3000)]
 
@@ -105,6 +106,35 @@ def test_shakespeare_reports_the_last_tenth(data: Path, tmp_path: Path) -> None:
     parts = {part: path.read_text() for part, path in sets.shakespeare(data, tmp_path / "out").items()}
     assert parts["train"] + parts["select"] + parts["report"] == text
     assert parts["report"] == text[1800:] and parts["select"] == text[1700:1800]
+
+
+def test_tagged_sentences_that_are_reported_teach_nothing(tmp_path: Path) -> None:
+    train = "".join(f"# id {n}\n1\tword{n}\tX\n2\tEnd\tY\n\n" for n in range(300))
+    (tmp_path / "train").write_text(train)
+    (tmp_path / "dev").write_text("1\tWord7\tX\n2\tend\tY\n\n1\tnew\tX\n")
+    paths = tagged.columns("train", "dev", word=1)(tmp_path, tmp_path / "out")
+    parts = {part: tagged.blocks(path.read_text(), 1) for part, path in paths.items()}
+    assert [row[0] for row in parts["report"]] == ["Word7 end", "new"]
+    kept = {row[0] for part in ("train", "select") for row in parts[part]}
+    assert kept == {f"word{n} End" for n in range(300) if n != 7}
+    assert 10 < len(parts["select"]) < 60
+    last = tagged.columns("train", None, word=1)(tmp_path, tmp_path / "last")
+    assert [row[0] for row in tagged.blocks(last["report"].read_text(), 1)] == [f"word{n} End" for n in range(270, 300)]
+
+
+def test_triples_keep_their_lines_together(tmp_path: Path) -> None:
+    for part, count in (("train", 200), ("valid", 3)):
+        folder = tmp_path / "set" / part
+        folder.mkdir(parents=True)
+        for file in ("seq.in", "seq.out", "label"):
+            (folder / file).write_text("".join(f"{file} {n}\n" for n in range(count)))
+    paths = tagged.triple("set")(tmp_path, tmp_path / "out")
+    seen = []
+    for part in ("train", "select", "report"):
+        lines = [(paths[part] / file).read_text().splitlines() for file in ("seq.in", "seq.out", "label")]
+        assert all(len({text.split()[1] for text in row}) == 1 for row in zip(*lines, strict=True))
+        seen.append([int(text.split()[1]) for text in lines[0]])
+    assert seen[2] == [0, 1, 2] and sorted(seen[0] + seen[1]) == list(range(3, 200))
 
 
 def test_every_set_has_targets_and_a_budget() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +15,17 @@ import torch
 from seqeval.metrics import f1_score
 
 import recurra
+from recurra.data.schemes import spans
 from recurra.data.tagged import open_tagged
 from recurra.errors import CallError, DataError, SettingError
 from recurra.run import Run
 from recurra.settings import settings_from
 from recurra.tasks.parts.tagger import merged, row_losses
+from recurra.tasks.parts.tokens import Tags, Words
 from recurra.tasks.tag import Tag
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "members": 1}
+WORDS: dict[str, Any] = {"level": None, "size": 1000, "min_count": None, "spelling": True, "ahead": True}
 FIRST, LAST, PLACES = ("Ada", "Grace", "Alan"), ("Lovelace", "Hopper", "Turing"), ("Paris", "New York", "Oslo")
 CHINESE = ("王", "李", "张"), ("伟", "芳", "小明"), ("在北京", "去上海", "看书")
 CLOSE = 64 * torch.finfo(torch.float32).eps * 10 + 1e-6  # values below 10 after a few dozen roundings; 6 places in JSON
@@ -248,6 +252,37 @@ def test_what_was_found_is_said(tmp_path: Path) -> None:
     assert "each character has the number of its place in a word after it: the numbers are left out" in lines
 
 
+REAL = {  # file: sentences, tokens, spans, as the note beside the data counts them
+    "ner_weibo/weiboNER_2nd_conll.dev": (270, 14_509, 389),
+    "ner_resume/dev.char.bmes": (463, 13_890, 1_497),
+    "ner_wnut17/emerging.dev.conll": (1_009, 15_733, 836),
+    "ud_chinese_gsd/zh-ud-dev.conllu": (500, 12_663, 0),
+    "ud_english_ewt/en_ewt-ud-dev.conllu.gz": (2_001, 25_147, 0),
+    "nlu_atis/valid": (500, None, None),
+    "nlu_snips/valid": (700, None, None),
+}
+
+
+@pytest.mark.skipif("RECURRA_DATA" not in os.environ, reason="RECURRA_DATA names no folder of public data sets")
+@pytest.mark.parametrize("name", REAL)
+def test_real_data_is_read_whole(name: str) -> None:
+    source = open_tagged(Path(os.environ["RECURRA_DATA"]) / name)
+    words, tags = Words("words", None, **WORDS), Tags("tags", None, None)
+    columns = words.find(source, ()), tags.find(source, (words.find(source, ()),))
+    rows = [[row.values[column] for column in columns] for row in source.rows()]
+    tags.fit(row[1] for row in rows)
+    words.fit(row[0] for row in rows)
+    assert all(len(row[0]) == len(row[1]) for row in rows)
+    sentences, tokens, found = REAL[name]
+    assert len(rows) == sentences
+    if tokens is not None:
+        assert sum(len(row[0]) for row in rows) == tokens
+        assert sum(len(spans(row[1], tags.scheme)) for row in rows) == found
+    assert words.level == ("characters" if name.startswith(("ner_weibo", "ner_resume")) else "words")
+    if "weibo" in name:  # 声0 音1 -> 声 音
+        assert all(len(token) <= 2 and not (len(token) == 2 and token[1].isdigit()) for row in rows for token in row[0])
+
+
 # what is learnt -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "settings", [{}, {"crf": False}, {"bidirectional": False}, {"members": 2}, {"spelling": False}]
@@ -281,7 +316,6 @@ def test_f1_is_that_of_seqeval(made: Callable[..., Run], tmp_path: Path) -> None
 
 def test_bmes_counts_as_bioes_does(tmp_path: Path) -> None:
     """seqeval knows no M: what it is given must be the same spans."""
-    from recurra.data.schemes import spans
     from recurra.tasks.parts.tagfigures import span_figures
 
     draw = random.Random(0)
@@ -302,6 +336,15 @@ def test_figures_of_single_tags() -> None:
     assert table["a"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "count": 2}
     assert table["b"] == {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "count": 1}
     assert table["c"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "count": 1}
+
+
+def test_figures_by_type_are_shown_as_a_table() -> None:
+    from recurra.cli.tables import figures
+
+    lines = list(figures({"f1": 0.5, "by_type": {"PER": {"f1": 0.5, "count": 2}, "LOC": {"f1": 1.0, "count": 1234}}}))
+    assert [line.split() for line in lines] == [
+        ["f1", "0.5000"], [], ["by", "type", "f1", "count"], ["PER", "0.5000", "2"], ["LOC", "1.0000", "1,234"]
+    ]  # fmt: skip
 
 
 def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Path) -> None:

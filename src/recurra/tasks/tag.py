@@ -41,28 +41,26 @@ FEW_STEPS = 4_000_000  # tokens that one network reads in a whole run
 class TagData(DataSettings):
     """Rows of tokens with a tag each."""
 
-    column: str | None = Setting(None, description="column of the tags, a name or a number; found by itself")
+    column: str | None = Setting(None, description="column of the tags, by name or number")
     words: str | None = Setting(None, description="column of the words; found by itself")
-    features: str | None = Setting(None, description="further columns to read beside the words, with commas between")
-    intent: str | None = Setting(None, description="column of the row's label; found by itself; 'none' to leave it out")
-    scheme: schemes.Scheme | None = Setting(None, description="how tags spell spans; found by itself")
+    features: str | None = Setting(None, description="columns to read beside the words: upos,feats")
+    intent: str | None = Setting(None, description="column of the row's label, or none")
+    scheme: schemes.Scheme | None = Setting(None, description="how tags spell spans")
     level: Literal["words", "characters"] | None = Setting(None, description="what a token is")
     vocabulary_size: int = Setting(30_000, ge=10, description="words kept, the most frequent")
     min_count: int | None = Setting(None, ge=1, description="rarer words are unknown (2)")
-    spelling: bool | None = Setting(None, description="know words by their letters, characters by those around (yes)")
+    spelling: bool | None = Setting(None, description="know words by their letters too (yes)")
 
 
 class TagModel(EncoderModel):
     """A tagger."""
 
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
-        "mean_max", description="from all outputs to the one vector that the intent is told from"
+        "mean_max", description="from all outputs to one, for the intent"
     )
     embedding_size: int | None = Setting(None, ge=1, description="features of a word's vector")
     token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of words made unknown in training")
-    crf: bool | None = Setting(
-        None, description="tags are chosen together (yes where they spell spans), not each alone"
-    )
+    crf: bool | None = Setting(None, description="choose all tags of a row together")
 
 
 class Tag(RowTask):

@@ -28,12 +28,16 @@ def figures(metrics: Mapping[str, Any]) -> Iterator[str]:
 def grid(name: str, rows: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """Figures side by side: a line for each row, a column for each figure that any of them has."""
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    cells = {row: [f"{values[c]:.4g}" if c in values else "-" for c in columns] for row, values in rows.items()}
+    cells = {row: [_shown(values[c]) if c in values else "-" for c in columns] for row, values in rows.items()}
     widths = [max(len(column), *(len(row[k]) for row in cells.values())) for k, column in enumerate(columns)]
     first = max(map(len, [name, *rows]))
     yield "  ".join([f"{name:<{first}}", *(f"{c:>{w}}" for c, w in zip(columns, widths, strict=True))])
     for row, values in cells.items():
         yield "  ".join([f"{row:<{first}}", *(f"{c:>{w}}" for c, w in zip(values, widths, strict=True))])
+
+
+def _shown(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
 def confusion(classes: list[str], table: list[list[int]]) -> Iterator[str]:

@@ -44,8 +44,9 @@ def test_long_is_wide(tmp_path: Path, text: str) -> None:
     ]
     np.testing.assert_array_equal(found.series[0].values, [1, NAN, NAN, 4])
     np.testing.assert_array_equal(found.series[1].values, [10, 20, NAN, NAN])
-    assert "1 step" in found.lines[0] or "2 gaps in time, 2 steps without a row" in found.lines[0]
-    assert "after 2020-01-02" in found.lines[0]
+    many = "1 gap in time, 1 step" if text == WIDE else "2 gaps in time, 2 steps"
+    where = "after" if text == WIDE else "a, after"
+    assert found.lines[0] == f"{many} without a row (the longest 1: {where} 2020-01-02), taken as missing values"
 
 
 def test_the_parts_of_a_time_are_put_together(tmp_path: Path) -> None:

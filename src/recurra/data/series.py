@@ -129,8 +129,8 @@ class Gaps:
     def line(self) -> str:
         plural = "s" if self.places > 1 else ""
         return (
-            f"{self.places:,} gap{plural} in time, {self.steps:,} steps without a row (the longest {self.longest:,}: "
-            f"{self.where}); they are taken as missing values"
+            f"{self.places:,} gap{plural} in time, {self.steps:,} step{'s' * (self.steps > 1)} without a row (the longest "
+            f"{self.longest:,}: {self.where}), taken as missing values"
         )
 
 

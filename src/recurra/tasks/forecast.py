@@ -47,23 +47,21 @@ Origins = NDArray[np.int64]
 class ForecastData(DataSettings):
     """A table of series, long or wide."""
 
-    time: str | None = Setting(None, description="column of the time, or several: year,month,day,hour")
-    time_format: str | None = Setting(None, description="how it is written, as of strptime: %d/%m/%Y")
-    series: str | None = Setting(None, description="column that names the series of a long table")
-    target: str | None = Setting(None, description="columns to forecast: A,B; all numbers by default")
-    known: str | None = Setting(None, description="columns of covariates known ahead: A,B")
-    past: str | None = Setting(None, description="columns of covariates known up to now: A,B")
-    static: str | None = Setting(None, description="columns that describe a series and never change: A,B")
+    time: str | None = Setting(None, description="column of the time; several: year,month,day")
+    time_format: str | None = Setting(None, description="how it is written: %d/%m/%Y")
+    series: str | None = Setting(None, description="column that names the series, if long")
+    target: str | None = Setting(None, description="columns to forecast: A,B; by default all numbers")
+    known: str | None = Setting(None, description="covariates known ahead: A,B")
+    past: str | None = Setting(None, description="covariates known up to now: A,B")
+    static: str | None = Setting(None, description="what describes a series: A,B")
     horizon: int | None = Setting(None, ge=1, description="steps to forecast")
-    window: int | None = Setting(None, ge=1, description="steps the forecast looks back")
+    window: int | None = Setting(None, ge=1, description="steps it looks back")
     season: int | None = Setting(None, ge=1, description="steps of a season; 1 for none")
-    scaling: Literal["last", "window", "level", "training"] | None = Setting(
-        None, description="of a series: by its window's last value, mean and deviation, mean size; by its training part"
-    )
-    calendar: bool = Setting(True, description="hour, weekday and day of the year as covariates")
-    quantiles: list[float] = Setting([0.1, 0.25, 0.5, 0.75, 0.9], description="of the forecast; 0.5 is always there")
-    origins: int | None = Setting(None, ge=1, description="latest forecasts of a backtest, by series; all by default")
-    stride: int = Setting(1, ge=1, description="steps between two forecasts of a backtest")
+    scaling: Literal["last", "window", "level", "training"] | None = Setting(None, description="of values")
+    calendar: bool = Setting(True, description="hour, weekday, day of the year as covariates")
+    quantiles: list[float] = Setting([0.1, 0.25, 0.5, 0.75, 0.9], description="levels")
+    origins: int | None = Setting(None, ge=1, description="latest forecasts of a backtest; by default all")
+    stride: int = Setting(1, ge=1, description="steps between two forecasts of it")
     sort: bool = Setting(False, description="sort rows by time")
 
     @field_validator("quantiles")
@@ -78,7 +76,7 @@ class ForecastModel(ModelSettings):
     """A network over segments."""
 
     cell: str | None = Setting("gru", description="cell of the recurrent layers: a name, or file.py:Class")
-    segment: int | None = Setting(None, ge=1, description="steps of the series that are one step of the network")
+    segment: int | None = Setting(None, ge=1, description="steps of the series in one of the network")
     decoding: Literal["direct", "recursive"] = Setting("direct", description="all segments at once, or one by one")
     shortcut: bool = Setting(True, description="a linear map of the window beside the recurrent layers")
     series_vectors: bool | None = Setting(None, description="a vector for each series")

@@ -100,9 +100,9 @@ struct Vec {
         constexpr InverseFactorials<S> inverse;
         V series = all(inverse.factorial[terms]);
 #pragma GCC unroll 16
-        for (int k = terms - 1; k > 0; --k) series = series * r + inverse.factorial[k];
+        for (int k = terms - 1; k > 1; --k) series = series * r + inverse.factorial[k];
         const V scale = (V)(((B)shifted << mantissa) + (Bits(bias) << mantissa));
-        return scale * (series * r) + (scale - 1);
+        return scale * (r + r * r * series) + (scale - 1);  // r is exact, so that half the rounding is saved
     }
 
     // Both by way of 1 - (something at most a half) where x is large: the rounding of that something counts half.

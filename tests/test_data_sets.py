@@ -23,7 +23,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         for name in sets.names():
             sets.make(name)
-    return folder / "recurra" / "sets-1"
+    return folder / "recurra" / f"sets-{sets._VERSION}"
 
 
 def test_the_names_of_the_design() -> None:

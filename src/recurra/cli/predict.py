@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 import typer
 
 from ..errors import DataError, UserError
-from .common import Import, RunFolder, open_run, progress
+from .common import Import, InUse, RunFolder, open_run, progress
 from .lines import batches, open_lines, output
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace the file of --out if it exists.")
     ] = False,
+    set_: InUse = None,
     import_: Import = None,
 ) -> None:
     """Predict: one JSON object for each input line.
@@ -37,7 +38,7 @@ def predict(
     echo "a dull film" | recurra predict runs/reviews
     """
     with output(out, overwrite=overwrite) as target:  # a wrong --out is told before anything is loaded
-        loaded = open_run(run, import_)
+        loaded = open_run(run, import_, set_)
         bars = progress() if out is not None or not sys.stdout.isatty() else None
         count, failed = 0, list[tuple[int, str]]()
         with _Counter(bars, input_) as tick:
@@ -95,14 +96,13 @@ def _table(run: Run, input_: str) -> Iterator[list[Any]] | None:
     from ..data.files import suffixes
     from ..data.sources import TABLES, open_source
     from ..tasks.base import chunked
-    from ..tasks.parts.rows import RowTask
+    from ..tasks.parts.rows import RowReader
 
     suffix = suffixes(Path(input_))[0]
-    if suffix not in TABLES or suffix in LINES or not isinstance(run.task, RowTask):
+    if suffix not in TABLES or suffix in LINES or not isinstance(run.task, RowReader):
         return None
     source = open_source(input_, encoding=run.settings.data.encoding)
-    column = run.task.input.find(source, ())
-    return iter(chunked((row.values.get(column) for row in source.rows()), 256))
+    return iter(chunked(run.task.inputs(source), 256))
 
 
 def _predict(run: Run, examples: list[Any], first: int, failed: list[tuple[int, str]]) -> list[dict[str, Any]]:

@@ -40,15 +40,12 @@ class RowData(DataSettings):
     max_length: int | None = Setting(None, ge=2, description="rows train on their two ends, so long; uncut in use")
 
 
-class RowTask(Task):
-    """See the module's docstring."""
+class RowReader(Task):
+    """A task whose examples are rows: reading, splitting, encoding. What it makes of a row is its own matter."""
 
-    Data: ClassVar[type[DataSettings]] = RowData
-    Model: ClassVar[type[ModelSettings]] = EncoderModel
     fields: list[Field]
     columns: dict[str, str] = MappingProxyType({})  # type: ignore[assignment]  # of the training data, by field
     stores: dict[str, Store]
-    batches: LengthBatches
 
     @property
     def input(self) -> Field:
@@ -217,6 +214,19 @@ class RowTask(Task):
         self.columns = dict(read_json(folder / "columns.json"))
         for field in self.fields:
             field.load(folder)
+
+    def inputs(self, source: Source) -> Iterator[Any]:
+        """What to predict from, of each row of a table."""
+        column = self.input.find(source, ())
+        return (row.values.get(column) for row in source.rows())
+
+
+class RowTask(RowReader):
+    """One output for each row. See the module's docstring."""
+
+    Data: ClassVar[type[DataSettings]] = RowData
+    Model: ClassVar[type[ModelSettings]] = EncoderModel
+    batches: LengthBatches
 
     def choose(self, reading: Reading) -> Settings:
         """Settings of a middling size for what is open; a task that knows its data better says so here."""

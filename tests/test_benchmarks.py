@@ -108,7 +108,9 @@ def test_shakespeare_reports_the_last_tenth(data: Path, tmp_path: Path) -> None:
 
 
 def test_every_set_has_targets_and_a_budget() -> None:
-    assert set(sets.SETS) == {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang"}
+    assert set(sets.SETS) == {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang"} | {
+        *("dates", "cmudict", "multi30k", "tatoeba")
+    }
     assert all(item.targets and item.minutes > 0 for item in sets.SETS.values())
     at_least, at_most = sets.Target("accuracy", 0.89), sets.Target("loss", 1.55, most=True)
     assert at_least.met(0.89) and not at_least.met(0.8899) and at_most.met(1.55) and not at_most.met(1.551)

@@ -44,7 +44,8 @@ class Parallel(Source):
                 values = {name: line.rstrip("\r\n") for name, line in zip(self.columns, pair, strict=True)}
                 row = Row(number, values, self.path, number)
                 wrong = next(
-                    ((name, said) for name, text in values.items() if (said := wrong_characters(text, self.encoding))), None
+                    ((name, said) for name, text in values.items() if (said := wrong_characters(text, self.encoding))),
+                    None,
                 )
                 yield row.error(wrong[1], wrong[0]) if wrong else row
 

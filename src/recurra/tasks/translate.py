@@ -40,7 +40,9 @@ from .parts.search import Found, search
 from .parts.seq2seq import Encoder, SequenceToSequence
 from .parts.textscores import scores_of
 
-SEARCHED = 1000  # rows of the held-back part that are translated at each evaluation of a training run; the loss is of all
+SEARCHED = (
+    1000  # rows of the held-back part that are translated at each evaluation of a training run; the loss is of all
+)
 SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
 BEAMS = 256  # answers followed at once
 
@@ -48,12 +50,22 @@ BEAMS = 256  # answers followed at once
 class TranslateData(DataSettings):
     """Pairs of texts."""
 
-    source: str | None = Setting(None, description="column of the source, or several, joined by commas; found by itself")
-    target: str | None = Setting(None, description="column of the target; beside a plain text, the file of the other side")
+    source: str | None = Setting(
+        None, description="column of the source, or several, joined by commas; found by itself"
+    )
+    target: str | None = Setting(
+        None, description="column of the target; beside a plain text, the file of the other side"
+    )
     valid_target: str | None = Setting(None, description="the other side of --valid, where that is a plain text")
-    level: Literal["words", "characters", "subwords"] | None = Setting(None, description="what a token is, on both sides")
-    source_level: Literal["words", "characters", "subwords"] | None = Setting(None, description="the same, of the source")
-    target_level: Literal["words", "characters", "subwords"] | None = Setting(None, description="the same, of the target")
+    level: Literal["words", "characters", "subwords"] | None = Setting(
+        None, description="what a token is, on both sides"
+    )
+    source_level: Literal["words", "characters", "subwords"] | None = Setting(
+        None, description="the same, of the source"
+    )
+    target_level: Literal["words", "characters", "subwords"] | None = Setting(
+        None, description="the same, of the target"
+    )
     vocabulary_size: int | None = Setting(None, ge=10, description="tokens of a side kept, the most frequent")
     min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown")
     shared: bool | None = Setting(None, description="one vocabulary for both sides")
@@ -63,16 +75,22 @@ class TranslateData(DataSettings):
 class TranslateModel(ModelSettings):
     """Encoder, attention, decoder."""
 
-    hidden_size: int | None = Setting(None, ge=2, description="features of the decoder; half of them each way, the encoder")
+    hidden_size: int | None = Setting(
+        None, ge=2, description="features of the decoder; half of them each way, the encoder"
+    )
     num_layers: int | None = Setting(None, ge=1, le=64, description="recurrent layers of the decoder")
     encoder_layers: int = Setting(1, ge=1, le=64, description="recurrent layers of the encoder")
     bidirectional: bool = Setting(True, description="the encoder reads in both directions")
     embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
     attention: Literal["additive", "dot", "concat", "none"] = Setting("additive", description="scoring rule")
-    feed: Literal["between", "input", "output"] | None = Setting(None, description="where the context enters the decoder")
+    feed: Literal["between", "input", "output"] | None = Setting(
+        None, description="where the context enters the decoder"
+    )
     self_attention: bool = Setting(False, description="each step of the encoder attends to all of them")
     tied: bool | None = Setting(None, description="output layer and embeddings have the same weights")
-    input_dropout: float | None = Setting(None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps")
+    input_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
+    )
     token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of tokens made unknown in training")
     beam: int = Setting(4, ge=1, le=64, description="answers followed side by side; 1 is greedy")
     length_penalty: float = Setting(1.0, ge=0, description="a: the score of an answer is log p / length ** a")
@@ -84,7 +102,9 @@ class TranslateTraining(ClassTraining):
     """The training run."""
 
     label_smoothing: float = Setting(0.1, ge=0, lt=1, description="share of the target spread over all tokens")
-    teacher_forcing: float = Setting(1.0, ge=0, le=1, description="share of true tokens the decoder is given, at the end")
+    teacher_forcing: float = Setting(
+        1.0, ge=0, le=1, description="share of true tokens the decoder is given, at the end"
+    )
     forcing_schedule: Literal["constant", "linear", "sigmoid"] = Setting(
         "linear", description="how that share falls from 1"
     )
@@ -115,7 +135,7 @@ class Translate(RowReader):
         self.fields = [self.source, self.target, Raw("source_text"), Raw("target_text")]
         self.files: dict[str, str | None] = {}  # of a plain text the file of its other side, while training
         self.ratio, self.longest, self.positions = 1.0, 1, 1
-        self.trained_target: str | None = None
+        self.trained_on = ["", ""]  # the two files, where the run was trained on such
 
     @property
     def data(self) -> TranslateData:
@@ -153,6 +173,8 @@ class Translate(RowReader):
         if valid is not None:
             self.files[str(valid)] = self.data.valid_target
         reading = super().read(data, valid, cache, say, tick)
+        if self.columns["source_text"] == "source" and (other := self.data.target) and self.target.asked is None:
+            self.trained_on = [str(Path(file).resolve()) for file in (data, other)]
         train = self.stores["train"]
         if not len(train) or not len(self.stores["valid"]):
             raise DataError("too few pairs to train on and to check with", file=data)
@@ -181,7 +203,8 @@ class Translate(RowReader):
         if not self.files:  # a trained run, whose setting is the file that it was trained with
             flag = "--set target="
         other = self.files.get(str(data)) if self.files else self.data.target
-        if other is None or (not self.files and other == self.trained_target):
+        sides = [str(Path(file).resolve()) for file in (data, other or "")]
+        if other is None or (not self.files and sides[1] == self.trained_on[1] and sides[0] != self.trained_on[0]):
             raise DataError(
                 f"is one side of the pairs; name the file of the other, line by line, with {flag}{'' if '=' in flag else ' '}FILE",
                 file=data,
@@ -191,6 +214,7 @@ class Translate(RowReader):
     def _columns(self, source: Source) -> dict[str, str]:
         if isinstance(source, Parallel):
             found = {"source": "source", "target": "target"}
+            self.target.asked = None
         else:
             named = self.data.target
             of_files = named is not None and named not in source.columns and Path(named).is_file()
@@ -207,7 +231,7 @@ class Translate(RowReader):
         self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
     ) -> tuple[DataReport, np.ndarray]:
         """Decide what the sides are cut into, from the first rows and their number; then as every task over rows."""
-        data, sample, count = self.data, [], 0
+        data, sample, count = self.data, list[list[Any]](), 0
         for row in self._rows(source, columns):
             if len(sample) < 1000:
                 sample.append(row)
@@ -222,8 +246,14 @@ class Translate(RowReader):
                 f"shared is true, and the source is cut into {self.source.level}, the target into {self.target.level}; "
                 "set one level for both, or leave shared out"
             )
-        shared = same and self.source.level == "subwords" and alike(sources, targets) if data.shared is None else data.shared
-        size = next(size for most, size in ((5_000, 2_000), (15_000, 4_000), (300_000, 8_000), (math.inf, 16_000)) if count < most)
+        shared = (
+            same and self.source.level == "subwords" and alike(sources, targets) if data.shared is None else data.shared
+        )
+        size = next(
+            size
+            for most, size in ((5_000, 2_000), (15_000, 4_000), (300_000, 8_000), (math.inf, 16_000))
+            if count < most
+        )
         for side in (self.source, self.target):
             side.size = data.vocabulary_size or (size if side.level == "subwords" else 30_000)
         if shared:
@@ -233,13 +263,13 @@ class Translate(RowReader):
 
     def save_vocabulary(self, folder: Path) -> None:
         super().save_vocabulary(folder)
-        facts = {"target": self.data.target, "ratio": self.ratio, "longest": self.longest, "positions": self.positions}
+        facts = {"files": self.trained_on, "ratio": self.ratio, "longest": self.longest, "positions": self.positions}
         write_json(folder / "translate.json", facts)
 
     def load_vocabulary(self, folder: Path) -> None:
         super().load_vocabulary(folder)
         facts = read_json(folder / "translate.json")
-        self.trained_target = facts["target"]
+        self.trained_on = [str(file) for file in facts["files"]]
         self.ratio, self.longest, self.positions = float(facts["ratio"]), int(facts["longest"]), int(facts["positions"])
 
     def choose(self, reading: Reading) -> Settings:
@@ -269,7 +299,7 @@ class Translate(RowReader):
         }
         training = {
             "batch_size": 64,
-            "learning_rate": 2e-3,
+            "learning_rate": 1e-3 if subwords else 2e-3,
             "epochs": float(min(max(2_000_000 / max(reading.rows, 1), 20.0), 100.0)),
             "averaging": 0.998,
             "patience": 8,
@@ -278,7 +308,9 @@ class Translate(RowReader):
         settings = self.settings.with_open(data=data, model=model, training=training)
         kept = settings.data.max_length  # type: ignore[attr-defined]
         if over := int((lengths > kept).sum()):
-            reading.lines.append(f"{over:,} pairs with more than {kept} tokens on a side are not trained on (max_length)")
+            reading.lines.append(
+                f"{over:,} pairs with more than {kept} tokens on a side are not trained on (max_length)"
+            )
         if over == len(lengths):
             raise SettingError(f"max_length is {kept}, and every pair has more tokens; make it larger")
         if len(self.stores["valid"]) > SEARCHED:
@@ -290,9 +322,13 @@ class Translate(RowReader):
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
         model = self.model
-        assert model.hidden_size and model.num_layers and model.embedding_size and model.feed  # choose() has filled them
+        assert (
+            model.hidden_size and model.num_layers and model.embedding_size and model.feed
+        )  # choose() has filled them
         if model.copy_unknown and model.attention == "none":
-            raise SettingError("copy_unknown takes the word that attention looks at, and attention is none; leave one of them")
+            raise SettingError(
+                "copy_unknown takes the word that attention looks at, and attention is none; leave one of them"
+            )
         size, drop = model.embedding_size, model.token_dropout or 0.0
         given: dict[str, Any] = {
             "dropout": model.dropout or 0.0,
@@ -333,7 +369,9 @@ class Translate(RowReader):
             feed=model.feed,
             **given,
         )
-        return SequenceToSequence(encoder, decoder, len(self.target.vocabulary), target.embedding if model.tied else None)
+        return SequenceToSequence(
+            encoder, decoder, len(self.target.vocabulary), target.embedding if model.tied else None
+        )
 
     # training ------------------------------------------------------------------------------------------------------
     def train_batches(self, epoch: int) -> Sequence[np.ndarray]:
@@ -343,9 +381,7 @@ class Translate(RowReader):
             assert self.training.batch_size is not None  # choose() has filled it
             self.kept = np.flatnonzero(np.maximum(s, t) <= (math.inf if most is None else most))
             self.lengths = s + t + 1
-            self.batches = LengthBatches(
-                self.lengths[self.kept], self.training.batch_size, seed=self.training.seed
-            )
+            self.batches = LengthBatches(self.lengths[self.kept], self.training.batch_size, seed=self.training.seed)
         return [self.kept[rows] for rows in self.batches.epoch(epoch)]
 
     def cost(self, keys: Sequence[np.ndarray]) -> np.ndarray:
@@ -440,7 +476,9 @@ class Translate(RowReader):
         """The answers to each encoded source, best first."""
         device, copies = device_of(network), self.model.copy_unknown
         if copies and (self.model.attention == "none" or self.target.level != "words"):
-            raise SettingError("copy_unknown is for words and wants attention: letters and subwords have no unknown words")
+            raise SettingError(
+                "copy_unknown is for words and wants attention: letters and subwords have no unknown words"
+            )
         lengths = np.array([len(source) for source in sources])
         answers: list[list[Found]] = [[] for _ in sources]
         for rows in LengthBatches(lengths, max(BEAMS // beam, 1)).in_order():
@@ -512,7 +550,9 @@ class Translate(RowReader):
         elif parts and isinstance(example, (list, tuple)):
             example = tuple(example)
         if parts and (not isinstance(example, tuple) or len(example) != len(parts)):
-            raise CallError(f"example {number}: the source is {' and '.join(parts)}; give a JSON object with each of them")
+            raise CallError(
+                f"example {number}: the source is {' and '.join(parts)}; give a JSON object with each of them"
+            )
         if said := self.source.unusable(example):
             raise CallError(f"example {number}: source {said}")
         return example

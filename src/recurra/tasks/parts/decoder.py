@@ -51,7 +51,7 @@ class Bridge(nn.Module):
         self.map = nn.Linear(size, sum(self.sizes.values()))
 
     def forward(self, vector: Tensor) -> State:
-        parts = torch.tanh(self.map(vector)).split(list(self.sizes.values()), dim=-1)
+        parts = torch.split(torch.tanh(self.map(vector)), list(self.sizes.values()), dim=-1)
         return State({name: part.contiguous() for name, part in zip(self.sizes, parts, strict=True)})
 
 
@@ -126,7 +126,7 @@ class Decoder(nn.Module):
         context, weights = first[:, None].expand(-1, S, -1), None
         if self.attend is not None:
             context, weights = self.attend(query, memory)
-        states = (after,)
+        states: tuple[State, ...] = (after,)
         if self.upper is not None:
             query, above = self.upper(torch.cat([query, context], dim=-1), state.layers[1], lengths=lengths)
             query, states = self.dropout(query), (after, above)

@@ -17,7 +17,20 @@ from ...data.words import han_share
 from ...errors import DataError
 from .fields import Field, Text, natural_level
 
-SOURCE_NAMES = ("source", "src", "input", "question", "text", "sentence", "word", "passage", "原文", "源", "问题", "上联")
+SOURCE_NAMES = (
+    "source",
+    "src",
+    "input",
+    "question",
+    "text",
+    "sentence",
+    "word",
+    "passage",
+    "原文",
+    "源",
+    "问题",
+    "上联",
+)
 TARGET_NAMES = (
     *("target", "tgt", "output", "answer", "translation", "summary", "title", "pronunciation", "phonemes", "response"),
     *("译文", "目标", "答案", "下联"),
@@ -49,7 +62,9 @@ class Side(Text):
         if len(source.columns) == 2 and free:
             return free[0] if self.name == "source" else free[-1]
         there = ", ".join(source.columns[:20])
-        raise DataError(f"which column is the {self.name}? name it with --{self.name} (there are {there})", file=source.path)
+        raise DataError(
+            f"which column is the {self.name}? name it with --{self.name} (there are {there})", file=source.path
+        )
 
     def check(self, value: Any) -> str | None:
         for text in _texts(value):

@@ -167,8 +167,9 @@ def cmudict(data: Path, folder: Path) -> Parts:
 
 def judge_words(run: Path, parts: Parts, part: str) -> dict[str, float]:
     """Against the nearest of the pronunciations that a word has: errors over its phonemes, and words without any error."""
-    import recurra as package
     from torchmetrics.functional.text import edit_distance
+
+    import recurra as package
 
     letter: dict[str, str] = {}  # one for each phoneme: the library counts edits of letters
 

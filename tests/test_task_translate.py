@@ -147,7 +147,7 @@ def by_hand(table: Tensor, limit: int, alpha: float) -> list[tuple[list[int], fl
     for length in range(limit + 1):
         for tokens in product(range(1, len(table)), repeat=length):
             path = [END, *tokens, END] if length < limit else [END, *tokens]
-            p = sum(float(table[a, b].double()) for a, b in zip(path, path[1:], strict=False))
+            p = sum(float(table[a, b].double()) for a, b in pairwise(path))
             answers.append((list(tokens), p / (len(path) - 1) ** alpha))
     return sorted(answers, key=lambda answer: -answer[1])
 
@@ -414,7 +414,7 @@ def test_parallel_files_are_the_table(tmp_path: Path) -> None:
     ours, theirs = sides.network.state_dict(), run.network.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     figures = run.evaluate(table[1])
-    with pytest.raises(DataError, match="one side of the pairs; name the file of the other.*with --set target=FILE"):
+    with pytest.raises(DataError, match=r"one side of the pairs; name the file of the other.*with --set target=FILE"):
         sides.evaluate(va)
     sides.change(target=str(vb))
     assert sides.evaluate(va) == figures

@@ -246,14 +246,10 @@ class Translate(RowReader):
                 f"shared is true, and the source is cut into {self.source.level}, the target into {self.target.level}; "
                 "set one level for both, or leave shared out"
             )
-        shared = (
-            same and self.source.level == "subwords" and alike(sources, targets) if data.shared is None else data.shared
-        )
-        size = next(
-            size
-            for most, size in ((5_000, 2_000), (15_000, 4_000), (300_000, 8_000), (math.inf, 16_000))
-            if count < most
-        )
+        shared = data.shared
+        if shared is None:
+            shared = same and self.source.level == "subwords" and alike(sources, targets)
+        size = 2_000 if count < 5_000 else 4_000 if count < 15_000 else 8_000 if count < 300_000 else 16_000
         for side in (self.source, self.target):
             side.size = data.vocabulary_size or (size if side.level == "subwords" else 30_000)
         if shared:

@@ -71,7 +71,7 @@ def test_digits(cache: Path) -> None:
 
 def test_dates(cache: Path) -> None:
     rows = [row.values for row in open_source(cache / "dates.tsv").rows()]
-    assert len(rows) == 40_000
+    assert len(rows) == 60_000
     for row in rows[::50]:
         assert datetime.date.fromisoformat(row["target"]).year >= 1900
     assert any("年" in row["source"] for row in rows)

@@ -7,7 +7,7 @@ import random
 import re
 from typing import TextIO
 
-ROWS = 40_000  # each month of each language some five times in each form
+ROWS = 60_000  # each month of each language some nine times in each form
 _FORMATS = ("medium", "long")  # "short" often has two digits of the year, which nobody can undo
 
 

@@ -199,14 +199,14 @@ class Translate(RowReader):
 
     def _other(self, data: str | Path) -> Path:
         """The file of the other side of a plain text."""
-        flag = "--valid-target" if len(self.files) > 1 and str(data) != next(iter(self.files)) else "--target"
+        flag = "--target " if str(data) == next(iter(self.files), None) else "--valid-target "
         if not self.files:  # a trained run, whose setting is the file that it was trained with
             flag = "--set target="
         other = self.files.get(str(data)) if self.files else self.data.target
         sides = [str(Path(file).resolve()) for file in (data, other or "")]
         if other is None or (not self.files and sides[1] == self.trained_on[1] and sides[0] != self.trained_on[0]):
             raise DataError(
-                f"is one side of the pairs; name the file of the other, line by line, with {flag}{'' if '=' in flag else ' '}FILE",
+                f"is one side of the pairs; name the file of the other, line by line, with {flag}FILE",
                 file=data,
             )
         return Path(other).expanduser()

@@ -14,7 +14,7 @@ def scores_of(written: Sequence[str], wanted: Sequence[str], *, letters: bool) -
     A token is a character with `letters`, else a word between blanks: the error rate is the smallest number of tokens put
     in, left out and changed, over those wanted. BLEU cuts words as 13a does, Chinese into characters (zh); its case counts.
     """
-    from sacrebleu import corpus_bleu, corpus_chrf
+    from sacrebleu.compat import corpus_bleu, corpus_chrf
     from torchmetrics.functional.text import char_error_rate, word_error_rate
 
     written, wanted = ([" ".join(text.split()) for text in texts] for texts in (written, wanted))

@@ -25,11 +25,11 @@ from ..data.parallel import Joined, Parallel
 from ..data.report import DataReport
 from ..data.sources import TABLES, Source, locate, open_source
 from ..data.store import Store
-from ..data.vocabulary import Vocabulary
+from ..data.vocabulary import Level, Vocabulary
 from ..errors import CallError, DataError, SettingError
 from ..files import read_json, write_json
 from ..nn.attention import attention
-from ..settings import ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
+from ..settings import RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, device_of
 from .parts.decoder import Decoder
 from .parts.encoder import Tokens
@@ -50,66 +50,58 @@ BEAMS = 256  # answers followed at once
 class TranslateData(DataSettings):
     """Pairs of texts."""
 
-    source: str | None = Setting(
-        None, description="column of the source, or several, joined by commas; found by itself"
-    )
-    target: str | None = Setting(
-        None, description="column of the target; beside a plain text, the file of the other side"
-    )
-    valid_target: str | None = Setting(None, description="the other side of --valid, where that is a plain text")
-    level: Literal["words", "characters", "subwords"] | None = Setting(
-        None, description="what a token is, on both sides"
-    )
-    source_level: Literal["words", "characters", "subwords"] | None = Setting(
-        None, description="the same, of the source"
-    )
-    target_level: Literal["words", "characters", "subwords"] | None = Setting(
-        None, description="the same, of the target"
-    )
-    vocabulary_size: int | None = Setting(None, ge=10, description="tokens of a side kept, the most frequent")
-    min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown")
+    source: str | None = Setting(None, description="source column; several joined by commas")
+    target: str | None = Setting(None, description="target column; of a plain text the other file")
+    valid_target: str | None = Setting(None, description="other file of --valid")
+    level: Level | None = Setting(None, description="what a token is")
+    source_level: Level | None = Setting(None, description="the same, of the source alone", json_schema_extra=RARE)
+    target_level: Level | None = Setting(None, description="the same, of the target alone", json_schema_extra=RARE)
+    vocabulary_size: int | None = Setting(None, ge=10, description="most frequent tokens kept on a side")
+    min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown", json_schema_extra=RARE)
     shared: bool | None = Setting(None, description="one vocabulary for both sides")
-    max_length: int | None = Setting(None, ge=1, description="pairs with more tokens on a side are not trained on")
+    max_length: int | None = Setting(
+        None, ge=1, description="pairs with more tokens on a side are not trained on", json_schema_extra=RARE
+    )
 
 
 class TranslateModel(ModelSettings):
     """Encoder, attention, decoder."""
 
-    hidden_size: int | None = Setting(
-        None, ge=2, description="features of the decoder; half of them each way, the encoder"
-    )
+    hidden_size: int | None = Setting(None, ge=2, description="of the decoder; the encoder has half of it each way")
     num_layers: int | None = Setting(None, ge=1, le=64, description="recurrent layers of the decoder")
-    encoder_layers: int = Setting(1, ge=1, le=64, description="recurrent layers of the encoder")
-    bidirectional: bool = Setting(True, description="the encoder reads in both directions")
+    encoder_layers: int = Setting(1, ge=1, le=64, description="those of the encoder", json_schema_extra=RARE)
+    bidirectional: bool = Setting(True, description="the encoder reads both ways")
     embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
-    attention: Literal["additive", "dot", "concat", "none"] = Setting("additive", description="scoring rule")
-    feed: Literal["between", "input", "output"] | None = Setting(
-        None, description="where the context enters the decoder"
+    attention: Literal["additive", "dot", "concat", "none"] = Setting("additive", description="score")
+    feed: Literal["between", "input", "output"] | None = Setting(None, description="where the context enters")
+    self_attention: bool = Setting(
+        False, description="each step of the encoder attends to all of them", json_schema_extra=RARE
     )
-    self_attention: bool = Setting(False, description="each step of the encoder attends to all of them")
-    tied: bool | None = Setting(None, description="output layer and embeddings have the same weights")
+    tied: bool | None = Setting(None, description="output layer and embedding are one")
     input_dropout: float | None = Setting(
-        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
+        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps", json_schema_extra=RARE
     )
-    token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of tokens made unknown in training")
-    beam: int = Setting(4, ge=1, le=64, description="answers followed side by side; 1 is greedy")
-    length_penalty: float = Setting(1.0, ge=0, description="a: the score of an answer is log p / length ** a")
-    copy_unknown: bool = Setting(False, description="for an unknown word, the source's where attention looked")
-    weights: bool = Setting(False, description="predict also gives the attention weights")
+    token_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="share of tokens made unknown in training", json_schema_extra=RARE
+    )
+    beam: int = Setting(4, ge=1, le=64, description="answers followed side by side")
+    length_penalty: float = Setting(
+        1.0, ge=0, description="a: the score of an answer is log p / length ** a", json_schema_extra=RARE
+    )
+    copy_unknown: bool = Setting(False, description="unknown words are copied from the source")
+    weights: bool = Setting(False, description="predict gives the attention weights")
 
 
 class TranslateTraining(ClassTraining):
     """The training run."""
 
     label_smoothing: float = Setting(0.1, ge=0, lt=1, description="share of the target spread over all tokens")
-    teacher_forcing: float = Setting(
-        1.0, ge=0, le=1, description="share of true tokens the decoder is given, at the end"
-    )
+    teacher_forcing: float = Setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
     forcing_schedule: Literal["constant", "linear", "sigmoid"] = Setting(
-        "linear", description="how that share falls from 1"
+        "linear", description="how that share falls from 1", json_schema_extra=RARE
     )
     metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] | None = Setting(
-        None, description="the figure that picks the best weights"
+        None, description="the figure that picks the best weights", json_schema_extra=RARE
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .tasks.base import Task
 
 GROUPS = ("data", "model", "training")
-RARE: Any = {"rare": True}  # of a field (json_schema_extra): it is a flag like the others, but not among those that --help shows
+RARE: Any = {"rare": True}  # json_schema_extra of a field whose flag is not among those that --help shows
 
 
 def _types_of(annotation: Any) -> set[Any]:

@@ -19,7 +19,7 @@ import make_csv
 import poems
 import tagged
 from common import recurra
-from splits import Row, part_of, split, write_parts
+from splits import Row, fraction, normal, part_of, split, write_parts
 
 Parts = Mapping[str, Path]  # the file of each part: train, select, report
 SAMPLES = 200  # poems to judge
@@ -154,6 +154,94 @@ BELOW = Target("rmse_below_seasonal", 0.15)
 COVERED = (Target("coverage_80", 0.77), Target("coverage_80", 0.83, most=True))
 ALL = 100_000  # more origins than any series has
 
+
+# --- pairs for translate ----------------------------------------------------------------------------------------------
+
+PAIR = ("source", "target")
+
+
+def lines(path: Path) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [line.rstrip("\n") for line in file]
+
+
+def dates(_: Path, folder: Path) -> Parts:
+    """The built-in set: 80 % train, 10 % select, 10 % report."""
+    from recurra.data import sets
+
+    with sets.make("dates").open(encoding="utf-8", newline="") as file:
+        rows = [tuple(line.rstrip("\n").split("\t")) for line in islice(file, 1, None)]
+    return write_parts(folder, split(rows), PAIR)
+
+
+def pronunciations(data: Path) -> dict[str, list[str]]:
+    """word -> its pronunciations, phonemes without stress. Words that are not all letters (and ' - .) are left out."""
+    found: dict[str, dict[str, None]] = {}
+    for line in lines(data / "cmudict" / "cmudict.gz"):
+        word, _, *phonemes = line.split()
+        if word[0].isalpha() and set(word) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ'-."):
+            found.setdefault(word, {})[" ".join(phoneme.rstrip("012") for phoneme in phonemes)] = None
+    return {word: list(spoken) for word, spoken in found.items()}
+
+
+def cmudict(data: Path, folder: Path) -> Parts:
+    """Words to phonemes: 5 % of the words are reported, 2 % select, the others train, with all their pronunciations."""
+    parts: dict[str, list[Row]] = {"train": [], "select": [], "report": []}
+    for word, spoken in pronunciations(data).items():
+        part = part_of((word,), select=0.02, report=0.05)
+        parts[part] += [(word, one) for one in spoken]
+    return write_parts(folder, parts, PAIR)
+
+
+def judge_words(run: Path, parts: Parts, part: str) -> dict[str, float]:
+    """Against the nearest of the pronunciations that a word has: errors over its phonemes, and words without any error."""
+    from torchmetrics.functional.text import edit_distance
+
+    import recurra as package
+
+    letter: dict[str, str] = {}  # one for each phoneme: the library counts edits of letters
+
+    def distance(one: str, other: str) -> int:
+        spelt = ("".join(letter.setdefault(p, chr(65 + len(letter))) for p in text.split()) for text in (one, other))
+        return int(edit_distance(*spelt, reduction="sum"))
+
+    spoken: dict[str, list[str]] = {}
+    with parts[part].open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            spoken.setdefault(row["source"], []).append(row["target"])
+    errors = phonemes = wrong = 0
+    answers = package.load(run).predict_iter(spoken, batch_size=256)
+    for wanted, answer in zip(spoken.values(), answers, strict=True):
+        wrongly, length = min((distance(answer["text"], one), len(one.split())) for one in wanted)
+        errors, phonemes, wrong = errors + wrongly, phonemes + length, wrong + (wrongly > 0)
+    return {"phoneme_error": errors / phonemes, "word_error": wrong / len(spoken)}
+
+
+def multi30k(data: Path, folder: Path) -> Parts:
+    """English to German: val is reported, 3 % of train select."""
+    train, val = (
+        list(zip(*(lines(data / "multi30k" / f"{name}.{side}.gz") for side in ("en", "de")), strict=True))
+        for name in ("train", "val")
+    )
+    parts = split(train, select=0.03, report=0.0)
+    return write_parts(folder, {"train": parts["train"], "select": parts["select"], "report": val}, PAIR)
+
+
+def tatoeba(data: Path, folder: Path) -> Parts:
+    """English to French: 2,000 pairs are reported, whole English sides, those with the smallest hash; 1 % select."""
+    rows = [tuple(line.split("\t")[:2]) for line in lines(data / "tatoeba_eng_fra" / "fra.txt.gz")]
+    by_side: dict[str, list[Row]] = {}
+    for row in dict.fromkeys(rows):
+        by_side.setdefault(normal(row[0]), []).append(row)
+    parts: dict[str, list[Row]] = {"train": [], "select": [], "report": []}
+    for side in sorted(by_side, key=lambda side: fraction((side,))):
+        full = len(parts["report"]) >= 2000
+        selects = full and len(parts["select"]) < len(rows) // 100
+        parts["select" if selects else "train" if full else "report"] += by_side[side]
+    parts["report"] = parts["report"][:2000]
+    return write_parts(folder, parts, PAIR)
+
+
 SETS = {
     item.name: item
     for item in (
@@ -224,5 +312,16 @@ SETS = {
         Set("chunks_pos", "tag", 15, (Target("f1", 0.93),), chunks, options=("--features", "2")),
         Set("atis", "tag", 10, (Target("f1", 0.96), Target("intent_accuracy", 0.97)), tagged.triple("nlu_atis")),
         Set("snips", "tag", 10, (Target("f1", 0.92), Target("intent_accuracy", 0.98)), tagged.triple("nlu_snips")),
+        Set("dates", "translate", 5, (Target("exact_match", 0.99),), dates),
+        Set(
+            "cmudict",
+            "translate",
+            30,
+            (Target("phoneme_error", 0.075, most=True), Target("word_error", 0.30, most=True)),
+            cmudict,
+            judge_words,
+        ),
+        Set("multi30k", "translate", 60, (Target("bleu", 31),), multi30k),
+        Set("tatoeba", "translate", 30, (Target("bleu", 0),), tatoeba),
     )
 }

@@ -141,7 +141,8 @@ def test_every_set_has_targets_and_a_budget() -> None:
     text = {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang"}
     tags = {"ewt", "gsd", "resume", "chunks", "chunks_pos", "atis", "snips"}
     series = {"etth1", "m4_hourly", "airline", "sunspots", "temperatures", "pm25"}
-    assert set(sets.SETS) == text | tags | series
+    pairs = {"dates", "cmudict", "multi30k", "tatoeba"}
+    assert set(sets.SETS) == text | tags | series | pairs
     assert all(item.targets and item.minutes > 0 for item in sets.SETS.values())
     at_least, at_most = sets.Target("accuracy", 0.89), sets.Target("loss", 1.55, most=True)
     assert at_least.met(0.89) and not at_least.met(0.8899) and at_most.met(1.55) and not at_most.met(1.551)

@@ -12,7 +12,7 @@ from . import cells as known_cells
 from . import tasks as known_tasks
 from .errors import RunError, SettingError, UserError
 from .files import read_json, read_yaml
-from .settings import GROUPS, fields, settings_from
+from .settings import GROUPS, fields, full_name, settings_from
 from .tasks.base import USUAL_CELL, Session, Task, chunked
 
 if TYPE_CHECKING:
@@ -41,6 +41,18 @@ class Run:
     def streams(self) -> tuple[bool, str]:
         """Whether it can be used as a stream, and why not."""
         return self.task.streams()
+
+    def change(self, **settings: Any) -> None:
+        """Other values for settings that act in use, such as the width of a search. SettingError for any other."""
+        kind, groups = type(self.task), dict[str, dict[str, Any]]()
+        for key, value in settings.items():
+            name = full_name(kind, key)
+            if name not in kind.in_use:
+                can = ", ".join(name.partition(".")[2] for name in kind.in_use) or "none"
+                raise SettingError(f"{key} was settled by the training; what can be changed in use: {can}")
+            group, _, short = name.partition(".")
+            groups.setdefault(group, {})[short] = value
+        self.settings = self.task.settings = self.settings.with_(**groups)
 
     def predict(self, examples: Sequence[Any]) -> list[dict[str, Any]]:
         """A JSON-like object for each example, in order."""

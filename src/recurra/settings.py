@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .tasks.base import Task
 
 GROUPS = ("data", "model", "training")
+RARE: Any = {"rare": True}  # json_schema_extra of a field whose flag is not among those that --help shows
 
 
 def _types_of(annotation: Any) -> set[Any]:

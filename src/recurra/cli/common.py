@@ -20,6 +20,10 @@ Import = Annotated[
     list[str] | None,
     typer.Option("--import", metavar="FILE.py|MODULE", help="Code of your own that the run needs; repeatable."),
 ]
+InUse = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="key=value", help="A setting that acts in use, as beam=8; repeatable."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, as train leaves it")]
 
 
@@ -44,12 +48,15 @@ def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[
     return cells, tasks
 
 
-def open_run(folder: Path, imports: list[str] | None) -> Run:
-    """Open a run folder with the code that was named for it."""
+def open_run(folder: Path, imports: list[str] | None, pairs: list[str] | None = None) -> Run:
+    """Open a run folder with the code that was named for it, and with other values for the settings of `--set`."""
     from ..run import load
+    from ..settings import parse_pairs
 
     cells, tasks = own_classes(imports)
-    return load(folder, cells=cells, tasks=tasks)
+    run = load(folder, cells=cells, tasks=tasks)
+    run.change(**parse_pairs(pairs or []))
+    return run
 
 
 def program() -> str:

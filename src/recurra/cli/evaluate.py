@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .common import Import, RunFolder, open_run, progress
+from .common import Import, InUse, RunFolder, open_run, progress
 from .tables import figures
 
 
@@ -15,10 +15,11 @@ def evaluate(
     run: RunFolder,
     data: Annotated[str, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set, hf:NAME")],
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+    set_: InUse = None,
     import_: Import = None,
 ) -> None:
     """Evaluate a run on other data: the task's metrics."""
-    metrics = open_run(run, import_).evaluate(data, progress=progress())
+    metrics = open_run(run, import_, set_).evaluate(data, progress=progress())
     if as_json:
         print(json.dumps(metrics, ensure_ascii=False))
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 import typer
 
 from ..errors import DataError, UserError
-from .common import Import, RunFolder, open_run, progress
+from .common import Import, InUse, RunFolder, open_run, progress
 from .lines import batches, open_lines, output
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace the file of --out if it exists.")
     ] = False,
+    set_: InUse = None,
     import_: Import = None,
 ) -> None:
     """Predict: one JSON object for each input line.
@@ -35,7 +36,7 @@ def predict(
     echo "a dull film" | recurra predict runs/reviews
     """
     with output(out, overwrite=overwrite) as target:  # a wrong --out is told before anything is loaded
-        loaded = open_run(run, import_)
+        loaded = open_run(run, import_, set_)
         bars = progress() if out is not None or not sys.stdout.isatty() else None
         count, failed = 0, list[tuple[int, str]]()
         with _Counter(bars, input_) as tick:

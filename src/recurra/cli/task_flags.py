@@ -92,6 +92,7 @@ def _options(task: type[Task]) -> list[Any]:
             metavar=_metavar(field.annotation),
             help=_help(name, field),
             show_default=False,
+            hidden=bool((field.json_schema_extra or {}).get("rare")),
             rich_help_panel=f"Options of {task.name}",
         )
         annotation: Any = Annotated[bool | None if _is_flag(field.annotation) else str | None, option]

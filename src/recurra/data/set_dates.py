@@ -7,8 +7,8 @@ import random
 import re
 from typing import TextIO
 
-ROWS = 20_000
-_FORMATS = ("medium", "long", "full")  # "short" often has two digits of the year, which nobody can undo
+ROWS = 60_000  # each month of each language some nine times in each form
+_FORMATS = ("medium", "long")  # "short" often has two digits of the year, which nobody can undo
 
 
 def write(file: TextIO) -> None:

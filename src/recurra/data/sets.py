@@ -21,7 +21,7 @@ _SETS = {
     "sine": "forecast: a sine wave sampled 25 times a period, with a little noise",
 }
 _SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv", "series": ".csv", "sine": ".csv"}
-_VERSION = 1  # goes up when the content of a set changes
+_VERSION = 2  # goes up when the content of a set changes
 
 
 def names() -> dict[str, str]:

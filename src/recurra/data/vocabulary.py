@@ -116,13 +116,27 @@ class Vocabulary:
                 found.append(rows)
         return found
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of `ids`. Padding and end marks give nothing, an unknown token U+FFFD.
+    def cut(self, text: str) -> list[str]:
+        """The stretch of `text` that each of its tokens stands for, unknown ones too."""
+        if self._tokenizer is None:
+            return list(text)
+        text = clean(text)
+        return [text[begin:end] for begin, end in self._tokenizer.encode(text, add_special_tokens=False).offsets]
 
-        Characters and subwords give back what was encoded; words are joined as a person would write them.
+    def decode(self, ids: Iterable[int], unknown: Sequence[str] = ()) -> str:
+        """The text of `ids`. Padding and end marks give nothing, an unknown token U+FFFD, or its own of the words `unknown`.
+
+        Characters and subwords give back what was encoded; words are joined as a person would write them. `unknown`, one
+        for each id, is for characters and words.
         """
-        wanted = [int(i) for i in ids if i not in (self.pad, self.end)]
-        words = [_UNKNOWN_TEXT if i == self.unknown else self.tokens[i] for i in wanted]
+        given = [int(i) for i in ids]
+        wanted = [i for i in given if i not in (self.pad, self.end)]
+        spelt = {at: word for at, word in enumerate(unknown) if word}
+        words = [
+            spelt.get(at, _UNKNOWN_TEXT) if i == self.unknown else self.tokens[i]
+            for at, i in enumerate(given)
+            if i not in (self.pad, self.end)
+        ]
         if self.level == "characters":
             return "".join(words)
         if self.level == "words":

@@ -14,6 +14,7 @@ The pattern and the cuts use the same explicit ranges, so that two Unicode table
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tokenizers import Regex, decoders, normalizers, pre_tokenizers
 
@@ -102,6 +103,14 @@ def join(words: list[str]) -> str:
             tight = True
         text += word if tight or _chinese_mark(word) or _chinese_mark(text[-1]) else " " + word
     return text
+
+
+def han_share(texts: Iterable[str]) -> float:
+    """The share of the characters of `texts` that are Chinese."""
+    found = total = 0
+    for text in texts:
+        found, total = found + len(_HAN.findall(text)), total + len(text)
+    return found / max(total, 1)
 
 
 def _chinese_mark(word: str) -> bool:

@@ -100,12 +100,20 @@ class Attention(Pooling):
             state = (m, y.new_zeros(y.shape[0], 1), y.new_zeros(y.shape[0], self.size))
         if y.shape[1] == 0:
             return state
-        score = torch.where(live_steps(y, lengths), self.query(torch.tanh(self.key(y))), -torch.inf)  # (B, T, 1)
+        score = self._scores(y, lengths)
         m, total, weighted = state
         top = torch.maximum(m, score.detach().amax(1))
         safe = torch.where(top.isneginf(), 0.0, top)  # rows without a live step so far: exp(-inf - 0) is 0, not NaN
         scale, weight = torch.exp(m - safe), torch.exp(score - safe[:, None])
         return top, total * scale + weight.sum(1), weighted * scale + (weight * y).sum(1)
+
+    def _scores(self, y: Tensor, lengths: Tensor | None) -> Tensor:
+        """(B, T, 1), minus infinity on padding."""
+        return torch.where(live_steps(y, lengths), self.query(torch.tanh(self.key(y))), -torch.inf)
+
+    def weights(self, y: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """How much each step counts in the pooled vector of a whole row, (B, T); they add up to 1, or are all zero."""
+        return self._scores(y, lengths).squeeze(-1).softmax(-1).nan_to_num(0.0)
 
     def result(self, state: PoolState) -> Tensor:
         _, total, weighted = state

@@ -99,6 +99,8 @@ class Task(ABC):
     Data: ClassVar[type[DataSettings]] = DataSettings
     Model: ClassVar[type[ModelSettings]] = ModelSettings
     Training: ClassVar[type[TrainingSettings]] = TrainingSettings
+    in_use: ClassVar[tuple[str, ...]] = ()  # settings, group.name, that a trained run may be given another value of
+    progress: float = 0.0  # of the training, 0 to 1, before each step; what a schedule of the loss is a function of
 
     def __init__(self, settings: Settings, *, cell: Cell | None = None) -> None:
         """`cell` is given when the cell is the user's own, else it is found by the name in the settings."""

@@ -170,6 +170,7 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
+        self.task.progress = self.plan.progress(self.step)
         loss, self.state = self.task.descend(self.network, batch, self.state, self.fabric.backward)
         value = loss.item()
         if not math.isfinite(value):

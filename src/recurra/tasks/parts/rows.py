@@ -41,15 +41,12 @@ class RowData(DataSettings):
     max_length: int | None = Setting(None, ge=2, description="rows train on their two ends, so long; uncut in use")
 
 
-class RowTask(Task):
-    """See the module's docstring."""
+class RowReader(Task):
+    """A task whose examples are rows: reading, splitting, encoding. What it makes of a row is its own matter."""
 
-    Data: ClassVar[type[DataSettings]] = RowData
-    Model: ClassVar[type[ModelSettings]] = EncoderModel
     fields: list[Field]
     columns: dict[str, str] = MappingProxyType({})  # type: ignore[assignment]  # of the training data, by field
     stores: dict[str, Store]
-    batches: LengthBatches
 
     @property
     def input(self) -> Field:
@@ -222,6 +219,23 @@ class RowTask(Task):
         for field in self.fields:
             field.load(folder)
 
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        """What to predict from, where `file` is a table; one of JSON lines is read as lines."""
+        return self.inputs_of(open_source(file, encoding=self.settings.data.encoding)) if is_table(file) else None
+
+    def inputs_of(self, source: Source) -> Iterator[Any]:
+        """What to predict from, of each row."""
+        column = self.input.find(source, ())
+        return (row.values.get(column) for row in source.rows())
+
+
+class RowTask(RowReader):
+    """One output for each row. See the module's docstring."""
+
+    Data: ClassVar[type[DataSettings]] = RowData
+    Model: ClassVar[type[ModelSettings]] = EncoderModel
+    batches: LengthBatches
+
     def choose(self, reading: Reading) -> Settings:
         """Settings of a middling size for what is open; a task that knows its data better says so here."""
         model = {
@@ -372,14 +386,6 @@ class RowTask(Task):
         return {"loss": float(losses.mean()), **self.figures(whole, targets)}
 
     # use -----------------------------------------------------------------------------------------------------------
-    def inputs(self, file: str) -> Iterator[Any] | None:
-        """The values of the input's column, where `file` is a table; one of JSON lines is read as lines."""
-        if not is_table(file):
-            return None
-        source = open_source(file, encoding=self.settings.data.encoding)
-        column = self.input.find(source, ())
-        return (row.values.get(column) for row in source.rows())
-
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
         if not len(examples):
             return []

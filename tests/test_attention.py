@@ -1,0 +1,206 @@
+"""Attention against loops written from the formulas, values and every gradient; what joins it; self-attention."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from recurra.errors import CallError
+from recurra.nn.attention import RULES, Additive, Attention, Concat, Dot, Join, SelfAttention, attention
+from recurra.nn.pooling import Attention as AttentionPooling
+
+B, S, N, Q, K, V = 4, 3, 7, 5, 6, 2
+LENGTHS = torch.tensor([7, 1, 0, 4])
+every = pytest.mark.parametrize("rule", RULES)
+
+
+def made(rule: str) -> Attention:
+    torch.manual_seed(1)
+    return attention(rule, Q, K, positions=N + 2).double()
+
+
+def inputs(rule: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys, values."""
+    torch.manual_seed(2)
+    keys = torch.randn(B, K) if rule == "concat" else torch.randn(B, N, K)
+    every = torch.randn(B, S, Q), keys, torch.randn(B, N, V)
+    return tuple(x.double().requires_grad_() for x in every)  # type: ignore[return-value]
+
+
+def score(attend: Attention, q: Tensor, keys: Tensor, n: int) -> Tensor:
+    """The score of one query (Q,) and position n, by the formula of the rule."""
+    if isinstance(attend, Additive):
+        joined = torch.cat([attend.query.weight, attend.key.weight], dim=1)  # W of [q; k]
+        hidden = torch.tanh(joined @ torch.cat([q, keys[n]]) + attend.query.bias)
+        return sum((v * h for v, h in zip(attend.score.weight[0], hidden, strict=True)), torch.zeros((), dtype=q.dtype))
+    if isinstance(attend, Dot):
+        return (q * (attend.key.weight @ keys[n])).sum() / math.sqrt(Q)
+    assert isinstance(attend, Concat)
+    return attend.score.weight[n] @ torch.cat([q, keys]) + attend.score.bias[n]
+
+
+def loop(
+    attend: Attention, query: Tensor, keys: Tensor, values: Tensor, lengths: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Context and weights, one row, query and position at a time."""
+    contexts, weights = [], []
+    for b in range(len(query)):
+        live = values.shape[1] if lengths is None else int(lengths[b])
+        for s in range(query.shape[1]):
+            exps = [score(attend, query[b, s], keys[b], n).exp() for n in range(live)]
+            zero = torch.zeros((), dtype=query.dtype)
+            shares = [e / sum(exps, zero) for e in exps]
+            contexts.append(sum((w * values[b, n] for n, w in enumerate(shares)), torch.zeros_like(values[b, 0])))
+            weights.append(torch.stack([*shares, *[zero] * (values.shape[1] - live)]))
+    shape = query.shape[:2]
+    return torch.stack(contexts).unflatten(0, shape), torch.stack(weights).unflatten(0, shape)
+
+
+@every
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_it_is_the_formula_and_its_gradients(rule: str, lengths: Tensor | None) -> None:
+    attend = made(rule)
+    query, keys, values = inputs(rule)
+    context, weights = attend(query, attend.remember(values, lengths, keys))
+    other_context, other_weights = loop(attend, query, keys, values, lengths)
+    torch.testing.assert_close(context, other_context)
+    torch.testing.assert_close(weights, other_weights)
+    pull, push = torch.randn_like(context), torch.randn_like(weights)
+    tensors = [query, keys, values, *attend.parameters()]
+    got = torch.autograd.grad((context * pull).sum() + (weights * push).sum(), tensors)
+    wanted = torch.autograd.grad((other_context * pull).sum() + (other_weights * push).sum(), tensors)
+    for one, two in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, two)
+        assert one.isfinite().all() and one.abs().max() > 0
+
+
+@every
+def test_padding_counts_for_nothing(rule: str) -> None:
+    """Weights are exactly zero on padding, whatever stands there, and add up to 1, or to 0 in an empty row."""
+    attend = made(rule)
+    query, keys, values = inputs(rule)
+    _, weights = attend(query, attend.remember(values, LENGTHS, keys))
+    dead = torch.arange(N) >= LENGTHS[:, None]
+    assert (weights.transpose(1, 2)[dead] == 0).all()
+    torch.testing.assert_close(weights.sum(-1), (LENGTHS > 0).double()[:, None].expand(B, S))
+    for b, n in enumerate(LENGTHS.tolist()):
+        if n:
+            own = keys[b : b + 1] if rule == "concat" else keys[b : b + 1, :n]
+            alone, _ = attend(query[b : b + 1], attend.remember(values[b : b + 1, :n], None, own))
+            whole, _ = attend(query, attend.remember(values, LENGTHS, keys))
+            torch.testing.assert_close(alone[0], whole[b])
+
+
+@every
+def test_queries_one_by_one_are_all_at_once(rule: str) -> None:
+    attend = made(rule)
+    query, keys, values = inputs(rule)
+    memory = attend.remember(values, LENGTHS, keys)
+    whole, _ = attend(query, memory)
+    steps = [attend(query[:, s : s + 1], memory)[0] for s in range(S)]
+    torch.testing.assert_close(torch.cat(steps, dim=1), whole)
+    index = torch.tensor([3, 0, 0])
+    some, _ = attend(query[index], memory.rows(index))
+    torch.testing.assert_close(some, whole[index])
+
+
+def test_the_one_key_of_concat_is_the_mean_of_the_live_values() -> None:
+    attend = Concat(Q, V, N).double()
+    query, _, values = inputs("concat")
+    means = torch.stack([row[:n].sum(0) / max(n, 1) for row, n in zip(values, LENGTHS.tolist(), strict=True)])
+    got = attend(query, attend.remember(values, LENGTHS))
+    wanted = attend(query, attend.remember(values, LENGTHS, means))
+    torch.testing.assert_close(got, wanted)
+
+
+def test_concat_refuses_a_longer_memory_in_words() -> None:
+    attend = Concat(Q, V, 5)
+    with pytest.raises(CallError, match=r"has 6 positions.*\(concat\) has scores for 5.*use additive or dot"):
+        attend.remember(torch.zeros(1, 6, V))
+    attend.remember(torch.zeros(1, 5, V))
+
+
+def test_what_cannot_be_is_told() -> None:
+    with pytest.raises(CallError, match="no attention 'adittive'; did you mean 'additive'"):
+        attention("adittive", Q, K)
+    with pytest.raises(CallError, match="positions is None; concat wants"):
+        attention("concat", Q, K)
+
+
+@pytest.mark.parametrize("linear", [False, True])
+def test_join_maps_query_and_context_to_the_wanted_size(linear: bool) -> None:
+    torch.manual_seed(0)
+    join = Join(Q, V, 9, linear=linear).double()
+    query, context = torch.randn(B, S, Q).double(), torch.randn(B, S, V).double()
+    y = join(query, context)
+    assert y.shape == (B, S, 9)
+    for b in range(B):
+        for s in range(S):
+            plain = join.map.weight[:, :Q] @ query[b, s] + join.map.weight[:, Q:] @ context[b, s] + join.map.bias
+            torch.testing.assert_close(y[b, s], plain if linear else plain.tanh())
+
+
+def plain_self_attention(layer: SelfAttention, row: Tensor) -> tuple[Tensor, Tensor]:
+    """One row (T, I), a step at a time."""
+    query, value = layer.query(row), layer.value(row)
+    key = row @ layer.attend.key.weight.T
+    ys, weights = [], []
+    for i in range(len(row)):
+        exps = torch.stack([(query[i] * key[j]).sum() / math.sqrt(layer.size) for j in range(len(row))]).exp()
+        share = exps / exps.sum()
+        mixed = torch.stack([share[j] * value[j] for j in range(len(row))]).sum(0)
+        ys.append(row[i] + layer.output.weight @ mixed + layer.output.bias)
+        weights.append(share)
+    return torch.stack(ys), torch.stack(weights)
+
+
+def test_self_attention_is_the_formula_and_its_gradients() -> None:
+    torch.manual_seed(3)
+    layer = SelfAttention(Q).double()
+    x = torch.randn(B, N, Q).double().requires_grad_()
+    y, weights = layer(x, LENGTHS)
+    pull = torch.randn_like(y)
+    tensors = [x, *layer.parameters()]
+    got = torch.autograd.grad((y * pull).sum(), tensors)
+    total = torch.zeros((), dtype=torch.float64)
+    for b, n in enumerate(LENGTHS.tolist()):
+        assert (y[b, n:] == 0).all() and (weights[b, n:] == 0).all() and (weights[b, :, n:] == 0).all()
+        if n:
+            row, shares = plain_self_attention(layer, x[b, :n])
+            torch.testing.assert_close(y[b, :n], row)
+            torch.testing.assert_close(weights[b, :n, :n], shares)
+            total = total + (row * pull[b, :n]).sum()
+    for one, two in zip(got, torch.autograd.grad(total, tensors), strict=True):
+        torch.testing.assert_close(one, two)
+    alone, _ = layer(x[3:, :4])
+    torch.testing.assert_close(alone[0], y[3, :4])
+
+
+def test_the_weights_of_the_pooling_rule_make_its_vector() -> None:
+    torch.manual_seed(4)
+    pooling = AttentionPooling(K).double()
+    y = torch.randn(B, N, K).double()
+    weights = pooling.weights(y, LENGTHS)
+    torch.testing.assert_close((weights[..., None] * y).sum(1), pooling(y, LENGTHS))
+    torch.testing.assert_close(weights.sum(1), (LENGTHS > 0).double())
+
+
+@pytest.mark.parametrize("make", [lambda: made("additive"), lambda: made("dot"), lambda: SelfAttention(Q).double()])
+def test_a_broken_mask_would_be_seen(make: Callable[[], torch.nn.Module]) -> None:
+    """What stands in the padding must not reach a live step: NaN there would spread."""
+    layer = make()
+    if isinstance(layer, SelfAttention):
+        x = torch.randn(B, N, Q).double()
+        changed = torch.where(torch.arange(N)[None, :, None] < LENGTHS[:, None, None], x, 1e3)
+        torch.testing.assert_close(layer(x, LENGTHS), layer(changed, LENGTHS))
+        return
+    assert isinstance(layer, Attention)
+    query, keys, values = (x.detach() for x in inputs("additive"))
+    dead = (torch.arange(N) >= LENGTHS[:, None])[..., None]
+    one = layer(query, layer.remember(values, LENGTHS, keys))
+    two = layer(query, layer.remember(values.masked_fill(dead, 1e3), LENGTHS, keys.masked_fill(dead, 1e3)))
+    torch.testing.assert_close(one, two)

@@ -23,7 +23,10 @@ __all__ = ["TrainCommand", "train"]
 def train(
     ctx: typer.Context,
     task: Annotated[
-        str | None, typer.Argument(metavar="TASK", help="classify, regress, language, or file.py:Class of your own")
+        str | None,
+        typer.Argument(
+            metavar="TASK", help="classify, regress, language, tag, translate, forecast, or file.py:Class of your own"
+        ),
     ] = None,
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set (recurra data), hf:NAME")

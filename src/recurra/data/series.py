@@ -394,7 +394,7 @@ def _on_grid(
     order = np.argsort(moments, kind="stable")
     moments, kept = moments[order], kept[order]
     again = np.flatnonzero(np.diff(moments) == 0) + 1
-    for at in again:
+    for at in again.tolist():
         hint = "" if columns.series else "; is there a column that tells several series apart? Name it with --series"
         bad.add(raw.rows[kept[at]], f"{raw.stamps[kept[at]]} stands there twice{of} (first in row {raw.rows[kept[at - 1]]})"
                 + hint, column)  # fmt: skip

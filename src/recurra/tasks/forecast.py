@@ -447,7 +447,7 @@ class Forecast(Task):
         ahead = np.concatenate([panel.known[windows.at_y], panel.calendar[windows.at_y]], -1)
         y = windows.scaled_y()
         seen = ~np.isnan(y)
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "x": np.concatenate(channels, -1),
             "series": panel.vectors[windows.owners],
             "static": panel.static[windows.owners],

@@ -131,7 +131,9 @@ class Facts:
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Facts:
-        tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in saved["columns"].items()}
+        tuples: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in saved["columns"].items()
+        }
         values = dict(saved) | {"columns": Columns(**tuples)}
         values["series"] = {name: tuple(row) for name, row in saved["series"].items()}
         return cls(**values)
@@ -176,7 +178,7 @@ def from_example(example: Any, facts: Facts) -> Series:
     for kind, names in (("known", columns.known), ("past", columns.past)):
         for name in names:
             cells = (example.get(kind) or {}).get(name)
-            if not _list(cells):
+            if cells is None or not _list(cells):
                 raise DataError(f"wants `{kind}`, a list of numbers for {', '.join(names)}")
             rows[name] = list(cells)
     if "time" in rows and len(rows["time"]) != max(map(len, rows.values())):

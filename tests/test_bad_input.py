@@ -115,7 +115,12 @@ def test_rows_with_empty_text(tmp_path: Path) -> None:
     lines = GOOD.splitlines(keepends=True)
     lines[3], lines[9] = "   ,y\n", ",n\n"
     data = write(tmp_path / "a.csv", "".join(lines))
-    refused(tmp_path, data, "a.csv, row 3, field 'text': is empty; 1 more rows cannot be used (row 9)", "broken=skip")
+    refused(
+        tmp_path,
+        data,
+        "a.csv, row 3, field 'text': is empty (line 4); 1 more rows cannot be used (row 9)",
+        "broken=skip",
+    )
     told = Told()
     classify(data, broken="skip", progress=told)
     assert told.lines[0] == "18 rows"

@@ -370,7 +370,7 @@ def test_data_lists_and_makes(recurra: Shell, tmp_path: Path, monkeypatch: pytes
     path = Path(made.out.splitlines()[1])
     assert path.is_relative_to(tmp_path) and path.exists()
     assert "text,label" in made.out and "recurra train classify names" in made.out
-    assert "no task of this version takes it" in recurra("data", "series").out
+    assert "recurra train forecast series" in recurra("data", "series").out
 
 
 def test_demo_is_the_main_job(recurra: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

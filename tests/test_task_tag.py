@@ -613,3 +613,9 @@ def test_other_wrong_input(tmp_path: Path) -> None:
     refused(
         jsonl(tmp_path / "e.jsonl"), "no column 'intention'; there are tokens, tags, intent, number", intent="intention"
     )
+
+
+def test_adversarial_training_is_an_option(tmp_path: Path) -> None:
+    data = conll(tmp_path / "a.conll")
+    plain, moved = (tagger(data, f"run{size}", adversarial=size).network.state_dict() for size in (0.0, 2.0))
+    assert any(not torch.equal(plain[name], moved[name]) for name in plain)

@@ -24,9 +24,7 @@ def train(
     ctx: typer.Context,
     task: Annotated[
         str | None,
-        typer.Argument(
-            metavar="TASK", help="classify, regress, language, tag, translate, forecast, or file.py:Class of your own"
-        ),
+        typer.Argument(metavar="TASK", help="classify, regress, language, tag, translate, forecast, file.py:Class"),
     ] = None,
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set (recurra data), hf:NAME")

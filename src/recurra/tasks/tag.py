@@ -150,6 +150,7 @@ class Tag(RowTask):
             "embedding_size": 100,
             "input_dropout": 0.5,
             "token_dropout": 0.2,
+            "adversarial": 0.0,
             "members": 4 if steps <= FEW_STEPS else 2 if steps <= 4 * FEW_STEPS else 1,
             "crf": self.tags.scheme != "plain",
         }

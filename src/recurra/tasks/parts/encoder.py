@@ -17,7 +17,7 @@ from ...cells import Cell
 from ...nn import Recurrent, State
 from ...nn.dropout import LockedDropout, TokenDropout
 from ...nn.pooling import POOLINGS, PoolState
-from ...settings import ModelSettings
+from ...settings import RARE, ModelSettings
 from .adversarial import Movable
 
 
@@ -33,7 +33,7 @@ class EncoderModel(ModelSettings):
         None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
     )
     adversarial: float | None = Setting(
-        None, ge=0, description="train also on vectors moved so far, as a length over the row, to where the loss grows"
+        None, ge=0, description="train also on vectors moved so far, to where the loss grows", json_schema_extra=RARE
     )
 
 

@@ -17,6 +17,7 @@ from ...nn import Recurrent, State
 from ...nn.crf import Chain, best_path, log_partition, path_score
 from ...nn.dropout import LockedDropout
 from ...nn.pooling import POOLINGS
+from .adversarial import Movable
 
 
 class Scores(NamedTuple):
@@ -77,6 +78,7 @@ class Tagger(nn.Module):
     ) -> None:
         super().__init__()
         self.front = front
+        self.movable = Movable()
         self.input_dropout = LockedDropout(input_dropout)
         self.recurrent = Recurrent(
             cell,
@@ -104,7 +106,9 @@ class Tagger(nn.Module):
         """The next piece of each row, and the state after it. The intent is that of all so far."""
         recurrent: State | None
         recurrent, pooled = (None, None) if state is None else state
-        y, recurrent = self.recurrent(self.input_dropout(self.front(x, others)), recurrent, lengths=lengths)
+        y, recurrent = self.recurrent(
+            self.input_dropout(self.movable(self.front(x, others))), recurrent, lengths=lengths
+        )
         intent = None
         if self.pooling is not None and self.intent_head is not None:
             pooled = self.pooling.push(y, lengths, pooled)

@@ -185,7 +185,7 @@ BAD: list[tuple[Any, str]] = [
     (with_step(lambda after, *_: H(after.h + torch.rand(()).item())), "step gave another h when it was called again"),
     (with_step(lambda after, before, _: (H(after.h.clone()), before.h.mul_(1.0).zero_())[0]), "step changed h in place"),
     (with_step(lambda after, _, params: (after, params["W"].zero_())[0]), "step changed W in place"),
-    (Sized(), "state_sizes names hidden; wanted h, in this order"),
+    (Sized(), "state_sizes gave a dict of hidden; wanted a dict from h, in this order"),
     # gates
     (Renamed(), "gates_of gave the gates n; wanted a dict of u"),
     (Secret(), "gates_of gave the gates n; wanted a dict of no gate"),

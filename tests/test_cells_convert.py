@@ -126,3 +126,9 @@ class Own(cells.GRU):
 def test_what_cannot_be_converted_is_told(call, says: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(CallError, match=says):
         call()
+
+
+def test_a_cell_by_its_name() -> None:
+    params = dict(nn.LSTM(3, 4).named_parameters())
+    one, other = single_bias("lstm", params), single_bias(cells.LSTM(), params)
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

@@ -14,7 +14,7 @@ import torch
 from tiny_runs import write_reviews
 
 from recurra.cli import main as cli
-from recurra.errors import SettingError
+from recurra.errors import CallError, SettingError
 from recurra.nn import Recurrent
 from recurra.plugins import load_cell
 from recurra.testing import check_cell
@@ -129,3 +129,41 @@ def test_a_slip_is_told_before_training(
     assert says in told
     assert len(told.splitlines()) <= 2
     assert not (folder / "runs").exists()
+
+
+BROKEN = """
+from dataclasses import dataclass
+from typing import NamedTuple
+from recurra.cells import RNN
+
+@dataclass(frozen=True)
+class Crash(RNN):
+    def step(self, projected, state, params):
+        return 1 / 0
+
+@dataclass(frozen=True)
+class Sizes(RNN):
+    def state_sizes(self, hidden_size):
+        return (hidden_size,)
+
+@dataclass(frozen=True)
+class Asks(RNN):
+    def parameters(self, input_size, hidden_size, bias):
+        return {}["weights"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Crash", "ZeroDivisionError at broken.py, line 9, in step: division by zero"),
+        ("Sizes", "state_sizes gave a tuple; wanted a dict from h, in this order, to an int"),
+        ("Asks", "KeyError at broken.py, line 19, in parameters: 'weights'"),
+    ],
+)
+def test_what_somebody_s_cell_does_wrong_is_told_with_its_place(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    cell = load_cell(f"{tmp_path / 'broken.py'}:{name}")
+    with pytest.raises(CallError) as raised:
+        Recurrent(cell, 3, 4)(torch.randn(2, 5, 3))
+    assert said in str(raised.value) and "\n" not in str(raised.value)

@@ -224,3 +224,13 @@ def test_a_projected_layer_of_any_kind() -> None:
     head, state = layer(x[:1, :2])
     tail, _ = layer(x[:1, 2:], state)
     assert worst(torch.cat([head, tail], 1), y[:1]) <= 64 * EPS
+
+
+@pytest.mark.parametrize(
+    ("batch_first", "shape", "wanted"),
+    [(False, (9, 3, 6), "(T, B, I)"), (True, (3, 9, 6), "(B, T, I)"), (True, (9, 6), "(T, I)")],
+)
+def test_a_wrong_input_is_told_in_the_shape_it_came_in(batch_first: bool, shape: tuple[int, ...], wanted: str) -> None:
+    with pytest.raises(CallError) as raised:
+        nn.LSTM(5, 8, batch_first=batch_first)(torch.randn(shape))
+    assert str(raised.value) == f"input has shape {shape}; wanted {wanted} with I = 5"

@@ -147,3 +147,10 @@ def test_meta_device_works_out_shapes() -> None:
     y, last = layer(torch.randn(2, 4, 3, device="meta"))
     assert y.shape == (2, 4, 5)
     assert last["c_l0"].is_meta
+
+
+def test_a_part_that_is_not_there_is_told() -> None:
+    _, state = nn.Recurrent("lstm", 3, 4)(torch.randn(2, 5, 3))
+    for wrong in ("h", 0):
+        with pytest.raises(CallError, match=f"no part {wrong!r}; this one has 'h_l0', 'c_l0'"):
+            state[wrong]  # type: ignore[index]

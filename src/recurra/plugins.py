@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
 import traceback
 from hashlib import sha256
 from pathlib import Path
@@ -136,7 +137,8 @@ def _their_fault(source: str, error: Exception) -> SettingError:
         place = f"{error.filename}:{error.lineno}"
     else:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-        own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename != __file__]
+        libraries = (*sysconfig.get_paths().values(), __file__)
+        own = [frame for frame in frames if not frame.filename.startswith(libraries)]
         place = f"{own[-1].filename}:{own[-1].lineno}" if own else source
     return SettingError(f"importing {source} failed at {place}\n{traceback.format_exception_only(error)[-1].strip()}")
 

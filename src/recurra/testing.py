@@ -103,8 +103,7 @@ def _draw(cell: cells.Cell, I: int, H: int, bias: bool, dtype: torch.dtype) -> d
 
 def _first(cell: cells.Cell, B: int, H: int, dtype: torch.dtype) -> Any:
     sizes = cell.state_sizes(H)
-    if tuple(sizes) != cell.states:
-        raise CallError(f"{cell}: state_sizes names {', '.join(sizes)}; wanted {', '.join(cell.states)}, in this order")
+    cells.check_sizes(cell, sizes)
     return cell.state_type(*(torch.rand(B, size, dtype=dtype) - 0.5 for size in sizes.values()))
 
 

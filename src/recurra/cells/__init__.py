@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..errors import CallError, near
 from .base import Cell, Hidden, Parameter, Params, gated_parameters, uniform
-from .check import check_class, check_options, check_parameters, check_step
+from .check import check_class, check_options, check_parameters, check_sizes, check_step, failure
 from .coupled_lstm import CoupledLSTM
 from .gru import GRU
 from .gru_before import GRUBefore
@@ -41,7 +41,9 @@ __all__ = [
     "PeepholeLSTM",
     "check_class",
     "check_parameters",
+    "check_sizes",
     "check_step",
+    "failure",
     "gated_parameters",
     "get",
     "names",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ..errors import CallError, near
+from ..errors import CallError, RecurraError, near
 from .base import Cell, Parameter
 
 
@@ -59,6 +62,32 @@ def check_parameters(cell: Cell, parameters: Any) -> None:
             raise CallError(f"{cell}: the shape of {name} is {parameter.shape!r}; wanted a tuple of integers")
         if not callable(parameter.init):
             raise CallError(f"{cell}: the init of {name} is {_short(parameter.init)}; wanted a function of a tensor")
+
+
+def check_sizes(cell: Cell, sizes: Any) -> None:
+    """CallError unless `sizes` is what `cell.state_sizes` should give: a dict from each part of the state to an int."""
+    if not isinstance(sizes, Mapping) or tuple(sizes) != cell.states:
+        came = f"a dict of {', '.join(map(str, sizes)) or 'nothing'}" if isinstance(sizes, Mapping) else _short(sizes)
+        raise CallError(
+            f"{cell}: state_sizes gave {came}; wanted a dict from {', '.join(cell.states)}, in this order, to an int"
+        )
+    for name, size in sizes.items():
+        if type(size) is not int or size < 1:
+            raise CallError(f"{cell}: state_sizes gave {size!r} for {name}; wanted an int of at least 1")
+
+
+def failure(cell: Cell, error: Exception) -> CallError | None:
+    """What to tell of an `error` that somebody's own cell raised: the place in their file. None: it is not theirs."""
+    kind = type(cell)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    if file is None or kind.__module__.startswith("recurra.") or isinstance(error, RecurraError):
+        return None
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if not own:
+        return None
+    said = (str(error).strip().splitlines() or [""])[0]
+    where = f"{Path(file).name}, line {own[-1].lineno}, in {own[-1].name}"
+    return CallError(f"{cell}: {type(error).__name__} at {where}: {said}")
 
 
 def check_step(cell: Cell, before: tuple[Tensor, ...], after: Any) -> None:

@@ -43,12 +43,19 @@ def turn_update_gate(params: Params) -> dict[str, Tensor]:
     return turned
 
 
-def single_bias(cell: Cell, params: Params) -> dict[str, Tensor]:
+def _cell(spec: str | Cell | type[Cell]) -> Cell:
+    from . import get  # the registry imports the cells, this file among them
+
+    return get(spec)
+
+
+def single_bias(cell: str | Cell | type[Cell], params: Params) -> dict[str, Tensor]:
     """`bias_ih` and `bias_hh` (G*H,) -> their sum, `bias` (G*H,).
 
     Where the reset stands after the matmul (`gru`, `ln_gru`) the hidden bias of n is inside it and cannot be merged: it
     is kept as `bias_hn` (H,), and `bias` holds the input bias of n alone.
     """
+    cell = _cell(cell)
     inside = _n_inside(cell)
     single = {name: tensor for name, tensor in params.items() if not name.startswith(("bias_ih", "bias_hh"))}
     for suffix in _suffixes(cell, params, "bias_ih", "bias_hh"):
@@ -61,8 +68,9 @@ def single_bias(cell: Cell, params: Params) -> dict[str, Tensor]:
     return single
 
 
-def double_bias(cell: Cell, params: Params) -> dict[str, Tensor]:
+def double_bias(cell: str | Cell | type[Cell], params: Params) -> dict[str, Tensor]:
     """`bias` (G*H,), and `bias_hn` (H,) where the cell has it, -> `bias_ih` and `bias_hh`: all in the first, else 0."""
+    cell = _cell(cell)
     wanted = ("bias", "bias_hn") if _n_inside(cell) else ("bias",)
     suffixes = _suffixes(cell, params, *wanted)
     gone = {f"{name}{suffix}" for name in wanted for suffix in suffixes}

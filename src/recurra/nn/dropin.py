@@ -90,6 +90,9 @@ class _DropIn(Stack):
         """(B, T, I), whatever torch's layout."""
         if check_tensor("input", x).dim() not in (2, 3):
             raise ShapeError(f"input has shape {tuple(x.shape)}; wanted (B, T, I) in torch's layout, or (T, I)")
+        if x.shape[-1] != self.input_size:
+            axes = "(T, I)" if x.dim() == 2 else "(B, T, I)" if self.batch_first else "(T, B, I)"
+            raise ShapeError(f"input has shape {tuple(x.shape)}; wanted {axes} with I = {self.input_size}")
         if x.dim() == 2:
             return x[None]
         return x if self.batch_first else x.transpose(0, 1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import dropout
 
 from .. import ops
-from ..cells import Cell, Parameter, check_parameters
+from ..cells import Cell, Parameter, check_parameters, check_sizes, failure
 from ..errors import CallError
 from .checks import (
     Lengths,
@@ -53,6 +53,8 @@ class Stack(torch.nn.Module):
         self.dropout, self.backend = check_probability("dropout", dropout), ops.check_name(backend)
         self.options = options
         self._sizes = [cell.state_sizes(size) for cell, size in zip(cells, self.hidden_sizes, strict=True)]
+        for cell, sizes in zip(cells, self._sizes, strict=True):
+            check_sizes(cell, sizes)
         self._suffixes = ("", "_reverse") if bidirectional else ("",)
         self._state_names = [f"{part}{end}" for k, end in self._ends() for part in self._sizes[k]]
         self._names: list[list[str]] = [[] for _ in cells]  # the parameters of each layer, direction after direction
@@ -83,7 +85,12 @@ class Stack(torch.nn.Module):
     def _parameters_asked(self) -> Iterator[tuple[int, str, Parameter]]:
         """What the cells ask for, in the order of torch.nn: layer, name, parameter."""
         for k, end in self._ends():
-            asked = self.cells[k].parameters(self._input_size(k), self.hidden_sizes[k], self.bias)
+            try:
+                asked = self.cells[k].parameters(self._input_size(k), self.hidden_sizes[k], self.bias)
+            except Exception as error:
+                if said := failure(self.cells[k], error):
+                    raise said from error
+                raise
             check_parameters(self.cells[k], asked)
             yield from ((k, name + end, parameter) for name, parameter in asked.items())
 

@@ -24,6 +24,8 @@ class State:
         self._parts = dict(parts)
 
     def __getitem__(self, name: str) -> Tensor:
+        if name not in self._parts:
+            raise CallError(f"a state has no part {name!r}; this one has {', '.join(map(repr, self._parts))}")
         return self._parts[name]
 
     def __repr__(self) -> str:

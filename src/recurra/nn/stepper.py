@@ -24,6 +24,9 @@ class Stepper:
     """
 
     def __init__(self, layer: Stack, streams: int = 1) -> None:
+        if not isinstance(layer, Stack):
+            kind = f"{type(layer).__module__}.{type(layer).__name__}"
+            raise CallError(f"layer is a {kind}; wanted an RNN, LSTM, GRU or Recurrent of recurra.nn")
         if not isinstance(streams, int) or streams < 1:
             raise CallError(f"streams is {streams!r}; wanted an integer of at least 1")
         if layer.training and (layer.options.weight_drop or layer.options.recurrent_dropout):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cells import Cell, check_step
+from ..cells import Cell, check_step, failure
 from ..errors import CallError
 from .call import Backend, Call, note
 from .ragged import live_steps
@@ -23,7 +23,12 @@ def run(call: Call) -> list[Tensor]:
         x = torch.where(live, x, 0)  # what stands in the padding, a NaN perhaps, must not reach a gradient
     outputs, last = [], []
     for d in range(call.directions):
-        y, state = _one_direction(call.one_direction(d), x, live, reverse=d == 1)
+        try:
+            y, state = _one_direction(call.one_direction(d), x, live, reverse=d == 1)
+        except Exception as error:
+            if said := failure(call.cell, error):
+                raise said from error
+            raise
         outputs.append(y)
         last += state
     y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)

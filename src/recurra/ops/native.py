@@ -188,7 +188,7 @@ def _products(
     of_x = [_of_direction(weights, d, D)[0].roll(turned, 0) for d in range(D)]
     for piece in steps.pieces():
         live_x = steps.gather(x, piece)
-        live_grad = live_x.new_zeros(live_x.shape)
+        live_grad = None if grad_x is None else torch.zeros_like(live_x)
         for d in range(D):
             by_input, by_hidden = _by_sums(deltas[piece, d], kernel, H)
             weight_ih, weight_hh, *_ = _of_direction(grads, d, D)
@@ -196,9 +196,9 @@ def _products(
                 weight_ih.addmm_(by_input.t(), live_x)
             if weight_hh is not None:
                 weight_hh.addmm_(by_hidden.t(), _hidden_before(y[:, d * H : (d + 1) * H], first[d], before[d], piece))
-            if grad_x is not None:
+            if live_grad is not None:
                 live_grad.addmm_(by_input, of_x[d])
-        if grad_x is not None:
+        if grad_x is not None and live_grad is not None:
             steps.put(grad_x, live_grad, piece)
     for d in range(D):
         by_input, by_hidden = _by_sums(deltas[:, d], kernel, H)

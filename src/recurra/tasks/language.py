@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -248,12 +249,13 @@ class Language(Task):
         n = len(self.stores["train"].flat("tokens"))
         sizes = (n, training.batch_size, data.window)
         if data.windows == "aligned":
-            return AlignedWindows(*sizes, self._marks(), seed=training.seed).epoch(epoch)
+            return AlignedWindows(*sizes, self._marks, seed=training.seed).epoch(epoch)
         kind = SequentialWindows if data.windows == "sequential" else RandomWindows
         return kind(*sizes, seed=training.seed).epoch(epoch)
 
+    @cached_property
     def _marks(self) -> np.ndarray:
-        """Where the tokens begin after which a text begins."""
+        """Where the tokens begin after which a text begins: one look at the whole text serves all epochs."""
         start, tokens = self._start, self.stores["train"].flat("tokens")
         found = np.ones(len(tokens) - len(start) + 1, bool)
         for at, token in enumerate(start):

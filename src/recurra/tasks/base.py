@@ -6,7 +6,8 @@ A task turns a person's file into batches, batches into a network's outputs, and
     reading     read() fits vocabularies and encodes rows once; choose() fills every setting left open, from what was read
     network     network(): an nn.Module made of parts that stream
     training    train_batches(), batch(), loss(); `carries_state` if one batch continues the one before
-    figures     evaluate(): the metrics of a part; `metric` is the one that picks the best weights
+    figures     evaluate(): the metrics of a part; `metric` is the one that picks the best weights; calibrate(): the
+                last numbers, which the validation part decides
     use         predict() to JSON, example() from a line of text, session() to push a stream through
 
 The loop, checkpoints, runs, the command line and the server know these names only, so a new task is one file.
@@ -96,6 +97,7 @@ class Task(ABC):
     metric: ClassVar[str] = "loss"
     higher_is_better: ClassVar[bool] = False
     carries_state: ClassVar[bool] = False
+    calibration: float = 0.0  # the time that calibrate() and the figures after it take, in evaluations
     Data: ClassVar[type[DataSettings]] = DataSettings
     Model: ClassVar[type[ModelSettings]] = ModelSettings
     Training: ClassVar[type[TrainingSettings]] = TrainingSettings
@@ -173,6 +175,11 @@ class Task(ABC):
         self, network: torch.nn.Module, data: str | Path | None, tick: Callable[[int], None]
     ) -> dict[str, Any]:
         """The metrics on the validation part (`data` None) or on another file. `loss` is always among them."""
+
+    def calibrate(self, network: torch.nn.Module) -> list[str]:
+        """After training, with the best weights in evaluation mode: fit what is not learnt by descent to the validation
+        part, in the network's buffers. Lines that say what was chosen; none where there is nothing to fit."""
+        return []
 
     # use -----------------------------------------------------------------------------------------------------------
     @abstractmethod

@@ -30,13 +30,17 @@ from ..data.windows import AlignedWindows, RandomWindows, SequentialWindows, gat
 from ..errors import DataError, SettingError
 from ..files import read_json, write_json
 from ..nn import Recurrent, State
+from ..nn.cache import ContinuousCache, parted
 from ..nn.dropout import LockedDropout
 from ..settings import ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, Session, Task, device_of
 from .parts.sampling import choose_token
 
 STRETCHES = 16  # parts of the validation text read side by side while training; a file to evaluate is read as one
+LONG_STRETCHES = 4  # where there is a cache, which wants text before it
 SPAN = 256  # steps read at once in evaluation
+CACHED = 4000  # tokens; a state then holds so many outputs, 8 MB with a layer of 512
+FITTED = 100_000  # tokens of the validation text that the cache is fitted to, at most
 
 
 class LanguageData(DataSettings):
@@ -61,6 +65,9 @@ class LanguageModel(ModelSettings):
         None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
     )
     weight_drop: float | None = Setting(None, ge=0, lt=1, description="dropout of the recurrent weights")
+    cache: int | None = Setting(
+        None, ge=0, description="tokens back that are remembered in use, to expect again what was met; 0 for none"
+    )
 
 
 class NextToken(nn.Module):
@@ -79,6 +86,7 @@ class NextToken(nn.Module):
         weight_drop: float,
         tied: bool,
         backend: str,
+        cache: int = 0,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
@@ -101,10 +109,20 @@ class NextToken(nn.Module):
         self.output = nn.Linear(embedding_size if tied else hidden_size, vocabulary_size)
         if tied:
             self.output.weight = self.embedding.weight
+        self.cache = ContinuousCache(cache) if cache else None
+
+    def read(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+        """Without the cache: scores (B, T, V), the outputs (B, T, H) they are made of, the layers' state after."""
+        y, after = self.recurrent(self.input_dropout(self.embedding(ids)), state)
+        return self.output(self.bridge(self.dropout(y))), y, after
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        y, state = self.recurrent(self.input_dropout(self.embedding(ids)), state)
-        return self.output(self.bridge(self.dropout(y))), state
+        before, memory = parted(state)
+        scores, y, after = self.read(ids, before)
+        if self.cache is None or not self.cache.active:
+            return scores, after
+        scores, remembered = self.cache(scores, y, ids, memory)
+        return scores, State({**after.tensors(), **remembered.tensors()})
 
 
 class Language(Task):
@@ -119,6 +137,10 @@ class Language(Task):
     vocabulary: Vocabulary
     stores: dict[str, Store]
     paragraphs = False  # blank lines part the text into short pieces, such as poems
+
+    @property
+    def calibration(self) -> float:  # type: ignore[override]
+        return 4.0 if self.settings.model.cache else 0.0  # type: ignore[attr-defined]
 
     @property
     def carries_state(self) -> bool:  # type: ignore[override]
@@ -221,6 +243,7 @@ class Language(Task):
             "input_dropout": 0.1 if many else 0.0,
             "weight_drop": 0.0,
             "tied": many,
+            "cache": CACHED if windows == "sequential" else 0,  # texts that stand alone have nothing before them
         }
         training = {"batch_size": batch, "learning_rate": 3e-3, "epochs": 16.0, "averaging": 0.99, "patience": 5}
         return self.settings.with_open(data={"window": window, "windows": windows}, model=model, training=training)
@@ -241,6 +264,7 @@ class Language(Task):
             weight_drop=model.weight_drop or 0.0,
             tied=bool(model.tied),
             backend=model.backend,
+            cache=model.cache or 0,
         )
 
     def train_batches(self, epoch: int) -> Sequence[np.ndarray]:
@@ -279,38 +303,65 @@ class Language(Task):
     # figures -------------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
         if data is None:
-            return self._score(network, self.stores["valid"], STRETCHES, tick)
+            cached = isinstance(network, NextToken) and network.cache is not None and network.cache.active
+            return self._score(network, self.stores["valid"], LONG_STRETCHES if cached else STRETCHES, tick)
         import tempfile
 
         with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
             self._encode(self._source(data), {"data": (0, None)}, Path(folder))
             return self._score(network, Store(Path(folder) / "data"), 1, tick)
 
-    def _score(self, network: nn.Module, store: Store, stretches: int, tick: Callable[[int], None]) -> dict[str, Any]:
-        """Read the text once. Each stretch begins as a stream does, so every token is predicted exactly once."""
-        tokens = store.flat("tokens")
+    def _spans(self, store: Store, stretches: int, most: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """The text, or its first `most` tokens, as inputs (B, T) and the tokens to come, -1 after a stretch's end.
+
+        Read in `stretches` side by side, each beginning as a stream does, so every token is predicted exactly once.
+        """
+        tokens = store.flat("tokens")[:most]
         if len(tokens) < 2:
             raise DataError("the text to evaluate on is empty", file=store.folder)
         stretches = max(1, min(stretches, len(tokens) // SPAN))
         rows = np.array_split(np.asarray(tokens), stretches)
-        width = max(map(len, rows))
+        width, before = max(map(len, rows)), len(self._start) - 1
         inputs, targets = np.zeros((stretches, width), np.int64), np.full((stretches, width), -1, np.int64)
         for b, row in enumerate(rows):
             inputs[b, 0], inputs[b, 1 : len(row)], targets[b, : len(row)] = self._start[-1], row[:-1], row
-        device = device_of(network)
-        total, state = 0.0, None
-        if before := self._start[:-1]:
-            _, state = network(torch.tensor([before] * stretches, device=device), None)
+        if before:
+            lead = np.tile(np.array(self._start[:-1], np.int64), (stretches, 1))
+            yield torch.from_numpy(lead), torch.full((stretches, before), -1)
         for at in range(0, width, SPAN):
-            scores, state = network(torch.from_numpy(inputs[:, at : at + SPAN]).to(device), state)
-            wanted = torch.from_numpy(targets[:, at : at + SPAN]).to(device)
-            total += F.cross_entropy(
-                scores.flatten(0, 1).float(), wanted.flatten(), ignore_index=-1, reduction="sum"
-            ).item()
-            tick(stretches * min(SPAN, width - at))
+            yield torch.from_numpy(inputs[:, at : at + SPAN]), torch.from_numpy(targets[:, at : at + SPAN])
+
+    def _score(self, network: nn.Module, store: Store, stretches: int, tick: Callable[[int], None]) -> dict[str, Any]:
+        """Read the text once."""
+        device, tokens = device_of(network), len(store.flat("tokens"))
+        total, state = 0.0, None
+        for inputs, targets in self._spans(store, stretches):
+            scores, state = network(inputs.to(device), state)
+            wanted = targets.to(device).flatten()
+            total += F.cross_entropy(scores.flatten(0, 1).float(), wanted, ignore_index=-1, reduction="sum").item()
+            tick(inputs.numel())
         per_character = total / max(int(store.column("characters").sum()), 1)
-        figures = {"loss": total / len(tokens), "perplexity": math.exp(min(total / len(tokens), 700))}
+        figures = {"loss": total / tokens, "perplexity": math.exp(min(total / tokens, 700))}
         return figures | {"nats_per_character": per_character, "bits_per_character": per_character / math.log(2)}
+
+    def calibrate(self, network: nn.Module) -> list[str]:
+        """Fit the cache to the validation text."""
+        assert isinstance(network, NextToken)
+        if network.cache is None:
+            return []
+        device = device_of(network)
+
+        def pieces() -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+            state = None
+            for inputs, targets in self._spans(self.stores["valid"], LONG_STRETCHES, FITTED):
+                scores, y, state = network.read(inputs.to(device), state)
+                yield scores.float(), y.float(), inputs.to(device), targets.to(device)
+
+        before, after = network.cache.fit(pieces())
+        share, size = float(network.cache.share), network.cache.size
+        if not share:
+            return ["the cache is left out: what was met before does not tell what comes in the validation text"]
+        return [f"a cache of {size:,} tokens gets {share:.0%} of the say: {before:.3f} to {after:.3f} nats a token"]
 
     # use -----------------------------------------------------------------------------------------------------------
     @property

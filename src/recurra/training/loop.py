@@ -78,8 +78,11 @@ class Loop:
         if not self.computed:  # no step was timed: there was but one
             return self.longest()
         per_step = self.mean_cost * self.train_seconds / self.computed
-        left = self.budget - self.seconds - self._each_evaluation() * (self.evaluations - self.evaluated)
+        left = self.budget - self.seconds - self._each_evaluation() * self._evaluations_left()
         return self.step + max(int(left / per_step), 0)
+
+    def _evaluations_left(self) -> float:
+        return self.evaluations - self.evaluated + self.task.calibration
 
     def _each_evaluation(self) -> float:
         """Seconds of an evaluation: as seen, else reckoned, a forward pass being about a third of a training step."""
@@ -124,12 +127,30 @@ class Loop:
                 raise KeyboardInterrupt(
                     f"stopped at step {self.step:,} and saved; recurra train --resume {self.folder}"
                 )
+            self.calibrate(progress)
+
+    def calibrate(self, progress: Progress) -> None:
+        """With the best weights: what the task fits to the validation part, kept with them, and the figures it gives."""
+        best = self.folder / "model.safetensors"
+        self.bare.load_state_dict(checkpoint.load_tensors(best), strict=False)  # tied weights have one name there
+        self.bare.eval()
+        with torch.no_grad():
+            lines = self.task.calibrate(self.bare)
+        if not lines:
+            return
+        figures = evaluate(self.task, self.bare)
+        for line in lines:
+            progress.say(line)
+        self.record({"calibrated": lines, **{f"valid/{name}": value for name, value in _plain(figures).items()}})
+        checkpoint.save_tensors(best, weights(self.bare))
+        write_json(self.folder / "metrics.json", {f"valid/{name}": value for name, value in figures.items()})
 
     def _go(self, bar: Bar, interrupts: Interrupts, until: Callable[[], bool]) -> None:
         """Take steps, and evaluate when it is time, to the end of the plan or `until` says so."""
         assert self.plan is not None
         while self.step < self.plan.total and not self.tired and not interrupts.asked and not until():
-            if self.budget is not None and self.step and self.seconds + self._each_evaluation() > self.budget:
+            last = self._each_evaluation() * (1 + self.task.calibration)
+            if self.budget is not None and self.step and self.seconds + last > self.budget:
                 self._correct(self.step)
                 return
             loss = self.take_step()
@@ -223,7 +244,7 @@ class Loop:
             figures = evaluate(self.task, self.bare)
             self.evaluated, self.checked = self.evaluated + 1, self.step
             self.evaluation_seconds += time.perf_counter() - began
-            plain = {name: value for name, value in figures.items() if isinstance(value, int | float)}
+            plain = _plain(figures)
             self.record({"train/loss": self.losses, **{f"valid/{name}": value for name, value in plain.items()}})
             if not math.isfinite(figures["loss"]):
                 raise TrainingError(self._not_finite(figures["loss"]))
@@ -343,6 +364,11 @@ def evaluate(
             return task.evaluate(network, data, tick)
     finally:
         network.train(before)
+
+
+def _plain(figures: dict[str, Any]) -> dict[str, Any]:
+    """Those that are one number."""
+    return {name: value for name, value in figures.items() if isinstance(value, int | float)}
 
 
 def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""A folder whose names are the classes: `Czech.txt` (an example a line), or `positive/1.txt` (an example a file)."""
+"""A folder whose names are the classes: `Czech.txt` (an example a line), `positive/1.txt`, `cat/1.png` (an example a file)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from recurra.data.files import bare_name, open_lines, reading, suffixes, wrong_c
 from recurra.data.rows import Row, Source
 from recurra.errors import DataError
 
+FILES = {  # by what is in it, the suffixes of a file that is an example by itself
+    "image": (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"),
+    "audio": (".wav", ".flac", ".ogg"),
+}
 _LARGEST_EXAMPLE = 1 << 24  # characters of one file that is one example
 
 
@@ -55,3 +59,34 @@ class ClassFolder(Source):
                     row = Row(number, {"text": text, "label": label}, path, line)
                     wrong = wrong_characters(text, self.encoding)
                     yield row.error(wrong, "text") if wrong else row
+
+
+def holds(path: str | Path) -> str | None:
+    """What a file that is an example by itself holds, by its suffix: image, audio; None where it is no such file."""
+    suffix = Path(path).suffix.lower()
+    return next((kind for kind, suffixes in FILES.items() if suffix in suffixes), None)
+
+
+class FileFolder(Source):
+    """Folders named by class, of images or of sounds: a column of their paths, `image` or `audio`, and `label`."""
+
+    format = "folder"
+
+    @cached_property
+    def files(self) -> list[tuple[Path, str]]:
+        """(file, class); empty where this is no such folder."""
+        with reading(self.path):
+            inside = sorted(p for p in self.path.iterdir() if p.is_dir() and not p.name.startswith("."))
+            found = [(path, folder.name) for folder in inside for path in sorted(folder.iterdir()) if holds(path)]
+        if len(kinds := {str(holds(path)) for path, _ in found}) > 1:
+            raise DataError(f"files of {' and '.join(sorted(kinds))}; keep one kind", file=self.path)
+        return found
+
+    @property
+    def columns(self) -> list[str]:
+        return [str(holds(self.files[0][0])), "label"]
+
+    def _read(self) -> Iterator[Row | DataError]:
+        column = self.columns[0]
+        for number, (path, label) in enumerate(self.files, 1):
+            yield Row(number, {column: str(path), "label": label}, self.path)

@@ -39,6 +39,10 @@ class Field(ABC):
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """The column of `source` that is this field."""
 
+    def key(self, value: Any) -> str:
+        """What makes a value the same as another: equal keys are repeated rows, and go to one part of a split."""
+        return str(value)
+
     def check(self, value: Any) -> str | None:
         """What is wrong with a value, in words, or None."""
         return None if value is not None else "is missing"

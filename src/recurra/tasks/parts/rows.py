@@ -139,7 +139,7 @@ class RowReader(Task):
             def values(at: int = at, first: bool = at == 0) -> Iterator[Any]:
                 for n, row in enumerate(self._rows(source, columns)):
                     if first:
-                        duplicates.add(str(row[0]))
+                        duplicates.add(self.input.key(row[0]))
                         if n % 1000 == 0:
                             tick(n)
                     yield row[at]
@@ -188,7 +188,7 @@ class RowReader(Task):
             for rows in chunked(self._rows(source, columns), 1024):
                 encoded = self._encode_rows(rows, source, done)
                 for i, row in enumerate(rows):
-                    part = part_of(digest(str(row[0])))
+                    part = part_of(digest(self.input.key(row[0])))
                     if part in writers:
                         writers[part].append(**{name: values[i] for name, values in encoded.items()})
                 done += len(rows)

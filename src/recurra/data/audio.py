@@ -65,11 +65,6 @@ def _open(path: Path, read: Any) -> Any:
         raise DataError(f"cannot be read as audio ({reason})", file=path) from None
 
 
-def write_wav(path: Path, samples: Samples, rate: int) -> None:
-    """16 bits a sample, one channel."""
-    _library("soundfile").write(str(path), samples, rate, subtype="PCM_16")
-
-
 def resample(samples: Samples, origin: int, rate: int) -> Samples:
     """The same sound at another rate: samples (N,) -> (ceil(N * rate / origin),).
 

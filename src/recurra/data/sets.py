@@ -20,9 +20,10 @@ _SETS = {
     "digits": "numeric windows: handwritten digits, 8 steps of 8 numbers, labelled 0 to 9",
     "dates": "translate: dates as the world's languages write them, and as ISO 8601",
     "series": "forecast: sunspots, carbon dioxide and other measured series",
+    "tones": "transcribe: numbers dialled on a telephone's keys, as wav files",
     "sine": "forecast: a sine wave sampled 25 times a period, with a little noise",
 }
-_FOLDERS: dict[str, str] = {}  # sets that are a folder: what in it is read, "" for the folder
+_FOLDERS = {"tones": "manifest.csv"}  # sets that are a folder: what in it is read, "" for the folder
 _SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv", "series": ".csv", "sine": ".csv"}
 _VERSION = 2  # goes up when the content of a set changes
 

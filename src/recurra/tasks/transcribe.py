@@ -175,7 +175,9 @@ class Transcribe(RowReader):
         settings = self.settings.with_open(data=data, model=model, training=training)
         stack = settings.model.stack  # type: ignore[attr-defined]
         if lost := int((~fits(stack)).sum()):
-            reading.lines.append(f"{lost:,} rows have more text than steps of {10 * stack} ms: nothing is learnt of them")
+            reading.lines.append(
+                f"{lost:,} rows have more text than steps of {10 * stack} ms: nothing is learnt of them"
+            )
         reading.lines.append(f"a step of the network is {stack} frames, {10 * stack} ms")
         return settings
 
@@ -273,7 +275,9 @@ class Transcribe(RowReader):
             losses = self._nats(heard, steps, batch)
             nats += float(losses.double().sum())
             units += int(batch.targets["ends"][losses > 0].sum())
-            for row, guess in zip(rows.tolist(), self._guesses(heard, steps, beam, [row in picked for row in rows]), strict=True):
+            for row, guess in zip(
+                rows.tolist(), self._guesses(heard, steps, beam, [row in picked for row in rows]), strict=True
+            ):
                 if guess is not None:
                     written[row] = self.text.vocabulary.decode(guess.units)
             tick(len(rows))
@@ -281,9 +285,7 @@ class Transcribe(RowReader):
         wanted = Reference.read(store, "reference", np.array(chosen))
         return {"loss": nats / max(units, 1), **error_rates([written[row] for row in chosen], wanted)}
 
-    def _guesses(
-        self, heard: Tensor, steps: Tensor, beam: int, wanted: Sequence[bool]
-    ) -> Iterator[ctc.Guess | None]:
+    def _guesses(self, heard: Tensor, steps: Tensor, beam: int, wanted: Sequence[bool]) -> Iterator[ctc.Guess | None]:
         """The best text of each row that is wanted."""
         for row, count, want in zip(_writable(heard), steps.tolist(), wanted, strict=True):
             search = ctc.search(beam)

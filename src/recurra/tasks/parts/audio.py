@@ -68,7 +68,7 @@ class Audio(Field):
         column = pick(source, self.name, self.asked, AUDIO_NAMES, named_audio, exclude=taken)
         if self.rate is None:
             self.rate = self._usual_rate(self.value(row, column) for row in source.look())
-        if not audio.LOWEST <= self.rate:
+        if self.rate < audio.LOWEST:
             raise SettingError(f"{self.rate:,} samples a second: features want {audio.LOWEST:,} or more")
         if self.bands is None:
             self.bands = 40 if self.rate <= 8_000 else 80

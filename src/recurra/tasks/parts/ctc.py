@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -42,7 +43,7 @@ def search(beam: int) -> Search:
 
 def needed(units: Sequence[object]) -> int:
     """Steps that a text needs at least: one a unit, and a blank between two that are equal."""
-    return len(units) + sum(a == b for a, b in zip(units, units[1:], strict=False))
+    return len(units) + sum(a == b for a, b in pairwise(units))
 
 
 class Greedy:

@@ -68,7 +68,7 @@ def _uniform(like: Tensor, size: int, low: float, high: float) -> Tensor:
 
 def _warped(x: Tensor, lengths: Tensor, warp: float) -> tuple[Tensor, Tensor]:
     """Each row's time and bands stretched by factors of its own, between the frames and bands there are: linearly."""
-    B, T, I = x.shape
+    B, _, I = x.shape
     pace = _uniform(x, B, 1 - warp, 1 + warp)
     pitch = _uniform(x, B, 1 - warp / 2, 1 + warp / 2)
     after = (lengths / pace).round().long().clamp(min=1)

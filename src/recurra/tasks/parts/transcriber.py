@@ -68,7 +68,9 @@ class Transcriber(nn.Module):
 
     def _heard(self, y: Tensor) -> Tensor:
         scores: Tensor = self.head(self.dropout(y))
-        return scores.float().log_softmax(-1) if scores.dtype in (torch.bfloat16, torch.half) else scores.log_softmax(-1)
+        return (
+            scores.float().log_softmax(-1) if scores.dtype in (torch.bfloat16, torch.half) else scores.log_softmax(-1)
+        )
 
     def push(self, x: Tensor, state: HeardState | None = None) -> tuple[Tensor, HeardState]:
         """The next frames (B, t, I) of a stream -> log-probabilities of the steps they fill (B, s, V), and the state."""

@@ -285,3 +285,41 @@ def test_wav_of_the_standard_library_is_read(tmp_path: Path) -> None:
         file.setframerate(8000)
         file.writeframes(np.array([0, 16384, -32768], "<i2").tobytes())
     assert read_audio(tmp_path / "a.wav")[0].tolist() == [0.0, 0.5, -1.0]
+
+
+# a folder of classes --------------------------------------------------------------------------------------------------
+
+
+def touched(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def rows_of(folder: Path) -> list[tuple[str, str]]:
+    source = open_source(folder)
+    assert source.columns == ["audio", "label"]
+    return [(row.values["audio"], row.values["label"]) for row in source.rows()]
+
+
+def test_folders_of_sounds_are_classes(tmp_path: Path) -> None:
+    touched(tmp_path, "yes/1.wav", "yes/2.FLAC", "no/1.wav", "no/.hidden.wav", ".git/x.wav", "README.txt")
+    assert rows_of(tmp_path) == [("no/1.wav", "no"), ("yes/1.wav", "yes"), ("yes/2.FLAC", "yes")]
+    assert open_source(tmp_path).look()[0].file == tmp_path
+
+
+def test_names_of_sounds_are_classes(tmp_path: Path) -> None:
+    assert rows_of(touched(tmp_path, "7_ann_0.wav", "7_bob_1.wav", "3_ann_0.wav")) == [
+        ("3_ann_0.wav", "3"), ("7_ann_0.wav", "7"), ("7_bob_1.wav", "7")
+    ]  # fmt: skip
+
+
+def test_folders_that_are_not_clear(tmp_path: Path) -> None:
+    for name, files, said in (
+        ("one", ("a_1.wav", "b/1.wav"), r"both files and folders of files \(a_1.wav, b/1.wav\)"),
+        ("two", ("a_1.wav", "take.wav"), "take.wav names no class: call it CLASS_take.wav"),
+        ("three", ("a.dat",), "no .txt files in this folder.* and no files of audio"),
+    ):
+        with pytest.raises(DataError, match=said):
+            open_source(touched(tmp_path / name, *files))

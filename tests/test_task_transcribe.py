@@ -17,7 +17,8 @@ from recurra.data.set_tones import write_folder
 from recurra.errors import CallError, DataError
 from recurra.run import Run
 from recurra.settings import settings_from
-from recurra.tasks.transcribe import Transcribe
+from recurra.tasks.parts.ctc import needed
+from recurra.tasks.transcribe import Transcribe, _needed
 from recurra.training.progress import Silent
 
 TINY: dict[str, Any] = {"hidden_size": 8, "num_layers": 1, "steps": 2, "batch_size": 8, "rate": 8000}
@@ -209,6 +210,19 @@ def test_texts_of_many_words_and_chinese_are_characters(tmp_path: Path) -> None:
     vocabulary = run.task.text.vocabulary  # type: ignore[attr-defined]
     assert vocabulary.decode(vocabulary.encode("打开 空调")) == "打开 空调"
     assert set("打开空调关灯播放音乐It's on") == set(vocabulary.tokens[3:])
+
+
+def test_few_chinese_words_with_blanks_are_characters_too(tmp_path: Path) -> None:
+    """A word that is cut in two would be written without its blank."""
+    run = recurra.train("transcribe", spoken(tmp_path, ["打开 空调", "关闭 空调"] * 20), out=tmp_path / "run", **TINY)
+    assert run.settings.data.level == "characters" and run.task.metric == "wer"
+
+
+def test_steps_that_rows_need() -> None:
+    rows = ["aab", "", "b", "bbb", ""]
+    flat = np.array([ord(unit) for row in rows for unit in row])
+    assert _needed(flat, np.array([len(row) for row in rows])).tolist() == [needed(row) for row in rows]
+    assert _needed(flat[:0], np.array([0])).tolist() == [0]
 
 
 def test_without_blanks_characters_are_what_counts(tmp_path: Path) -> None:

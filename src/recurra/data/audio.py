@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.folders import NAMED
 from recurra.errors import DataError
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
+SUFFIXES = NAMED["audio"]
 LOWEST, HIGHEST = 2_000, 16_000  # samples a second that features are made of
 WINDOW, SHIFT = 0.025, 0.010  # seconds
 _ZEROS = 16  # of the resampling filter, on each side

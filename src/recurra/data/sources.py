@@ -16,7 +16,7 @@ __all__ = ["READS", "TABLES", "Broken", "Row", "Source", "is_table", "locate", "
 
 TABLES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl",
           ".parquet": "parquet", ".pq": "parquet"}  # fmt: skip
-READS = ".csv, .tsv, .jsonl, .parquet (each also .gz), a folder of .txt files named by class, hf:NAME, a built-in set"
+READS = ".csv, .tsv, .jsonl, .parquet (each also .gz), a folder of .txt or audio files named by class, hf:NAME, a built-in set"
 
 
 def is_table(path: str | Path) -> bool:

@@ -16,7 +16,6 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.audio import is_audio
 from ..data.batching import LengthBatches
 from ..data.report import DataReport
 from ..data.sources import Source
@@ -27,7 +26,7 @@ from ..files import read_json, write_json
 from ..settings import RARE, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, Session, device_of
 from .parts import ctc
-from .parts.audio import Audio
+from .parts.audio import Audio, AudioData
 from .parts.fields import Field
 from .parts.rows import EVALUATION_STEPS, RowReader, padded
 from .parts.textscores import error_rates
@@ -38,14 +37,11 @@ STACKED = 3  # frames of a step at most, 30 ms
 READ = 1000  # held-back rows whose text is compared at each evaluation of a training run; the loss is of all
 
 
-class TranscribeData(DataSettings):
+class TranscribeData(AudioData):
     """A table of audio files and their texts."""
 
-    audio: str | None = Setting(None, description="column of the files; found by itself")
     text: str | None = Setting(None, description="column of the text; found by itself")
     level: Literal["characters", "words"] | None = Setting(None, description="what a unit of text is")
-    rate: int | None = Setting(None, ge=1, description="samples a second; what most files have, at most 16,000")
-    bands: int | None = Setting(None, ge=4, le=256, description="log-mel features of a frame")
 
 
 class TranscribeModel(ModelSettings):
@@ -113,12 +109,7 @@ class Transcribe(RowReader):
         train = self.stores["train"]
         if not len(train) or not len(self.stores["valid"]):
             raise DataError("too few rows to train on and to check with", file=data)
-        ends = np.cumsum(train.lengths("text"))
-        flat = train.flat("text")
-        equal = np.zeros(len(flat), np.int64)
-        equal[1:] = flat[1:] == flat[:-1]
-        equal[np.concatenate([[0], ends[:-1]])] = 0  # the first of a row follows nothing
-        reading.facts["needed"] = train.lengths("text") + np.add.reduceat(equal, ends - train.lengths("text"))
+        reading.facts["needed"] = _needed(train.flat("text"), train.lengths("text"))
         hours = reading.steps_of_time / 360_000
         long = f"{hours:.2f} hours" if hours >= 0.1 else f"{60 * hours:.1f} minutes"
         reading.lines.append(f"{long} of audio to train on, {reading.steps_of_time / 100 / reading.rows:.1f} s a row")
@@ -294,14 +285,10 @@ class Transcribe(RowReader):
             yield search.best() if want else None
 
     # use -----------------------------------------------------------------------------------------------------------
-    def inputs(self, file: str) -> Iterator[Any] | None:
-        """A file of audio is one input."""
-        return iter([file]) if is_audio(file) and Path(file).is_file() else super().inputs(file)
-
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
         values = []
         for number, example in enumerate(examples, 1):
-            value = self.audio.meant(self._input_value(example))
+            value = self._input_value(example)
             if said := self.audio.unusable(value):
                 raise CallError(f"example {number}: {self.audio.name} {said}")
             values.append(value)
@@ -331,6 +318,18 @@ class Transcribe(RowReader):
             return super().session(network)
         assert isinstance(network, Transcriber)
         return TranscribeSession(network, self.audio, ctc.search(self.model.beam), _writable, self.decode)
+
+
+def _needed(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """What `ctc.needed` says of each row of a store: (rows,)"""
+    ends = np.cumsum(lengths)
+    begins = ends - lengths
+    equal = np.zeros(len(flat) + 1, np.int64)  # equal[i]: whether unit i is the one before it
+    equal[1:-1] = flat[1:] == flat[:-1]
+    equal[begins] = 0
+    sums = np.concatenate([[0], np.cumsum(equal)])
+    needed: np.ndarray = lengths + sums[ends] - sums[begins]
+    return needed
 
 
 def _writable(heard: Tensor) -> np.ndarray:

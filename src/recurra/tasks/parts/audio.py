@@ -9,17 +9,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field as Setting
 
 from ...data import audio
 from ...data.columns import pick
 from ...data.rows import Row, Source
 from ...errors import CallError, DataError, SettingError
 from ...files import read_json, write_json
+from ...settings import RARE, DataSettings
 from .fields import Field, Series
 
 AUDIO_NAMES = ("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "sound", "音频", "文件")
 HEARD = 360_000  # frames, an hour, that mean and spread are taken from
 LOOKED = 200  # files whose rate is looked at
+
+
+class AudioData(DataSettings):
+    """A table of audio files."""
+
+    audio: str | None = Setting(None, description="column of the files; found by itself")
+    rate: int | None = Setting(None, ge=1, description="samples a second; what most files have, at most 16,000")
+    bands: int | None = Setting(None, ge=4, le=256, description="log-mel features of a frame", json_schema_extra=RARE)
 
 
 class FileName:
@@ -89,9 +99,11 @@ class Audio(Field):
         return min(max(rates.most_common(1)[0][0], audio.LOWEST), audio.HIGHEST)
 
     def value(self, row: Row, column: str) -> Any:
-        """A name is meant from where the file that holds the row lies."""
+        """A name is meant from where the file that holds the row lies, or from the folder that is the data."""
         value = row.values.get(column)
-        return FileName(value, row.file.parent) if isinstance(value, str) and value.strip() else value
+        if not isinstance(value, str) or not value.strip():
+            return value
+        return FileName(value, row.file if row.file.is_dir() else row.file.parent)
 
     def check(self, value: Any) -> str | None:
         found = self.frames(value)
@@ -167,6 +179,9 @@ class Audio(Field):
         if isinstance(example, (list, tuple, np.ndarray)):
             return self.sound(example)
         return example
+
+    def is_one(self, file: str) -> bool:
+        return audio.is_audio(file)
 
     def sound(self, piece: Any) -> audio.Samples:
         """Samples (n,) as float32 in [-1, 1]. Raises CallError."""

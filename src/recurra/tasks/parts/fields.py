@@ -51,6 +51,14 @@ class Field(ABC):
         """As `check`, for a value to predict from."""
         return self.check(value)
 
+    def meant(self, example: Any) -> Any:
+        """The value that somebody who predicts means by what he gives."""
+        return example
+
+    def is_one(self, file: str) -> bool:
+        """Whether a file to predict from is one value, and no table or file of lines."""
+        return False
+
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> None:
         """Learn what encoding needs, in one pass."""

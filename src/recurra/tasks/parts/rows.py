@@ -220,7 +220,9 @@ class RowReader(Task):
             field.load(folder)
 
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """What to predict from, where `file` is a table; one of JSON lines is read as lines."""
+        """What to predict from, where `file` is a table, or one value; one of JSON lines is read as lines."""
+        if self.input.is_one(file):
+            return iter([file])
         return self.inputs_of(open_source(file, encoding=self.settings.data.encoding)) if is_table(file) else None
 
     def inputs_of(self, source: Source) -> Iterator[Any]:
@@ -240,7 +242,7 @@ class RowReader(Task):
                 wanted = " or ".join(dict.fromkeys(repr(name) for name in names if name))
                 has = ", ".join(map(repr, example)) or "nothing"
                 raise CallError(f"an input object wants {wanted}; this one has {has}")
-        return example
+        return self.input.meant(example)
 
 
 class RowTask(RowReader):

@@ -36,7 +36,8 @@ class Transcript(Text):
     def look(self, texts: Sequence[str]) -> None:
         """Decide what the units are."""
         if self.level is None:
-            self.level = "words" if closed(texts) else "characters"
+            whole = all(cut(word, "words")[0] == [word] for word in {word for text in texts for word in text.split()})
+            self.level = "words" if whole and closed(texts) else "characters"
 
     def cut(self, text: str) -> list[str]:
         """Its units."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import forecasts
 import make_csv
 import poems
+import spoken
 import tagged
 from common import recurra
 from splits import Row, fraction, normal, part_of, split, write_parts
@@ -187,9 +188,9 @@ def pronunciations(data: Path) -> dict[str, list[str]]:
 def cmudict(data: Path, folder: Path) -> Parts:
     """Words to phonemes: 5 % of the words are reported, 2 % select, the others train, with all their pronunciations."""
     parts: dict[str, list[Row]] = {"train": [], "select": [], "report": []}
-    for word, spoken in pronunciations(data).items():
+    for word, said in pronunciations(data).items():
         part = part_of((word,), select=0.02, report=0.05)
-        parts[part] += [(word, one) for one in spoken]
+        parts[part] += [(word, one) for one in said]
     return write_parts(folder, parts, PAIR)
 
 
@@ -323,5 +324,7 @@ SETS = {
         ),
         Set("multi30k", "translate", 60, (Target("bleu", 31),), multi30k),
         Set("tatoeba", "translate", 30, (Target("bleu", 0),), tatoeba),
+        Set("fsdd", "classify", 10, (Target("accuracy", 0.97),), spoken.digits),
+        Set("fsdd_strings", "transcribe", 20, (Target("wer", 0.04, most=True),), spoken.strings),
     )
 }

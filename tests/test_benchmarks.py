@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -23,6 +27,7 @@ import memory  # noqa: E402
 import poems  # noqa: E402
 import sets  # noqa: E402
 import splits  # noqa: E402
+import spoken  # noqa: E402
 import tagged  # noqa: E402
 
 ROWS = [(f"text {index}", f"label {index % 3}") for index in range(3000)]
@@ -137,12 +142,49 @@ def test_triples_keep_their_lines_together(tmp_path: Path) -> None:
     assert seen[2] == [0, 1, 2] and sorted(seen[0] + seen[1]) == list(range(3, 200))
 
 
+def test_spoken_digits_keep_speakers_and_parts_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each digit of each recording has a level of its own, so that a string says what it was joined from."""
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "fsdd").mkdir()
+    level = {}
+    with tarfile.open(tmp_path / "fsdd" / "recordings_train.tar.gz", "w:gz") as archive:
+        for number, (digit, speaker, index) in enumerate(itertools.product("37", ("ann", "bob"), (5, 12, 30))):
+            path = tmp_path / "recordings" / f"{digit}_{speaker}_{index}.wav"
+            soundfile.write(path, np.full(400, 100 + number, np.int16), 8000)
+            archive.add(path, f"recordings/{path.name}")
+            level[100 + number] = (digit, speaker, {5: "report", 12: "select", 30: "train"}[index])
+    monkeypatch.setattr(spoken, "STRINGS", {"train": 6, "select": 2, "report": 4})
+    paths = spoken.strings(tmp_path, tmp_path / "out")
+    speakers = set()
+    for part, count in spoken.STRINGS.items():
+        with paths[part].open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == count
+        for row in rows:
+            samples, _ = soundfile.read(paths[part].parent / row["audio"], dtype="int16")
+            loud = samples[samples != 0]
+            said = [level[int(value)] for value in loud[::400]]
+            assert len(loud) == 400 * len(said) and 3 <= len(said) <= 7 and samples[0] == samples[-1] == 0
+            assert " ".join(digit for digit, _, _ in said) == row["text"]
+            assert len({speaker for _, speaker, _ in said}) == 1 and {of for _, _, of in said} == {part}
+            speakers.add(said[0][1])
+    assert speakers == {"ann", "bob"}
+    first = (tmp_path / "out" / "train" / "0000.wav").read_bytes()
+    assert (spoken.strings(tmp_path, tmp_path / "again")["train"].parent / "train" / "0000.wav").read_bytes() == first
+    alone = spoken.digits(tmp_path, tmp_path / "alone")["report"].read_text().split()
+    assert alone == [
+        "audio,label",
+        *(f"recordings/{digit}_{who}_5.wav,{digit}" for digit in "37" for who in ("ann", "bob")),
+    ]
+
+
 def test_every_set_has_targets_and_a_budget() -> None:
     text = {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang"}
     tags = {"ewt", "gsd", "resume", "chunks", "chunks_pos", "atis", "snips"}
     series = {"etth1", "m4_hourly", "airline", "sunspots", "temperatures", "pm25"}
     pairs = {"dates", "cmudict", "multi30k", "tatoeba"}
-    assert set(sets.SETS) == text | tags | series | pairs
+    sound = {"fsdd", "fsdd_strings"}
+    assert set(sets.SETS) == text | tags | series | pairs | sound
     assert all(item.targets and item.minutes > 0 for item in sets.SETS.values())
     at_least, at_most = sets.Target("accuracy", 0.89), sets.Target("loss", 1.55, most=True)
     assert at_least.met(0.89) and not at_least.met(0.8899) and at_most.met(1.55) and not at_most.met(1.551)

@@ -181,7 +181,7 @@ class Caption(RowReader):
     def read(
         self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
     ) -> Reading:
-        source = super()._source(data)
+        source = self._source(data)
         of_images = self.data.image is not None or ImageInput.suits(source, ()) is not None
         if self.data.features is None and not of_images and (column := features_column(source, ())):
             self.settings = self.settings.with_(data={"features": column})
@@ -195,15 +195,6 @@ class Caption(RowReader):
         reading.steps_of_time = int(ends.sum()) + len(train)
         reading.lines.append(f"texts of {ends.mean():.1f} {self.text.level} on average, {self.longest} at most")
         return reading
-
-    def _source(self, data: str | Path) -> Source:
-        return self._view(super()._source(data))
-
-    def _view(self, source: Source) -> Source:
-        return self.seen.view(source, lambda _: []) if isinstance(self.seen, ImageInput) else self.seen.view(source)
-
-    def inputs_of(self, source: Source) -> Any:
-        return super().inputs_of(self._view(source))
 
     def _columns(self, source: Source) -> dict[str, str]:
         every = self.fields
@@ -400,7 +391,7 @@ class Caption(RowReader):
         return answers
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
-        values = [self._value(example) for example in examples]
+        values = [self._input_value(example) for example in examples]
         for number, value in enumerate(values, 1):
             if said := self.seen.unusable(value):
                 raise CallError(f"example {number}: {self.seen.name} {said}")
@@ -423,17 +414,6 @@ class Caption(RowReader):
         text = [self.text.vocabulary.decode([token]) for token in found.tokens]
         weights = [[round(weight, 4) for weight in row[: rows * columns]] for row in found.weights.tolist()]
         return {"text": [*text, "<end>"][: len(weights)], "rows": rows, "columns": columns, "weights": weights}
-
-    def _value(self, example: Any) -> Any:
-        """The image or the features that an example means: the value itself, or an object that names it."""
-        if not isinstance(example, dict):
-            return example
-        names = [name for name in (self.columns.get(self.seen.name), self.seen.asked, self.seen.name) if name]
-        for name in names:
-            if name in example:
-                return example[name]
-        wanted, has = " or ".join(map(repr, dict.fromkeys(names))), ", ".join(map(repr, example)) or "nothing"
-        raise CallError(f"an input object wants {wanted}; this one has {has}")
 
     def example(self, line: str) -> Any:
         """A line of a file of inputs: a JSON object or list, or the name of a file."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...data.images import Located, read_npy
-from ...data.sources import Source
+from ...data.images import beside, read_npy
+from ...data.sources import Row, Source
 from ...errors import DataError
 from .fields import Series
 
@@ -20,9 +20,11 @@ NAMES = ("features", "feature", "vector", "vectors", "embedding", "特征")
 class Features(Series):
     """A cell is an array (.npz), a list, or the name of a `.npy` file, looked for beside the table. Standardised."""
 
-    def view(self, source: Source) -> Source:
-        column = self.asked if self.asked in source.columns else features_column(source, ())
-        return source if column is None else Located(source, column)
+    def value(self, row: Row, column: str) -> Any:
+        return beside(row, column)
+
+    def is_one(self, file: str) -> bool:
+        return _is_file(file)
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         column = source.need(self.asked) if self.asked else features_column(source, taken)
@@ -31,7 +33,7 @@ class Features(Series):
         if self.width is None:
             for row in source.look():
                 try:
-                    self.width = int(self.numbers(row.values.get(column)).shape[1])
+                    self.width = int(self.numbers(self.value(row, column)).shape[1])
                     break
                 except (TypeError, ValueError, IndexError):  # told, with its row, when the rows are read
                     continue

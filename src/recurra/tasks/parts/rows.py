@@ -98,7 +98,7 @@ class RowReader(Task):
         broken: list[tuple[Row, Field, str]] = []
         count = 0
         for row in source.rows():
-            values = [row.values.get(columns[field.name]) for field in self.fields]
+            values = [field.value(row, columns[field.name]) for field in self.fields]
             wrong = self._wrong(values)
             if wrong is None:
                 yield values
@@ -220,13 +220,29 @@ class RowReader(Task):
             field.load(folder)
 
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """What to predict from, where `file` is a table; one of JSON lines is read as lines."""
+        """What to predict from, where `file` is a table, or one value; one of JSON lines is read as lines."""
+        if self.input.is_one(file):
+            return iter([file])
         return self.inputs_of(open_source(file, encoding=self.settings.data.encoding)) if is_table(file) else None
 
     def inputs_of(self, source: Source) -> Iterator[Any]:
         """What to predict from, of each row."""
         column = self.input.find(source, ())
-        return (row.values.get(column) for row in source.rows())
+        return (self.input.value(row, column) for row in source.rows())
+
+    def _input_value(self, example: Any) -> Any:
+        """The input field of an example: the value itself, or a mapping that names it."""
+        if isinstance(example, dict):
+            names = [self.columns.get(self.input.name), self.input.asked, self.input.name]
+            for name in names:
+                if name and name in example:
+                    example = example[name]
+                    break
+            else:
+                wanted = " or ".join(dict.fromkeys(repr(name) for name in names if name))
+                has = ", ".join(map(repr, example)) or "nothing"
+                raise CallError(f"an input object wants {wanted}; this one has {has}")
+        return self.input.meant(example)
 
 
 class RowTask(RowReader):
@@ -416,20 +432,6 @@ class RowTask(RowReader):
         if not self.streams()[0]:
             return super().session(network)
         return VectorSession(network, self.input, lambda output: self.decode(output)[0])
-
-    def _input_value(self, example: Any) -> Any:
-        """The input field of an example: the value itself, or a mapping that names it."""
-        if isinstance(example, dict):
-            names = [self.columns.get(self.input.name), self.input.asked, self.input.name]
-            for name in names:
-                if name and name in example:
-                    example = example[name]
-                    break
-            else:
-                wanted = " or ".join(dict.fromkeys(repr(name) for name in names if name))
-                has = ", ".join(map(repr, example)) or "nothing"
-                raise CallError(f"an input object wants {wanted}; this one has {has}")
-        return example
 
 
 def padded(arrays: Iterable[np.ndarray]) -> Tensor:

@@ -79,7 +79,7 @@ class ImageInput(Input):
         self.size, self.grey = None if size is None else size_of(size), grey
         self.shape: tuple[int, int, int] | None = None
         self.mean, self.std = 0.0, 1.0
-        self._verdicts: dict[str, str | None] = {}
+        self._verdicts: dict[tuple[str, int, int], str | None] = {}
 
     @classmethod
     def made(cls, settings: Settings) -> ImageInput:
@@ -130,16 +130,16 @@ class ImageInput(Input):
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
     def check(self, value: Any) -> str | None:
-        if not isinstance(value, str):
+        try:
+            state = Path(value).stat() if isinstance(value, str) else None
+        except (OSError, ValueError):  # no such file, or no name of one
+            state = None
+        if state is None:
             return self._wrong(value)
-        if value not in self._verdicts:  # a file is opened once to be checked, however often its row is read
-            self._verdicts[value] = self._wrong(value)
-        return self._verdicts[value]
-
-    def unusable(self, value: Any) -> str | None:
-        if isinstance(value, str):
-            self._verdicts.pop(value, None)  # in use a file may come later, or change
-        return self.check(value)
+        file = (value, state.st_mtime_ns, state.st_size)
+        if file not in self._verdicts:  # a file is opened once to be checked, however often its row is read
+            self._verdicts[file] = self._wrong(value)
+        return self._verdicts[file]
 
     def is_one(self, file: str) -> bool:
         return holds(file) == "image"
@@ -185,7 +185,9 @@ class ImageInput(Input):
         return self.shape[1] * self.shape[2]
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
-        return [self.image(value).reshape(-1, self.width) for value in values]
+        return [
+            np.array(self.image(value).reshape(-1, self.width)) for value in values
+        ]  # torch wants to be able to write
 
     def stream(self) -> TokenStream:
         return _RowsOfPixels(self)

@@ -19,7 +19,7 @@ WAVES = 2  # of each coordinate: the sines and cosines of 1, 2, ... turns over t
 class ImageEncoder(nn.Module):
     """Bytes (B, H, W*C) -> a vector for each place of a map, row after row, and their mean.
 
-    Convolutions of stride 2 halve the sides (LeCun et al. 1989); two more of stride 1 look around each place. Each is
+    Convolutions of stride 2 halve the sides (LeCun et al. 1989); one more of stride 1 looks around each place. Each is
     followed by a norm over the image itself (Wu and He 2018, arXiv:1803.08494), so no image hangs on its batch. Place
     (i, j) of the map sees pixels around the middle of its share of the image. Coordinates go in as channels (Liu et al.
     2018, arXiv:1807.03247) and stand, with their waves, in the vectors that come out: attention can go by places.
@@ -38,9 +38,7 @@ class ImageEncoder(nn.Module):
         for size in sizes:
             layers += _block(before, size, stride=2)
             before = size
-        for _ in range(2):
-            layers += _block(before, width, stride=1)
-            before = width
+        layers += _block(before, width, stride=1)
         self.layers = nn.Sequential(*layers)
         self.grid = height >> halvings, columns >> halvings
         self.dropout = nn.Dropout(dropout)

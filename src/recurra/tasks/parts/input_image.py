@@ -225,7 +225,7 @@ class ImageInput(Input):
             "input_dropout": 0.0,
             "members": 1,
             "adversarial": 0.0,
-            "shift": min(min(self.shape[:2]) // 14, 4),
+            "shift": min(min(self.shape[:2]) // 20, 4),
         }
         batch = 64 if reading.rows >= 5_000 else 32
         epochs = min(max(1_000_000 / max(reading.rows, 1), 10.0), 60.0)
@@ -249,7 +249,7 @@ class Pixels(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, W*C) bytes -> the same shape, in the arithmetic of the network."""
         if self.training and self.shift and x.shape[1]:
-            x = moved(x.unflatten(2, self.shape[1:]), self.shift).flatten(2)
+            x = moved(x.reshape(*x.shape[:2], *self.shape[1:]), self.shift).flatten(2)
         return (x.to(self.like.dtype) - self.mean) / self.std
 
 

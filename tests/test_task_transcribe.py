@@ -46,8 +46,9 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One that streams and has learnt the tones."""
-    settings = {"bidirectional": False, "hidden_size": 48, "num_layers": 1, "learning_rate": 1e-2, "steps": 150}
-    return recurra.train("transcribe", tones, out=tmp_path_factory.mktemp("runs") / "tones", batch_size=8, **settings)
+    settings: dict[str, Any] = {"bidirectional": False, "hidden_size": 48, "num_layers": 1, "dropout": 0.0, "warp": 0.0}
+    settings |= {"masks": 0, "learning_rate": 2e-2, "averaging": 0.9, "steps": 150, "batch_size": 8}
+    return recurra.train("transcribe", tones, out=tmp_path_factory.mktemp("runs") / "tones", **settings)
 
 
 def some(tones: Path, count: int = 6) -> list[str]:

@@ -115,6 +115,12 @@ class Transcribe(RowReader):
         reading.lines.append(f"{long} of audio to train on, {reading.steps_of_time / 100 / reading.rows:.1f} s a row")
         return reading
 
+    def _source(self, data: str | Path) -> Source:
+        return self.audio.located(super()._source(data))
+
+    def inputs_of(self, source: Source) -> Iterator[Any]:
+        return super().inputs_of(self.audio.located(source))
+
     def _survey(
         self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
     ) -> tuple[DataReport, np.ndarray]:
@@ -133,7 +139,7 @@ class Transcribe(RowReader):
         steps = -(-frames // (self.model.stack or 1))
         if (needed := ctc.needed(units)) > steps:
             return self.text, (
-                f"has {len(units)} {self.text.level}, which want {needed} steps, but {values[0]} has {steps}: "
+                f"has {len(units)} {self.text.level}, which want {needed} steps, but {Path(values[0]).name} has {steps}: "
                 f"is it the right file?"
             )
         return None

@@ -98,7 +98,7 @@ class RowReader(Task):
         broken: list[tuple[Row, Field, str]] = []
         count = 0
         for row in source.rows():
-            values = [field.value(row, columns[field.name]) for field in self.fields]
+            values = [row.values.get(columns[field.name]) for field in self.fields]
             wrong = self._wrong(values)
             if wrong is None:
                 yield values
@@ -139,7 +139,7 @@ class RowReader(Task):
             def values(at: int = at, first: bool = at == 0) -> Iterator[Any]:
                 for n, row in enumerate(self._rows(source, columns)):
                     if first:
-                        duplicates.add(str(row[0]))
+                        duplicates.add(self.input.key(row[0]))
                         if n % 1000 == 0:
                             tick(n)
                     yield row[at]
@@ -188,7 +188,7 @@ class RowReader(Task):
             for rows in chunked(self._rows(source, columns), 1024):
                 encoded = self._encode_rows(rows, source, done)
                 for i, row in enumerate(rows):
-                    part = part_of(digest(str(row[0])))
+                    part = part_of(digest(self.input.key(row[0])))
                     if part in writers:
                         writers[part].append(**{name: values[i] for name, values in encoded.items()})
                 done += len(rows)
@@ -228,7 +228,7 @@ class RowReader(Task):
     def inputs_of(self, source: Source) -> Iterator[Any]:
         """What to predict from, of each row."""
         column = self.input.find(source, ())
-        return (self.input.value(row, column) for row in source.rows())
+        return (row.values.get(column) for row in source.rows())
 
     def _input_value(self, example: Any) -> Any:
         """The input field of an example: the value itself, or a mapping that names it."""

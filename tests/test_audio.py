@@ -337,7 +337,7 @@ def test_folders_that_are_not_clear(tmp_path: Path) -> None:
     for name, files, said in (
         ("one", ("a_1.wav", "b/1.wav"), r"both files and folders of files \(a_1.wav, b/1.wav\)"),
         ("two", ("a_1.wav", "take.wav"), "take.wav names no class: call it CLASS_take.wav"),
-        ("three", ("a.dat",), "no .txt files in this folder.* and no files of audio"),
+        ("three", ("a.dat",), r"no \.txt files in this folder.* and no images or sounds"),
     ):
         with pytest.raises(DataError, match=said):
             open_source(touched(tmp_path / name, *files))

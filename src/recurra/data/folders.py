@@ -47,7 +47,10 @@ class ClassFolder(Source):
             both = f"{flat[0][0].name}, {deep[0][1]}/"
             raise DataError(f"both .txt files and folders of .txt files ({both}); keep one kind", file=self.path)
         if not flat and not deep:
-            raise DataError("no .txt files in this folder; each is a class, with an example a line", file=self.path)
+            raise DataError(
+                "no .txt files in this folder (each a class, with an example a line), and no images or sounds named by class",
+                file=self.path,
+            )
         return flat or deep
 
     def _read(self) -> Iterator[Row | DataError]:

@@ -172,9 +172,10 @@ def manifest(folder: Path, rows: list[tuple[str, np.ndarray, int]]) -> Path:
 
 def field_over(path: Path, **options: int) -> tuple[Audio, list]:
     field = Audio("audio", None, **options)
-    source = field.located(open_source(path))
-    assert field.find(source, ()) == "audio"
-    return field, [row.values["audio"] for row in source.rows()]
+    source = open_source(path)
+    column = field.find(source, ())
+    assert column == "audio"
+    return field, [field.value(row, column) for row in source.rows()]
 
 
 def test_a_name_is_meant_from_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +338,7 @@ def test_folders_that_are_not_clear(tmp_path: Path) -> None:
     for name, files, said in (
         ("one", ("a_1.wav", "b/1.wav"), r"both files and folders of files \(a_1.wav, b/1.wav\)"),
         ("two", ("a_1.wav", "take.wav"), "take.wav names no class: call it CLASS_take.wav"),
-        ("three", ("a.dat",), r"no \.txt files in this folder.* and no images or sounds"),
+        ("three", ("a.dat",), r"no \.txt files in this folder.* and no files of audio or image"),
     ):
         with pytest.raises(DataError, match=said):
             open_source(touched(tmp_path / name, *files))

@@ -1,7 +1,7 @@
 """A folder whose names are the classes.
 
-`Czech.txt` (an example a line), `positive/1.txt`, `cat/1.png` (an example a file); or images or sounds side by side, each
-called by its class up to the first underscore: `yes_1.wav`.
+`Czech.txt` (an example a line), `positive/1.txt` (an example a file); and of files that are no text, which rows name and
+do not hold, `yes/1.wav`, or `yes_1.wav`, whose class is the name up to the first underscore.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from recurra.data.files import bare_name, open_lines, reading, suffixes, wrong_c
 from recurra.data.rows import Row, Source
 from recurra.errors import DataError
 
-FILES = {  # by what is in it, the suffixes of a file that is an example by itself
-    "image": (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"),
+NAMED = {  # column -> files that are an example each
     "audio": (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"),
+    "image": (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"),
 }
 _LARGEST_EXAMPLE = 1 << 24  # characters of one file that is one example
 
@@ -27,33 +27,80 @@ def text_files(folder: Path) -> list[Path]:
     return sorted(p for p in files if suffixes(p)[0] == ".txt")
 
 
+def holds(name: str | Path) -> str | None:
+    """The column that a file of this name belongs into, by its suffix, if any."""
+    suffix = Path(name).suffix.lower()
+    return next((column for column, ends in NAMED.items() if suffix in ends), None)
+
+
+def named_files(folder: Path) -> list[tuple[str, Path]]:
+    """(column, file) of the files directly in `folder` that are named and not read, by name; hidden ones are left out."""
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return [(column, p) for p in files if (column := holds(p))]
+
+
 class ClassFolder(Source):
-    """Columns `text` and `label`; blank lines and blank files are no examples."""
+    """Columns `text` (or the column of named files) and `label`; blank lines and blank files are no examples."""
 
     format = "folder"
 
     @property
     def columns(self) -> list[str]:
-        return ["text", "label"]
+        return [self._kind, "label"]
+
+    @property
+    def _kind(self) -> str:
+        return self._named[0] if self._named else "text"
+
+    @cached_property
+    def _inside(self) -> list[Path]:
+        return sorted(p for p in self.path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+    @cached_property
+    def _named(self) -> tuple[str, list[tuple[str, str]]] | None:
+        """The column of named files, and (file, class) of each; None where there are none."""
+        with reading(self.path):
+            flat = [(kind, path, path.name.partition("_")[0]) for kind, path in named_files(self.path)]
+            deep = [(kind, path, folder.name) for folder in self._inside for kind, path in named_files(folder)]
+        if flat and deep:
+            both = f"{flat[0][1].name}, {deep[0][2]}/{deep[0][1].name}"
+            raise DataError(f"both files and folders of files ({both}); keep one kind", file=self.path)
+        found = flat or deep
+        if not found:
+            return None
+        if len(kinds := sorted({kind for kind, _, _ in found})) > 1:
+            raise DataError(f"both {' and '.join(kinds)} files; keep one kind", file=self.path)
+        if single := next((path.name for _, path, _ in flat if "_" not in path.name), None):
+            raise DataError(
+                f"{single} names no class: call it CLASS_{single}, put it into a folder named by its class, or write a table",
+                file=self.path,
+            )
+        return found[0][0], [(path.relative_to(self.path).as_posix(), label) for _, path, label in found]
 
     @cached_property
     def _files(self) -> list[tuple[Path, str, bool]]:
         """(file, class, whether the whole file is one example)."""
         with reading(self.path):
-            inside = sorted(p for p in self.path.iterdir() if p.is_dir() and not p.name.startswith("."))
             flat = [(path, bare_name(path), False) for path in text_files(self.path)]
-            deep = [(path, folder.name, True) for folder in inside for path in text_files(folder)]
+            deep = [(path, folder.name, True) for folder in self._inside for path in text_files(folder)]
+        if self._named:
+            return []  # text beside files of another kind is about them, as a licence is
         if flat and deep:
-            both = f"{flat[0][0].name}, {deep[0][1]}/"
+            both = f"{flat[0][0].name}, {deep[0][0].parent.name}/"
             raise DataError(f"both .txt files and folders of .txt files ({both}); keep one kind", file=self.path)
         if not flat and not deep:
             raise DataError(
-                "no .txt files in this folder (each a class, with an example a line), and no images or sounds named by class",
+                f"no .txt files in this folder, each a class with an example a line, and no files of {' or '.join(NAMED)}",
                 file=self.path,
             )
         return flat or deep
 
     def _read(self) -> Iterator[Row | DataError]:
+        if self._named:
+            column, files = self._named
+            for number, (name, label) in enumerate(files, 1):
+                yield Row(number, {column: name, "label": label}, self.path)
+            return
         number = 0
         for path, label, whole in self._files:
             with reading(path), open_lines(path, self.encoding, "\n") as stream:
@@ -66,44 +113,3 @@ class ClassFolder(Source):
                     row = Row(number, {"text": text, "label": label}, path, line)
                     wrong = wrong_characters(text, self.encoding)
                     yield row.error(wrong, "text") if wrong else row
-
-
-def holds(path: str | Path) -> str | None:
-    """What a file that is an example by itself holds, by its suffix: image, audio; None where it is no such file."""
-    suffix = Path(path).suffix.lower()
-    return next((kind for kind, suffixes in FILES.items() if suffix in suffixes), None)
-
-
-class FileFolder(Source):
-    """Images or sounds, in folders named by class or with its name before an underscore: `image` or `audio`, and `label`."""
-
-    format = "folder"
-
-    @cached_property
-    def files(self) -> list[tuple[Path, str]]:
-        """(file, class); empty where this is no such folder."""
-        with reading(self.path):
-            inside = sorted(p for p in self.path.iterdir() if not p.name.startswith("."))
-            flat = [(path, path.name.partition("_")[0]) for path in inside if path.is_file() and holds(path)]
-            folders = [path for path in inside if path.is_dir()]
-            deep = [(p, f.name) for f in folders for p in sorted(f.iterdir()) if holds(p) and p.name[0] != "."]
-        if flat and deep:
-            both = f"{flat[0][0].name}, {deep[0][1]}/{deep[0][0].name}"
-            raise DataError(f"both files and folders of files ({both}); keep one kind", file=self.path)
-        if single := next((path.name for path, _ in flat if "_" not in path.name), None):
-            raise DataError(
-                f"{single} names no class: call it CLASS_{single}, put it into a folder named by its class, or write a table",
-                file=self.path,
-            )
-        if len(kinds := {str(holds(path)) for path, _ in flat or deep}) > 1:
-            raise DataError(f"files of {' and '.join(sorted(kinds))}; keep one kind", file=self.path)
-        return flat or deep
-
-    @property
-    def columns(self) -> list[str]:
-        return [str(holds(self.files[0][0])), "label"]
-
-    def _read(self) -> Iterator[Row | DataError]:
-        column = self.columns[0]
-        for number, (path, label) in enumerate(self.files, 1):
-            yield Row(number, {column: path.relative_to(self.path).as_posix(), "label": label}, self.path)

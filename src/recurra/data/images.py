@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recurra.data.rows import Row, Source
+from recurra.data.rows import Row
 from recurra.errors import DataError
 
 Array = np.ndarray[Any, Any]
@@ -85,20 +84,10 @@ def resized(image: Array, height: int, width: int) -> Array:
     return array[..., None] if array.ndim == 2 else array
 
 
-class Located(Source):
-    """A source whose column of file names is read from the folder that the source is in."""
-
-    def __init__(self, inner: Source, column: str) -> None:
-        super().__init__(inner.path, inner.name, encoding=inner.encoding, skip_broken=inner.skip_broken)
-        self.inner, self.format, self.column = inner, inner.format, column
-
-    @property
-    def columns(self) -> list[str]:
-        return self.inner.columns
-
-    def _read(self) -> Iterator[Row | DataError]:
-        folder = self.inner.path if self.inner.path.is_dir() else self.inner.path.parent
-        for row in self.inner._read():
-            if isinstance(row, Row) and isinstance(value := row.values.get(self.column), str) and value.strip():
-                row.values[self.column] = str(folder / value.strip())
-            yield row
+def beside(row: Row, column: str) -> Any:
+    """What a row has in its column; a name of a file as a path, from where the table or the folder of the row lies."""
+    value = row.values.get(column)
+    if not isinstance(value, str) or not value.strip():
+        return value
+    folder = row.file if row.file.is_dir() else row.file.parent
+    return str(folder / Path(value.strip()).expanduser())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recurra.data import sets
 from recurra.data.files import bare_name, check_file, codec, reading, suffixes
-from recurra.data.folders import ClassFolder, FileFolder, holds
+from recurra.data.folders import ClassFolder, holds
 from recurra.data.hub import Hub
 from recurra.data.idx import IdxImages, idx_files, is_idx
 from recurra.data.rows import Broken, Row, Source
@@ -18,7 +18,7 @@ __all__ = ["READS", "TABLES", "Broken", "Row", "Source", "is_table", "locate", "
 TABLES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl",
           ".parquet": "parquet", ".pq": "parquet", ".npz": "npz"}  # fmt: skip
 READS = (
-    ".csv, .tsv, .jsonl, .parquet (each also .gz), .npz, idx, a folder of texts, images or sounds named by class, "
+    ".csv, .tsv, .jsonl, .parquet (each also .gz), .npz, idx, a folder of .txt, image or audio files named by class, "
     "hf:NAME, a built-in set"
 )
 
@@ -69,8 +69,7 @@ def open_source(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool 
 
 
 def _folder(path: Path, name: str, encoding: str, skip_broken: bool) -> Source:
-    """A folder, by what is in it: idx files, classes of images or sounds, one table beside such files, else texts."""
-    files = FileFolder(path, name, encoding=encoding, skip_broken=skip_broken)
+    """A folder, by what is in it: idx files, one table beside the files that it names, else classes."""
     with reading(path):
         inside = sorted(path.iterdir())
         idx = idx_files(path)
@@ -80,8 +79,6 @@ def _folder(path: Path, name: str, encoding: str, skip_broken: bool) -> Source:
     deep = any(holds(p) for folder in inside if folder.is_dir() for p in folder.iterdir())
     if len(tables) == 1 and (deep or any(holds(p) or p.suffix == ".npy" for p in inside)):
         return open_source(tables[0], encoding=encoding, skip_broken=skip_broken)
-    if files.files:
-        return files
     folder = ClassFolder(path, name, encoding=encoding, skip_broken=skip_broken)
     folder._files  # noqa: B018  the folder's errors belong here
     return folder

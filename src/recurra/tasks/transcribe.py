@@ -115,12 +115,6 @@ class Transcribe(RowReader):
         reading.lines.append(f"{long} of audio to train on, {reading.steps_of_time / 100 / reading.rows:.1f} s a row")
         return reading
 
-    def _source(self, data: str | Path) -> Source:
-        return self.audio.located(super()._source(data))
-
-    def inputs_of(self, source: Source) -> Iterator[Any]:
-        return super().inputs_of(self.audio.located(source))
-
     def _survey(
         self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
     ) -> tuple[DataReport, np.ndarray]:

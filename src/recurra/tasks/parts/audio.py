@@ -16,8 +16,8 @@ from pydantic import Field as Setting
 
 from ...data import audio
 from ...data.columns import pick
-from ...data.images import Located
-from ...data.rows import Source
+from ...data.images import beside
+from ...data.rows import Row, Source
 from ...errors import CallError, DataError, SettingError
 from ...files import read_json, write_json
 from ...settings import ADDED, RARE, DataSettings
@@ -66,21 +66,18 @@ class Audio(Field):
         return audio.LogMel(self.rate, self.bands)
 
     # reading -------------------------------------------------------------------------------------------------------
-    def located(self, source: Source) -> Source:
-        """The source with names of files meant from where it lies."""
-        known = self.asked if self.asked in source.columns else None
-        column = known or next((name for name in source.columns if named_audio(cells(source, name))), None)
-        return source if column is None else Located(source, column)
-
     def find(self, source: Source, taken: Sequence[str]) -> str:
         column = pick(source, self.name, self.asked, AUDIO_NAMES, named_audio, exclude=taken)
         if self.rate is None:
-            self.rate = _usual_rate(cells(source, column))
+            self.rate = _usual_rate(self.value(row, column) for row in source.look())
         if self.rate < audio.LOWEST:
             raise SettingError(f"{self.rate:,} samples a second: features want {audio.LOWEST:,} or more")
         if self.bands is None:
             self.bands = 40 if self.rate <= 8_000 else 80
         return column
+
+    def value(self, row: Row, column: str) -> Any:
+        return beside(row, column)
 
     def key(self, value: Any) -> str:
         """By content: the same recording under two names is the same."""
@@ -222,12 +219,12 @@ def cells(source: Source, column: str) -> list[str]:
     return [str(row.values.get(column) or "") for row in source.look()]
 
 
-def _usual_rate(names: Iterable[str]) -> int:
+def _usual_rate(names: Iterable[Any]) -> int:
     """What most of the first files have, within what features are made of."""
     rates: Counter[int] = Counter()
     for name in itertools.islice(names, LOOKED):
-        with suppress(DataError):  # the check of the row will say what is wrong with it
-            rates[audio.rate_of(Path(name).expanduser())] += 1
+        with suppress(DataError, TypeError):  # the check of the row will say what is wrong with it
+            rates[audio.rate_of(Path(name))] += 1
     usual = rates.most_common(1)[0][0] if rates else audio.HIGHEST
     return min(max(usual, audio.LOWEST), audio.HIGHEST)
 

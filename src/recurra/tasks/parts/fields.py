@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...data import columns
-from ...data.sources import Source
+from ...data.sources import Row, Source
 from ...data.spelling import PIECES
 from ...data.tokenstream import TokenStream
 from ...data.vocabulary import Level, Vocabulary, build
@@ -38,6 +38,10 @@ class Field(ABC):
     @abstractmethod
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """The column of `source` that is this field."""
+
+    def value(self, row: Row, column: str) -> Any:
+        """What a row has in its column."""
+        return row.values.get(column)
 
     def key(self, value: Any) -> str:
         """What makes a value the same as another: equal keys are repeated rows, and go to one part of a split."""

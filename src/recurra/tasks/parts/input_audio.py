@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -39,9 +39,6 @@ class AudioInput(Audio, Input):
             if column not in taken and named_audio(cells(source, column)):
                 return f"column {column!r} names files of audio"
         return None
-
-    def view(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
-        return self.located(source)
 
     def disturbed(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         found: tuple[Tensor, Tensor] = Augment(WARP, MASKS)(x, lengths)  # a new module is in training mode

@@ -7,7 +7,7 @@ names it. All images of a run have one size and one number of channels, those of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,8 +18,8 @@ from pydantic import field_validator
 from torch import Tensor, nn
 
 from ...data.folders import holds
-from ...data.images import Located, read_image, resized, with_channels
-from ...data.sources import Source
+from ...data.images import beside, read_image, resized, with_channels
+from ...data.sources import Row, Source
 from ...data.tokenstream import TokenStream
 from ...errors import CallError, DataError
 from ...files import read_json, write_json
@@ -93,17 +93,13 @@ class ImageInput(Input):
         column = _image_column(source, taken)
         return None if column is None else f"column {column!r} holds images"
 
-    def view(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
-        column = self.asked if self.asked in source.columns else _image_column(source, ())
-        return source if column is None else Located(source, column)
-
     def find(self, source: Source, taken: Sequence[str]) -> str:
         column = source.need(self.asked) if self.asked else _image_column(source, taken)
         if column is None:
             there = ", ".join(source.columns[:20])
             raise DataError(f"no column holds images; name it with --image (there are {there})", file=source.path)
         if self.shape is None:
-            self.shape = self._first_shape(row.values.get(column) for row in source.look())
+            self.shape = self._first_shape(self.value(row, column) for row in source.look())
         return column
 
     def _first_shape(self, values: Iterable[Any]) -> tuple[int, int, int]:
@@ -122,6 +118,9 @@ class ImageInput(Input):
         return height, width, channels
 
     # values --------------------------------------------------------------------------------------------------------
+    def value(self, row: Row, column: str) -> Any:
+        return beside(row, column)
+
     def key(self, value: Any) -> str:
         """By content: the same picture under two names is the same."""
         try:
@@ -136,6 +135,14 @@ class ImageInput(Input):
         if value not in self._verdicts:  # a file is opened once to be checked, however often its row is read
             self._verdicts[value] = self._wrong(value)
         return self._verdicts[value]
+
+    def unusable(self, value: Any) -> str | None:
+        if isinstance(value, str):
+            self._verdicts.pop(value, None)  # in use a file may come later, or change
+        return self.check(value)
+
+    def is_one(self, file: str) -> bool:
+        return holds(file) == "image"
 
     def _wrong(self, value: Any) -> str | None:
         if value is None or (isinstance(value, str) and not value.strip()):

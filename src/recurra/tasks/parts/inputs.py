@@ -75,7 +75,7 @@ class InputTask(RowTask):
         self.fields[0] = self._field()
         reading = super().read(data, valid, cache, say, tick)
         if asked is None:
-            reading.lines.insert(0, f"input: {name} ({why})")
+            reading.lines.append(f"input: {name} ({why})")
         return reading
 
     def _others(self, source: Source) -> list[str]:

@@ -98,7 +98,7 @@ class RowReader(Task):
         broken: list[tuple[Row, Field, str]] = []
         count = 0
         for row in source.rows():
-            values = [row.values.get(columns[field.name]) for field in self.fields]
+            values = [field.value(row, columns[field.name]) for field in self.fields]
             wrong = self._wrong(values)
             if wrong is None:
                 yield values
@@ -228,7 +228,7 @@ class RowReader(Task):
     def inputs_of(self, source: Source) -> Iterator[Any]:
         """What to predict from, of each row."""
         column = self.input.find(source, ())
-        return (row.values.get(column) for row in source.rows())
+        return (self.input.value(row, column) for row in source.rows())
 
     def _input_value(self, example: Any) -> Any:
         """The input field of an example: the value itself, or a mapping that names it."""

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.folders import NAMED
+from recurra.data.folders import holds
 from recurra.errors import DataError
 
-SUFFIXES = NAMED["audio"]
 LOWEST, HIGHEST = 2_000, 16_000  # samples a second that features are made of
 WINDOW, SHIFT = 0.025, 0.010  # seconds
 _ZEROS = 16  # of the resampling filter, on each side
@@ -28,7 +27,7 @@ Samples = NDArray[np.float32]
 
 def is_audio(name: object) -> bool:
     """Whether a file, by its suffix, is audio."""
-    return str(name).lower().endswith(SUFFIXES)
+    return holds(str(name)) == "audio"
 
 
 def _library(name: str) -> Any:

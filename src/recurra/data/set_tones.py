@@ -34,7 +34,9 @@ def dial(keys: list[str], draw: random.Random) -> NDArray[np.int16]:
     for key in keys:
         seconds = np.arange(round(draw.uniform(0.06, 0.12) * RATE)) / RATE
         loud = draw.uniform(0.05, 0.3)
-        pieces.append(loud * sum(np.sin(2 * np.pi * (pitch * seconds + draw.random())) for pitch in KEYS[key]))
+        pieces.append(
+            loud * np.sum([np.sin(2 * np.pi * (pitch * seconds + draw.random())) for pitch in KEYS[key]], axis=0)
+        )
         pieces.append(_silence(draw))
     samples = np.concatenate(pieces)
     noise = np.random.default_rng(draw.getrandbits(32)).normal(0, 0.01, len(samples))

@@ -133,7 +133,7 @@ class Transcribe(RowReader):
         steps = -(-frames // (self.model.stack or 1))
         if (needed := ctc.needed(units)) > steps:
             return self.text, (
-                f"has {len(units)} {self.text.level}, which want {needed} steps, but {values[0]} has {steps}: "
+                f"has {len(units)} {self.text.level}, which want {needed} steps, but {Path(values[0]).name} has {steps}: "
                 f"is it the right file?"
             )
         return None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,11 @@ from pydantic import Field as Setting
 
 from ...data import audio
 from ...data.columns import pick
+from ...data.images import beside
 from ...data.rows import Row, Source
 from ...errors import CallError, DataError, SettingError
 from ...files import read_json, write_json
-from ...settings import RARE, DataSettings
+from ...settings import ADDED, RARE, DataSettings
 from .fields import Field, Series
 
 AUDIO_NAMES = ("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "sound", "音频", "文件")
@@ -27,25 +31,13 @@ LOOKED = 200  # files whose rate is looked at
 class AudioData(DataSettings):
     """A table of audio files."""
 
-    audio: str | None = Setting(None, description="column of the files; found by itself")
-    rate: int | None = Setting(None, ge=1, description="samples a second; what most files have, at most 16,000")
-    bands: int | None = Setting(None, ge=4, le=256, description="log-mel features of a frame", json_schema_extra=RARE)
-
-
-class FileName:
-    """A file as a row names it, and the folder that the name is meant in. As text it is the name alone."""
-
-    __slots__ = ("folder", "name")
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.folder = name, folder
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def path(self) -> Path:
-        return self.folder / Path(self.name).expanduser()
+    audio: str | None = Setting(None, description="column of the files; found by itself", json_schema_extra=ADDED)
+    rate: int | None = Setting(
+        None, ge=1, description="samples a second; of most files, at most 16,000", json_schema_extra=ADDED
+    )
+    bands: int | None = Setting(
+        None, ge=4, le=256, description="log-mel features of a frame", json_schema_extra=RARE | ADDED
+    )
 
 
 class Audio(Field):
@@ -61,7 +53,7 @@ class Audio(Field):
         super().__init__(name, asked)
         self.rate, self.bands = rate, bands
         self.mean = self.std = np.ones(0)
-        self.known: dict[Path, int | str] = {}  # of each file that was checked the frames, or what is wrong
+        self.known: dict[str, tuple[str, int | str]] = {}  # of each file its key, and its frames or what is wrong
         self.resampled = self.mixed = self.heard = 0
 
     @property
@@ -77,64 +69,51 @@ class Audio(Field):
     def find(self, source: Source, taken: Sequence[str]) -> str:
         column = pick(source, self.name, self.asked, AUDIO_NAMES, named_audio, exclude=taken)
         if self.rate is None:
-            self.rate = self._usual_rate(self.value(row, column) for row in source.look())
+            self.rate = _usual_rate(self.value(row, column) for row in source.look())
         if self.rate < audio.LOWEST:
             raise SettingError(f"{self.rate:,} samples a second: features want {audio.LOWEST:,} or more")
         if self.bands is None:
             self.bands = 40 if self.rate <= 8_000 else 80
         return column
 
-    def _usual_rate(self, values: Iterable[Any]) -> int:
-        rates: Counter[int] = Counter()
-        for value in values:
-            try:
-                rates[audio.rate_of(value.path)] += 1
-            except (DataError, AttributeError):
-                continue  # the check of the row will say what is wrong with it
-            if rates.total() >= LOOKED:
-                break
-        if not rates:
-            audio._library("soundfile")  # if that is what is wrong
-            return audio.HIGHEST
-        return min(max(rates.most_common(1)[0][0], audio.LOWEST), audio.HIGHEST)
-
     def value(self, row: Row, column: str) -> Any:
-        """A name is meant from where the file that holds the row lies, or from the folder that is the data."""
-        value = row.values.get(column)
-        if not isinstance(value, str) or not value.strip():
-            return value
-        return FileName(value, row.file if row.file.is_dir() else row.file.parent)
+        return beside(row, column)
+
+    def key(self, value: Any) -> str:
+        """By content: the same recording under two names is the same."""
+        return self._look(value)[0] if isinstance(value, str) and value.strip() else str(value)
 
     def check(self, value: Any) -> str | None:
         found = self.frames(value)
         return found if isinstance(found, str) else None
 
     def unusable(self, value: Any) -> str | None:
-        if isinstance(value, FileName):
-            self.known.pop(value.path, None)  # in use a file may come later, or change
+        self.known.clear()  # in use a file may come later, or change
         return self.check(value)
 
     def frames(self, value: Any) -> int | str:
         """How many frames it has, or what is wrong with it, in words. A file is read for that once."""
         if isinstance(value, np.ndarray):
             return self.features.count(len(value)) or self._short(len(value) / self.features.rate)
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and not value.strip()):
             return "is empty"
-        if not isinstance(value, FileName):
-            return f"is {value!r:.40}, not the name of a file"
-        path = value.path
-        if path not in self.known:
+        return self._look(value)[1] if isinstance(value, str) else f"is {value!r:.40}, not the name of a file"
+
+    def _look(self, name: str) -> tuple[str, int | str]:
+        if name not in self.known:
+            key, path = name, Path(name).expanduser()
             try:
                 samples, origin, channels = audio.read_audio(path)
+                key = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
                 count = -(-len(samples) * self.features.rate // origin)
                 self.resampled += origin != self.features.rate
                 self.mixed += channels > 1
-                self.known[path] = self.features.count(count) or self._short(len(samples) / origin)
+                self.known[name] = key, self.features.count(count) or self._short(len(samples) / origin)
             except DataError as error:
                 if error.file is None:  # a library is missing
                     raise
-                self.known[path] = f"{value.name!r}: {error.message}"
-        return self.known[path]
+                self.known[name] = key, f"{name}: {error.message}"
+        return self.known[name]
 
     def _short(self, seconds: float) -> str:
         return f"has {seconds * 1000:.1f} ms of sound; a frame takes {audio.WINDOW * 1000:.0f}"
@@ -157,7 +136,7 @@ class Audio(Field):
         """What is heard, at the rate of the features."""
         if isinstance(value, np.ndarray):
             return value
-        samples, origin, _ = audio.read_audio(value.path)
+        samples, origin, _ = audio.read_audio(Path(value).expanduser())
         return audio.resample(samples, origin, self.features.rate)
 
     def _features(self, value: Any) -> NDArray[np.float32]:
@@ -173,9 +152,7 @@ class Audio(Field):
     def meant(self, example: Any) -> Any:
         """What somebody who predicts gives: the name of a file, or samples in [-1, 1] (or int16) at the run's rate."""
         if isinstance(example, Path):
-            example = str(example)
-        if isinstance(example, str):
-            return FileName(example, Path()) if example.strip() else example
+            return str(example)
         if isinstance(example, (list, tuple, np.ndarray)):
             return self.sound(example)
         return example
@@ -237,7 +214,22 @@ class AudioStream:
         return self.field.nothing()  # a window that is not full is no frame
 
 
-def named_audio(cells: Sequence[str]) -> float:
-    """The share of cells that name a file of audio; 0 where they are not most."""
-    share = sum(map(audio.is_audio, cells)) / max(len(cells), 1)
+def cells(source: Source, column: str) -> list[str]:
+    """A column of the first rows, as text."""
+    return [str(row.values.get(column) or "") for row in source.look()]
+
+
+def _usual_rate(names: Iterable[Any]) -> int:
+    """What most of the first files have, within what features are made of."""
+    rates: Counter[int] = Counter()
+    for name in itertools.islice(names, LOOKED):
+        with suppress(DataError, TypeError):  # the check of the row will say what is wrong with it
+            rates[audio.rate_of(Path(name))] += 1
+    usual = rates.most_common(1)[0][0] if rates else audio.HIGHEST
+    return min(max(usual, audio.LOWEST), audio.HIGHEST)
+
+
+def named_audio(names: Sequence[str]) -> float:
+    """The share of names that name a file of audio; 0 where they are not most."""
+    share = sum(map(audio.is_audio, names)) / max(len(names), 1)
     return share if share > 0.5 else 0.0

@@ -96,9 +96,11 @@ class Beam:
         for node, (ending, going) in self.beams.items():  # and with one unit more
             both, last = _either(ending, going), units[node]
             for unit in likely:
-                grown = self._child(node, unit)
-                before, more = after.get(grown, (NEVER, NEVER))
-                after[grown] = (before, _either(more, (ending if unit == last else both) + step[unit]))
+                score = (ending if unit == last else both) + step[unit]  # a repeat wants a blank between
+                if score > NEVER:
+                    grown = self._child(node, unit)
+                    before, more = after.get(grown, (NEVER, NEVER))
+                    after[grown] = (before, _either(more, score))
         if len(after) > self.width:
             kept = sorted(after, key=lambda node: -_either(*after[node]))[: self.width]
             after = {node: after[node] for node in kept}

@@ -2,13 +2,14 @@
 
 `classify` and `regress` take any kind that `inputs.py` lists. A kind is one file with a subclass of `Input`:
 
-    made     the field, from the settings of its run
-    suits    whether the data holds such values, in words; what decides where nobody says `--input`
-    view     the source as this kind wants it: several columns as one, names of files as paths
-    Field    find, check, fit, kind, encode, save, load: `fields.py`
-    front    what makes vectors (B, T, I) of the encoded input
-    choose   the defaults
-    Data     its settings, each an option of the tasks; one that is given says that the input is of this kind
+    made       the field, from the settings of its run
+    suits      whether the data holds such values, in words; what decides where nobody says `--input`
+    view       the source as this kind wants it: several columns as one, names of files as paths
+    Field      find, check, fit, kind, encode, save, load: `fields.py`
+    disturbed  what training reads in the place of a batch
+    front      what makes vectors (B, T, I) of the encoded input
+    choose     the defaults
+    Data       its settings, each an option of the tasks; one that is given says that the input is of this kind
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from ...data.sources import Source
 from ...settings import DataSettings, ModelSettings, Settings
@@ -50,6 +51,10 @@ class Input(Field):
     def of(self, example: Mapping[str, Any]) -> Any:
         """The value that an object to predict from spells in a way of this kind's own; None where it does not."""
         return None
+
+    def disturbed(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch of rows and their lengths in training: as they might have been too."""
+        return x, lengths
 
     @abstractmethod
     def front(self, model: ModelSettings) -> tuple[nn.Module, int]:

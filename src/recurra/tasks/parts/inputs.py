@@ -11,29 +11,32 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field as Setting
 from torch import nn
 
 from ...data.sources import Source
 from ...errors import DataError, SettingError
 from ...settings import ADDED, DataSettings, ModelSettings, Settings
-from ..base import Reading, Say
+from ..base import Batch, Reading, Say
+from .audio import AudioData
 from .encoder import EncoderModel
 from .input import Input
+from .input_audio import AudioInput
 from .input_image import ImageData, ImageInput, ImageModel
 from .input_numbers import NumbersData, NumbersInput
 from .input_text import TextData, TextInput, TextModel
 from .rows import RowData, RowTask
 
 KINDS: dict[str, type[Input]] = {
-    kind.called: kind for kind in (ImageInput, NumbersInput, TextInput)
+    kind.called: kind for kind in (AudioInput, ImageInput, NumbersInput, TextInput)
 }  # asked in this order
 
 
-class InputData(ImageData, NumbersData, TextData):
+class InputData(AudioData, ImageData, NumbersData, TextData):
     """Rows with an input of any kind."""
 
-    input: Literal["text", "numbers", "image"] | None = Setting(
+    input: Literal["text", "numbers", "image", "audio"] | None = Setting(
         None, description="kind of the input; found by itself", json_schema_extra=ADDED
     )
 
@@ -89,6 +92,11 @@ class InputTask(RowTask):
         if isinstance(example, dict) and (value := self.kind.of(example)) is not None:
             return value
         return super()._input_value(example)
+
+    def batch(self, key: np.ndarray) -> Batch:
+        batch = super().batch(key)
+        batch.inputs["x"], batch.inputs["lengths"] = self.kind.disturbed(batch.inputs["x"], batch.inputs["lengths"])
+        return batch
 
     def choose(self, reading: Reading) -> Settings:
         return self.kind.choose(self.settings, reading)

@@ -21,6 +21,7 @@ import soundfile
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import canvases  # noqa: E402
 import common  # noqa: E402
 import make_csv  # noqa: E402
 import memory  # noqa: E402
@@ -360,3 +361,46 @@ def test_anonymous_memory_counts_children() -> None:
         assert memory.rss_anon(os.getpid()) >= memory.rss_anon(child.pid) + 10e6  # our own comes on top
         child.stdin.close()
     assert memory.rss_anon(child.pid) == 0
+
+
+# canvases
+
+
+def test_digits_of_a_canvas_do_not_overlap_and_have_an_order() -> None:
+    draw = np.random.default_rng(0)
+    for count in (3, 4, 5) * 20:
+        places = canvases.layout(count, draw)
+        assert len(places) == count
+        covered = np.zeros((64, 128), int)
+        for top, left in places:
+            covered[top : top + 28, left : left + 28] += 1
+        assert covered.max() == 1 and covered.sum() == count * 784  # each whole, on the canvas
+        assert (np.diff([left for _, left in places]) >= 8).all()
+
+
+def test_the_share_of_attention_is_counted_by_area() -> None:
+    """A map of 2 x 4 cells of 32 x 32 pixels; the image covers 28 of 32 columns of one cell, 4 of 32 rows of the other row."""
+    boxes = np.array([[4, 0], [8, 60], [-1, -1]])
+    weights = [[1, 0, 0, 0, 0, 0, 0, 0], [0, 0.25, 0.5, 0, 0, 0, 0.25, 0], [1] * 8]
+    found = canvases.share({"rows": 2, "columns": 4, "weights": weights}, boxes)
+    first = (28 / 32) * (28 / 32)  # rows 4 to 32 of 32, columns 0 to 28 of 32
+    second = 0.25 * (24 / 32) * (4 / 32) + 0.5 * (24 / 32) * (24 / 32) + 0.25 * (4 / 32) * (24 / 32)
+    assert found == pytest.approx([first, second])
+
+
+@pytest.mark.skipif("RECURRA_DATA" not in os.environ, reason="needs RECURRA_DATA")
+def test_canvases_of_different_parts_share_no_digit(tmp_path: Path) -> None:
+    paths = canvases.canvases(Path(os.environ["RECURRA_DATA"]), tmp_path, {"train": 20, "select": 20, "report": 20})
+    digits = {}
+    for part, path in paths.items():
+        with np.load(path) as file:
+            images, boxes, texts = file["image"], file["boxes"], file["text"]
+        cut = [
+            image[top : top + 28, left : left + 28].tobytes()
+            for image, places in zip(images, boxes, strict=True)
+            for top, left in places[places[:, 0] >= 0]
+        ]
+        assert len(cut) == sum(len(text.split()) for text in texts)
+        digits[part] = set(cut)
+    assert not (digits["train"] & digits["report"] or digits["train"] & digits["select"])
+    assert not digits["select"] & digits["report"]

@@ -20,6 +20,7 @@ from recurra.errors import CallError, DataError, SettingError
 from recurra.settings import settings_from
 from recurra.tasks.classify import Classify
 from recurra.tasks.parts.input_numbers import NumbersInput, _grid
+from recurra.tasks.parts.input_text import TextData
 from recurra.tasks.parts.inputs import KINDS, which
 from recurra.training.progress import Silent
 
@@ -170,8 +171,7 @@ def test_a_run_from_before_there_were_kinds_is_of_text(tmp_path: Path) -> None:
     run = reviews(tmp_path)
     answers = run.predict(["a dull film"])
     config = yaml.safe_load((run.path / "config.yaml").read_text())
-    for key in ("input", "window", "width", "image", "image_size", "grey"):
-        del config["data"][key]
+    config["data"] = {key: value for key, value in config["data"].items() if key in {"label", *TextData.model_fields}}
     del config["model"]["shift"]
     (run.path / "config.yaml").write_text(yaml.safe_dump(config))
     assert recurra.load(run.path).predict(["a dull film"]) == answers

@@ -144,14 +144,6 @@ class ImageInput(Input):
     def is_one(self, file: str) -> bool:
         return holds(file) == "image"
 
-    def unusable(self, value: Any) -> str | None:
-        if isinstance(value, str):
-            self._verdicts.pop(value, None)  # in use a file may come later, or change
-        return self.check(value)
-
-    def is_one(self, file: str) -> bool:
-        return holds(file) == "image"
-
     def _wrong(self, value: Any) -> str | None:
         if value is None or (isinstance(value, str) and not value.strip()):
             return "is empty"

@@ -185,7 +185,8 @@ def test_every_set_has_targets_and_a_budget() -> None:
     series = {"etth1", "m4_hourly", "airline", "sunspots", "temperatures", "pm25"}
     pairs = {"dates", "cmudict", "multi30k", "tatoeba"}
     sound = {"fsdd", "fsdd_strings"}
-    assert set(sets.SETS) == text | tags | series | pairs | sound
+    images = {"mnist", "scenes", "canvases"}
+    assert set(sets.SETS) == text | tags | series | pairs | sound | images
     assert all(item.targets and item.minutes > 0 for item in sets.SETS.values())
     at_least, at_most = sets.Target("accuracy", 0.89), sets.Target("loss", 1.55, most=True)
     assert at_least.met(0.89) and not at_least.met(0.8899) and at_most.met(1.55) and not at_most.met(1.551)

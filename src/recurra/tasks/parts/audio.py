@@ -33,7 +33,7 @@ class AudioData(DataSettings):
 
     audio: str | None = Setting(None, description="column of the files; found by itself", json_schema_extra=ADDED)
     rate: int | None = Setting(
-        None, ge=1, description="samples a second; of most files, at most 16,000", json_schema_extra=ADDED
+        None, ge=1, description="samples a second; of most files, at most 16,000", json_schema_extra=RARE | ADDED
     )
     bands: int | None = Setting(
         None, ge=4, le=256, description="log-mel features of a frame", json_schema_extra=RARE | ADDED

@@ -23,7 +23,7 @@ from ...data.sources import Row, Source
 from ...data.tokenstream import TokenStream
 from ...errors import CallError, DataError
 from ...files import read_json, write_json
-from ...settings import ADDED, DataSettings, ModelSettings, Settings
+from ...settings import ADDED, RARE, DataSettings, ModelSettings, Settings
 from ..base import Reading
 from .encoder import EncoderModel
 from .input import Input
@@ -35,13 +35,13 @@ NAMES = ("image", "picture", "photo", "file", "filename", "path", "图像", "图
 class ImageData(RowData):
     """Images."""
 
-    image: str | None = Setting(
-        None, description="column of the images or their files; found by itself", json_schema_extra=ADDED
-    )
+    image: str | None = Setting(None, description="column of the images or their files", json_schema_extra=ADDED)
     image_size: str | None = Setting(
-        None, description="rows x columns, as 28x28: images are made that large", json_schema_extra=ADDED
+        None, description="rows x columns, as 28x28: resizes images", json_schema_extra=ADDED
     )
-    grey: bool | None = Setting(None, description="without colours; as the first image is", json_schema_extra=ADDED)
+    grey: bool | None = Setting(
+        None, description="without colours; as the first image is", json_schema_extra=RARE | ADDED
+    )
 
     @field_validator("image_size")
     @classmethod
@@ -55,7 +55,7 @@ class ImageModel(EncoderModel):
     """An encoder of images."""
 
     shift: int | None = Setting(
-        None, ge=0, description="in training images are moved by up to so many pixels", json_schema_extra=ADDED
+        None, ge=0, description="pixels that images are moved by in training", json_schema_extra=RARE | ADDED
     )
 
 

@@ -24,16 +24,18 @@ from ...settings import ADDED, RARE, DataSettings
 from .fields import Field, Series
 
 AUDIO_NAMES = ("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "sound", "音频", "文件")
-HEARD = 360_000  # frames, an hour, that mean and spread are taken from
+HEARD = 120_000  # frames, 20 minutes, that mean and spread are taken from
 LOOKED = 200  # files whose rate is looked at
 
 
 class AudioData(DataSettings):
     """A table of audio files."""
 
-    audio: str | None = Setting(None, description="column of the files; found by itself", json_schema_extra=ADDED)
+    audio: str | None = Setting(
+        None, description="column of the files; found by itself", json_schema_extra=RARE | ADDED
+    )
     rate: int | None = Setting(
-        None, ge=1, description="samples a second; of most files, at most 16,000", json_schema_extra=ADDED
+        None, ge=1, description="samples a second; of most files, at most 16,000", json_schema_extra=RARE | ADDED
     )
     bands: int | None = Setting(
         None, ge=4, le=256, description="log-mel features of a frame", json_schema_extra=RARE | ADDED

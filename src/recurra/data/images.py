@@ -72,7 +72,8 @@ def with_channels(image: Array, channels: int) -> Array:
         return image
     if channels == 3:
         return np.repeat(image, 3, axis=2)
-    return (image @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)[..., None]
+    grey: Array = (image @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)[..., None]
+    return grey
 
 
 def resized(image: Array, height: int, width: int) -> Array:

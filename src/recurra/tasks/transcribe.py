@@ -40,7 +40,6 @@ READ = 1000  # held-back rows whose text is compared at each evaluation of a tra
 class TranscribeData(AudioData):
     """A table of audio files and their texts."""
 
-    audio: str | None = Setting(None, description="column of the files; found by itself")
     rate: int | None = Setting(None, ge=1, description="samples a second; of most files, at most 16,000")
     text: str | None = Setting(None, description="column of the text; found by itself")
     level: Literal["characters", "words"] | None = Setting(None, description="what a unit of text is")

@@ -31,9 +31,7 @@ LOOKED = 200  # files whose rate is looked at
 class AudioData(DataSettings):
     """A table of audio files."""
 
-    audio: str | None = Setting(
-        None, description="column of the files; found by itself", json_schema_extra=RARE | ADDED
-    )
+    audio: str | None = Setting(None, description="column of the files; found by itself", json_schema_extra=ADDED)
     rate: int | None = Setting(
         None, ge=1, description="samples a second; of most files, at most 16,000", json_schema_extra=RARE | ADDED
     )

@@ -23,7 +23,7 @@ from ...data.sources import Row, Source
 from ...data.tokenstream import TokenStream
 from ...errors import CallError, DataError
 from ...files import read_json, write_json
-from ...settings import ADDED, DataSettings, ModelSettings, Settings
+from ...settings import ADDED, RARE, DataSettings, ModelSettings, Settings
 from ..base import Reading
 from .encoder import EncoderModel
 from .input import Input
@@ -35,13 +35,13 @@ NAMES = ("image", "picture", "photo", "file", "filename", "path", "图像", "图
 class ImageData(RowData):
     """Images."""
 
-    image: str | None = Setting(
-        None, description="column of the images or their files; found by itself", json_schema_extra=ADDED
-    )
+    image: str | None = Setting(None, description="column of the images or their files", json_schema_extra=ADDED)
     image_size: str | None = Setting(
-        None, description="rows x columns, as 28x28: images are made that large", json_schema_extra=ADDED
+        None, description="rows x columns, as 28x28: resizes images", json_schema_extra=ADDED
     )
-    grey: bool | None = Setting(None, description="without colours; as the first image is", json_schema_extra=ADDED)
+    grey: bool | None = Setting(
+        None, description="without colours; as the first image is", json_schema_extra=RARE | ADDED
+    )
 
     @field_validator("image_size")
     @classmethod
@@ -55,7 +55,7 @@ class ImageModel(EncoderModel):
     """An encoder of images."""
 
     shift: int | None = Setting(
-        None, ge=0, description="in training images are moved by up to so many pixels", json_schema_extra=ADDED
+        None, ge=0, description="pixels that images are moved by in training", json_schema_extra=RARE | ADDED
     )
 
 
@@ -79,7 +79,7 @@ class ImageInput(Input):
         self.size, self.grey = None if size is None else size_of(size), grey
         self.shape: tuple[int, int, int] | None = None
         self.mean, self.std = 0.0, 1.0
-        self._verdicts: dict[str, str | None] = {}
+        self._verdicts: dict[tuple[str, int, int], str | None] = {}
 
     @classmethod
     def made(cls, settings: Settings) -> ImageInput:
@@ -130,16 +130,16 @@ class ImageInput(Input):
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
     def check(self, value: Any) -> str | None:
-        if not isinstance(value, str):
+        try:
+            state = Path(value).stat() if isinstance(value, str) else None
+        except (OSError, ValueError):  # no such file, or no name of one
+            state = None
+        if state is None:
             return self._wrong(value)
-        if value not in self._verdicts:  # a file is opened once to be checked, however often its row is read
-            self._verdicts[value] = self._wrong(value)
-        return self._verdicts[value]
-
-    def unusable(self, value: Any) -> str | None:
-        if isinstance(value, str):
-            self._verdicts.pop(value, None)  # in use a file may come later, or change
-        return self.check(value)
+        file = (value, state.st_mtime_ns, state.st_size)
+        if file not in self._verdicts:  # a file is opened once to be checked, however often its row is read
+            self._verdicts[file] = self._wrong(value)
+        return self._verdicts[file]
 
     def is_one(self, file: str) -> bool:
         return holds(file) == "image"
@@ -185,7 +185,9 @@ class ImageInput(Input):
         return self.shape[1] * self.shape[2]
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
-        return [self.image(value).reshape(-1, self.width) for value in values]
+        return [
+            np.array(self.image(value).reshape(-1, self.width)) for value in values
+        ]  # torch wants to be able to write
 
     def stream(self) -> TokenStream:
         return _RowsOfPixels(self)
@@ -223,7 +225,7 @@ class ImageInput(Input):
             "input_dropout": 0.0,
             "members": 1,
             "adversarial": 0.0,
-            "shift": min(min(self.shape[:2]) // 14, 4),
+            "shift": min(min(self.shape[:2]) // 20, 4),
         }
         batch = 64 if reading.rows >= 5_000 else 32
         epochs = min(max(1_000_000 / max(reading.rows, 1), 10.0), 60.0)
@@ -247,7 +249,7 @@ class Pixels(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, W*C) bytes -> the same shape, in the arithmetic of the network."""
         if self.training and self.shift and x.shape[1]:
-            x = moved(x.unflatten(2, self.shape[1:]), self.shift).flatten(2)
+            x = moved(x.reshape(*x.shape[:2], *self.shape[1:]), self.shift).flatten(2)
         return (x.to(self.like.dtype) - self.mean) / self.std
 
 

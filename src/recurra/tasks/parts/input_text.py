@@ -10,7 +10,7 @@ from torch import nn
 
 from ...data.sources import Source
 from ...data.spelling import BUCKETS
-from ...settings import DataSettings, ModelSettings, Settings
+from ...settings import RARE, DataSettings, ModelSettings, Settings
 from ..base import Reading
 from .encoder import EncoderModel, Tokens
 from .fields import Text
@@ -25,15 +25,17 @@ class TextData(RowData):
     text: str | None = Setting(None, description="column of the text; found by itself")
     level: Literal["words", "characters", "subwords"] | None = Setting(None, description="what a token is")
     vocabulary_size: int = Setting(30_000, ge=10, description="tokens kept, the most frequent")
-    min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown")
-    spelling: bool | None = Setting(None, description="know words by their letters too")
+    min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown", json_schema_extra=RARE)
+    spelling: bool | None = Setting(None, description="know words by their letters too", json_schema_extra=RARE)
 
 
 class TextModel(EncoderModel):
     """An encoder of text."""
 
     embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
-    token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of tokens made unknown in training")
+    token_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="share of tokens made unknown in training", json_schema_extra=RARE
+    )
 
 
 class TextInput(Text, Input):

@@ -37,7 +37,7 @@ class InputData(AudioData, ImageData, NumbersData, TextData):
     """Rows with an input of any kind."""
 
     input: Literal["text", "numbers", "image", "audio"] | None = Setting(
-        None, description="kind of the input; found by itself", json_schema_extra=ADDED
+        None, description="kind of the input, if not as found", json_schema_extra=ADDED
     )
 
 

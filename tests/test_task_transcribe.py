@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import soundfile
 import torch
 
 import recurra
+from recurra import training
 from recurra.data import sets
 from recurra.data.set_tones import write_folder
 from recurra.errors import CallError, DataError
@@ -19,6 +21,7 @@ from recurra.run import Run
 from recurra.settings import settings_from
 from recurra.tasks.parts.ctc import needed
 from recurra.tasks.transcribe import Transcribe, _needed
+from recurra.training.loop import Loop
 from recurra.training.progress import Silent
 
 TINY: dict[str, Any] = {"hidden_size": 8, "num_layers": 1, "steps": 2, "batch_size": 8, "rate": 8000}
@@ -180,6 +183,28 @@ def test_padded_is_alone_in_values_and_gradients() -> None:
 
 def test_loaded_is_saved(run: Run, tones: Path) -> None:
     assert recurra.load(run.path).predict(some(tones)) == run.predict(some(tones))
+
+
+def test_resumed_is_uninterrupted(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bit, though training hears each recording otherwise each time."""
+    settings = TINY | {"steps": 6, "evaluations": 2, "bidirectional": False}
+    whole = recurra.train("transcribe", tones, out=tmp_path / "whole", **settings)
+    plain, taken = Loop.take_step, 0
+
+    def step(self: Loop) -> float:
+        nonlocal taken
+        taken += 1
+        if taken == 3:
+            signal.raise_signal(signal.SIGINT)
+        return plain(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "take_step", step)
+        with pytest.raises(KeyboardInterrupt):
+            recurra.train("transcribe", tones, out=tmp_path / "cut", **settings)
+    resumed = training.resume(tmp_path / "cut")
+    assert resumed.predict(some(tones)) == whole.predict(some(tones))
+    assert resumed.metrics == whole.metrics
 
 
 def test_a_beam_knows_more_of_a_text_than_its_best_path(run: Run, tones: Path) -> None:

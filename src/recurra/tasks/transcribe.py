@@ -40,6 +40,7 @@ READ = 1000  # held-back rows whose text is compared at each evaluation of a tra
 class TranscribeData(AudioData):
     """A table of audio files and their texts."""
 
+    rate: int | None = Setting(None, ge=1, description="samples a second; of most files, at most 16,000")
     text: str | None = Setting(None, description="column of the text; found by itself")
     level: Literal["characters", "words"] | None = Setting(None, description="what a unit of text is")
 
@@ -159,7 +160,7 @@ class Transcribe(RowReader):
         training = {
             "batch_size": 16,
             "learning_rate": 2e-3,
-            "epochs": 60.0,
+            "epochs": float(min(max(200_000 / max(reading.rows, 1), 15.0), 100.0)),
             "averaging": 0.99,
             "patience": 8,
         }

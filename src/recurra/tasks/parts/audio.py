@@ -24,7 +24,7 @@ from ...settings import ADDED, RARE, DataSettings
 from .fields import Field, Series
 
 AUDIO_NAMES = ("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "sound", "音频", "文件")
-HEARD = 360_000  # frames, an hour, that mean and spread are taken from
+HEARD = 120_000  # frames, 20 minutes, that mean and spread are taken from
 LOOKED = 200  # files whose rate is looked at
 
 

@@ -216,7 +216,8 @@ class AudioStream:
 
 def cells(source: Source, column: str) -> list[str]:
     """A column of the first rows, as text."""
-    return [str(row.values.get(column) or "") for row in source.look()]
+    values = (row.values.get(column) for row in source.look())
+    return [value if isinstance(value, str) else "" for value in values]  # an array is no name
 
 
 def _usual_rate(names: Iterable[Any]) -> int:

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import canvases
 import forecasts
 import make_csv
 import poems
+import spoken
 import tagged
 from common import recurra
 from splits import Row, fraction, normal, part_of, split, write_parts
@@ -187,9 +189,9 @@ def pronunciations(data: Path) -> dict[str, list[str]]:
 def cmudict(data: Path, folder: Path) -> Parts:
     """Words to phonemes: 5 % of the words are reported, 2 % select, the others train, with all their pronunciations."""
     parts: dict[str, list[Row]] = {"train": [], "select": [], "report": []}
-    for word, spoken in pronunciations(data).items():
+    for word, said in pronunciations(data).items():
         part = part_of((word,), select=0.02, report=0.05)
-        parts[part] += [(word, one) for one in spoken]
+        parts[part] += [(word, one) for one in said]
     return write_parts(folder, parts, PAIR)
 
 
@@ -240,6 +242,34 @@ def tatoeba(data: Path, folder: Path) -> Parts:
         parts["select" if selects else "train" if full else "report"] += by_side[side]
     parts["report"] = parts["report"][:2000]
     return write_parts(folder, parts, PAIR)
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+def scenes(_: Path, folder: Path) -> Parts:
+    """The built-in set by a hash of the image: 80 % train, 10 % select, 10 % report."""
+    import hashlib
+
+    import numpy as np
+
+    from recurra.data import sets
+
+    with np.load(sets.make("scenes")) as file:
+        images, texts = file["image"], file["text"]
+    place = {hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest(): at for at, image in enumerate(images)}
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for part, rows in split((name, str(texts[at])) for name, at in place.items()).items():
+        index = np.array([place[row[0]] for row in rows])
+        paths[part] = folder / f"{part}.npz"
+        np.savez_compressed(paths[part], image=images[index], text=texts[index])
+    return paths
+
+
+def judge_canvases(run: Path, parts: Parts, part: str) -> dict[str, float]:
+    """The figures of `recurra evaluate`, and the share of the attention that lies on the digit that is named."""
+    return by_command(run, parts, part) | {"attention": canvases.attention_on_digits(run, parts[part])}
 
 
 SETS = {
@@ -323,5 +353,17 @@ SETS = {
         ),
         Set("multi30k", "translate", 60, (Target("bleu", 31),), multi30k),
         Set("tatoeba", "translate", 30, (Target("bleu", 0),), tatoeba),
+        Set("mnist", "classify", 10, (Target("accuracy", 0.985),), canvases.mnist),
+        Set("scenes", "caption", 10, (Target("exact_match", 0.97),), scenes),
+        Set(
+            "canvases",
+            "caption",
+            20,
+            (Target("exact_match", 0.93), Target("attention", 0.70)),
+            canvases.canvases,
+            judge_canvases,
+        ),
+        Set("fsdd", "classify", 10, (Target("accuracy", 0.97),), spoken.digits),
+        Set("fsdd_strings", "transcribe", 20, (Target("wer", 0.04, most=True),), spoken.strings),
     )
 }

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import canvases  # noqa: E402
 import common  # noqa: E402
 import make_csv  # noqa: E402
 import memory  # noqa: E402
 import poems  # noqa: E402
 import sets  # noqa: E402
 import splits  # noqa: E402
+import spoken  # noqa: E402
 import tagged  # noqa: E402
 
 ROWS = [(f"text {index}", f"label {index % 3}") for index in range(3000)]
@@ -137,12 +143,50 @@ def test_triples_keep_their_lines_together(tmp_path: Path) -> None:
     assert seen[2] == [0, 1, 2] and sorted(seen[0] + seen[1]) == list(range(3, 200))
 
 
+def test_spoken_digits_keep_speakers_and_parts_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each digit of each recording has a level of its own, so that a string says what it was joined from."""
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "fsdd").mkdir()
+    level = {}
+    with tarfile.open(tmp_path / "fsdd" / "recordings_train.tar.gz", "w:gz") as archive:
+        for number, (digit, speaker, index) in enumerate(itertools.product("37", ("ann", "bob"), (5, 12, 30))):
+            path = tmp_path / "recordings" / f"{digit}_{speaker}_{index}.wav"
+            soundfile.write(path, np.full(400, 100 + number, np.int16), 8000)
+            archive.add(path, f"recordings/{path.name}")
+            level[100 + number] = (digit, speaker, {5: "report", 12: "select", 30: "train"}[index])
+    monkeypatch.setattr(spoken, "STRINGS", {"train": 6, "select": 2, "report": 4})
+    paths = spoken.strings(tmp_path, tmp_path / "out")
+    speakers = set()
+    for part, count in spoken.STRINGS.items():
+        with paths[part].open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == count
+        for row in rows:
+            samples, _ = soundfile.read(paths[part].parent / row["audio"], dtype="int16")
+            loud = samples[samples != 0]
+            said = [level[int(value)] for value in loud[::400]]
+            assert len(loud) == 400 * len(said) and 3 <= len(said) <= 7 and samples[0] == samples[-1] == 0
+            assert " ".join(digit for digit, _, _ in said) == row["text"]
+            assert len({speaker for _, speaker, _ in said}) == 1 and {of for _, _, of in said} == {part}
+            speakers.add(said[0][1])
+    assert speakers == {"ann", "bob"}
+    first = (tmp_path / "out" / "train" / "0000.wav").read_bytes()
+    assert (spoken.strings(tmp_path, tmp_path / "again")["train"].parent / "train" / "0000.wav").read_bytes() == first
+    alone = spoken.digits(tmp_path, tmp_path / "alone")["report"].read_text().split()
+    assert alone == [
+        "audio,label",
+        *(f"recordings/{digit}_{who}_5.wav,{digit}" for digit in "37" for who in ("ann", "bob")),
+    ]
+
+
 def test_every_set_has_targets_and_a_budget() -> None:
     text = {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang"}
     tags = {"ewt", "gsd", "resume", "chunks", "chunks_pos", "atis", "snips"}
     series = {"etth1", "m4_hourly", "airline", "sunspots", "temperatures", "pm25"}
     pairs = {"dates", "cmudict", "multi30k", "tatoeba"}
-    assert set(sets.SETS) == text | tags | series | pairs
+    sound = {"fsdd", "fsdd_strings"}
+    images = {"mnist", "scenes", "canvases"}
+    assert set(sets.SETS) == text | tags | series | pairs | sound | images
     assert all(item.targets and item.minutes > 0 for item in sets.SETS.values())
     at_least, at_most = sets.Target("accuracy", 0.89), sets.Target("loss", 1.55, most=True)
     assert at_least.met(0.89) and not at_least.met(0.8899) and at_most.met(1.55) and not at_most.met(1.551)
@@ -318,3 +362,46 @@ def test_anonymous_memory_counts_children() -> None:
         assert memory.rss_anon(os.getpid()) >= memory.rss_anon(child.pid) + 10e6  # our own comes on top
         child.stdin.close()
     assert memory.rss_anon(child.pid) == 0
+
+
+# canvases
+
+
+def test_digits_of_a_canvas_do_not_overlap_and_have_an_order() -> None:
+    draw = np.random.default_rng(0)
+    for count in (3, 4, 5) * 20:
+        places = canvases.layout(count, draw)
+        assert len(places) == count
+        covered = np.zeros((64, 128), int)
+        for top, left in places:
+            covered[top : top + 28, left : left + 28] += 1
+        assert covered.max() == 1 and covered.sum() == count * 784  # each whole, on the canvas
+        assert (np.diff([left for _, left in places]) >= 8).all()
+
+
+def test_the_share_of_attention_is_counted_by_area() -> None:
+    """A map of 2 x 4 cells of 32 x 32 pixels; the image covers 28 of 32 columns of one cell, 4 of 32 rows of the other row."""
+    boxes = np.array([[4, 0], [8, 60], [-1, -1]])
+    weights = [[1, 0, 0, 0, 0, 0, 0, 0], [0, 0.25, 0.5, 0, 0, 0, 0.25, 0], [1] * 8]
+    found = canvases.share({"rows": 2, "columns": 4, "weights": weights}, boxes)
+    first = (28 / 32) * (28 / 32)  # rows 4 to 32 of 32, columns 0 to 28 of 32
+    second = 0.25 * (24 / 32) * (4 / 32) + 0.5 * (24 / 32) * (24 / 32) + 0.25 * (4 / 32) * (24 / 32)
+    assert found == pytest.approx([first, second])
+
+
+@pytest.mark.skipif("RECURRA_DATA" not in os.environ, reason="needs RECURRA_DATA")
+def test_canvases_of_different_parts_share_no_digit(tmp_path: Path) -> None:
+    paths = canvases.canvases(Path(os.environ["RECURRA_DATA"]), tmp_path, {"train": 20, "select": 20, "report": 20})
+    digits = {}
+    for part, path in paths.items():
+        with np.load(path) as file:
+            images, boxes, texts = file["image"], file["boxes"], file["text"]
+        cut = [
+            image[top : top + 28, left : left + 28].tobytes()
+            for image, places in zip(images, boxes, strict=True)
+            for top, left in places[places[:, 0] >= 0]
+        ]
+        assert len(cut) == sum(len(text.split()) for text in texts)
+        digits[part] = set(cut)
+    assert not (digits["train"] & digits["report"] or digits["train"] & digits["select"])
+    assert not digits["select"] & digits["report"]

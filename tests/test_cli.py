@@ -22,7 +22,7 @@ from recurra.errors import DataError, TrainingError
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ("train", "predict", "evaluate", "generate", "data", "demo")
-TASKS = ("classify", "regress", "language", "tag", "translate", "forecast")
+TASKS = ("classify", "regress", "language", "tag", "translate", "forecast", "transcribe")
 
 
 class Done(NamedTuple):

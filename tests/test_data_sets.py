@@ -27,15 +27,25 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_names_of_the_design() -> None:
-    assert set(sets.names()) == {"stdlib", "digits", "dates", "names", "series", "sine"}
+    assert set(sets.names()) == {"stdlib", "digits", "dates", "names", "series", "sine", "tones", "scenes"}
     assert all(len(line) < 80 for line in sets.names().values())
 
 
-@pytest.mark.parametrize("name", ["digits", "dates", "names", "series", "sine"])
+@pytest.mark.parametrize("name", ["digits", "dates", "names", "scenes", "series", "sine"])
 def test_made_again_it_is_the_same(cache: Path, name: str, tmp_path: Path) -> None:
     again = sets.make(name, tmp_path)
     assert again.read_bytes() == (cache / again.name).read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == [again.name]
+
+
+def test_a_folder_made_again_is_the_same(cache: Path, tmp_path: Path) -> None:
+    again = sets.make("tones", tmp_path)
+    assert again == tmp_path / "tones" / "manifest.csv"
+    assert [path.name for path in tmp_path.iterdir()] == ["tones"]
+    files = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
+    assert len(files) > 300
+    assert all((tmp_path / file).read_bytes() == (cache / file).read_bytes() for file in files)
+    assert sets.make("tones", cache) == cache / "tones" / "manifest.csv"
 
 
 def test_it_is_made_once(cache: Path) -> None:
@@ -97,6 +107,10 @@ def test_what_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(DataError, match=r"'digits' needs the library .*sklearn.*: pip install 'recurra\[sets\]'"):
         sets.make("digits", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("recurra.data.set_tones.dial", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        sets.make("tones", tmp_path)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):

@@ -180,9 +180,14 @@ def open_task(
     except UserError as error:
         raise RunError(f"{path}/config.yaml: {error}") from None
     given = {f"{group}.{key}" for group in GROUPS for key in config.get(group) or {}}
-    if lost := [key for key, (_, field) in fields(kind).items() if field.default is None and key not in given]:
+    wanted = [key for key, (_, field) in fields(kind).items() if field.default is None and not _added(field)]
+    if lost := [key for key in wanted if key not in given]:
         raise RunError(f"{path}/config.yaml: is damaged, it lacks {', '.join(lost[:3])}")
     return config, kind(settings, cell=cell)
+
+
+def _added(field: Any) -> bool:
+    return bool((field.json_schema_extra or {}).get("added"))
 
 
 def _own(spec: str, what: str, given: Sequence[type[Any]], path: Path) -> Any:

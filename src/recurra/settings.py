@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GROUPS = ("data", "model", "training")
 RARE: Any = {"rare": True}  # json_schema_extra of a field whose flag is not among those that --help shows
+ADDED: Any = {"added": True}  # of a field that is younger than format 1: a run may lack it, and means None
 
 
 def _types_of(annotation: Any) -> set[Any]:

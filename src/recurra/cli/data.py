@@ -34,9 +34,19 @@ def data(name: Annotated[str | None, typer.Argument(metavar="NAME", help="the se
 
 
 def _first_lines(path: Path) -> list[str]:
+    if path.suffix == ".npz":
+        from ..data.sources import open_source
+
+        rows = open_source(path).look()[:ROWS]
+        return [", ".join(f"{name}: {_shown(value)}" for name, value in row.values.items()) for row in rows]
     with path.open(encoding="utf-8") as file:
         lines = [line.rstrip("\n") for line in itertools.islice(file, ROWS)]
     return [line if len(line) <= WIDTH else line[: WIDTH - 1] + "…" for line in lines]
+
+
+def _shown(value: object) -> str:
+    shape = getattr(value, "shape", ())
+    return f"{' x '.join(map(str, shape))} numbers" if shape else str(value)
 
 
 def _command(name: str, description: str) -> str:

@@ -24,7 +24,9 @@ def train(
     ctx: typer.Context,
     task: Annotated[
         str | None,
-        typer.Argument(metavar="TASK", help="classify, regress, language, tag, translate, forecast, file.py:Class"),
+        typer.Argument(
+            metavar="TASK", help="classify, regress, language, tag, translate, forecast, transcribe, file.py:Class"
+        ),
     ] = None,
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set (recurra data), hf:NAME")

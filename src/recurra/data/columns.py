@@ -107,5 +107,9 @@ def _like_number(cells: list[str]) -> float:
     if _share_of_numbers(cells) < 0.99:
         return 0.0
     values = [value for cell in cells if (value := number(cell)) is not None]
-    counts_rows = len(values) > 2 and all(b - a == 1 for a, b in pairwise(values))
-    return 0.0 if counts_rows or not values else 1.0
+    return 0.0 if counts_rows(values) or not values else 1.0
+
+
+def counts_rows(values: Sequence[float]) -> bool:
+    """Whether they go up by one from row to row, as a number of the row does."""
+    return len(values) > 2 and all(b - a == 1 for a, b in pairwise(values))

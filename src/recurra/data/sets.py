@@ -1,11 +1,13 @@
 """Built-in data sets: real content that comes with Python or with a library, written once into the user's cache.
 
-Each is a module `set_NAME.py` with a docstring whose first line describes it, SUFFIX, and `write(file)`.
+Each is a module `set_NAME.py` with a docstring whose first line describes it, and `write(file)`; of a set that is a folder,
+`write_folder(folder)`; of one that is no text, `write_file(path)`.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -18,9 +20,13 @@ _SETS = {
     "digits": "numeric windows: handwritten digits, 8 steps of 8 numbers, labelled 0 to 9",
     "dates": "translate: dates as the world's languages write them, and as ISO 8601",
     "series": "forecast: sunspots, carbon dioxide and other measured series",
+    "tones": "transcribe: numbers dialled on a telephone's keys, as wav files",
+    "scenes": "caption: coloured shapes, and a sentence that says which is where",
     "sine": "forecast: a sine wave sampled 25 times a period, with a little noise",
 }
-_SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv", "series": ".csv", "sine": ".csv"}
+_FOLDERS = {"tones": "manifest.csv"}  # sets that are a folder: what in it is read, "" for the folder
+_SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv", "series": ".csv",
+             "sine": ".csv", "scenes": ".npz"}  # fmt: skip
 _VERSION = 2  # goes up when the content of a set changes
 
 
@@ -30,21 +36,27 @@ def names() -> dict[str, str]:
 
 
 def make(name: str, folder: Path | None = None) -> Path:
-    """The file of the set `name`, written on first use into `folder` or the user's cache; the same content every time.
+    """The file (or folder) of the set `name`, written on first use into `folder` or the user's cache; the same every time.
 
     Raises DataError for an unknown name, and where the library that the content comes from is missing.
     """
     if name not in _SETS:
         raise DataError(f"there is no built-in set {name!r}; {near(name, _SETS)}")
     folder = _cache() if folder is None else folder
-    path = folder / f"{name}{_SUFFIXES[name]}"
+    path = folder / f"{name}{_SUFFIXES.get(name, '')}"
     if path.exists():
-        return path
+        return path / _FOLDERS.get(name, "")
     part = folder / f".{path.name}.{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as file:
-            import_module(f"recurra.data.set_{name}").write(file)
+        if name in _FOLDERS:
+            part.mkdir(exist_ok=True)
+            import_module(f"recurra.data.set_{name}").write_folder(part)
+        elif path.suffix == ".npz":
+            import_module(f"recurra.data.set_{name}").write_file(part)
+        else:
+            with part.open("w", encoding="utf-8", newline="") as file:
+                import_module(f"recurra.data.set_{name}").write(file)
         part.replace(path)
     except ImportError as error:
         library = (error.name or "").partition(".")[0]
@@ -52,9 +64,11 @@ def make(name: str, folder: Path | None = None) -> Path:
     except OSError as error:
         raise DataError(f"the set {name!r} cannot be written: {error.strerror}", file=path) from None
     finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
         with suppress(OSError):
             part.unlink()
-    return path
+    return path / _FOLDERS.get(name, "")
 
 
 def _cache() -> Path:

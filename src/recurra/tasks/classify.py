@@ -1,84 +1,35 @@
-"""classify: a class for each sequence (N to 1). Sentiment, intent, the language of a name, ...
+"""classify: a class for each sequence (N to 1). Sentiment, intent, the language of a name, a window of measurements, ...
 
-embedding -> recurrent layers -> pooling -> linear -> softmax
+input -> vectors -> recurrent layers -> pooling -> linear -> softmax        kinds of input: parts/inputs.py
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field as Setting
-from torch import nn
 
-from ..data.spelling import BUCKETS
-from ..settings import ModelSettings, Settings
-from .base import Reading
+from ..settings import DataSettings, Settings
 from .parts.classes import OneClass
-from .parts.encoder import EncoderModel, Tokens
-from .parts.fields import Label, Text
-from .parts.rows import RowData, RowTask
-from .parts.text import choose_text_settings
+from .parts.fields import Label
+from .parts.inputs import InputData, InputTask
 
 
-class TextData(RowData):
-    """A table with a column of text."""
-
-    text: str | None = Setting(None, description="column of the text; found by itself")
-    level: Literal["words", "characters", "subwords"] | None = Setting(None, description="what a token is")
-    vocabulary_size: int = Setting(30_000, ge=10, description="tokens kept, the most frequent")
-    min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown")
-    spelling: bool | None = Setting(None, description="know words by their letters too")
-
-
-class TextModel(EncoderModel):
-    """An encoder of text."""
-
-    embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
-    token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of tokens made unknown in training")
-
-
-class ClassifyData(TextData):
-    """A column of text and one of classes."""
+class ClassifyData(InputData):
+    """An input and a column of classes."""
 
     label: str | None = Setting(None, description="column of the classes; found by itself")
 
 
-class TextTask(RowTask):
-    """What classify and regress share: a column of text, encoded into one vector by recurrent layers."""
-
-    Model: ClassVar[type[ModelSettings]] = TextModel
-
-    def _text_field(self) -> Text:
-        data = self.settings.data
-        assert isinstance(data, TextData)
-        return Text("text", data.text, data.level, data.vocabulary_size, data.min_count, data.spelling)
-
-    def choose(self, reading: Reading) -> Settings:
-        text = self.fields[0]
-        assert isinstance(text, Text)
-        return choose_text_settings(self.settings, reading, level=str(text.level), spelling=bool(text.spelling))
-
-    def front(self) -> tuple[nn.Module, int]:
-        model, text = self.settings.model, self.fields[0]
-        assert isinstance(model, TextModel) and isinstance(text, Text)
-        assert model.embedding_size  # choose() has filled it
-        vocabulary, size = text.vocabulary, model.embedding_size
-        drop = model.token_dropout or 0.0
-        buckets = BUCKETS if text.spelling else None
-        return Tokens(
-            len(vocabulary), size, drop, pad=vocabulary.pad, unknown=vocabulary.unknown, buckets=buckets
-        ), size
-
-
-class Classify(OneClass, TextTask):
+class Classify(OneClass, InputTask):
     """See the module's docstring."""
 
     name: ClassVar[str] = "classify"
     structure: ClassVar[str] = "N to 1"
-    summary: ClassVar[str] = "a class for each text: sentiment, intent, language of a name"
-    Data = ClassifyData
+    summary: ClassVar[str] = "a class for each text, window of numbers or image: sentiment, intent, language of a name"
+    Data: ClassVar[type[DataSettings]] = ClassifyData
 
     def __init__(self, settings: Settings, **given: Any) -> None:
         super().__init__(settings, **given)
         self.label = Label("label", getattr(settings.data, "label", None))
-        self.fields = [self._text_field(), self.label]
+        self.fields.append(self.label)

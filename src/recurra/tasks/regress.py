@@ -1,6 +1,7 @@
 """regress: a number for each sequence (N to 1). A rating from a review, remaining life from sensor windows, ...
 
-embedding -> recurrent layers -> pooling -> linear; squared error of the standardised number
+input -> vectors -> recurrent layers -> pooling -> linear; squared error of the standardised number. Kinds of input:
+parts/inputs.py
 """
 
 from __future__ import annotations
@@ -11,32 +12,32 @@ from typing import Any, ClassVar
 from pydantic import Field as Setting
 from torch import Tensor
 
-from ..settings import Settings
+from ..settings import DataSettings, Settings
 from .base import Batch
-from .classify import TextData, TextTask
 from .parts.fields import Number
+from .parts.inputs import InputData, InputTask
 
 
-class RegressData(TextData):
-    """A column of text and one of numbers."""
+class RegressData(InputData):
+    """An input and a column of numbers."""
 
     number: str | None = Setting(None, description="column of the number; found by itself")
 
 
-class Regress(TextTask):
+class Regress(InputTask):
     """See the module's docstring. Figures are in the units of the data: mse, rmse, mae, and r2."""
 
     name: ClassVar[str] = "regress"
     structure: ClassVar[str] = "N to 1, a number"
-    summary: ClassVar[str] = "a number for each text: a rating, a price, a length of stay"
+    summary: ClassVar[str] = "a number for each text or window of numbers: a rating, a price, a length of stay"
     metric: ClassVar[str] = "mse"
     outputs = 1
-    Data = RegressData
+    Data: ClassVar[type[DataSettings]] = RegressData
 
     def __init__(self, settings: Settings, **given: Any) -> None:
         super().__init__(settings, **given)
         self.number = Number("number", getattr(settings.data, "number", None))
-        self.fields = [self._text_field(), self.number]
+        self.fields.append(self.number)
 
     def row_losses(self, output: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
         return (output.squeeze(1) - batch.targets["number"]) ** 2

@@ -30,7 +30,7 @@ class EncoderModel(ModelSettings):
     )
     members: int | None = Setting(None, ge=1, le=64, description="networks whose outputs are averaged")
     input_dropout: float | None = Setting(
-        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
+        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps", json_schema_extra=RARE
     )
     adversarial: float | None = Setting(
         None, ge=0, description="train also on vectors moved so far, to where the loss grows", json_schema_extra=RARE

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...data import columns
-from ...data.sources import Source
+from ...data.sources import Row, Source
 from ...data.spelling import PIECES
 from ...data.tokenstream import TokenStream
 from ...data.vocabulary import Level, Vocabulary, build
@@ -39,6 +39,14 @@ class Field(ABC):
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """The column of `source` that is this field."""
 
+    def value(self, row: Row, column: str) -> Any:
+        """What a row has in its column."""
+        return row.values.get(column)
+
+    def key(self, value: Any) -> str:
+        """What makes a value the same as another: equal keys are repeated rows, and go to one part of a split."""
+        return str(value)
+
     def check(self, value: Any) -> str | None:
         """What is wrong with a value, in words, or None."""
         return None if value is not None else "is missing"
@@ -46,6 +54,14 @@ class Field(ABC):
     def unusable(self, value: Any) -> str | None:
         """As `check`, for a value to predict from."""
         return self.check(value)
+
+    def meant(self, example: Any) -> Any:
+        """The value that somebody who predicts means by what he gives."""
+        return example
+
+    def is_one(self, file: str) -> bool:
+        """Whether a file to predict from is one value, and no table or file of lines."""
+        return False
 
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> None:

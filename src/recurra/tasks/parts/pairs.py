@@ -124,15 +124,19 @@ def levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Level, Level
     target: Level = "subwords"
     if natural_level(targets) == "characters" or han_share(targets) > 0.5:
         target = "characters"
-    else:
-        words = [word for text in targets for word in text.split()]
-        if len(set(words)) <= min(len(words) / 10, CLOSED) and "".join(words).isalnum():
-            target = "words"
+    elif closed(targets):
+        target = "words"
     spelt = target == "characters" and han_share(targets) <= 0.5
     short = sum(map(len, texts)) <= 60 * len(texts)
     if natural_level(texts) == "characters" or han_share(texts) > 0.5 or (spelt and short):
         return "characters", target
     return "subwords", target
+
+
+def closed(texts: Sequence[str]) -> bool:
+    """Whether few distinct words make up the texts."""
+    words = [word for text in texts for word in text.split()]
+    return len(set(words)) <= min(len(words) / 10, CLOSED) and "".join(words).isalnum()
 
 
 def alike(sources: Sequence[Any], targets: Sequence[str]) -> bool:

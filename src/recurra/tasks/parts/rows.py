@@ -38,7 +38,7 @@ EVALUATION_STEPS = 65_536  # padded time steps of a batch when nothing is kept f
 class RowData(DataSettings):
     """Settings of tasks whose examples are rows."""
 
-    max_length: int | None = Setting(None, ge=2, description="rows train on their two ends, so long; uncut in use")
+    max_length: int | None = Setting(None, ge=2, description="longer rows train on their two ends")
 
 
 class RowReader(Task):
@@ -98,7 +98,7 @@ class RowReader(Task):
         broken: list[tuple[Row, Field, str]] = []
         count = 0
         for row in source.rows():
-            values = [row.values.get(columns[field.name]) for field in self.fields]
+            values = [field.value(row, columns[field.name]) for field in self.fields]
             wrong = self._wrong(values)
             if wrong is None:
                 yield values
@@ -139,7 +139,7 @@ class RowReader(Task):
             def values(at: int = at, first: bool = at == 0) -> Iterator[Any]:
                 for n, row in enumerate(self._rows(source, columns)):
                     if first:
-                        duplicates.add(str(row[0]))
+                        duplicates.add(self.input.key(row[0]))
                         if n % 1000 == 0:
                             tick(n)
                     yield row[at]
@@ -188,7 +188,7 @@ class RowReader(Task):
             for rows in chunked(self._rows(source, columns), 1024):
                 encoded = self._encode_rows(rows, source, done)
                 for i, row in enumerate(rows):
-                    part = part_of(digest(str(row[0])))
+                    part = part_of(digest(self.input.key(row[0])))
                     if part in writers:
                         writers[part].append(**{name: values[i] for name, values in encoded.items()})
                 done += len(rows)
@@ -220,13 +220,29 @@ class RowReader(Task):
             field.load(folder)
 
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """What to predict from, where `file` is a table; one of JSON lines is read as lines."""
+        """What to predict from, where `file` is a table, or one value; one of JSON lines is read as lines."""
+        if self.input.is_one(file):
+            return iter([file])
         return self.inputs_of(open_source(file, encoding=self.settings.data.encoding)) if is_table(file) else None
 
     def inputs_of(self, source: Source) -> Iterator[Any]:
         """What to predict from, of each row."""
         column = self.input.find(source, ())
-        return (row.values.get(column) for row in source.rows())
+        return (self.input.value(row, column) for row in source.rows())
+
+    def _input_value(self, example: Any) -> Any:
+        """The input field of an example: the value itself, or a mapping that names it."""
+        if isinstance(example, dict):
+            names = [self.columns.get(self.input.name), self.input.asked, self.input.name]
+            for name in names:
+                if name and name in example:
+                    example = example[name]
+                    break
+            else:
+                wanted = " or ".join(dict.fromkeys(repr(name) for name in names if name))
+                has = ", ".join(map(repr, example)) or "nothing"
+                raise CallError(f"an input object wants {wanted}; this one has {has}")
+        return self.input.meant(example)
 
 
 class RowTask(RowReader):
@@ -416,20 +432,6 @@ class RowTask(RowReader):
         if not self.streams()[0]:
             return super().session(network)
         return VectorSession(network, self.input, lambda output: self.decode(output)[0])
-
-    def _input_value(self, example: Any) -> Any:
-        """The input field of an example: the value itself, or a mapping that names it."""
-        if isinstance(example, dict):
-            names = [self.columns.get(self.input.name), self.input.asked, self.input.name]
-            for name in names:
-                if name and name in example:
-                    example = example[name]
-                    break
-            else:
-                wanted = " or ".join(dict.fromkeys(repr(name) for name in names if name))
-                has = ", ".join(map(repr, example)) or "nothing"
-                raise CallError(f"an input object wants {wanted}; this one has {has}")
-        return example
 
 
 def padded(arrays: Iterable[np.ndarray]) -> Tensor:

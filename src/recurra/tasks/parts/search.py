@@ -2,8 +2,9 @@
 
     score = log p(tokens) / length ** alpha              length counts the end mark
 
-Every row goes by itself: it has its own limit, its own finished answers, and leaves the batch when it has `beam` of them. So
-an answer does not hang on what else is in the batch; the sums behind it are those of a matrix product, whose last bit may.
+Every row goes by itself: it has its own limit, its own finished answers, and leaves the batch when it has `beam` of them and
+none that goes on stands better than the best of these: early ends that are most unlikely must not close a search. So an
+answer does not hang on what else is in the batch; the sums behind it are those of a matrix product, whose last bit may.
 """
 
 from __future__ import annotations
@@ -98,7 +99,14 @@ def search(
                     p = float(total[a, k])
                     kept = None if looked is None else looked[a, k]
                     found[int(row[a])].append(Found(past[a, k].tolist(), p / t**alpha, p, False, kept))
-        full = torch.tensor([len(found[int(r)]) >= K for r in row])
+        hope = (total.max(1).values / t**alpha).tolist()  # of the best that goes on, as it stands
+        full = torch.tensor(
+            [
+                len(answers := found[int(r)]) >= K and best <= max(answer.score for answer in answers)
+                for r, best in zip(row, hope, strict=True)
+            ],
+            dtype=torch.bool,
+        )
         stay = torch.nonzero(~(over | full)).flatten()
         index = (stay[:, None] * K + parent[stay]).flatten()
         state = state.rows(index.to(_device(state)))

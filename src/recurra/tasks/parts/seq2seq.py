@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...cells import Cell
+from ...data.vocabulary import Vocabulary
 from ...nn import Recurrent
 from ...nn.attention import SelfAttention
 from ...nn.dropout import LockedDropout
@@ -66,9 +68,12 @@ class Answer(NamedTuple):
 
 
 class SequenceToSequence(nn.Module):
-    """Encoder, decoder and output layer; `tied` gives the output layer the weights of the decoder's embedding."""
+    """Encoder, decoder and output layer; `tied` gives the output layer the weights of the decoder's embedding.
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, vocabulary_size: int, tied: nn.Embedding | None) -> None:
+    The encoder makes values (B, N, V) and their summary (B, V) of a batch and its lengths.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: Decoder, vocabulary_size: int, tied: nn.Embedding | None) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         self.output = nn.Linear(decoder.output_size, vocabulary_size)
@@ -91,3 +96,12 @@ class SequenceToSequence(nn.Module):
         vectors, state, weights = self.decoder(tokens[:, None], state)
         scores = self.output(vectors[:, 0]).float().log_softmax(-1)
         return scores, state, None if weights is None else weights[:, 0]
+
+
+def shifted(answers: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens (B, S) of which `ends (B,)` count -> those read before each step, an end mark first, and those wanted after it,
+    an end mark last, both (B, S + 1)."""
+    before, after = (np.full((len(answers), answers.shape[1] + 1), Vocabulary.pad, np.int64) for _ in range(2))
+    before[:, 0], before[:, 1:], after[:, :-1] = Vocabulary.end, answers, answers
+    after[np.arange(len(answers)), ends] = Vocabulary.end
+    return before, after

@@ -28,3 +28,15 @@ def scores_of(written: Sequence[str], wanted: Sequence[str], *, letters: bool) -
         "token_error_rate": float(rate),
         "sequence_error_rate": 1 - exact,
     }
+
+
+def error_rates(written: Sequence[str], wanted: Sequence[str]) -> dict[str, float]:
+    """Word and character error rate: the fewest words put in, left out and changed, over those wanted; exact match."""
+    from torchmetrics.functional.text import char_error_rate, word_error_rate
+
+    written, wanted = ([" ".join(text.split()) for text in texts] for texts in (written, wanted))
+    return {
+        "wer": float(word_error_rate(written, wanted)),
+        "cer": float(char_error_rate(written, wanted)),
+        "exact_match": sum(a == b for a, b in zip(written, wanted, strict=True)) / len(wanted),
+    }

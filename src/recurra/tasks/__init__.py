@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .base import Task
 
 _NOT_TASKS = {"base", "parts"}
-_TO_COME = ("caption", "couplet", "transcribe")
+_TO_COME = ("caption", "transcribe")
 
 
 def names() -> list[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import couplets
 import forecasts
 import make_csv
 import poems
@@ -323,5 +324,13 @@ SETS = {
         ),
         Set("multi30k", "translate", 60, (Target("bleu", 31),), multi30k),
         Set("tatoeba", "translate", 30, (Target("bleu", 0),), tatoeba),
+        Set(
+            "couplets",
+            "couplet",
+            30,
+            (Target("ratio", 0.6, most=True), Target("equal_length", 1.0)),
+            couplets.write,
+            couplets.judge,
+        ),
     )
 }

@@ -243,7 +243,9 @@ def mapped(question: str) -> str:
     return question.translate(str.maketrans(LOW, HIGH))
 
 
-def write_pairs(path: Path, pairs: Sequence[tuple[str, str]], header: tuple[str, str] | None = ("上联", "下联")) -> Path:
+def write_pairs(
+    path: Path, pairs: Sequence[tuple[str, str]], header: tuple[str, str] | None = ("上联", "下联")
+) -> Path:
     if path.suffix == ".jsonl":
         assert header is not None
         path.write_text("".join(json.dumps(dict(zip(header, row, strict=True))) + "\n" for row in pairs))
@@ -360,7 +362,9 @@ def test_figures_by_hand(learnt: Run, tmp_path: Path) -> None:
     assert figures["exact_match"] == pytest.approx(np.mean([a == b for a, (_, b) in zip(said, pairs, strict=True)]))
 
 
-@pytest.mark.parametrize("settings", [{}, {"attention": "none", "cell": "gru"}, {"attention": "dot", "both_ways": False}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"attention": "none", "cell": "gru"}, {"attention": "dot", "both_ways": False}]
+)
 def test_every_kind_trains_and_saved_is_loaded(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = train(tmp_path, num_layers=1 + len(settings) % 2, encoder_layers=2, **settings)
     again = recurra.load(run.path)
@@ -483,7 +487,9 @@ def test_other_bad_rows_and_settings(tmp_path: Path) -> None:
     good = write_pairs(tmp_path / "b.csv", PAIRS[:20])
     refused(tmp_path, lambda: recurra.train("couplet", good, source="上", **out), "there is no column '上'")
     refused(
-        tmp_path, lambda: recurra.train("couplet", good, source="上联", target="上联", **out), "source and target are both"
+        tmp_path,
+        lambda: recurra.train("couplet", good, source="上联", target="上联", **out),
+        "source and target are both",
     )
     refused(tmp_path, lambda: recurra.train("couplet", good, max_length=1, **out), "every pair is longer")
     refused(tmp_path, lambda: recurra.train("couplet", good, rules="strict", **out), "model.rules = 'strict'")

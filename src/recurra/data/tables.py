@@ -143,8 +143,9 @@ class Delimited(Source):
                     yield row.error(cells)
                 elif len(cells) != len(columns):
                     count = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+                    first = "header" if self.header else "first line"
                     yield row.error(
-                        f"{count}, but the {'header' if self.header else 'first line'} has {len(columns)}; is a cell with a separator in quotes?"
+                        f"{count}, but the {first} has {len(columns)}; is a cell with a separator in quotes?"
                     )
                 elif wrong := wrong_characters("".join(cells), self.encoding):
                     at = next(i for i, cell in enumerate(cells) if wrong_characters(cell, self.encoding))

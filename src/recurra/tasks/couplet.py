@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -179,9 +179,8 @@ class Couplet(RowReader):
         counts = Counter(kept(row[0], row[1]) for row in islice(self._rows(source, columns), 10_000))
         strict, marks = counts["couplet"] / counts.total(), 1 - counts["none"] / counts.total()
         self.rule_of_most = "couplet" if strict >= KEPT else "punctuation" if marks >= KEPT else "none"
-        self.said_of_rules = (
-            f"{marks:.1%} of the pairs have the same punctuation in the same places, {strict:.1%} keep the rules of couplets"
-        )
+        said = f"{marks:.1%} of the pairs agree in their punctuation, {strict:.1%} keep the rules of couplets"
+        self.said_of_rules = said
         return surveyed
 
     def save_vocabulary(self, folder: Path) -> None:
@@ -416,7 +415,7 @@ class Couplet(RowReader):
     def inputs(self, file: str) -> Iterator[Any] | None:
         return self.inputs_of(self._source(file)) if is_table(file) else None
 
-    def inputs_of(self, source: Source) -> Iterable[Any]:  # type: ignore[override]
+    def inputs_of(self, source: Source) -> Iterator[Any]:
         known = self.columns.get("source")
         column = known if known in source.columns else self.source.find(source, ())
         return (row.values.get(column) for row in source.rows())

@@ -164,7 +164,7 @@ class Aligned(nn.Module):
         written (B, T): the answers, of which a step sees what stands before it.
         """
         tokens, live, first, *_ = question
-        B, T = tokens.shape
+        T = tokens.shape[1]
         at = torch.arange(T, device=tokens.device)
         asked = torch.where(live & (first_places(tokens) == at), tokens, 0)[:, None].expand(-1, len(steps), -1)
         once = torch.where(first_places(written) == at, written, 0)

@@ -86,4 +86,8 @@ class Rules:
         """A step of a search: log-probabilities (R, V) among what is allowed, -inf elsewhere."""
         scores, state, weights = network.step(tokens, writing.state)
         allowed = self.allowed(state, writing.settled)
-        return scores.float().masked_fill(~allowed, -torch.inf).log_softmax(-1), Writing(state, writing.settled), weights
+        return (
+            scores.float().masked_fill(~allowed, -torch.inf).log_softmax(-1),
+            Writing(state, writing.settled),
+            weights,
+        )

@@ -33,7 +33,7 @@ from ..files import read_json, write_json
 from ..nn.attention import attention
 from ..settings import RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, device_of
-from .parts.aligned import Aligned
+from .parts.aligned import Aligned, first_places
 from .parts.encoder import Tokens
 from .parts.pairs import Letters, Side, pairs_of
 from .parts.rows import RowReader, padded
@@ -289,14 +289,13 @@ class Couplet(RowReader):
         swap = turned[:, None]
         x, y, letters = np.where(swap, y, x), np.where(swap, x, y), np.where(swap, other, letters)
         inputs = {
-            "x": x.astype(np.int64),
-            "lengths": lengths,
-            "first": first_places(letters),
-            "answer": y.astype(np.int64),
-            "turned": turned,
+            "x": torch.from_numpy(x).long(),
+            "lengths": torch.from_numpy(lengths),
+            "first": first_places(torch.from_numpy(letters)),
+            "answer": torch.from_numpy(y).long(),
+            "turned": torch.from_numpy(turned),
         }
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in inputs.items()}
-        return Batch(tensors, {"answer": tensors["answer"]}, 2 * int(lengths.sum()), 2 * x.size)
+        return Batch(inputs, {"answer": inputs["answer"]}, 2 * int(lengths.sum()), 2 * x.size)
 
     def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
         answer = network(**batch.inputs)
@@ -362,7 +361,7 @@ class Couplet(RowReader):
         answers: list[list[Found]] = [[] for _ in questions]
         for rows in LengthBatches(lengths, max(BEAMS // beam, 1)).in_order():
             x = padded([arrays[row] for row in rows]).long()
-            first = torch.from_numpy(first_places(padded([letters[row] for row in rows]).numpy()))
+            first = first_places(padded([letters[row] for row in rows]))
             question = network.ask(x.to(device), torch.from_numpy(lengths[rows]).to(device), first.to(device))
             settled = rules.settle([questions[row] for row in rows], x).to(device)
             found = search(
@@ -422,9 +421,3 @@ class Couplet(RowReader):
 
     def streams(self) -> tuple[bool, str]:
         return False, "an answer begins when the whole question was read"
-
-
-def first_places(letters: np.ndarray) -> np.ndarray:
-    """For each place of (B, T) the first one of its row with the same character."""
-    same: np.ndarray = (letters[:, :, None] == letters[:, None, :]).argmax(-1)
-    return same

@@ -2,7 +2,7 @@
 
     question (B, T) -> encoder, both ways -> (B, T, D)
     step t:  [vector of the answer's character at t - 1; encoder at t] -> recurrent layers -> h
-             v = tanh(W [h; context; encoder at t] + b)        context: of attention over the whole question, if there is one
+             v = W [h; context; encoder at t] + b        context: of attention over the whole question, if there is one
              scores = v E' + c, E the embedding of both sides
 
 No end is ever told: the answer is as long as the question. What stands in a place is often told by what stands elsewhere: the
@@ -33,6 +33,7 @@ class Question(NamedTuple):
 
     tokens  (R, T), with `live (R, T)` false on padding
     first   (R, T): the first place of the row with the same character
+    asked   (R, T): the tokens, each once, else 0
     values  (R, T, D): the encoder's outputs
     memory  what attention looks at, or None
     turn    (R, 1, E): what is added to the vectors of rows that are turned round, else zeros
@@ -41,35 +42,52 @@ class Question(NamedTuple):
     tokens: Tensor
     live: Tensor
     first: Tensor
+    asked: Tensor
     values: Tensor
     memory: Memory | None
     turn: Tensor
 
     def rows(self, index: Tensor) -> Question:
-        tokens, live, first, values, memory, turn = self
-        return Question(
-            *(part[index] for part in (tokens, live, first, values)),
-            None if memory is None else memory.rows(index),
-            turn[index],
-        )
+        *parts, memory, turn = self
+        return Question(*(part[index] for part in parts), None if memory is None else memory.rows(index), turn[index])
 
 
 class AlignedState(NamedTuple):
-    """Where an answer stands, for R rows: what was written before step `t` (R, T), zeros from there on."""
+    """Where an answer stands, for R rows: what was written before step `t` (R, T), and the same, each once; else zeros."""
 
     question: Question
     layers: State | None
     written: Tensor
+    single: Tensor
     t: int
 
     def rows(self, index: Tensor) -> AlignedState:
         layers = None if self.layers is None else self.layers.rows(index)
-        return AlignedState(self.question.rows(index), layers, self.written[index], self.t)
+        return AlignedState(self.question.rows(index), layers, self.written[index], self.single[index], self.t)
+
+    def wrote(self, tokens: Tensor) -> AlignedState:
+        """With the tokens (R,) of the step before this one."""
+        if not self.t:
+            return self
+        written, single = self.written.clone(), self.single.clone()
+        single[:, self.t - 1] = torch.where((written == tokens[:, None]).any(1), 0, tokens)
+        written[:, self.t - 1] = tokens
+        return self._replace(written=written, single=single)
 
 
 def first_places(tokens: Tensor) -> Tensor:
     """For each place of (B, T) the first one of its row with the same number."""
-    return (tokens[:, :, None] == tokens[:, None, :]).to(torch.uint8).argmax(-1)
+    order = tokens.argsort(dim=1, stable=True)
+    alike = tokens.gather(1, order)
+    place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(alike)
+    begins = torch.cat([torch.ones_like(alike[:, :1], dtype=torch.bool), alike[:, 1:] != alike[:, :-1]], dim=1)
+    begin = torch.where(begins, place, 0).cummax(1).values
+    return torch.zeros_like(order).scatter(1, order, order.gather(1, begin))
+
+
+def once(tokens: Tensor, first: Tensor) -> Tensor:
+    """tokens (B, T) at their first places, 0 elsewhere."""
+    return torch.where(first == torch.arange(tokens.shape[1], device=tokens.device), tokens, 0)
 
 
 class Aligned(nn.Module):
@@ -101,7 +119,7 @@ class Aligned(nn.Module):
             dropout=dropout if num_layers > 1 else 0.0,
             backend=backend,
         )
-        self.join = Join(hidden_size, context * (1 if attend is None else 2), size)
+        self.join = Join(hidden_size, context * (1 if attend is None else 2), size, linear=True)
         self.output = nn.Linear(size, embed.embedding.num_embeddings)
         self.output.weight = embed.embedding.weight
         self.groups = nn.Linear(size, 4)
@@ -115,11 +133,13 @@ class Aligned(nn.Module):
         values, _ = self.encoder(self.embed(x) + turn, lengths)
         live = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         memory = None if self.attend is None else self.attend.remember(values, lengths)
-        return Question(x, live, first, values, memory, turn)
+        asked = torch.where(live, once(x, first_places(x)), 0)
+        return Question(x, live, first, asked, values, memory, turn)
 
     def start(self, question: Question) -> AlignedState:
         """The state before the first step."""
-        return AlignedState(question, None, torch.zeros_like(question.tokens), 0)
+        nothing = torch.zeros_like(question.tokens)
+        return AlignedState(question, None, nothing, nothing, 0)
 
     def forward(
         self, x: Tensor, lengths: Tensor, first: Tensor, answer: Tensor, turned: Tensor | None = None
@@ -128,21 +148,20 @@ class Aligned(nn.Module):
         question = self.ask(x, lengths, first, turned)
         before = torch.cat([torch.full_like(answer[:, :1], self.start_token), answer[:, :-1]], dim=1)
         vectors, _, _ = self._vectors(before, question, slice(None), None, lengths)
-        places, kinds = self._places(question, answer, torch.arange(x.shape[1], device=x.device))
+        single = once(answer, first_places(answer))
+        places, kinds = self._places(question, answer, single, torch.arange(x.shape[1], device=x.device))
         live = question.live
         return Answer(self._scores(vectors[live], places[live], kinds), live)
 
     def step(self, tokens: Tensor, state: AlignedState) -> tuple[Tensor, AlignedState, Tensor | None]:
         """tokens (R,), those of the step before -> scores (R, V) of step t, the state after, weights (R, T) or None."""
+        state = state.wrote(tokens)
         question, t = state.question, state.t
-        written = state.written
-        if t:
-            written = written.clone()
-            written[:, t - 1] = tokens
         vectors, layers, weights = self._vectors(tokens[:, None], question, slice(t, t + 1), state.layers, None)
-        places, kinds = self._places(question, written, torch.tensor([t], device=tokens.device))
+        step = torch.tensor([t], device=tokens.device)
+        places, kinds = self._places(question, state.written, state.single, step)
         scores = self._scores(vectors[:, 0], places[:, 0], kinds)
-        return scores, AlignedState(question, layers, written, t + 1), None if weights is None else weights[:, 0]
+        return scores, state._replace(layers=layers, t=t + 1), None if weights is None else weights[:, 0]
 
     def _vectors(
         self, before: Tensor, question: Question, steps: slice, state: State | None, lengths: Tensor | None
@@ -158,18 +177,16 @@ class Aligned(nn.Module):
         return self.dropout(self.join(query, values)), after, weights
 
     @staticmethod
-    def _places(question: Question, written: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+    def _places(question: Question, written: Tensor, single: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
         """The characters of the four groups at each of the steps (S,): (B, S, N), 0 for none, and the group of each of N.
 
-        written (B, T): the answers, of which a step sees what stands before it.
+        written (B, T): the answers, of which a step sees what stands before it; `single` the same, each character once.
         """
-        tokens, live, first, *_ = question
-        T = tokens.shape[1]
+        tokens, first, T = question.tokens, question.first[:, steps], question.tokens.shape[1]
         at = torch.arange(T, device=tokens.device)
-        asked = torch.where(live & (first_places(tokens) == at), tokens, 0)[:, None].expand(-1, len(steps), -1)
-        once = torch.where(first_places(written) == at, written, 0)
-        had = torch.where(at < steps[:, None], once[:, None], 0)
-        echo = torch.where(first[:, steps] < steps, written.gather(1, first[:, steps]), 0)
+        asked = question.asked[:, None].expand(-1, len(steps), -1)
+        had = torch.where(at < steps[:, None], single[:, None], 0)
+        echo = torch.where(first < steps, written.gather(1, first), 0)
         groups = torch.cat([tokens[:, steps, None], asked, had, echo[..., None]], dim=-1)
         kinds = torch.tensor([0, *[1] * T, *[2] * T, 3], device=tokens.device)
         return groups, kinds

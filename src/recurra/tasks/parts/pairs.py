@@ -182,7 +182,7 @@ class Letters(Raw):
 
     @staticmethod
     def codes(texts: Sequence[str]) -> list[np.ndarray]:
-        return [np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4") for text in texts]
+        return [np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4").copy() for text in texts]
 
     @staticmethod
     def read(store: Store, name: str, rows: np.ndarray) -> list[Any]:

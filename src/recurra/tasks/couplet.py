@@ -51,11 +51,11 @@ KEPT = 0.8  # share of the pairs that must keep a rule for it to be the default
 class CoupletData(DataSettings):
     """Pairs of texts of equal length."""
 
-    source: str | None = Setting(None, description="column of the questions (the first lines)")
-    target: str | None = Setting(None, description="column of the answers (the second lines)")
-    header: bool | None = Setting(None, description="the first line of a table names its columns")
-    min_count: int | None = Setting(None, ge=1, description="rarer characters are unknown")
-    max_length: int | None = Setting(None, ge=1, description="longer pairs are not trained on")
+    source: str | None = Setting(None, description="column of the questions")
+    target: str | None = Setting(None, description="column of the answers")
+    header: bool | None = Setting(None, description="a table's first line names columns")
+    min_count: int | None = Setting(None, ge=1, description="rarer characters are unknown", json_schema_extra=RARE)
+    max_length: int | None = Setting(None, ge=1, description="longer pairs are not trained on", json_schema_extra=RARE)
 
 
 class CoupletModel(ModelSettings):
@@ -66,13 +66,15 @@ class CoupletModel(ModelSettings):
     encoder_layers: int = Setting(1, ge=1, le=64, description="those of the encoder", json_schema_extra=RARE)
     embedding_size: int | None = Setting(None, ge=1, description="features of a character's vector")
     attention: Literal["additive", "dot", "none"] = Setting("additive", description="of each step over the question")
-    input_dropout: float | None = Setting(None, ge=0, lt=1, description="dropout of the vectors of characters")
+    input_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="dropout of the vectors of characters", json_schema_extra=RARE
+    )
     token_dropout: float | None = Setting(
         None, ge=0, lt=1, description="share of characters made unknown in training", json_schema_extra=RARE
     )
     rules: Literal["none", "punctuation", "couplet"] | None = Setting(None, description="what an answer must keep")
     beam: int = Setting(8, ge=1, le=64, description="answers followed side by side")
-    likely: int = Setting(0, ge=0, le=64, description="predict gives so many answers, at most those of the beam")
+    likely: int = Setting(0, ge=0, le=64, description="so many answers are shown")
 
 
 class CoupletTraining(ClassTraining):

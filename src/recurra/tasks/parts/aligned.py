@@ -48,8 +48,16 @@ class Question(NamedTuple):
     turn: Tensor
 
     def rows(self, index: Tensor) -> Question:
-        *parts, memory, turn = self
-        return Question(*(part[index] for part in parts), None if memory is None else memory.rows(index), turn[index])
+        tokens, live, first, asked, values, memory, turn = self
+        return Question(
+            tokens[index],
+            live[index],
+            first[index],
+            asked[index],
+            values[index],
+            None if memory is None else memory.rows(index),
+            turn[index],
+        )
 
 
 class AlignedState(NamedTuple):

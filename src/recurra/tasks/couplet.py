@@ -200,11 +200,11 @@ class Couplet(RowReader):
         small = reading.steps_of_time < 50_000
         data = {"max_length": max(min(int(np.quantile(lengths, 0.999)), 200), 8)}
         model = {
-            "hidden_size": 128 if small else 512,
+            "hidden_size": 128 if small else 384,
             "num_layers": 1,
             "embedding_size": 64 if small else 256,
             "dropout": 0.2 if small else 0.4,
-            "input_dropout": 0.1 if small else 0.3,
+            "input_dropout": 0.1 if small else 0.2,
             "token_dropout": 0.0,
             "rules": reading.facts["rules"],
         }

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 import canvases
+import couplets
 import forecasts
 import make_csv
 import poems
@@ -365,5 +366,13 @@ SETS = {
         ),
         Set("fsdd", "classify", 10, (Target("accuracy", 0.97),), spoken.digits),
         Set("fsdd_strings", "transcribe", 20, (Target("wer", 0.04, most=True),), spoken.strings),
+        Set(
+            "couplets",
+            "couplet",
+            30,
+            (Target("ratio", 0.6, most=True), Target("equal_length", 1.0)),
+            couplets.write,
+            couplets.judge,
+        ),
     )
 }

@@ -23,6 +23,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import canvases  # noqa: E402
 import common  # noqa: E402
+import couplets  # noqa: E402
 import make_csv  # noqa: E402
 import memory  # noqa: E402
 import poems  # noqa: E402
@@ -30,6 +31,7 @@ import sets  # noqa: E402
 import splits  # noqa: E402
 import spoken  # noqa: E402
 import tagged  # noqa: E402
+from kneser_ney import START, KneserNey  # noqa: E402
 
 ROWS = [(f"text {index}", f"label {index % 3}") for index in range(3000)]
 
@@ -183,13 +185,80 @@ def test_every_set_has_targets_and_a_budget() -> None:
     text = {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang"}
     tags = {"ewt", "gsd", "resume", "chunks", "chunks_pos", "atis", "snips"}
     series = {"etth1", "m4_hourly", "airline", "sunspots", "temperatures", "pm25"}
-    pairs = {"dates", "cmudict", "multi30k", "tatoeba"}
+    pairs = {"dates", "cmudict", "multi30k", "tatoeba", "couplets"}
     sound = {"fsdd", "fsdd_strings"}
     images = {"mnist", "scenes", "canvases"}
     assert set(sets.SETS) == text | tags | series | pairs | sound | images
     assert all(item.targets and item.minutes > 0 for item in sets.SETS.values())
     at_least, at_most = sets.Target("accuracy", 0.89), sets.Target("loss", 1.55, most=True)
     assert at_least.met(0.89) and not at_least.met(0.8899) and at_most.met(1.55) and not at_most.met(1.551)
+
+
+# couplets
+
+
+def test_kneser_ney_by_hand() -> None:
+    """0 1, 0 2, 0 1, 2 1 over four tokens. Bigrams: .0 3, .2 1, 01 2, 02 1, 21 1 (a point is the start), so D2 = 3 / (3 + 2).
+
+    Different ones before each token: 1, 2, 2, 0, so D1 = 1 / (1 + 4), and p(w) = (N - 1/5) / 5 + 1/5 * 3/5 / 4.
+    """
+    model = KneserNey([[0, 1], [0, 2], [0, 1], [2, 1]], 4)
+    assert model.discounts == pytest.approx((0.2, 0.6))
+    assert [model.alone(w) for w in range(4)] == pytest.approx([0.19, 0.39, 0.39, 0.03])
+    # after 0: c(01) = 2, c(02) = 1 of 3, two different ones
+    after_0 = [0.4 * 0.19, 1.4 / 3 + 0.4 * 0.39, 0.4 / 3 + 0.4 * 0.39, 0.4 * 0.03]
+    assert [model.probability(w, 0) for w in range(4)] == pytest.approx(after_0)
+    assert model.probability(0, START) == pytest.approx(2.4 / 4 + 0.3 * 0.19)
+    assert model.probability(1, 3) == model.alone(1)  # nothing ever followed 3
+    assert sum(model.probability(w, v) for v in (START, 0, 1, 2, 3) for w in range(4)) == pytest.approx(5)
+    first, second = 0.657, 1.4 / 3 + 0.156
+    assert model.perplexity([[0, 1]]) == pytest.approx((first * second) ** -0.5)
+    assert model.perplexity([[0, 1], [], [0]]) == pytest.approx((first**2 * second) ** (-1 / 3))
+
+
+def test_couplets_share_no_line_across_parts(tmp_path: Path) -> None:
+    (tmp_path / "couplets").mkdir()
+    train = [f"q{n}\ta{n % 350}" for n in range(400)] + ["q\x85x\ta"]
+    dev = ["d1\te1", "q7\te2", "d3\ta8"]
+    for name, rows in (("train", train), ("dev", dev)):
+        (tmp_path / "couplets" / f"{name}.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    paths = couplets.write(tmp_path, tmp_path / "out")
+    lines = {}
+    for part, path in paths.items():
+        with path.open(encoding="utf-8", newline="") as file:
+            lines[part] = [line for row in csv.DictReader(file) for line in row.values()]
+    assert lines["report"] == ["d1", "e1", "q7", "e2", "d3", "a8"]
+    assert len(lines["select"]) > 10 and len(lines["train"]) > 600
+    for one, other in (("train", "select"), ("train", "report"), ("select", "report")):
+        assert not set(lines[one]) & set(lines[other])
+    assert couplets.answers(paths["report"]) == ["e1", "e2", "a8"]
+
+
+def test_a_couplet_run_is_held_against_bigrams_over_its_own_vocabulary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unknown characters are one token for both; the two marks that no answer holds are no tokens of the bigram model."""
+    from types import SimpleNamespace
+
+    import recurra
+    from recurra.data.vocabulary import build
+
+    vocabulary = build(["abab", "ab"], "characters")
+    rows = {"train": [("xy", "ab"), ("xy", "aa")], "report": [("xyz", "abz")]}
+    paths = splits.write_parts(tmp_path, rows, ("source", "target"))
+    monkeypatch.setattr(
+        couplets, "recurra", lambda *_: SimpleNamespace(stdout='{"perplexity": 3.0, "equal_length": 1}')
+    )
+    monkeypatch.setattr(recurra, "load", lambda _: SimpleNamespace(task=SimpleNamespace(vocabulary=vocabulary)))
+    figures = couplets.judge(tmp_path, paths, "report")
+    a, b = (int(vocabulary.encode(letter)[0]) for letter in "ab")
+    bigrams = KneserNey([[a, b], [a, a]], 3).perplexity([[a, b, vocabulary.unknown]])
+    assert figures == {
+        "perplexity": 3.0,
+        "equal_length": 1.0,
+        "kneser_ney": pytest.approx(bigrams),
+        "ratio": pytest.approx(3.0 / bigrams),
+    }
 
 
 # poems

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_runs import language, reviews, write_text
+from tiny_runs import couplets, language, reviews, write_text
 
 import recurra
 from recurra.errors import CallError, DataError
@@ -69,7 +69,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
         key = (kind, *sorted(settings.items()))
         if key not in kept:
             folder = tmp_path_factory.mktemp("laws")
-            kept[key] = language(folder, **settings) if kind == "language" else reviews(folder, task=kind, **settings)
+            other = {"language": language, "couplet": couplets}.get(kind)
+            kept[key] = reviews(folder, task=kind, **settings) if other is None else other(folder, **settings)
         return kept[key]
 
     return make
@@ -139,6 +140,19 @@ def test_a_batch_is_its_rows_in_any_order(made: Callable[..., Run], kind: str, b
             alike(one, alone[at])
     for one, expected in zip(run.predict_iter(iter(TEXTS), batch_size=2), alone, strict=True):
         alike(one, expected)
+
+
+@pytest.mark.parametrize("precision", ["32", "64"])
+def test_couplets_in_a_batch_alone_and_of_a_loaded_run_are_the_same(made: Callable[..., Run], precision: str) -> None:
+    run = made("couplet", precision=precision)
+    assert recurra.load(run.path).predict(list(TEXTS)) == run.predict(list(TEXTS))
+    assert next(run.network.parameters()).dtype is (torch.float64 if precision == "64" else torch.float32)
+    alone = [run.predict([text])[0] for text in TEXTS]
+    for seed in range(3):
+        order = random.Random(seed).sample(range(len(TEXTS)), len(TEXTS))
+        for one, at in zip(run.predict([TEXTS[i] for i in order]), order, strict=True):
+            assert len(one["text"]) == len(TEXTS[at])
+            alike(one, alone[at])
 
 
 def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> None:

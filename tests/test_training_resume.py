@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny_runs import language, reviews
+from tiny_runs import couplets, language, reviews
 
 from recurra import training
 from recurra.errors import RunError
@@ -69,7 +69,7 @@ def same(one: Run, other: Run) -> bool:
 
 
 @pytest.mark.parametrize("at", [0, 4, 5, 13, 29])
-@pytest.mark.parametrize(("make", "settings"), [(reviews, CLASSIFY), (language, LANGUAGE)])
+@pytest.mark.parametrize(("make", "settings"), [(reviews, CLASSIFY), (language, LANGUAGE), (couplets, CLASSIFY)])
 def test_resumed_is_uninterrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, settings: dict[str, Any], at: int
 ) -> None:

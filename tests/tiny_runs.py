@@ -44,3 +44,23 @@ def language(folder: Path, name: str = "run", **settings: Any) -> Run:
     if not data.exists():
         write_text(data)
     return recurra.train("language", data, out=folder / name, **(SMALL | settings))
+
+
+def write_couplets(path: Path, rows: int = 48) -> Path:
+    """Pairs of two to six characters, some with a comma: each character of the second row answers one of the first."""
+    sides = "天山云风花春红一", "地水雨月鸟秋绿两"
+    lines = ["上联\t下联"]
+    for n in range(rows):
+        places = [(n * k + n // 7 * 3 + k) % 8 for k in range(1, 3 + n % 5)]
+        one, other = ("".join(side[i] for i in places) for side in sides)
+        lines.append(f"{one[:1]}，{one[1:]}\t{other[:1]}，{other[1:]}" if n % 3 == 0 else f"{one}\t{other}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def couplets(folder: Path, name: str = "run", **settings: Any) -> Run:
+    """A run over `write_couplets`."""
+    data = folder / "couplets.tsv"
+    if not data.exists():
+        write_couplets(data)
+    return recurra.train("couplet", data, out=folder / name, **(SMALL | settings))

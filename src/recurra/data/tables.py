@@ -75,13 +75,26 @@ def _unquote(cell: str) -> str:
 
 
 class Delimited(Source):
-    """CSV (RFC 4180, strict; `;` or a tab where the header has no comma) and TSV (a line a row, no quoting)."""
+    """CSV (RFC 4180, strict; `;` or a tab where the header has no comma) and TSV (a line a row, no quoting).
+
+    `header` false: the first line is a row like the others, and the columns are called column 1, column 2, ...
+    """
+
+    header = True
 
     def __init__(
         self, path: Path, name: str, *, format: str, encoding: str = "utf-8", skip_broken: bool = False
     ) -> None:
         super().__init__(path, name, encoding=encoding, skip_broken=skip_broken)
         self.format = format
+
+    def without_header(self) -> Delimited:
+        """The same table, its first line read as a row."""
+        other = Delimited(
+            self.path, self.name, format=self.format, encoding=self.encoding, skip_broken=self.skip_broken
+        )
+        other.header = False
+        return other
 
     @cached_property
     def columns(self) -> list[str]:
@@ -91,7 +104,7 @@ class Delimited(Source):
             raise DataError("the file has no header line", file=self.path)
         if isinstance(header[1], str):
             raise DataError(f"in the header: {header[1]}", file=self.path)
-        names = [cell.strip() or f"column {at}" for at, cell in enumerate(header[1], 1)]
+        names = [cell.strip() * self.header or f"column {at}" for at, cell in enumerate(header[1], 1)]
         if wrong := wrong_characters("".join(names), self.encoding):
             raise DataError(f"in the header: {wrong}", file=self.path)
         if twice := {name for name in names if names.count(name) > 1}:
@@ -122,15 +135,17 @@ class Delimited(Source):
         columns = self.columns
         with reading(self.path), open_lines(self.path, self.encoding, self._newline) as stream:
             records = self._split(_Lines(stream))
-            next(records, None)
+            if self.header:
+                next(records, None)
             for number, (line, cells) in enumerate(records, 1):
                 row = Row(number, {}, self.path, line)
                 if isinstance(cells, str):
                     yield row.error(cells)
                 elif len(cells) != len(columns):
                     count = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+                    first = "header" if self.header else "first line"
                     yield row.error(
-                        f"{count}, but the header has {len(columns)}; is a cell with a separator in quotes?"
+                        f"{count}, but the {first} has {len(columns)}; is a cell with a separator in quotes?"
                     )
                 elif wrong := wrong_characters("".join(cells), self.encoding):
                     at = next(i for i, cell in enumerate(cells) if wrong_characters(cell, self.encoding))

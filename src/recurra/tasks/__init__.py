@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from .base import Task
 
 _NOT_TASKS = {"base", "parts"}
-_TO_COME = ("couplet",)
 
 
 def names() -> list[str]:
@@ -34,6 +33,4 @@ def get(spec: str | type[Task], tasks: Sequence[type[Task]] = ()) -> type[Task]:
         return next(
             value for value in vars(module).values() if isinstance(value, type) and getattr(value, "name", None) == spec
         )
-    if spec in _TO_COME:
-        raise SettingError(f"the task {spec!r} is not in this version; there are {', '.join(names())}")
     raise SettingError(f"there is no task {spec!r}; {near(spec, names())}")

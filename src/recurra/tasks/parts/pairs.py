@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from ...data.rows import Source
+from ...data.sources import open_source
 from ...data.store import Store
+from ...data.tables import Delimited
 from ...data.vocabulary import Level, Vocabulary, build
 from ...data.words import han_share
-from ...errors import DataError
+from ...errors import DataError, SettingError
 from .fields import Field, Text, natural_level
 
 SOURCE_NAMES = (
@@ -172,3 +174,43 @@ class Raw(Field):
     def save(self, folder: Path) -> None: ...
 
     def load(self, folder: Path) -> None: ...
+
+
+class Letters(Raw):
+    """A side as the code points of its characters, one a step: also those that the vocabulary does not know."""
+
+    kind = "ragged:int32"
+
+    def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        return self.codes(values)
+
+    @staticmethod
+    def codes(texts: Sequence[str]) -> list[np.ndarray]:
+        return [np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4").copy() for text in texts]
+
+    @staticmethod
+    def read(store: Store, name: str, rows: np.ndarray) -> list[Any]:
+        padded, lengths = store.ragged(name, rows)
+        return ["".join(map(chr, row[:length])) for row, length in zip(padded, lengths, strict=True)]
+
+
+def pairs_of(
+    data: str | Path, *, encoding: str, skip_broken: bool, header: bool | None, asked: Sequence[str] = ()
+) -> Source:
+    """A table of pairs that may lack a header, which files of Chinese couplets often do.
+
+    header  whether the first line names the columns. None: not where it is two cells of Chinese of one length that are no
+            names that people give such columns, and none of them is `asked` for
+    """
+    source = open_source(data, encoding=encoding, skip_broken=skip_broken)
+    if not isinstance(source, Delimited):
+        if header is False:
+            raise SettingError(f"header is false, and {source.path} is no CSV or TSV; leave it out")
+        return source
+    if header is None:
+        with_header = len(source.columns) != 2 or any(
+            name in asked or name.lower() in (*SOURCE_NAMES, *TARGET_NAMES) for name in source.columns
+        )
+        one, other = source.columns if not with_header else ("", "")
+        header = with_header or len(one) != len(other) or min(han_share([one]), han_share([other])) <= 0.5
+    return source if header else source.without_header()

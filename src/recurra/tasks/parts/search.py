@@ -53,6 +53,8 @@ def search(
     """For each row of `state` the answers found, best first, at most `beam`.
 
     step    tokens (R,) and a state -> log-probabilities (R, V) of the next ones, the state after, weights (R, N) or None
+            a step that gives -inf to a token rules it out there; one that does so to `end` makes every answer as long as
+            its limit. At least one token is to be left
     limits  of each row, tokens at most, at least 1
     start   the token before the first; `end` the one after the last; `never` those that no answer holds
     """

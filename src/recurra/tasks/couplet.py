@@ -1,0 +1,425 @@
+"""couplet: an answer that is exactly as long as the question (N to N). The second line of a Chinese couplet.
+
+    question -> encoder, both ways -> at each step the decoder is given what was said of that step -> answer
+
+The answer ends where the question does, so no end is learnt and none can be missed. Rules of the form, such as punctuation in
+the same places, bind the search and not the training: the loss is of the network alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field as Setting
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data.batching import LengthBatches
+from ..data.report import DataReport
+from ..data.sources import Source, is_table
+from ..data.store import Store
+from ..data.tables import Delimited
+from ..data.vocabulary import MARKS, Vocabulary
+from ..errors import CallError, DataError, SettingError
+from ..files import read_json, write_json
+from ..nn.attention import attention
+from ..settings import RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
+from .base import Batch, Reading, Say, device_of
+from .parts.aligned import Aligned, first_places
+from .parts.encoder import Tokens
+from .parts.pairs import Letters, Side, pairs_of
+from .parts.rows import RowReader, padded
+from .parts.rules import Rules, Writing, kept
+from .parts.search import Found, search
+from .parts.seq2seq import Encoder
+from .parts.textscores import scores_of
+
+SEARCHED = 200  # rows of the held-back part that are answered at each evaluation of a training run; the loss is of all
+SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
+BEAMS = 256  # answers followed at once
+KEPT = 0.8  # share of the pairs that must keep a rule for it to be the default
+
+
+class CoupletData(DataSettings):
+    """Pairs of texts of equal length."""
+
+    source: str | None = Setting(None, description="column of the questions")
+    target: str | None = Setting(None, description="column of the answers")
+    header: bool | None = Setting(None, description="a table's first line names columns")
+    min_count: int | None = Setting(None, ge=1, description="rarer characters are unknown", json_schema_extra=RARE)
+    max_length: int | None = Setting(None, ge=1, description="longer pairs are not trained on", json_schema_extra=RARE)
+
+
+class CoupletModel(ModelSettings):
+    """Encoder and decoder, aligned."""
+
+    hidden_size: int | None = Setting(None, ge=2, description="of the decoder; the encoder has half of it each way")
+    num_layers: int | None = Setting(None, ge=1, le=64, description="recurrent layers of the decoder")
+    encoder_layers: int = Setting(1, ge=1, le=64, description="those of the encoder", json_schema_extra=RARE)
+    embedding_size: int | None = Setting(None, ge=1, description="features of a character's vector")
+    attention: Literal["additive", "dot", "none"] = Setting("additive", description="of each step over the question")
+    input_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="dropout of the vectors of characters", json_schema_extra=RARE
+    )
+    token_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="share of characters made unknown in training", json_schema_extra=RARE
+    )
+    rules: Literal["none", "punctuation", "couplet"] | None = Setting(None, description="what an answer must keep")
+    beam: int = Setting(8, ge=1, le=64, description="answers followed side by side")
+    likely: int = Setting(0, ge=0, le=64, description="so many answers are shown")
+
+
+class CoupletTraining(ClassTraining):
+    """The training run."""
+
+    both_ways: bool | None = Setting(None, description="learn the pairs turned round, too")
+
+
+class Couplet(RowReader):
+    """See the module's docstring."""
+
+    name: ClassVar[str] = "couplet"
+    structure: ClassVar[str] = "N to N, equal length"
+    summary: ClassVar[str] = "an answer as long as the question: the second line of a Chinese couplet"
+    Data: ClassVar[type[DataSettings]] = CoupletData
+    Model: ClassVar[type[ModelSettings]] = CoupletModel
+    Training: ClassVar[type[TrainingSettings]] = CoupletTraining
+    in_use: ClassVar[tuple[str, ...]] = (
+        *("model.beam", "model.rules", "model.likely"),
+        *("data.broken", "data.encoding", "data.header"),
+    )
+
+    def __init__(self, settings: Settings, **given: Any) -> None:
+        super().__init__(settings, **given)
+        data = self.data
+        self.source = Side("source", data.source, data.min_count)
+        self.target = Side("target", data.target, data.min_count)
+        self.source.level = self.target.level = "characters"
+        self.target.same_as = self.source
+        self.fields = [self.source, self.target, Letters("source_text"), Letters("target_text")]
+        self.headless: list[str] = []  # files whose first line is a pair, as far as they were read
+        self.rule_of_most, self.said_of_rules = "none", ""
+
+    @property
+    def data(self) -> CoupletData:
+        assert isinstance(self.settings.data, CoupletData)
+        return self.settings.data
+
+    @property
+    def model(self) -> CoupletModel:
+        assert isinstance(self.settings.model, CoupletModel)
+        return self.settings.model
+
+    @property
+    def training(self) -> CoupletTraining:
+        assert isinstance(self.settings.training, CoupletTraining)
+        return self.settings.training
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Of both sides."""
+        return self.source.vocabulary
+
+    # reading -------------------------------------------------------------------------------------------------------
+    def read(
+        self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
+    ) -> Reading:
+        reading = super().read(data, valid, cache, say, tick)
+        if not len(self.stores["train"]) or not len(self.stores["valid"]):
+            raise DataError("too few pairs to train on and to check with", file=data)
+        lengths = reading.facts["lengths"]
+        reading.facts["rules"] = self.rule_of_most
+        reading.lines += [
+            f"questions in column {self.columns['source']!r}, answers in {self.columns['target']!r}, "
+            f"{lengths.mean():.1f} characters on average",
+            self.said_of_rules,
+        ]
+        if self.headless:
+            reading.lines.append(f"{', '.join(self.headless)}: the first line is a pair, it names no columns (header)")
+        return reading
+
+    def _source(self, data: str | Path) -> Source:
+        settings = self.data
+        asked = [column for column in (settings.source, settings.target) if column]
+        skip = settings.broken == "skip"
+        source = pairs_of(data, encoding=settings.encoding, skip_broken=skip, header=settings.header, asked=asked)
+        if isinstance(source, Delimited) and not source.header:
+            self.headless.append(str(source.path))
+        return source
+
+    def _columns(self, source: Source) -> dict[str, str]:
+        sides = self.fields
+        self.fields = sides[:2]
+        found = super()._columns(source)
+        self.fields = sides
+        if found["source"] == found["target"]:
+            raise DataError(f"source and target are both {found['source']!r}; name them apart", file=source.path)
+        return found | {"source_text": found["source"], "target_text": found["target"]}
+
+    def _wrong(self, values: Sequence[Any]) -> Any:
+        if found := super()._wrong(values):
+            return found
+        question, answer = len(values[0]), len(values[1])
+        if question != answer:
+            return self.target, f"has {answer} characters, and the question has {question}"
+        return None
+
+    def _survey(
+        self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
+    ) -> tuple[DataReport, np.ndarray]:
+        """As every task over rows; the vocabulary is of both sides; and which rules the first rows keep."""
+        self.source.also = lambda: (row[1] for row in self._rows(source, columns))
+        surveyed = super()._survey(source, columns, tick)
+        counts = Counter(kept(row[0], row[1]) for row in islice(self._rows(source, columns), 10_000))
+        strict, marks = counts["couplet"] / counts.total(), 1 - counts["none"] / counts.total()
+        self.rule_of_most = "couplet" if strict >= KEPT else "punctuation" if marks >= KEPT else "none"
+        said = f"{marks:.1%} of the pairs agree in their punctuation, {strict:.1%} keep the rules of couplets"
+        self.said_of_rules = said
+        return surveyed
+
+    def save_vocabulary(self, folder: Path) -> None:
+        write_json(folder / "columns.json", self.columns)
+        self.source.save(folder)
+
+    def load_vocabulary(self, folder: Path) -> None:
+        self.columns = dict(read_json(folder / "columns.json"))
+        self.source.load(folder)
+        self.target.vocabulary = self.source.vocabulary
+
+    def choose(self, reading: Reading) -> Settings:
+        """Defaults from the number of pairs; the rules are those that most pairs keep."""
+        lengths = reading.facts["lengths"]
+        small = reading.steps_of_time < 50_000
+        data = {"max_length": max(min(int(np.quantile(lengths, 0.999)), 200), 8)}
+        model = {
+            "hidden_size": 128 if small else 384,
+            "num_layers": 1,
+            "embedding_size": 64 if small else 256,
+            "dropout": 0.2 if small else 0.4,
+            "input_dropout": 0.1 if small else 0.2,
+            "token_dropout": 0.0,
+            "rules": reading.facts["rules"],
+        }
+        training = {
+            "batch_size": 64,
+            "learning_rate": 2e-3,
+            "epochs": 20.0,
+            "averaging": 0.998,
+            "patience": 6,
+            "both_ways": True,
+        }
+        settings = self.settings.with_open(data=data, model=model, training=training)
+        most = settings.data.max_length  # type: ignore[attr-defined]
+        if over := int((lengths > most).sum()):
+            reading.lines.append(f"{over:,} pairs of more than {most} characters are not trained on (max_length)")
+        if over == len(lengths):
+            raise SettingError(f"max_length is {most}, and every pair is longer; make it larger")
+        if len(self.stores["valid"]) > SEARCHED:
+            reading.lines.append(
+                f"while training, figures other than the loss are of {SEARCHED} held-back pairs, without a beam"
+            )
+        reading.lines.append(f"rules: {settings.model.rules}")  # type: ignore[attr-defined]
+        return settings
+
+    # network -------------------------------------------------------------------------------------------------------
+    def network(self) -> nn.Module:
+        model = self.model
+        assert model.hidden_size and model.num_layers and model.embedding_size  # choose() has filled them
+        size, hidden = model.embedding_size, model.hidden_size
+        given: dict[str, Any] = {
+            "dropout": model.dropout or 0.0,
+            "input_dropout": model.input_dropout or 0.0,
+            "backend": model.backend,
+        }
+        embed = Tokens(
+            len(self.vocabulary),
+            size,
+            model.token_dropout or 0.0,
+            pad=Vocabulary.pad,
+            unknown=Vocabulary.unknown,
+        )
+        encoder = Encoder(
+            nn.Identity(), size, self.cell, hidden_size=max(hidden // 2, 1), num_layers=model.encoder_layers, **given
+        )
+        attend = None if model.attention == "none" else attention(model.attention, hidden, encoder.output_size)
+        return Aligned(
+            embed,
+            encoder,
+            self.cell,
+            hidden_size=hidden,
+            num_layers=model.num_layers,
+            attend=attend,
+            start=Vocabulary.end,
+            **given,
+        )
+
+    # training ------------------------------------------------------------------------------------------------------
+    def train_batches(self, epoch: int) -> Sequence[np.ndarray]:
+        """Rows of an epoch; n + row for a row that is turned round, n the number of rows."""
+        if not hasattr(self, "batches"):
+            store, most = self.stores["train"], self.data.max_length
+            assert self.training.batch_size is not None  # choose() has filled it
+            lengths = store.lengths("source")
+            rows = np.flatnonzero(lengths <= (math.inf if most is None else most))
+            self.kept = np.concatenate([rows, rows + len(store)]) if self.training.both_ways else rows
+            self.lengths = np.concatenate([lengths, lengths])
+            self.batches = LengthBatches(self.lengths[self.kept], self.training.batch_size, seed=self.training.seed)
+        return [self.kept[rows] for rows in self.batches.epoch(epoch)]
+
+    def cost(self, keys: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array([2 * len(rows) * int(self.lengths[rows].max()) for rows in keys])
+
+    def padding(self, epoch: int = 0) -> float:
+        """Share of an epoch's computed steps that is padding."""
+        return self.batches.padding_share(self.batches.epoch(epoch))
+
+    def batch(self, key: np.ndarray) -> Batch:
+        return self._gather(self.stores["train"], key)
+
+    def _gather(self, store: Store, key: np.ndarray) -> Batch:
+        rows, turned = key % len(store), key >= len(store)
+        (x, lengths), (y, _) = (store.ragged(name, rows) for name in ("source", "target"))
+        letters, other = (store.ragged(name, rows)[0] for name in ("source_text", "target_text"))
+        swap = turned[:, None]
+        x, y, letters = np.where(swap, y, x), np.where(swap, x, y), np.where(swap, other, letters)
+        inputs = {
+            "x": torch.from_numpy(x).long(),
+            "lengths": torch.from_numpy(lengths),
+            "first": first_places(torch.from_numpy(letters)),
+            "answer": torch.from_numpy(y).long(),
+            "turned": torch.from_numpy(turned),
+        }
+        return Batch(inputs, {"answer": inputs["answer"]}, 2 * int(lengths.sum()), 2 * x.size)
+
+    def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
+        answer = network(**batch.inputs)
+        wanted = batch.targets["answer"][answer.live]
+        return F.cross_entropy(answer.scores, wanted, label_smoothing=self.training.label_smoothing), None
+
+    # figures -------------------------------------------------------------------------------------------------------
+    def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
+        if data is None:
+            return self._evaluate_store(network, self.stores["valid"], tick, beam=1, most=SEARCHED)
+        import tempfile
+
+        source = self._source(data)
+        with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
+            self._encode(source, self._columns(source), lambda _: "data", Path(folder), lambda _: None, only=("data",))
+            store = Store(Path(folder) / "data")
+            if not len(store):
+                raise DataError("has no pairs to evaluate on", file=source.path)
+            return self._evaluate_store(network, store, tick, beam=self.model.beam, most=len(store))
+
+    def _evaluate_store(
+        self, network: nn.Module, store: Store, tick: Callable[[int], None], *, beam: int, most: int
+    ) -> dict[str, Any]:
+        """The loss of all rows, a character; the other figures from the answers to `most` rows, evenly picked."""
+        device, lengths = device_of(network), store.lengths("source")
+        nats, characters = 0.0, 0
+        for rows in LengthBatches(lengths, 256, max_tokens=max(SCORES // len(self.vocabulary), 1)).in_order():
+            batch = self._gather(store, rows).to(device)
+            answer = network(**batch.inputs)
+            wanted = batch.targets["answer"][answer.live]
+            nats += F.cross_entropy(answer.scores.float(), wanted, reduction="sum").item()
+            characters += len(wanted)
+            tick(len(rows) if most < len(store) else 0)
+        picked = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(np.int64))
+        questions, wanted_texts = (Letters.read(store, name, picked) for name in ("source_text", "target_text"))
+        answers = self._answers(network, questions, beam=beam, tick=tick if most >= len(store) else lambda _: None)
+        written = [self._text(best[0], question) for best, question in zip(answers, questions, strict=True)]
+        pairs = list(zip(questions, written, strict=True))
+        figures = scores_of(written, wanted_texts, letters=True)
+        return {
+            "loss": nats / characters,
+            "perplexity": math.exp(min(nats / characters, 700)),
+            "equal_length": sum(len(question) == len(answer) for question, answer in pairs) / len(pairs),
+            "bleu": figures["bleu"],
+            "exact_match": figures["exact_match"],
+        }
+
+    # use -----------------------------------------------------------------------------------------------------------
+    def _answers(
+        self,
+        network: nn.Module,
+        questions: Sequence[str],
+        *,
+        beam: int,
+        tick: Callable[[int], None] = lambda _: None,
+    ) -> list[list[Found]]:
+        """The answers to each question, which has a character at least, best first."""
+        assert isinstance(network, Aligned)
+        device = device_of(network)
+        rules = Rules(self.vocabulary.tokens, len(MARKS), self.model.rules or "none")
+        arrays, letters = self.vocabulary.encode_batch(questions), Letters.codes(questions)
+        lengths = np.array([len(array) for array in arrays])
+        answers: list[list[Found]] = [[] for _ in questions]
+        for rows in LengthBatches(lengths, max(BEAMS // beam, 1)).in_order():
+            x = padded([arrays[row] for row in rows]).long()
+            first = first_places(padded([letters[row] for row in rows]))
+            question = network.ask(x.to(device), torch.from_numpy(lengths[rows]).to(device), first.to(device))
+            settled = rules.settle([questions[row] for row in rows], x).to(device)
+            found = search(
+                partial(rules.step, network),
+                Writing(network.start(question), settled),
+                lengths[rows].tolist(),
+                start=Vocabulary.end,
+                end=Vocabulary.end,
+                beam=beam,
+            )
+            for row, best in zip(rows, found, strict=True):
+                answers[row] = best
+            tick(len(rows))
+        return answers
+
+    def _text(self, found: Found, question: str) -> str:
+        """The answer spelt; a mark that no training text has is the question's own."""
+        spelt = self.vocabulary.tokens
+        return "".join(
+            character if token == Vocabulary.unknown else spelt[token]
+            for token, character in zip(found.tokens, question, strict=True)
+        )
+
+    def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        questions = [self._value(example, number) for number, example in enumerate(examples, 1)]
+        results: list[dict[str, Any]] = [{"text": "", "score": 0.0} for _ in questions]  # the answer to nothing
+        asked = [row for row, question in enumerate(questions) if question]
+        answers = self._answers(network, [questions[row] for row in asked], beam=self.model.beam)
+        for row, best in zip(asked, answers, strict=True):
+            said = [{"text": self._text(one, questions[row]), "score": round(one.score, 6)} for one in best]
+            results[row] = dict(said[0])
+            if self.model.likely:
+                results[row]["likely"] = said[: self.model.likely]
+        return results
+
+    def _value(self, example: Any, number: int) -> str:
+        """The question that an example means: a text, or a mapping that names its column."""
+        if isinstance(example, dict):
+            names = [name for name in (self.columns.get("source"), self.source.asked, "source") if name]
+            found = [example[name] for name in names if name in example]
+            if not found:
+                wanted = " or ".join(map(repr, dict.fromkeys(names)))
+                has = ", ".join(map(repr, example)) or "nothing"
+                raise CallError(f"example {number}: an input object wants {wanted}; this one has {has}")
+            example = found[0]
+        if said := self.source.unusable(example):
+            raise CallError(f"example {number}: source {said}")
+        return str(example)
+
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        return self.inputs_of(self._source(file)) if is_table(file) else None
+
+    def inputs_of(self, source: Source) -> Iterator[Any]:
+        known = self.columns.get("source")
+        column = known if known in source.columns else self.source.find(source, ())
+        return (row.values.get(column) for row in source.rows())
+
+    def streams(self) -> tuple[bool, str]:
+        return False, "an answer begins when the whole question was read"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import captions
 import forecasts
 import make_csv
 import poems
@@ -323,5 +324,14 @@ SETS = {
         ),
         Set("multi30k", "translate", 60, (Target("bleu", 31),), multi30k),
         Set("tatoeba", "translate", 30, (Target("bleu", 0),), tatoeba),
+        Set(
+            "flickr8k",
+            "translate",
+            30,
+            (Target("rouge_l_above_copying", 0),),
+            captions.write,
+            captions.judge,
+            ("--source", ",".join(captions.OTHERS), "--target", captions.COLUMNS[0]),
+        ),
     )
 }

@@ -24,6 +24,7 @@ from recurra.run import Run
 from recurra.tasks.parts.decoder import FEEDS, Decoder, DecoderState
 from recurra.tasks.parts.forcing import forcing_share, mixed
 from recurra.tasks.parts.pairs import alike, levels
+from recurra.tasks.parts.room import SHARE, SIZES, SUMS, passes_wanted, size_for
 from recurra.tasks.parts.search import Found, search
 from recurra.tasks.parts.seq2seq import Encoder, SequenceToSequence
 from recurra.tasks.parts.textscores import scores_of
@@ -383,6 +384,44 @@ def test_every_kind_trains_saves_and_answers(tmp_path: Path, settings: dict[str,
     figures = run.evaluate(tmp_path / "run.csv")
     assert {"bleu", "chrf", "exact_match", "token_error_rate", "sequence_error_rate", "loss"} <= figures.keys()
     assert figures["sequence_error_rate"] == 1 - figures["exact_match"]
+
+
+def test_the_size_hangs_on_the_time_and_the_rows() -> None:
+    assert passes_wanted(50_000) == 10 and passes_wanted(200_000) == 5
+
+    def work(size: int) -> float:
+        return 1e4 * size**2
+
+    assert size_for(work, 50_000, None, 256) == (256, math.inf)
+    enough = 10 * 6 * work(192) / (SHARE * SUMS)  # minutes in which 192 features see all rows ten times
+    assert size_for(work, 50_000, enough * 1.001, 512) == (192, pytest.approx(10.01))
+    assert size_for(work, 50_000, enough * 0.999, 512)[0] == 128
+    assert size_for(work, 50_000, 1e9, 512)[0] == 512 and size_for(work, 50_000, 1e9, 300)[0] == 256
+    assert size_for(work, 50_000, 1e-9, 512)[0] == SIZES[0]
+    sizes = [size_for(work, rows, enough, 512)[0] for rows in (10_000, 50_000, 10**6)]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]  # work is given here: of more rows fewer passes are wanted
+
+
+def test_the_size_is_chosen_and_said(tmp_path: Path) -> None:
+    data = write_pairs(tmp_path / "a.csv", WORDS)
+    sizes = {}
+    for name, minutes in (("short", 1e-4), ("long", 1e3)):
+        run = recurra.train("translate", data, out=tmp_path / name, steps=1, max_minutes=minutes)
+        sizes[name] = run.settings.model.hidden_size, run.settings.model.embedding_size
+        assert any("hidden_size is 64, not 256" in line for line in run.task.reading.lines) == (name == "short")
+    assert sizes == {"short": (SIZES[0], SIZES[0] // 2), "long": (256, 128)}
+
+
+def test_figures_while_training_are_of_pairs_evenly_picked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    valid = write_pairs(tmp_path / "valid.csv", WORDS[:40])
+    monkeypatch.setattr("recurra.tasks.translate.SEARCHED", 4)
+    data = write_pairs(tmp_path / "a.csv", WORDS)
+    run = recurra.train("translate", data, valid=valid, out=tmp_path / "run", **(SMALL | {"averaging": 0.0}))
+    picked = write_pairs(tmp_path / "picked.csv", [WORDS[0], WORDS[13], WORDS[26], WORDS[39]])
+    run.change(beam=1)
+    figures = run.evaluate(picked)
+    assert run.metrics["valid/loss"] == pytest.approx(figures["loss"], rel=1e-5)
+    assert run.metrics["valid/chrf"] == pytest.approx(figures["chrf"])
 
 
 def test_tied_and_shared_weights_are_one(tmp_path: Path) -> None:

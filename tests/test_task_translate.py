@@ -402,13 +402,15 @@ def test_the_size_hangs_on_the_time_and_the_rows() -> None:
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]  # work is given here: of more rows fewer passes are wanted
 
 
-def test_the_size_is_chosen_and_said(tmp_path: Path) -> None:
+def test_the_size_is_chosen_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_pairs(tmp_path / "a.csv", WORDS)
     sizes = {}
     for name, minutes in (("short", 1e-4), ("long", 1e3)):
-        run = recurra.train("translate", data, out=tmp_path / name, steps=1, max_minutes=minutes)
-        sizes[name] = run.settings.model.hidden_size, run.settings.model.embedding_size
-        assert any("hidden_size is 64, not 256" in line for line in run.task.reading.lines) == (name == "short")
+        words = ["--max-minutes", minutes, "--set", "steps=1", "--out", tmp_path / name]
+        assert cli.run(["train", "translate", str(data), *map(str, words)]) == 0
+        model = recurra.load(tmp_path / name).settings.model
+        sizes[name] = model.hidden_size, model.embedding_size
+        assert ("hidden_size is 64, not 256" in capsys.readouterr().err) == (name == "short")
     assert sizes == {"short": (SIZES[0], SIZES[0] // 2), "long": (256, 128)}
 
 

@@ -24,7 +24,6 @@ from recurra.run import Run
 from recurra.tasks.parts.decoder import FEEDS, Decoder, DecoderState
 from recurra.tasks.parts.forcing import forcing_share, mixed
 from recurra.tasks.parts.pairs import alike, levels
-from recurra.tasks.parts.room import SHARE, SIZES, SUMS, passes_wanted, size_for
 from recurra.tasks.parts.search import Found, search
 from recurra.tasks.parts.seq2seq import Encoder, SequenceToSequence
 from recurra.tasks.parts.textscores import scores_of
@@ -384,34 +383,6 @@ def test_every_kind_trains_saves_and_answers(tmp_path: Path, settings: dict[str,
     figures = run.evaluate(tmp_path / "run.csv")
     assert {"bleu", "chrf", "exact_match", "token_error_rate", "sequence_error_rate", "loss"} <= figures.keys()
     assert figures["sequence_error_rate"] == 1 - figures["exact_match"]
-
-
-def test_the_size_hangs_on_the_time_and_the_rows() -> None:
-    assert passes_wanted(50_000) == 10 and passes_wanted(200_000) == 5
-
-    def work(size: int) -> float:
-        return 1e4 * size**2
-
-    assert size_for(work, 50_000, None, 256) == (256, math.inf)
-    enough = 10 * 6 * work(192) / (SHARE * SUMS)  # minutes in which 192 features see all rows ten times
-    assert size_for(work, 50_000, enough * 1.001, 512) == (192, pytest.approx(10.01))
-    assert size_for(work, 50_000, enough * 0.999, 512)[0] == 128
-    assert size_for(work, 50_000, 1e9, 512)[0] == 512 and size_for(work, 50_000, 1e9, 300)[0] == 256
-    assert size_for(work, 50_000, 1e-9, 512)[0] == SIZES[0]
-    sizes = [size_for(work, rows, enough, 512)[0] for rows in (10_000, 50_000, 10**6)]
-    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]  # work is given here: of more rows fewer passes are wanted
-
-
-def test_the_size_is_chosen_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = write_pairs(tmp_path / "a.csv", WORDS)
-    sizes = {}
-    for name, minutes in (("short", 1e-4), ("long", 1e3)):
-        words = ["--max-minutes", minutes, "--set", "steps=1", "--out", tmp_path / name]
-        assert cli.run(["train", "translate", str(data), *map(str, words)]) == 0
-        model = recurra.load(tmp_path / name).settings.model
-        sizes[name] = model.hidden_size, model.embedding_size
-        assert ("hidden_size is 64, not 256" in capsys.readouterr().err) == (name == "short")
-    assert sizes == {"short": (SIZES[0], SIZES[0] // 2), "long": (256, 128)}
 
 
 def test_figures_while_training_are_of_pairs_evenly_picked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

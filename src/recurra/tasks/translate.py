@@ -31,7 +31,6 @@ from .parts.encoder import Tokens
 from .parts.forcing import forcing_share, mixed
 from .parts.pairreader import PairData, PairReader
 from .parts.pairs import Raw, Side
-from .parts.room import size_for
 from .parts.rows import padded
 from .parts.search import Found, search
 from .parts.seq2seq import Encoder, SequenceToSequence
@@ -116,14 +115,13 @@ class Translate(PairReader):
         return self.metric in ("bleu", "chrf", "exact_match")
 
     def choose(self, reading: Reading) -> Settings:
-        """Defaults from the number of pairs, their lengths, what a token is, and the time.
+        """Defaults from the number of pairs, their lengths, and what a token is.
 
         Letters and sounds need less room than words and their meaning. A pair that is ten times seen is learnt by heart.
         """
         lengths = np.maximum(reading.facts["lengths"], reading.facts["targets"])
         longest = max(min(int(np.quantile(lengths, 0.999)), 400), 8)
         subwords = "subwords" in (self.source.level, self.target.level)
-        hidden = self.model.hidden_size or self._room(reading, 512 if subwords else 256)
         data = {
             "source_level": self.source.level,
             "target_level": self.target.level,
@@ -131,11 +129,11 @@ class Translate(PairReader):
             "max_length": longest,
         }
         model = {
-            "hidden_size": hidden,
+            "hidden_size": 512 if subwords else 256,
             "num_layers": 2,
             "feed": "between",
-            "embedding_size": max(hidden // 2, 1),
-            "dropout": 0.3 if subwords else 0.2 if hidden > 128 else 0.1,
+            "embedding_size": 256 if subwords else 128,
+            "dropout": 0.3 if subwords else 0.2,
             "input_dropout": 0.2 if subwords else 0.0,
             "token_dropout": 0.0,
             "tied": True,
@@ -161,23 +159,6 @@ class Translate(PairReader):
                 f"while training, figures are of {SEARCHED:,} held-back pairs, evenly picked, without a beam"
             )
         return settings
-
-    def _room(self, reading: Reading, most: int) -> int:
-        """The hidden size, at most `most`: as large as the time allows. Reckoned for the usual shape of the network."""
-        rows, minutes = max(reading.rows, 1), self.training.max_minutes
-        source, target = float(reading.facts["lengths"].mean()), float(reading.facts["targets"].mean()) + 1
-        letters = len(self.target.vocabulary)
-
-        def work(size: int) -> float:
-            return rows * (4 * source * size**2 + target * (20 * size**2 + letters * size // 2))
-
-        size, passes = size_for(work, rows, minutes, most)
-        if minutes is not None and size < most:
-            reading.lines.append(
-                f"hidden_size is {size}, not {most}: in {minutes:g} minutes two cores can show it each pair some "
-                f"{max(passes, 1):.0f} times"
-            )
-        return size
 
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 import canvases
+import captions
 import couplets
 import forecasts
 import make_csv
@@ -373,6 +374,15 @@ SETS = {
             (Target("ratio", 0.6, most=True), Target("equal_length", 1.0)),
             couplets.write,
             couplets.judge,
+        ),
+        Set(
+            "flickr8k",
+            "translate",
+            30,
+            (Target("rouge_l_above_copying", 0),),
+            captions.write,
+            captions.judge,
+            ("--source", ",".join(captions.OTHERS), "--target", captions.COLUMNS[0]),
         ),
     )
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import itertools
 import json
 import os
@@ -22,6 +23,7 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import canvases  # noqa: E402
+import captions  # noqa: E402
 import common  # noqa: E402
 import couplets  # noqa: E402
 import make_csv  # noqa: E402
@@ -181,11 +183,34 @@ def test_spoken_digits_keep_speakers_and_parts_apart(tmp_path: Path, monkeypatch
     ]
 
 
+def test_captions_keep_their_images_together(tmp_path: Path) -> None:
+    source = tmp_path / "flickr8k_captions"
+    source.mkdir()
+    text = "".join(f"{image}.jpg#{n}\tcaption {n} of  {image}\n" for image in range(300) for n in range(5))
+    with gzip.open(source / "train.token.txt.gz", "wt", encoding="utf-8") as file:
+        file.write(text)
+    (source / "dev.token.txt").write_text("x.jpg#0\tA dog .\nx.jpg#1\tA big dog\n", encoding="utf-8")
+    rows = {}
+    for part, path in captions.write(tmp_path, tmp_path / "out").items():
+        with path.open(encoding="utf-8", newline="") as file:
+            rows[part] = list(csv.reader(file))[1:]
+    assert rows["report"] == [["A dog .", "A big dog"]]
+    assert 15 <= len(rows["select"]) <= 50 and len(rows["train"]) + len(rows["select"]) == 300
+    for row in rows["train"] + rows["select"]:
+        assert row == [f"caption {n} of {row[0].split()[-1]}" for n in range(5)]
+
+
+def test_rouge_l_by_hand() -> None:
+    # common: a ... dog runs, 3 words of 4 and of 5: 2 * 0.75 * 0.6 / 1.35; and nothing in common
+    written, wanted = ["A dog runs fast .", "cat"], ["a big dog runs home", "dog"]
+    assert captions.rouge_l(written, wanted) == pytest.approx((2 * 0.75 * 0.6 / 1.35 + 0) / 2)
+
+
 def test_every_set_has_targets_and_a_budget() -> None:
     text = {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang"}
     tags = {"ewt", "gsd", "resume", "chunks", "chunks_pos", "atis", "snips"}
     series = {"etth1", "m4_hourly", "airline", "sunspots", "temperatures", "pm25"}
-    pairs = {"dates", "cmudict", "multi30k", "tatoeba", "couplets"}
+    pairs = {"dates", "cmudict", "multi30k", "tatoeba", "couplets", "flickr8k"}
     sound = {"fsdd", "fsdd_strings"}
     images = {"mnist", "scenes", "canvases"}
     assert set(sets.SETS) == text | tags | series | pairs | sound | images

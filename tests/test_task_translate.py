@@ -385,6 +385,18 @@ def test_every_kind_trains_saves_and_answers(tmp_path: Path, settings: dict[str,
     assert figures["sequence_error_rate"] == 1 - figures["exact_match"]
 
 
+def test_figures_while_training_are_of_pairs_evenly_picked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    valid = write_pairs(tmp_path / "valid.csv", WORDS[:40])
+    monkeypatch.setattr("recurra.tasks.translate.SEARCHED", 4)
+    data = write_pairs(tmp_path / "a.csv", WORDS)
+    run = recurra.train("translate", data, valid=valid, out=tmp_path / "run", **(SMALL | {"averaging": 0.0}))
+    picked = write_pairs(tmp_path / "picked.csv", [WORDS[0], WORDS[13], WORDS[26], WORDS[39]])
+    run.change(beam=1)
+    figures = run.evaluate(picked)
+    assert run.metrics["valid/loss"] == pytest.approx(figures["loss"], rel=1e-5)
+    assert run.metrics["valid/chrf"] == pytest.approx(figures["chrf"])
+
+
 def test_tied_and_shared_weights_are_one(tmp_path: Path) -> None:
     net = train(tmp_path, SENTENCES, level="subwords", vocabulary_size=300).network
     assert net.output.weight is net.decoder.embed.embedding.weight is net.encoder.embed.embedding.weight

@@ -9,7 +9,7 @@ between them. The decoder is taught with the true target before each step (teach
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -20,48 +20,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.batching import LengthBatches
-from ..data.files import suffixes
-from ..data.parallel import Joined, Parallel
-from ..data.report import DataReport
-from ..data.sources import TABLES, Source, locate, open_source
 from ..data.store import Store
-from ..data.vocabulary import Level, Vocabulary
+from ..data.vocabulary import Vocabulary
 from ..errors import CallError, DataError, SettingError
-from ..files import read_json, write_json
 from ..nn.attention import attention
 from ..settings import RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
-from .base import Batch, Reading, Say, device_of
+from .base import Batch, Reading, device_of
 from .parts.decoder import Decoder
 from .parts.encoder import Tokens
 from .parts.forcing import forcing_share, mixed
-from .parts.pairs import Raw, Side, alike, levels
-from .parts.rows import RowReader, padded
+from .parts.pairreader import PairData, PairReader
+from .parts.pairs import Raw, Side
+from .parts.rows import padded
 from .parts.search import Found, search
 from .parts.seq2seq import Encoder, SequenceToSequence
 from .parts.textscores import scores_of
 
-SEARCHED = (
-    1000  # rows of the held-back part that are translated at each evaluation of a training run; the loss is of all
-)
+SEARCHED = 1000  # rows of the held-back part that are looked at in each evaluation of a training run
 SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
 BEAMS = 256  # answers followed at once
-
-
-class TranslateData(DataSettings):
-    """Pairs of texts."""
-
-    source: str | None = Setting(None, description="source column; several joined by commas")
-    target: str | None = Setting(None, description="target column; of a plain text the other file")
-    valid_target: str | None = Setting(None, description="other file of --valid")
-    level: Level | None = Setting(None, description="what a token is")
-    source_level: Level | None = Setting(None, description="the same, of the source alone", json_schema_extra=RARE)
-    target_level: Level | None = Setting(None, description="the same, of the target alone", json_schema_extra=RARE)
-    vocabulary_size: int | None = Setting(None, ge=10, description="most frequent tokens kept on a side")
-    min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown", json_schema_extra=RARE)
-    shared: bool | None = Setting(None, description="one vocabulary for both sides")
-    max_length: int | None = Setting(
-        None, ge=1, description="pairs with more tokens on a side are not trained on", json_schema_extra=RARE
-    )
 
 
 class TranslateModel(ModelSettings):
@@ -105,34 +82,19 @@ class TranslateTraining(ClassTraining):
     )
 
 
-class Translate(RowReader):
+class Translate(PairReader):
     """See the module's docstring."""
 
     name: ClassVar[str] = "translate"
     structure: ClassVar[str] = "N to M"
     summary: ClassVar[str] = "a text for each text: translation, dates, letters to sounds, summaries, answers"
-    Data: ClassVar[type[DataSettings]] = TranslateData
+    Data: ClassVar[type[DataSettings]] = PairData
     Model: ClassVar[type[ModelSettings]] = TranslateModel
     Training: ClassVar[type[TrainingSettings]] = TranslateTraining
     in_use: ClassVar[tuple[str, ...]] = (
         *("model.beam", "model.length_penalty", "model.copy_unknown", "model.weights"),
         *("data.target", "data.broken", "data.encoding"),
     )
-
-    def __init__(self, settings: Settings, **given: Any) -> None:
-        super().__init__(settings, **given)
-        data = self.data
-        self.source = Side("source", data.source, data.min_count)
-        self.target = Side("target", data.target, data.min_count)
-        self.fields = [self.source, self.target, Raw("source_text"), Raw("target_text")]
-        self.files: dict[str, str | None] = {}  # of a plain text the file of its other side, while training
-        self.ratio, self.longest, self.positions = 1.0, 1, 1
-        self.trained_on = ["", ""]  # the two files, where the run was trained on such
-
-    @property
-    def data(self) -> TranslateData:
-        assert isinstance(self.settings.data, TranslateData)
-        return self.settings.data
 
     @property
     def model(self) -> TranslateModel:
@@ -152,114 +114,6 @@ class Translate(RowReader):
     def higher_is_better(self) -> bool:  # type: ignore[override]
         return self.metric in ("bleu", "chrf", "exact_match")
 
-    @property
-    def parts(self) -> list[str]:
-        """The columns that are the source."""
-        return [part.strip() for part in (self.data.source or "").split(",")]
-
-    # reading -------------------------------------------------------------------------------------------------------
-    def read(
-        self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
-    ) -> Reading:
-        self.files = {str(data): self.data.target}
-        if valid is not None:
-            self.files[str(valid)] = self.data.valid_target
-        reading = super().read(data, valid, cache, say, tick)
-        if self.columns["source_text"] == "source" and (other := self.data.target) and self.target.asked is None:
-            self.trained_on = [str(Path(file).resolve()) for file in (data, other)]
-        train = self.stores["train"]
-        if not len(train) or not len(self.stores["valid"]):
-            raise DataError("too few pairs to train on and to check with", file=data)
-        s, t = train.lengths("source"), train.lengths("target")
-        self.ratio, self.longest = float(np.quantile((t + 1) / (s + 1), 0.999)), int(t.max())
-        self.positions = max(int(store.lengths("source").max()) for store in self.stores.values())
-        reading.facts |= {"targets": t}
-        reading.lines.append(
-            f"source {s.mean():.1f} {self.source.level} on average, target {t.mean():.1f} {self.target.level}"
-        )
-        return reading
-
-    def _source(self, data: str | Path) -> Source:
-        settings = self.data
-        skip = settings.broken == "skip"
-        if not str(data).startswith("hf:"):
-            path, _ = locate(data)
-            if path.is_file() and suffixes(path)[0] not in TABLES:
-                return Parallel(path, self._other(data), encoding=settings.encoding, skip_broken=skip)
-        source = open_source(data, encoding=settings.encoding, skip_broken=skip)
-        return Joined(source, self.parts, settings.source or "") if len(self.parts) > 1 else source
-
-    def _other(self, data: str | Path) -> Path:
-        """The file of the other side of a plain text."""
-        flag = "--target " if str(data) == next(iter(self.files), None) else "--valid-target "
-        if not self.files:  # a trained run, whose setting is the file that it was trained with
-            flag = "--set target="
-        other = self.files.get(str(data)) if self.files else self.data.target
-        sides = [str(Path(file).resolve()) for file in (data, other or "")]
-        if other is None or (not self.files and sides[1] == self.trained_on[1] and sides[0] != self.trained_on[0]):
-            raise DataError(
-                f"is one side of the pairs; name the file of the other, line by line, with {flag}FILE",
-                file=data,
-            )
-        return Path(other).expanduser()
-
-    def _columns(self, source: Source) -> dict[str, str]:
-        if isinstance(source, Parallel):
-            found = {"source": "source", "target": "target"}
-            self.target.asked = None
-        else:
-            named = self.data.target
-            of_files = named is not None and named not in source.columns and Path(named).is_file()
-            self.target.asked = None if of_files else named  # the run was trained on two files, and this is a table
-            sides = self.fields
-            self.fields = sides[:2]
-            found = super()._columns(source)
-            self.fields = sides
-            if found["source"] == found["target"]:
-                raise DataError(f"source and target are both {found['source']!r}; name them apart", file=source.path)
-        return found | {"source_text": found["source"], "target_text": found["target"]}
-
-    def _survey(
-        self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
-    ) -> tuple[DataReport, np.ndarray]:
-        """Decide what the sides are cut into, from the first rows and their number; then as every task over rows."""
-        data, sample, count = self.data, list[list[Any]](), 0
-        for row in self._rows(source, columns):
-            if len(sample) < 1000:
-                sample.append(row)
-            count += 1
-        sources, targets = [row[0] for row in sample], [row[1] for row in sample]
-        of_source, of_target = levels(sources, targets)
-        self.source.level = data.source_level or data.level or of_source
-        self.target.level = data.target_level or data.level or of_target
-        same = self.source.level == self.target.level
-        if data.shared and not same:
-            raise SettingError(
-                f"shared is true, and the source is cut into {self.source.level}, the target into {self.target.level}; "
-                "set one level for both, or leave shared out"
-            )
-        shared = data.shared
-        if shared is None:
-            shared = same and self.source.level == "subwords" and alike(sources, targets)
-        size = 2_000 if count < 5_000 else 4_000 if count < 15_000 else 8_000 if count < 300_000 else 16_000
-        for side in (self.source, self.target):
-            side.size = data.vocabulary_size or (size if side.level == "subwords" else 30_000)
-        if shared:
-            self.source.also = lambda: (row[1] for row in self._rows(source, columns))
-            self.target.same_as = self.source
-        return super()._survey(source, columns, tick)
-
-    def save_vocabulary(self, folder: Path) -> None:
-        super().save_vocabulary(folder)
-        facts = {"files": self.trained_on, "ratio": self.ratio, "longest": self.longest, "positions": self.positions}
-        write_json(folder / "translate.json", facts)
-
-    def load_vocabulary(self, folder: Path) -> None:
-        super().load_vocabulary(folder)
-        facts = read_json(folder / "translate.json")
-        self.trained_on = [str(file) for file in facts["files"]]
-        self.ratio, self.longest, self.positions = float(facts["ratio"]), int(facts["longest"]), int(facts["positions"])
-
     def choose(self, reading: Reading) -> Settings:
         """Defaults from the number of pairs, their lengths, and what a token is.
 
@@ -267,12 +121,11 @@ class Translate(RowReader):
         """
         lengths = np.maximum(reading.facts["lengths"], reading.facts["targets"])
         longest = max(min(int(np.quantile(lengths, 0.999)), 400), 8)
-        subwords = self.target.level == "subwords" or self.source.level == "subwords"
-        shared = self.target.same_as is not None
+        subwords = "subwords" in (self.source.level, self.target.level)
         data = {
             "source_level": self.source.level,
             "target_level": self.target.level,
-            "shared": shared,
+            "shared": self.target.same_as is not None,
             "max_length": longest,
         }
         model = {
@@ -303,7 +156,7 @@ class Translate(RowReader):
             raise SettingError(f"max_length is {kept}, and every pair has more tokens; make it larger")
         if len(self.stores["valid"]) > SEARCHED:
             reading.lines.append(
-                f"while training, figures other than the loss are of {SEARCHED:,} held-back pairs, without a beam"
+                f"while training, figures are of {SEARCHED:,} held-back pairs, evenly picked, without a beam"
             )
         return settings
 
@@ -428,22 +281,21 @@ class Translate(RowReader):
     def _evaluate_store(
         self, network: nn.Module, store: Store, tick: Callable[[int], None], *, beam: int, most: int
     ) -> dict[str, Any]:
-        """The loss of all rows, a token; the other figures from the answers to `most` rows, evenly picked."""
+        """The figures of `most` rows, evenly picked: the loss a token, the others from the answers."""
         device = device_of(network)
-        lengths = store.lengths("source") + store.lengths("target") + 1
+        picked = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(np.int64))
+        lengths = (store.lengths("source") + store.lengths("target") + 1)[picked]
         nats, tokens = 0.0, 0
         for rows in LengthBatches(lengths, 256, max_tokens=max(SCORES // len(self.target.vocabulary), 1)).in_order():
-            batch = self._gather(store, rows).to(device)
+            batch = self._gather(store, picked[rows]).to(device)
             answer = network(*(batch.inputs[name] for name in ("x", "lengths", "tokens", "steps")))
             wanted = batch.targets["next"][answer.live]
             nats += F.cross_entropy(answer.scores.float(), wanted, reduction="sum").item()
             tokens += len(wanted)
-            tick(len(rows) if most < len(store) else 0)
-        picked = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(np.int64))
         padded_sources, ends = store.ragged("source", picked)
         sources = [row[:end] for row, end in zip(padded_sources, ends, strict=True)]
         texts = [Raw.read(store, name, picked) for name in ("source_text", "target_text")]
-        answers = self._answers(network, sources, beam=beam, tick=tick if most >= len(store) else lambda _: None)
+        answers = self._answers(network, sources, beam=beam, tick=tick)
         written = [self._text(best[0], value) for best, value in zip(answers, texts[0], strict=True)]
         return {"loss": nats / tokens, **scores_of(written, texts[1], letters=self.target.level == "characters")}
 
@@ -523,34 +375,6 @@ class Translate(RowReader):
         target = [self.target.vocabulary.decode([token]) for token in found.tokens]
         weights = [[round(weight, 4) for weight in row[: len(source)]] for row in found.weights.tolist()]
         return {"source": source, "target": [*target, "<end>"][: len(weights)], "weights": weights}
-
-    def _value(self, example: Any, number: int) -> Any:
-        """The source that an example means: a text, or a mapping that names its columns."""
-        parts = self.parts if len(self.parts) > 1 else []
-        if isinstance(example, dict):
-            names = parts or [name for name in (self.columns.get("source"), self.source.asked, "source") if name]
-            found = [example[name] for name in names if name in example]
-            if len(found) < max(len(parts), 1):
-                wanted = (" and " if parts else " or ").join(map(repr, dict.fromkeys(names)))
-                has = ", ".join(map(repr, example)) or "nothing"
-                raise CallError(f"example {number}: an input object wants {wanted}; this one has {has}")
-            example = tuple(found) if parts else found[0]
-        elif parts and isinstance(example, (list, tuple)):
-            example = tuple(example)
-        if parts and (not isinstance(example, tuple) or len(example) != len(parts)):
-            raise CallError(
-                f"example {number}: the source is {' and '.join(parts)}; give a JSON object with each of them"
-            )
-        if said := self.source.unusable(example):
-            raise CallError(f"example {number}: source {said}")
-        return example
-
-    def inputs_of(self, source: Source) -> Iterator[Any]:
-        if len(self.parts) > 1:
-            source = Joined(source, self.parts, self.data.source or "")
-        known = self.columns.get("source")
-        column = known if known in source.columns else self.source.find(source, ())
-        return (row.values.get(column) for row in source.rows())
 
     def _too_long(self, length: int) -> str | None:
         """What is wrong with a source of `length` tokens, or None."""

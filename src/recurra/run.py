@@ -11,15 +11,13 @@ import torch
 from . import cells as known_cells
 from . import tasks as known_tasks
 from .errors import RunError, SettingError, UserError
-from .files import read_json, read_yaml
-from .settings import GROUPS, fields, full_name, settings_from
+from .files import FORMAT, read_json, read_yaml
+from .settings import GROUPS, fields, full_name, is_optional, settings_from
 from .tasks.base import USUAL_CELL, Session, Task, chunked
 
 if TYPE_CHECKING:
     from .cells import Cell
     from .training.progress import Progress
-
-FORMAT = 1
 
 
 class Run:
@@ -180,7 +178,8 @@ def open_task(
     except UserError as error:
         raise RunError(f"{path}/config.yaml: {error}") from None
     given = {f"{group}.{key}" for group in GROUPS for key in config.get(group) or {}}
-    if lost := [key for key, (_, field) in fields(kind).items() if field.default is None and key not in given]:
+    chosen = [key for key, (_, field) in fields(kind).items() if field.default is None and not is_optional(field)]
+    if lost := [key for key in chosen if key not in given]:
         raise RunError(f"{path}/config.yaml: is damaged, it lacks {', '.join(lost[:3])}")
     return config, kind(settings, cell=cell)
 

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 GROUPS = ("data", "model", "training")
 RARE: Any = {"rare": True}  # json_schema_extra of a field whose flag is not among those that --help shows
+OPTIONAL: Any = {"optional": True}  # of one that stays None where it is not asked for: nobody chooses it
+
+
+def is_optional(field: Any) -> bool:
+    """Whether a field of a group is marked OPTIONAL."""
+    return bool((field.json_schema_extra or {}).get("optional"))
 
 
 def _types_of(annotation: Any) -> set[Any]:

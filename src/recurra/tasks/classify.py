@@ -10,13 +10,15 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field as Setting
 from torch import nn
 
+from ..data.cutters import Cutter, Name, choose_cutter
 from ..data.spelling import BUCKETS
-from ..settings import ModelSettings, Settings
+from ..settings import OPTIONAL, RARE, ModelSettings, Settings
 from .base import Reading
 from .parts.classes import OneClass
-from .parts.encoder import EncoderModel, Tokens
+from .parts.encoder import Tokens
 from .parts.fields import Label, Text
-from .parts.rows import RowData, RowTask
+from .parts.pretrained import Pretrained, PretrainedModel
+from .parts.rows import RowData
 from .parts.text import choose_text_settings
 
 
@@ -28,9 +30,17 @@ class TextData(RowData):
     vocabulary_size: int = Setting(30_000, ge=10, description="tokens kept, the most frequent")
     min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown")
     spelling: bool | None = Setting(None, description="know words by their letters too")
+    cutter: Name = Setting("recurra", description="what cuts the words")
+    stop_words: str | None = Setting(
+        None, description="language whose stop words are left out", json_schema_extra=OPTIONAL
+    )
+    keep_pos: str | None = Setting(None, description="parts of speech kept, as noun,verb", json_schema_extra=OPTIONAL)
+    cutter_language: str = Setting(
+        "english", pattern="^[a-z]+$", description="of NLTK's sentences", json_schema_extra=RARE
+    )
 
 
-class TextModel(EncoderModel):
+class TextModel(PretrainedModel):
     """An encoder of text."""
 
     embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
@@ -43,15 +53,20 @@ class ClassifyData(TextData):
     label: str | None = Setting(None, description="column of the classes; found by itself")
 
 
-class TextTask(RowTask):
+class TextTask(Pretrained):
     """What classify and regress share: a column of text, encoded into one vector by recurrent layers."""
 
     Model: ClassVar[type[ModelSettings]] = TextModel
+    one_way: ClassVar[bool] = True
 
     def _text_field(self) -> Text:
         data = self.settings.data
         assert isinstance(data, TextData)
-        return Text("text", data.text, data.level, data.vocabulary_size, data.min_count, data.spelling)
+
+        def cutter() -> Cutter | None:
+            return choose_cutter(data.cutter, data.cutter_language, data.stop_words, data.keep_pos)
+
+        return Text("text", data.text, data.level, data.vocabulary_size, data.min_count, data.spelling, cutter)
 
     def choose(self, reading: Reading) -> Settings:
         text = self.fields[0]
@@ -65,9 +80,16 @@ class TextTask(RowTask):
         vocabulary, size = text.vocabulary, model.embedding_size
         drop = model.token_dropout or 0.0
         buckets = BUCKETS if text.spelling else None
-        return Tokens(
-            len(vocabulary), size, drop, pad=vocabulary.pad, unknown=vocabulary.unknown, buckets=buckets
-        ), size
+        tokens = Tokens(
+            len(vocabulary),
+            size,
+            drop,
+            pad=vocabulary.pad,
+            unknown=vocabulary.unknown,
+            buckets=buckets,
+            frozen=model.vectors_frozen,
+        )
+        return tokens, size
 
 
 class Classify(OneClass, TextTask):

@@ -25,9 +25,10 @@ from ..data.words import cut, join
 from ..errors import CallError
 from ..settings import DataSettings, ModelSettings, Settings
 from .base import Batch, Reading, Say, Session, device_of
-from .parts.encoder import EncoderModel, Tokens
+from .parts.encoder import Tokens
 from .parts.fields import Field
-from .parts.rows import EVALUATION_STEPS, RowTask, padded
+from .parts.pretrained import Pretrained, PretrainedModel
+from .parts.rows import EVALUATION_STEPS, padded
 from .parts.tagfigures import span_figures, tag_figures
 from .parts.tagger import Beside, Tagger, Taggers, Transitions, best_tags, row_losses
 from .parts.tagstream import TagSession
@@ -52,7 +53,7 @@ class TagData(DataSettings):
     spelling: bool | None = Setting(None, description="know words by their letters too (yes)")
 
 
-class TagModel(EncoderModel):
+class TagModel(PretrainedModel):
     """A tagger."""
 
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
@@ -63,7 +64,7 @@ class TagModel(EncoderModel):
     crf: bool | None = Setting(None, description="choose all tags of a row together")
 
 
-class Tag(RowTask):
+class Tag(Pretrained):
     """See the module's docstring."""
 
     name: ClassVar[str] = "tag"
@@ -189,6 +190,7 @@ class Tag(RowTask):
             pad=PAD,
             unknown=UNKNOWN,
             buckets=len(self.words.pieces) if self.words.spelling else None,
+            frozen=model.vectors_frozen,
         )
         assert self.tags.scheme is not None
         return Tagger(

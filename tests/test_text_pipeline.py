@@ -46,6 +46,9 @@ def forbidden(*_: Any, **__: Any) -> Any:
 
 
 def test_nltk_cuts_and_reads_no_pickle(tables: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    nltk = cutters._nltk()
+    nltk.tokenize._get_punkt_tokenizer.cache_clear()
+    nltk.tag._get_tagger.cache_clear()
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, forbidden)
     text = "It's a <br />dull film. Isn't it?"

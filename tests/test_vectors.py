@@ -17,6 +17,7 @@ import recurra
 from recurra.data.vectors import EXACT, LOWER, NORMAL, VectorFile, look_up
 from recurra.errors import DataError, SettingError, UserError
 from recurra.tasks.parts.encoder import Tokens
+from recurra.training.progress import Silent
 
 WORDS = {"film": [0.5, -1.0, 0.25], "dull": [1.5, 2.0, -0.125], "电影": [0.0, 1.0, 3.0]}
 
@@ -152,7 +153,7 @@ def test_coverage_is_told(tmp_path: Path) -> None:
     write_vectors(tmp_path / "v.txt")
     lines: list[str] = []
 
-    class Heard(recurra.training.progress.Silent):  # type: ignore[name-defined,misc]
+    class Heard(Silent):
         def say(self, line: str) -> None:
             lines.append(line)
 

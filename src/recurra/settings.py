@@ -109,7 +109,7 @@ class TrainingSettings(Group):
 class ClassTraining(TrainingSettings):
     """The training run of a task whose targets are classes or tokens."""
 
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over classes")
 
 
 class Settings(BaseModel):

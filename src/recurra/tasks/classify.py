@@ -30,7 +30,7 @@ class TextData(RowData):
     vocabulary_size: int = Setting(30_000, ge=10, description="tokens kept, the most frequent")
     min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown")
     spelling: bool | None = Setting(None, description="know words by their letters too")
-    cutter: Name = Setting("recurra", description="what cuts the words")
+    cutter: Name = Setting("recurra", description="cuts words")
     stop_words: str | None = Setting(
         None, description="language whose stop words are left out", json_schema_extra=OPTIONAL
     )
@@ -44,7 +44,9 @@ class TextModel(PretrainedModel):
     """An encoder of text."""
 
     embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
-    token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of tokens made unknown in training")
+    token_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="share of tokens made unknown in training", json_schema_extra=RARE
+    )
 
 
 class ClassifyData(TextData):

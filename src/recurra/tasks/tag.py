@@ -23,7 +23,7 @@ from ..data.store import Store
 from ..data.tagged import as_tokens, looks_like_columns, open_tagged
 from ..data.words import cut, join
 from ..errors import CallError
-from ..settings import DataSettings, ModelSettings, Settings
+from ..settings import RARE, DataSettings, ModelSettings, Settings
 from .base import Batch, Reading, Say, Session, device_of
 from .parts.encoder import Tokens
 from .parts.fields import Field
@@ -60,7 +60,9 @@ class TagModel(PretrainedModel):
         "mean_max", description="from all outputs to one, for the intent"
     )
     embedding_size: int | None = Setting(None, ge=1, description="features of a word's vector")
-    token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of words made unknown in training")
+    token_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="share of words made unknown in training", json_schema_extra=RARE
+    )
     crf: bool | None = Setting(None, description="choose all tags of a row together")
 
 

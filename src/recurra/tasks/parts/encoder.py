@@ -24,13 +24,13 @@ from .adversarial import Movable
 class EncoderModel(ModelSettings):
     """An encoder of sequences."""
 
-    bidirectional: bool = Setting(True, description="read in both directions; false lets the run stream")
+    bidirectional: bool = Setting(True, description="read both ways; false lets a run stream")
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
         "mean_max", description="from all outputs to one vector"
     )
     members: int | None = Setting(None, ge=1, le=64, description="networks whose outputs are averaged")
     input_dropout: float | None = Setting(
-        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
+        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps", json_schema_extra=RARE
     )
     adversarial: float | None = Setting(
         None, ge=0, description="train also on vectors moved so far, to where the loss grows", json_schema_extra=RARE

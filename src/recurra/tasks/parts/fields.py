@@ -203,7 +203,8 @@ class Text(Field):
         return [f"{self.name}: {len(self.vocabulary):,} {self.level}{spelt}{cut}"]
 
     def whole(self) -> str | None:
-        return self.vocabulary.cutter and self.vocabulary.cutter.whole
+        cutter = self.vocabulary.cutter
+        return None if cutter is None else cutter.whole
 
 
 def _has_letters(vocabulary: Vocabulary) -> bool:

@@ -39,7 +39,9 @@ class LanguageRun:
         model: dict[str, Any] = config["model"]
         if not all(isinstance(model.get(name), int) for name in SIZES):
             raise RunError(f"{self.path}/config.yaml: is damaged, it lacks {' or '.join(SIZES)}")
-        self.sizes = {"cell": str(model.get("cell") or USUAL_CELL)} | {name: model[name] for name in SIZES}
+        self.sizes: dict[str, Any] = {"cell": str(model.get("cell") or USUAL_CELL)} | {
+            name: model[name] for name in SIZES
+        }
         self.cell_options = dict(model.get("cell_options") or {})
         self.vocabulary = Vocabulary.load(self.path / "vocabulary", "text")
 

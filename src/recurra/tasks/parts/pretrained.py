@@ -36,11 +36,11 @@ class PretrainedModel(EncoderModel):
     """An encoder of words, which may begin with what was learnt elsewhere."""
 
     vectors: str | None = Setting(
-        None, description="file of word vectors: GloVe, word2vec, fastText .vec", json_schema_extra=OPTIONAL
+        None, description="file of word vectors: GloVe, word2vec, .vec", json_schema_extra=OPTIONAL
     )
     vectors_frozen: bool = Setting(False, description="those vectors are not trained", json_schema_extra=RARE)
     pretrain: str | None = Setting(
-        None, description="language run to begin from, of unlabelled text", json_schema_extra=OPTIONAL
+        None, description="language run whose weights are the first", json_schema_extra=OPTIONAL
     )
 
 

@@ -38,7 +38,7 @@ EVALUATION_STEPS = 65_536  # padded time steps of a batch when nothing is kept f
 class RowData(DataSettings):
     """Settings of tasks whose examples are rows."""
 
-    max_length: int | None = Setting(None, ge=2, description="rows train on their two ends, so long; uncut in use")
+    max_length: int | None = Setting(None, ge=2, description="longer rows train on their two ends")
 
 
 class RowReader(Task):

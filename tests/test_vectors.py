@@ -87,7 +87,7 @@ def test_the_nearest_spelling_counts(tmp_path: Path) -> None:
         (b"film 1 2 3\ndull 1 two 3\n", "line 2: has something else than 3 finite numbers"),
         (b"film 1 2 3\ndull 1 nan 3\n", "line 2: has something else"),
         (b"film 1 2 3\n\ndull 1 2 3\n", "line 2: is empty"),
-        (b"3 3\nfilm 1 2 3\ndull 1 2 3\n", "line 4: is the last, 2 of 3 words"),
+        (b"3 3\nfilm 1 2 3\ndull 1 2 3\n", "line 3: is the last, 2 of 3 words"),
         (b"a film of words\n", "line 1: is neither a word and its numbers nor"),
         (b"0 3\n", "line 1: says 0 words"),
         (b"2 3\nfilm " + struct.pack("<3f", 1, 2, 3) + b"dull " + b"\0\0", "byte 28: it ends inside word 2 of 2"),

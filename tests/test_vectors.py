@@ -64,7 +64,7 @@ def test_every_form_gives_the_same_vectors(tmp_path: Path, name: str, packed: bo
         path = tmp_path / f"{name}.gz"
     file = VectorFile(path)
     assert (file.size, file.form) == (3, "binary" if name.endswith(".bin") else "text")
-    assert [word.decode() for _, word, _ in file.entries()] == list(WORDS)
+    assert [word.decode() for word, _ in file.entries()] == list(WORDS)
     found = look_up(file, ["电影", "no", "film"], None, lambda _: None)
     np.testing.assert_array_equal(found.vectors, [WORDS["电影"], [0, 0, 0], WORDS["film"]])
     assert found.how.tolist() == [EXACT, 0, EXACT]

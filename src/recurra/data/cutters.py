@@ -76,7 +76,9 @@ class Cutter:
     @classmethod
     def of(cls, record: dict[str, Any]) -> Cutter:
         """What `record` gave. ValueError where it is something else."""
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
+        }
         made = cls(**values)
         parts = PARTS.get(made.name, {})
         words = isinstance(made.stop_words, tuple) and all(isinstance(word, str) for word in made.stop_words)

@@ -26,6 +26,7 @@ _LONGEST = 1 << 20  # bytes of a line
 _LONGEST_WORD = 1000  # bytes
 _BLANKS = b" \t\r\n"
 
+Entry = tuple[bytes, Callable[[], NDArray[np.float32]]]
 EXACT, LOWER, NORMAL = 3, 2, 1  # how a word was found; the larger the nearer
 
 
@@ -63,14 +64,14 @@ class VectorFile:
         elif self.size < 1 or not _is_text(first) or _numbers(fields[1:]) is None:
             raise self._wrong("line 1", "is neither a word and its numbers nor the number of words and of numbers")
 
-    def entries(self) -> Iterator[tuple[str, bytes, Callable[[], NDArray[np.float32]]]]:
-        """Each word: where it stands, its UTF-8, and a call that gives its vector (D,). DataError where it is broken."""
+    def entries(self) -> Iterator[Entry]:
+        """Each word in UTF-8, and a call that gives its vector (D,). DataError, with the line or byte, where it is broken."""
         with reading(self.path), open_binary(self.path) as stream:
             if self.count is not None:
                 stream.readline(_LONGEST)
             yield from self._of_text(stream) if self.form == "text" else self._of_binary(stream)
 
-    def _of_text(self, stream: IO[bytes]) -> Iterator[tuple[str, bytes, Callable[[], NDArray[np.float32]]]]:
+    def _of_text(self, stream: IO[bytes]) -> Iterator[Entry]:
         D, first = self.size, 1 if self.count is None else 2
         number = first - 1
         empty: int | None = None
@@ -91,7 +92,7 @@ class VectorFile:
                     raise self._wrong(f"line {number}", f"has something else than {D} finite numbers after the word")
                 return values
 
-            yield f"line {number}", word, vector
+            yield word, vector
         lines = (empty or number + 1) - first
         if self.count is not None and lines < self.count:
             raise self._wrong(f"line {lines + 1}", f"is the last, {lines:,} of {self.count:,} words: it is cut short")
@@ -103,7 +104,7 @@ class VectorFile:
             raise self._wrong(f"line {number}", f"has {len(fields) - 1} numbers, wanted {D} as in the lines before")
         return b" ".join(fields[:-D]), b" ".join(fields[-D:])
 
-    def _of_binary(self, stream: IO[bytes]) -> Iterator[tuple[str, bytes, Callable[[], NDArray[np.float32]]]]:
+    def _of_binary(self, stream: IO[bytes]) -> Iterator[Entry]:
         assert self.count is not None
         buffer, at, passed = b"", 0, len(f"{self.count} {self.size}\n")
         for n in range(self.count):
@@ -126,7 +127,7 @@ class VectorFile:
                     raise self._wrong(place, "the word's numbers are not finite: it is damaged")
                 return values
 
-            yield place, word, vector
+            yield word, vector
         if (buffer[at:] + stream.read(_LONGEST_WORD)).strip():
             said = f"more follows after {self.count:,} words of {self.size} numbers, which line 1 promises"
             raise self._wrong(f"byte {passed + at}", said)
@@ -148,15 +149,15 @@ def look_up(
     found = Found(np.zeros((len(words), file.size), np.float32), np.zeros(len(words), np.int8))
     seen = 0
     examples: list[str] = []
-    for seen, (_, word, vector) in enumerate(file.entries(), 1):
+    for seen, (spelt, vector) in enumerate(file.entries(), 1):
         if seen % 50_000 == 0:
             tick(seen)
         if len(examples) < 3:
-            examples.append(word.decode("utf-8", "replace"))
-        takers = [(at, LOWER) for at in lower.get(word, ())]
-        if (one := exact.get(word)) is not None:
+            examples.append(spelt.decode("utf-8", "replace"))
+        takers = [(at, LOWER) for at in lower.get(spelt, ())]
+        if (one := exact.get(spelt)) is not None:
             takers.append((one, EXACT))
-        elif normal is not None and (other := normal(word.decode("utf-8", "replace")).encode()) != word:
+        elif normal is not None and (other := normal(spelt.decode("utf-8", "replace")).encode()) != spelt:
             takers += [(at, NORMAL) for at in (exact.get(other),) if at is not None]
         for at, how in takers:
             if how > found.how[at]:

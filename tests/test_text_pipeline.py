@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import pickle
 import tempfile
@@ -70,13 +71,15 @@ def test_jieba_says_nothing_and_leaves_nothing(
 ) -> None:
     """Nor does it read a cache that somebody else may have left in the folder for temporary files."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (tmp_path / "jieba.cache").write_bytes(b"not ours")
+    planted = marshal.dumps(({}, 1))  # a dictionary without words, in the form that jieba would take
+    (tmp_path / "jieba.cache").write_bytes(planted)
     cutters._jieba.cache_clear()
     cutters._jieba_tagger.cache_clear()
     text = "我来到北京清华大学 and stay"
     assert Cutter("jieba")(text) == ["我", "来到", "北京", "清华大学", "and", "stay"]
     assert Cutter("jieba", keep_pos=("noun",))("我来到北京清华大学") == ["北京", "清华大学"]
     assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
+    assert (tmp_path / "jieba.cache").read_bytes() == planted
     assert capfd.readouterr() == ("", "")
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from .errors import RunError
 
+FORMAT = 1  # of run folders
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:

@@ -11,15 +11,13 @@ import torch
 from . import cells as known_cells
 from . import tasks as known_tasks
 from .errors import RunError, SettingError, UserError
-from .files import read_json, read_yaml
-from .settings import GROUPS, fields, full_name, settings_from
+from .files import FORMAT, read_json, read_yaml
+from .settings import GROUPS, fields, full_name, may_lack, settings_from
 from .tasks.base import USUAL_CELL, Session, Task, chunked
 
 if TYPE_CHECKING:
     from .cells import Cell
     from .training.progress import Progress
-
-FORMAT = 1
 
 
 class Run:
@@ -180,14 +178,10 @@ def open_task(
     except UserError as error:
         raise RunError(f"{path}/config.yaml: {error}") from None
     given = {f"{group}.{key}" for group in GROUPS for key in config.get(group) or {}}
-    wanted = [key for key, (_, field) in fields(kind).items() if field.default is None and not _added(field)]
+    wanted = [key for key, (_, field) in fields(kind).items() if field.default is None and not may_lack(field)]
     if lost := [key for key in wanted if key not in given]:
         raise RunError(f"{path}/config.yaml: is damaged, it lacks {', '.join(lost[:3])}")
     return config, kind(settings, cell=cell)
-
-
-def _added(field: Any) -> bool:
-    return bool((field.json_schema_extra or {}).get("added"))
 
 
 def _own(spec: str, what: str, given: Sequence[type[Any]], path: Path) -> Any:

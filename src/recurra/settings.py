@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 GROUPS = ("data", "model", "training")
 RARE: Any = {"rare": True}  # json_schema_extra of a field whose flag is not among those that --help shows
-ADDED: Any = {"added": True}  # of a field that is younger than format 1: a run may lack it, and means None
+ADDED: Any = {"added": True}  # of a field that a run may lack, being younger than format 1 or asked for rarely: it means None
+
+
+def may_lack(field: Any) -> bool:
+    """Whether config.yaml of a whole run may leave a field of a group out."""
+    return bool((field.json_schema_extra or {}).get("added"))
 
 
 def _types_of(annotation: Any) -> set[Any]:
@@ -104,7 +109,7 @@ class TrainingSettings(Group):
 class ClassTraining(TrainingSettings):
     """The training run of a task whose targets are classes or tokens."""
 
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over classes")
 
 
 class Settings(BaseModel):
@@ -117,9 +122,9 @@ class Settings(BaseModel):
 
     def with_(self, **groups: Mapping[str, Any]) -> Settings:
         """A copy with some fields changed, checked again: `settings.with_(model={"hidden_size": 64})`."""
-        values = self.model_dump()
+        values = self.model_dump(exclude_unset=True)  # what nobody set is still seen to be unset in the copy
         for group, changes in groups.items():
-            values[group].update(changes)
+            values.setdefault(group, {}).update(changes)
         return check(type(self), values)
 
     def with_open(self, **groups: Mapping[str, Any]) -> Settings:

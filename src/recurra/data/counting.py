@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
@@ -63,10 +63,14 @@ def count_characters(texts: Iterable[str]) -> LossyCounter:
     return counter
 
 
-def count_words(texts: Iterable[str], lowercase: bool) -> LossyCounter:
+def count_words(texts: Iterable[str], lowercase: bool, cut: Callable[[str], list[str]] | None = None) -> LossyCounter:
+    """`cut` gives the words where our own patterns are not to."""
     counter = LossyCounter()
     normalizer, cutter = word_normalizer(lowercase), word_cutter()
     for text in texts:
+        if cut is not None:
+            counter.add([normalizer.normalize_str(word) for word in cut(text)])
+            continue
         counter.add([word for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
     return counter
 

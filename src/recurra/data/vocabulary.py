@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
 from recurra.data import counting
+from recurra.data.cutters import Cutter
 from recurra.data.spelling import PIECES, pieces
 from recurra.data.tokenstream import CharacterStream, PieceStream, TokenStream
 from recurra.data.words import (
@@ -36,7 +37,7 @@ Ids = NDArray[np.int32]
 
 MARKS = ("<pad>", "<unknown>", "<end>")
 _HIDDEN = tuple(f"{mark} " for mark in MARKS)  # inside the tokenizer; a blank occurs in no word and no byte-level token
-_FORMAT = 1
+_FORMAT = 2  # 1 where no cutter is saved
 _BATCH = 256  # texts encoded at once, by as many threads as TOKENIZERS_PARALLELISM allows
 _UNKNOWN_TEXT = "\ufffd"
 
@@ -54,6 +55,7 @@ class Vocabulary:
         merges: Sequence[tuple[str, str]] = (),
         lowercase: bool = False,
         notes: Sequence[str] = (),
+        cutter: Cutter | None = None,
     ) -> None:
         if level not in get_args(Level):
             raise SettingError(f"there is no level {level!r}; there are {', '.join(get_args(Level))}")
@@ -61,6 +63,8 @@ class Vocabulary:
         self.lowercase = lowercase and level == "words"
         self.notes = list(notes)
         self.tokens = [*MARKS, *tokens]
+        self.cutter = cutter if level == "words" else None
+        self._ids = {word: at for at, word in enumerate(tokens, len(MARKS))} if self.cutter else {}
         self._merges = list(merges)
         self._table = _character_table(tokens) if level == "characters" else None
         self._tokenizer = None if level == "characters" else self._make_tokenizer(tokens)
@@ -92,6 +96,8 @@ class Vocabulary:
         if self._table is not None:
             table = self._table
             return [table[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)] for text in texts]
+        if self.cutter is not None:
+            return [np.array([self._id(word) for word in self.cutter(text)], np.int32) for text in texts]
         assert self._tokenizer is not None
         ids: list[Ids] = []
         stream = iter(texts)
@@ -104,6 +110,8 @@ class Vocabulary:
         """The ids of each text's words and beside each id the pieces of its word: int32 (T, 1 + PIECES). Words only."""
         if self.level != "words":
             raise SettingError(f"only words have a spelling; this vocabulary is of {self.level}")
+        if self.cutter is not None:
+            return [self._spelt(self.cutter(text)) for text in texts]
         assert self._tokenizer is not None
         found: list[Ids] = []
         stream = iter(texts)
@@ -116,8 +124,23 @@ class Vocabulary:
                 found.append(rows)
         return found
 
+    def _id(self, word: str) -> int:
+        return self._ids.get(self.normal(word), self.unknown)
+
+    def _spelt(self, words: Sequence[str]) -> Ids:
+        rows = np.zeros((len(words), 1 + PIECES), np.int32)
+        for row, word in zip(rows, words, strict=True):
+            row[0], row[1:] = self._id(word), pieces(word)
+        return rows
+
+    def normal(self, word: str) -> str:
+        """A word as this vocabulary writes it: composed and in lower case, where words are."""
+        return word_normalizer(self.lowercase).normalize_str(clean(word)) if self.level == "words" else word
+
     def cut(self, text: str) -> list[str]:
         """The stretch of `text` that each of its tokens stands for, unknown ones too."""
+        if self.cutter is not None:
+            return self.cutter(text)
         if self._tokenizer is None:
             return list(text)
         text = clean(text)
@@ -146,6 +169,8 @@ class Vocabulary:
 
     def stream(self, *, spelt: bool = False) -> TokenStream:
         """A tokeniser for text that arrives in pieces; equals `encode`, or `encode_spelt`, of the whole for every cutting."""
+        if self.cutter is not None and self.cutter.whole:
+            raise SettingError(f"this text does not stream: {self.cutter.whole}")
         if spelt:
             return PieceStream(lambda text: self.encode_spelt([text])[0], word_cut)
         if self.level == "characters":
@@ -154,8 +179,16 @@ class Vocabulary:
 
     def save(self, folder: Path, name: str) -> None:
         """Write `folder/name.json`."""
-        record = {"format": _FORMAT, "level": self.level, "lowercase": self.lowercase, "notes": self.notes,
-                  "tokens": self.tokens[len(MARKS) :], "merges": self._merges}  # fmt: skip
+        record: dict[str, Any] = {
+            "format": _FORMAT if self.cutter else 1,
+            "level": self.level,
+            "lowercase": self.lowercase,
+            "notes": self.notes,
+            "tokens": self.tokens[len(MARKS) :],
+            "merges": self._merges,
+        }
+        if self.cutter is not None:
+            record["cutter"] = self.cutter.record()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
 
@@ -171,7 +204,15 @@ class Vocabulary:
             if not all(isinstance(token, str) for token in tokens) or len(set(tokens)) != len(tokens):
                 raise ValueError("tokens")
             merges = [(left, right) for left, right in record["merges"]]
-            return cls(record["level"], tokens, merges=merges, lowercase=record["lowercase"], notes=record["notes"])
+            cutter = Cutter.of(record["cutter"]) if record.get("cutter") else None
+            return cls(
+                record["level"],
+                tokens,
+                merges=merges,
+                lowercase=record["lowercase"],
+                notes=record["notes"],
+                cutter=cutter,
+            )
         except FileNotFoundError:
             raise RunError(f"{path}: the vocabulary is missing") from None
         except RunError:
@@ -181,12 +222,13 @@ class Vocabulary:
 
 
 def build(texts: Iterable[str], level: Level, *, size: int | None = None, min_count: int = 1,
-          lowercase: bool = True) -> Vocabulary:  # fmt: skip
+          lowercase: bool = True, cutter: Cutter | None = None) -> Vocabulary:  # fmt: skip
     """A vocabulary of at most `size` entries, the three marks included, from one streaming pass.
 
     size       None keeps every character or word; for subwords it means 8,000
     min_count  tokens seen less often are unknown; for subwords, pairs seen less often are not merged
     lowercase  words only: characters and subwords keep the case
+    cutter     words only: what cuts the text, if not our own patterns
 
     Memory is bounded: rare tokens are dropped while counting a text with very many, subwords are learnt from a
     sample of at most 20 million characters; `notes` then says so. Raises SettingError for a size that is too small.
@@ -200,8 +242,9 @@ def build(texts: Iterable[str], level: Level, *, size: int | None = None, min_co
         return Vocabulary(level, tokens, merges=merges, notes=notes)
     if level not in get_args(Level):
         raise SettingError(f"there is no level {level!r}; there are {', '.join(get_args(Level))}")
-    counter = counting.count_characters(texts) if level == "characters" else counting.count_words(texts, lowercase)
-    return Vocabulary(level, counter.kept(room, min_count), lowercase=lowercase, notes=counter.notes())
+    words = level == "words"
+    counter = counting.count_words(texts, lowercase, cutter) if words else counting.count_characters(texts)
+    return Vocabulary(level, counter.kept(room, min_count), lowercase=lowercase, notes=counter.notes(), cutter=cutter)
 
 
 def _character_table(tokens: Sequence[str]) -> Ids:

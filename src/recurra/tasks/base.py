@@ -5,6 +5,7 @@ A task turns a person's file into batches, batches into a network's outputs, and
     settings    the groups Data, Model, Training: its own fields are flags of `recurra train TASK`
     reading     read() fits vocabularies and encodes rows once; choose() fills every setting left open, from what was read
     network     network(): an nn.Module made of parts that stream
+    first       first_weights(): where a new network does not begin at random
     training    train_batches(), batch(), loss(); `carries_state` if one batch continues the one before
     figures     evaluate(): the metrics of a part; `metric` is the one that picks the best weights; calibrate(): the
                 last numbers, which the validation part decides
@@ -141,6 +142,13 @@ class Task(ABC):
     # training ------------------------------------------------------------------------------------------------------
     @abstractmethod
     def network(self) -> torch.nn.Module: ...
+
+    def first_weights(self, network: torch.nn.Module, tick: Callable[[int], None]) -> list[str]:
+        """Put into a new network what was learnt elsewhere: once, before training. Lines for the user.
+
+        Opening and resuming a run never ask it: what came from elsewhere is by then in the run folder.
+        """
+        return []
 
     @abstractmethod
     def train_batches(self, epoch: int) -> Sequence[Any]:

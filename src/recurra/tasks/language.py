@@ -32,7 +32,7 @@ from ..files import read_json, write_json
 from ..nn import Recurrent, State
 from ..nn.cache import ContinuousCache, parted
 from ..nn.dropout import LockedDropout
-from ..settings import ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
+from ..settings import ADDED, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, Session, Task, device_of
 from .parts.sampling import choose_token
 
@@ -66,7 +66,10 @@ class LanguageModel(ModelSettings):
     )
     weight_drop: float | None = Setting(None, ge=0, lt=1, description="dropout of the recurrent weights")
     cache: int | None = Setting(
-        None, ge=0, description="tokens back that are remembered in use, to expect again what was met; 0 for none"
+        None,
+        ge=0,
+        description="tokens back that are remembered in use, to expect again what was met; 0 for none",
+        json_schema_extra=ADDED,
     )
 
 

@@ -23,11 +23,12 @@ from ..data.store import Store
 from ..data.tagged import as_tokens, looks_like_columns, open_tagged
 from ..data.words import cut, join
 from ..errors import CallError
-from ..settings import DataSettings, ModelSettings, Settings
+from ..settings import RARE, DataSettings, ModelSettings, Settings
 from .base import Batch, Reading, Say, Session, device_of
-from .parts.encoder import EncoderModel, Tokens
+from .parts.encoder import Tokens
 from .parts.fields import Field
-from .parts.rows import EVALUATION_STEPS, RowTask, padded
+from .parts.pretrained import Pretrained, PretrainedModel
+from .parts.rows import EVALUATION_STEPS, padded
 from .parts.tagfigures import span_figures, tag_figures
 from .parts.tagger import Beside, Tagger, Taggers, Transitions, best_tags, row_losses
 from .parts.tagstream import TagSession
@@ -52,18 +53,20 @@ class TagData(DataSettings):
     spelling: bool | None = Setting(None, description="know words by their letters too (yes)")
 
 
-class TagModel(EncoderModel):
+class TagModel(PretrainedModel):
     """A tagger."""
 
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
         "mean_max", description="from all outputs to one, for the intent"
     )
     embedding_size: int | None = Setting(None, ge=1, description="features of a word's vector")
-    token_dropout: float | None = Setting(None, ge=0, lt=1, description="share of words made unknown in training")
+    token_dropout: float | None = Setting(
+        None, ge=0, lt=1, description="share of words made unknown in training", json_schema_extra=RARE
+    )
     crf: bool | None = Setting(None, description="choose all tags of a row together")
 
 
-class Tag(RowTask):
+class Tag(Pretrained):
     """See the module's docstring."""
 
     name: ClassVar[str] = "tag"
@@ -189,6 +192,7 @@ class Tag(RowTask):
             pad=PAD,
             unknown=UNKNOWN,
             buckets=len(self.words.pieces) if self.words.spelling else None,
+            frozen=model.vectors_frozen,
         )
         assert self.tags.scheme is not None
         return Tagger(

@@ -20,8 +20,8 @@ from .. import cells as known_cells
 from .. import tasks as known_tasks
 from ..cells import Cell
 from ..errors import RunError, SettingError
-from ..files import write_text
-from ..run import FORMAT, Run, load, load_vocabulary, open_task
+from ..files import FORMAT, write_text
+from ..run import Run, load, load_vocabulary, open_task
 from ..settings import Settings, full_name, read_config, settings_from
 from ..tasks.base import USUAL_CELL, Reading, Task
 from . import checkpoint
@@ -95,6 +95,10 @@ def train(
             progress.say(line)
         torch.manual_seed(built.settings.training.seed)
         network = built.network()
+        with progress.bar("first weights") as bar, torch.no_grad():
+            told = built.first_weights(network, lambda n: bar.at(n, f"{n:,}"))
+        for line in told:
+            progress.say(line)
         facts = {"task": task_spec or _task_name(kind, task), "source": _source(data, valid)}
         built.save_vocabulary(part / "vocabulary")
         checkpoint.save_tensors(part / "model.safetensors", weights(network))

@@ -24,7 +24,7 @@ from .adversarial import Movable
 class EncoderModel(ModelSettings):
     """An encoder of sequences."""
 
-    bidirectional: bool = Setting(True, description="read in both directions; false lets the run stream")
+    bidirectional: bool = Setting(True, description="read both ways; false lets a run stream")
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
         "mean_max", description="from all outputs to one vector"
     )
@@ -161,8 +161,11 @@ class Tokens(nn.Module):
 
     Unknown tokens would otherwise keep the vector they were born with: dropping tokens is what trains it. With
     `spelling` the input is (B, T, 1 + pieces): to a token's vector is added the sum of those of its pieces, over the
-    root of their number; a token that is dropped keeps them.
+    root of their number; a token that is dropped keeps them. With `frozen` the vectors that `held` (V,) marks stay as
+    they are.
     """
+
+    held: Tensor
 
     def __init__(
         self,
@@ -173,8 +176,12 @@ class Tokens(nn.Module):
         pad: int,
         unknown: int,
         buckets: int | None = None,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
+        self.frozen = frozen
+        if frozen:
+            self.register_buffer("held", torch.zeros(vocabulary_size, dtype=torch.bool))
         self.drop = TokenDropout(token_dropout, pad=pad, unknown=unknown)
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=pad)
         self.spelling = (
@@ -188,9 +195,12 @@ class Tokens(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.spelling is None:
-            vectors: Tensor = self.embedding(self.drop(x))
-            return vectors
+            return self._of(self.drop(x))
         ids, pieces = x[..., 0], x[..., 1:]
         spelt = self.spelling(pieces.flatten(0, 1)).unflatten(0, ids.shape)
         count = (pieces != 0).sum(-1, keepdim=True).clamp(min=1)
-        return self.embedding(self.drop(ids)) + spelt * count.to(spelt.dtype).rsqrt()  # type: ignore[no-any-return]
+        return self._of(self.drop(ids)) + spelt * count.to(spelt.dtype).rsqrt()  # type: ignore[no-any-return]
+
+    def _of(self, ids: Tensor) -> Tensor:
+        vectors: Tensor = self.embedding(ids)
+        return torch.where(self.held[ids][..., None], vectors.detach(), vectors) if self.frozen else vectors

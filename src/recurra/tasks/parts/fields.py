@@ -10,19 +10,30 @@ import itertools
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from ...data import columns
+from ...data.cutters import Cutter
 from ...data.sources import Row, Source
 from ...data.spelling import PIECES
 from ...data.tokenstream import TokenStream
 from ...data.vocabulary import Level, Vocabulary, build
 from ...errors import CallError, DataError, RunError, SettingError, near
 from ...files import read_json, write_json
+
+
+class Lexicon(NamedTuple):
+    """The words that a field knows by a vector each: word n of `words` has the number `first` + n."""
+
+    words: Sequence[str]
+    first: int
+    level: str
+    normal: Callable[[str], str]  # a word as the field writes it
+
 
 SPELT = 1_500_000  # characters of text; with more, words are seen often enough
 
@@ -80,6 +91,10 @@ class Field(ABC):
         """For a sequence that arrives in pieces: its encoding, as far as no later piece can change it."""
         raise NotImplementedError(f"{self.name} has no pieces")
 
+    def whole(self) -> str | None:
+        """Why a value must be whole before it is encoded, in words; None where it may come in pieces."""
+        return None
+
     def nothing(self) -> np.ndarray:
         """A sequence of no steps, encoded."""
         raise NotImplementedError(f"{self.name} has no steps")
@@ -98,6 +113,7 @@ class Text(Field):
     """Text as tokens. `level` None: characters where most texts are one short word, else words.
 
     `spelling`: beside each word the pieces it is spelt of; None: where there is too little text to know the words by.
+    `cutter` gives what cuts words, where it is not our own patterns: asked when the vocabulary is made.
     """
 
     sequence = True
@@ -110,10 +126,13 @@ class Text(Field):
         size: int,
         min_count: int | None,
         spelling: bool | None = False,
+        cutter: Callable[[], Cutter | None] | None = None,
     ) -> None:
         super().__init__(name, asked)
         self.level, self.size, self.min_count, self.spelling = level, size, min_count, spelling
+        self.cutter = cutter
         self.vocabulary: Vocabulary
+        self.taken = False  # the vocabulary is that of a language model
 
     @property
     def kind(self) -> str:
@@ -130,7 +149,33 @@ class Text(Field):
     def unusable(self, value: Any) -> str | None:  # nothing is a text, if a short one
         return None if isinstance(value, str) else f"is {value!r:.40}, not text"
 
+    def take(self, vocabulary: Vocabulary) -> None:
+        """Use the vocabulary of a language model. SettingError where other settings disagree."""
+        theirs = f"the language model's, {len(vocabulary):,} {vocabulary.level}"
+        if self.level not in (None, vocabulary.level):
+            raise SettingError(
+                f"level is {self.level}, and with --pretrain the vocabulary is {theirs}; leave level out"
+            )
+        if self.min_count is not None:
+            raise SettingError(f"with --pretrain the vocabulary is {theirs}; leave min_count out")
+        if self.cutter is not None and self.cutter() is not None:
+            raise SettingError(f"with --pretrain the text is cut as {theirs}; leave cutter and stop_words out")
+        self.vocabulary, self.level, self.taken = vocabulary, vocabulary.level, True
+        self.spelling = self.spelling or False  # the model has read the words it is to know
+        if self.spelling and self.level != "words":
+            raise SettingError(f"only words have a spelling, and level is {self.level}; leave spelling out")
+
+    def lexicon(self) -> Lexicon:
+        return Lexicon(self.vocabulary.tokens[3:], 3, self.vocabulary.level, self.vocabulary.normal)
+
     def fit(self, values: Iterable[str]) -> None:
+        if self.taken:
+            return
+        cutter = self.cutter() if self.cutter is not None else None
+        if cutter is not None and self.level not in (None, "words"):
+            raise SettingError(f"level is {self.level}, and cutter and stop_words are of words; leave them out")
+        if cutter is not None:
+            self.level = "words"
         if self.level is None:
             values = iter(values)
             sample = list(itertools.islice(values, 1000))
@@ -144,7 +189,7 @@ class Text(Field):
                 characters += len(value)
                 yield value
 
-        self.vocabulary = build(counted(), self.level, size=self.size, min_count=minimum)
+        self.vocabulary = build(counted(), self.level, size=self.size, min_count=minimum, cutter=cutter)
         if self.spelling is None:
             self.spelling = self.level == "words" and characters <= SPELT and _has_letters(self.vocabulary)
         elif self.spelling and self.level != "words":
@@ -170,7 +215,12 @@ class Text(Field):
 
     def describe(self) -> list[str]:
         spelt = " and the spelling of each" if self.spelling else ""
-        return [f"{self.name}: {len(self.vocabulary):,} {self.level}{spelt}"]
+        cut = self.vocabulary.cutter or ""
+        return [f"{self.name}: {len(self.vocabulary):,} {self.level}{spelt}{cut}"]
+
+    def whole(self) -> str | None:
+        cutter = self.vocabulary.cutter
+        return None if cutter is None else cutter.whole
 
 
 def _has_letters(vocabulary: Vocabulary) -> bool:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field as Setting
 from torch import nn
 
+from ...data.cutters import Cutter, Name, choose_cutter
 from ...data.sources import Source
 from ...data.spelling import BUCKETS
-from ...settings import RARE, DataSettings, ModelSettings, Settings
+from ...settings import ADDED, RARE, DataSettings, ModelSettings, Settings
 from ..base import Reading
-from .encoder import EncoderModel, Tokens
+from .encoder import Tokens
 from .fields import Text
 from .input import Input
+from .pretrained import PretrainedModel
 from .rows import RowData
 from .text import choose_text_settings
 
@@ -27,9 +29,15 @@ class TextData(RowData):
     vocabulary_size: int = Setting(30_000, ge=10, description="tokens kept, the most frequent")
     min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown", json_schema_extra=RARE)
     spelling: bool | None = Setting(None, description="know words by their letters too", json_schema_extra=RARE)
+    cutter: Name = Setting("recurra", description="cuts words")
+    stop_words: str | None = Setting(None, description="language whose stop words are left out", json_schema_extra=ADDED)
+    keep_pos: str | None = Setting(None, description="parts of speech kept, as noun,verb", json_schema_extra=ADDED)
+    cutter_language: str = Setting(
+        "english", pattern="^[a-z]+$", description="of NLTK's sentences", json_schema_extra=RARE
+    )
 
 
-class TextModel(EncoderModel):
+class TextModel(PretrainedModel):
     """An encoder of text."""
 
     embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
@@ -49,7 +57,11 @@ class TextInput(Text, Input):
     def made(cls, settings: Settings) -> TextInput:
         data = settings.data
         assert isinstance(data, TextData)
-        return cls("text", data.text, data.level, data.vocabulary_size, data.min_count, data.spelling)
+
+        def cutter() -> Cutter | None:
+            return choose_cutter(data.cutter, data.cutter_language, data.stop_words, data.keep_pos)
+
+        return cls("text", data.text, data.level, data.vocabulary_size, data.min_count, data.spelling, cutter)
 
     @classmethod
     def suits(cls, source: Source, taken: Sequence[str]) -> str | None:
@@ -60,8 +72,13 @@ class TextInput(Text, Input):
 
     def front(self, model: ModelSettings) -> tuple[nn.Module, int]:
         assert isinstance(model, TextModel) and model.embedding_size  # choose() has filled it
-        buckets: Any = BUCKETS if self.spelling else None
-        pad, unknown = self.vocabulary.pad, self.vocabulary.unknown
-        drop = model.token_dropout or 0.0
-        tokens = Tokens(len(self.vocabulary), model.embedding_size, drop, pad=pad, unknown=unknown, buckets=buckets)
+        tokens = Tokens(
+            len(self.vocabulary),
+            model.embedding_size,
+            model.token_dropout or 0.0,
+            pad=self.vocabulary.pad,
+            unknown=self.vocabulary.unknown,
+            buckets=BUCKETS if self.spelling else None,
+            frozen=model.vectors_frozen,
+        )
         return tokens, model.embedding_size

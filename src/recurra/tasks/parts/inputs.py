@@ -26,7 +26,8 @@ from .input_audio import AudioInput
 from .input_image import ImageData, ImageInput, ImageModel
 from .input_numbers import NumbersData, NumbersInput
 from .input_text import TextData, TextInput, TextModel
-from .rows import RowData, RowTask
+from .pretrained import Pretrained
+from .rows import RowData
 
 KINDS: dict[str, type[Input]] = {
     kind.called: kind for kind in (AudioInput, ImageInput, NumbersInput, TextInput)
@@ -45,9 +46,10 @@ class InputModel(ImageModel, TextModel):
     """An encoder of any kind of input."""
 
 
-class InputTask(RowTask):
+class InputTask(Pretrained):
     """A task whose first field is an input of any kind; a subclass adds its target after `super().__init__`."""
 
+    one_way: ClassVar[bool] = True
     Data: ClassVar[type[DataSettings]] = InputData
     Model: ClassVar[type[ModelSettings]] = InputModel
 

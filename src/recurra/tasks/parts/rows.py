@@ -426,6 +426,8 @@ class RowTask(RowReader):
     def streams(self) -> tuple[bool, str]:
         if getattr(self.settings.model, "bidirectional", False):
             return False, "the backward direction needs the end first; --set bidirectional=false streams"
+        if why := self.input.whole():
+            return False, why
         return True, ""
 
     def session(self, network: nn.Module) -> Session:

@@ -18,10 +18,11 @@ from ...data.rows import Source
 from ...data.schemes import Scheme, all_tags, check_tags, find_scheme, mend
 from ...data.spelling import BUCKETS, PIECES, runs
 from ...data.tagged import as_tokens
+from ...data.vocabulary import Vocabulary
 from ...data.words import HAN
-from ...errors import DataError
+from ...errors import DataError, SettingError
 from ...files import read_json, write_json
-from .fields import Field, Label
+from .fields import Field, Label, Lexicon
 
 WORD_NAMES = ("tokens", "words", "form", "text", "sentence", "characters", "chars", "词", "句子", "文本")
 TAG_NAMES = (
@@ -134,6 +135,7 @@ class Words(TokenField):
         self.spelling = True if spelling is None else spelling
         self.places = False
         self.notes: list[str] = []
+        self.more: Vocabulary | None = None  # of a language model
         self._set([], [])
 
     def _set(self, words: Sequence[str], pieces: Sequence[str]) -> None:
@@ -184,7 +186,20 @@ class Words(TokenField):
             around = LossyCounter()
             for token in counter.counts if self.spelling else ():
                 around.add(_runs(token))
-        self._set(counted.kept(self.size, self.min_count or 2), around.kept(BUCKETS, 2))
+        words_kept = counted.kept(self.size, self.min_count or 2)
+        if self.more is not None:
+            if self.more.level != self.level:
+                raise SettingError(f"the tokens are {self.level}, and the language model's {self.more.level}; train one "
+                                   f"with --set level={self.level}")  # fmt: skip
+            words_kept = list(dict.fromkeys([*words_kept, *map(normal, self.more.tokens[3:])]))
+        self._set(words_kept, around.kept(BUCKETS, 2))
+
+    def take(self, vocabulary: Vocabulary) -> None:
+        """Know the words of a language model too, beside those of the rows."""
+        self.more = vocabulary
+
+    def lexicon(self) -> Lexicon:
+        return Lexicon(self.words, UNKNOWN + 1, str(self.level), normal)
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         return [self.numbers([str(token) for token in as_tokens(value) or ()]) for value in values]

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 GROUPS = ("data", "model", "training")
 RARE: Any = {"rare": True}  # json_schema_extra of a field whose flag is not among those that --help shows
-ADDED: Any = {"added": True}  # of a field that a run may lack, being younger than format 1 or asked for rarely: it means None
+ADDED: Any = {
+    "added": True
+}  # of a field that a run may lack, being younger than format 1 or asked for rarely: it means None
 
 
 def may_lack(field: Any) -> bool:

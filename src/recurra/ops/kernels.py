@@ -14,6 +14,9 @@ from .call import Call
 TARGET = "RECURRA_NATIVE"  # an instruction set by name instead of the widest, or "off"
 
 
+GATES = (1, 1, 4, 3)  # by the number of a kernel
+
+
 class Kernel(NamedTuple):
     """What the kernel of a cell keeps and gives, in units of H: see native/*.h."""
 

@@ -141,12 +141,17 @@ class _DropIn(Stack):
         names, rows = self._sizes[0], self.num_layers * len(self._suffixes)
         if not isinstance(first, Sequence) or len(first) != len(names):
             raise ArgumentError(f"hx is a {type(first).__name__}; wanted the tuple ({', '.join(names)}) of tensors")
+        dtype = self._some_weight().dtype
         for (name, size), part in zip(names.items(), first, strict=True):
             wanted = (rows, size) if B is None else (rows, B, size)
+            if isinstance(part, Tensor) and part.shape == wanted and part.dtype == dtype:
+                continue
             if check_tensor(f"hx: {name}", part).shape != wanted:
                 axes = "(L*D, H)" if B is None else "(L*D, B, H)"
                 raise ShapeError(f"hx: {name} has shape {tuple(part.shape)}; wanted {axes} = {wanted}")
             check_dtype(f"hx: {name}", part, self._some_weight())
+        if B is not None and rows == 1:
+            return [part[0] for part in first]
         parts = [(part[:, None] if B is None else part).unbind(0) for part in first]
         return [part for row in zip(*parts, strict=True) for part in row]
 

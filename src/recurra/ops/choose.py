@@ -30,12 +30,11 @@ def choose(call: Call, name: str) -> Backend:
 
     Raises BackendError, which says why the one named cannot."""
     if name == "auto":
-        able = {one.name: one for one in BACKENDS if one.refuses(call) is None}
         if point := table.near(call):
-            for fast in point.order:
-                if fast in able:
-                    return able[fast]
-        return next(one for one in able.values() if one.slow(call) is None)
+            for one in sorted((one for one in BACKENDS if one.name in point.seconds), key=lambda b: point.seconds[b.name]):
+                if one.refuses(call) is None:
+                    return one
+        return next(one for one in BACKENDS if one.refuses(call) is None and one.slow(call) is None)
     check_name(name)
     backend = next(backend for backend in BACKENDS if backend.name == name)
     if reason := backend.refuses(call):

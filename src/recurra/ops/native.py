@@ -347,12 +347,13 @@ def refuses(call: Call) -> str | None:
         return f"the kernels are for the CPU, and x is on {x.device}"
     if x.dtype not in (torch.float32, torch.float64):
         return f"the kernels compute in float32 or float64, and x is {x.dtype}"
+    dtype = x.dtype
     for part in (*call.weights, *call.state, *call.masks):
-        if part.dtype != x.dtype:
+        if part.dtype != dtype:
             return "x, the weights, the state and the masks are of different dtypes"
         if not part.is_cpu:
             return f"the kernels are for the CPU, and a weight, a state or a mask is on {part.device}"
-    if any(mask.requires_grad for mask in call.masks):
+    if call.masks and any(mask.requires_grad for mask in call.masks):
         return "a gradient by a mask is wanted"
     if why := _misshapen(call):
         return why
@@ -370,11 +371,11 @@ def _misshapen(call: Call) -> str | None:
     """Kernels are given addresses alone: what does not have the shape of the call must not come so far."""
     (B, T, I), H, D = call.x.shape, call.hidden_size, call.directions
     rows, n = kernel_of(call).gates * H, 4 if call.bias else 2
-    wanted = ((rows, I), (rows, H), (rows,), (rows,))[:n] * D
-    if len(call.weights) != len(wanted) or any(w.shape != shape for w, shape in zip(call.weights, wanted, strict=True)):
-        return f"the weights have the shapes {[tuple(w.shape) for w in call.weights]}; wanted {list(wanted)}"
+    wanted = [(rows, I), (rows, H), (rows,), (rows,)][:n] * D
+    if [w.shape for w in call.weights] != wanted:
+        return f"the weights have the shapes {[tuple(w.shape) for w in call.weights]}; wanted {wanted}"
     parts = len(call.cell.states)
-    if call.state and (len(call.state) != parts * D or any(part.shape != (B, H) for part in call.state)):
+    if call.state and [part.shape for part in call.state] != [(B, H)] * (parts * D):
         return f"the state has the shapes {[tuple(part.shape) for part in call.state]}; wanted {parts * D} of {(B, H)}"
     if call.lengths is not None and call.lengths.shape != (B,):
         return f"lengths has the shape {tuple(call.lengths.shape)}; wanted {(B,)}"

@@ -51,14 +51,14 @@ class Steps:
     def _packed(self, kernel: int, weight: Tensor, K: int) -> tuple[Tensor, None]:
         """Weights (G*H, K) in the order in which the kernel reads them."""
         source, double = weight.detach().contiguous(), weight.dtype == torch.float64
-        H = source.shape[0] // kernels.GATES[kernel]
+        H = source.shape[0] // kernels.KERNELS[kernel].gates
         packed = source.new_zeros(self._steps.packed_size(kernel, double, K, H))
         self._steps.pack(kernel, double, source.data_ptr(), K, H, packed.data_ptr())
         return packed, None
 
     def _packed_int8(self, kernel: int, weight: Tensor, K: int) -> tuple[Tensor, Tensor]:
         """The same in 8 bits, and the scale of each row (G*H,)."""
-        source, H = weight.detach().contiguous(), weight.shape[0] // kernels.GATES[kernel]
+        source, H = weight.detach().contiguous(), weight.shape[0] // kernels.KERNELS[kernel].gates
         packed = source.new_zeros(self._steps.packed_int8_size(kernel, K, H), dtype=torch.int8)
         scale = source.new_zeros(len(source))
         self._steps.pack_int8(kernel, source.data_ptr(), K, H, packed.data_ptr(), scale.data_ptr())

@@ -86,7 +86,8 @@ def near(call: Call) -> Point | None:
     B, T, _ = call.x.shape
     if not call.x.is_cpu or call.masks or call.x.dtype != torch.float32 or not B or not T:
         return None
-    return _near(kind_of(call), (B, T, call.hidden_size), os.environ.get(SETTING, ""))
+    setting = os.environ.get(SETTING, "")
+    return _near(kind_of(call), (B, T, call.hidden_size), setting) if in_use(setting).points else None
 
 
 @lru_cache(maxsize=4096)

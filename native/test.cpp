@@ -233,8 +233,8 @@ static double worst_int8(const Kernels& kernels, Kind kind, Index B, Index I, In
     const auto meant = [&](const std::vector<float>& w, const std::vector<float>& scale, Index K) {
         Numbers v(w.size());
         for (size_t k = 0; k < w.size(); ++k) {
-            const double s = scale[k / size_t(K)];
-            v[k] = std::nearbyint(double(w[k]) / s) * s;
+            const float s = scale[k / size_t(K)];
+            v[k] = double(std::nearbyint(w[k] / s)) * double(s);  // in float, as the kernel does: a half may fall either way
         }
         return v;
     };

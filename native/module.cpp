@@ -84,7 +84,7 @@ static void few(const std::string& target, int kind, bool is_double, std::vector
     kernels.few(q);
 }
 
-// Steps of a stack of layers whose memory is bound once; Python keeps that memory alive.
+// Steps of a stack of layers whose memory is bound once; Python keeps that memory alive, in an attribute of this object.
 class Steps {
     const Kernels& kernels_;
     std::vector<Step> layers_;
@@ -117,7 +117,7 @@ NB_MODULE(_native, module) {
     module.def("targets", &targets);
     module.def("run", &run);
     module.def("few", &few);
-    nb::class_<Steps>(module, "Steps")
+    nb::class_<Steps>(module, "Steps", nb::dynamic_attr())  // which keep what the addresses are of
         .def(nb::init<const std::string&, Index, Address>())
         .def("packed_size", &Steps::packed_size)
         .def("pack", &Steps::pack)

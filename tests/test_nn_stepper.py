@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import torch
 from cells_registry import OPERATORS, Leaky, worst
@@ -172,6 +175,18 @@ def test_8_bits_and_numbers_that_are_none(target: str) -> None:
         stepper.x.fill_(size)
         stepper()
         assert stepper.y.isfinite().all()
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_a_step_keeps_its_memory(int8: bool) -> None:
+    """`nn.Stepper(layer).step` alone is enough: the buffers live as long as what writes into them."""
+    stepper = nn.Stepper(nn.Recurrent("gru", 3, 5), int8=int8)
+    buffers, step = [weakref.ref(stepper.x), weakref.ref(stepper._steps)], stepper.step
+    del stepper
+    gc.collect()
+    assert buffers[1]() is None, "nothing else holds them"
+    assert buffers[0]() is not None
+    step()
 
 
 def test_8_bits_want_single_precision() -> None:

@@ -25,7 +25,8 @@ class Steps:
             if why := _refuses(call, int8):
                 raise BackendError(f"back end 'native' cannot step this layer: {why}")
         module, target = kernels.loaded()
-        self._steps, self._kept = module.Steps(target, torch.get_num_threads(), kernels.parallel()), list[Tensor]()
+        self._steps = module.Steps(target, torch.get_num_threads(), kernels.parallel())
+        self._steps.kept = kept = list[Tensor]()  # by the steps themselves: `run` may outlive this object
         self.x = x = calls[0].x.new_zeros(calls[0].x.shape[0], calls[0].x.shape[2])
         self.state: list[Tensor] = []
         for call in calls:
@@ -42,7 +43,7 @@ class Steps:
             data.append(x.new_zeros(B, _padded(I) + _padded(H), dtype=torch.int16) if int8 else None)
             addresses = [0 if part is None else part.data_ptr() for part in data]
             self._steps.add(kernel.number, x.dtype == torch.float64, B, I, H, addresses)
-            self._kept += [part for part in data if part is not None]
+            kept += [part for part in data if part is not None]
             self.state += parts.unbind(0)
             x = parts[0]
         self.y = x

@@ -31,7 +31,9 @@ def choose(call: Call, name: str) -> Backend:
     Raises BackendError, which says why the one named cannot."""
     if name == "auto":
         if point := table.near(call):
-            for one in sorted((one for one in BACKENDS if one.name in point.seconds), key=lambda b: point.seconds[b.name]):
+            for one in sorted(
+                (one for one in BACKENDS if one.name in point.seconds), key=lambda b: point.seconds[b.name]
+            ):
                 if one.refuses(call) is None:
                     return one
         return next(one for one in BACKENDS if one.refuses(call) is None and one.slow(call) is None)

@@ -28,6 +28,7 @@ WANTED = {
 }
 STEPS = {("lstm", "layer"): 12.0, ("lstm", "cell"): 4.0, ("gru", "layer"): 7.0, ("gru", "cell"): 4.0}
 STREAMS = {"gru": 2.0, "lstm": 1.3}
+INT8 = 3.0
 SLOWED = 8.0  # theirs / ours beside a neighbour
 Line = tuple[str, float, float, float | None]  # name, ratio, wanted, share of the peak
 
@@ -115,6 +116,12 @@ def single_steps() -> Iterator[Line]:
             for other in ("layer", "cell"):
                 yield f"one step {cell} H={H}, torch.nn {other}", times.ratio(other, "ours"), STEPS[cell, other], None
             yield f"one step {cell} H={H}, our layer against torch.nn's", times.ratio("layer", "our layer"), 3.0, None
+    for cell in ("lstm", "gru"):
+        for H in (512, 1024):
+            _, ours = pair(cell, H, H)
+            made = {"float32": nn.Stepper(ours).step, "int8": nn.Stepper(ours, int8=True).step}
+            times = interleave(made, rounds=101, warm=3)
+            yield f"one step {cell} H={H}, int8 against float32", times.ratio("float32", "int8"), INT8, None
     torch.set_num_threads(threads)
 
 

@@ -17,6 +17,12 @@ struct Team {
     void (*parallel)(void (*)(void*), void*, unsigned, unsigned);
 };
 
+// How much of a part of the state stays what it was at each step: numbers (T, B, H), `step` and `row` apart.
+struct Keep {
+    const void* data;
+    Index step, row;
+};
+
 // B rows, T steps, H units, D directions. Rows are sorted, longest first; what has an axis N holds live steps only, one
 // step after the other: step t begins at `offset[t]` and has `alive[t]` rows.
 struct Call {
@@ -36,6 +42,22 @@ struct Call {
     void* grad_first;                 // as first, or null
     void* deltas;                     // (N, D, deltas*H): gradients of the sums before the gates
     Team team;
+    // what a layer does to each step; null: nothing
+    const void* read[2];              // (B, H) by direction: h times this is what the gates read
+    Keep stays[2][2];                 // by direction and part of the state
+};
+
+// A few steps of few rows, all T long, forward only; x need not be contiguous.
+struct FewSteps {
+    Kind kind;
+    bool is_double;
+    Index T, B, I, H, D, x_row, x_step;           // strides in numbers
+    const void* x;                                // (B, T, I)
+    void* y;                                      // (T, B, D, H)
+    const void* first[4];                         // (B, H), by direction, then part; null: zeros
+    void* last[4];
+    const void *weight_x[2], *weight_h[2], *bias_x[2], *bias_h[2];  // by direction; biases may be null
+    Team team;
 };
 
 // One step of B streams. All memory is the caller's, and none is taken.
@@ -48,6 +70,9 @@ struct Step {
     void* spare;                       // (B, H)
     const void *packed_x, *packed_h;   // of `Kernels::pack`
     const void *bias_x, *bias_h;       // (gates*H) or null
+    // with weights of 8 bits, see int8.h; null: none
+    const float *scale_x, *scale_h;    // (gates*H)
+    std::int16_t* rounded;             // (B, I + H, each rounded up to 32), zeros
 };
 
 // Cuts the sorted rows into at most `pieces` with about as many live steps each: cuts[0] = 0, ..., cuts[result] = B.
@@ -65,6 +90,9 @@ struct Kernels {
     Index (*packed_size)(Kind, bool is_double, Index K, Index H);  // numbers
     // weights (gates*H, K) in the order in which `step` reads them; `to` is zeroed, and begins a cache line
     void (*pack)(Kind, bool is_double, const void* weight, Index K, Index H, void* to);
+    Index (*packed_int8_size)(Kind, Index K, Index H);  // bytes
+    void (*pack_int8)(Kind, const float* weight, Index K, Index H, std::int8_t* to, float* scale);  // `to` is zeroed
+    void (*few)(const FewSteps&);
 };
 
 // One layer after the other; many streams are shared out among the team.

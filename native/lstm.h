@@ -19,6 +19,9 @@ struct Lstm {
         kept[0] = i, kept[1] = f, kept[2] = g, kept[3] = o, kept[4] = after[1];
     }
 
+    // c' once more, where another one has been kept because part of the state stays what it was
+    static V memory(const V* kept, const V* before) { return kept[1] * before[1] + kept[0] * kept[2]; }
+
     static void backward(const V* kept, const V* before, V* gradient, V* delta) {
         const V i = kept[0], f = kept[1], g = kept[2], o = kept[3], tanh_c = X::tanh(kept[4]);
         const V dc = gradient[1] + gradient[0] * o * (1 - tanh_c * tanh_c);

@@ -47,22 +47,44 @@ static const Kernels& named(const std::string& target) {
 }
 
 static void run(const std::string& target, int kind, bool is_double, bool keep, bool back, std::vector<Index> sizes,
-                std::vector<Address> index, std::vector<Address> data, std::vector<Address> weights, Address parallel) {
-    if (sizes.size() != 5 || index.size() != 4 || data.size() != 8 || weights.size() != 4)
+                std::vector<Address> index, std::vector<Address> data, std::vector<Address> weights,
+                std::vector<Address> reads, std::vector<Address> keeps, std::vector<Index> strides, Address parallel) {
+    if (sizes.size() != 5 || index.size() != 4 || data.size() != 8 || weights.size() != 4 || reads.size() != 2 ||
+        keeps.size() != 4 || strides.size() != 8)
         throw std::invalid_argument("run: wrong number of addresses");
     const Kernels& kernels = named(target);
+    const auto stays = [&](size_t k) { return Keep{at<const void>(keeps[k]), strides[2 * k], strides[2 * k + 1]}; };
     const Call call{
         Kind(kind), is_double, keep, sizes[0], sizes[1], sizes[2], sizes[3],
         at<const Index>(index[0]), at<const Index>(index[1]), at<const Index>(index[2]), at<const Index>(index[3]),
         at<void>(data[0]), at<void>(data[1]), at<void>(data[2]), at<void>(data[3]),
         {at<void>(weights[0]), at<void>(weights[1])}, {at<void>(weights[2]), at<void>(weights[3])},
         at<void>(data[4]), at<void>(data[5]), at<void>(data[6]), at<void>(data[7]),
-        {sizes[4], reinterpret_cast<decltype(Team::parallel)>(parallel)}};
+        {sizes[4], reinterpret_cast<decltype(Team::parallel)>(parallel)},
+        {at<void>(reads[0]), at<void>(reads[1])}, {{stays(0), stays(1)}, {stays(2), stays(3)}}};
     const nb::gil_scoped_release release;
     kernels.run(call, back);
 }
 
-// Steps of a stack of layers whose memory is bound once; Python keeps that memory alive.
+// sizes: T, B, I, H, D, the strides of x, threads; data: x, y, the first state (4), the last one (4), weight_ih,
+// weight_hh, bias_ih and bias_hh of two directions
+static void few(const std::string& target, int kind, bool is_double, std::vector<Index> sizes, std::vector<Address> data,
+                Address parallel) {
+    if (sizes.size() != 8 || data.size() != 18) throw std::invalid_argument("few: wrong number of addresses");
+    const Kernels& kernels = named(target);
+    FewSteps q{Kind(kind), is_double, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6],
+               at<const void>(data[0]), at<void>(data[1]), {}, {}, {}, {}, {}, {},
+               {sizes[7], reinterpret_cast<decltype(Team::parallel)>(parallel)}};
+    for (size_t k = 0; k < 4; ++k) q.first[k] = at<void>(data[2 + k]), q.last[k] = at<void>(data[6 + k]);
+    for (size_t d = 0; d < 2; ++d) {
+        q.weight_x[d] = at<void>(data[10 + 4 * d]), q.weight_h[d] = at<void>(data[11 + 4 * d]);
+        q.bias_x[d] = at<void>(data[12 + 4 * d]), q.bias_h[d] = at<void>(data[13 + 4 * d]);
+    }
+    const nb::gil_scoped_release release;
+    kernels.few(q);
+}
+
+// Steps of a stack of layers whose memory is bound once; Python keeps that memory alive, in an attribute of this object.
 class Steps {
     const Kernels& kernels_;
     std::vector<Step> layers_;
@@ -78,10 +100,15 @@ class Steps {
     void pack(int kind, bool is_double, Address weight, Index K, Index H, Address to) const {
         kernels_.pack(Kind(kind), is_double, at<void>(weight), K, H, at<void>(to));
     }
+    Index packed_int8_size(int kind, Index K, Index H) const { return kernels_.packed_int8_size(Kind(kind), K, H); }
+    void pack_int8(int kind, Address weight, Index K, Index H, Address to, Address scale) const {
+        kernels_.pack_int8(Kind(kind), at<float>(weight), K, H, at<std::int8_t>(to), at<float>(scale));
+    }
     void add(int kind, bool is_double, Index B, Index I, Index H, std::vector<Address> data) {
-        if (data.size() != 7) throw std::invalid_argument("add: wrong number of addresses");
+        if (data.size() != 10) throw std::invalid_argument("add: wrong number of addresses");
         layers_.push_back({Kind(kind), is_double, B, I, H, I, at<void>(data[0]), at<void>(data[1]), at<void>(data[2]),
-                           at<void>(data[3]), at<void>(data[4]), at<void>(data[5]), at<void>(data[6])});
+                           at<void>(data[3]), at<void>(data[4]), at<void>(data[5]), at<void>(data[6]),
+                           at<float>(data[7]), at<float>(data[8]), at<std::int16_t>(data[9])});
     }
     void operator()() const { step_all(kernels_, layers_.data(), Index(layers_.size()), team_); }
 };
@@ -89,10 +116,13 @@ class Steps {
 NB_MODULE(_native, module) {
     module.def("targets", &targets);
     module.def("run", &run);
-    nb::class_<Steps>(module, "Steps")
+    module.def("few", &few);
+    nb::class_<Steps>(module, "Steps", nb::dynamic_attr())  // which keep what the addresses are of
         .def(nb::init<const std::string&, Index, Address>())
         .def("packed_size", &Steps::packed_size)
         .def("pack", &Steps::pack)
+        .def("packed_int8_size", &Steps::packed_int8_size)
+        .def("pack_int8", &Steps::pack_int8)
         .def("add", &Steps::add)
         .def("__call__", &Steps::operator());
 }

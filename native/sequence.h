@@ -10,9 +10,10 @@
 
 namespace recurra::RECURRA_TARGET {
 
-// sum[r] (H) += rows[r] (K) times a slice of packed weights, for U vectors of columns from `unit` on.
+// to[r] (H) += rows[r] (K) times a slice of packed weights, times mask[r] (H), for U vectors of columns from `unit` on.
 template <int R, int U, class X, class S = typename X::Scalar>
-[[gnu::noinline]] void add_product(const S* const* rows, S* const* to, const S* w, Index unit, Index H, Index K) {
+[[gnu::noinline]] void add_product(const S* const* rows, S* const* to, const S* const* mask, const S* w, Index unit,
+                                   Index H, Index K) {
     typename X::V sum[R][U]{};  // from zero: added to what is there one by one, the terms would lose their last digits
     product<R, U, X>(rows, w, K, sum);
 #pragma GCC unroll 24
@@ -21,6 +22,7 @@ template <int R, int U, class X, class S = typename X::Scalar>
         for (int u = 0; u < U; ++u) {
             S* at = to[r] + unit + u * X::width;
             const Index n = H - unit - u * X::width;
+            if (mask) sum[r][u] *= X::load(mask[r] + unit + u * X::width, n);
             X::store(at, X::load(at, n) + sum[r][u], n);
         }
 }
@@ -60,6 +62,8 @@ struct Sequence {
     struct Row {
         S* gates;         // in: W x + b; out: what the backward pass needs
         const S* before[P];
+        const S* read;    // h as the gates read it
+        const S* keep[P]; // null: nothing stays
         S* after;
         S* memory;        // where c' goes, for cells that have one
     };
@@ -78,7 +82,7 @@ struct Sequence {
             }
         const S* h[R];
 #pragma GCC unroll 24
-        for (int r = 0; r < R; ++r) h[r] = rows[r].before[0];
+        for (int r = 0; r < R; ++r) h[r] = rows[r].read;
         product<R, U * G, X>(h, w, H, sum);
 #pragma GCC unroll 24
         for (int r = 0; r < R; ++r)
@@ -92,6 +96,13 @@ struct Sequence {
 #pragma GCC unroll 24
                 for (int p = 0; p < P; ++p) before[p] = X::load(row.before[p] + at, n);
                 Cell::forward(x, &sum[r][u * G], before, after, kept);
+#pragma GCC unroll 24
+                for (int p = 0; p < P; ++p)
+                    if (row.keep[p]) {
+                        const V share = X::load(row.keep[p] + at, n);
+                        after[p] = share * before[p] + (1 - share) * after[p];
+                        if (p > 0) kept[Cell::saved - 1] = after[p];  // the state of the next step; `memory` finds c'
+                    }
                 X::store(row.after + at, after[0], n);
                 if (keep) {
 #pragma GCC unroll 24
@@ -118,7 +129,17 @@ struct Sequence {
         return p == 0 ? y_of(q, d, earlier, r) : gates_of(q, d, earlier, r) + (Cell::saved - 1) * q.H;
     }
 
-    static void forward(const Call& q, int d, Index begin, Index end, const S* packed, Row* rows) {
+    // The share of part p that stays, or null.
+    static const S* keep_of(const Call& q, int d, int p, Index t, Index r) {
+        const Keep& keep = q.stays[d][p];
+        return keep.data ? static_cast<const S*>(keep.data) + t * keep.step + q.row[r] * keep.row : nullptr;
+    }
+    static const S* mask_of(const Call& q, int d, Index r) {
+        return q.read[d] ? static_cast<const S*>(q.read[d]) + q.row[r] * q.H : nullptr;
+    }
+
+    // `masked` (end - begin, H): room for h as the gates read it, where it is masked.
+    static void forward(const Call& q, int d, Index begin, Index end, const S* packed, Row* rows, S* masked) {
         const Index H = q.H;
         const auto* bias = static_cast<const S*>(q.bias[d]);
         for (Index n = 0; n < q.T; ++n) {
@@ -130,6 +151,15 @@ struct Sequence {
                 for (int p = 0; p < P; ++p) row.before[p] = before(q, d, p, t, begin + r);
                 row.after = y_of(q, d, t, begin + r);
                 row.memory = row.gates + (Cell::saved - 1) * H;
+                row.read = row.before[0];
+#pragma GCC unroll 24
+                for (int p = 0; p < P; ++p) row.keep[p] = keep_of(q, d, p, t, begin + r);
+                if (const S* mask = mask_of(q, d, begin + r)) {
+                    S* to = masked + r * H;
+                    for (Index at = 0; at < H; at += W)
+                        X::store(to + at, X::load(row.read + at, H - at) * X::load(mask + at, H - at), H - at);
+                    row.read = to;
+                }
             }
             const S* w = packed;
             for (Index unit = 0; unit < H && alive > 0;) {
@@ -171,7 +201,7 @@ struct Sequence {
 
     // `carried` (count * parts, H), zeros: the gradient by the state, on its way back through time.
     static void backward(const Call& q, int d, Index begin, Index end, const S* packed, S* carried, const S** deltas,
-                         S** gradient) {
+                         S** gradient, const S** mask) {
         const Index H = q.H, count = end - begin;
         const auto* grad_y = static_cast<const S*>(q.grad_y);
         const auto* grad_last = static_cast<const S*>(q.grad_last);
@@ -180,7 +210,8 @@ struct Sequence {
         const auto of_state = [&](int p, Index r) { return ((p * q.D + d) * q.B + q.row[begin + r]) * H; };
         for (int p = 0; p < P && grad_last; ++p)
             for (Index r = 0; r < count; ++r) copy(grad_last + of_state(p, r), H, carry(p, r));
-        for (Index r = 0; r < count; ++r) gradient[r] = carry(0, r);
+        for (Index r = 0; r < count; ++r) gradient[r] = carry(0, r), mask[r] = mask_of(q, d, begin + r);
+        if (!q.read[d]) mask = nullptr;
         for (Index n = 0; n < q.T; ++n) {
             const Index t = d == 0 ? q.T - 1 - n : n, alive = least(end, q.alive[t]) - begin;
             for (Index r = 0; r < alive; ++r) {
@@ -190,6 +221,9 @@ struct Sequence {
                 const S* earlier[P];
 #pragma GCC unroll 24
                 for (int p = 0; p < P; ++p) earlier[p] = before(q, d, p, t, begin + r);
+                const S* keep[P];
+#pragma GCC unroll 24
+                for (int p = 0; p < P; ++p) keep[p] = keep_of(q, d, p, t, begin + r);
                 for (Index at = 0; at < H; at += W) {
                     const Index m = H - at;
                     V kept[Cell::saved], state[P], grad[P], out[Cell::deltas];
@@ -200,7 +234,20 @@ struct Sequence {
 #pragma GCC unroll 24
                     for (int p = 0; p < P; ++p) grad[p] = X::load(carry(p, r) + at, m);
                     if (dy) grad[0] += X::load(dy + at, m);
+                    V stays[P]{};
+#pragma GCC unroll 24
+                    for (int p = 0; p < P; ++p)
+                        if (keep[p]) {
+                            const V share = X::load(keep[p] + at, m);
+                            stays[p] = share * grad[p];
+                            grad[p] *= 1 - share;
+                            if constexpr (P > 1)
+                                if (p > 0) kept[Cell::saved - 1] = Cell::memory(kept, state);
+                        }
                     Cell::backward(kept, state, grad, out);
+#pragma GCC unroll 24
+                    for (int p = 0; p < P; ++p)
+                        if (keep[p]) grad[p] += stays[p];
 #pragma GCC unroll 24
                     for (int p = 0; p < P; ++p) X::store(carry(p, r) + at, grad[p], m);
 #pragma GCC unroll 24
@@ -215,7 +262,8 @@ struct Sequence {
                     for (Index r = 0, size; r < alive; r += size) {
                         size = at_once(back_rows, alive - r);
                         constant<back_rows>(size, [&](auto R) {
-                            add_product<decltype(R)::value, decltype(U)::value, X>(&deltas[r], &gradient[r], w, unit, H, G * H);
+                            add_product<decltype(R)::value, decltype(U)::value, X>(
+                                &deltas[r], &gradient[r], mask ? &mask[r] : nullptr, w, unit, H, G * H);
                         });
                     }
                 });
@@ -236,9 +284,11 @@ struct Sequence {
         Buffer<Index> cuts;
         Index pieces = 0;
         Buffer<Row> rows;
+        Buffer<S> masked;
         Buffer<S> carried;
         Buffer<const S*> deltas;
         Buffer<S*> gradient;
+        Buffer<const S*> mask;
 
         Run(const Call& call, bool is_back) : q(call), back(is_back) {}
 
@@ -250,9 +300,9 @@ struct Sequence {
             const Index at = d * q.B + begin;
             if (run.back)
                 backward(q, d, begin, end, run.packed[d].data, run.carried.data + at * P * q.H, run.deltas.data + at,
-                         run.gradient.data + at);
+                         run.gradient.data + at, run.mask.data + at);
             else
-                forward(q, d, begin, end, run.packed[d].data, run.rows.data + at);
+                forward(q, d, begin, end, run.packed[d].data, run.rows.data + at, run.masked.data + at * q.H);
         }
     };
 
@@ -271,8 +321,10 @@ struct Sequence {
             run.carried = Buffer<S>(q.D * q.B * P * q.H);
             run.deltas = Buffer<const S*>(q.D * q.B);
             run.gradient = Buffer<S*>(q.D * q.B);
+            run.mask = Buffer<const S*>(q.D * q.B);
         } else {
             run.rows = Buffer<Row>(q.D * q.B);
+            run.masked = Buffer<S>(q.read[0] || q.read[1] ? q.D * q.B * q.H : 0);
         }
         in_parallel(q.team, run.pieces * q.D, &Run::task, &run);
     }

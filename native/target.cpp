@@ -1,5 +1,7 @@
 // All kernels, for the instruction set this file is compiled for.
+#include "few.h"
 #include "gru.h"
+#include "int8.h"
 #include "lstm.h"
 #include "rnn.h"
 #include "sequence.h"
@@ -28,6 +30,8 @@ static void run(const Call& q, bool back) {
 }
 
 static void step(const Step& q, Index begin, Index end) {
+    if (q.rounded)
+        return of_kind<float>(q.kind, [&]<class, template <class> class C>() { Int8<C>::rows(q, begin, end); });
     of(q.kind, q.is_double, [&]<class S, template <class> class C>() { Stream<S, C>::rows(q, begin, end); });
 }
 
@@ -37,6 +41,18 @@ static Index packed_size(Kind kind, bool is_double, Index K, Index H) {
 
 static void pack(Kind kind, bool is_double, const void* weight, Index K, Index H, void* to) {
     of(kind, is_double, [&]<class S, template <class> class C>() { Stream<S, C>::pack(weight, K, H, to); });
+}
+
+static Index packed_int8_size(Kind kind, Index K, Index H) {
+    return of_kind<float>(kind, [&]<class, template <class> class C>() { return Int8<C>::packed_size(K, H); });
+}
+
+static void pack_int8(Kind kind, const float* weight, Index K, Index H, std::int8_t* to, float* scale) {
+    of_kind<float>(kind, [&]<class, template <class> class C>() { Int8<C>::pack(weight, K, H, to, scale); });
+}
+
+static void few(const FewSteps& q) {
+    of(q.kind, q.is_double, [&]<class S, template <class> class C>() { Few<S, C>::run(q); });
 }
 
 static bool here() {
@@ -52,6 +68,7 @@ static bool here() {
 #define RECURRA_TEXT(name) #name
 #define RECURRA_NAME(name) RECURRA_TEXT(name)
 extern const Kernels kernels;
-const Kernels kernels{RECURRA_NAME(RECURRA_TARGET), &here, &run, &step, &packed_size, &pack};
+const Kernels kernels{RECURRA_NAME(RECURRA_TARGET), &here, &run, &step, &packed_size, &pack,
+                      &packed_int8_size, &pack_int8, &few};
 
 }  // namespace recurra::RECURRA_TARGET

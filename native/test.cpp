@@ -19,13 +19,14 @@ using Numbers = std::vector<double>;
 
 static double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-// One step as the equations say it; parts of the state side by side.
-static void step(Kind kind, const double* x, const Numbers& weight, const Numbers& bias, Index H, Numbers& state) {
+// One step as the equations say it; parts of the state side by side. `mask` (H) or null: what multiplies h for the gates.
+static void step(Kind kind, const double* x, const Numbers& weight, const Numbers& bias, Index H, Numbers& state,
+                 const double* mask = nullptr) {
     const Index G = kind == kLstm ? 4 : kind == kGru ? 3 : 1;
     Numbers u(size_t(G * H)), next = state;
     for (Index j = 0; j < G * H; ++j) {
         u[size_t(j)] = bias[size_t(j)];
-        for (Index k = 0; k < H; ++k) u[size_t(j)] += weight[size_t(j * H + k)] * state[size_t(k)];
+        for (Index k = 0; k < H; ++k) u[size_t(j)] += weight[size_t(j * H + k)] * state[size_t(k)] * (mask ? mask[k] : 1);
     }
     for (Index j = 0; j < H; ++j) {
         const auto sum = [&](Index g) { return x[g * H + j] + u[size_t(g * H + j)]; };
@@ -46,7 +47,7 @@ static void step(Kind kind, const double* x, const Numbers& weight, const Number
     state = next;
 }
 
-struct Shape { Index T, B, H, D, threads; };
+struct Shape { Index T, B, H, D, threads; bool masked = false; };
 
 // The worst difference of y and the last state between the kernels and the loop.
 static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& random) {
@@ -73,9 +74,15 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
     for (Index d = 0; d < s.D; ++d) weight[d] = numbers(G * s.H * s.H), bias[d] = numbers(G * s.H);
     Numbers grad_y = numbers(Index(y.size())), grad_last = numbers(Index(last.size())), grad_first(last.size());
     Numbers delta(size_t(N * s.D * deltas * s.H));
+    const Numbers read = numbers(s.D * s.B * s.H), stays = numbers(s.D * parts * s.T * s.B * s.H);
     Call call{kind, true, true, s.T, s.B, s.H, s.D, offset.data(), alive.data(), length.data(), row.data(),
               gates.data(), y.data(), first.data(), last.data(), {weight[0].data(), weight[1].data()},
-              {bias[0].data(), bias[1].data()}, grad_y.data(), grad_last.data(), grad_first.data(), delta.data(), {s.threads, nullptr}};
+              {bias[0].data(), bias[1].data()}, grad_y.data(), grad_last.data(), grad_first.data(), delta.data(), {s.threads, nullptr}, {}, {}};
+    for (Index d = 0; d < s.D && s.masked; ++d) {
+        call.read[d] = &read[size_t(d * s.B * s.H)];
+        for (Index p = 0; p < parts; ++p)
+            call.stays[d][p] = {&stays[size_t((d * parts + p) * s.T * s.B * s.H)], s.B * s.H, s.H};
+    }
     kernels.run(call, false);
     double off = 0;
     for (Index d = 0; d < s.D; ++d)
@@ -87,7 +94,14 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
             for (Index n = 0; n < length[size_t(r)]; ++n) {
                 const Index t = d == 0 ? n : length[size_t(r)] - 1 - n;
                 const Index at = ((offset[size_t(t)] + r) * s.D + d) * saved * s.H;
-                step(kind, &x[size_t(at)], weight[d], bias[d], s.H, state);
+                const Numbers old = state;
+                step(kind, &x[size_t(at)], weight[d], bias[d], s.H, state,
+                     s.masked ? &read[size_t((d * s.B + row[size_t(r)]) * s.H)] : nullptr);
+                for (Index k = 0; k < parts * s.H && s.masked; ++k) {
+                    const Index p = k / s.H, j = k % s.H;
+                    const double share = stays[size_t((((d * parts + p) * s.T + t) * s.B + row[size_t(r)]) * s.H + j)];
+                    state[size_t(k)] = share * old[size_t(k)] + (1 - share) * state[size_t(k)];
+                }
                 for (Index j = 0; j < s.H; ++j)
                     off = std::fmax(off, std::fabs(y[size_t(((offset[size_t(t)] + r) * s.D + d) * s.H + j)] - state[size_t(j)]));
             }
@@ -131,7 +145,7 @@ static double worst_step(const Kernels& kernels, Kind kind, Index B, Index I, In
     Numbers packed_x(size_t(kernels.packed_size(kind, true, I, H))), packed_h(size_t(kernels.packed_size(kind, true, H, H)));
     kernels.pack(kind, true, w_x.data(), I, H, packed_x.data());
     kernels.pack(kind, true, w_h.data(), H, H, packed_h.data());
-    const Step call{kind, true, B, I, H, I, x.data(), state.data(), spare.data(), packed_x.data(), packed_h.data(), b.data(), c.data()};
+    const Step call{kind, true, B, I, H, I, x.data(), state.data(), spare.data(), packed_x.data(), packed_h.data(), b.data(), c.data(), nullptr, nullptr, nullptr};
     double off = 0;
     for (int n = 0; n < 3; ++n) {
         const Numbers before = state;
@@ -149,6 +163,101 @@ static double worst_step(const Kernels& kernels, Kind kind, Index B, Index I, In
         }
     }
     return off;
+}
+
+// A few steps on weights as they lie.
+static double worst_few(const Kernels& kernels, Kind kind, Index T, Index B, Index I, Index H, Index D, Index threads,
+                        std::mt19937& random) {
+    const Index G = kind == kLstm ? 4 : kind == kGru ? 3 : 1, parts = kind == kLstm ? 2 : 1;
+    std::uniform_real_distribution<double> number(-0.5, 0.5);
+    const auto numbers = [&](Index n) {
+        Numbers v(static_cast<size_t>(n));
+        for (auto& one : v) one = number(random);
+        return v;
+    };
+    const Numbers x = numbers(B * T * I);
+    Numbers y(size_t(T * B * D * H)), first[4], last[4], w_x[2], w_h[2], b[2], c[2];
+    FewSteps q{kind, true, T, B, I, H, D, T * I, I, x.data(), y.data(), {}, {}, {}, {}, {}, {}, {threads, nullptr}};
+    for (Index d = 0; d < D; ++d) {
+        const size_t n = size_t(d);
+        w_x[n] = numbers(G * H * I), w_h[n] = numbers(G * H * H), b[n] = numbers(G * H), c[n] = numbers(G * H);
+        q.weight_x[n] = w_x[n].data(), q.weight_h[n] = w_h[n].data(), q.bias_x[n] = b[n].data(), q.bias_h[n] = c[n].data();
+        for (Index p = 0; p < parts; ++p) {
+            const size_t at = size_t(d * parts + p);
+            first[at] = numbers(B * H), last[at].resize(size_t(B * H));
+            q.first[at] = B % 2 ? first[at].data() : nullptr, q.last[at] = last[at].data();
+            if (B % 2 == 0) first[at].assign(size_t(B * H), 0);
+        }
+    }
+    kernels.few(q);
+    double off = 0;
+    for (Index d = 0; d < D; ++d)
+        for (Index r = 0; r < B; ++r) {
+            Numbers state;
+            for (Index p = 0; p < parts; ++p) {
+                const auto from = first[d * parts + p].begin() + long(r * H);
+                state.insert(state.end(), from, from + H);
+            }
+            for (Index n = 0; n < T; ++n) {
+                const Index t = d == 0 ? n : T - 1 - n;
+                Numbers projected = b[d];
+                for (Index j = 0; j < G * H; ++j)
+                    for (Index k = 0; k < I; ++k) projected[size_t(j)] += w_x[d][size_t(j * I + k)] * x[size_t((r * T + t) * I + k)];
+                step(kind, projected.data(), w_h[d], c[d], H, state);
+                for (Index j = 0; j < H; ++j)
+                    off = std::fmax(off, std::fabs(y[size_t(((t * B + r) * D + d) * H + j)] - state[size_t(j)]));
+            }
+            for (Index k = 0; k < parts * H; ++k)
+                off = std::fmax(off, std::fabs(last[d * parts + k / H][size_t(r * H + k % H)] - state[size_t(k)]));
+        }
+    return off;
+}
+
+// A step with weights of 8 bits against one with the weights they stand for. In float, so what is off is given as a share
+// of what may be.
+static double worst_int8(const Kernels& kernels, Kind kind, Index B, Index I, Index H, Index threads, std::mt19937& random) {
+    const Index G = kind == kLstm ? 4 : kind == kGru ? 3 : 1, parts = kind == kLstm ? 2 : 1;
+    std::uniform_real_distribution<float> number(-0.5f, 0.5f);
+    const auto numbers = [&](Index n) {
+        std::vector<float> v(static_cast<size_t>(n));
+        for (auto& one : v) one = number(random);
+        return v;
+    };
+    const auto padded = [](Index K) { return (K + 31) / 32 * 32; };
+    const std::vector<float> w_x = numbers(G * H * I), w_h = numbers(G * H * H), b = numbers(G * H), c = numbers(G * H);
+    std::vector<float> x = numbers(B * I), state = numbers(parts * B * H), scale_x(size_t(G * H)), scale_h(size_t(G * H));
+    std::vector<std::int8_t> packed_x(size_t(kernels.packed_int8_size(kind, I, H))), packed_h(size_t(kernels.packed_int8_size(kind, H, H)));
+    std::vector<std::int16_t> rounded(size_t(B * (padded(I) + padded(H))));
+    kernels.pack_int8(kind, w_x.data(), I, H, packed_x.data(), scale_x.data());
+    kernels.pack_int8(kind, w_h.data(), H, H, packed_h.data(), scale_h.data());
+    const auto meant = [&](const std::vector<float>& w, const std::vector<float>& scale, Index K) {
+        Numbers v(w.size());
+        for (size_t k = 0; k < w.size(); ++k) {
+            const float s = scale[k / size_t(K)];
+            v[k] = double(std::nearbyint(w[k] / s)) * double(s);  // in float, as the kernel does: a half may fall either way
+        }
+        return v;
+    };
+    const Numbers m_x = meant(w_x, scale_x, I), m_h = meant(w_h, scale_h, H);
+    const std::vector<float> before = state;
+    const Step call{kind, false, B, I, H, I, x.data(), state.data(), nullptr, packed_x.data(), packed_h.data(), b.data(),
+                    c.data(), scale_x.data(), scale_h.data(), rounded.data()};
+    step_all(kernels, &call, 1, {threads, nullptr});
+    double off = 0;
+    for (Index r = 0; r < B; ++r) {
+        Numbers projected(b.begin(), b.end()), mine;
+        for (Index j = 0; j < G * H; ++j)
+            for (Index k = 0; k < I; ++k) projected[size_t(j)] += m_x[size_t(j * I + k)] * double(x[size_t(r * I + k)]);
+        for (Index p = 0; p < parts; ++p)
+            mine.insert(mine.end(), before.begin() + long((p * B + r) * H), before.begin() + long((p * B + r + 1) * H));
+        step(kind, projected.data(), m_h, Numbers(c.begin(), c.end()), H, mine);
+        for (Index p = 0; p < parts; ++p)
+            for (Index j = 0; j < H; ++j)
+                off = std::fmax(off, std::fabs(double(state[size_t((p * B + r) * H + j)]) - mine[size_t(p * H + j)]));
+    }
+    // Each of the numbers, at most 0.5 in size, is rounded by half a 32767th of that; weights are at most 0.5.
+    const double allowed = double(I + H) * 0.25 / 65534 * 2 + 1e-5;
+    return off / allowed * 0.9e-12;  // the bound of `check`
 }
 
 int main() {
@@ -171,6 +280,11 @@ int main() {
             for (Index H : {1, 7, 16, 33, 65})
                 for (Shape s : {Shape{1, 1, H, 1, 1}, Shape{5, 14, H, 2, 3}, Shape{6, 9, H, 1, 2}, Shape{3, 20, H, 2, 4}}) {
                     check(worst(*kernels, Kind(kind), s, random), *kernels, kind, "a sequence");
+                    Shape masked = s;
+                    masked.masked = true;
+                    check(worst(*kernels, Kind(kind), masked, random), *kernels, kind, "a masked sequence");
+                    check(worst_few(*kernels, Kind(kind), s.T, s.B % 8 + 1, s.T, H, s.D, s.threads, random), *kernels, kind, "a few steps");
+                    check(worst_int8(*kernels, Kind(kind), s.B, s.T + 30, H, s.threads, random), *kernels, kind, "8 bits");
                     check(worst_step(*kernels, Kind(kind), 8 * s.B, s.T, H, s.threads, random), *kernels, kind, "a stream");
                 }
     }

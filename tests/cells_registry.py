@@ -83,6 +83,7 @@ def values_and_grads(backend: ops.Backend, call: ops.Call, dtype: torch.dtype) -
         return tensor.to(dtype).requires_grad_()
 
     call = call._replace(x=leaf(call.x), state=[leaf(s) for s in call.state], weights=[leaf(w) for w in call.weights])
+    call = call._replace(masks=[mask.to(dtype) for mask in call.masks])
     outputs = backend.run(call)
     torch.manual_seed(1)
     loss = sum((output * torch.randn(output.shape, dtype=torch.float64).to(dtype)).sum() for output in outputs)

@@ -78,6 +78,7 @@ def test_broken_row_is_named_or_skipped(tmp_path: Path) -> None:
     assert classify(data, broken="skip").task.reading.rows == 0  # a loaded run has read nothing
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     assert config["resolved"]["reading"]["rows"] + config["resolved"]["reading"]["valid_rows"] == 19
+    assert config["resolved"]["back_end_table"]  # which one chose the back end
 
 
 def test_missing_column_names_those_there_are(tmp_path: Path) -> None:

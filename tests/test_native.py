@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra import cells, nn, ops
-from recurra.ops import kernels, native, reference
+from recurra.errors import CallError
+from recurra.ops import few, kernels, native, reference
 
 MODULE, WHY = kernels.load()
 pytestmark = pytest.mark.skipif(MODULE is None, reason=WHY)
@@ -211,12 +212,233 @@ def test_from_several_threads_at_once() -> None:
     assert not wrong
 
 
-def test_auto_passes_it_over_where_it_is_slow() -> None:
+def masked(call: ops.Call, seed: int = 3) -> ops.Call:
+    """With h dropped for the gates and each part of the state kept in part: by number and step, or one share for all."""
+    torch.manual_seed(seed)
+    (B, T, _), H, masks = call.x.shape, call.hidden_size, list[torch.Tensor]()
+    for d in range(call.directions):
+        masks.append(torch.empty(B, H).bernoulli_(0.7).div_(0.7).double())
+        for part in range(len(call.cell.states)):
+            each = torch.rand(T, B, H, dtype=torch.float64).round(decimals=1)
+            masks.append(
+                (each, torch.full((1, 1, 1), 0.3, dtype=torch.float64), torch.empty(0).double())[(d + part) % 3]
+            )
+    return call._replace(masks=masks)
+
+
+@every_kernel
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("lengths", ["none", "ragged"])
+def test_masks(target: str, cell: cells.Cell, dtype: torch.dtype, lengths: str) -> None:
+    for size in ((9, 5, 3, 17), (1, 1, 1, 1), (2, 12, 4, 40)):
+        for bidirectional in (False, True):
+            call = random_call(cell, size, lengths=lengths, bidirectional=bidirectional)
+            check(masked(call), dtype)
+            for alone in (0, 1):  # what is read, or what is kept
+                masks = masked(call).masks
+                parts = 1 + len(cell.states)
+                none = torch.empty(0, dtype=torch.float64)
+                kept = [none if (k % parts == 0) == (alone == 1) else mask for k, mask in enumerate(masks)]
+                check(call._replace(masks=kept), dtype)
+
+
+@every_kernel
+def test_second_derivatives_with_masks(cell: cells.Cell) -> None:
+    if cell == cells.RNN("relu"):
+        pytest.skip("relu has no second derivative where it bends")
+    call = masked(random_call(cell, (3, 4, 2, 2)))
+    inputs = [t.requires_grad_() for t in (call.x, *call.state, *call.weights)]
+    S = len(call.state)
+
+    def run(x: torch.Tensor, *rest: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(native.run(call._replace(x=x, state=list(rest[:S]), weights=list(rest[S:]))))
+
+    assert torch.autograd.gradgradcheck(run, inputs)
+
+
+@pytest.mark.parametrize("changed", ["x", "state", "weight", "mask", "lengths"])
+def test_what_the_backward_pass_needs_may_not_change_before_it(changed: str) -> None:
+    call = masked(random_call(cells.GRU(), (4, 5, 3, 6)))
+    call = call._replace(x=call.x.requires_grad_())
+    y, *_ = native.run(call)
+    assert call.lengths is not None
+    named = {
+        "x": call.x,
+        "state": call.state[0],
+        "weight": call.weights[1],
+        "mask": call.masks[0],
+        "lengths": call.lengths,
+    }
+    if changed == "state":  # the kernels have a copy
+        call.state[0].zero_()
+        assert worst(torch.autograd.grad(y.sum(), call.x)[0], torch.autograd.grad(native.run(masked(
+            random_call(cells.GRU(), (4, 5, 3, 6)))._replace(x=call.x))[0].sum(), call.x)[0]) == 0  # fmt: skip
+        return
+    with torch.no_grad():
+        named[changed].zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(y.sum(), call.x)
+
+
+# a few steps of few rows: a kernel of its own ---------------------------------------------------------------------------
+@every_kernel
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_few_steps(target: str, cell: cells.Cell, dtype: torch.dtype, threads: int) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        for size in ((1, 1, 3, 17), (1, 1, 64, 64), (8, 1, 5, 130), (3, 7, 33, 15), (2, 2, 300, 301)):
+            for bidirectional, bias, state in ((False, True, True), (True, False, False), (True, True, True)):
+                call = random_call(cell, size, lengths="none", bidirectional=bidirectional, bias=bias, state=state)
+                exact = reference.run(call)
+                call = call._replace(
+                    x=call.x.to(dtype),
+                    state=[s.to(dtype) for s in call.state],
+                    weights=[w.to(dtype) for w in call.weights],
+                )
+                assert few.fits(call)
+                loop, ours = reference.run(call), native.run(call)
+                for a, b, e in zip(ours, loop, exact, strict=True):
+                    assert a.shape == e.shape
+                    floor = 8 * torch.finfo(dtype).eps * max(1.0, e.abs().max().item())
+                    assert worst(a.double(), e) <= 2 * worst(b.double(), e) + floor
+    finally:
+        torch.set_num_threads(before)
+
+
+@every_kernel
+def test_few_steps_are_many(cell: cells.Cell) -> None:
+    """The kernel for few steps gives what that for many gives."""
+    call = random_call(cell, (3, 6, 4, 21), lengths="none")
+    ours = native.run(call)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(few, "fits", lambda call: False)
+        many = native.run(call)
+    assert all(worst(a, b) <= 16 * torch.finfo(torch.float64).eps for a, b in zip(ours, many, strict=True))
+    assert ours[0].stride() == many[0].stride(), "y lies in memory step after step"
+
+
+def test_few_steps_and_strides() -> None:
+    """x time first, every other feature or row of something larger, expanded; weights transposed, a state of a slice."""
+    call = random_call(cells.LSTM(), (2, 3, 4, 5), lengths="none", bidirectional=False)
+    exact = reference.run(call)
+    x = torch.zeros(2, 3, 8, dtype=torch.float64)
+    x[..., ::2] = call.x
+    wide = torch.zeros(2, 10, dtype=torch.float64)
+    wide[:, 5:] = call.state[0]
+    turned = [w.t().contiguous().t() if w.dim() == 2 else w for w in call.weights]
+    for other in (x[..., ::2], call.x.transpose(0, 1).contiguous().transpose(0, 1)):
+        strided = call._replace(x=other, state=[wide[:, 5:], call.state[1]], weights=turned)
+        assert few.fits(strided)
+        assert all(worst(a, b) <= 1e-15 * 16 for a, b in zip(native.run(strided), exact, strict=True))
+    same = call._replace(x=call.x[:1].expand(2, 3, 4))
+    assert all(worst(a, b) <= 1e-15 * 16 for a, b in zip(native.run(same), reference.run(same), strict=True))
+
+
+def test_few_steps_keep_to_their_memory() -> None:
+    call = random_call(cells.LSTM(), (1, 1, 4, 9), lengths="none", bidirectional=False)
+    first = [part.clone() for part in call.state]
+    y, h, c = native.run(call)
+    kept = [t.clone() for t in (y, h, c)]
+    y.zero_()
+    assert torch.equal(h, kept[1]), "the output is not the memory of the state"
+    native.run(call._replace(x=call.x * 3))
+    assert torch.equal(c, kept[2])
+    assert all(torch.equal(a, b) for a, b in zip(call.state, first, strict=True)), "nor is the first state"
+
+
+def test_weights_changed_behind_a_single_step() -> None:
+    layer, plain = nn.GRU(3, 17, batch_first=True).eval(), torch.nn.GRU(3, 17, batch_first=True)
+    x, optimizer = torch.randn(1, 1, 3), torch.optim.SGD(layer.parameters(), lr=0.1)
+
+    def same() -> bool:
+        plain.load_state_dict(layer.state_dict())
+        with torch.no_grad(), ops.watch() as ran:
+            return worst(layer(x)[0], plain(x)[0]) <= 1e-6 and ran == ["native"]
+
+    assert same()
+    layer.weight_hh_l0.data.mul_(0.5)
+    assert same()
+    layer.weight_hh_l0.detach().numpy()[:] += 0.1
+    assert same()
+    layer(x)[0].sum().backward()
+    optimizer.step()
+    assert same()
+    layer.weight_ih_l0 = torch.nn.Parameter(torch.randn(3, 51).t())
+    assert same()
+    torch.nn.utils.parametrize.register_parametrization(layer, "weight_hh_l0", torch.nn.Tanh())
+    with torch.no_grad():
+        plain.load_state_dict({name: getattr(layer, name) for name in plain.state_dict()})
+        assert worst(layer(x)[0], plain(x)[0]) <= 1e-6
+
+
+@every_kernel
+def test_a_row_of_few_steps_does_not_hang_on_its_neighbours(cell: cells.Cell) -> None:
+    call = random_call(cell, (5, 2, 4, 19), lengths="none")
+    call = call._replace(
+        x=call.x.float(), state=[s.float() for s in call.state], weights=[w.float() for w in call.weights]
+    )
+    clean, others = native.run(call), [0, 1, 2, 4]
+    for poison in (float("nan"), float("inf"), 1e4, 1e-40):
+        x = call.x.clone()
+        x[3, 0] = poison
+        ours, theirs = native.run(call._replace(x=x)), reference.run(call._replace(x=x))
+        for a, b, c in zip(ours, clean, theirs, strict=True):
+            assert torch.equal(a[others], b[others])
+            assert torch.allclose(a[3], c[3], rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+def test_a_layer_steps_as_its_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the layer leaves out around a step changes no bit, in and out of inference mode."""
+    layer, x = nn.LSTM(5, 8, num_layers=2, bidirectional=True).eval(), torch.randn(1, 2, 5)
+    with torch.no_grad():
+        y, (h, c) = layer(x)
+        monkeypatch.setattr(ops, "wants_operator", lambda x: True)
+        again, (h2, c2) = layer(x)
+    monkeypatch.undo()
+    with torch.inference_mode():
+        inferred, _ = layer(x)
+    assert torch.equal(y, again)
+    assert torch.equal(h, h2)
+    assert torch.equal(c, c2)
+    assert torch.equal(y, inferred)
+    assert not y.requires_grad
+    assert layer(x)[0].requires_grad, "where a gradient is wanted, there is one"
+
+
+def test_single_steps_from_several_threads_at_once() -> None:
+    layer, wrong = nn.LSTM(6, 33).eval(), list[str]()
+    xs = torch.randn(4, 1, 1, 6)
+
+    def step(k: int) -> torch.Tensor:
+        with torch.no_grad():
+            return torch.cat([part.flatten() for part in (lambda y, s: (y, *s))(*layer(xs[k]))])
+
+    wanted = [step(k) for k in range(4)]
+
+    def work(k: int) -> None:
+        for _ in range(50):
+            if not torch.equal(step(k), wanted[k]):
+                wrong.append("another result")
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_auto_passes_it_over_where_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECURRA_TABLE", "off")
+
     def runs(cell: cells.Cell, T: int, H: int, lengths: str) -> str:
         return ops.plan(random_call(cell, (2, T, 2, H), lengths=lengths), "auto").runs
 
     assert runs(cells.GRU(), 8, 4, "none") == "native"
-    assert runs(cells.GRU(), 7, 4, "none") == "torch"
+    assert runs(cells.GRU(), 7, 4, "none") == "native", "a few steps have a kernel of their own"
+    assert runs(cells.GRU(), 7, 4, "ragged") == "torch"
     assert runs(cells.LSTM(), 20, 128, "ragged") == "native"
     assert runs(cells.LSTM(), 20, 128, "none") == "torch"
     call = random_call(cells.LSTM(), (2, 20, 2, 8), lengths="none")
@@ -229,11 +451,30 @@ def test_auto_passes_it_over_where_it_is_slow() -> None:
 def test_refusals_are_told() -> None:
     call = random_call(cells.LSTM(), (2, 3, 2, 4))
     assert "float32 or float64" in (native.refuses(call._replace(x=call.x.half())) or "")
-    assert "different dtypes" in (native.refuses(call._replace(x=call.x.float())) or "")
+    far = call._replace(weights=[w.to("meta") for w in call.weights])
+    assert "on meta" in (native.refuses(far) or "")
+    assert "are of different dtypes" in (native.refuses(call._replace(x=call.x.float())) or "")
     assert "nothing to compute" in (native.refuses(call._replace(x=call.x[:, :0])) or "")
     assert "on meta" in (native.refuses(call._replace(x=call.x.to("meta"))) or "")
     with torch.autocast("cpu", torch.bfloat16):
         assert "autocast" in (native.refuses(call) or "")
+
+
+def test_what_is_misshapen_never_reaches_a_kernel() -> None:
+    call = masked(random_call(cells.LSTM(), (3, 4, 2, 5)))
+    short = [call.weights[0][:-1], *call.weights[1:]]
+    assert "(19, 2)" in (native.refuses(call._replace(weights=short)) or "")
+    assert "the weights" in (native.refuses(call._replace(weights=call.weights[:-1])) or "")
+    assert "the state" in (native.refuses(call._replace(state=[s[:2] for s in call.state])) or "")
+    assert "the state" in (native.refuses(call._replace(state=call.state[:3])) or "")
+    assert "mask 0 of 6" in (native.refuses(call._replace(masks=[call.masks[0][:, 1:], *call.masks[1:]])) or "")
+    assert "lengths" in (native.refuses(call._replace(lengths=torch.tensor([1, 2]))) or "")
+    assert native.refuses(call) is None
+    for wrong in (-1, 5):
+        with pytest.raises(CallError, match=f"lengths has {wrong} in row 1"):
+            operator = ops.operator_of(call.cell)
+            assert operator is not None
+            operator(*call._replace(lengths=torch.tensor([1, wrong, 2]))[1:], ops.options_of(call.cell), "native")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import TrainingError, UserError
+from .bench import bench
 from .data import data
 from .demo import demo
 from .evaluate import evaluate
@@ -31,7 +32,7 @@ from .predict import predict
 from .selfcheck import selfcheck
 from .train import TrainCommand, train
 
-LATER = ("inspect", "compare", "export", "serve", "bench", "explain", "convert")
+LATER = ("inspect", "compare", "export", "serve", "explain", "convert")
 ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 
@@ -57,6 +58,7 @@ app.command(cls=TrainCommand)(train)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(generate)
+app.command()(bench)
 app.command()(data)
 app.command()(demo)
 app.command()(selfcheck)

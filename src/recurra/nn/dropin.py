@@ -107,7 +107,7 @@ class _DropIn(Stack):
         for name, argument in (("lengths", lengths), ("reset", reset)):
             if not batched and argument is not None:
                 raise CallError(f"{name} came with an input that has no batch axis; wanted (B, T, I), or cut the input")
-        self._check_x(rows)
+        check_dtype("x", rows, self._some_weight())
         state = self._flat(first, rows.shape[0] if batched else None)
         y, last = self._run(rows, check_lengths(lengths, rows), state, check_reset(reset, rows))
         parts = self._stacked(last)
@@ -141,12 +141,17 @@ class _DropIn(Stack):
         names, rows = self._sizes[0], self.num_layers * len(self._suffixes)
         if not isinstance(first, Sequence) or len(first) != len(names):
             raise ArgumentError(f"hx is a {type(first).__name__}; wanted the tuple ({', '.join(names)}) of tensors")
+        dtype = self._some_weight().dtype
         for (name, size), part in zip(names.items(), first, strict=True):
             wanted = (rows, size) if B is None else (rows, B, size)
+            if isinstance(part, Tensor) and part.shape == wanted and part.dtype == dtype:
+                continue
             if check_tensor(f"hx: {name}", part).shape != wanted:
                 axes = "(L*D, H)" if B is None else "(L*D, B, H)"
                 raise ShapeError(f"hx: {name} has shape {tuple(part.shape)}; wanted {axes} = {wanted}")
-            check_dtype(f"hx: {name}", part, getattr(self, self._names[0][0]))
+            check_dtype(f"hx: {name}", part, self._some_weight())
+        if B is not None and rows == 1:
+            return [part[0] for part in first]
         parts = [(part[:, None] if B is None else part).unbind(0) for part in first]
         return [part for row in zip(*parts, strict=True) for part in row]
 

@@ -157,10 +157,19 @@ class Stack(torch.nn.Module):
     def _check_x(self, x: Tensor) -> None:
         if check_tensor("x", x).dim() != 3 or x.shape[2] != self.input_size:
             raise ShapeError(f"x has shape {tuple(x.shape)}; wanted (B, T, I) with I = {self.input_size}")
-        check_dtype("x", x, getattr(self, self._names[0][0]))
+        check_dtype("x", x, self._some_weight())
+
+    def _some_weight(self) -> Tensor:
+        """A weight, for its dtype."""
+        return self._weight(self._names[0][0])
+
+    def _weight(self, name: str) -> Tensor:
+        """A parameter, or what somebody has put in its place. As an attribute it would be looked for in five places."""
+        found: Tensor | None = self._parameters.get(name)
+        return getattr(self, name) if found is None else found
 
     def _call(self, k: int, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> ops.Call:
-        weights = [getattr(self, name) for name in self._names[k]]
+        weights = [self._weight(name) for name in self._names[k]]
         if self.options.weight_drop and self.training:
             weights = [
                 dropout(weight, self.options.weight_drop) if name.startswith("weight_hh_l") else weight
@@ -189,6 +198,8 @@ class Stack(torch.nn.Module):
 
     def _layer(self, k: int, parts: Sequence[Any]) -> Sequence[Any]:
         """Of what is given for each part of the state, that of layer k."""
+        if not parts:
+            return parts
         counts = [len(sizes) * len(self._suffixes) for sizes in self._sizes]
         return parts[sum(counts[:k]) : sum(counts[: k + 1])]
 
@@ -205,9 +216,10 @@ class Stack(torch.nn.Module):
     def _run_layers(self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """One layer after the other."""
         last: list[Tensor] = []
+        traced = ops.wants_operator(x)
         for k, operator in enumerate(self._operators):
             call = self._call(k, x, lengths, self._layer(k, state))
-            if operator is None:
+            if operator is None or not traced:
                 outputs = ops.execute(call, self.backend)
             else:
                 outputs = operator(*call[1:], self._cell_options[k], self.backend)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .call import Backend, Call, watch
 from .choose import BACKENDS, Plan, check_name, choose, names, plan
 from .lengths import check_lengths, traced
-from .operators import execute, operator_of, options_of
+from .operators import execute, operator_of, options_of, wants_operator
 from .steps import Steps
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "options_of",
     "plan",
     "traced",
+    "wants_operator",
     "watch",
 ]

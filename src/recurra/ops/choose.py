@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import BackendError, near
-from . import fused, native, reference
+from . import fused, native, reference, table
 from .call import Backend, Call
 
-# In order of speed; `auto` takes the first that can and is not slow. The reference is last, refuses
-# nothing and is never passed over.
+# `auto` takes of those that can the fastest at the nearest point of the table in use. Where the table says nothing it takes
+# the first here that can and is not slow. The reference is last, refuses nothing and is never passed over.
 BACKENDS: tuple[Backend, ...] = (native.BACKEND, fused.BACKEND, reference.BACKEND)
 
 
@@ -26,10 +26,16 @@ def check_name(name: str) -> str:
 
 
 def choose(call: Call, name: str) -> Backend:
-    """The back end that runs `call`: with "auto" the first that can and is not slow, else the one named.
+    """The back end that runs `call`: with "auto" the fastest that can, as far as that is known, else the one named.
 
     Raises BackendError, which says why the one named cannot."""
     if name == "auto":
+        if point := table.near(call):
+            for one in sorted(
+                (one for one in BACKENDS if one.name in point.seconds), key=lambda b: point.seconds[b.name]
+            ):
+                if one.refuses(call) is None:
+                    return one
         return next(one for one in BACKENDS if one.refuses(call) is None and one.slow(call) is None)
     check_name(name)
     backend = next(backend for backend in BACKENDS if backend.name == name)
@@ -57,6 +63,15 @@ def plan(call: Call, name: str) -> Plan:
     others = {}
     for backend in BACKENDS:
         if backend is not chosen:
-            asked = f"{name!r} was asked for by name" if name != "auto" else f"{chosen.name!r} is faster and can"
-            others[backend.name] = backend.refuses(call) or (name == "auto" and backend.slow(call)) or asked
+            asked = f"{name!r} was asked for by name" if name != "auto" else _slower(call, backend, chosen)
+            others[backend.name] = backend.refuses(call) or asked
     return Plan(call.cell.name, chosen.name, others)
+
+
+def _slower(call: Call, backend: Backend, chosen: Backend) -> str:
+    """Why `chosen` was taken and not `backend`, which could run the call too."""
+    if (point := table.near(call)) and {backend.name, chosen.name} <= point.seconds.keys():
+        B, T, H = point.size
+        times = point.seconds[backend.name] / point.seconds[chosen.name]
+        return f"{chosen.name!r} is faster: this took {times:.2f} times as long at B={B}, T={T}, H={H}"
+    return backend.slow(call) or f"{chosen.name!r} is faster and can"

@@ -25,13 +25,19 @@ class Kernel(NamedTuple):
     turned: int = 0  # how far the first ones are turned against the order of the gates
 
 
+KERNELS = (
+    Kernel(0, gates=1, saved=1, deltas=1, recurrent=0),  # tanh
+    Kernel(1, gates=1, saved=1, deltas=1, recurrent=0),  # relu
+    Kernel(2, gates=4, saved=5, deltas=4, recurrent=0),
+    Kernel(3, gates=3, saved=4, deltas=4, recurrent=1, turned=1),
+)
+
+
 def kernel_of(call: Call) -> Kernel:
     """The kernel of a call's cell, one of RNN, LSTM, GRU."""
     if isinstance(call.cell, RNN):
-        return Kernel(0 if call.cell.nonlinearity == "tanh" else 1, gates=1, saved=1, deltas=1, recurrent=0)
-    if isinstance(call.cell, LSTM):
-        return Kernel(2, gates=4, saved=5, deltas=4, recurrent=0)
-    return Kernel(3, gates=3, saved=4, deltas=4, recurrent=1, turned=1)
+        return KERNELS[0 if call.cell.nonlinearity == "tanh" else 1]
+    return KERNELS[2 if isinstance(call.cell, LSTM) else 3]
 
 
 @cache

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..cells import GRU, LSTM, RNN
-from . import kernels, reference
+from . import few, kernels, reference
 from .call import Backend, Call, all_steps, note
 from .kernels import Kernel, kernel_of
 from .pages import sparse_zeros
@@ -81,6 +81,10 @@ class LiveSteps(NamedTuple):
         else:
             padded.view(B * T, C).index_put_((self.places[piece],), live)
 
+    def rows_of(self) -> Tensor:
+        """(N,): the row of each step."""
+        return self.rows[torch.arange(self.total) - self.offset.repeat_interleave(self.alive)]
+
     def before(self, d: int) -> tuple[Tensor, Tensor, Tensor]:
         """Where in (N,) the step before each step of direction `d` is; the steps that have none, and their rows."""
         begins = int(self.alive[0])  # rows that live at all
@@ -95,17 +99,26 @@ class LiveSteps(NamedTuple):
 def run(call: Call) -> list[Tensor]:
     """See `Backend.run`."""
     note("native")
+    if few.fits(call):
+        return few.run(call)
     parts, D, (B, _, _) = len(call.cell.states), call.directions, call.x.shape
     if call.state:  # laid out by direction, then part; the kernels want parts first
         first = torch.stack([call.state[d * parts + p] for p in range(parts) for d in range(D)])
     else:
         first = call.x.new_zeros(parts * D, B, call.hidden_size)
     weights = [part.contiguous() for part in call.weights]
-    bare = call._replace(x=None, state=(), weights=())  # type: ignore[arg-type]
-    y, last = _Sequence.apply(bare, call.x, first, *weights)  # type: ignore[no-untyped-call]
+    bare = call._replace(x=None, lengths=None, state=(), weights=(), masks=())  # type: ignore[arg-type]
+    tensors = (call.lengths, call.x, first, *_masks(call), *weights)
+    y, last = _Sequence.apply(bare, len(call.masks), *tensors)  # type: ignore[no-untyped-call]
     state = last.unbind(0)
     by_row = y if call.lengths is not None else y.transpose(0, 1)
     return [by_row, *(state[p * D + d] for d in range(D) for p in range(parts))]
+
+
+def _masks(call: Call) -> list[Tensor]:
+    """`Call.masks` as the kernel reads them: a share that is one number becomes a row of them, (1, 1, H)."""
+    one = (1, 1, 1)
+    return [(m.expand(1, 1, call.hidden_size) if m.shape == one else m).contiguous() for m in call.masks]
 
 
 class _Sequence(torch.autograd.Function):
@@ -115,9 +128,12 @@ class _Sequence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, call: Call, x: Tensor, first: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, call: Call, count: int, lengths: Tensor | None, x: Tensor, first: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        masks, weights = tensors[:count], tensors[count:]
         kernel, (B, T, _), H, D = kernel_of(call), x.shape, call.hidden_size, call.directions
-        steps = LiveSteps.of(call.lengths, B, T)
+        steps = LiveSteps.of(lengths, B, T)
         whole = steps.places is None
         gates = x.new_empty(steps.total, D, kernel.saved * H)
         for piece in steps.pieces():
@@ -131,10 +147,10 @@ class _Sequence(torch.autograd.Function):
                     torch.mm(live_x, weight_ih.t(), out=target)
         y, last = x.new_empty((T, B, D * H) if whole else (steps.total, D * H)), torch.empty_like(first)
         keep = any(ctx.needs_input_grad)
-        _run(call, kernel, steps, weights, keep, [gates, y, first, last])
+        _run(call, kernel, steps, weights, masks, keep, [gates, y, first, last])
         if keep:
-            ctx.save_for_backward(x, first, y, gates, *weights)
-            ctx.call, ctx.kernel, ctx.steps = call, kernel, steps
+            ctx.save_for_backward(lengths, x, first, y, gates, *tensors)
+            ctx.call, ctx.count, ctx.kernel, ctx.steps = call, count, kernel, steps
         ctx.set_materialize_grads(False)
         if whole:
             return y, last
@@ -145,11 +161,13 @@ class _Sequence(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor | None, grad_last: Tensor | None) -> tuple[Tensor | None, ...]:
         call, kernel, steps = ctx.call, ctx.kernel, ctx.steps
-        x, first, y, gates, *weights = ctx.saved_tensors
+        lengths, x, first, y, gates, *tensors = ctx.saved_tensors
+        masks, weights = tensors[: ctx.count], tensors[ctx.count :]
         if grad_y is not None and steps.places is None:
             grad_y = grad_y.transpose(0, 1)
         if torch.is_grad_enabled():
-            return None, *_differentiable(ctx, grad_y, grad_last, x, first, weights)
+            call = call._replace(lengths=lengths, masks=masks)
+            return None, None, None, *_differentiable(ctx, call, grad_y, grad_last, x, first, weights)
         H, D = call.hidden_size, call.directions
         y = y.view(-1, D * H)
         deltas = x.new_empty(len(y), D, kernel.deltas * H)
@@ -157,14 +175,16 @@ class _Sequence(torch.autograd.Function):
         live_grad = None if grad_y is None else steps.gather(grad_y).contiguous()
         grad_last = None if grad_last is None else grad_last.contiguous()
         data = [gates, y, first, None, live_grad, grad_last, grad_first, deltas]
-        _run(call, kernel, steps, weights, True, data, back=True)
+        _run(call, kernel, steps, weights, masks, True, data, back=True)
         del data, live_grad
 
-        _, wants_x, wants_first, *wants = ctx.needs_input_grad
+        wants_x, wants_first, *wants = ctx.needs_input_grad[3:]
+        wants = wants[ctx.count :]
         grad_x = steps.padded(x.shape[2], x) if wants_x else None
         grads = [torch.zeros_like(w) if wanted else None for w, wanted in zip(weights, wants, strict=True)]
-        _products(kernel, steps, deltas, x, y, first, weights, grad_x, grads)
-        return None, grad_x, grad_first if wants_first else None, *grads
+        reads = [_of_direction(masks, d, D)[0] if masks else None for d in range(D)]
+        _products(kernel, steps, deltas, x, y, first, reads, weights, grad_x, grads)
+        return None, None, None, grad_x, grad_first if wants_first else None, *[None] * ctx.count, *grads
 
 
 def _products(
@@ -174,6 +194,7 @@ def _products(
     x: Tensor,
     y: Tensor,
     first: Tensor,
+    reads: list[Tensor | None],
     weights: list[Tensor],
     grad_x: Tensor | None,
     grads: list[Tensor | None],
@@ -185,6 +206,8 @@ def _products(
     D, H = deltas.shape[1], first.shape[2]
     before = [steps.before(d) for d in range(D)]
     turned = kernel.turned * H
+    masked = any(read is not None and read.numel() for read in reads)
+    rows = steps.rows_of() if masked else None
     of_x = [_of_direction(weights, d, D)[0].roll(turned, 0) for d in range(D)]
     for piece in steps.pieces():
         live_x = steps.gather(x, piece)
@@ -195,7 +218,10 @@ def _products(
             if weight_ih is not None:
                 weight_ih.addmm_(by_input.t(), live_x)
             if weight_hh is not None:
-                weight_hh.addmm_(by_hidden.t(), _hidden_before(y[:, d * H : (d + 1) * H], first[d], before[d], piece))
+                hidden, read = _hidden_before(y[:, d * H : (d + 1) * H], first[d], before[d], piece), reads[d]
+                if rows is not None and read is not None:
+                    hidden *= read.index_select(0, rows[piece])
+                weight_hh.addmm_(by_hidden.t(), hidden)
             if live_grad is not None:
                 live_grad.addmm_(by_input, of_x[d])
         if grad_x is not None and live_grad is not None:
@@ -237,6 +263,7 @@ def _run(
     kernel: Kernel,
     steps: LiveSteps,
     weights: Any,
+    masks: Any,
     keep: bool,
     data: list[Tensor | None],
     *,
@@ -248,6 +275,7 @@ def _run(
     mine = [_of_direction(weights, d, D) for d in range(D)]
     hidden, biases = [part[1] for part in mine], [part[3] if call.bias else None for part in mine]
     tensors = [*data, *([None] * (8 - len(data)))]
+    reads, keeps, strides = _addresses_of_masks(masks, call, steps)
     index = (steps.offset, steps.alive, steps.lengths, steps.rows)
     module.run(
         target,
@@ -259,8 +287,25 @@ def _run(
         [part.data_ptr() for part in index],
         [0 if part is None else part.data_ptr() for part in tensors],
         [0 if part is None else part.data_ptr() for part in [*_two(hidden), *_two(biases)]],
+        reads,
+        keeps,
+        strides,
         kernels.parallel(),
     )
+
+
+def _addresses_of_masks(masks: Any, call: Call, steps: LiveSteps) -> tuple[list[int], list[int], list[int]]:
+    """Of what multiplies h, by direction; of what stays, by direction and part; and its strides by step and row."""
+    reads, keeps, strides = [0, 0], [0, 0, 0, 0], [0] * 8
+    for d in range(call.directions if masks else 0):
+        read, *stays = _of_direction(masks, d, call.directions)
+        reads[d] = read.data_ptr() if read.numel() else 0
+        for k, keep in enumerate(stays, 2 * d):
+            if keep.numel():
+                keeps[k] = keep.data_ptr()
+            if keep.shape[:2] == (steps.T, steps.B):
+                strides[2 * k : 2 * k + 2] = steps.B * call.hidden_size, call.hidden_size
+    return reads, keeps, strides
 
 
 def _two(parts: list[Any]) -> list[Any]:
@@ -268,10 +313,16 @@ def _two(parts: list[Any]) -> list[Any]:
 
 
 def _differentiable(
-    ctx: Any, grad_y: Tensor | None, grad_last: Tensor | None, x: Tensor, first: Tensor, weights: list[Tensor]
+    ctx: Any,
+    call: Call,
+    grad_y: Tensor | None,
+    grad_last: Tensor | None,
+    x: Tensor,
+    first: Tensor,
+    weights: list[Tensor],
 ) -> list[Tensor | None]:
     """The same gradients by way of the reference, which autograd can differentiate again."""
-    call, parts, D = ctx.call, len(ctx.call.cell.states), ctx.call.directions
+    parts, D = len(call.cell.states), call.directions
     state = [first[p * D + d] for d in range(D) for p in range(parts)]
     y, *last = reference.run(call._replace(x=x, state=state, weights=weights))
     outputs, grads = [], []
@@ -281,9 +332,10 @@ def _differentiable(
     if grad_last is not None:
         outputs += [last[d * parts + p] for p in range(parts) for d in range(D)]
         grads += grad_last.unbind(0)
-    inputs = [t for t, wanted in zip((x, first, *weights), ctx.needs_input_grad[1:], strict=True) if wanted]
+    wants, masks = ctx.needs_input_grad[3:], [None] * ctx.count
+    inputs = [t for t, wanted in zip((x, first, *masks, *weights), wants, strict=True) if t is not None and wanted]
     found = iter(torch.autograd.grad(outputs, inputs, grads, create_graph=True, allow_unused=True))
-    return [next(found) if wanted else None for wanted in ctx.needs_input_grad[1:]]
+    return [next(found) if wanted else None for wanted in wants]
 
 
 def refuses(call: Call) -> str | None:
@@ -295,8 +347,16 @@ def refuses(call: Call) -> str | None:
         return f"the kernels are for the CPU, and x is on {x.device}"
     if x.dtype not in (torch.float32, torch.float64):
         return f"the kernels compute in float32 or float64, and x is {x.dtype}"
-    if any(part.dtype != x.dtype for part in (*call.weights, *call.state)):
-        return "x, the weights and the state are of different dtypes"
+    dtype = x.dtype
+    for part in (*call.weights, *call.state, *call.masks):
+        if part.dtype != dtype:
+            return "x, the weights, the state and the masks are of different dtypes"
+        if not part.is_cpu:
+            return f"the kernels are for the CPU, and a weight, a state or a mask is on {part.device}"
+    if call.masks and any(mask.requires_grad for mask in call.masks):
+        return "a gradient by a mask is wanted"
+    if why := _misshapen(call):
+        return why
     if torch.is_autocast_enabled("cpu"):
         return "autocast asks for another dtype than that of x"
     if 0 in x.shape[:2] or call.hidden_size == 0:
@@ -307,6 +367,25 @@ def refuses(call: Call) -> str | None:
     return why if module is None else None
 
 
+def _misshapen(call: Call) -> str | None:
+    """Kernels are given addresses alone: what does not have the shape of the call must not come so far."""
+    (B, T, I), H, D = call.x.shape, call.hidden_size, call.directions
+    rows, n = kernel_of(call).gates * H, 4 if call.bias else 2
+    wanted = [(rows, I), (rows, H), (rows,), (rows,)][:n] * D
+    if [w.shape for w in call.weights] != wanted:
+        return f"the weights have the shapes {[tuple(w.shape) for w in call.weights]}; wanted {wanted}"
+    parts = len(call.cell.states)
+    if call.state and [part.shape for part in call.state] != [(B, H)] * (parts * D):
+        return f"the state has the shapes {[tuple(part.shape) for part in call.state]}; wanted {parts * D} of {(B, H)}"
+    if call.lengths is not None and call.lengths.shape != (B,):
+        return f"lengths has the shape {tuple(call.lengths.shape)}; wanted {(B,)}"
+    for k, mask in enumerate(call.masks):
+        shapes = ((0,), (B, H)) if k % (1 + parts) == 0 else ((0,), (1, 1, 1), (T, B, H))
+        if mask.shape not in shapes or len(call.masks) != (1 + parts) * D:
+            return f"mask {k} of {len(call.masks)} has the shape {tuple(mask.shape)}; wanted one of {shapes}"
+    return None
+
+
 # What benchmarks/kernels.py shows.
 _FEW_STEPS = 8
 _NARROW = 64
@@ -314,6 +393,8 @@ _NARROW = 64
 
 def slow(call: Call) -> str | None:
     """See `Backend.slow`."""
+    if call.masks or few.fits(call):
+        return None
     if call.x.shape[1] < _FEW_STEPS:
         return f"with fewer than {_FEW_STEPS} steps, calling the kernels costs more than they save"
     if isinstance(call.cell, LSTM) and call.lengths is None:
@@ -329,4 +410,4 @@ def work(call: Call) -> int:
     return all_steps(call) if call.lengths is None else int(call.lengths.sum()) * call.directions
 
 
-BACKEND = Backend("native", run, refuses, slow, work=work)
+BACKEND = Backend("native", run, refuses, slow, masks=True, work=work)

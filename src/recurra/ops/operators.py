@@ -1,9 +1,10 @@
 """`recurra::rnn`, `recurra::lstm`, `recurra::lstmp`, `recurra::gru`: a cell over time as one operator of torch.library.
 
 In eager mode the operator only runs the back end that was chosen, and autograd records what that back end does: nothing
-is computed twice. y lies in memory step after step; with lengths row after row, where rows of few live steps touch few
-pages. Under tracing (torch.export, torch.compile) it must stay one node, whatever T is; there the backward
-pass is a second operator, `recurra::<cell>_backward`, which runs the forward pass once more, with gradients on.
+is computed twice. So there the layers call the back end without it, which for a single step is most of the time. y lies in
+memory step after step; with lengths row after row, where rows of few live steps touch few pages. Under tracing
+(torch.export, torch.compile) it must stay one node, whatever T is; there the backward pass is a second operator,
+`recurra::<cell>_backward`, which runs the forward pass once more, with gradients on.
 """
 
 from __future__ import annotations
@@ -41,8 +42,14 @@ def operator_of(cell: Cell) -> Callable[..., list[Tensor]] | None:
 
 
 def execute(call: Call, backend: str) -> list[Tensor]:
-    """Run a call with no operator around it."""
-    return choose(call, backend).run(call)
+    """Run a call with no operator around it; with lengths y lies in memory row after row."""
+    y, *state = choose(call, backend).run(call)
+    return [y if call.lengths is None else y.contiguous(), *state]
+
+
+def wants_operator(x: Tensor) -> bool:
+    """Whether somebody looks on who must see one operation: a graph is traced, or torch.func transforms it."""
+    return torch.compiler.is_compiling() or traced(x) or torch._C._are_functorch_transforms_active()
 
 
 def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
@@ -70,8 +77,7 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
         call = call_of(*args[:-1])
         if call.lengths is not None and call.lengths.is_cpu:  # on a GPU looking would wait; the layer has looked
             call = call._replace(lengths=check_lengths(call.lengths, call.x.shape[1]))
-        y, *state = execute(call, args[-1])
-        return [y if call.lengths is None else y.contiguous(), *state]
+        return execute(call, args[-1])
 
     def fake(*args: Any) -> list[Tensor]:
         call = call_of(*args[:-1])

@@ -21,6 +21,7 @@ from .. import tasks as known_tasks
 from ..cells import Cell
 from ..errors import RunError, SettingError
 from ..files import FORMAT, write_text
+from ..ops.table import state_of_table
 from ..run import Run, load, load_vocabulary, open_task
 from ..settings import Settings, full_name, read_config, settings_from
 from ..tasks.base import USUAL_CELL, Reading, Task
@@ -268,6 +269,7 @@ def _write_config(
     if loop is not None:
         resolved |= {
             "back_end": loop.back_end(),
+            "back_end_table": state_of_table(),
             "device": str(loop.fabric.device),
             "freed_memory": keep_freed_memory(),
             "steps": loop.step,

@@ -1,0 +1,55 @@
+"""`recurra bench`: which back end is fastest where, on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import progress
+
+
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME ...]", help="cells: rnn, gru, lstm; all")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Keep the table where every run here finds it.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file: RECURRA_TABLE=FILE.")] = None,
+) -> None:
+    """Measure which back end is fastest where on this machine, and keep that for `backend: auto`."""
+    import torch
+
+    from ..errors import CallError, near
+    from ..ops import measure, table
+
+    chosen = list(dict.fromkeys(names or measure.CELLS))
+    for name in chosen:
+        if name not in measure.CELLS:
+            raise CallError(f"there is nothing to measure for {name!r}; {near(name, measure.CELLS)}")
+    if save and set(chosen) != set(measure.CELLS):
+        raise CallError("--save keeps a table of all cells; leave out the names, or use --out FILE")
+    facts, threads = measure.facts(), torch.get_num_threads()
+    print(f"{facts['machine']}; torch {facts['torch']}, {threads} threads; float32, I = H")
+    print(f"in use until now: {table.state_of_table()}")
+    print("seconds of a call, the best of some; leave the machine alone meanwhile")
+    asked = list(measure.kinds(chosen, threads))
+    points: list[table.Point] = []
+    with progress().bar("measuring", len(asked)) as bar:
+        for n, (kind, size) in enumerate(asked):
+            bar.at(n)
+            points.append(measure.measure(kind, size))
+    print(
+        f"\n{'cell':<6}{'':<10}{'rows':<8}{'dirs':>4}{'B':>5}{'T':>5}{'H':>5}   fastest, and how much longer others take"
+    )
+    for point in points:
+        kind, (B, T, H) = point.kind, point.size
+        best, *others = point.order
+        longer = ", ".join(f"{name} {point.seconds[name] / point.seconds[best]:.2f}x" for name in others)
+        print(
+            f"{kind.cell:<6}{'training' if kind.training else 'forward':<10}{'ragged' if kind.ragged else 'even':<8}"
+            f"{kind.directions:>4}{B:>5}{T:>5}{H:>5}   {best} {point.seconds[best]:.2e} s; {longer or 'no other can'}"
+        )
+    for path in [*([table.cache_path()] if save else []), *([out] if out else [])]:
+        table.write(path, points, facts)
+        print(f"written: {path}")
+    if not save and out is None:
+        print("kept nowhere: --save keeps it for every run on this machine, --out FILE writes it to a file")

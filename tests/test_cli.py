@@ -316,7 +316,7 @@ def test_predict_of_nothing(recurra: Shell, run: Path, tmp_path: Path) -> None:
     done = recurra("predict", run, stdin="")
     assert (done.status, done.out) == (0, "") and "nothing to predict" in done.err
     wrong(recurra("predict", run, tmp_path / "none.txt"), "none.txt: no such file")
-    wrong(recurra("predict", run, tmp_path), "is a folder")
+    wrong(recurra("predict", run, tmp_path), "in this folder")
 
 
 def test_predict_answers_a_slow_pipe_at_once(run: Path) -> None:

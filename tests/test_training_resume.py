@@ -16,6 +16,8 @@ from tiny_runs import couplets, language, reviews
 from recurra import training
 from recurra.errors import RunError
 from recurra.run import Run
+from recurra.settings import fields, may_lack
+from recurra.tasks.classify import Classify
 from recurra.training.loop import Loop
 
 CLASSIFY: dict[str, Any] = {
@@ -176,4 +178,6 @@ def test_resolved_facts_are_in_the_config(tmp_path: Path) -> None:
     assert resolved["back_end"] in ("torch", "reference") and resolved["device"] == "cpu"
     assert resolved["threads"] == torch.get_num_threads()
     assert resolved["parameters"] == sum(p.numel() for p in run.network.parameters())
-    assert None not in [value for name, value in config["model"].items()]
+    chosen = [name for name, (_, field) in fields(Classify).items() if not may_lack(field)]
+    model = {f"model.{name}": value for name, value in config["model"].items()}
+    assert None not in [model[name] for name in chosen if name in model]

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..cells import Cell
+from ..data.paragraphs import SAMPLE, pieces_of
 from ..data.store import Store, StoreWriter
 from ..data.text import TextSource, open_text
 from ..data.vocabulary import Vocabulary, build
@@ -139,7 +140,7 @@ class Language(Task):
     Training: ClassVar[type[TrainingSettings]] = ClassTraining
     vocabulary: Vocabulary
     stores: dict[str, Store]
-    paragraphs = False  # blank lines part the text into short pieces, such as poems
+    paragraphs = False  # blank lines part the text into short pieces that stand alone, such as poems
 
     @property
     def calibration(self) -> float:  # type: ignore[override]
@@ -156,23 +157,22 @@ class Language(Task):
         settings = self.settings.data
         assert isinstance(settings, LanguageData)
         source = self._source(data)
-        counts = {"characters": 0, "blank": 0}
+        characters, looked = 0, ""
 
         def counted() -> Iterator[str]:
+            nonlocal characters, looked
             for chunk in source.chunks():
-                counts["characters"] += len(chunk)
-                counts["blank"] += chunk.count("\n\n")
-                tick(counts["characters"])
+                characters += len(chunk)
+                looked += chunk[: max(SAMPLE - len(looked), 0)]
+                tick(characters)
                 yield chunk
 
         pieces = (line for chunk in counted() for line in chunk.split("\n")) if settings.level == "words" else counted()
         self.vocabulary = build(pieces, settings.level, size=settings.vocabulary_size, min_count=settings.min_count)
-        self.paragraphs = counts["blank"] >= 20 and counts["characters"] / counts["blank"] <= 500
+        self.paragraphs, said_of_pieces = pieces_of(looked)
         held = 0.0 if valid is not None else settings.valid_share
-        cut = int(counts["characters"] * (1 - held))
-        self._encode(
-            source, {"train": (0, cut), "valid": (cut, counts["characters"])} if held else {"train": (0, cut)}, cache
-        )
+        cut = int(characters * (1 - held))
+        self._encode(source, {"train": (0, cut), "valid": (cut, characters)} if held else {"train": (0, cut)}, cache)
         if valid is not None:
             self._encode(self._source(valid), {"valid": (0, None)}, cache)
         self.open(cache)
@@ -182,13 +182,12 @@ class Language(Task):
                 f"{train + check:,} {settings.level} are too few to learn a language model from; give a longer text",
                 file=source.path,
             )
-        lines = [
-            f"{counts['characters']:,} characters: {train:,} {settings.level} to train on, {check:,} to check with"
-        ]
+        lines = [f"{characters:,} characters: {train:,} {settings.level} to train on, {check:,} to check with"]
         unit = "of them" if settings.level == "characters" else settings.level
         lines.append(
             f"vocabulary: {len(self.vocabulary):,} {unit}; {', '.join(self.vocabulary.notes) or 'all are kept'}"
         )
+        lines += [said_of_pieces] if said_of_pieces else []
         return Reading(rows=train, valid_rows=check, steps_of_time=train, facts={}, lines=lines)
 
     def _source(self, data: str | Path) -> TextSource:

@@ -39,7 +39,7 @@ class NumbersData(RowData):
         None, description="column of the windows; found by itself", json_schema_extra=RARE | ADDED
     )
     width: int | None = Setting(
-        None, ge=1, description="numbers a step, of windows that are columns", json_schema_extra=ADDED
+        None, ge=1, description="numbers a step, of windows that are columns", json_schema_extra=RARE | ADDED
     )
 
 

@@ -31,9 +31,11 @@ class TextData(RowData):
     spelling: bool | None = Setting(None, description="know words by their letters too", json_schema_extra=RARE)
     cutter: Name = Setting("recurra", description="cuts words")
     stop_words: str | None = Setting(
-        None, description="language whose stop words are left out", json_schema_extra=ADDED
+        None, description="language whose stop words are left out", json_schema_extra=RARE | ADDED
     )
-    keep_pos: str | None = Setting(None, description="parts of speech kept, as noun,verb", json_schema_extra=ADDED)
+    keep_pos: str | None = Setting(
+        None, description="parts of speech kept, as noun,verb", json_schema_extra=RARE | ADDED
+    )
     cutter_language: str = Setting(
         "english", pattern="^[a-z]+$", description="of NLTK's sentences", json_schema_extra=RARE
     )

@@ -1,0 +1,51 @@
+"""Whether the pieces of a text between blank lines stand alone, as poems do, or go on, as the speeches of a play do.
+
+What goes on speaks of the same: a piece shares more of its runs of three characters with the two after it than with pieces
+from far away. How much more is its kinship. Measured: poems, reviews and captions 0 to 0.01; a play, an encyclopedia and
+source code 0.07 to 0.14.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+SAMPLE = 1_000_000  # characters that are looked at
+FEWEST, LONGEST = 20, 500  # pieces; characters of one, on average
+KIN = 0.02
+FAR = 50  # pieces between two that have nothing to do with each other
+
+
+class Pieces(NamedTuple):
+    """What is found: whether there are short pieces that stand alone, and why, in words (empty: there are none)."""
+
+    alone: bool
+    why: str
+
+
+def pieces_of(text: str) -> Pieces:
+    """Look at the beginning of a text."""
+    pieces = [piece for piece in text.split("\n\n") if piece.strip()]
+    if len(pieces) <= FEWEST or len(text) / len(pieces) > LONGEST:
+        return Pieces(False, "")
+    near = kinship(pieces)
+    if near < KIN:
+        return Pieces(True, f"pieces between blank lines stand alone: near ones share {near:.1%} more than far ones")
+    return Pieces(False, f"pieces between blank lines go on: near ones share {near:.1%} more than far ones")
+
+
+def kinship(pieces: Sequence[str]) -> float:
+    """How much more a piece shares with the two after it than with far ones: a difference of cosines, about -1 to 1."""
+    runs = [{piece[at : at + 3] for at in range(len(piece) - 2)} for piece in pieces]
+    draw, n = random.Random(0), len(pieces)
+
+    def alike(i: int, j: int) -> float:
+        one, other = runs[i], runs[j]
+        return len(one & other) / (len(one) * len(other)) ** 0.5 if one and other else 0.0
+
+    reach = min(FAR, n // 4)
+    near = [alike(i, i + step) for i in range(n - 2) for step in (1, 2)]
+    pairs = [(i, draw.randrange(n)) for i in range(n - 2) for _ in range(2)]
+    far = [alike(i, j) for i, j in pairs if abs(i - j) > reach]
+    return sum(near) / len(near) - sum(far) / max(len(far), 1)

@@ -17,12 +17,13 @@ from typing import NamedTuple
 import pytest
 import typer
 
+from recurra import tasks
 from recurra.cli import main as cli
 from recurra.errors import DataError, TrainingError
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ("train", "predict", "evaluate", "generate", "data", "demo")
-TASKS = ("classify", "regress", "language", "tag", "translate", "forecast", "transcribe")
+TASKS = tasks.names()
 
 
 class Done(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SettingError
+from ..tasks import names
 from .common import Import, own_classes, program, progress
 from .task_flags import FLAGS, STARTED, TASK, TrainCommand
 
@@ -24,9 +25,7 @@ def train(
     ctx: typer.Context,
     task: Annotated[
         str | None,
-        typer.Argument(
-            metavar="TASK", help="classify, regress, language, tag, translate, forecast, transcribe, file.py:Class"
-        ),
+        typer.Argument(metavar="TASK", help=", ".join([*names(), "file.py:Class"])),
     ] = None,
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set (recurra data), hf:NAME")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from pathlib import Path
 
@@ -13,14 +14,15 @@ from torch import Tensor
 
 import recurra
 from recurra.nn import State
-from recurra.nn.cache import ContinuousCache, parted
+from recurra.nn.cache import RECENT, ContinuousCache, parted
 
 V, H = 7, 5
 
 
-def made(size: int, *, sharpness: float = 1.5, share: float = 0.3) -> ContinuousCache:
+def made(size: int, *, sharpness: float = 1.5, sentinel: float = 0.7, share: float = 0.3) -> ContinuousCache:
     cache = ContinuousCache(size).eval()
     cache.sharpness.fill_(sharpness)
+    cache.sentinel.fill_(sentinel)
     cache.share.fill_(share)
     return cache
 
@@ -37,18 +39,19 @@ def by_loop(cache: ContinuousCache, scores: Tensor, y: Tensor, ids: Tensor) -> T
     scores, y, rows = scores.double(), y.double(), []
     for t in range(len(ids)):
         p = scores[t].softmax(0)
-        past = range(max(t - cache.size, 0), t)
+        past = range(max(t - cache.size, 0), max(t - RECENT, 0))
         if past:
-            a = torch.stack([cache.sharpness.double() * (y[t] @ y[j]) for j in past]).softmax(0)
+            w = torch.stack([(cache.sharpness.double() * (y[t] @ y[j]) - cache.sentinel.double()).exp() for j in past])
             met = torch.zeros(V, dtype=torch.float64)
-            for weight, j in zip(a, past, strict=True):
+            for weight, j in zip(w / w.sum(), past, strict=True):
                 met[ids[j + 1]] += weight
-            p = (1 - cache.share.double()) * p + cache.share.double() * met
+            share = cache.share.double() * w.sum() / (1 + w.sum())
+            p = (1 - share) * p + share * met
         rows.append(p.log())
     return torch.stack(rows)
 
 
-@pytest.mark.parametrize("size", [1, 4, 50])
+@pytest.mark.parametrize("size", [3, 8, 50])
 def test_is_the_formula(size: int) -> None:
     cache, (scores, y, ids) = made(size), text(3, 20)
     ours, _ = cache(scores, y, ids, {})
@@ -58,7 +61,7 @@ def test_is_the_formula(size: int) -> None:
 
 @pytest.mark.parametrize("sizes", [[1] * 20, [7, 1, 12], [20]])
 def test_chunks_are_the_whole(sizes: list[int]) -> None:
-    cache, (scores, y, ids) = made(6), text(2, 20)
+    cache, (scores, y, ids) = made(9), text(2, 20)
     whole, last = cache(scores, y, ids, {})
     parts, memory, at = [], {}, 0
     for n in sizes:
@@ -72,9 +75,9 @@ def test_chunks_are_the_whole(sizes: list[int]) -> None:
 
 
 def test_a_state_of_zeros_remembers_nothing_and_rows_do_not_meet() -> None:
-    cache, (scores, y, ids) = made(6), text(2, 9)
+    cache, (scores, y, ids) = made(9), text(2, 9)
     _, state = cache(scores, y, ids, {})
-    again = text(2, 4, seed=1)
+    again = text(2, 8, seed=1)
     fresh, _ = cache(*again, {})
     mixed, _ = cache(*again, state.reset([0]).tensors())
     torch.testing.assert_close(mixed[0], fresh[0])
@@ -89,7 +92,7 @@ def test_the_state_is_parted_and_put_together() -> None:
 
 
 def test_what_is_all_but_impossible_stays_finite() -> None:
-    cache, (scores, y, ids) = made(6), text(1, 5)
+    cache, (scores, y, ids) = made(9), text(1, 8)
     scores[..., 0] = -300.0
     assert cache(scores, y, ids, {})[0].isfinite().all()
 
@@ -113,6 +116,7 @@ def test_fit_gives_a_say_to_a_cache_that_helps_and_none_to_one_that_does_not() -
     useful, useless = ContinuousCache(50), ContinuousCache(50)
     before, after = useful.fit(pieces(True))
     assert useful.eval().active and after < before - 0.2
+    assert 0 < float(useful.share) <= 1 and math.isfinite(float(useful.sentinel))
     before, after = useless.fit(pieces(False))
     assert not useless.eval().active and after == before
 

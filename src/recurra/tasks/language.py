@@ -144,7 +144,7 @@ class Language(Task):
 
     @property
     def calibration(self) -> float:  # type: ignore[override]
-        return 4.0 if self.settings.model.cache else 0.0  # type: ignore[attr-defined]
+        return 8.0 if self.settings.model.cache else 0.0  # type: ignore[attr-defined]
 
     @property
     def carries_state(self) -> bool:  # type: ignore[override]
@@ -363,7 +363,9 @@ class Language(Task):
         share, size = float(network.cache.share), network.cache.size
         if not share:
             return ["the cache is left out: what was met before does not tell what comes in the validation text"]
-        return [f"a cache of {size:,} tokens gets {share:.0%} of the say: {before:.3f} to {after:.3f} nats a token"]
+        return [
+            f"a cache of {size:,} tokens gets up to {share:.0%} of the say: {before:.3f} to {after:.3f} nats a token"
+        ]
 
     # use -----------------------------------------------------------------------------------------------------------
     @property

@@ -44,9 +44,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt $(wildcard native/*) | $(BIN)/pytho
 demo: $(VENV)/.demo
 	$(BIN)/recurra demo
 
-# One thread: two processes that share cores would slow each other down many times over.
+# A process for each core, of one thread: two that share cores would slow each other down many times over.
 test: lint
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

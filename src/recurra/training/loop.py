@@ -21,6 +21,7 @@ from lightning_fabric import Fabric
 from ..errors import TrainingError
 from ..files import append_line, write_json
 from ..nn import State
+from ..ops import watch
 from ..tasks.base import Task
 from . import checkpoint
 from .averaging import Average
@@ -50,6 +51,7 @@ class Loop:
         self.best: dict[str, Any] | None = None
         self.waited = self.evaluated = 0
         self.checked = -1  # the step of the last evaluation
+        self.back_end = "none"  # what ran the recurrent layers, when the first step was rehearsed
         self.computed = 0  # time steps computed since the clock below was started
         self.train_seconds = self.evaluation_seconds = 0.0
         self.keys = task.train_batches(0)
@@ -214,10 +216,11 @@ class Loop:
     def rehearse(self) -> None:
         """The loss and gradients of the first batch, thrown away: what cannot train says so before a folder is made."""
         cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda):
+        with torch.random.fork_rng(devices=cuda), watch() as ran:
             batch = self.task.batch(self.keys[0]).to(self.fabric.device)
             self.task.descend(self.network, batch, None, self.fabric.backward)
         self.optimizer.zero_grad()
+        self.back_end = ", ".join(sorted(set(ran))) or "none"
 
     def _next_key(self) -> Any:
         if self.index >= len(self.keys):
@@ -285,16 +288,6 @@ class Loop:
             if self.budget is not None and self.plan.total == self.longest() and self.seconds + left < self.budget:
                 line += f", less than allowed: more than {training.epochs:g} passes (epochs) would learn it by heart"
         return [line]
-
-    def back_end(self) -> str:
-        """What ran the recurrent layers: the plan of each, by words."""
-        from ..nn.stack import Stack
-
-        for module in self.bare.modules():
-            if isinstance(module, Stack):
-                weight = next(module.parameters())
-                return module._plan(weight.new_zeros(1, 2, module.input_size), torch.tensor([1])).runs
-        return "none"
 
     # checkpoints ---------------------------------------------------------------------------------------------------
     def save(self) -> None:

@@ -133,6 +133,7 @@ def resume(
     task.open(path / "cache")
     task.reading = Reading(**config["resolved"]["reading"])
     loop = Loop(task, task.network(), _fabric(task.settings), path, time.time())
+    loop.rehearse()
     loop.load()
     progress.say(f"{path}: goes on at step {loop.step:,}")
     return _finish(loop, {"task": config["task"], "source": config["source"]}, progress, cells=cells, tasks=tasks)
@@ -268,7 +269,7 @@ def _write_config(
         resolved["padding"] = round(padding(), 4)
     if loop is not None:
         resolved |= {
-            "back_end": loop.back_end(),
+            "back_end": loop.back_end,
             "back_end_table": state_of_table(),
             "device": str(loop.fabric.device),
             "freed_memory": keep_freed_memory(),

@@ -35,7 +35,7 @@ from .parts.features import Features, features_column
 from .parts.forcing import forcing_share, mixed
 from .parts.input_image import ImageInput, size_of
 from .parts.pairs import Raw, Side
-from .parts.rows import RowReader, padded
+from .parts.rows import RowReader, evenly, padded
 from .parts.search import Found, search
 from .parts.seq2seq import SequenceToSequence, shifted
 from .parts.textscores import scores_of
@@ -332,14 +332,7 @@ class Caption(RowReader):
     def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
         if data is None:
             return self._evaluate_store(network, self.stores["valid"], tick, beam=1, most=SEARCHED)
-        import tempfile
-
-        source = self._source(data)
-        with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
-            self._encode(source, self._columns(source), lambda _: "data", Path(folder), lambda _: None, only=("data",))
-            store = Store(Path(folder) / "data")
-            if not len(store):
-                raise DataError("has no rows to evaluate on", file=source.path)
+        with self.stored(data) as store:
             return self._evaluate_store(network, store, tick, beam=self.model.beam, most=len(store))
 
     def _evaluate_store(
@@ -354,7 +347,7 @@ class Caption(RowReader):
             nats += F.cross_entropy(answer.scores.float(), wanted, reduction="sum").item()
             tokens += len(wanted)
             tick(len(rows) if most < len(store) else 0)
-        picked = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(np.int64))
+        picked = evenly(len(store), most)
         written = []
         for part in np.array_split(picked, max(len(picked) // BEAMS, 1)):
             x, ends = store.ragged(self.seen.name, part)

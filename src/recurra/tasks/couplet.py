@@ -36,7 +36,7 @@ from .base import Batch, Reading, Say, device_of
 from .parts.aligned import Aligned, first_places
 from .parts.encoder import Tokens
 from .parts.pairs import Letters, Side, pairs_of
-from .parts.rows import RowReader, padded
+from .parts.rows import RowReader, evenly, padded
 from .parts.rules import Rules, Writing, kept
 from .parts.search import Found, search
 from .parts.seq2seq import Encoder
@@ -308,14 +308,7 @@ class Couplet(RowReader):
     def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
         if data is None:
             return self._evaluate_store(network, self.stores["valid"], tick, beam=1, most=SEARCHED)
-        import tempfile
-
-        source = self._source(data)
-        with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
-            self._encode(source, self._columns(source), lambda _: "data", Path(folder), lambda _: None, only=("data",))
-            store = Store(Path(folder) / "data")
-            if not len(store):
-                raise DataError("has no pairs to evaluate on", file=source.path)
+        with self.stored(data) as store:
             return self._evaluate_store(network, store, tick, beam=self.model.beam, most=len(store))
 
     def _evaluate_store(
@@ -331,7 +324,7 @@ class Couplet(RowReader):
             nats += F.cross_entropy(answer.scores.float(), wanted, reduction="sum").item()
             characters += len(wanted)
             tick(len(rows) if most < len(store) else 0)
-        picked = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(np.int64))
+        picked = evenly(len(store), most)
         questions, wanted_texts = (Letters.read(store, name, picked) for name in ("source_text", "target_text"))
         answers = self._answers(network, questions, beam=beam, tick=tick if most >= len(store) else lambda _: None)
         written = [self._text(best[0], question) for best, question in zip(answers, questions, strict=True)]

@@ -5,7 +5,6 @@ log-mel frames, stacked -> recurrent layers -> linear -> at each step a unit of 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -28,7 +27,7 @@ from .base import Batch, Reading, Say, Session, device_of
 from .parts import ctc
 from .parts.audio import Audio, AudioData
 from .parts.fields import Field
-from .parts.rows import EVALUATION_STEPS, RowReader, padded
+from .parts.rows import EVALUATION_STEPS, RowReader, evenly, padded
 from .parts.textscores import error_rates
 from .parts.transcriber import Transcriber, TranscribeSession
 from .parts.transcript import Reference, Transcript
@@ -241,13 +240,8 @@ class Transcribe(RowReader):
     def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
         if data is None:
             return self._evaluate_store(network, self.stores["valid"], tick, beam=1, most=READ)
-        source = self._source(data)
         self.text.unknown = 0
-        with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
-            self._encode(source, self._columns(source), lambda _: "data", Path(folder), lambda _: None, only=("data",))
-            store = Store(Path(folder) / "data")
-            if not len(store):
-                raise DataError("has no rows to evaluate on", file=source.path)
+        with self.stored(data) as store:
             found = self._evaluate_store(network, store, tick, beam=self.model.beam, most=len(store))
         if self.text.unknown:
             found["unknown_units"] = self.text.unknown
@@ -258,7 +252,7 @@ class Transcribe(RowReader):
     ) -> dict[str, Any]:
         """The loss of all rows; the other figures from the texts of `most` rows, evenly picked."""
         lengths, device = store.lengths("audio"), device_of(network)
-        picked = set(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(np.int64).tolist())
+        picked = set(evenly(len(store), most).tolist())
         written: dict[int, str] = {}
         nats, units = 0.0, 0
         for rows in LengthBatches(lengths, 256, max_tokens=EVALUATION_STEPS).in_order():

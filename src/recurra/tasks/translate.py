@@ -31,7 +31,7 @@ from .parts.encoder import Tokens
 from .parts.forcing import forcing_share, mixed
 from .parts.pairreader import PairData, PairReader
 from .parts.pairs import Raw, Side
-from .parts.rows import padded
+from .parts.rows import evenly, padded
 from .parts.search import Found, search
 from .parts.seq2seq import Encoder, SequenceToSequence
 from .parts.textscores import scores_of
@@ -265,17 +265,10 @@ class Translate(PairReader):
     def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
         if data is None:
             return self._evaluate_store(network, self.stores["valid"], tick, beam=1, most=SEARCHED)
-        import tempfile
-
-        source = self._source(data)
-        with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
-            self._encode(source, self._columns(source), lambda _: "data", Path(folder), lambda _: None, only=("data",))
-            store = Store(Path(folder) / "data")
-            if not len(store):
-                raise DataError("has no pairs to evaluate on", file=source.path)
+        with self.stored(data) as store:
             lengths = store.lengths("source")
             if said := self._too_long(int(lengths.max())):
-                raise DataError(said, file=source.path, row=int(lengths.argmax()) + 1)
+                raise DataError(said, file=data, row=int(lengths.argmax()) + 1)
             return self._evaluate_store(network, store, tick, beam=self.model.beam, most=len(store))
 
     def _evaluate_store(
@@ -283,7 +276,7 @@ class Translate(PairReader):
     ) -> dict[str, Any]:
         """The figures of `most` rows, evenly picked: the loss a token, the others from the answers."""
         device = device_of(network)
-        picked = np.unique(np.linspace(0, len(store) - 1, min(most, len(store))).round().astype(np.int64))
+        picked = evenly(len(store), most)
         lengths = (store.lengths("source") + store.lengths("target") + 1)[picked]
         nats, tokens = 0.0, 0
         for rows in LengthBatches(lengths, 256, max_tokens=max(SCORES // len(self.target.vocabulary), 1)).in_order():

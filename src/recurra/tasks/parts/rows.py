@@ -6,9 +6,10 @@ and the figures. Rows are read twice at most, in pieces, and encoded once into m
 
 from __future__ import annotations
 
+import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -206,6 +207,17 @@ class RowReader(Task):
                 ) from None
         return encoded
 
+    @contextmanager
+    def stored(self, data: str | Path) -> Iterator[Store]:
+        """The rows of another file, encoded as those of the training data, while it is evaluated."""
+        source = self._source(data)
+        with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
+            self._encode(source, self._columns(source), lambda _: "data", Path(folder), lambda _: None, only=("data",))
+            store = Store(Path(folder) / "data")
+            if not len(store):
+                raise DataError("has no rows to evaluate on", file=source.path)
+            yield store
+
     def open(self, cache: Path) -> None:
         self.stores = {part: Store(cache / part) for part in ("train", "valid") if (cache / part).exists()}
 
@@ -375,14 +387,7 @@ class RowTask(RowReader):
     def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
         if data is None:
             return self._evaluate_store(network, self.stores["valid"], tick)
-        import tempfile
-
-        source = self._source(data)
-        with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
-            self._encode(source, self._columns(source), lambda _: "data", Path(folder), lambda _: None, only=("data",))
-            store = Store(Path(folder) / "data")
-            if not len(store):
-                raise DataError("has no rows to evaluate on", file=source.path)
+        with self.stored(data) as store:
             return self._evaluate_store(network, store, tick)
 
     def _evaluate_store(self, network: nn.Module, store: Store, tick: Callable[[int], None]) -> dict[str, Any]:
@@ -434,6 +439,11 @@ class RowTask(RowReader):
         if not self.streams()[0]:
             return super().session(network)
         return VectorSession(network, self.input, lambda output: self.decode(output)[0])
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """At most so many of the rows 0 to `count`, evenly picked, in order."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
 
 
 def padded(arrays: Iterable[np.ndarray]) -> Tensor:

@@ -98,7 +98,7 @@ class Task(ABC):
     metric: ClassVar[str] = "loss"
     higher_is_better: ClassVar[bool] = False
     carries_state: ClassVar[bool] = False
-    calibration: float = 0.0  # the time that calibrate() and the figures after it take, in evaluations
+    calibration: float = 0.0  # evaluations' time of calibrate() and the figures after it; 0: it is not asked
     Data: ClassVar[type[DataSettings]] = DataSettings
     Model: ClassVar[type[ModelSettings]] = ModelSettings
     Training: ClassVar[type[TrainingSettings]] = TrainingSettings
@@ -186,7 +186,7 @@ class Task(ABC):
 
     def calibrate(self, network: torch.nn.Module) -> list[str]:
         """After training, with the best weights in evaluation mode: fit what is not learnt by descent to the validation
-        part, in the network's buffers. Lines that say what was chosen; none where there is nothing to fit."""
+        part, in the network's buffers. Lines that say what was chosen. Asked where `calibration` is above 0."""
         return []
 
     # use -----------------------------------------------------------------------------------------------------------

@@ -197,12 +197,7 @@ class Caption(RowReader):
         return reading
 
     def _columns(self, source: Source) -> dict[str, str]:
-        every = self.fields
-        self.fields = every[:2]
-        try:
-            found = super()._columns(source)
-        finally:
-            self.fields = every
+        found = self._find(source, self.fields[:2])
         return found | {"raw_text": found["text"]}
 
     def save_vocabulary(self, folder: Path) -> None:

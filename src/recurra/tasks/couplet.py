@@ -156,10 +156,7 @@ class Couplet(RowReader):
         return source
 
     def _columns(self, source: Source) -> dict[str, str]:
-        sides = self.fields
-        self.fields = sides[:2]
-        found = super()._columns(source)
-        self.fields = sides
+        found = self._find(source, self.fields[:2])
         if found["source"] == found["target"]:
             raise DataError(f"source and target are both {found['source']!r}; name them apart", file=source.path)
         return found | {"source_text": found["source"], "target_text": found["target"]}

@@ -33,7 +33,7 @@ from .parts.pairreader import PairData, PairReader
 from .parts.pairs import Raw, Side
 from .parts.rows import evenly, padded
 from .parts.search import Found, search
-from .parts.seq2seq import Encoder, SequenceToSequence
+from .parts.seq2seq import Encoder, SequenceToSequence, shifted
 from .parts.textscores import scores_of
 
 SEARCHED = 1000  # rows of the held-back part that are looked at in each evaluation of a training run
@@ -239,9 +239,7 @@ class Translate(PairReader):
         """Sources; the tokens read before each step, an end mark first; those wanted after it, an end mark last."""
         x, lengths = store.ragged("source", rows)
         y, ends = store.ragged("target", rows)
-        before, after = (np.full((len(rows), y.shape[1] + 1), Vocabulary.pad, np.int64) for _ in range(2))
-        before[:, 0], before[:, 1:], after[:, :-1] = Vocabulary.end, y, y
-        after[np.arange(len(rows)), ends] = Vocabulary.end
+        before, after = shifted(y, ends)
         inputs = {"x": x, "lengths": lengths, "tokens": before, "steps": ends + 1}
         return Batch(
             {name: torch.from_numpy(array) for name, array in inputs.items()},

@@ -133,6 +133,8 @@ class Loop:
 
     def calibrate(self, progress: Progress) -> None:
         """With the best weights: what the task fits to the validation part, kept with them, and the figures it gives."""
+        if not self.task.calibration:
+            return
         best = self.folder / "model.safetensors"
         self.bare.load_state_dict(checkpoint.load_tensors(best), strict=False)  # tied weights have one name there
         self.bare.eval()

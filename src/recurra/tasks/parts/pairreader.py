@@ -119,10 +119,7 @@ class PairReader(RowReader):
             named = self.data.target
             of_files = named is not None and named not in source.columns and Path(named).is_file()
             self.target.asked = None if of_files else named  # the run was trained on two files, and this is a table
-            sides = self.fields
-            self.fields = sides[:2]
-            found = super()._columns(source)
-            self.fields = sides
+            found = self._find(source, self.fields[:2])
             if found["source"] == found["target"]:
                 raise DataError(f"source and target are both {found['source']!r}; name them apart", file=source.path)
         return found | {"source_text": found["source"], "target_text": found["target"]}

@@ -85,10 +85,14 @@ class RowReader(Task):
         return open_source(data, encoding=settings.encoding, skip_broken=settings.broken == "skip")
 
     def _columns(self, source: Source) -> dict[str, str]:
-        """Field name -> column. Asked-for columns are taken first, so that the others are not found in them."""
+        """Field name -> column."""
+        return self._find(source, self.fields)
+
+    def _find(self, source: Source, fields: Sequence[Field]) -> dict[str, str]:
+        """The columns of some fields. Asked-for columns are taken first, so that the others are not found in them."""
         found: dict[str, str] = {}
-        taken = [field.asked for field in self.fields if field.asked]
-        for field in self.fields:
+        taken = [field.asked for field in fields if field.asked]
+        for field in fields:
             others = [column for column in (*taken, *found.values()) if column != field.asked]
             known = self.columns.get(field.name)  # where the training data had it, unless the user says otherwise
             found[field.name] = known if not field.asked and known in source.columns else field.find(source, others)

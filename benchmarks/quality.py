@@ -8,6 +8,7 @@ Every choice (weights, settings, defaults) is made on the select part; the repor
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -38,6 +39,15 @@ def facts(run: Path) -> dict[str, Any]:
     return facts | {"streams": config["resolved"]["streams"] is True}
 
 
+def curve(run: Path, wanted: Sequence[str]) -> dict[str, Any]:
+    """(minutes, figure) on the select part while it trained: of the first wanted figure that training looks at, or the loss."""
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    seen = [line for line in lines if "valid/loss" in line]
+    name = next((name for name in wanted if seen and f"valid/{name}" in seen[0]), "loss")
+    points = [(round(line["seconds"] / 60, 2), round(line[f"valid/{name}"], 5)) for line in seen]
+    return {"figure": name, "points": points}
+
+
 def one_seed(item: Set, parts: Parts, seed: int, options: argparse.Namespace, run: Path) -> dict[str, Any]:
     """Train by the command line, then judge; figures and facts of one seed."""
     words: list[object] = ["train", item.task, parts["train"], "--valid", parts["select"], "--out", run]
@@ -56,6 +66,7 @@ def one_seed(item: Set, parts: Parts, seed: int, options: argparse.Namespace, ru
         "of_budget": seconds / (60 * options.minutes),
         **facts(run),
         "figures": figures,
+        "curve": curve(run, [target.figure for target in item.targets]),
     }
 
 

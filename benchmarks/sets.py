@@ -18,6 +18,7 @@ import canvases
 import captions
 import couplets
 import forecasts
+import logs
 import make_csv
 import poems
 import spoken
@@ -337,6 +338,7 @@ SETS = {
             backtest(24, 24, 8737, 1, "--target", "pm2.5"),
         ),
         Set("tang", "language", 10, (Target("regular", 0.85), Target("copied", 0.02, most=True)), tang, judge_poems),
+        Set("hdfs", "language", 5, (Target("f1", 0.93),), logs.write, logs.judge, ("--level", "words")),
         Set("ewt", "tag", 15, (Target("accuracy", 0.94),), english, options=UPOS),
         Set("gsd", "tag", 10, (Target("accuracy", 0.91),), chinese, options=UPOS),
         Set("resume", "tag", 15, (Target("f1", 0.93),), resume),

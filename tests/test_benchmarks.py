@@ -26,6 +26,8 @@ import canvases  # noqa: E402
 import captions  # noqa: E402
 import common  # noqa: E402
 import couplets  # noqa: E402
+import curves  # noqa: E402
+import logs  # noqa: E402
 import make_csv  # noqa: E402
 import memory  # noqa: E402
 import poems  # noqa: E402
@@ -207,7 +209,7 @@ def test_rouge_l_by_hand() -> None:
 
 
 def test_every_set_has_targets_and_a_budget() -> None:
-    text = {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang"}
+    text = {"imdb", "names", "rt_polarity", "trec", "shakespeare", "tang", "hdfs"}
     tags = {"ewt", "gsd", "resume", "chunks", "chunks_pos", "atis", "snips"}
     series = {"etth1", "m4_hourly", "airline", "sunspots", "temperatures", "pm25"}
     pairs = {"dates", "cmudict", "multi30k", "tatoeba", "couplets", "flickr8k"}
@@ -499,3 +501,61 @@ def test_canvases_of_different_parts_share_no_digit(tmp_path: Path) -> None:
         digits[part] = set(cut)
     assert not (digits["train"] & digits["report"] or digits["train"] & digits["select"])
     assert not digits["select"] & digits["report"]
+
+
+# curves
+
+
+def record(name: str, **other: object) -> str:
+    seed = {"curve": {"figure": "accuracy", "points": [[0.5, 0.2], [1.0, 0.8], [1.5, 0.9]]}}
+    figures = {"set": name, "part": "report", "cell": None, "set_options": [], "seeds": [seed]}
+    return json.dumps({"alone": True, "figures": {**figures, **other}})
+
+
+def test_curves_are_of_the_newest_records_that_count() -> None:
+    lines = [
+        record("names", seeds=[]),
+        record("names"),
+        record("imdb", part="select"),
+        record("trec", set_options=["model.dropout=0.5"]),
+        record("tang", seeds=[{"figures": {}}]),
+    ]
+    found = curves.newest(lines)
+    assert list(found) == ["names"] and found["names"]["seeds"]
+
+
+def test_a_curve_is_drawn_where_its_points_lie() -> None:
+    """Two points over the whole width; the higher figure stands higher, and 0 minutes at the left edge."""
+    picture = curves.panel("a<b", "f1", [[(0.0, 0.0), (2.0, 1.0)]])
+    assert "a&lt;b" in picture
+    path = picture.split('points="')[1].split('"')[0]
+    (x0, y0), (x1, y1) = ([float(n) for n in pair.split(",")] for pair in path.split())
+    assert (x0, x1) == (curves.LEFT, curves.WIDTH - curves.RIGHT)
+    inside = curves.HEIGHT - curves.TOP - curves.BOTTOM
+    assert y0 - y1 == pytest.approx(inside / 1.16, abs=0.2)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 10.3), (0.91, 0.93), (-3.0, 250.0), (1e-5, 2e-5)])
+def test_ticks_are_few_and_inside(low: float, high: float) -> None:
+    found = curves.ticks(low, high)
+    assert 2 <= len(found) <= 6
+    assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in found)
+
+
+# logs
+
+
+def test_traces_are_split_whole_and_flags_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "log_hdfs_deeplog").mkdir()
+    normal = [f"{a} {b} {a}" for a in range(30) for b in range(30)] * 2
+    (tmp_path / "log_hdfs_deeplog" / "normal_train.txt").write_text("\n".join(normal) + "\n")
+    (tmp_path / "log_hdfs_deeplog" / "abnormal_dev.txt").write_text("7 7\n8\n")
+    paths = logs.write(tmp_path, tmp_path / "parts")
+    parts = {part: logs.traces(path) for part, path in paths.items()}
+    assert parts["abnormal"] == ["7 7", "8"]
+    assert sorted(parts["train"] + parts["select"] + parts["report"]) == sorted(normal)
+    assert not set(parts["train"]) & set(parts["report"]) and not set(parts["select"]) & set(parts["report"])
+    assert len(parts["report"]) == pytest.approx(0.3 * len(normal), rel=0.1)
+    assert logs.figures([True, True, True, False], [True, False, False, False, False]) == {
+        "f1": 0.75, "precision": 0.75, "recall": 0.75, "false_alarms": 0.2,
+    }  # fmt: skip

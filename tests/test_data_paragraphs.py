@@ -1,4 +1,4 @@
-"""Whether pieces between blank lines stand alone or go on: on texts made for it, and on a play and on poems."""
+"""Whether pieces between blank lines, or lines, stand alone or go on: on texts made for it, and on a play and on poems."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ from recurra.data.paragraphs import kinship, pieces_of
 WORDS = ["".join(random.Random(n).choices("abcdefghijklmnopqrstuvwxyz", k=6)) for n in range(400)]
 
 
-def texts(scene: int, seed: int = 0, count: int = 300) -> str:
+def texts(scene: int, seed: int = 0, count: int = 300, between: str = "\n\n") -> str:
     """Pieces of ten words each; those of one scene, so many after each other, draw from the same twenty words."""
     draw, pieces = random.Random(seed), []
     for n in range(count):
         if n % scene == 0:
             known = draw.sample(WORDS, 20) if scene > 1 else WORDS
         pieces.append(" ".join(draw.choices(known, k=10)))
-    return "\n\n".join(pieces)
+    return between.join(pieces)
 
 
 def test_pieces_of_scenes_go_on_and_pieces_of_chance_stand_alone() -> None:
-    assert not pieces_of(texts(10)).alone and "go on" in pieces_of(texts(10)).why
-    assert pieces_of(texts(1)).alone and "stand alone" in pieces_of(texts(1)).why
+    assert not pieces_of(texts(10)).separator and "blank lines go on" in pieces_of(texts(10)).why
+    assert pieces_of(texts(1)).separator == "\n\n" and "blank lines stand alone" in pieces_of(texts(1)).why
+
+
+def test_where_there_are_no_blank_lines_lines_are_the_pieces() -> None:
+    assert not pieces_of(texts(10, between="\n")).separator and "lines go on" in pieces_of(texts(10, between="\n")).why
+    assert pieces_of(texts(1, between="\n")).separator == "\n"
 
 
 def test_kinship_by_hand() -> None:
@@ -42,9 +47,9 @@ def test_kinship_by_hand() -> None:
 
 
 def test_few_or_long_pieces_are_no_pieces() -> None:
-    assert pieces_of(texts(1, count=15)) == (False, "")
-    assert pieces_of("\n\n".join(["word " * 200] * 50)) == (False, "")
-    assert pieces_of("no blank line") == (False, "")
+    assert pieces_of(texts(1, count=15)) == ("", "")
+    assert pieces_of("\n\n".join(["word " * 300] * 50)) == ("", "")
+    assert pieces_of("no blank line") == ("", "")
 
 
 @pytest.mark.skipif("RECURRA_DATA" not in os.environ, reason="RECURRA_DATA names no folder of data sets")
@@ -53,5 +58,5 @@ def test_a_play_goes_on_and_poems_stand_alone() -> None:
     play = pieces_of((data / "tinyshakespeare" / "input.txt").read_text(encoding="utf-8")[:300_000])
     with gzip.open(data / "chinese_poetry" / "poet.tang.0.json.gz", "rt", encoding="utf-8") as file:
         poems = pieces_of("\n\n".join("\n".join(poem["paragraphs"]) for poem in json.load(file)))
-    assert play.why and not play.alone
-    assert poems.alone
+    assert play.why and not play.separator
+    assert poems.separator == "\n\n"

@@ -9,9 +9,8 @@ paragraph or line does: texts that stand alone, such as poems, are learnt as the
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -22,7 +21,6 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..cells import Cell
 from ..data.paragraphs import SAMPLE, pieces_of
 from ..data.store import Store, StoreWriter
 from ..data.text import TextSource, open_text
@@ -30,16 +28,15 @@ from ..data.vocabulary import Vocabulary, build
 from ..data.windows import AlignedWindows, RandomWindows, SequentialWindows, gather
 from ..errors import DataError, SettingError
 from ..files import read_json, write_json
-from ..nn import Recurrent, State
-from ..nn.cache import ContinuousCache, parted
-from ..nn.dropout import LockedDropout
+from ..nn import State
 from ..settings import ADDED, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
-from .base import Batch, Reading, Say, Session, Task, device_of
+from .base import Batch, Reading, Say, Task, device_of
+from .parts.languagesession import SPAN, Front, LanguageSession, spell
+from .parts.nexttoken import NextToken
 from .parts.sampling import choose_token
 
 STRETCHES = 16  # parts of the validation text read side by side while training; a file to evaluate is read as one
 LONG_STRETCHES = 4  # where there is a cache, which wants text before it
-SPAN = 256  # steps read at once in evaluation
 CACHED = 4000  # tokens; a state then holds so many outputs, 8 MB with a layer of 512
 FITTED = 100_000  # tokens of the validation text that the cache is fitted to, at most
 
@@ -74,61 +71,6 @@ class LanguageModel(ModelSettings):
     )
 
 
-class NextToken(nn.Module):
-    """(B, T) tokens and a state -> (B, T, V) scores of the next ones and the state after."""
-
-    def __init__(
-        self,
-        vocabulary_size: int,
-        embedding_size: int,
-        cell: Cell,
-        *,
-        hidden_size: int,
-        num_layers: int,
-        dropout: float,
-        input_dropout: float,
-        weight_drop: float,
-        tied: bool,
-        backend: str,
-        cache: int = 0,
-    ) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary_size, embedding_size)
-        nn.init.normal_(self.embedding.weight, std=0.1)
-        self.input_dropout = LockedDropout(input_dropout)
-        between = dropout if num_layers > 1 else 0.0
-        self.recurrent = Recurrent(
-            cell,
-            embedding_size,
-            hidden_size,
-            num_layers=num_layers,
-            dropout=between,
-            weight_drop=weight_drop,
-            backend=backend,
-        )
-        self.dropout = nn.Dropout(dropout)
-        self.bridge = (
-            nn.Linear(hidden_size, embedding_size) if tied and hidden_size != embedding_size else nn.Identity()
-        )
-        self.output = nn.Linear(embedding_size if tied else hidden_size, vocabulary_size)
-        if tied:
-            self.output.weight = self.embedding.weight
-        self.cache = ContinuousCache(cache) if cache else None
-
-    def read(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
-        """Without the cache: scores (B, T, V), the outputs (B, T, H) they are made of, the layers' state after."""
-        y, after = self.recurrent(self.input_dropout(self.embedding(ids)), state)
-        return self.output(self.bridge(self.dropout(y))), y, after
-
-    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        before, memory = parted(state)
-        scores, y, after = self.read(ids, before)
-        if self.cache is None or not self.cache.active:
-            return scores, after
-        scores, remembered = self.cache(scores, y, ids, memory)
-        return scores, State({**after.tensors(), **remembered.tensors()})
-
-
 class Language(Task):
     """See the module's docstring."""
 
@@ -140,7 +82,9 @@ class Language(Task):
     Training: ClassVar[type[TrainingSettings]] = ClassTraining
     vocabulary: Vocabulary
     stores: dict[str, Store]
-    paragraphs = False  # blank lines part the text into short pieces that stand alone, such as poems
+    separator = (
+        ""  # what parts the text into short pieces that stand alone: blank lines poems, line ends a log's traces
+    )
 
     @property
     def calibration(self) -> float:  # type: ignore[override]
@@ -169,7 +113,7 @@ class Language(Task):
 
         pieces = (line for chunk in counted() for line in chunk.split("\n")) if settings.level == "words" else counted()
         self.vocabulary = build(pieces, settings.level, size=settings.vocabulary_size, min_count=settings.min_count)
-        self.paragraphs, said_of_pieces = pieces_of(looked)
+        self.separator, said_of_pieces = pieces_of(looked)
         held = 0.0 if valid is not None else settings.valid_share
         cut = int(characters * (1 - held))
         self._encode(source, {"train": (0, cut), "valid": (cut, characters)} if held else {"train": (0, cut)}, cache)
@@ -217,11 +161,11 @@ class Language(Task):
 
     def save_vocabulary(self, folder: Path) -> None:
         self.vocabulary.save(folder, "text")
-        write_json(folder / "language.json", {"paragraphs": self.paragraphs})
+        write_json(folder / "language.json", {"separator": self.separator})
 
     def load_vocabulary(self, folder: Path) -> None:
         self.vocabulary = Vocabulary.load(folder, "text")
-        self.paragraphs = bool(read_json(folder / "language.json")["paragraphs"])
+        self.separator = str(read_json(folder / "language.json")["separator"])
 
     def choose(self, reading: Reading) -> Settings:
         """Defaults from the size of the text and of the vocabulary.
@@ -231,7 +175,7 @@ class Language(Task):
         """
         tokens, many = reading.rows, len(self.vocabulary) >= 1000
         wide = (384 if many else 512) if tokens >= 300_000 else 256 if tokens >= 30_000 else 128
-        windows = self.settings.data.windows or ("aligned" if self.paragraphs else "sequential")  # type: ignore[attr-defined]
+        windows = self.settings.data.windows or ("aligned" if self.separator else "sequential")  # type: ignore[attr-defined]
         window, batch = (128, 32) if windows == "aligned" else (64, 64)
         while batch > 8 and batch * window * 250 > tokens:
             batch //= 2
@@ -371,7 +315,7 @@ class Language(Task):
     @property
     def _start(self) -> list[int]:
         """What is read before a text begins: the end of what was before it."""
-        before = {"characters": "\n\n" if self.paragraphs else "\n", "subwords": "\n"}.get(self.vocabulary.level)
+        before = {"characters": self.separator or "\n", "subwords": "\n"}.get(self.vocabulary.level)
         ids = [] if before is None else self.vocabulary.encode(before).tolist()
         return [i for i in ids if i != self.vocabulary.unknown] or [self.vocabulary.end]
 
@@ -406,19 +350,20 @@ class Language(Task):
     ) -> Iterator[str]:
         """Pieces of text as they are drawn, the prompt not among them.
 
-        length None: one paragraph where the training text is made of short ones, else 200 tokens.
+        length None: one piece (a poem, a line) where the training text is made of short ones, else 200 tokens.
         """
         if length is not None and length < 0:
             raise SettingError(f"length is {length}; wanted 0 or more tokens")
         vocabulary, random = self.vocabulary, torch.Generator()
         random.manual_seed(seed) if seed is not None else random.seed()
-        one_paragraph = length is None and self.paragraphs and vocabulary.level == "characters"
+        piece = self.separator if length is None else ""
         session = self.session(network)
         session.push(prompt)
         session.settle()
         drawn: list[int] = []
-        text = prompt if vocabulary.level == "characters" else ""
-        for _ in range(2000 if one_paragraph else 200 if length is None else length):
+        letters = vocabulary.level == "characters"
+        text = prompt if letters else ""
+        for _ in range(length if length is not None else 2000 if piece else 200):
             scores = session.scores.clone()
             scores[[vocabulary.pad, vocabulary.unknown]] = -torch.inf
             if vocabulary.level != "words":
@@ -426,107 +371,10 @@ class Language(Task):
             token = choose_token(scores, temperature, top_k, top_p, random)
             session.read([token])
             drawn.append(token)
-            if vocabulary.level == "characters":
-                text += vocabulary.tokens[token]
-                if one_paragraph and text.endswith("\n\n") and text.strip():
-                    return
-                yield vocabulary.tokens[token]
-            else:  # a token alone may be half a letter, or want a blank before it: spell all that was drawn
-                whole = _spell(vocabulary, drawn)
-                if whole.startswith(text) and not whole.endswith("\ufffd"):
-                    yield whole[len(text) :]
-                    text = whole
-
-
-def _spell(vocabulary: Vocabulary, ids: Sequence[int]) -> str:
-    """The text of `ids`; at the level of words an end mark is a new line."""
-    if vocabulary.level != "words":
-        return vocabulary.decode(ids)
-    lines: list[list[int]] = [[]]
-    for i in ids:
-        lines.append([]) if i == vocabulary.end else lines[-1].append(i)
-    return "\n".join(vocabulary.decode(line) for line in lines)
-
-
-class Front:
-    """Text to tokens, in pieces. At the level of words the end of a line is the end mark, for words hold no line ends."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary, self.stream = vocabulary, vocabulary.stream()
-
-    def push(self, text: str) -> list[int]:
-        if self.vocabulary.level != "words":
-            return self.stream.push(text)
-        lines = text.split("\n")
-        ids = self.stream.push(lines[0])
-        for line in lines[1:]:
-            ids += [*self.stream.flush(), self.vocabulary.end, *self.stream.push(line)]
-        return ids
-
-    def flush(self) -> list[int]:
-        return self.stream.flush()
-
-    def copy(self) -> Front:
-        """The same place in the text, to be flushed without losing it here."""
-        other = copy.copy(self)
-        other.stream = copy.copy(self.stream)
-        return other
-
-
-class LanguageSession(Session):
-    """Text pushed in pieces: nats of what was read, and what is likely to come next."""
-
-    def __init__(self, network: nn.Module, vocabulary: Vocabulary, front: Front, start: Iterable[int]) -> None:
-        self.network, self.vocabulary, self.front = network, vocabulary, front
-        self.state: State | None = None
-        self.nats, self.tokens = 0.0, 0
-        self.scores: Tensor  # (V,) of the token to come
-        self._advance(list(start), None)
-
-    def push(self, piece: str) -> None:
-        self.read(self.front.push(piece))
-
-    def settle(self) -> None:
-        """Take what was pushed as whole: a word that could still grow is a word."""
-        self.read(self.front.flush())
-
-    def read(self, ids: list[int]) -> None:
-        """Take tokens as read."""
-        if ids:
-            self.nats += self._advance(ids, self.scores)
-            self.tokens += len(ids)
-
-    def _advance(self, ids: list[int], before: Tensor | None) -> float:
-        """Run the network over `ids`; the nats of them, given the scores `before` the first."""
-        nats = 0.0
-        with torch.inference_mode():
-            for at in range(0, len(ids), SPAN):
-                part = torch.tensor([ids[at : at + SPAN]], device=device_of(self.network))
-                scores, self.state = self.network(part, self.state)
-                scores = scores[0].float().cpu()
-                if before is not None:
-                    guesses = torch.cat([before[None], scores[:-1]])
-                    nats += F.cross_entropy(guesses, part[0].cpu(), reduction="sum").item()
-                before = self.scores = scores[-1]
-        return nats
-
-    def result(self) -> dict[str, Any]:
-        ahead = copy.copy(self)  # what may still grow into another word counts as it stands, without being settled
-        ahead.front = self.front.copy()
-        ahead.settle()
-        return ahead._result()
-
-    def _result(self) -> dict[str, Any]:
-        probabilities = self.scores.softmax(0)
-        top = probabilities.topk(min(5, len(probabilities)))
-        likely = {
-            self.vocabulary.tokens[i]: round(p, 6)
-            for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)
-        }
-        mean = self.nats / max(self.tokens, 1)
-        return {
-            "tokens": self.tokens,
-            "nats": round(self.nats, 6),
-            "perplexity": round(math.exp(min(mean, 700)), 6),
-            "next": likely,
-        }
+            # other tokens alone may be half a letter, or want a blank before them: all that was drawn is spelt
+            whole = text + vocabulary.tokens[token] if letters else spell(vocabulary, drawn)
+            if piece and whole.endswith(piece) and whole.strip():
+                return
+            if whole.startswith(text) and not whole.endswith("\ufffd"):
+                yield whole[len(text) :]
+                text = whole

@@ -1,0 +1,105 @@
+"""The curves of the newest records of `quality.py`, as one picture: figures of the select part against minutes, a line a seed.
+
+python benchmarks/curves.py docs/curves.svg
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from common import RESULTS
+
+Points = Sequence[tuple[float, float]]
+COLUMNS, WIDTH, HEIGHT = 4, 240, 170  # panels a row, pixels of one
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 30, 26  # pixels around the curves
+INKS = ("#1b6ca8", "#d1495b", "#3a7d44")  # of the seeds
+LOSSES = ("loss", "nats", "error", "mse", "mae", "rmse", "smape", "wer", "perplexity")  # less of these is better
+
+
+def newest(lines: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """set -> its newest record with curves, taken on the report part, alone, with the defaults."""
+    found = {}
+    for line in lines:
+        record = json.loads(line)
+        figures = record["figures"]
+        plain = figures["part"] == "report" and not figures["cell"] and not figures["set_options"]
+        if plain and record["alone"] and all("curve" in seed for seed in figures["seeds"]):
+            found[figures["set"]] = figures
+    return dict(sorted(found.items()))
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Two to five round numbers within low..high."""
+    step = 10 ** math.floor(math.log10((high - low) or 1))
+    while (high - low) / step < 2:
+        step /= 2 if round(step / 10 ** math.floor(math.log10(step))) != 5 else 2.5
+    while (high - low) / step > 5:
+        step *= 2
+    return [step * at for at in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def panel(name: str, figure: str, curves: Sequence[Points]) -> str:
+    """One set. A value far above all later ones (a first loss) runs out at the top."""
+    late = [y for points in curves for _, y in points[len(points) // 4 :]]
+    low, high = min(late), max(late)
+    pad = (high - low) * 0.08 or abs(high) * 0.08 or 1.0
+    low, high = low - pad, high + pad
+    last = max(x for points in curves for x, _ in points) or 1.0
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = LEFT + x / last * (WIDTH - LEFT - RIGHT)
+        down = TOP + (high - min(max(y, low), high)) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        return across, down
+
+    parts = [f'<text x="{LEFT}" y="16" class="name">{escape(name)} <tspan class="note">{escape(figure)}</tspan></text>']
+    for y in ticks(low, high):
+        at = place(0, y)[1]
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>')
+        parts.append(f'<text x="{LEFT - 4}" y="{at + 3:.1f}" class="tick" text-anchor="end">{y:.4g}</text>')
+    for x in ticks(0, last):
+        across = place(x, low)[0]
+        parts.append(f'<text x="{across:.1f}" y="{HEIGHT - 10}" class="tick" text-anchor="middle">{x:g}</text>')
+    for ink, points in zip(INKS, curves, strict=False):
+        path = " ".join(f"{across:.1f},{down:.1f}" for across, down in (place(x, y) for x, y in points))
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{ink}" stroke-width="1.5"/>')
+    return "\n".join(parts)
+
+
+def draw(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """The picture, as SVG."""
+    rows = -(-len(records) // COLUMNS)
+    width, height = COLUMNS * WIDTH, rows * HEIGHT
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
+        "<style>text{font:10px sans-serif;fill:#333}.name{font-size:12px;font-weight:bold}"
+        ".note{font-weight:normal;fill:#777}.tick{font-size:9px;fill:#777}.grid{stroke:#e6e6e6}</style>",
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+    ]
+    for at, (name, figures) in enumerate(records.items()):
+        curves = [seed["curve"] for seed in figures["seeds"]]
+        points = [[(x, y) for x, y in one["points"]] for one in curves]
+        move = f"translate({at % COLUMNS * WIDTH} {at // COLUMNS * HEIGHT})"
+        better = "less is better" if any(word in curves[0]["figure"] for word in LOSSES) else "more is better"
+        words = f"{curves[0]['figure'].replace('_', ' ')}, {better}"
+        out.append(f'<g transform="{move}">\n{panel(name, words, points)}\n</g>')
+    return "\n".join([*out, "</svg>", ""])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("out", type=Path, help="the picture to write, .svg")
+    out = parser.parse_args().out
+    with (RESULTS / "quality.jsonl").open(encoding="utf-8") as file:
+        records = newest(file)
+    out.write_text(draw(records), encoding="utf-8")
+    print(f"{out}: {', '.join(records)}")
+
+
+if __name__ == "__main__":
+    main()

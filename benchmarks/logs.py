@@ -1,0 +1,56 @@
+"""Traces of a distributed file system (HDFS, the DeepLog set): a run of log keys a line, from one block of data each.
+
+The parts are of normal traces: 60 % train, 10 % select, 30 % report, by a hash of the trace, so no trace that is told about
+later was met before. A trace is abnormal where a key, or its end, is not among the `LIKELIEST` that the model expects there
+(Du et al. 2017, DeepLog: https://doi.org/10.1145/3133956.3134015, section 3.2).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from splits import split
+
+LIKELIEST = 9
+
+
+def traces(path: Path) -> list[str]:
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def write(data: Path, folder: Path) -> dict[str, Path]:
+    """Text files, a trace a line, and the abnormal ones beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source = data / "log_hdfs_deeplog"
+    normal = split(((trace,) for trace in traces(source / "normal_train.txt")), select=0.1, report=0.3)
+    texts = {part: [trace for (trace,) in rows] for part, rows in normal.items()}
+    texts["abnormal"] = traces(source / "abnormal_dev.txt")
+    paths = {part: folder / f"{part}.txt" for part in texts}
+    for part, path in paths.items():
+        path.write_text("\n".join(texts[part]) + "\n", encoding="utf-8")
+    return paths
+
+
+def flagged(run: Path, path: Path) -> list[bool]:
+    """Whether `recurra predict` finds something less likely than the likeliest in a trace, its end included."""
+    lines = "".join(json.dumps({"text": trace + "\n"}) + "\n" for trace in traces(path))
+    words = [sys.executable, "-m", "recurra", "predict", str(run)]
+    done = subprocess.run(words, input=lines, stdout=subprocess.PIPE, text=True, check=True)
+    return [json.loads(line)["strangest"]["rank"] > LIKELIEST for line in done.stdout.splitlines()]
+
+
+def figures(abnormal: Sequence[bool], normal: Iterable[bool]) -> dict[str, float]:
+    """Precision, recall and F1 of what is flagged, and the share of normal traces that are."""
+    normal = list(normal)
+    right, false = sum(abnormal), sum(normal)
+    precision, recall = right / max(right + false, 1), right / len(abnormal)
+    f1 = 2 * precision * recall / max(precision + recall, 1e-12)
+    return {"f1": f1, "precision": precision, "recall": recall, "false_alarms": false / len(normal)}
+
+
+def judge(run: Path, parts: Mapping[str, Path], part: str) -> dict[str, float]:
+    return figures(flagged(run, parts["abnormal"]), flagged(run, parts[part]))

@@ -1,21 +1,25 @@
 """Traces of a distributed file system (HDFS, the DeepLog set): a run of log keys a line, from one block of data each.
 
 The parts are of normal traces: 60 % train, 10 % select, 30 % report, by a hash of the trace, so no trace that is told about
-later was met before. A trace is abnormal where a key, or its end, is not among the `LIKELIEST` that the model expects there
-(Du et al. 2017, DeepLog: https://doi.org/10.1145/3133956.3134015, section 3.2).
+later was met before. A trace is abnormal where a key is not among the nine that the model expects most (Du et al. 2017,
+DeepLog: https://doi.org/10.1145/3133956.3134015, section 3.2), or where it ends though the model gave its end less than
+`END`. The second figure counts a trace as abnormal where a key, or its end, had a probability below `LEAST`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from splits import split
 
-LIKELIEST = 9
+LIKELIEST, END, LEAST = 9, 1e-2, 1e-3
+Trace = Sequence[Mapping[str, Any]]  # what `recurra predict` tells of each token, the end mark last
 
 
 def traces(path: Path) -> list[str]:
@@ -35,17 +39,26 @@ def write(data: Path, folder: Path) -> dict[str, Path]:
     return paths
 
 
-def flagged(run: Path, path: Path) -> list[bool]:
-    """Whether `recurra predict` finds something less likely than the likeliest in a trace, its end included."""
+def read(run: Path, path: Path) -> list[Trace]:
+    """What `recurra predict` tells of the traces of a file, their ends included."""
     lines = "".join(json.dumps({"text": trace + "\n"}) + "\n" for trace in traces(path))
-    words = [sys.executable, "-m", "recurra", "predict", str(run)]
+    words = [sys.executable, "-m", "recurra", "predict", str(run), "--set", "each=true"]
     done = subprocess.run(words, input=lines, stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line)["strangest"]["rank"] > LIKELIEST for line in done.stdout.splitlines()]
+    return [json.loads(line)["each"] for line in done.stdout.splitlines()]
 
 
-def figures(abnormal: Sequence[bool], normal: Iterable[bool]) -> dict[str, float]:
+def not_among_the_likeliest(trace: Trace) -> bool:
+    *keys, end = trace
+    return any(key["rank"] > LIKELIEST for key in keys) or end["nats"] > -math.log(END)
+
+
+def improbable(trace: Trace) -> bool:
+    return any(key["nats"] > -math.log(LEAST) for key in trace)
+
+
+def figures(abnormal: Iterable[bool], normal: Iterable[bool]) -> dict[str, float]:
     """Precision, recall and F1 of what is flagged, and the share of normal traces that are."""
-    normal = list(normal)
+    abnormal, normal = list(abnormal), list(normal)
     right, false = sum(abnormal), sum(normal)
     precision, recall = right / max(right + false, 1), right / len(abnormal)
     f1 = 2 * precision * recall / max(precision + recall, 1e-12)
@@ -53,4 +66,7 @@ def figures(abnormal: Sequence[bool], normal: Iterable[bool]) -> dict[str, float
 
 
 def judge(run: Path, parts: Mapping[str, Path], part: str) -> dict[str, float]:
-    return figures(flagged(run, parts["abnormal"]), flagged(run, parts[part]))
+    abnormal, normal = read(run, parts["abnormal"]), read(run, parts[part])
+    found = figures(map(not_among_the_likeliest, abnormal), map(not_among_the_likeliest, normal))
+    other = figures(map(improbable, abnormal), map(improbable, normal))
+    return found | {f"{name}_by_probability": value for name, value in other.items()}

@@ -559,3 +559,14 @@ def test_traces_are_split_whole_and_flags_are_counted(tmp_path: Path) -> None:
     assert logs.figures([True, True, True, False], [True, False, False, False, False]) == {
         "f1": 0.75, "precision": 0.75, "recall": 0.75, "false_alarms": 0.2,
     }  # fmt: skip
+
+
+def test_a_trace_is_judged_by_its_keys_and_by_its_end() -> None:
+    def trace(*tokens: tuple[int, float]) -> logs.Trace:
+        return [{"rank": rank, "nats": nats} for rank, nats in tokens]
+
+    usual, late = (9, 6.0), (10, 6.0)
+    assert not logs.not_among_the_likeliest(trace(usual, (12, 4.6)))  # an end may be any if it is likely enough
+    assert logs.not_among_the_likeliest(trace(usual, (2, 4.7)))  # 1 in 110
+    assert logs.not_among_the_likeliest(trace(late, (1, 0.1)))
+    assert not logs.improbable(trace(late, (1, 6.9))) and logs.improbable(trace((2, 7.0), (1, 0.1)))

@@ -25,29 +25,47 @@ class Rising(torch.nn.Module):
         return -((torch.arange(size) - ids[..., None] - 1) % size).float(), state
 
 
-def session() -> LanguageSession:
+def session(each: bool = False) -> LanguageSession:
     vocabulary = build(["abcdefgh"], "characters")
-    return LanguageSession(Rising(len(vocabulary)), vocabulary, Front(vocabulary), vocabulary.encode("a").tolist())
+    return LanguageSession(
+        Rising(len(vocabulary)), vocabulary, Front(vocabulary), vocabulary.encode("a").tolist(), each=each
+    )
 
 
-def test_the_strangest_token_is_the_one_that_most_others_were_likelier_than() -> None:
+SIZE = len(build(["abcdefgh"], "characters"))
+COMMON = torch.logsumexp(
+    -torch.arange(SIZE).float(), 0
+).item()  # -log p is this and a token's distance from the likeliest
+
+
+def test_the_strangest_token_is_the_least_likely_one() -> None:
     """After a comes b (rank 1), then e, two further than c (rank 3), then g (2), then h (1)."""
     with session() as whole:
         whole.push("begh")
-        assert whole.result()["strangest"] == {"token": "e", "place": 2, "rank": 3}
+        found = whole.result()
+    assert found["strangest"] == {"token": "e", "place": 2, "nats": pytest.approx(2 + COMMON, abs=1e-5), "rank": 3}
+    assert found["nats"] == pytest.approx(3 + 4 * COMMON, abs=1e-5)
 
 
-@pytest.mark.parametrize("cut", [1, 2, 3])
-def test_the_strangest_token_is_the_same_in_pieces(cut: int) -> None:
-    with session() as pieces:
+@pytest.mark.parametrize("cut", [0, 1, 2, 3])
+def test_what_is_told_of_each_token_is_the_same_in_pieces(cut: int) -> None:
+    with session(each=True) as pieces:
         for piece in ("begh"[:cut], "begh"[cut:]):
             pieces.push(piece)
-        assert pieces.result()["strangest"] == {"token": "e", "place": 2, "rank": 3}
+        found = pieces.result()
+    assert [(one["token"], one["place"], one["rank"]) for one in found["each"]] == [
+        ("b", 1, 1),
+        ("e", 2, 3),
+        ("g", 3, 2),
+        ("h", 4, 1),
+    ]
+    assert found["strangest"] == found["each"][1]
+    assert sum(one["nats"] for one in found["each"]) == pytest.approx(found["nats"], abs=1e-5)
 
 
 def test_nothing_is_strangest_in_nothing() -> None:
-    with session() as empty:
-        assert empty.result()["strangest"] is None
+    with session(each=True) as empty:
+        assert empty.result()["strangest"] is None and empty.result()["each"] == []
 
 
 @pytest.fixture(scope="module")
@@ -74,5 +92,4 @@ def test_one_line_is_written_where_lines_stand_alone(traces: recurra.Run) -> Non
 
 def test_a_trace_that_ends_too_early_is_strange_at_its_end(traces: recurra.Run) -> None:
     whole, early = traces.predict([{"text": "open read close\n"}, {"text": "open read\n"}])
-    assert whole["strangest"]["rank"] <= 3
-    assert early["strangest"]["rank"] > whole["strangest"]["rank"] and early["strangest"]["place"] == 3
+    assert early["strangest"]["place"] == 3 and early["strangest"]["nats"] > whole["strangest"]["nats"] + 1

@@ -29,7 +29,7 @@ from ..data.windows import AlignedWindows, RandomWindows, SequentialWindows, gat
 from ..errors import DataError, SettingError
 from ..files import read_json, write_json
 from ..nn import State
-from ..settings import ADDED, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
+from ..settings import ADDED, RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, Task, device_of
 from .parts.languagesession import SPAN, Front, LanguageSession, spell
 from .parts.nexttoken import NextToken
@@ -69,6 +69,9 @@ class LanguageModel(ModelSettings):
         description="tokens back that are remembered in use, to expect again what was met; 0 for none",
         json_schema_extra=ADDED,
     )
+    each: bool = Setting(
+        False, description="predict tells of each token how unlikely it was", json_schema_extra=RARE | ADDED
+    )
 
 
 class Language(Task):
@@ -80,10 +83,11 @@ class Language(Task):
     Data: ClassVar[type[DataSettings]] = LanguageData
     Model: ClassVar[type[ModelSettings]] = LanguageModel
     Training: ClassVar[type[TrainingSettings]] = ClassTraining
+    in_use: ClassVar[tuple[str, ...]] = ("model.each", "data.text", "data.encoding", "data.broken")
     vocabulary: Vocabulary
     stores: dict[str, Store]
     separator = (
-        ""  # what parts the text into short pieces that stand alone: blank lines poems, line ends a log's traces
+        ""  # between short pieces of the text that stand alone: blank lines (poems), line ends (traces of a log)
     )
 
     @property
@@ -335,7 +339,8 @@ class Language(Task):
         return True, ""
 
     def session(self, network: nn.Module) -> LanguageSession:
-        return LanguageSession(network, self.vocabulary, self._front(), self._start)
+        each = self.settings.model.each  # type: ignore[attr-defined]
+        return LanguageSession(network, self.vocabulary, self._front(), self._start, each=each)
 
     def generate(
         self,

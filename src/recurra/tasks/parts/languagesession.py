@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,15 @@ from ...nn import State
 from ..base import Session, device_of
 
 SPAN = 256  # steps read at once
+
+
+class Surprisal(NamedTuple):
+    """What a token was to one who expected others: its place from 1, -log of its probability, and its rank from 1."""
+
+    token: str
+    place: int
+    nats: float
+    rank: int
 
 
 class Front:
@@ -44,13 +53,16 @@ class Front:
 
 
 class LanguageSession(Session):
-    """Text pushed in pieces: nats of what was read, and what is likely to come next."""
+    """Text pushed in pieces: how unlikely what was read was, what is likely to come; `each` keeps it of each token."""
 
-    def __init__(self, network: nn.Module, vocabulary: Vocabulary, front: Front, start: Iterable[int]) -> None:
+    def __init__(
+        self, network: nn.Module, vocabulary: Vocabulary, front: Front, start: Iterable[int], *, each: bool = False
+    ) -> None:
         self.network, self.vocabulary, self.front = network, vocabulary, front
         self.state: State | None = None
         self.nats, self.tokens = 0.0, 0
-        self.strangest: dict[str, Any] | None = None  # the token that the most others were likelier than
+        self.strangest: Surprisal | None = None
+        self.each: tuple[Surprisal, ...] | None = () if each else None
         self.scores: Tensor  # (V,) of the token to come
         self._advance(list(start), None)
 
@@ -64,31 +76,35 @@ class LanguageSession(Session):
     def read(self, ids: list[int]) -> None:
         """Take tokens as read."""
         if ids:
-            self.nats += self._advance(ids, self.scores)
-            self.tokens += len(ids)
+            self._advance(ids, self.scores)
 
-    def _advance(self, ids: list[int], before: Tensor | None) -> float:
-        """Run the network over `ids`; the nats of them, given the scores `before` the first."""
-        nats = 0.0
+    def _advance(self, ids: list[int], before: Tensor | None) -> None:
+        """Run the network over `ids`; with the scores `before` the first, they count as read."""
         with torch.inference_mode():
             for at in range(0, len(ids), SPAN):
                 part = torch.tensor([ids[at : at + SPAN]], device=device_of(self.network))
                 scores, self.state = self.network(part, self.state)
                 scores = scores[0].float().cpu()
                 if before is not None:
-                    guesses, came = torch.cat([before[None], scores[:-1]]), part[0].cpu()
-                    nats += F.cross_entropy(guesses, came, reduction="sum").item()
-                    ranks = 1 + (guesses > guesses.gather(1, came[:, None])).sum(1)
-                    self._judge(ranks, came, self.tokens + at)
+                    self._count(torch.cat([before[None], scores[:-1]]), part[0].cpu())
                 before = self.scores = scores[-1]
-        return nats
 
-    def _judge(self, ranks: Tensor, came: Tensor, before: int) -> None:
-        """Keep the token of the highest rank; `before` tokens were read before these."""
-        worst = int(ranks.argmax())
-        if self.strangest is None or int(ranks[worst]) > self.strangest["rank"]:
-            token = self.vocabulary.tokens[int(came[worst])]
-            self.strangest = {"token": token, "place": before + worst + 1, "rank": int(ranks[worst])}
+    def _count(self, scores: Tensor, came: Tensor) -> None:
+        """Scores (N, V) of the tokens that then came (N,)."""
+        nats = F.cross_entropy(scores, came, reduction="none")
+        ranks = 1 + (scores > scores.gather(1, came[:, None])).sum(1)
+
+        def one(n: int) -> Surprisal:
+            token = self.vocabulary.tokens[int(came[n])]
+            return Surprisal(token, self.tokens + n + 1, round(float(nats[n]), 6), int(ranks[n]))
+
+        worst = one(int(nats.argmax()))
+        if self.strangest is None or worst.nats > self.strangest.nats:
+            self.strangest = worst
+        if self.each is not None:
+            self.each += tuple(one(n) for n in range(len(came)))
+        self.nats += float(nats.sum())
+        self.tokens += len(came)
 
     def result(self) -> dict[str, Any]:
         ahead = copy.copy(self)  # what may still grow into another word counts as it stands, without being settled
@@ -104,13 +120,14 @@ class LanguageSession(Session):
             for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)
         }
         mean = self.nats / max(self.tokens, 1)
-        return {
+        found = {
             "tokens": self.tokens,
             "nats": round(self.nats, 6),
             "perplexity": round(math.exp(min(mean, 700)), 6),
-            "strangest": self.strangest,
+            "strangest": self.strangest and self.strangest._asdict(),
             "next": likely,
         }
+        return found if self.each is None else found | {"each": [one._asdict() for one in self.each]}
 
 
 def spell(vocabulary: Vocabulary, ids: Sequence[int]) -> str:

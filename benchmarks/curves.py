@@ -45,7 +45,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def panel(name: str, figure: str, curves: Sequence[Points]) -> str:
-    """One set. A value far above all later ones (a first loss) runs out at the top."""
+    """One set. What is far from all later values (a first loss) lies outside and is cut off."""
     late = [y for points in curves for _, y in points[len(points) // 4 :]]
     low, high = min(late), max(late)
     pad = (high - low) * 0.08 or abs(high) * 0.08 or 1.0
@@ -54,7 +54,7 @@ def panel(name: str, figure: str, curves: Sequence[Points]) -> str:
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = LEFT + x / last * (WIDTH - LEFT - RIGHT)
-        down = TOP + (high - min(max(y, low), high)) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        down = TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM)
         return across, down
 
     parts = [f'<text x="{LEFT}" y="16" class="name">{escape(name)} <tspan class="note">{escape(figure)}</tspan></text>']
@@ -67,7 +67,7 @@ def panel(name: str, figure: str, curves: Sequence[Points]) -> str:
         parts.append(f'<text x="{across:.1f}" y="{HEIGHT - 10}" class="tick" text-anchor="middle">{x:g}</text>')
     for ink, points in zip(INKS, curves, strict=False):
         path = " ".join(f"{across:.1f},{down:.1f}" for across, down in (place(x, y) for x, y in points))
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{ink}" stroke-width="1.5"/>')
+        parts.append(f'<polyline points="{path}" class="curve" stroke="{ink}"/>')
     return "\n".join(parts)
 
 
@@ -78,15 +78,18 @@ def draw(records: Mapping[str, Mapping[str, Any]]) -> str:
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
         "<style>text{font:10px sans-serif;fill:#333}.name{font-size:12px;font-weight:bold}"
-        ".note{font-weight:normal;fill:#777}.tick{font-size:9px;fill:#777}.grid{stroke:#e6e6e6}</style>",
+        ".note{font-weight:normal;fill:#777}.tick{font-size:9px;fill:#777}.grid{stroke:#e6e6e6}"
+        ".curve{fill:none;stroke-width:1.5;clip-path:url(#inside)}</style>",
+        f'<clipPath id="inside"><rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" '
+        f'height="{HEIGHT - TOP - BOTTOM}"/></clipPath>',
         f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
     for at, (name, figures) in enumerate(records.items()):
         curves = [seed["curve"] for seed in figures["seeds"]]
         points = [[(x, y) for x, y in one["points"]] for one in curves]
         move = f"translate({at % COLUMNS * WIDTH} {at // COLUMNS * HEIGHT})"
-        better = "less is better" if any(word in curves[0]["figure"] for word in LOSSES) else "more is better"
-        words = f"{curves[0]['figure'].replace('_', ' ')}, {better}"
+        better = "\u2193" if any(word in curves[0]["figure"] for word in LOSSES) else "\u2191"
+        words = f"{curves[0]['figure'].replace('_', ' ')} {better}, minutes"
         out.append(f'<g transform="{move}">\n{panel(name, words, points)}\n</g>')
     return "\n".join([*out, "</svg>", ""])
 

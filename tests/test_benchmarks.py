@@ -569,4 +569,5 @@ def test_a_trace_is_judged_by_its_keys_and_by_its_end() -> None:
     assert not logs.not_among_the_likeliest(trace(usual, (12, 4.6)))  # an end may be any if it is likely enough
     assert logs.not_among_the_likeliest(trace(usual, (2, 4.7)))  # 1 in 110
     assert logs.not_among_the_likeliest(trace(late, (1, 0.1)))
-    assert not logs.improbable(trace(late, (1, 6.9))) and logs.improbable(trace((2, 7.0), (1, 0.1)))
+    assert not logs.unexpected(trace((9, 6.9), (9, 6.9)))  # 6.9 nats: 1 in 992
+    assert logs.unexpected(trace((9, 7.0), (1, 0.1))) and logs.unexpected(trace(late, (1, 0.1)))

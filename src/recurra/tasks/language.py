@@ -174,11 +174,12 @@ class Language(Task):
     def choose(self, reading: Reading) -> Settings:
         """Defaults from the size of the text and of the vocabulary.
 
-        More text bears a wider layer; some 250 steps a pass, or few steps make few lessons. With a large vocabulary the
+        More text bears a wider layer, and little text is soon learnt by heart; some 250 steps a pass, or few steps make few lessons. With a large vocabulary the
         output layer is most of the work: there it shares the embedding's weights, and both are narrow.
         """
         tokens, many = reading.rows, len(self.vocabulary) >= 1000
-        wide = (384 if many else 512) if tokens >= 300_000 else 256 if tokens >= 30_000 else 128
+        little = tokens < 100_000
+        wide = 128 if little else 256 if tokens < 300_000 else 384 if many else 512
         windows = self.settings.data.windows or ("aligned" if self.separator else "sequential")  # type: ignore[attr-defined]
         window, batch = (128, 32) if windows == "aligned" else (64, 64)
         while batch > 8 and batch * window * 250 > tokens:
@@ -189,7 +190,7 @@ class Language(Task):
             "hidden_size": wide,
             "num_layers": 1,
             "embedding_size": 128 if many else 64,
-            "dropout": 0.2 if many else 0.3,
+            "dropout": 0.5 if little else 0.2 if many else 0.3,
             "input_dropout": 0.1 if many else 0.0,
             "weight_drop": 0.0,
             "tied": many,

@@ -18,7 +18,7 @@ from recurra.data.images import read_image, resized, with_channels
 from recurra.data.sources import open_source
 from recurra.errors import CallError, DataError
 from recurra.run import Run
-from recurra.tasks.parts.input_image import Pixels, moved
+from recurra.tasks.parts.pixels import Pixels, moved
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "num_layers": 1, "steps": 4, "threads": 1}
 

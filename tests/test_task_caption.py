@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ import torch
 import recurra
 from recurra.errors import CallError, DataError, SettingError
 from recurra.run import Run
+from recurra.settings import settings_from
+from recurra.tasks.caption import Caption
+from recurra.tasks.parts.captions import rows_of_images
+from recurra.tasks.parts.input_image import ImageInput
+from recurra.tasks.parts.pairs import Raw
+from recurra.tasks.parts.textscores import scores_of_any
 from recurra.training.progress import Silent
 
 WORDS = ("dark", "bright")
@@ -72,8 +79,10 @@ def test_it_learns(run: Run, folder: Path) -> None:
     figures = run.evaluate(folder / "test.npz")
     assert figures["exact_match"] >= 0.9, figures
     images, texts = scenes(60, 1)
-    told = [answer["text"] for answer in run.predict(list(images))]
-    assert np.mean([a == b for a, b in zip(told, texts, strict=True)]) == pytest.approx(figures["exact_match"])
+    each = {image.tobytes(): (image, text) for image, text in zip(images, texts, strict=True)}  # some are twice there
+    told = [answer["text"] for answer in run.predict([image for image, _ in each.values()])]
+    right = [a == b for a, (_, b) in zip(told, each.values(), strict=True)]
+    assert np.mean(right) == pytest.approx(figures["exact_match"])
 
 
 def test_a_batch_is_its_rows_in_any_order(run: Run, examples: list[np.ndarray]) -> None:
@@ -212,7 +221,7 @@ def test_images_in_a_folder_with_a_table(tmp_path: Path) -> None:
     assert "1 more rows cannot be used (row 10)" in said and "broken=skip" in said
     lines: list[str] = []
     recurra.train("caption", tmp_path, out=tmp_path / "skip", steps=2, broken="skip", progress=Lines(lines), **SMALL)
-    assert any("22 rows" in line for line in lines) and any("2 broken rows skipped" in line for line in lines)
+    assert any("22 captions of 2" in line for line in lines) and any("2 broken rows skipped" in line for line in lines)
 
 
 def test_what_is_asked_for_in_vain(folder: Path, run: Run, tmp_path: Path) -> None:
@@ -227,3 +236,126 @@ def test_what_is_asked_for_in_vain(folder: Path, run: Run, tmp_path: Path) -> No
     np.savez(tmp_path / "none.npz", text=np.array(["a", "b"]))
     with pytest.raises(DataError, match="no column holds images"):
         recurra.train("caption", tmp_path / "none.npz", out=tmp_path / "run", steps=1)
+
+
+# several captions an image ------------------------------------------------------------------------------------------
+def written(folder: Path, captions: dict[int, list[str]], form: str) -> Path:
+    """The scenes of these numbers with their captions: rows of a table in mixed order, or lists in JSON lines."""
+    for n, image in enumerate(scenes(max(captions) + 1)[0]):
+        np.save(folder / f"{n}.npy", image)
+    rows = [(n, text) for n, texts in captions.items() for text in texts]
+    if form == "rows":
+        np.random.default_rng(0).shuffle(rows)
+        path = folder / "captions.csv"
+        path.write_text("file,caption\n" + "".join(f"{n}.npy,{text}\n" for n, text in rows))
+        return path
+    path = folder / "captions.jsonl"
+    lines = [{"image": f"{n}.npy", "captions": texts} for n, texts in captions.items()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("form", ["rows", "lists"])
+def test_all_captions_are_rows_and_an_image_is_on_one_side(tmp_path: Path, form: str) -> None:
+    captions = {n: [f"dark {n}", f"bright {n}", f"the {n}"][: 1 + n % 3] for n in range(30)}
+    task = Caption(settings_from(Caption, {"image": "file" if form == "rows" else "image", "valid_share": 0.3}))
+    reading = task.read(written(tmp_path, captions, form), None, tmp_path / "cache", lambda _: None, lambda _: None)
+    sides = {name: Raw.read(store, "raw_text", np.arange(len(store))) for name, store in task.stores.items()}
+    assert sorted(sides["train"] + sides["valid"]) == sorted(text for texts in captions.values() for text in texts)
+    numbers = {name: {int(text.split()[1]) for text in texts} for name, texts in sides.items()}
+    assert not numbers["train"] & numbers["valid"]
+    different = len({scenes(30)[0][n].tobytes() for n in captions})
+    assert reading.lines[0] == f"60 captions of {different} images"
+    store = task.stores["valid"]
+    assert len(rows_of_images(store.column("which"))) == round(0.3 * different)
+    for rows in rows_of_images(store.column("which")):  # the rows of one image are its captions, and all of them
+        images = {scenes(30)[0][int(text.split()[1])].tobytes() for text in Raw.read(store, "raw_text", rows)}
+        assert len(images) == 1
+        assert len(rows) == sum(len(captions[n]) for n in captions if scenes(30)[0][n].tobytes() in images)
+
+
+def test_both_forms_train_the_same(tmp_path: Path) -> None:
+    """Lists, the same as rows in the same order, and a text array with an axis of captions: one data set."""
+    images, texts = scenes(24)
+    doubled = [[text, f"{text} too"] for text in texts]
+    for n, image in enumerate(images):
+        np.save(tmp_path / f"{n}.npy", image)
+    lists = [{"image": f"{n}.npy", "text": both} for n, both in enumerate(doubled)]
+    (tmp_path / "lists.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lists))
+    rows = [{"image": f"{n}.npy", "text": text} for n, both in enumerate(doubled) for text in both]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    np.savez(tmp_path / "arrays.npz", image=images, text=np.array(doubled))
+    options = SMALL | {"image": "image", "steps": 3, "valid": tmp_path / "lists.jsonl"}
+    runs = [recurra.train("caption", tmp_path / name, out=tmp_path / f"run-{name}", **options)
+            for name in ("lists.jsonl", "rows.jsonl", "arrays.npz")]  # fmt: skip
+    answers = [run.predict(list(images[:4])) for run in runs]
+    assert answers[0] == answers[1] == answers[2]
+    assert runs[0].metrics == runs[1].metrics == runs[2].metrics
+    figures = [runs[0].evaluate(tmp_path / name) for name in ("lists.jsonl", "rows.jsonl", "arrays.npz")]
+    assert figures[0] == figures[1] == figures[2]
+
+
+def test_an_image_counts_once_and_any_of_its_captions_is_right(run: Run, tmp_path: Path) -> None:
+    images = list({image.tobytes(): image for image in scenes(6, 8)[0]}.values())
+    told = [answer["text"] for answer in run.predict(images)]
+    # of the first, right in the second of two captions; of the next in none of three; of the others in their one
+    captions = [["a horse", told[0]], ["no", "no no", "none at all"], *([text] for text in told[2:])]
+    for n, image in enumerate(images):
+        np.save(tmp_path / f"{n}.npy", image)
+    lines = [{"image": f"{n}.npy", "text": texts} for n, texts in enumerate(captions)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    figures = run.evaluate(tmp_path / "a.jsonl")
+    assert figures["exact_match"] == pytest.approx(1 - 1 / len(images))
+    assert figures["sequence_error_rate"] == pytest.approx(1 / len(images))
+    assert {name: figures[name] for name in ("bleu", "chrf", "token_error_rate")} == {
+        name: pytest.approx(value) for name, value in scores_of_any(told, captions, letters=False).items()
+        if name in ("bleu", "chrf", "token_error_rate")
+    }  # fmt: skip
+    # the loss is of every caption: that of a file in which each is a row of its own
+    alone = [{"image": f"{n}.npy", "text": text} for n, texts in enumerate(captions) for text in texts]
+    total = tokens = 0.0
+    for at, line in enumerate(alone):
+        (tmp_path / f"{at}.jsonl").write_text(json.dumps(line) + "\n")
+        count = len(line["text"].split()) + 1
+        total += count * run.evaluate(tmp_path / f"{at}.jsonl")["loss"]
+        tokens += count
+    assert figures["loss"] == pytest.approx(total / tokens, rel=1e-4)
+
+
+def test_rows_of_images_are_in_the_order_of_their_first() -> None:
+    rows = rows_of_images(np.array([9, 4, 9, 7, 4, 9]))
+    assert [part.tolist() for part in rows] == [[0, 2, 5], [1, 4], [3]]
+
+
+@pytest.mark.parametrize(
+    ("captions", "said"),
+    [
+        ("[]", "is an empty list, and each image wants a caption"),
+        ('["dark", " ", "bright"]', "has 3 captions, and number 2 is empty"),
+        ('["dark", 7]', "has 2 captions, and number 2 is 7, not text"),
+        ('""', "is empty"),
+        ("null", "is empty"),
+    ],
+)
+def test_an_image_without_a_caption_is_told_by_row(tmp_path: Path, captions: str, said: str) -> None:
+    path = written(tmp_path, {n: ["dark", "bright"] for n in range(12)}, "lists")
+    lines = path.read_text().splitlines()
+    lines[4] = re.sub(r'"captions": .*}', f'"captions": {captions}}}', lines[4])
+    path.write_text("\n".join(lines) + "\n")
+    options = SMALL | {"image": "image", "out": tmp_path / "run", "steps": 1}
+    with pytest.raises(DataError) as raised:
+        recurra.train("caption", path, **options)
+    assert f"captions.jsonl, row 5, field 'captions': {said} (line 5)" in str(raised.value)
+    assert "broken=skip" in str(raised.value) and not (tmp_path / "run").exists()
+    shown: list[str] = []
+    recurra.train("caption", path, broken="skip", progress=Lines(shown), **options)
+    assert "22 captions of 11 images" in shown and any("1 broken rows skipped" in line for line in shown)
+
+
+def test_an_image_of_several_rows_is_read_once() -> None:
+    """Whether its name is repeated, or one array stands for all its captions."""
+    field = ImageInput("image", None)
+    field.shape = (2, 2, 1)
+    one, other = np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8)
+    made = list(field.images([one, one, other, one]))
+    assert made[0] is made[1] and [int(image.max()) for image in made] == [0, 0, 1, 0]

@@ -20,7 +20,8 @@ from recurra.errors import CallError, DataError
 from recurra.run import Run
 from recurra.settings import settings_from
 from recurra.tasks.parts.ctc import needed
-from recurra.tasks.transcribe import Transcribe, _needed
+from recurra.tasks.parts.heard import steps_needed
+from recurra.tasks.transcribe import Transcribe
 from recurra.training.loop import Loop
 from recurra.training.progress import Silent
 
@@ -247,8 +248,8 @@ def test_few_chinese_words_with_blanks_are_characters_too(tmp_path: Path) -> Non
 def test_steps_that_rows_need() -> None:
     rows = ["aab", "", "b", "bbb", ""]
     flat = np.array([ord(unit) for row in rows for unit in row])
-    assert _needed(flat, np.array([len(row) for row in rows])).tolist() == [needed(row) for row in rows]
-    assert _needed(flat[:0], np.array([0])).tolist() == [0]
+    assert steps_needed(flat, np.array([len(row) for row in rows])).tolist() == [needed(row) for row in rows]
+    assert steps_needed(flat[:0], np.array([0])).tolist() == [0]
 
 
 def test_without_blanks_characters_are_what_counts(tmp_path: Path) -> None:

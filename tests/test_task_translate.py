@@ -26,7 +26,8 @@ from recurra.tasks.parts.forcing import forcing_share, mixed
 from recurra.tasks.parts.pairs import alike, levels
 from recurra.tasks.parts.search import Found, search
 from recurra.tasks.parts.seq2seq import Encoder, SequenceToSequence
-from recurra.tasks.parts.textscores import scores_of
+from recurra.tasks.parts.textscores import scores_of, scores_of_any
+from recurra.tasks.translate import Translate
 
 B, T, S, E, H, V = 4, 6, 5, 7, 6, 11
 LENGTHS, STEPS = torch.tensor([6, 1, 4, 3]), torch.tensor([2, 5, 1, 4])
@@ -268,6 +269,27 @@ def test_figures_of_texts() -> None:
     assert chinese["bleu"] > 50  # cut into characters; as one word it would be 0
 
 
+def test_figures_of_texts_that_may_be_any_of_several() -> None:
+    """An answer is right that is one of them; each piece of it may stand in any; errors are those against the nearest."""
+    wanted = [["the cat sat on a mat today", "a dog"], ["a bird flew over the sea", "birds fly", "one bird"]]
+    right = scores_of_any(["a dog", "one  bird"], wanted, letters=False)
+    assert right["exact_match"] == 1 and right["sequence_error_rate"] == right["token_error_rate"] == 0
+    half = scores_of_any(["a dog", "one bird more"], wanted, letters=False)
+    assert half["exact_match"] == 0.5 and half["token_error_rate"] == pytest.approx(1 / 4)
+    # "x y" is 2 errors from "z" and 3 from the other, yet nearer to that: 3 of 4 tokens, and not 2 of 1
+    assert scores_of_any(["x y"], [["z", "x a b c"]], letters=False)["token_error_rate"] == pytest.approx(3 / 4)
+    assert scores_of_any(["abd"], [["xyz", "abc"]], letters=True)["token_error_rate"] == pytest.approx(1 / 3)
+    answers = ["the cat sat on a mat", "a bird flew over a sea"]
+    either = [["the cat sat on the mat", "there sat on a mat the cat"], ["a bird flew over the sea"]]
+    several = scores_of_any(answers, either, letters=False)
+    lone = [scores_of(answers, [texts[at % len(texts)] for texts in either], letters=False) for at in (0, 1)]
+    # by hand, of both answers: words 6 + 5 (the second has one "a" too many), pairs 5 + 3, threes 4 + 2, fours 2 + 1
+    shares = [11 / 12, 8 / 10, 6 / 8, 3 / 6]
+    assert several["bleu"] == pytest.approx(100 * math.prod(shares) ** 0.25)
+    assert several["bleu"] > max(one["bleu"] for one in lone)
+    assert several["chrf"] == pytest.approx(max(one["chrf"] for one in lone))
+
+
 # runs -----------------------------------------------------------------------------------------------------------------
 def spell(n: int) -> tuple[str, str]:
     """A word, and its letters turned round."""
@@ -387,7 +409,7 @@ def test_every_kind_trains_saves_and_answers(tmp_path: Path, settings: dict[str,
 
 def test_figures_while_training_are_of_pairs_evenly_picked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     valid = write_pairs(tmp_path / "valid.csv", WORDS[:40])
-    monkeypatch.setattr("recurra.tasks.translate.SEARCHED", 4)
+    monkeypatch.setattr(Translate, "searched", 4)
     data = write_pairs(tmp_path / "a.csv", WORDS)
     run = recurra.train("translate", data, valid=valid, out=tmp_path / "run", **(SMALL | {"averaging": 0.0}))
     picked = write_pairs(tmp_path / "picked.csv", [WORDS[0], WORDS[13], WORDS[26], WORDS[39]])

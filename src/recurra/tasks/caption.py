@@ -1,4 +1,4 @@
-"""caption: a text for each image or feature vector (1 to N).
+"""caption: a text for each image or feature vector (1 to N), learnt from one text or several about each.
 
     image -> convolutions -> attention <-> decoder -> text          features (F,) or (N, F) -> linear -> ...
 
@@ -8,62 +8,52 @@ attention the image's summary conditions every step, or the first state alone (`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Field as Setting
-from pydantic import field_validator
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..data.batching import LengthBatches
+from ..data.report import DataReport
 from ..data.sources import Source
 from ..data.store import Store
 from ..data.vocabulary import Level, Vocabulary
-from ..data.words import han_share
-from ..errors import CallError, DataError, SettingError
+from ..errors import SettingError
 from ..files import read_json, write_json
 from ..nn.attention import attention
-from ..settings import RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
-from .base import Batch, Reading, Say, device_of
+from ..settings import RARE, DataSettings, ModelSettings, Settings, TrainingSettings
+from .base import Batch, Reading, Say
+from .parts.answering import evenly, silent
+from .parts.captions import CaptionReport, Captions, Which, captions_of, rows_of_images
 from .parts.decoder import Decoder, DecoderState
+from .parts.decoding import Decoding, looked
 from .parts.encoder import Tokens
 from .parts.features import Features, features_column
-from .parts.forcing import forcing_share, mixed
-from .parts.input_image import ImageInput, size_of
-from .parts.pairs import Raw, Side
-from .parts.rows import RowReader, evenly, padded
-from .parts.search import Found, search
+from .parts.forcing import ForcedTraining
+from .parts.input_image import ImageInput, ImageSettings
+from .parts.pairs import Raw
+from .parts.search import Found
 from .parts.seq2seq import SequenceToSequence, shifted
-from .parts.textscores import scores_of
+from .parts.textscores import scores_of_any
 from .parts.vision import FeatureEncoder, ImageEncoder
 
-TEXT_NAMES = ("text", "caption", "captions", "description", "sentence", "label", "target", "描述", "文本", "标题")
-SEARCHED = 1000  # held-back rows that are answered at each evaluation of a training run; the loss is of all
-BEAMS = 256  # answers followed at once
+PART = 512  # images held in memory at once while they are answered
 
 
-class CaptionData(DataSettings):
-    """Images or feature vectors, and a text for each."""
+class CaptionData(ImageSettings):
+    """Images or feature vectors, and texts about each."""
 
-    image: str | None = Setting(None, description="column of the images or their files; found by itself")
+    grey: bool | None = Setting(None, description="without colours; as the first image is")
     features: str | None = Setting(None, description="column of feature vectors, in place of images")
     text: str | None = Setting(None, description="column of the texts; found by itself")
-    image_size: str | None = Setting(None, description="rows x columns, as 64x64: images are made that large")
-    grey: bool | None = Setting(None, description="without colours; as the first image is")
     level: Level | None = Setting(None, description="what a token is")
     vocabulary_size: int = Setting(30_000, ge=10, description="most frequent tokens kept", json_schema_extra=RARE)
     min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown", json_schema_extra=RARE)
-
-    @field_validator("image_size")
-    @classmethod
-    def _size(cls, value: str | None) -> str | None:
-        if value is not None:
-            size_of(value)
-        return value
 
 
 class CaptionModel(ModelSettings):
@@ -85,41 +75,6 @@ class CaptionModel(ModelSettings):
     weights: bool = Setting(False, description="predict gives the attention weights")
 
 
-class CaptionTraining(ClassTraining):
-    """The training run."""
-
-    teacher_forcing: float = Setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
-    forcing_schedule: Literal["constant", "linear", "sigmoid"] = Setting(
-        "linear", description="how that share falls from 1", json_schema_extra=RARE
-    )
-    metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] = Setting(
-        "token_error_rate", description="the figure that picks the best weights", json_schema_extra=RARE
-    )
-
-
-class Told(Side):
-    """The text about an image."""
-
-    def find(self, source: Source, taken: Sequence[str]) -> str:
-        if self.asked is not None:
-            return source.need(self.asked)
-        free = [column for column in source.columns if column not in taken]
-        by_name = {column.strip().lower(): column for column in reversed(free)}
-        named = next((by_name[name] for name in TEXT_NAMES if name in by_name), None)
-        if named is None and len(free) == 1:
-            named = free[0]
-        if named is None:
-            there = ", ".join(source.columns[:20])
-            raise DataError(f"which column is the text? name it with --text (there are {there})", file=source.path)
-        return named
-
-    def fit(self, values: Any) -> None:
-        values = list(values)
-        if self.level is None:
-            self.level = "characters" if han_share(values[:1000]) > 0.5 else "words"
-        super().fit(values)
-
-
 class CaptionNetwork(SequenceToSequence):
     """`first_only`: without attention the summary makes the first state and conditions no step."""
 
@@ -130,7 +85,7 @@ class CaptionNetwork(SequenceToSequence):
         return state._replace(context=torch.zeros_like(state.context)) if self.first_only else state
 
 
-class Caption(RowReader):
+class Caption(Decoding):
     """See the module's docstring."""
 
     name: ClassVar[str] = "caption"
@@ -138,7 +93,7 @@ class Caption(RowReader):
     summary: ClassVar[str] = "a text for each image or feature vector"
     Data: ClassVar[type[DataSettings]] = CaptionData
     Model: ClassVar[type[ModelSettings]] = CaptionModel
-    Training: ClassVar[type[TrainingSettings]] = CaptionTraining
+    Training: ClassVar[type[TrainingSettings]] = ForcedTraining
     in_use: ClassVar[tuple[str, ...]] = ("model.beam", "model.length_penalty", "model.weights", "data.broken")
 
     def __init__(self, settings: Settings, **given: Any) -> None:
@@ -146,13 +101,17 @@ class Caption(RowReader):
         data = self.data
         if data.features is not None and any(x is not None for x in (data.image, data.image_size, data.grey)):
             raise SettingError("features are in place of images: leave out image, image_size and grey")
-        self.seen: ImageInput | Features = ImageInput("image", data.image, data.image_size, data.grey)
-        if data.features is not None:
-            self.seen = Features("features", data.features)
-        self.text = Told("text", data.text, data.min_count)
+        self.text = Captions("text", data.text, data.min_count)
         self.text.level, self.text.size = data.level, data.vocabulary_size
-        self.fields = [self.seen, self.text, Raw("raw_text")]
+        if data.features is None:
+            self._see(ImageInput("image", data.image, data.image_size, data.grey))
+        else:
+            self._see(Features("features", data.features))
         self.longest, self.several = 1, True
+
+    def _see(self, seen: ImageInput | Features) -> None:
+        self.seen = seen
+        self.fields = [seen, self.text, Raw("raw_text"), Which("which", seen)]
 
     @property
     def data(self) -> CaptionData:
@@ -164,19 +123,6 @@ class Caption(RowReader):
         assert isinstance(self.settings.model, CaptionModel)
         return self.settings.model
 
-    @property
-    def training(self) -> CaptionTraining:
-        assert isinstance(self.settings.training, CaptionTraining)
-        return self.settings.training
-
-    @property
-    def metric(self) -> str:  # type: ignore[override]
-        return self.training.metric
-
-    @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]
-        return self.metric in ("bleu", "chrf", "exact_match")
-
     # reading -------------------------------------------------------------------------------------------------------
     def read(
         self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
@@ -185,11 +131,9 @@ class Caption(RowReader):
         of_images = self.data.image is not None or ImageInput.suits(source, ()) is not None
         if self.data.features is None and not of_images and (column := features_column(source, ())):
             self.settings = self.settings.with_(data={"features": column})
-            self.fields[0] = self.seen = Features("features", column)
+            self._see(Features("features", column))
         reading = super().read(data, valid, cache, say, tick)
         train = self.stores["train"]
-        if not len(train) or not len(self.stores["valid"]):
-            raise DataError("too few rows to train on and to check with", file=data)
         ends = train.lengths("text")
         self.longest, self.several = int(ends.max()), int(train.lengths(self.seen.name).max()) > 1
         reading.steps_of_time = int(ends.sum()) + len(train)
@@ -198,7 +142,20 @@ class Caption(RowReader):
 
     def _columns(self, source: Source) -> dict[str, str]:
         found = self._find(source, self.fields[:2])
-        return found | {"raw_text": found["text"]}
+        return found | {"raw_text": found["text"], "which": found[self.seen.name]}
+
+    def _examples(self, values: list[Any]) -> Iterator[list[Any]]:
+        """Each caption of the image by itself."""
+        image, captions, _, which = values
+        for caption in captions_of(captions):
+            yield [image, caption, caption, which]
+
+    def _survey(
+        self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
+    ) -> tuple[DataReport, np.ndarray]:
+        report, hashes = super()._survey(source, columns, tick)
+        called = "images" if isinstance(self.seen, ImageInput) else "different features"
+        return CaptionReport.of(report, len(np.unique(hashes)), called), hashes
 
     def save_vocabulary(self, folder: Path) -> None:
         super().save_vocabulary(folder)
@@ -226,10 +183,11 @@ class Caption(RowReader):
             "epochs": float(min(max(600_000 / max(reading.rows, 1), 12.0), 100.0)),
             "averaging": 0.998,
             "patience": 10,
+            "metric": "token_error_rate",
         }
-        if len(self.stores["valid"]) > SEARCHED:
+        if len(np.unique(self.stores["valid"].column("which"))) > self.searched:
             reading.lines.append(
-                f"while training, figures other than the loss are of {SEARCHED:,} held-back rows, without a beam"
+                f"while training, figures other than the loss are of {self.searched:,} held-back images, without a beam"
             )
         return self.settings.with_open(data={"level": self.text.level}, model=model, training=training)
 
@@ -274,22 +232,8 @@ class Caption(RowReader):
         return network
 
     # training ------------------------------------------------------------------------------------------------------
-    def train_batches(self, epoch: int) -> Sequence[np.ndarray]:
-        if not hasattr(self, "batches"):
-            assert self.training.batch_size is not None  # choose() has filled it
-            lengths = self.stores["train"].lengths("text") + 1
-            self.batches = LengthBatches(lengths, self.training.batch_size, seed=self.training.seed)
-        return self.batches.epoch(epoch)
-
-    def cost(self, keys: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array([len(rows) * int(self.batches.lengths[rows].max()) for rows in keys])
-
-    def padding(self, epoch: int = 0) -> float:
-        """Share of the decoder's computed steps that is padding."""
-        return self.batches.padding_share(list(self.train_batches(epoch)))
-
-    def batch(self, key: np.ndarray) -> Batch:
-        return self._gather(self.stores["train"], key)
+    def _lengths(self) -> np.ndarray:
+        return self.stores["train"].lengths("text") + 1  # what the decoder computes, the end mark too
 
     def _gather(self, store: Store, rows: np.ndarray) -> Batch:
         x, lengths = store.ragged(self.seen.name, rows)
@@ -305,108 +249,56 @@ class Caption(RowReader):
             before.size,
         )
 
-    def _run(self, network: nn.Module, batch: Batch, tokens: Tensor | None = None) -> Any:
-        inputs = batch.inputs
-        given = inputs["tokens"] if tokens is None else tokens
-        return network(inputs["x"], inputs.get("lengths"), given, inputs["steps"])
-
-    def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
-        share, tokens = (
-            forcing_share(self.training.forcing_schedule, self.training.teacher_forcing, self.progress),
-            None,
-        )
-        if share < 1:
-            with torch.no_grad():
-                guess = self._run(network, batch)
-            tokens = mixed(batch.inputs["tokens"], guess.scores, guess.live, share)
-        answer = self._run(network, batch, tokens)
-        wanted = batch.targets["next"][answer.live]
-        return F.cross_entropy(answer.scores, wanted, label_smoothing=self.training.label_smoothing), None
-
     # figures -------------------------------------------------------------------------------------------------------
-    def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
-        if data is None:
-            return self._evaluate_store(network, self.stores["valid"], tick, beam=1, most=SEARCHED)
-        with self.stored(data) as store:
-            return self._evaluate_store(network, store, tick, beam=self.model.beam, most=len(store))
-
     def _evaluate_store(
         self, network: nn.Module, store: Store, tick: Callable[[int], None], *, beam: int, most: int
     ) -> dict[str, Any]:
-        """The loss of all rows, a token; the other figures from the answers to `most` rows, evenly picked."""
-        device, nats, tokens = device_of(network), 0.0, 0
-        for rows in LengthBatches(store.lengths("text") + 1, 128).in_order():
-            batch = self._gather(store, rows).to(device)
-            answer = self._run(network, batch)
-            wanted = batch.targets["next"][answer.live]
-            nats += F.cross_entropy(answer.scores.float(), wanted, reduction="sum").item()
-            tokens += len(wanted)
-            tick(len(rows) if most < len(store) else 0)
-        picked = evenly(len(store), most)
-        written = []
-        for part in np.array_split(picked, max(len(picked) // BEAMS, 1)):
-            x, ends = store.ragged(self.seen.name, part)
+        """The loss of all captions, a token; the other figures from the answers to `most` images, evenly picked.
+
+        Each image counts once, with all its captions.
+        """
+        images = rows_of_images(store.column("which"))
+        some = most < len(images)
+        parts = LengthBatches(store.lengths("text") + 1, 128).in_order()
+        loss = self._nats(network, store, parts, tick if some else silent)
+        picked = [images[at] for at in evenly(len(images), most)]
+        written: list[str] = []
+        for begin in range(0, len(picked), PART):
+            part = picked[begin : begin + PART]
+            x, ends = store.ragged(self.seen.name, np.array([rows[0] for rows in part]))
             found = self._answers(network, [row[:end] for row, end in zip(x, ends, strict=True)], beam=beam)
             written += [self.text.vocabulary.decode(best[0].tokens) for best in found]
-            tick(len(part) if most >= len(store) else 0)
-        wanted_texts = Raw.read(store, "raw_text", picked)
-        return {"loss": nats / tokens, **scores_of(written, wanted_texts, letters=self.text.level == "characters")}
+            if not some:
+                tick(sum(map(len, part)))
+        wanted = [Raw.read(store, "raw_text", rows) for rows in picked]
+        return {"loss": loss, **scores_of_any(written, wanted, letters=self.text.level == "characters")}
 
     # use -----------------------------------------------------------------------------------------------------------
-    def _answers(
-        self, network: nn.Module, examples: Sequence[np.ndarray], *, beam: int, keep_weights: bool = False
-    ) -> list[list[Found]]:
-        """The answers to each encoded example, best first."""
-        device, most = device_of(network), 2 * self.longest + 5
-        lengths = np.array([len(example) for example in examples])
-        answers: list[list[Found]] = [[] for _ in examples]
-        for rows in LengthBatches(lengths, max(BEAMS // beam, 1)).in_order():
-            x = padded([examples[row] for row in rows]).to(device)
-            live = None if isinstance(self.seen, ImageInput) else torch.from_numpy(lengths[rows]).to(device)
-            found = search(
-                network.step,  # type: ignore[arg-type]
-                network.start(x, live),  # type: ignore[operator]
-                [most] * len(rows),
-                start=Vocabulary.end,
-                end=Vocabulary.end,
-                beam=beam,
-                alpha=self.model.length_penalty,
-                never=[Vocabulary.pad, Vocabulary.unknown],
-                keep_weights=keep_weights,
-            )
-            for row, best in zip(rows, found, strict=True):
-                answers[row] = best
-        return answers
+    def _most(self, length: int) -> int:
+        return 2 * self.longest + 5
+
+    def _live(self, lengths: np.ndarray) -> Tensor | None:
+        return None if isinstance(self.seen, ImageInput) else super()._live(lengths)
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
-        values = [self._input_value(example) for example in examples]
-        for number, value in enumerate(values, 1):
-            if said := self.seen.unusable(value):
-                raise CallError(f"example {number}: {self.seen.name} {said}")
-        if self.model.weights and self.model.attention == "none":
-            raise SettingError("weights are asked for, and this run has no attention (attention is none)")
-        encoded = self.seen.encode(values) if values else []
+        encoded = self.seen.encode(self._input_values(examples))
         found = self._answers(network, encoded, beam=self.model.beam, keep_weights=self.model.weights)
         results: list[dict[str, Any]] = []
         for best, array in zip(found, encoded, strict=True):
-            tokens = best[0].tokens
-            results.append({"text": self.text.vocabulary.decode(tokens), "score": round(best[0].score, 6)})
+            text, score = self.text.vocabulary.decode(best[0].tokens), round(best[0].score, 6)
+            results.append({"text": text, "score": score})
             if self.model.weights:
                 results[-1]["attention"] = self._picture(network, best[0], len(array))
         return results
 
     def _picture(self, network: nn.Module, found: Found, places: int) -> dict[str, Any]:
         """Where attention looked: for each token, the end mark too, the weight of each place, row after row of the map."""
-        assert found.weights is not None
         rows, columns = network.encoder.grid if isinstance(self.seen, ImageInput) else (1, places)  # type: ignore
-        text = [self.text.vocabulary.decode([token]) for token in found.tokens]
-        weights = [[round(weight, 4) for weight in row[: rows * columns]] for row in found.weights.tolist()]
-        return {"text": [*text, "<end>"][: len(weights)], "rows": rows, "columns": columns, "weights": weights}
+        text, weights = looked(found, self.text.vocabulary, rows * columns)
+        return {"text": text, "rows": rows, "columns": columns, "weights": weights}
 
     def example(self, line: str) -> Any:
         """A line of a file of inputs: a JSON object or list, or the name of a file."""
-        import json
-
         if line.lstrip().startswith("["):
             try:
                 return json.loads(line)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -20,31 +19,31 @@ import numpy as np
 import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..data.batching import LengthBatches
 from ..data.report import DataReport
 from ..data.sources import Source, is_table
 from ..data.store import Store
 from ..data.tables import Delimited
-from ..data.vocabulary import MARKS, Vocabulary
-from ..errors import CallError, DataError, SettingError
+from ..data.vocabulary import Vocabulary
+from ..errors import SettingError
 from ..files import read_json, write_json
 from ..nn.attention import attention
 from ..settings import RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
-from .base import Batch, Reading, Say, device_of
+from .base import Batch, Reading, Say
 from .parts.aligned import Aligned, first_places
+from .parts.answering import Answering, evenly, silent
 from .parts.encoder import Tokens
 from .parts.pairs import Letters, Side, pairs_of
-from .parts.rows import RowReader, evenly, padded
-from .parts.rules import Rules, Writing, kept
-from .parts.search import Found, search
+from .parts.ruledsearch import answers_under, spelt
+from .parts.rules import kept
+from .parts.search import Found
 from .parts.seq2seq import Encoder
 from .parts.textscores import scores_of
+from .parts.tokenloss import loss_of, nats_a_token
+from .parts.twosided import TwoSided
 
-SEARCHED = 200  # rows of the held-back part that are answered at each evaluation of a training run; the loss is of all
 SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
-BEAMS = 256  # answers followed at once
 KEPT = 0.8  # share of the pairs that must keep a rule for it to be the default
 
 
@@ -83,7 +82,7 @@ class CoupletTraining(ClassTraining):
     both_ways: bool | None = Setting(None, description="learn the pairs turned round, too")
 
 
-class Couplet(RowReader):
+class Couplet(TwoSided, Answering):
     """See the module's docstring."""
 
     name: ClassVar[str] = "couplet"
@@ -92,6 +91,8 @@ class Couplet(RowReader):
     Data: ClassVar[type[DataSettings]] = CoupletData
     Model: ClassVar[type[ModelSettings]] = CoupletModel
     Training: ClassVar[type[TrainingSettings]] = CoupletTraining
+    searched: ClassVar[int] = 200  # of the held-back rows; the loss is of all
+    called: ClassVar[str] = "pairs"
     in_use: ClassVar[tuple[str, ...]] = (
         *("model.beam", "model.rules", "model.likely"),
         *("data.broken", "data.encoding", "data.header"),
@@ -133,8 +134,6 @@ class Couplet(RowReader):
         self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
     ) -> Reading:
         reading = super().read(data, valid, cache, say, tick)
-        if not len(self.stores["train"]) or not len(self.stores["valid"]):
-            raise DataError("too few pairs to train on and to check with", file=data)
         lengths = reading.facts["lengths"]
         reading.facts["rules"] = self.rule_of_most
         reading.lines += [
@@ -154,12 +153,6 @@ class Couplet(RowReader):
         if isinstance(source, Delimited) and not source.header:
             self.headless.append(str(source.path))
         return source
-
-    def _columns(self, source: Source) -> dict[str, str]:
-        found = self._find(source, self.fields[:2])
-        if found["source"] == found["target"]:
-            raise DataError(f"source and target are both {found['source']!r}; name them apart", file=source.path)
-        return found | {"source_text": found["source"], "target_text": found["target"]}
 
     def _wrong(self, values: Sequence[Any]) -> Any:
         if found := super()._wrong(values):
@@ -219,9 +212,9 @@ class Couplet(RowReader):
             reading.lines.append(f"{over:,} pairs of more than {most} characters are not trained on (max_length)")
         if over == len(lengths):
             raise SettingError(f"max_length is {most}, and every pair is longer; make it larger")
-        if len(self.stores["valid"]) > SEARCHED:
+        if len(self.stores["valid"]) > self.searched:
             reading.lines.append(
-                f"while training, figures other than the loss are of {SEARCHED} held-back pairs, without a beam"
+                f"while training, figures other than the loss are of {self.searched} held-back pairs, without a beam"
             )
         reading.lines.append(f"rules: {settings.model.rules}")  # type: ignore[attr-defined]
         return settings
@@ -259,27 +252,18 @@ class Couplet(RowReader):
         )
 
     # training ------------------------------------------------------------------------------------------------------
-    def train_batches(self, epoch: int) -> Sequence[np.ndarray]:
-        """Rows of an epoch; n + row for a row that is turned round, n the number of rows."""
-        if not hasattr(self, "batches"):
-            store, most = self.stores["train"], self.data.max_length
-            assert self.training.batch_size is not None  # choose() has filled it
-            lengths = store.lengths("source")
-            rows = np.flatnonzero(lengths <= (math.inf if most is None else most))
-            self.kept = np.concatenate([rows, rows + len(store)]) if self.training.both_ways else rows
-            self.lengths = np.concatenate([lengths, lengths])
-            self.batches = LengthBatches(self.lengths[self.kept], self.training.batch_size, seed=self.training.seed)
-        return [self.kept[rows] for rows in self.batches.epoch(epoch)]
+    def _lengths(self) -> np.ndarray:
+        """Of each row, and again of each turned round: number n + row, n the number of rows."""
+        lengths = self.stores["train"].lengths("source")
+        return np.concatenate([lengths, lengths])
+
+    def _trained_on(self) -> np.ndarray:
+        most = self.data.max_length
+        numbers = np.flatnonzero(self.lengths <= (math.inf if most is None else most))
+        return numbers if self.training.both_ways else numbers[: len(numbers) // 2]
 
     def cost(self, keys: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array([2 * len(rows) * int(self.lengths[rows].max()) for rows in keys])
-
-    def padding(self, epoch: int = 0) -> float:
-        """Share of an epoch's computed steps that is padding."""
-        return self.batches.padding_share(self.batches.epoch(epoch))
-
-    def batch(self, key: np.ndarray) -> Batch:
-        return self._gather(self.stores["train"], key)
+        return 2 * super().cost(keys)  # the encoder's steps and the decoder's
 
     def _gather(self, store: Store, key: np.ndarray) -> Batch:
         rows, turned = key % len(store), key >= len(store)
@@ -294,88 +278,38 @@ class Couplet(RowReader):
             "answer": torch.from_numpy(y).long(),
             "turned": torch.from_numpy(turned),
         }
-        return Batch(inputs, {"answer": inputs["answer"]}, 2 * int(lengths.sum()), 2 * x.size)
+        return Batch(inputs, {"next": inputs["answer"]}, 2 * int(lengths.sum()), 2 * x.size)
 
     def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
-        answer = network(**batch.inputs)
-        wanted = batch.targets["answer"][answer.live]
-        return F.cross_entropy(answer.scores, wanted, label_smoothing=self.training.label_smoothing), None
+        return loss_of(network(**batch.inputs), batch, self.training.label_smoothing), None
 
     # figures -------------------------------------------------------------------------------------------------------
-    def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
-        if data is None:
-            return self._evaluate_store(network, self.stores["valid"], tick, beam=1, most=SEARCHED)
-        with self.stored(data) as store:
-            return self._evaluate_store(network, store, tick, beam=self.model.beam, most=len(store))
-
     def _evaluate_store(
         self, network: nn.Module, store: Store, tick: Callable[[int], None], *, beam: int, most: int
     ) -> dict[str, Any]:
         """The loss of all rows, a character; the other figures from the answers to `most` rows, evenly picked."""
-        device, lengths = device_of(network), store.lengths("source")
-        nats, characters = 0.0, 0
-        for rows in LengthBatches(lengths, 256, max_tokens=max(SCORES // len(self.vocabulary), 1)).in_order():
-            batch = self._gather(store, rows).to(device)
-            answer = network(**batch.inputs)
-            wanted = batch.targets["answer"][answer.live]
-            nats += F.cross_entropy(answer.scores.float(), wanted, reduction="sum").item()
-            characters += len(wanted)
-            tick(len(rows) if most < len(store) else 0)
+        some, most_scores = most < len(store), max(SCORES // len(self.vocabulary), 1)
+        parts = LengthBatches(store.lengths("source"), 256, max_tokens=most_scores).in_order()
+        told = self._told(network, store, parts, tick if some else silent)
+        loss = nats_a_token(lambda batch: network(**batch.inputs), told)
         picked = evenly(len(store), most)
-        questions, wanted_texts = (Letters.read(store, name, picked) for name in ("source_text", "target_text"))
-        answers = self._answers(network, questions, beam=beam, tick=tick if most >= len(store) else lambda _: None)
-        written = [self._text(best[0], question) for best, question in zip(answers, questions, strict=True)]
-        pairs = list(zip(questions, written, strict=True))
-        figures = scores_of(written, wanted_texts, letters=True)
+        questions, wanted = (Letters.read(store, name, picked) for name in ("source_text", "target_text"))
+        answers = self._answers(network, questions, beam=beam, tick=silent if some else tick)
+        written = [spelt(best[0], question, self.vocabulary) for best, question in zip(answers, questions, strict=True)]
+        figures = scores_of(written, wanted, letters=True)
+        alike = [len(question) == len(answer) for question, answer in zip(questions, written, strict=True)]
         return {
-            "loss": nats / characters,
-            "perplexity": math.exp(min(nats / characters, 700)),
-            "equal_length": sum(len(question) == len(answer) for question, answer in pairs) / len(pairs),
+            "loss": loss,
+            "perplexity": math.exp(min(loss, 700)),
+            "equal_length": sum(alike) / len(alike),
             "bleu": figures["bleu"],
             "exact_match": figures["exact_match"],
         }
 
     # use -----------------------------------------------------------------------------------------------------------
-    def _answers(
-        self,
-        network: nn.Module,
-        questions: Sequence[str],
-        *,
-        beam: int,
-        tick: Callable[[int], None] = lambda _: None,
-    ) -> list[list[Found]]:
-        """The answers to each question, which has a character at least, best first."""
+    def _answers(self, network: nn.Module, questions: Sequence[str], **options: Any) -> list[list[Found]]:
         assert isinstance(network, Aligned)
-        device = device_of(network)
-        rules = Rules(self.vocabulary.tokens, len(MARKS), self.model.rules or "none")
-        arrays, letters = self.vocabulary.encode_batch(questions), Letters.codes(questions)
-        lengths = np.array([len(array) for array in arrays])
-        answers: list[list[Found]] = [[] for _ in questions]
-        for rows in LengthBatches(lengths, max(BEAMS // beam, 1)).in_order():
-            x = padded([arrays[row] for row in rows]).long()
-            first = first_places(padded([letters[row] for row in rows]))
-            question = network.ask(x.to(device), torch.from_numpy(lengths[rows]).to(device), first.to(device))
-            settled = rules.settle([questions[row] for row in rows], x).to(device)
-            found = search(
-                partial(rules.step, network),
-                Writing(network.start(question), settled),
-                lengths[rows].tolist(),
-                start=Vocabulary.end,
-                end=Vocabulary.end,
-                beam=beam,
-            )
-            for row, best in zip(rows, found, strict=True):
-                answers[row] = best
-            tick(len(rows))
-        return answers
-
-    def _text(self, found: Found, question: str) -> str:
-        """The answer spelt; a mark that no training text has is the question's own."""
-        spelt = self.vocabulary.tokens
-        return "".join(
-            character if token == Vocabulary.unknown else spelt[token]
-            for token, character in zip(found.tokens, question, strict=True)
-        )
+        return answers_under(self.model.rules or "none", network, self.vocabulary, questions, **options)
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
         questions = [self._value(example, number) for number, example in enumerate(examples, 1)]
@@ -383,33 +317,14 @@ class Couplet(RowReader):
         asked = [row for row, question in enumerate(questions) if question]
         answers = self._answers(network, [questions[row] for row in asked], beam=self.model.beam)
         for row, best in zip(asked, answers, strict=True):
-            said = [{"text": self._text(one, questions[row]), "score": round(one.score, 6)} for one in best]
+            said = [{"text": spelt(one, questions[row], self.vocabulary), "score": round(one.score, 6)} for one in best]
             results[row] = dict(said[0])
             if self.model.likely:
                 results[row]["likely"] = said[: self.model.likely]
         return results
 
-    def _value(self, example: Any, number: int) -> str:
-        """The question that an example means: a text, or a mapping that names its column."""
-        if isinstance(example, dict):
-            names = [name for name in (self.columns.get("source"), self.source.asked, "source") if name]
-            found = [example[name] for name in names if name in example]
-            if not found:
-                wanted = " or ".join(map(repr, dict.fromkeys(names)))
-                has = ", ".join(map(repr, example)) or "nothing"
-                raise CallError(f"example {number}: an input object wants {wanted}; this one has {has}")
-            example = found[0]
-        if said := self.source.unusable(example):
-            raise CallError(f"example {number}: source {said}")
-        return str(example)
-
     def inputs(self, file: str) -> Iterator[Any] | None:
         return self.inputs_of(self._source(file)) if is_table(file) else None
-
-    def inputs_of(self, source: Source) -> Iterator[Any]:
-        known = self.columns.get("source")
-        column = known if known in source.columns else self.source.find(source, ())
-        return (row.values.get(column) for row in source.rows())
 
     def streams(self) -> tuple[bool, str]:
         return False, "an answer begins when the whole question was read"

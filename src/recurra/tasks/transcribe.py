@@ -5,7 +5,7 @@ log-mel frames, stacked -> recurrent layers -> linear -> at each step a unit of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,27 +13,25 @@ import numpy as np
 import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..data.batching import LengthBatches
 from ..data.report import DataReport
 from ..data.sources import Source
 from ..data.store import Store
-from ..data.vocabulary import Vocabulary
-from ..errors import CallError, DataError
 from ..files import read_json, write_json
 from ..settings import RARE, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, Session, device_of
 from .parts import ctc
+from .parts.answering import Answering, evenly
 from .parts.audio import Audio, AudioData
 from .parts.fields import Field
-from .parts.rows import EVALUATION_STEPS, RowReader, evenly, padded
+from .parts.heard import guesses, nats_of_texts, steps_needed, writable
+from .parts.rows import EVALUATION_STEPS, padded
 from .parts.textscores import error_rates
 from .parts.transcriber import Transcriber, TranscribeSession
 from .parts.transcript import Reference, Transcript
 
 STACKED = 3  # frames of a step at most, 30 ms
-READ = 1000  # held-back rows whose text is compared at each evaluation of a training run; the loss is of all
 
 
 class TranscribeData(AudioData):
@@ -62,7 +60,7 @@ class TranscribeTraining(TrainingSettings):
     masks: int = Setting(2, ge=0, le=16, description="stretches of time and of bands hidden in training")
 
 
-class Transcribe(RowReader):
+class Transcribe(Answering):
     """See the module's docstring. Figures: wer, cer (word and character error rate), exact_match; loss in nats a unit."""
 
     name: ClassVar[str] = "transcribe"
@@ -107,9 +105,7 @@ class Transcribe(RowReader):
     ) -> Reading:
         reading = super().read(data, valid, cache, say, tick)
         train = self.stores["train"]
-        if not len(train) or not len(self.stores["valid"]):
-            raise DataError("too few rows to train on and to check with", file=data)
-        reading.facts["needed"] = _needed(train.flat("text"), train.lengths("text"))
+        reading.facts["needed"] = steps_needed(train.flat("text"), train.lengths("text"))
         hours = reading.steps_of_time / 360_000
         long = f"{hours:.2f} hours" if hours >= 0.1 else f"{60 * hours:.1f} minutes"
         reading.lines.append(f"{long} of audio to train on, {reading.steps_of_time / 100 / reading.rows:.1f} s a row")
@@ -192,22 +188,8 @@ class Transcribe(RowReader):
         )
 
     # training ------------------------------------------------------------------------------------------------------
-    def train_batches(self, epoch: int) -> Sequence[np.ndarray]:
-        if not hasattr(self, "batches"):
-            assert self.training.batch_size is not None  # choose() has filled it
-            lengths = self.stores["train"].lengths("audio")
-            self.batches = LengthBatches(lengths, self.training.batch_size, seed=self.training.seed)
-        return self.batches.epoch(epoch)
-
-    def cost(self, keys: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array([len(rows) * int(self.batches.lengths[rows].max()) for rows in keys])
-
-    def padding(self, epoch: int = 0) -> float:
-        """Share of an epoch's computed steps that is padding."""
-        return self.batches.padding_share(list(self.train_batches(epoch)))
-
-    def batch(self, key: np.ndarray) -> Batch:
-        return self._gather(self.stores["train"], key)
+    def _lengths(self) -> np.ndarray:
+        return self.stores["train"].lengths("audio")
 
     def _gather(self, store: Store, rows: np.ndarray) -> Batch:
         x, lengths = store.ragged("audio", rows)
@@ -222,79 +204,43 @@ class Transcribe(RowReader):
     def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
         """Nats of the texts, a unit."""
         heard, steps = network(batch.inputs["x"], batch.inputs["lengths"])
-        return self._nats(heard, steps, batch).sum() / batch.targets["ends"].sum().clamp(min=1), None
-
-    def _nats(self, heard: Tensor, steps: Tensor, batch: Batch) -> Tensor:
-        """Of each row (B,); 0 where the text does not fit into its steps, from which nothing can be learnt."""
-        return F.ctc_loss(
-            heard.transpose(0, 1),
-            batch.targets["text"],
-            steps,
-            batch.targets["ends"],
-            blank=ctc.BLANK,
-            reduction="none",
-            zero_infinity=True,
-        )
+        return nats_of_texts(heard, steps, batch).sum() / batch.targets["ends"].sum().clamp(min=1), None
 
     # figures -------------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
-        if data is None:
-            return self._evaluate_store(network, self.stores["valid"], tick, beam=1, most=READ)
         self.text.unknown = 0
-        with self.stored(data) as store:
-            found = self._evaluate_store(network, store, tick, beam=self.model.beam, most=len(store))
-        if self.text.unknown:
-            found["unknown_units"] = self.text.unknown
-        return found
+        found = super().evaluate(network, data, tick)
+        return found | ({"unknown_units": self.text.unknown} if self.text.unknown else {})
 
     def _evaluate_store(
         self, network: nn.Module, store: Store, tick: Callable[[int], None], *, beam: int, most: int
     ) -> dict[str, Any]:
         """The loss of all rows; the other figures from the texts of `most` rows, evenly picked."""
-        lengths, device = store.lengths("audio"), device_of(network)
+        parts = LengthBatches(store.lengths("audio"), 256, max_tokens=EVALUATION_STEPS).in_order()
         picked = set(evenly(len(store), most).tolist())
         written: dict[int, str] = {}
         nats, units = 0.0, 0
-        for rows in LengthBatches(lengths, 256, max_tokens=EVALUATION_STEPS).in_order():
-            batch = self._gather(store, rows).to(device)
+        for rows, batch in zip(parts, self._told(network, store, parts, tick), strict=True):
             heard, steps = network(batch.inputs["x"], batch.inputs["lengths"])
-            losses = self._nats(heard, steps, batch)
+            losses = nats_of_texts(heard, steps, batch)
             nats += float(losses.double().sum())
             units += int(batch.targets["ends"][losses > 0].sum())
-            for row, guess in zip(
-                rows.tolist(), self._guesses(heard, steps, beam, [row in picked for row in rows]), strict=True
-            ):
+            for row, guess in zip(rows, guesses(heard, steps, beam, [row in picked for row in rows]), strict=True):
                 if guess is not None:
-                    written[row] = self.text.vocabulary.decode(guess.units)
-            tick(len(rows))
+                    written[int(row)] = self.text.vocabulary.decode(guess.units)
         chosen = sorted(written)
         wanted = Reference.read(store, "reference", np.array(chosen))
         return {"loss": nats / max(units, 1), **error_rates([written[row] for row in chosen], wanted)}
 
-    def _guesses(self, heard: Tensor, steps: Tensor, beam: int, wanted: Sequence[bool]) -> Iterator[ctc.Guess | None]:
-        """The best text of each row that is wanted."""
-        for row, count, want in zip(_writable(heard), steps.tolist(), wanted, strict=True):
-            search = ctc.search(beam)
-            if want:
-                search.push(row[:count])
-            yield search.best() if want else None
-
     # use -----------------------------------------------------------------------------------------------------------
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
-        values = []
-        for number, example in enumerate(examples, 1):
-            value = self._input_value(example)
-            if said := self.audio.unusable(value):
-                raise CallError(f"example {number}: {self.audio.name} {said}")
-            values.append(value)
-        arrays = self.audio.encode(values)
+        arrays = self.audio.encode(self._input_values(examples))
         lengths = np.array([len(array) for array in arrays], np.int64)
-        results: list[dict[str, Any]] = [{} for _ in values]
+        results: list[dict[str, Any]] = [{} for _ in arrays]
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             x = padded([arrays[row] for row in rows]).to(device_of(network))
             heard, steps = network(x, torch.from_numpy(lengths[rows]).to(x.device))
-            guesses = self._guesses(heard, steps, self.model.beam, [True] * len(rows))
-            for row, guess in zip(rows, guesses, strict=True):
+            for row, guess in zip(rows, guesses(heard, steps, self.model.beam, [True] * len(rows)), strict=True):
                 assert guess is not None
                 results[row] = self.decode(guess)
         return results
@@ -312,23 +258,4 @@ class Transcribe(RowReader):
         if not self.streams()[0]:
             return super().session(network)
         assert isinstance(network, Transcriber)
-        return TranscribeSession(network, self.audio, ctc.search(self.model.beam), _writable, self.decode)
-
-
-def _needed(flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """What `ctc.needed` says of each row of a store: (rows,)"""
-    ends = np.cumsum(lengths)
-    begins = ends - lengths
-    equal = np.zeros(len(flat) + 1, np.int64)  # equal[i]: whether unit i is the one before it
-    equal[1:-1] = flat[1:] == flat[:-1]
-    equal[begins] = 0
-    sums = np.concatenate([[0], np.cumsum(equal)])
-    needed: np.ndarray = lengths + sums[ends] - sums[begins]
-    return needed
-
-
-def _writable(heard: Tensor) -> np.ndarray:
-    """Log-probabilities for the search: what is unknown, or ends, is never written."""
-    steps: np.ndarray = heard.float().cpu().numpy().copy()
-    steps[..., [Vocabulary.unknown, Vocabulary.end]] = -np.inf
-    return steps
+        return TranscribeSession(network, self.audio, ctc.search(self.model.beam), writable, self.decode)

@@ -9,36 +9,35 @@ between them. The decoder is taught with the true target before each step (teach
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Field as Setting
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from ..data.batching import LengthBatches
 from ..data.store import Store
 from ..data.vocabulary import Vocabulary
 from ..errors import CallError, DataError, SettingError
 from ..nn.attention import attention
-from ..settings import RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
-from .base import Batch, Reading, device_of
+from ..settings import RARE, DataSettings, ModelSettings, Settings, TrainingSettings
+from .base import Batch, Reading
+from .parts.answering import evenly, silent
 from .parts.decoder import Decoder
+from .parts.decoding import Decoding, looked
 from .parts.encoder import Tokens
-from .parts.forcing import forcing_share, mixed
+from .parts.forcing import ForcedTraining
 from .parts.pairreader import PairData, PairReader
 from .parts.pairs import Raw, Side
-from .parts.rows import evenly, padded
-from .parts.search import Found, search
+from .parts.search import Found
 from .parts.seq2seq import Encoder, SequenceToSequence, shifted
 from .parts.textscores import scores_of
 
-SEARCHED = 1000  # rows of the held-back part that are looked at in each evaluation of a training run
 SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
-BEAMS = 256  # answers followed at once
 
 
 class TranslateModel(ModelSettings):
@@ -69,20 +68,13 @@ class TranslateModel(ModelSettings):
     weights: bool = Setting(False, description="predict gives the attention weights")
 
 
-class TranslateTraining(ClassTraining):
+class TranslateTraining(ForcedTraining):
     """The training run."""
 
     label_smoothing: float = Setting(0.1, ge=0, lt=1, description="share of the target spread over all tokens")
-    teacher_forcing: float = Setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
-    forcing_schedule: Literal["constant", "linear", "sigmoid"] = Setting(
-        "linear", description="how that share falls from 1", json_schema_extra=RARE
-    )
-    metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] | None = Setting(
-        None, description="the figure that picks the best weights", json_schema_extra=RARE
-    )
 
 
-class Translate(PairReader):
+class Translate(PairReader, Decoding):
     """See the module's docstring."""
 
     name: ClassVar[str] = "translate"
@@ -91,6 +83,7 @@ class Translate(PairReader):
     Data: ClassVar[type[DataSettings]] = PairData
     Model: ClassVar[type[ModelSettings]] = TranslateModel
     Training: ClassVar[type[TrainingSettings]] = TranslateTraining
+    called: ClassVar[str] = "pairs"
     in_use: ClassVar[tuple[str, ...]] = (
         *("model.beam", "model.length_penalty", "model.copy_unknown", "model.weights"),
         *("data.target", "data.broken", "data.encoding"),
@@ -100,19 +93,6 @@ class Translate(PairReader):
     def model(self) -> TranslateModel:
         assert isinstance(self.settings.model, TranslateModel)
         return self.settings.model
-
-    @property
-    def training(self) -> TranslateTraining:
-        assert isinstance(self.settings.training, TranslateTraining)
-        return self.settings.training
-
-    @property
-    def metric(self) -> str:  # type: ignore[override]
-        return self.training.metric or "loss"
-
-    @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]
-        return self.metric in ("bleu", "chrf", "exact_match")
 
     def choose(self, reading: Reading) -> Settings:
         """Defaults from the number of pairs, their lengths, and what a token is.
@@ -154,9 +134,9 @@ class Translate(PairReader):
             )
         if over == len(lengths):
             raise SettingError(f"max_length is {kept}, and every pair has more tokens; make it larger")
-        if len(self.stores["valid"]) > SEARCHED:
+        if len(self.stores["valid"]) > self.searched:
             reading.lines.append(
-                f"while training, figures are of {SEARCHED:,} held-back pairs, evenly picked, without a beam"
+                f"while training, figures are of {self.searched:,} held-back pairs, evenly picked, without a beam"
             )
         return settings
 
@@ -215,25 +195,17 @@ class Translate(PairReader):
         )
 
     # training ------------------------------------------------------------------------------------------------------
-    def train_batches(self, epoch: int) -> Sequence[np.ndarray]:
-        if not hasattr(self, "batches"):
-            store, most = self.stores["train"], self.data.max_length
-            s, t = store.lengths("source"), store.lengths("target")
-            assert self.training.batch_size is not None  # choose() has filled it
-            self.kept = np.flatnonzero(np.maximum(s, t) <= (math.inf if most is None else most))
-            self.lengths = s + t + 1
-            self.batches = LengthBatches(self.lengths[self.kept], self.training.batch_size, seed=self.training.seed)
-        return [self.kept[rows] for rows in self.batches.epoch(epoch)]
+    def _sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens of each source and of each target, (N,)."""
+        return self.stores["train"].lengths("source"), self.stores["train"].lengths("target")
 
-    def cost(self, keys: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array([len(rows) * int(self.lengths[rows].max()) for rows in keys])
+    def _lengths(self) -> np.ndarray:
+        lengths: np.ndarray = np.add(*self._sides()) + 1
+        return lengths
 
-    def padding(self, epoch: int = 0) -> float:
-        """Share of an epoch's computed steps that is padding."""
-        return self.batches.padding_share(self.batches.epoch(epoch))
-
-    def batch(self, key: np.ndarray) -> Batch:
-        return self._gather(self.stores["train"], key)
+    def _trained_on(self) -> np.ndarray:
+        most = self.data.max_length
+        return np.flatnonzero(np.maximum(*self._sides()) <= (math.inf if most is None else most))
 
     def _gather(self, store: Store, rows: np.ndarray) -> Batch:
         """Sources; the tokens read before each step, an end mark first; those wanted after it, an end mark last."""
@@ -248,52 +220,39 @@ class Translate(PairReader):
             int(len(rows) * int((lengths + ends + 1).max(initial=1))),
         )
 
-    def loss(self, network: nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
-        x, lengths, tokens, steps = (batch.inputs[name] for name in ("x", "lengths", "tokens", "steps"))
-        share = forcing_share(self.training.forcing_schedule, self.training.teacher_forcing, self.progress)
-        if share < 1:
-            with torch.no_grad():
-                guess = network(x, lengths, tokens, steps)
-            tokens = mixed(tokens, guess.scores, guess.live, share)
-        answer = network(x, lengths, tokens, steps)
-        wanted = batch.targets["next"][answer.live]
-        return F.cross_entropy(answer.scores, wanted, label_smoothing=self.training.label_smoothing), None
-
     # figures -------------------------------------------------------------------------------------------------------
-    def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
-        if data is None:
-            return self._evaluate_store(network, self.stores["valid"], tick, beam=1, most=SEARCHED)
-        with self.stored(data) as store:
+    @contextmanager
+    def stored(self, data: str | Path) -> Iterator[Store]:
+        with super().stored(data) as store:
             lengths = store.lengths("source")
             if said := self._too_long(int(lengths.max())):
                 raise DataError(said, file=data, row=int(lengths.argmax()) + 1)
-            return self._evaluate_store(network, store, tick, beam=self.model.beam, most=len(store))
+            yield store
 
     def _evaluate_store(
         self, network: nn.Module, store: Store, tick: Callable[[int], None], *, beam: int, most: int
     ) -> dict[str, Any]:
         """The figures of `most` rows, evenly picked: the loss a token, the others from the answers."""
-        device = device_of(network)
         picked = evenly(len(store), most)
         lengths = (store.lengths("source") + store.lengths("target") + 1)[picked]
-        nats, tokens = 0.0, 0
-        for rows in LengthBatches(lengths, 256, max_tokens=max(SCORES // len(self.target.vocabulary), 1)).in_order():
-            batch = self._gather(store, picked[rows]).to(device)
-            answer = network(*(batch.inputs[name] for name in ("x", "lengths", "tokens", "steps")))
-            wanted = batch.targets["next"][answer.live]
-            nats += F.cross_entropy(answer.scores.float(), wanted, reduction="sum").item()
-            tokens += len(wanted)
+        parts = LengthBatches(lengths, 256, max_tokens=max(SCORES // len(self.target.vocabulary), 1)).in_order()
+        loss = self._nats(network, store, (picked[rows] for rows in parts))
         padded_sources, ends = store.ragged("source", picked)
         sources = [row[:end] for row, end in zip(padded_sources, ends, strict=True)]
         texts = [Raw.read(store, name, picked) for name in ("source_text", "target_text")]
         answers = self._answers(network, sources, beam=beam, tick=tick)
         written = [self._text(best[0], value) for best, value in zip(answers, texts[0], strict=True)]
-        return {"loss": nats / tokens, **scores_of(written, texts[1], letters=self.target.level == "characters")}
+        return {"loss": loss, **scores_of(written, texts[1], letters=self.target.level == "characters")}
 
     # use -----------------------------------------------------------------------------------------------------------
     def _most(self, length: int) -> int:
         """Tokens that the answer to a source of `length` may have: what nearly all training pairs needed, and some more."""
         return min(math.ceil(1.3 * self.ratio * (length + 1)) + 5, 2 * self.longest + 10)
+
+    @property
+    def never(self) -> list[int]:
+        """An unknown word may stand where it is to be copied."""
+        return [Vocabulary.pad] if self.model.copy_unknown else super().never
 
     def _answers(
         self,
@@ -301,35 +260,15 @@ class Translate(PairReader):
         sources: Sequence[np.ndarray],
         *,
         beam: int,
-        tick: Callable[[int], None] = lambda _: None,
+        tick: Callable[[int], None] = silent,
         keep_weights: bool = False,
     ) -> list[list[Found]]:
-        """The answers to each encoded source, best first."""
-        device, copies = device_of(network), self.model.copy_unknown
+        copies = self.model.copy_unknown
         if copies and (self.model.attention == "none" or self.target.level != "words"):
             raise SettingError(
                 "copy_unknown is for words and wants attention: letters and subwords have no unknown words"
             )
-        lengths = np.array([len(source) for source in sources])
-        answers: list[list[Found]] = [[] for _ in sources]
-        for rows in LengthBatches(lengths, max(BEAMS // beam, 1)).in_order():
-            x = padded([sources[row] for row in rows])
-            state = network.start(x.to(device), torch.from_numpy(lengths[rows]).to(device))  # type: ignore[operator]
-            found = search(
-                network.step,  # type: ignore[arg-type]
-                state,
-                [self._most(int(length)) for length in lengths[rows]],
-                start=Vocabulary.end,
-                end=Vocabulary.end,
-                beam=beam,
-                alpha=self.model.length_penalty,
-                never=[Vocabulary.pad] if copies else [Vocabulary.pad, Vocabulary.unknown],
-                keep_weights=keep_weights or copies,
-            )
-            for row, best in zip(rows, found, strict=True):
-                answers[row] = best
-            tick(len(rows))
-        return answers
+        return super()._answers(network, sources, beam=beam, tick=tick, keep_weights=keep_weights or copies)
 
     def _text(self, found: Found, value: Any) -> str:
         """The answer spelt; with `copy_unknown` an unknown word becomes the source's word where attention looked most."""
@@ -360,12 +299,9 @@ class Translate(PairReader):
 
     def _picture(self, found: Found, value: Any) -> dict[str, Any]:
         """Where attention looked: for each token of the answer, its end mark too, the weight of each token of the source."""
-        if found.weights is None:
-            raise SettingError("weights are asked for, and this run has no attention (attention is none)")
         source = self.source.cut(value)
-        target = [self.target.vocabulary.decode([token]) for token in found.tokens]
-        weights = [[round(weight, 4) for weight in row[: len(source)]] for row in found.weights.tolist()]
-        return {"source": source, "target": [*target, "<end>"][: len(weights)], "weights": weights}
+        target, weights = looked(found, self.target.vocabulary, len(source))
+        return {"source": source, "target": target, "weights": weights}
 
     def _too_long(self, length: int) -> str | None:
         """What is wrong with a source of `length` tokens, or None."""

@@ -8,11 +8,16 @@ gradients, says what the network would have written at each step; the second is 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
-from torch import Tensor
+from pydantic import Field as Setting
+from torch import Tensor, nn
 
-SCHEDULES = ("constant", "linear", "sigmoid")
+from ...settings import RARE, ClassTraining
+from ..base import Batch
+from .seq2seq import Answer
+from .tokenloss import loss_of
 
 
 def forcing_share(schedule: str, final: float, progress: float) -> float:
@@ -34,3 +39,33 @@ def mixed(tokens: Tensor, scores: Tensor, live: Tensor, share: float) -> Tensor:
     swap = (torch.rand(tokens[:, 1:].shape, device=tokens.device) >= share) & live[:, 1:]
     given[:, 1:] = torch.where(swap, drawn[:, :-1], tokens[:, 1:])
     return given
+
+
+class ForcedTraining(ClassTraining):
+    """The training run of a task whose decoder is taught so."""
+
+    teacher_forcing: float = Setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
+    forcing_schedule: Literal["constant", "linear", "sigmoid"] = Setting(
+        "linear", description="how that share falls from 1", json_schema_extra=RARE
+    )
+    metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] | None = Setting(
+        None, description="the figure that picks the best weights", json_schema_extra=RARE
+    )
+
+
+def answered(network: nn.Module, batch: Batch, tokens: Tensor | None = None) -> Answer:
+    """What the network says of a batch, given the true tokens before each step, or these, (B, S)."""
+    x, lengths, true, steps = (batch.inputs.get(name) for name in ("x", "lengths", "tokens", "steps"))
+    said: Answer = network(x, lengths, true if tokens is None else tokens, steps)
+    return said
+
+
+def forced_loss(network: nn.Module, batch: Batch, training: ForcedTraining, progress: float) -> Tensor:
+    """Mean loss, nats a token, of the tokens `batch.targets["next"]` at `progress` (0 to 1) of the training."""
+    share = forcing_share(training.forcing_schedule, training.teacher_forcing, progress)
+    tokens: Tensor | None = None
+    if share < 1:
+        with torch.no_grad():
+            guess = answered(network, batch)
+        tokens = mixed(batch.inputs["tokens"], guess.scores, guess.live, share)
+    return loss_of(answered(network, batch, tokens), batch, training.label_smoothing)

@@ -7,15 +7,14 @@ names it. All images of a run have one size and one number of channels, those of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from pydantic import Field as Setting
 from pydantic import field_validator
-from torch import Tensor, nn
+from torch import nn
 
 from ...data.folders import holds
 from ...data.images import beside, read_image, resized, with_channels
@@ -27,17 +26,20 @@ from ...settings import ADDED, RARE, DataSettings, ModelSettings, Settings
 from ..base import Reading
 from .encoder import EncoderModel
 from .input import Input
+from .pixels import Pixels
 from .rows import RowData
 
 NAMES = ("image", "picture", "photo", "file", "filename", "path", "图像", "图片")
 
 
-class ImageData(RowData):
-    """Images."""
+class ImageSettings(DataSettings):
+    """Where the images are, and what they are made into."""
 
-    image: str | None = Setting(None, description="column of the images or their files", json_schema_extra=ADDED)
+    image: str | None = Setting(
+        None, description="column of the images or their files; found by itself", json_schema_extra=ADDED
+    )
     image_size: str | None = Setting(
-        None, description="rows x columns, as 28x28: resizes images", json_schema_extra=ADDED
+        None, description="rows x columns, as 28x28: images are made that large", json_schema_extra=ADDED
     )
     grey: bool | None = Setting(
         None, description="without colours; as the first image is", json_schema_extra=RARE | ADDED
@@ -49,6 +51,10 @@ class ImageData(RowData):
         if value is not None:
             size_of(value)
         return value
+
+
+class ImageData(ImageSettings, RowData):
+    """Rows with an image."""
 
 
 class ImageModel(EncoderModel):
@@ -158,16 +164,21 @@ class ImageInput(Input):
             return f"is an image of {came} pixels, others are {height}x{width}; --image-size {height}x{width} resizes"
         return None
 
-    def image(self, value: Any) -> np.ndarray:
-        """(H, W, C) bytes, of the run's shape."""
+    def images(self, values: Iterable[Any]) -> Iterator[np.ndarray]:
+        """(H, W, C) bytes of each, of the run's shape. The same image in several rows on end is read once."""
         assert self.shape is not None
         height, width, channels = self.shape
-        return resized(with_channels(read_image(value), channels), height, width)
+        before: Any = None
+        for value in values:
+            named_again = isinstance(value, str) and isinstance(before, str) and value == before
+            if value is not before and not named_again:
+                image, before = resized(with_channels(read_image(value), channels), height, width), value
+            yield image
 
     def fit(self, values: Iterable[Any]) -> None:
         count, total, squares = 0, 0.0, 0.0
-        for value in values:
-            pixels = self.image(value).astype(np.float64)
+        for image in self.images(values):
+            pixels = image.astype(np.float64)
             count, total, squares = count + pixels.size, total + pixels.sum(), squares + (pixels**2).sum()
         if not count:
             raise DataError("there are no images that can be read")
@@ -185,9 +196,8 @@ class ImageInput(Input):
         return self.shape[1] * self.shape[2]
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
-        return [
-            np.array(self.image(value).reshape(-1, self.width)) for value in values
-        ]  # torch wants to be able to write
+        # torch wants to be able to write
+        return [np.array(image.reshape(-1, self.width)) for image in self.images(values)]
 
     def stream(self) -> TokenStream:
         return _RowsOfPixels(self)
@@ -231,36 +241,6 @@ class ImageInput(Input):
         epochs = min(max(1_000_000 / max(reading.rows, 1), 10.0), 60.0)
         training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "averaging": 0.998, "patience": 10}
         return settings.with_open(model=model, training=training)
-
-
-class Pixels(nn.Module):
-    """Rows of bytes (B, T, W*C) as standardised numbers; in training each image is moved by up to `shift` pixels.
-
-    What comes in at a side is the darkest the image knows, the byte 0.
-    """
-
-    like: Tensor
-
-    def __init__(self, shape: tuple[int, int, int], mean: float, std: float, shift: int = 0) -> None:
-        super().__init__()
-        self.shape, self.mean, self.std, self.shift = shape, mean, std, shift
-        self.register_buffer("like", torch.zeros(()), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, W*C) bytes -> the same shape, in the arithmetic of the network."""
-        if self.training and self.shift and x.shape[1]:
-            x = moved(x.reshape(*x.shape[:2], *self.shape[1:]), self.shift).flatten(2)
-        return (x.to(self.like.dtype) - self.mean) / self.std
-
-
-def moved(images: Tensor, most: int) -> Tensor:
-    """Images (B, H, W, C), each moved down and right by whole numbers drawn from -most to most; zeros come in."""
-    B, H, W, _ = images.shape
-    padded = nn.functional.pad(images, (0, 0, most, most, most, most))
-    down, right = torch.randint(0, 2 * most + 1, (2, B, 1), device=images.device)
-    rows = (torch.arange(H, device=images.device) + down)[:, :, None]
-    columns = (torch.arange(W, device=images.device) + right)[:, None, :]
-    return padded[torch.arange(B, device=images.device)[:, None, None], rows, columns]
 
 
 class _RowsOfPixels:

@@ -22,7 +22,7 @@ from ...files import read_json, write_json
 from ...settings import RARE, DataSettings, Settings
 from ..base import Reading, Say
 from .pairs import Raw, Side, alike, levels
-from .rows import RowReader
+from .twosided import TwoSided
 
 
 class PairData(DataSettings):
@@ -42,7 +42,7 @@ class PairData(DataSettings):
     )
 
 
-class PairReader(RowReader):
+class PairReader(TwoSided):
     """Reading of pairs. `source` and `target` are its sides; each is kept as tokens and as it is written."""
 
     def __init__(self, settings: Settings, **given: Any) -> None:
@@ -76,8 +76,6 @@ class PairReader(RowReader):
         if self.columns["source_text"] == "source" and (other := self.data.target) and self.target.asked is None:
             self.trained_on = [str(Path(file).resolve()) for file in (data, other)]
         train = self.stores["train"]
-        if not len(train) or not len(self.stores["valid"]):
-            raise DataError("too few pairs to train on and to check with", file=data)
         s, t = train.lengths("source"), train.lengths("target")
         self.ratio, self.longest = float(np.quantile((t + 1) / (s + 1), 0.999)), int(t.max())
         self.positions = max(int(store.lengths("source").max()) for store in self.stores.values())
@@ -113,16 +111,12 @@ class PairReader(RowReader):
 
     def _columns(self, source: Source) -> dict[str, str]:
         if isinstance(source, Parallel):
-            found = {"source": "source", "target": "target"}
             self.target.asked = None
-        else:
-            named = self.data.target
-            of_files = named is not None and named not in source.columns and Path(named).is_file()
-            self.target.asked = None if of_files else named  # the run was trained on two files, and this is a table
-            found = self._find(source, self.fields[:2])
-            if found["source"] == found["target"]:
-                raise DataError(f"source and target are both {found['source']!r}; name them apart", file=source.path)
-        return found | {"source_text": found["source"], "target_text": found["target"]}
+            return {"source": "source", "target": "target", "source_text": "source", "target_text": "target"}
+        named = self.data.target
+        of_files = named is not None and named not in source.columns and Path(named).is_file()
+        self.target.asked = None if of_files else named  # the run was trained on two files, and this is a table
+        return super()._columns(source)
 
     def _survey(
         self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
@@ -168,28 +162,18 @@ class PairReader(RowReader):
     # use -----------------------------------------------------------------------------------------------------------
     def _value(self, example: Any, number: int) -> Any:
         """The source that an example means: a text, or a mapping that names its columns."""
-        parts = self.parts if len(self.parts) > 1 else []
+        if len(self.parts) < 2:
+            return super()._value(example, number)
         if isinstance(example, dict):
-            names = parts or [name for name in (self.columns.get("source"), self.source.asked, "source") if name]
-            found = [example[name] for name in names if name in example]
-            if len(found) < max(len(parts), 1):
-                wanted = (" and " if parts else " or ").join(map(repr, dict.fromkeys(names)))
-                has = ", ".join(map(repr, example)) or "nothing"
-                raise CallError(f"example {number}: an input object wants {wanted}; this one has {has}")
-            example = tuple(found) if parts else found[0]
-        elif parts and isinstance(example, (list, tuple)):
-            example = tuple(example)
-        if parts and (not isinstance(example, tuple) or len(example) != len(parts)):
+            found = [example[name] for name in self.parts if name in example]
+            if len(found) < len(self.parts):
+                raise self._lacks(example, number, " and ".join(map(repr, self.parts)))
+            example = found
+        if not isinstance(example, (list, tuple)) or len(example) != len(self.parts):
             raise CallError(
-                f"example {number}: the source is {' and '.join(parts)}; give a JSON object with each of them"
+                f"example {number}: the source is {' and '.join(self.parts)}; give a JSON object with each of them"
             )
-        if said := self.source.unusable(example):
-            raise CallError(f"example {number}: source {said}")
-        return example
+        return self._usable(tuple(example), number)
 
     def inputs_of(self, source: Source) -> Iterator[Any]:
-        if len(self.parts) > 1:
-            source = Joined(source, self.parts, self.data.source or "")
-        known = self.columns.get("source")
-        column = known if known in source.columns else self.source.find(source, ())
-        return (row.values.get(column) for row in source.rows())
+        return super().inputs_of(Joined(source, self.parts, self.data.source or "") if len(self.parts) > 1 else source)

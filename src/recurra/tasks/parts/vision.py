@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .input_image import Pixels
+from .pixels import Pixels
 
 SMALLEST = 8  # the map that convolutions leave has about so many places on its shorter side
 WAVES = 2  # of each coordinate: the sines and cosines of 1, 2, ... turns over the side

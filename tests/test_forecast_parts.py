@@ -11,11 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recurra import cells
+from recurra.data.series import Columns, Series
+from recurra.data.times import Grid
 from recurra.tasks.parts.forecastfigures import Coverage, Errors
 from recurra.tasks.parts.panel import Panel, season_error
 from recurra.tasks.parts.quantiles import spread_factors, step_losses, stretched
 from recurra.tasks.parts.scaling import SCALINGS, place_and_scale, ridge
 from recurra.tasks.parts.segments import SegmentForecast, Shape
+from recurra.tasks.parts.seriesfacts import Facts
 
 NAN = float("nan")
 
@@ -93,6 +96,17 @@ def test_origins_of_a_backtest_end_with_the_series() -> None:
     assert data.origins(first, last, 3, 5, 2).tolist() == [12, 17, 26]
     gap = panel([1, 2, 3, NAN, NAN, NAN, 7, 8])
     assert gap.origins(np.array([2]), np.array([6]), 2).tolist() == [2, 5, 6]  # 3 and 4 have nothing to compare with
+
+
+# what a run knows -------------------------------------------------------------------------------------------------------
+def test_measures_are_those_of_the_part_to_train_on() -> None:
+    def one(name: str, known: list[float]) -> Series:
+        n = len(known)
+        return Series(name, np.arange(n, dtype=float), Grid("step", 1), 0, np.array(known)[:, None], np.zeros((n, 0)))
+
+    facts = Facts.of(Columns((), None, ("y",), known=("price",)), [])
+    facts.fit([one("a", [1, 2, 3, 100]), one("only in --valid", [50, 50])], {"a": 3}, calendar=True)
+    assert facts.measures["price"] == pytest.approx((2, (2 / 3) ** 0.5))
 
 
 # figures ----------------------------------------------------------------------------------------------------------------

@@ -373,6 +373,18 @@ def test_bad_input_is_told_before_training(tmp_path: Path, name: str) -> None:
     assert name == "quantiles" or "bad.csv" in str(raised.value)
 
 
+def test_nothing_is_measured_in_the_part_held_back(tmp_path: Path) -> None:
+    """12 of 120 days: neither the mean of a covariate, nor whether a cycle of the calendar is there twice."""
+    path = write(tmp_path / "price.csv", "date,price,y", columns(price=list(range(120))))
+    run = recurra.train("forecast", path, out=tmp_path / "run", known="price", horizon=7, **SMALL)
+    task: Any = run.task
+    assert task.facts.measures["price"][0] == pytest.approx(107 / 2)
+    few = write(tmp_path / "few.csv", "date,y", columns(15))
+    run = recurra.train("forecast", few, out=tmp_path / "few", horizon=2, window=4, season=1, **SMALL)
+    task = run.task
+    assert task.facts.cycles == [False, False, False]  # 13 days are no two weeks
+
+
 def test_series_that_cannot_be_learnt_may_be_left_out(tmp_path: Path) -> None:
     told = Told()
     path = write(tmp_path / "bad.csv", *BAD["several"][:2])

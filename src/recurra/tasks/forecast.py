@@ -88,13 +88,13 @@ class Forecast(Task):
         cut.leave_out_unchanging()
         if valid is not None:
             cut.go_on(read_later(valid, settings, table.columns))
-        facts.fit(cut.series, cut.cuts, calendar=settings.calendar)
         facts.seasons, seasons = find_seasons(cut.series, cut.cuts, settings.season)
         horizon = settings.horizon or usual_horizon(cut.series, facts.seasons)
         if valid is None:
             cut.hold_back(settings.valid_share, horizon)
         cut.leave_out_short(settings.window, horizon)
         cut.check_held(horizon)
+        facts.fit(cut.series, cut.cuts, calendar=settings.calendar)
         facts.settle(cut.series, cut.cuts)
         panel = facts.panel(cut.series, until=cut.cuts)
         cuts = np.array([cut.cuts.get(one.name, 0) for one in cut.series], np.int64)

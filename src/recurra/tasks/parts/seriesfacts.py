@@ -42,7 +42,7 @@ class Facts:
         for names, of in ((self.columns.known, "known"), (self.columns.past, "past")):
             for at, column in enumerate(names):
                 mean, deviation, _ = stats_of(
-                    np.concatenate([getattr(one, of)[: cuts.get(one.name), at] for one in series])
+                    np.concatenate([getattr(one, of)[: cuts.get(one.name, 0), at] for one in series])
                 )
                 self.measures[column] = mean, deviation
         for at, column in enumerate(self.columns.static):

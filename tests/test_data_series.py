@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra.data.series import Table, find_columns, find_season, read_table
+from recurra.data.season import find_season
+from recurra.data.series import Table
+from recurra.data.seriescolumns import find_columns
+from recurra.data.seriestable import read_table
 from recurra.data.sources import open_source
 from recurra.data.times import Grid
 from recurra.errors import DataError
@@ -81,12 +84,23 @@ def test_a_series_goes_on_with_a_later_file(tmp_path: Path) -> None:
     steps = table(tmp_path, "step,y\n4,1\n5,2\n6,3\n").series[0]
     later = table(tmp_path, "step,y\n6,9\n7,4\n").series[0]
     assert steps.followed_by(later).values.tolist() == [1, 2, 3, 4]
+    noon = table(tmp_path, "date,y\n2020-01-05 12:00,1\n2020-01-06 12:00,2\n").series[0]
+    with pytest.raises(
+        DataError, match="'y' goes on every day from 2020-01-05 12:00:00, but began every day from 2020-01-01:"
+    ):
+        one.followed_by(noon)
 
 
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "time": ("date,y\n2020-01-01,1\nsoon,2\n2020-01-02,3\nlate,3\n", {"time": "date"},
              r"row 2, field 'date': 'soon' cannot be read as a time.*--time-format.*1 more rows"),
     "no time at all": ("date,y\nx,1\ny,2\n", {"time": "date"}, "row 1, field 'date': 'x' cannot be read"),
+    "number among dates": ("date,y\n2020-01-01,1\n2020-01-02,2\n43833,3\n2020-01-04,4\n", {},
+                           r"row 3, field 'date': '43833' cannot be read as a time"),
+    "a time too far": ("date,y\n2020-01-01 00:00:00,1\n2020-01-01 00:00:01,2\n2020-01-01 00:00:02,3\n2920-01-01,4\n", {},
+                       r"row 4, field 'date': 2920-01-01 comes 28,401,\d+,\d+ steps after .*:02, where rows stand every sec"),
+    "no name": ("id,date,y\na,2020-01-01,1\n,2020-01-02,2\n", {"series": "id"},
+                r"row 2, field 'id': is empty, so nothing says which series.*broken=skip"),
     "order": ("date,y\n2020-01-01,1\n2020-01-03,2\n2020-01-02,3\n", {},
               r"row 3, field 'date': 2020-01-02 comes after 2020-01-03: .*not sorted.* \(1 such places\).*--sort"),
     "twice": ("date,y\n2020-01-01,1\n2020-01-02,2\n2020-01-02,3\n", {},
@@ -111,12 +125,33 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, name: str) -> None
     assert "table.csv" in str(raised.value) and len(str(raised.value).splitlines()) <= 2
 
 
-@pytest.mark.parametrize(("name", "left"), [("time", [1, 3]), ("twice", [1, 2]), ("number", list(range(1, 20)))])
+@pytest.mark.parametrize(("name", "left"), [
+    ("time", [1, 3]), ("twice", [1, 2]), ("number", list(range(1, 20))), ("number among dates", [1, 2, NAN, 4]),
+    ("no name", [1]),
+])  # fmt: skip
 def test_broken_rows_may_be_left_out(tmp_path: Path, name: str, left: list[float]) -> None:
     text, asked, _ = BAD[name]
     found = table(tmp_path, text, skip=True, **asked)
     np.testing.assert_array_equal(found.series[0].values, left)
     assert "broken row" in found.lines[-1] and ": row " in found.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("date,y\n2020-01-01,\"1,5\"\n2020-01-02,\"2,5\"\n", r"row 1, field 'y': '1,5' is not a number; 1 more .* nothing$"),
+        ("date,y\nx,1\ny,2\n", "row 1, field 'date': 'x' cannot be read as a time: .*leaving such rows out leaves nothing$"),
+    ],
+)  # fmt: skip
+def test_something_must_be_left(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        table(tmp_path, text, time="date", targets="y", skip=True)
+
+
+def test_steps_may_be_written_as_decimals(tmp_path: Path) -> None:
+    one = table(tmp_path, "step,y\n20.0,1\n21.0,2\n23.0,4\n").series[0]
+    np.testing.assert_array_equal(one.values, [1, 2, NAN, 4])
+    assert one.grid.unit == "step" and one.stamps([0, 3]) == ["20", "23"]
 
 
 def test_rows_are_sorted_when_asked(tmp_path: Path) -> None:

@@ -11,10 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recurra import cells
-from recurra.tasks.parts.backtest import Coverage, Errors, spread_factors
+from recurra.data.series import Columns, Series
+from recurra.data.times import Grid
+from recurra.tasks.parts.forecastfigures import Coverage, Errors
 from recurra.tasks.parts.panel import Panel, season_error
+from recurra.tasks.parts.quantiles import spread_factors, step_losses, stretched
 from recurra.tasks.parts.scaling import SCALINGS, place_and_scale, ridge
 from recurra.tasks.parts.segments import SegmentForecast, Shape
+from recurra.tasks.parts.seriesfacts import Facts
 
 NAN = float("nan")
 
@@ -94,6 +98,17 @@ def test_origins_of_a_backtest_end_with_the_series() -> None:
     assert gap.origins(np.array([2]), np.array([6]), 2).tolist() == [2, 5, 6]  # 3 and 4 have nothing to compare with
 
 
+# what a run knows -------------------------------------------------------------------------------------------------------
+def test_measures_are_those_of_the_part_to_train_on() -> None:
+    def one(name: str, known: list[float]) -> Series:
+        n = len(known)
+        return Series(name, np.arange(n, dtype=float), Grid("step", 1), 0, np.array(known)[:, None], np.zeros((n, 0)))
+
+    facts = Facts.of(Columns((), None, ("y",), known=("price",)), [])
+    facts.fit([one("a", [1, 2, 3, 100]), one("only in --valid", [50, 50])], {"a": 3}, calendar=True)
+    assert facts.measures["price"] == pytest.approx((2, (2 / 3) ** 0.5))
+
+
 # figures ----------------------------------------------------------------------------------------------------------------
 def test_figures_by_hand() -> None:
     errors = Errors()
@@ -120,12 +135,38 @@ def test_calibrated_quantiles_have_their_share() -> None:
     given = median + width * np.array([-0.01, -0.005, 0, 0.1])
     factors = spread_factors(y, given, levels, 2)
     coverage = Coverage(levels)
-    coverage.add(y, median + factors * (given - median))
+    values = stretched(np.concatenate([0 * median, given], -1), factors, 2)
+    np.testing.assert_allclose(values[..., 1:], median + factors * (given - median))
+    assert (values[..., 0] == 0).all()  # the mean stays where it is
+    coverage.add(y, values[..., 1:])
     shares = dict(zip(levels, coverage.shares(), strict=True))
     for level in (0.1, 0.3, 0.9):
         assert shares[level] == pytest.approx(level, abs=1.5 / coverage.count)
     assert factors[2] == 1 and coverage.intervals().keys() == {"coverage_80"}
     assert coverage.intervals()["coverage_80"] == pytest.approx(0.8, abs=3 / coverage.count)
+
+
+# the loss ---------------------------------------------------------------------------------------------------------------
+LEVELS = [0.1, 0.25, 0.5, 0.75, 0.9]
+
+
+def test_missing_steps_teach_nothing() -> None:
+    """Their value changes neither the loss nor a gradient."""
+    torch.manual_seed(0)
+    output = torch.randn(2, 7, 6, requires_grad=True)
+    y, seen = torch.randn(2, 7), torch.rand(2, 7) > 0.4
+    losses = step_losses(output, y, seen, LEVELS, 0.5)
+    losses.sum().backward()
+    assert not output.grad[~seen].any() and output.grad[seen].any()  # type: ignore[index]
+    assert torch.equal(losses, step_losses(output, torch.where(seen, y, 1e6), seen, LEVELS, 0.5))
+
+
+def test_the_loss_by_hand() -> None:
+    """y = 2 against the mean 1 and the quantiles 0.1: 1, 0.25: 1.5, 0.5: 2, 0.75: 4, 0.9: 5."""
+    output = torch.tensor([[[1.0, 1, 1.5, 2, 4, 5]]])
+    pinball = (0.1 * 1 + 0.25 * 0.5 + 0 + 0.25 * 2 + 0.1 * 3) / 5
+    loss = step_losses(output, torch.tensor([[2.0]]), torch.tensor([[True]]), LEVELS, 0.5)
+    assert loss.item() == pytest.approx(2 * pinball + 0.5)
 
 
 # the network ------------------------------------------------------------------------------------------------------------

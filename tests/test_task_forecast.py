@@ -134,6 +134,25 @@ def test_covariates_are_read(tmp_path: Path) -> None:
     assert np.abs(np.array(said["median"])[:3] - np.arange(3)).max() < 0.8
     with pytest.raises(CallError, match=r"'a': price must be known to the end of the forecast, 2020-09-22.*2020-09-16"):
         seeing.predict(list(seeing.task.inputs(str(path)) or ())[:1])
+    asked = {
+        "time": days(266),
+        "values": list(range(260)),
+        "known": {"price": list(range(266))},
+        "static": {"kind": "low"},
+    }
+    assert seeing.predict([asked])[0]["time"] == days(266)[260:]
+    for wrong, told in (
+        ({"known": [1, 2]}, "wants `known`, a list of numbers for price"),
+        ({"known": {"price": [1, 2]}}, "has 2 numbers of price for 260 values"),
+        (
+            {"known": {"price": list(range(262))}, "time": days(262)},
+            "must be known .*, 2020-09-22, and ends at 2020-09-18",
+        ),
+        ({"known": {"price": [*range(263), None, 1, 1]}}, "price must be known .*, and is missing at 2020-09-20"),
+        ({"static": "low"}, "wants `static`, a value for kind"),
+    ):
+        with pytest.raises(CallError, match=told):
+            seeing.predict([asked | wrong])
 
 
 # laws -------------------------------------------------------------------------------------------------------------------
@@ -193,27 +212,6 @@ def test_the_same_seed_is_the_same_run_and_resumed_is_uninterrupted(
             recurra.train("forecast", data, out=tmp_path / "cut", **SMALL)
     resumed = training.resume(tmp_path / "cut")
     assert resumed.predict(series_of(resumed, data)) == expected
-
-
-def test_missing_steps_teach_nothing(made: Callable[..., Run]) -> None:
-    """Their value changes neither the loss nor a gradient."""
-    run = made(scaling="last")
-    task: Any = run.task
-    output = torch.randn(2, 7, 6, requires_grad=True)
-    y, seen = torch.randn(2, 7), torch.rand(2, 7) > 0.4
-    task._losses(output, y, seen).sum().backward()
-    assert not output.grad[~seen].any() and output.grad[seen].any()  # type: ignore[index]
-    assert torch.equal(task._losses(output, y, seen), task._losses(output, torch.where(seen, y, 1e6), seen))
-
-
-def test_the_loss_by_hand(made: Callable[..., Run]) -> None:
-    """y = 2 against the mean 1 and the quantiles 0.1: 1, 0.25: 1.5, 0.5: 2, 0.75: 4, 0.9: 5."""
-    task: Any = made(scaling="last").task
-    output = torch.tensor([[[1.0, 1, 1.5, 2, 4, 5]]])
-    pinball = (0.1 * 1 + 0.25 * 0.5 + 0 + 0.25 * 2 + 0.1 * 3) / 5
-    assert task._losses(output, torch.tensor([[2.0]]), torch.tensor([[True]])).item() == pytest.approx(
-        2 * pinball + 0.5
-    )
 
 
 def test_forecasts_of_a_backtest_are_those_of_predict(made: Callable[..., Run], data: Path, tmp_path: Path) -> None:
@@ -317,8 +315,18 @@ def test_an_example_in_json(
         ({"values": [1.0] * 200, "time": days(3)}, "has 3 time stamps for 200 steps"),
         ({"values": [1.0] * 3, "time": days(3)}, "the series has 3 steps, this run looks back"),
         ({"values": [1.0] + [None] * 199, "time": days(200)}, "has no value in the last"),
-        ({"values": [1.0, "x"], "time": days(2)}, "row 2, field 'value': 'x' is not a number|'x' is not a number"),
+        ({"values": [1.0, "x"], "time": days(2)}, "^example 1: row 2, field 'value': 'x' is not a number"),
         ({"values": [1.0], "times": days(2)}, "there is no place for 'times'"),
+        ({"values": [1.0] * 200, "time": None}, "wants `time`, a time stamp for each value"),
+        ({"values": [1.0] * 200, "time": "2020-01-01"}, "wants `time`, a list of a time stamp for each value"),
+        (
+            {"values": [1.0, 2.0], "time": ["2020-01-01 00:00", "2020-01-01 01:00"]},
+            "a value every hour; this run knows every day",
+        ),
+        (
+            {"values": [1.0, 2.0], "time": days(2)[::-1]},
+            "example 1: row 2, field 'time': 2020-01-01 comes after 2020-01-02",
+        ),
     ],
 )
 def test_a_wrong_example_is_told(made: Callable[..., Run], example: Any, said: str) -> None:
@@ -344,6 +352,14 @@ BAD: dict[str, tuple[str, list[list[Any]], dict[str, Any], str]] = {
     "time": ("date,y", [*columns(), ["then", 1]], {"time": "date"}, "'then' cannot be read as a time"),
     "quantiles": ("date,y", columns(), {"quantiles": [0.5, 1.5]}, "quantiles lie between 0 and 1"),
     "horizon": ("date,y", columns(), {"horizon": 100}, "want 1"),
+    "longer horizon": ("date,y", columns(), {"horizon": 200}, "has 120 steps, 0 of them to train on"),
+    "late": ("date,late,y", columns(late=[""] * 110 + list(range(10))), {},
+             r"the series 'late' has no value in the 108 steps to train on, only after them: .*broken=skip"),
+    "ends early": ("date,y", [*columns(), *([day, ""] for day in days(140)[120:])], {},
+                   "the part held back, 14 steps, has no value to compare a forecast with. Take empty rows.*--known"),
+    "covariate": ("date,price,y", columns(price=""), {"known": "price"}, "'price': has no value at all; take .* of --known"),
+    "past": ("date,wind,y", columns(wind="NA"), {"past": "wind"}, "'wind': has no value at all; take it out of --past"),
+    "static": ("date,town,y", columns(town=""), {"static": "town"}, "'town': has no value at all; take it out of --static"),
 }  # fmt: skip
 
 
@@ -357,12 +373,45 @@ def test_bad_input_is_told_before_training(tmp_path: Path, name: str) -> None:
     assert name == "quantiles" or "bad.csv" in str(raised.value)
 
 
+def test_nothing_is_measured_in_the_part_held_back(tmp_path: Path) -> None:
+    """12 of 120 days: neither the mean of a covariate, nor whether a cycle of the calendar is there twice."""
+    path = write(tmp_path / "price.csv", "date,price,y", columns(price=list(range(120))))
+    run = recurra.train("forecast", path, out=tmp_path / "run", known="price", horizon=7, **SMALL)
+    task: Any = run.task
+    assert task.facts.measures["price"][0] == pytest.approx(107 / 2)
+    few = write(tmp_path / "few.csv", "date,y", columns(15))
+    run = recurra.train("forecast", few, out=tmp_path / "few", horizon=2, window=4, season=1, **SMALL)
+    task = run.task
+    assert task.facts.cycles == [False, False, False]  # 13 days are no two weeks
+
+
 def test_series_that_cannot_be_learnt_may_be_left_out(tmp_path: Path) -> None:
     told = Told()
     path = write(tmp_path / "bad.csv", *BAD["several"][:2])
     run = recurra.train("forecast", path, out=tmp_path / "run", broken="skip", progress=told, **SMALL)
     assert list(run.task.facts.series) == ["y"]  # type: ignore[attr-defined]
     assert any("2 of 3 series left out: the series 'none'" in line for line in told.lines)
+
+
+def test_what_is_left_out_stays_out(tmp_path: Path) -> None:
+    """--valid holds the series, too, and with values that change: it must not come back as one to learn from."""
+    path = write(tmp_path / "flat.csv", "date,flat,y", columns(flat=1))
+    later = write(tmp_path / "later.csv", "date,flat,y", [[day, n, n % 7] for n, day in enumerate(days(160)[120:])])
+    run = recurra.train("forecast", path, valid=later, out=tmp_path / "run", broken="skip", horizon=7, **SMALL)
+    assert list(run.task.facts.series) == ["y"]  # type: ignore[attr-defined]
+
+
+def test_what_valid_lacks_is_told_with_its_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.csv", "date,y", columns())
+    for name, after, said in (
+        ("few", [[day, n] for n, day in enumerate(days(124)[120:])], r"few\.csv: the part held back has no 7 steps"),
+        ("empty", [[day, ""] for day in days(140)[120:]], r"empty\.csv: the part held back, 20 steps, has no value"),
+        ("hours", [[f"{days(121)[120]} {hour:02}:30", hour] for hour in range(24)],
+         r"hours\.csv: the series 'y' goes on every hour from .*00:30:00, but began every day from 2020-01-01: bring both"),
+    ):  # fmt: skip
+        later = write(tmp_path / f"{name}.csv", "date,y", after)
+        with pytest.raises(DataError, match=said):
+            recurra.train("forecast", path, valid=later, out=tmp_path / "run", horizon=7, **SMALL)
 
 
 def test_other_data_than_it_was_trained_on(made: Callable[..., Run], tmp_path: Path) -> None:
@@ -375,6 +424,8 @@ def test_other_data_than_it_was_trained_on(made: Callable[..., Run], tmp_path: P
         run.evaluate(write(tmp_path / "hours.csv", "date,small,large", hours))
     with pytest.raises(DataError, match="there is no column 'large'"):
         run.evaluate(write(tmp_path / "less.csv", "date,small", columns()))
+    half = run.evaluate(write(tmp_path / "half.csv", "date,small,large", columns(150, small="")))
+    assert half["series_not_judged"] == 1
     with pytest.raises(DataError, match=r"short\.csv: is too short for a backtest: its longest series has 9 steps"):
         run.evaluate(write(tmp_path / "short.csv", "date,small,large", columns(9, small=1)))
 

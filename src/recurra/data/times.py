@@ -23,6 +23,7 @@ _STAMP = re.compile(
     r"\s*(Z|[+-]\d{2}:?\d{2})?)?)?)?"
 )
 _NUMBER = re.compile(r"[+-]?\d+(?:\.0*)?")
+_YEAR = re.compile(r"[12]\d{3}")
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
 YEAR_DAYS = 365.2425
 CYCLES = ("hour of the day", "day of the week", "day of the year")
@@ -71,7 +72,7 @@ def read_column(cells: Sequence[str], form: str | None = None) -> tuple[Integers
     Whole numbers are years where all have four digits, else steps.
     """
     numbers = form is None and all(_NUMBER.fullmatch(cell.strip()) for cell in cells)
-    if numbers and not all(len(cell.strip()) == 4 and "1000" <= cell.strip() < "3000" for cell in cells):
+    if numbers and not all(_YEAR.fullmatch(cell.strip()) for cell in cells):
         return np.array([read_step(cell) for cell in cells], np.int64), 0, None
     read = [read_stamp(cell, form) for cell in cells]
     bad = next((at for at, one in enumerate(read) if one is None), None)

@@ -102,6 +102,10 @@ class Windows:
     def scaled_y(self) -> Floats:
         return (self.y - self.place[:, None]) / self.scale[:, None]
 
+    def unscaled(self, numbers: Floats) -> Floats:
+        """(B, H, ...) numbers of the scale of x -> in the data's unit."""
+        return numbers * self.scale[:, None, None] + self.place[:, None, None]
+
 
 def _carried(values: Floats, starts: Integers) -> Floats:
     """Missing values take the last one before them in their series, those at its beginning the first one after."""

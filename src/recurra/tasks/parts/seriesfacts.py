@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.rows import Row, Source
-from ...data.series import Columns, Series, number, read_table
+from ...data.series import Columns, Series
+from ...data.seriescells import number
 from ...data.times import CYCLES
 from ...errors import DataError
 from .panel import Panel, stats_of
@@ -43,7 +42,7 @@ class Facts:
         for names, of in ((self.columns.known, "known"), (self.columns.past, "past")):
             for at, column in enumerate(names):
                 mean, deviation, _ = stats_of(
-                    np.concatenate([getattr(one, of)[: cuts.get(one.name), at] for one in series])
+                    np.concatenate([getattr(one, of)[: cuts.get(one.name, 0), at] for one in series])
                 )
                 self.measures[column] = mean, deviation
         for at, column in enumerate(self.columns.static):
@@ -64,6 +63,15 @@ class Facts:
         """Number the series that are trained on, and take their measures."""
         trained = [one for one in series if cuts.get(one.name)]
         self.series = {one.name: (at, *stats_of(one.values[: cuts[one.name]])) for at, one in enumerate(trained, 1)}
+
+    def check_steps(self, one: Series, file: object = None) -> None:
+        """DataError where the run was trained on no series of such steps of time."""
+        if one.grid.name not in self.seasons:
+            raise DataError(
+                f"the series {one.name!r} has a value {one.grid.name}; this run knows {', '.join(self.seasons)}. "
+                "Bring it to the same steps",
+                file=file,
+            )
 
     # use -----------------------------------------------------------------------------------------------------------
     @property
@@ -137,60 +145,3 @@ class Facts:
         values = dict(saved) | {"columns": Columns(**tuples)}
         values["series"] = {name: tuple(row) for name, row in saved["series"].items()}
         return cls(**values)
-
-
-class _Given(Source):
-    """The rows of one example, so that it is read as a file is."""
-
-    format = "example"
-
-    def __init__(self, rows: Mapping[str, Sequence[Any]]) -> None:
-        super().__init__(Path("example"), "example")
-        self.given = rows
-
-    @property
-    def columns(self) -> list[str]:
-        return list(self.given)
-
-    def _read(self) -> Iterator[Row | DataError]:
-        length = max(map(len, self.given.values()), default=0)
-        for at in range(length):
-            cells = {name: cells[at] if at < len(cells) else None for name, cells in self.given.items()}
-            yield Row(at + 1, cells, self.path)
-
-
-def from_example(example: Any, facts: Facts) -> Series:
-    """A `Series` as it is; a list of numbers; or a mapping with `values` and what the run's columns ask for besides."""
-    if isinstance(example, Series):
-        return example
-    if not isinstance(example, Mapping):
-        example = {"values": example}
-    allowed = {"values", "time", "series", "known", "past", "static"}
-    if extra := set(example) - allowed:
-        raise DataError(f"there is no place for {min(extra)!r}; a series is given by {', '.join(sorted(allowed))}")
-    if not _list(example.get("values")):
-        raise DataError("wants `values`, a list of numbers, null where one is missing")
-    if any(facts.cycles) and "time" not in example:
-        raise DataError("wants `time`, a time stamp for each value: this run reads the calendar")
-    columns, rows = facts.columns, {"value": list(example["values"])}
-    if "time" in example:
-        rows["time"] = [str(stamp) for stamp in example["time"]]
-    for kind, names in (("known", columns.known), ("past", columns.past)):
-        for name in names:
-            cells = (example.get(kind) or {}).get(name)
-            if cells is None or not _list(cells):
-                raise DataError(f"wants `{kind}`, a list of numbers for {', '.join(names)}")
-            rows[name] = list(cells)
-    if "time" in rows and len(rows["time"]) != max(map(len, rows.values())):
-        raise DataError(f"has {len(rows['time'])} time stamps for {max(map(len, rows.values()))} steps")
-    static = example.get("static") or {}
-    if lost := [name for name in columns.static if name not in static]:
-        raise DataError(f"wants `static`, a value for {', '.join(lost)}")
-    of = Columns(("time",) if "time" in rows else (), None, ("value",), columns.known, columns.past)
-    one = read_table(_Given(rows), of).series[0]
-    name = example.get("series", next(iter(facts.series)) if len(facts.series) == 1 else "")
-    return replace(one, name=str(name), static=tuple(str(static[column]) for column in columns.static))
-
-
-def _list(value: Any) -> bool:
-    return isinstance(value, list | tuple | np.ndarray) and len(value) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import math
 import signal
@@ -21,6 +22,8 @@ from recurra.data import sets
 from recurra.errors import CallError, DataError, UserError
 from recurra.run import Run
 from recurra.training.progress import Silent
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "forecast_figure.py"
 
 SMALL: dict[str, Any] = {"steps": 12, "hidden_size": 8, "batch_size": 16}
 
@@ -441,3 +444,18 @@ def test_series_of_several_kinds_of_steps(tmp_path: Path) -> None:
     assert run.task.facts.seasons == {"every month": 12, "every year": 11}  # type: ignore[attr-defined]
     assert any("every month 12 steps" in line and "every year 11 steps" in line for line in told.lines)
     assert [one["time"][0] for one in run.predict(series_of(run, path))] == ["1970-01", "1970-01", "1850"]
+
+
+def test_the_example_draws_a_forecast_and_what_happened(made: Callable[..., Run], data: Path) -> None:
+    """The truth is a dot a step of the horizon; the name and the first step ahead are told."""
+    spec = importlib.util.spec_from_file_location("forecast_figure", EXAMPLE)
+    assert spec and spec.loader
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    run = made()
+    series = next(iter(run.task.inputs(str(data))))  # type: ignore[attr-defined]
+    horizon = len(run.predict([series])[0]["mean"])
+    picture = example.picture(run, str(data), series.name)
+    truth = series.values[-horizon:]
+    assert picture.count("<circle") == int((truth == truth).sum())
+    assert f">{series.name}: {series.stamps(np.array([len(series) - horizon]))[0]} to " in picture

@@ -174,8 +174,9 @@ class Language(Task):
     def choose(self, reading: Reading) -> Settings:
         """Defaults from the size of the text and of the vocabulary.
 
-        More text bears a wider layer, and little text is soon learnt by heart; some 250 steps a pass, or few steps make few lessons. With a large vocabulary the
-        output layer is most of the work: there it shares the embedding's weights, and both are narrow.
+        More text bears a wider layer, and little text is soon learnt by heart; some 250 steps a pass, or few steps make few
+        lessons. With a large vocabulary the output layer is most of the work: there it shares the embedding's weights, and
+        both are narrow.
         """
         tokens, many = reading.rows, len(self.vocabulary) >= 1000
         little = tokens < 100_000

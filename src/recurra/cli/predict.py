@@ -38,10 +38,10 @@ def predict(
     with output(out, overwrite=overwrite) as target:  # a wrong --out is told before anything is loaded
         loaded = open_run(run, import_, set_)
         bars = progress() if out is not None or not sys.stdout.isatty() else None
-        count, failed = 0, list[tuple[int, str]]()
+        count, failed = 0, list[DataError]()
         with _Counter(bars, input_) as tick:
             for examples, first in _examples(loaded, input_):
-                for result in _predict(loaded, examples, first, failed):
+                for result in _predict(loaded, examples, input_, first, failed):
                     target.write(json.dumps(result, ensure_ascii=False) + "\n")
                 target.flush()
                 count += len(examples)
@@ -51,9 +51,9 @@ def predict(
     elif out is not None:
         print(f"{out}: {count:,} predictions")
     if failed:
-        row, why = failed[0]
+        error, name = failed[0], "standard input" if input_ == "-" else input_
         more = f"; {len(failed)} of {count:,} rows have an error in place of an answer" if len(failed) > 1 else ""
-        raise DataError(f"{why}{more}", file="standard input" if input_ == "-" else input_, row=row)
+        raise DataError(f"{error.message}{more}", file=name, row=error.row, field=error.field)
 
 
 class _Counter:
@@ -91,8 +91,8 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int]]:
             row += len(lines)
 
 
-def _predict(run: Run, examples: list[Any], first: int, failed: list[tuple[int, str]]) -> list[dict[str, Any]]:
-    """The batch's results, in order; a row that cannot be answered gets its error, and a place in `failed`."""
+def _predict(run: Run, examples: list[Any], input_: str, first: int, failed: list[DataError]) -> list[dict[str, Any]]:
+    """The batch's results, in order; a row that cannot be answered gets its error, which is added to `failed` too."""
     try:
         return run.predict(examples)
     except UserError:
@@ -102,6 +102,9 @@ def _predict(run: Run, examples: list[Any], first: int, failed: list[tuple[int, 
                 results += run.predict([example])
             except UserError as error:
                 why = str(error).removeprefix("example 1: ")
-                failed.append((row, why))
+                if isinstance(error, DataError) and error.row is not None and str(error.file) == input_:
+                    failed.append(error)  # an example of several rows knows which of them is wrong
+                else:
+                    failed.append(DataError(why, row=row))
                 results.append({"error": why})
         return results

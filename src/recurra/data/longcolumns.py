@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from recurra.data.columns import counts_rows, number
 from recurra.data.longrows import Grouped
 from recurra.data.rows import Row, Source
-from recurra.data.series import MISSING, TIME_NAMES, listed
+from recurra.data.seriescells import MISSING
+from recurra.data.seriescolumns import TIME_NAMES, listed
 from recurra.errors import DataError
 
 CLOCKS = {*TIME_NAMES, "t"}

@@ -25,7 +25,7 @@ from ...data.columns import counts_rows, number
 from ...data.longcolumns import find_channels, find_targets
 from ...data.longrows import Grouped, Window, no_number
 from ...data.parallel import Joined
-from ...data.series import SERIES_NAMES
+from ...data.seriescolumns import SERIES_NAMES
 from ...data.sources import Source
 from ...errors import SettingError
 from ...files import read_json, write_json

@@ -146,6 +146,23 @@ def test_calibrated_quantiles_have_their_share() -> None:
     assert coverage.intervals()["coverage_80"] == pytest.approx(0.8, abs=3 / coverage.count)
 
 
+def test_quantiles_are_narrowed_only_where_they_are_surely_too_wide() -> None:
+    """400 forecasts of one step with errors 0.5, 1.5, ... 399.5, above and below in turn.
+
+    The standard error of 0.9 among 400 is 0.015.
+    """
+    y = np.where(np.arange(400) % 2, 1.0, -1.0)[:, None] * (np.arange(400)[:, None] + 0.5)
+
+    def share_above(distance: float) -> float:
+        given = np.tile([0.0, distance], (400, 1, 1))
+        factor = spread_factors(y, given, [0.5, 0.9], 0)[1]
+        return float((y[:, 0] <= factor * distance).mean())
+
+    assert share_above(100) == pytest.approx(0.9, abs=2 / 400)  # too narrow
+    assert share_above(325) == pytest.approx(0.5 + 325 / 800, abs=1 / 400)  # 0.906: as it is
+    assert share_above(399) == pytest.approx(0.915, abs=2 / 400)  # 0.999: made smaller, and less than to 0.9
+
+
 # the loss ---------------------------------------------------------------------------------------------------------------
 LEVELS = [0.1, 0.25, 0.5, 0.75, 0.9]
 

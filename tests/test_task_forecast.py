@@ -459,3 +459,13 @@ def test_the_example_draws_a_forecast_and_what_happened(made: Callable[..., Run]
     truth = series.values[-horizon:]
     assert picture.count("<circle") == int((truth == truth).sum())
     assert f">{series.name}: {series.stamps(np.array([len(series) - horizon]))[0]} to " in picture
+
+
+def test_the_weights_that_are_kept_have_the_least_figure_that_was_asked_for(data: Path, tmp_path: Path) -> None:
+    for metric in ("scaled_mae", "loss"):
+        out = tmp_path / metric
+        recurra.train("forecast", data, out=out, metric=metric, **(SMALL | {"steps": 40}), patience=None)
+        lines = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+        seen = [line[f"valid/{metric}"] for line in lines if "valid/loss" in line]
+        kept = json.loads((out / "metrics.json").read_text())[f"valid/{metric}"]
+        assert len(seen) > 1 and kept == min(seen)

@@ -68,9 +68,18 @@ class Forecast(Task):
         return self.settings.data
 
     @property
+    def training(self) -> ForecastTraining:
+        assert isinstance(self.settings.training, ForecastTraining)
+        return self.settings.training
+
+    @property
+    def metric(self) -> str:  # type: ignore[override]
+        """Not the loss: the squares in it are those of a few series where there are many."""
+        return self.training.metric
+
+    @property
     def forecaster(self) -> Forecaster:
-        data, training = self.data, self.settings.training
-        assert isinstance(training, ForecastTraining)
+        data, training = self.data, self.training
         assert data.window and data.horizon and data.scaling  # choose() has filled them
         return Forecaster(
             data.window, data.horizon, data.scaling, data.quantiles, self.facts.masked, training.mean_weight

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field as Setting
 from pydantic import field_validator
 
-from ...settings import RARE, DataSettings, ModelSettings, TrainingSettings
+from ...settings import ADDED, RARE, DataSettings, ModelSettings, TrainingSettings
 
 
 class ForecastData(DataSettings):
@@ -55,4 +55,7 @@ class ForecastTraining(TrainingSettings):
 
     mean_weight: float = Setting(
         0.5, ge=0, description="of the mean's squared error beside the quantiles' loss", json_schema_extra=RARE
+    )
+    metric: Literal["scaled_mae", "scaled_mse", "smape", "loss"] = Setting(
+        "scaled_mae", description="the figure that picks the best weights", json_schema_extra=RARE | ADDED
     )

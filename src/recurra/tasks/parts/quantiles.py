@@ -35,6 +35,9 @@ def spread_factors(y: Floats, quantiles: Floats, levels: list[float], middle: in
     """(Q,) what to multiply the distance of each quantile from the median by, so that on these data the share under it is its
     level: split conformal prediction of quantiles (Romano et al. 2019, arXiv:1905.03222), with the distance for the unit.
 
+    A distance is made smaller only where it is surely too large, by more than the standard error of the share among N
+    forecasts: these data have picked window, scaling and weights too, so they flatter the forecasts.
+
     y (N, H) and quantiles (N, H, Q) in any common scale, NaN in y where nothing was observed.
     """
     there = ~np.isnan(y)
@@ -45,7 +48,15 @@ def spread_factors(y: Floats, quantiles: Floats, levels: list[float], middle: in
         if at == middle or not len(off):
             continue
         distance = np.maximum(np.abs(quantiles[..., at][there] - median), 1e-9)
-        ratio = off / distance if level > 0.5 else -off / distance
-        rank = math.ceil((len(ratio) + 1) * max(level, 1 - level))  # of the (n + 1) places that one more could take
-        factors[at] = max(float(np.sort(ratio)[min(rank, len(ratio)) - 1]), 0.0)
+        ratios = np.sort(off / distance if level > 0.5 else -off / distance)
+        outer = max(level, 1 - level)
+        error = math.sqrt(level * (1 - level) / len(y))
+        wider, narrower = _ratio_of(ratios, outer), _ratio_of(ratios, outer + error)
+        factors[at] = max(wider, min(narrower, 1.0), 0.0)
     return factors
+
+
+def _ratio_of(ratios: Floats, share: float) -> float:
+    """The one of sorted ratios that this share of them, and of one more that could come, does not exceed."""
+    rank = math.ceil((len(ratios) + 1) * share)
+    return float(ratios[min(rank, len(ratios)) - 1])

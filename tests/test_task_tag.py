@@ -20,8 +20,9 @@ from recurra.data.tagged import open_tagged
 from recurra.errors import CallError, DataError, SettingError
 from recurra.run import Run
 from recurra.settings import settings_from
+from recurra.tasks.parts.field_tags import Tags
+from recurra.tasks.parts.field_words import Words
 from recurra.tasks.parts.tagger import merged, row_losses
-from recurra.tasks.parts.tokens import Tags, Words
 from recurra.tasks.tag import Tag
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "members": 1}
@@ -212,6 +213,21 @@ def test_the_column_by_name_and_by_number(tmp_path: Path) -> None:
         tagger(data, column="4")
     with pytest.raises(DataError, match=r"there is no column 'pos'; there are 1, 2, 3"):
         tagger(data, features="pos")
+
+
+def test_no_column_is_two_things(tmp_path: Path) -> None:
+    """Of those that are left the first is the words, the last the tags; what is found is not the row's label too."""
+    data = conll(tmp_path / "a.conll", middle=True)
+    assert said(data, words="3")[0] == "columns: words 3, tags 2"
+    assert said(data, column="1")[0] == "columns: words 2, tags 1"
+    assert said(data, features="3")[0] == "columns: words 1, tags 2, 3 beside them"
+    refused(data, "a.conll: no column is left for the tags; name it with --column", features="2,3")
+    lists = tmp_path / "lists.jsonl"
+    lists.write_text("\n".join(json.dumps({"a": [f"x{n}", "y"], "b": ["O", str(n % 3)]}) for n in range(9)))
+    assert said(lists, column="2")[0] == "jsonl: words a, tags b"
+    single = tmp_path / "single.csv"
+    single.write_text("tokens,label\n" + "".join(f"w{n},{'NOUN' if n % 2 else 'VERB'}\n" for n in range(20)))
+    assert said(single)[0] == "csv: words tokens, tags label"
 
 
 def test_features_are_read_beside_the_words(tmp_path: Path) -> None:

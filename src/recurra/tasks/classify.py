@@ -11,7 +11,7 @@ from pydantic import Field as Setting
 
 from ..settings import DataSettings, Settings
 from .parts.classes import OneClass
-from .parts.fields import Label
+from .parts.field_label import Label
 from .parts.inputs import InputData, InputTask
 
 

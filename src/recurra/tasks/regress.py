@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..settings import DataSettings, Settings
 from .base import Batch
-from .parts.fields import Number
+from .parts.field_number import Number
 from .parts.inputs import InputData, InputTask
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ...settings import ClassTraining, TrainingSettings
 from ..base import Batch
-from .fields import Label
+from .field_label import Label
 
 
 class OneClass:

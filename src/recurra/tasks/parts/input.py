@@ -5,7 +5,7 @@
     made       the field, from the settings of its run
     suits      whether the data holds such values, in words; what decides where nobody says `--input`
     view       the source as this kind wants it: several columns as one, names of files as paths
-    Field      find, check, fit, kind, encode, save, load: `fields.py`
+    Field      find, check, fit, kind, encode, save, load: `field.py`
     disturbed  what training reads in the place of a batch
     front      what makes vectors (B, T, I) of the encoded input
     choose     the defaults
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ...data.sources import Source
 from ...settings import DataSettings, ModelSettings, Settings
 from ..base import Reading
-from .fields import Field
+from .field import Field
 
 
 class Input(Field):

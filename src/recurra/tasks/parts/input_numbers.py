@@ -32,7 +32,7 @@ from ...files import read_json, write_json
 from ...settings import ADDED, RARE, DataSettings, ModelSettings, Settings
 from ..base import Reading
 from .encoder import EncoderModel, Numbers
-from .fields import Series
+from .field_series import Series
 from .input import Input
 from .rows import RowData
 

@@ -14,7 +14,7 @@ from ...data.spelling import BUCKETS
 from ...settings import ADDED, RARE, DataSettings, ModelSettings, Settings
 from ..base import Reading
 from .encoder import Tokens
-from .fields import Text
+from .field_text import Text
 from .input import Input
 from .pretrained import PretrainedModel
 from .rows import RowData

@@ -24,10 +24,11 @@ from ...nn import Recurrent
 from ...settings import ADDED, RARE
 from ..base import Reading, Say
 from .encoder import EncoderModel, Tokens
-from .fields import Lexicon, Text
+from .field_text import Text
+from .field_words import Words
 from .languagerun import LanguageRun
+from .lexicon import Lexicon
 from .rows import RowTask
-from .tokens import Words
 
 PIECE = 1 << 20  # steps counted at once
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Session, device_of
-from .fields import Field
+from .field import Field
 
 
 class VectorSession(Session):

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from ...data.words import cut, word_cut
 from ...errors import CallError
 from ..base import Session, device_of
+from .field_feature import Feature
+from .field_words import Words
 from .tagger import best_tags
-from .tokens import Beside, TokenRow, Words
+from .tagrow import TokenRow
 
 
 class TagSession(Session):
@@ -27,7 +29,7 @@ class TagSession(Session):
         self,
         network: nn.Module,
         words: Words,
-        beside: Sequence[Beside],
+        beside: Sequence[Feature],
         tokens_of: Callable[[Any], TokenRow],
         decode: Callable[[TokenRow, Sequence[int], Tensor | None], dict[str, Any]],
     ) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from recurra.data.sources import open_source
 from recurra.errors import DataError
-from recurra.tasks.parts.field_rowlabel import RowLabel
 from recurra.tasks.parts.fields import Label, Number, Series
+from recurra.tasks.parts.fields.rowlabel import RowLabel
 
 BEYOND = 10**400  # no float is as large; JSON has no bound
 

@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from recurra import cells
 from recurra.data.series import Columns, Series
 from recurra.data.times import Grid
-from recurra.tasks.parts.forecastfigures import Coverage, Errors
-from recurra.tasks.parts.panel import Panel, season_error
-from recurra.tasks.parts.quantiles import spread_factors, step_losses, stretched
-from recurra.tasks.parts.scaling import SCALINGS, place_and_scale, ridge
-from recurra.tasks.parts.segments import SegmentForecast, Shape
-from recurra.tasks.parts.seriesfacts import Facts
+from recurra.tasks.parts.forecast.facts import Facts
+from recurra.tasks.parts.forecast.figures import Coverage, Errors
+from recurra.tasks.parts.forecast.panel import Panel, season_error
+from recurra.tasks.parts.forecast.quantiles import spread_factors, step_losses, stretched
+from recurra.tasks.parts.forecast.scaling import SCALINGS, place_and_scale, ridge
+from recurra.tasks.parts.forecast.segments import SegmentForecast, Shape
 
 NAN = float("nan")
 

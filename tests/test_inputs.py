@@ -19,9 +19,9 @@ from recurra.data.sources import open_source
 from recurra.errors import CallError, DataError, SettingError
 from recurra.settings import settings_from
 from recurra.tasks.classify import Classify
-from recurra.tasks.parts.input_numbers import NumbersInput, _grid
-from recurra.tasks.parts.input_text import TextData
-from recurra.tasks.parts.inputs import KINDS, which
+from recurra.tasks.parts.inputs.kinds import KINDS, which
+from recurra.tasks.parts.inputs.numbers import NumbersInput, _grid
+from recurra.tasks.parts.inputs.text import TextData
 from recurra.training.progress import Silent
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "steps": 4, "members": 1, "threads": 1}

@@ -21,8 +21,8 @@ from recurra.errors import CallError, DataError, SettingError
 from recurra.run import Run
 from recurra.settings import settings_from
 from recurra.tasks.classify import Classify
-from recurra.tasks.parts.input_numbers import NumbersInput
-from recurra.tasks.parts.inputs import which
+from recurra.tasks.parts.inputs.kinds import which
+from recurra.tasks.parts.inputs.numbers import NumbersInput
 from recurra.tasks.regress import Regress
 from recurra.training.progress import Silent
 

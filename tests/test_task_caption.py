@@ -18,7 +18,7 @@ from recurra.run import Run
 from recurra.settings import settings_from
 from recurra.tasks.caption import Caption
 from recurra.tasks.parts.captions import rows_of_images
-from recurra.tasks.parts.input_image import ImageInput
+from recurra.tasks.parts.inputs.image import ImageInput
 from recurra.tasks.parts.pairs import Raw
 from recurra.tasks.parts.textscores import scores_of_any
 from recurra.training.progress import Silent

@@ -10,7 +10,7 @@ import torch
 import recurra
 from recurra.data.vocabulary import build
 from recurra.nn import State
-from recurra.tasks.parts.languagesession import Front, LanguageSession
+from recurra.tasks.parts.language.session import Front, LanguageSession
 
 
 class Rising(torch.nn.Module):

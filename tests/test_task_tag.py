@@ -20,9 +20,9 @@ from recurra.data.tagged import open_tagged
 from recurra.errors import CallError, DataError, SettingError
 from recurra.run import Run
 from recurra.settings import settings_from
-from recurra.tasks.parts.field_tags import Tags
-from recurra.tasks.parts.field_words import Words
-from recurra.tasks.parts.tagger import merged, row_losses
+from recurra.tasks.parts.fields.tags import Tags
+from recurra.tasks.parts.fields.words import Words
+from recurra.tasks.parts.tag.tagger import merged, row_losses
 from recurra.tasks.tag import Tag
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "members": 1}
@@ -332,7 +332,7 @@ def test_f1_is_that_of_seqeval(made: Callable[..., Run], tmp_path: Path) -> None
 
 def test_bmes_counts_as_bioes_does(tmp_path: Path) -> None:
     """seqeval knows no M: what it is given must be the same spans."""
-    from recurra.tasks.parts.tagfigures import span_figures
+    from recurra.tasks.parts.tag.figures import span_figures
 
     draw = random.Random(0)
     tags = ["O", *(f"{letter}-{kind}" for letter in "BMES" for kind in "XY")]
@@ -346,7 +346,7 @@ def test_bmes_counts_as_bioes_does(tmp_path: Path) -> None:
 
 
 def test_figures_of_single_tags() -> None:
-    from recurra.tasks.parts.tagfigures import tag_figures
+    from recurra.tasks.parts.tag.figures import tag_figures
 
     table = tag_figures([["a", "a", "b"], ["c"]], [["a", "b", "b"], ["a"]])["by_tag"]
     assert table["a"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "count": 2}

@@ -9,7 +9,7 @@ import torch
 from tiny_runs import language, reviews
 
 from recurra.errors import SettingError
-from recurra.tasks.parts.sampling import choose_token
+from recurra.tasks.parts.language.sampling import choose_token
 
 P = torch.tensor([0.1, 0.4, 0.05, 0.25, 0.2])  # by falling probability: 1, 3, 4, 0, 2
 

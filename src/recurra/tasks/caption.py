@@ -35,7 +35,7 @@ from .parts.decoding import Decoding, looked
 from .parts.encoder import Tokens
 from .parts.features import Features, features_column
 from .parts.forcing import ForcedTraining
-from .parts.input_image import ImageInput, ImageSettings
+from .parts.inputs.image import ImageInput, ImageSettings
 from .parts.pairs import Raw
 from .parts.search import Found
 from .parts.seq2seq import SequenceToSequence, shifted

@@ -1,6 +1,6 @@
 """classify: a class for each sequence (N to 1). Sentiment, intent, the language of a name, a window of measurements, ...
 
-input -> vectors -> recurrent layers -> pooling -> linear -> softmax        kinds of input: parts/inputs.py
+input -> vectors -> recurrent layers -> pooling -> linear -> softmax        kinds of input: parts/inputs/kinds.py
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pydantic import Field as Setting
 
 from ..settings import DataSettings, Settings
 from .parts.classes import OneClass
-from .parts.field_label import Label
-from .parts.inputs import InputData, InputTask
+from .parts.fields.label import Label
+from .parts.inputs.kinds import InputData, InputTask
 
 
 class ClassifyData(InputData):

@@ -3,14 +3,14 @@
     window, scaled -> segments -> recurrent layers -> one query a segment of the horizon -> mean and quantiles of every step
 
 Every column of numbers of a wide table, or every name of a long one, is a series; one network reads them all. The part held
-back is the end of each series. In `parts/`:
+back is the end of each series. In `parts/forecast/`:
 
-    reading     seriesreader.py (files), seriesexample.py (what predict is given), seriesfacts.py (what a run knows of them)
-    cutting     cutseries.py, seriesseasons.py, seriesreport.py (what is said), splitpanel.py (the run's cache)
-    choosing    forecastsettings.py, forecastdefaults.py
+    reading     reader.py (files), example.py (what predict is given), facts.py (what a run knows of them)
+    cutting     cutseries.py, seasons.py, report.py (what is said), splitpanel.py (the run's cache)
+    choosing    settings.py, defaults.py
     windows     panel.py, scaling.py, forecaster.py (from windows to tensors and back)
     network     segments.py, quantiles.py (the loss, the calibration)
-    figures     backtest.py, forecastfigures.py
+    figures     backtest.py, figures.py
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from ..errors import CallError, DataError
 from ..files import read_json, write_json
 from ..settings import DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, Task
-from .parts.backtest import backtest, validate
-from .parts.cutseries import CutSeries
-from .parts.forecastdefaults import PASS, choice, measure, sizes
-from .parts.forecaster import Forecaster
-from .parts.forecastsettings import ForecastData, ForecastModel, ForecastTraining
-from .parts.panel import Integers
-from .parts.scaling import Ridge
-from .parts.segments import SegmentForecast, Shape
-from .parts.seriesexample import check_forecast, from_example
-from .parts.seriesfacts import Facts
-from .parts.seriesreader import read_first, read_known, read_later
-from .parts.seriesreport import report
-from .parts.seriesseasons import find_seasons, usual_horizon
-from .parts.splitpanel import SplitPanel
+from .parts.forecast.backtest import backtest, validate
+from .parts.forecast.cutseries import CutSeries
+from .parts.forecast.defaults import PASS, choice, measure, sizes
+from .parts.forecast.example import check_forecast, from_example
+from .parts.forecast.facts import Facts
+from .parts.forecast.forecaster import Forecaster
+from .parts.forecast.panel import Integers
+from .parts.forecast.reader import read_first, read_known, read_later
+from .parts.forecast.report import report
+from .parts.forecast.scaling import Ridge
+from .parts.forecast.seasons import find_seasons, usual_horizon
+from .parts.forecast.segments import SegmentForecast, Shape
+from .parts.forecast.settings import ForecastData, ForecastModel, ForecastTraining
+from .parts.forecast.splitpanel import SplitPanel
 
 
 class Forecast(Task):

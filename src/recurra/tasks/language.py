@@ -31,9 +31,9 @@ from ..files import read_json, write_json
 from ..nn import State
 from ..settings import ADDED, RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, Task, device_of
-from .parts.languagesession import SPAN, Front, LanguageSession, spell
-from .parts.nexttoken import NextToken
-from .parts.sampling import choose_token
+from .parts.language.nexttoken import NextToken
+from .parts.language.sampling import choose_token
+from .parts.language.session import SPAN, Front, LanguageSession, spell
 
 STRETCHES = 16  # parts of the validation text read side by side while training; a file to evaluate is read as one
 LONG_STRETCHES = 4  # where there is a cache, which wants text before it

@@ -1,7 +1,7 @@
 """regress: a number for each sequence (N to 1). A rating from a review, remaining life from sensor windows, ...
 
 input -> vectors -> recurrent layers -> pooling -> linear; squared error of the standardised number. Kinds of input:
-parts/inputs.py
+parts/inputs/kinds.py
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..settings import DataSettings, Settings
 from .base import Batch
-from .parts.field_number import Number
-from .parts.inputs import InputData, InputTask
+from .parts.fields.number import Number
+from .parts.inputs.kinds import InputData, InputTask
 
 
 class RegressData(InputData):

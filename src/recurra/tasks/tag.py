@@ -2,13 +2,12 @@
 
 words and their spelling -> recurrent layers -> linear -> conditional random field, or the best tag of each token
 
-In `parts/`:
+In `parts/fields/`: words.py (by tokenpieces.py), feature.py, tags.py, rowlabel.py, tokens.py (what they share). In `parts/tag/`:
 
-    fields      field_words.py (by tokenpieces.py), field_feature.py, field_tags.py, field_rowlabel.py; field_tokens.py
-    reading     tagreader.py (files), tagrow.py (what predict is given), tagsettings.py, tagdefaults.py
+    reading     reader.py (files), row.py (what predict is given), settings.py, defaults.py
     network     tagger.py
-    figures     tagfigures.py
-    use         taganswer.py (JSON), tagstream.py
+    figures     figures.py
+    use         answer.py (JSON), stream.py
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ from ..data.store import Store
 from ..settings import Settings
 from .base import Batch, Reading, Session, device_of
 from .parts.encoder import Tokens
-from .parts.field_tokens import PAD, UNKNOWN
+from .parts.fields.tokens import PAD, UNKNOWN
 from .parts.rows import EVALUATION_STEPS, padded
-from .parts.taganswer import intent_answer, tags_answer
-from .parts.tagdefaults import choose_tag_settings
-from .parts.tagfigures import span_figures, tag_figures
-from .parts.tagger import Beside, Tagger, Taggers, Transitions, best_tags, row_losses
-from .parts.tagreader import TagReader
-from .parts.tagrow import TokenRow
-from .parts.tagsettings import TagModel
-from .parts.tagstream import TagSession
+from .parts.tag.answer import intent_answer, tags_answer
+from .parts.tag.defaults import choose_tag_settings
+from .parts.tag.figures import span_figures, tag_figures
+from .parts.tag.reader import TagReader
+from .parts.tag.row import TokenRow
+from .parts.tag.settings import TagModel
+from .parts.tag.stream import TagSession
+from .parts.tag.tagger import Beside, Tagger, Taggers, Transitions, best_tags, row_losses
 
 FEATURES = 32  # of a value beside a word
 

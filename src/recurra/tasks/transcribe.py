@@ -24,7 +24,7 @@ from .base import Batch, Reading, Say, Session, device_of
 from .parts import ctc
 from .parts.answering import Answering, evenly
 from .parts.audio import Audio, AudioData
-from .parts.field import Field
+from .parts.fields.field import Field
 from .parts.heard import guesses, nats_of_texts, steps_needed, writable
 from .parts.rows import EVALUATION_STEPS, padded
 from .parts.textscores import error_rates

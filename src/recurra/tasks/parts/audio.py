@@ -21,8 +21,8 @@ from ...data.rows import Row, Source
 from ...errors import CallError, DataError, SettingError
 from ...files import read_json, write_json
 from ...settings import ADDED, RARE, DataSettings
-from .field import Field
-from .field_series import Series
+from .fields.field import Field
+from .fields.series import Series
 
 AUDIO_NAMES = ("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "sound", "音频", "文件")
 HEARD = 120_000  # frames, 20 minutes, that mean and spread are taken from

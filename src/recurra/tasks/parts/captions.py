@@ -19,7 +19,7 @@ from ...data.sources import Source
 from ...data.split import digest
 from ...data.words import han_share
 from ...errors import DataError
-from .field import Field
+from .fields.field import Field
 from .pairs import Side
 
 CAPTION_NAMES = (

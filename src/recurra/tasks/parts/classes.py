@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ...settings import ClassTraining, TrainingSettings
 from ..base import Batch
-from .field_label import Label
+from .fields.label import Label
 
 
 class OneClass:

@@ -12,7 +12,7 @@ import numpy as np
 from ...data.images import beside, read_npy
 from ...data.sources import Row, Source
 from ...errors import DataError
-from .field_series import Series
+from .fields.series import Series
 
 NAMES = ("features", "feature", "vector", "vectors", "embedding", "特征")
 

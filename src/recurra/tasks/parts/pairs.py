@@ -17,8 +17,8 @@ from ...data.tables import Delimited
 from ...data.vocabulary import Level, Vocabulary, build
 from ...data.words import han_share
 from ...errors import DataError, SettingError
-from .field import Field
-from .field_text import Text, natural_level
+from .fields.field import Field
+from .fields.text import Text, natural_level
 
 SOURCE_NAMES = (
     "source",

@@ -24,10 +24,10 @@ from ...nn import Recurrent
 from ...settings import ADDED, RARE
 from ..base import Reading, Say
 from .encoder import EncoderModel, Tokens
-from .field_text import Text
-from .field_words import Words
-from .languagerun import LanguageRun
-from .lexicon import Lexicon
+from .fields.lexicon import Lexicon
+from .fields.text import Text
+from .fields.words import Words
+from .language.run import LanguageRun
 from .rows import RowTask
 
 PIECE = 1 << 20  # steps counted at once

@@ -22,7 +22,7 @@ from ...data.store import Store, StoreWriter
 from ...errors import CallError, DataError
 from ...files import read_json, write_json
 from ..base import Reading, Say, Task, chunked
-from .field import Field
+from .fields.field import Field
 
 
 class RowReader(Task):

@@ -22,7 +22,7 @@ from ..base import Batch, Reading, Session, device_of
 from . import adversarial
 from .bylength import ByLength
 from .encoder import EncoderModel, Members, Numbers, SequenceEncoder, SequenceToVector
-from .field_series import Series
+from .fields.series import Series
 from .stream import VectorSession
 
 EVALUATION_STEPS = 65_536  # padded time steps of a batch when nothing is kept for the backward pass

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base import Session, device_of
-from .field import Field
+from .fields.field import Field
 
 
 class VectorSession(Session):

@@ -11,7 +11,7 @@ from ...data.columns import pick
 from ...data.rows import Source
 from ...data.vocabulary import build
 from ...data.words import clean, cut
-from .field_text import Text
+from .fields.text import Text
 from .pairs import Raw, closed
 
 TRANSCRIPT_NAMES = (

@@ -1,0 +1,1 @@
+"""What forecast is made of; `tasks/forecast.py` says which file does what."""

@@ -2,7 +2,8 @@
 
 words and their spelling -> recurrent layers -> linear -> conditional random field, or the best tag of each token
 
-In `parts/fields/`: words.py (by tokenpieces.py), feature.py, tags.py, rowlabel.py, tokens.py (what they share). In `parts/tag/`:
+In `parts/fields/`: words.py (by tokenpieces.py), feature.py, tags.py, rowlabel.py, tokens.py (what they share).
+In `parts/tag/`:
 
     reading     reader.py (files), row.py (what predict is given), settings.py, defaults.py
     network     tagger.py

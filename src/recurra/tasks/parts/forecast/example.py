@@ -74,7 +74,7 @@ def _covariates(example: Mapping[str, Any], columns: Columns) -> dict[str, list[
         given = example.get(kind)
         for name in names:
             cells = given.get(name) if isinstance(given, Mapping) else None
-            if not _list(cells):
+            if cells is None or not _list(cells):
                 raise DataError(f"wants `{kind}`, a list of numbers for {', '.join(names)}")
             if len(cells) < count or (kind == "past" and len(cells) > count):
                 raise DataError(f"has {len(cells)} numbers of {name} for {count} values")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ class Forecaster:
         if self.masked:
             channels.append(windows.there[..., None].astype(np.float32))
         channels += [panel.past[windows.at_x], panel.known[windows.at_x]]
-        inputs = {
+        inputs: dict[str, NDArray[Any]] = {
             "x": np.concatenate(channels, -1),
             "series": panel.vectors[windows.owners],
             "static": panel.static[windows.owners],
@@ -52,7 +53,7 @@ class Forecaster:
         }
         y = windows.scaled_y()
         seen = ~np.isnan(y)
-        targets = {"y": np.where(seen, y, 0).astype(np.float32), "seen": seen}
+        targets: dict[str, NDArray[Any]] = {"y": np.where(seen, y, 0).astype(np.float32), "seen": seen}
         steps = len(y) * (self.window + self.horizon)
         return Batch(_tensors(inputs), _tensors(targets), steps, steps)
 
@@ -78,8 +79,9 @@ class Forecaster:
 
 
 def numbers_of(tensor: Tensor) -> Floats:
-    return tensor.double().cpu().numpy()  # type: ignore[no-any-return]
+    numbers: Floats = tensor.double().cpu().numpy()
+    return numbers
 
 
-def _tensors(arrays: dict[str, NDArray[np.generic]]) -> dict[str, Tensor]:
+def _tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}

@@ -44,10 +44,11 @@ def ticks(low: float, high: float) -> list[float]:
     return [step * at for at in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def panel(name: str, figure: str, curves: Sequence[Points]) -> str:
-    """One set. What is far from all later values (a first loss) lies outside and is cut off."""
+def panel(name: str, figure: str, curves: Sequence[Points], *, less: bool = False) -> str:
+    """One set; `less` is better. What is worse than all later values (a first loss) lies outside and is cut off."""
+    every = [y for points in curves for _, y in points]
     late = [y for points in curves for _, y in points[len(points) // 4 :]]
-    low, high = min(late), max(late)
+    low, high = (min(every), max(late)) if less else (min(late), max(every))
     pad = (high - low) * 0.08 or abs(high) * 0.08 or 1.0
     low, high = low - pad, high + pad
     last = max(x for points in curves for x, _ in points) or 1.0
@@ -88,9 +89,10 @@ def draw(records: Mapping[str, Mapping[str, Any]]) -> str:
         curves = [seed["curve"] for seed in figures["seeds"]]
         points = [[(x, y) for x, y in one["points"]] for one in curves]
         move = f"translate({at % COLUMNS * WIDTH} {at // COLUMNS * HEIGHT})"
-        better = "\u2193" if any(word in curves[0]["figure"] for word in LOSSES) else "\u2191"
+        less = any(word in curves[0]["figure"] for word in LOSSES)
+        better = "\u2193" if less else "\u2191"
         words = f"{curves[0]['figure'].replace('_', ' ')} {better}, minutes"
-        out.append(f'<g transform="{move}">\n{panel(name, words, points)}\n</g>')
+        out.append(f'<g transform="{move}">\n{panel(name, words, points, less=less)}\n</g>')
     return "\n".join([*out, "</svg>", ""])
 
 

@@ -44,7 +44,7 @@ def curve(run: Path, wanted: Sequence[str]) -> dict[str, Any]:
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     seen = [line for line in lines if "valid/loss" in line]
     name = next((name for name in wanted if seen and f"valid/{name}" in seen[0]), "loss")
-    points = [(round(line["seconds"] / 60, 2), round(line[f"valid/{name}"], 5)) for line in seen]
+    points = [(round(line["seconds"] / 60, 4), round(line[f"valid/{name}"], 5)) for line in seen]
     return {"figure": name, "points": points}
 
 

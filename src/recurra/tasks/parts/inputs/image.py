@@ -35,12 +35,8 @@ NAMES = ("image", "picture", "photo", "file", "filename", "path", "图像", "图
 class ImageSettings(DataSettings):
     """Where the images are, and what they are made into."""
 
-    image: str | None = Setting(
-        None, description="column of the images or their files; found by itself", json_schema_extra=ADDED
-    )
-    image_size: str | None = Setting(
-        None, description="rows x columns, as 28x28: images are made that large", json_schema_extra=ADDED
-    )
+    image: str | None = Setting(None, description="column of images or files; found by itself", json_schema_extra=ADDED)
+    image_size: str | None = Setting(None, description="as 28x28: images are made that large", json_schema_extra=ADDED)
     grey: bool | None = Setting(
         None, description="without colours; as the first image is", json_schema_extra=RARE | ADDED
     )

@@ -32,12 +32,12 @@ $(BIN)/python:
 
 # A stamp is newer than what it was installed from, so installing happens once.
 $(VENV)/.demo: pyproject.toml constraints.txt $(wildcard native/*) | $(BIN)/python
-	@echo "installing into $(VENV): PyTorch is large, and the kernels take a minute to compile"
+	@echo "installing into $(VENV): PyTorch is large, and the kernels take minutes to compile"
 	$(INSTALL) -e '.[sets]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(wildcard native/*) | $(BIN)/python
-	@echo "installing into $(VENV): PyTorch is large, and the kernels take a minute to compile"
+	@echo "installing into $(VENV): PyTorch is large, and the kernels take minutes to compile"
 	$(INSTALL) -e '.[dev]'
 	@touch $@
 

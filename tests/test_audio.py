@@ -219,6 +219,22 @@ def test_features_are_standardised_with_the_training_data(tmp_path: Path) -> Non
         assert np.array_equal(one, other)
 
 
+def test_nothing_is_quieter_than_it_ever_was_in_training(tmp_path: Path) -> None:
+    """Digital silence counts as the quietest that was heard, and what was heard is as it is; also after a save."""
+    rows = [("a.wav", 0.01 * noise(0.5, seed=1), 8000), ("b.wav", 0.5 * noise(0.5, seed=2), 8000)]
+    field, values = field_over(manifest(tmp_path, rows))
+    field.fit(values)
+    heard = np.concatenate(field.encode(values))
+    silent = field.standardised(field.features(np.zeros(4000, np.float32)))
+    assert len(silent) and (silent == heard.min(0)).all()
+    plain = np.concatenate([(field.features(field.samples(value)) - field.mean) / field.std for value in values])
+    np.testing.assert_allclose(heard, plain, atol=1e-5)
+    field.save(tmp_path)
+    again = Audio("audio", None)
+    again.load(tmp_path)
+    assert (again.standardised(again.features(np.zeros(4000, np.float32))) == silent).all()
+
+
 def test_what_the_field_says_of_a_row(tmp_path: Path) -> None:
     field, values = field_over(manifest(tmp_path, [("a.wav", noise(0.2), 8000), ("short.wav", noise(0.02), 8000)]))
     (tmp_path / "text.wav").write_text("not sound")

@@ -152,7 +152,7 @@ def test_a_table_of_files_and_what_is_wrong_with_them(tmp_path: Path) -> None:
 def test_another_size_is_told_or_resized(tmp_path: Path) -> None:
     table = listed(tmp_path / "a", size=(9, 8))
     with pytest.raises(
-        DataError, match=r"row 5, .* is an image of 9x8 pixels, others are 6x5; --image-size 6x5 resizes"
+        DataError, match=r"row 5, .* is an image of 9x8 pixels, others are 6x5; --image-size 6x5 resizes \(.*\.png\)"
     ):
         recurra.train("classify", table, out=tmp_path / "run", **SMALL)
     run = recurra.train("classify", table, out=tmp_path / "run", image_size="6x5", **SMALL)

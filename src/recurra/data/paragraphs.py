@@ -32,7 +32,8 @@ def pieces_of(text: str) -> Pieces:
             near = kinship(pieces)
             alone = near < KIN
             does = "stand alone" if alone else "go on"
-            return Pieces(separator if alone else "", f"{called} {does}: near ones share {near:.1%} more than far ones")
+            more = f"{abs(near):.1%} {'more' if near >= 0 else 'less'}"
+            return Pieces(separator if alone else "", f"{called} {does}: near ones share {more} than far ones")
     return Pieces("", "")
 
 

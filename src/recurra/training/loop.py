@@ -278,10 +278,10 @@ class Loop:
         """What is about to happen: the settings that matter and the time expected."""
         assert self.plan is not None
         training = self.training
-        passes = self.plan.total / len(self.keys)
+        passes, threads = self.plan.total / len(self.keys), torch.get_num_threads()
         line = (
             f"{training.optimizer}, learning rate {training.learning_rate:g}, batches of {training.batch_size}, "
-            f"{self.plan.total:,} steps ({passes:.1f} passes), {torch.get_num_threads()} threads"
+            f"{self.plan.total:,} steps ({passes:.1f} passes), {threads} thread{'s' if threads > 1 else ''}"
         )
         if self.computed:
             per_step = self.mean_cost * self.train_seconds / self.computed

@@ -44,6 +44,9 @@ class AudioData(DataSettings):
 class Audio(Field):
     """Sound as frames of `bands` numbers every 10 ms, each standardised with its mean and spread in the training data.
 
+    The logarithm of silence without any noise is far below all that recordings have; so no band is taken for quieter than it
+    ever was in the training data.
+
     rate   samples a second; None: what most files have, at most 16,000. Files of other rates are resampled
     bands  None: 40 up to 8,000 samples a second, else 80
     """
@@ -53,7 +56,7 @@ class Audio(Field):
     def __init__(self, name: str, asked: str | None, rate: int | None = None, bands: int | None = None) -> None:
         super().__init__(name, asked)
         self.rate, self.bands = rate, bands
-        self.mean = self.std = np.ones(0)
+        self.mean = self.std = self.least = np.ones(0)
         self.known: dict[str, tuple[str, int | str]] = {}  # of each file its key, and its frames or what is wrong
         self.resampled = self.mixed = self.heard = 0
 
@@ -121,6 +124,7 @@ class Audio(Field):
 
     def fit(self, values: Iterable[Any]) -> None:
         moments = Series("frames", None, self.features.bands)
+        least = np.full(self.features.bands, np.inf)
 
         def heard() -> Iterable[NDArray[np.float32]]:
             for value in values:
@@ -128,10 +132,11 @@ class Audio(Field):
                     return
                 frames = self._features(value)
                 self.heard += len(frames)
+                np.minimum(least, frames.min(0, initial=np.inf), out=least)
                 yield frames
 
         moments.fit(heard())
-        self.mean, self.std = moments.mean, moments.std
+        self.mean, self.std, self.least = moments.mean, moments.std, least
 
     def samples(self, value: Any) -> audio.Samples:
         """What is heard, at the rate of the features."""
@@ -144,7 +149,7 @@ class Audio(Field):
         return self.features(self.samples(value))
 
     def standardised(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        return ((frames - self.mean) / self.std).astype(np.float32)
+        return ((np.maximum(frames, self.least) - self.mean) / self.std).astype(np.float32)
 
     def encode(self, values: Sequence[Any]) -> list[NDArray[np.float32]]:
         return [self.standardised(self._features(value)) for value in values]
@@ -184,6 +189,7 @@ class Audio(Field):
             "bands": self.features.bands,
             "mean": self.mean.tolist(),
             "std": self.std.tolist(),
+            "least": self.least.tolist(),
         }
         write_json(folder / f"{self.name}.json", saved)
 
@@ -191,6 +197,7 @@ class Audio(Field):
         saved = read_json(folder / f"{self.name}.json")
         self.rate, self.bands = int(saved["rate"]), int(saved["bands"])
         self.mean, self.std = np.array(saved["mean"]), np.array(saved["std"])
+        self.least = np.array(saved.get("least", -np.inf))  # younger than the first runs
 
     def describe(self) -> list[str]:
         rate = self.features.rate

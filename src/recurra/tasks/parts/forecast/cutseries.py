@@ -104,7 +104,7 @@ class CutSeries:
             said += f"; {len(others):,} more such series ({', '.join(others[:3])}{', ...' if len(others) > 3 else ''})"
         left = [one for one in self.series if one.name not in bad]
         if not self.skip or not left:
-            do = "Take them out, or leave them out with --set broken=skip" if left else "Give other data"
+            do = f"Take {'them' if others else 'it'} out, or say --set broken=skip" if left else "Give other data"
             raise DataError(f"{said}: {why}. {do}", file=self.path)
         self.lines.append(f"{len(bad):,} of {len(self.series):,} series left out: {said}")
         self.series = left

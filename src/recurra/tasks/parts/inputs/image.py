@@ -157,7 +157,11 @@ class ImageInput(Input):
         height, width = self.shape[:2]
         if self.size is None and image.shape[:2] != (height, width):
             came = f"{image.shape[0]}x{image.shape[1]}"
-            return f"is an image of {came} pixels, others are {height}x{width}; --image-size {height}x{width} resizes"
+            name = (
+                f" ({value})" if isinstance(value, str) else ""
+            )  # of a folder the row alone tells nobody which file it is
+            wanted = f"{height}x{width}"
+            return f"is an image of {came} pixels, others are {wanted}; --image-size {wanted} resizes{name}"
         return None
 
     def images(self, values: Iterable[Any]) -> Iterator[np.ndarray]:

@@ -427,3 +427,12 @@ def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert json.loads((resumed.path / "metrics.json").read_text()) == json.loads(
         (whole.path / "metrics.json").read_text()
     )
+
+
+def test_a_class_that_nobody_taught_is_told_by_its_row_also_where_rows_before_it_are_left_out(tmp_path: Path) -> None:
+    run = classify(write(tmp_path / "good.csv", GOOD), broken="skip")
+    other = write(tmp_path / "other.csv", "text,label\na film,\na fine film,y\na film,strange\n")
+    with pytest.raises(
+        DataError, match=r"other.csv, row 3, field 'label': class 'strange' was not in the training data"
+    ):
+        run.evaluate(other)

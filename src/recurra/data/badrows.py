@@ -13,36 +13,36 @@ class BadRows:
 
     def __init__(self, path: Path, skip: bool) -> None:
         self.path, self.skip, self.count = path, skip, 0
-        self.first: tuple[int, str, str | None] | None = None
-        self.others: list[int] = []
+        self.first: list[DataError] = []  # of three rows at most
 
     def add(self, row: int, what: str, column: str | None = None) -> None:
+        """A row of `path`."""
+        self.add_error(DataError(what, file=self.path, row=row, field=column))
+
+    def add_error(self, error: DataError) -> None:
+        """A row of whatever file the error names."""
         self.count += 1
-        if self.first is None:
-            self.first = (row, what, column)
-        elif len(self.others) < 2:
-            self.others.append(row)
+        if len(self.first) < 3:
+            self.first.append(error)
 
     def settle(self) -> None:
         """Raise DataError if there is one, unless they may be left out."""
-        if self.first is not None and not self.skip:
+        if self.count and not self.skip:
             self.stop()
 
     def stop(self) -> NoReturn:
         """Raise DataError: there is one at least, and none can be left out, or nothing is left without them."""
-        assert self.first is not None
-        row, what, column = self.first
+        error, *others = self.first
         more = ""
-        if self.count > 1:
-            named = ", ".join(map(str, self.others))
+        if others:
+            named = ", ".join(str(other.row) for other in others)
             more = f"; {self.count - 1:,} more rows cannot be used (row {named}{', ...' if self.count > 3 else ''})"
         do = (
             "; leaving such rows out leaves nothing" if self.skip else ", or leave such rows out with --set broken=skip"
         )
-        raise DataError(f"{what}{more}. Mend the file{do}", file=self.path, row=row, field=column)
+        said = f"{error.message}{more}. Mend the file{do}"
+        raise DataError(said, file=error.file, row=error.row, field=error.field)
 
     def line(self) -> str:
         """What to say of the rows that were left out."""
-        assert self.first is not None
-        row, what, _ = self.first
-        return f"{self.count:,} broken rows skipped, the first: row {row}: {what}"
+        return f"{self.count:,} broken rows skipped, the first: row {self.first[0].row}: {self.first[0].message}"

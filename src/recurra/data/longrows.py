@@ -34,10 +34,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """The steps (T, C) of one series, or what is wrong with it. `row` is its first in the file."""
+    """The steps (T, C) of one series, or what is wrong with it."""
 
     series: str
-    row: int
     steps: Floats
     wrong: DataError | None = None
 
@@ -191,7 +190,7 @@ class Grouped(Source):
         if one.wrong is not None:  # whose message has its line already
             number, line = one.wrong.row or number, None
         values = {column: one.first.values.get(column) for column in self.same}
-        values[self.window] = Window(one.name, one.first.number, steps, one.wrong)
+        values[self.window] = Window(one.name, steps, one.wrong)
         return Row(number, values, one.first.file, line)
 
     def _error(self, row: Row, said: str) -> DataError:

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ...data.badrows import BadRows
 from ...data.report import DataReport
-from ...data.sources import Row, Source, is_table, open_source
+from ...data.sources import Source, is_table, open_source
 from ...data.split import Duplicates, digest
 from ...data.store import Store, StoreWriter
 from ...errors import CallError, DataError
@@ -83,32 +84,21 @@ class RowReader(Task):
 
     def _rows(self, source: Source, columns: dict[str, str]) -> Iterator[list[Any]]:
         """The fields' values of the examples in each whole row; other rows stop the run or are left out, as the user chose."""
-        broken: list[tuple[Row, Field, str]] = []
-        count = 0
+        return (values for _, values in self._numbered(source, columns))
+
+    def _numbered(self, source: Source, columns: dict[str, str]) -> Iterator[tuple[int, list[Any]]]:
+        """As `_rows`, each with the number of its row."""
+        bad = BadRows(source.path, self.settings.data.broken == "skip")
         for row in source.rows():
             values = [field.value(row, columns[field.name]) for field in self.fields]
             wrong = self._wrong(values)
             if wrong is None:
-                yield from self._examples(values)
-                continue
-            count += 1
-            if len(broken) < 3:
-                broken.append((row, *wrong))
-        self.left_out = count
-        self.left_places = [str(row.error(said, columns[field.name])) for row, field, said in broken]
-        if broken and self.settings.data.broken == "stop":
-            row, field, said = broken[0]
-            rest = ""
-            if count > 1:
-                named = ", ".join(str(other.number) for other, _, _ in broken[1:])
-                rest = f"; {count - 1} more rows cannot be used (row {named}{', ...' if count > 3 else ''})"
-            where = "" if row.line is None else f" (line {row.line})"
-            raise DataError(
-                f"{said}{where}{rest}. Mend the file, or leave such rows out with --set broken=skip",
-                file=row.file,
-                row=row.number,
-                field=columns[field.name],
-            )
+                yield from ((row.number, example) for example in self._examples(values))
+            else:
+                field, said = wrong
+                bad.add_error(row.error(said, columns[field.name]))
+        self.bad = bad
+        bad.settle()
 
     def _examples(self, values: list[Any]) -> Iterator[list[Any]]:
         """The examples in the values of a whole row: one; a task whose cells may hold several says so here."""
@@ -141,14 +131,14 @@ class RowReader(Task):
                 field.fit(stream)
             except DataError as error:
                 if not error.file and not len(duplicates):
-                    error = DataError(f"none of the {self.left_out:,} rows can be used; {self.left_places[0]}")
+                    error = DataError(f"none of the {self.bad.count:,} rows can be used; {self.bad.first[0]}")
                 raise error if error.file else DataError(str(error), file=source.path) from None
             for _ in stream:  # a field that needs no fitting has not asked for the rows
                 pass
         report = DataReport(
             rows=len(duplicates),
-            broken=self.left_out + source.broken.count,
-            broken_places=(*source.broken.places, *self.left_places),
+            broken=self.bad.count + source.broken.count,
+            broken_places=(*source.broken.places, *map(str, self.bad.first)),
             duplicates=duplicates.count,
         )
         return report, duplicates.hashes()
@@ -177,25 +167,23 @@ class RowReader(Task):
         done = 0
         with ExitStack() as stack:  # closes the stores, or after an error leaves none behind
             writers = {part: stack.enter_context(StoreWriter(cache / part, kinds)) for part in only}
-            for rows in chunked(self._rows(source, columns), 1024):
-                encoded = self._encode_rows(rows, source, done)
-                for i, row in enumerate(rows):
+            for rows in chunked(self._numbered(source, columns), 1024):
+                encoded = self._encode_rows(rows, source)
+                for i, (_, row) in enumerate(rows):
                     part = part_of(digest(self.input.key(row[0])))
                     if part in writers:
                         writers[part].append(**{name: values[i] for name, values in encoded.items()})
                 done += len(rows)
                 tick(done)
 
-    def _encode_rows(self, rows: Sequence[Sequence[Any]], source: Source, done: int) -> dict[str, list[Any]]:
+    def _encode_rows(self, rows: Sequence[tuple[int, list[Any]]], source: Source) -> dict[str, list[Any]]:
         encoded = {}
         for at, field in enumerate(self.fields):
-            values = [row[at] for row in rows]
             try:
-                encoded[field.name] = field.encode(values)
+                encoded[field.name] = field.encode([values[at] for _, values in rows])
             except DataError as error:
-                raise DataError(
-                    error.message, file=source.path, row=done + (error.row or 1), field=field.name
-                ) from None
+                number, _ = rows[(error.row or 1) - 1]
+                raise DataError(error.message, file=source.path, row=number, field=field.name) from None
         return encoded
 
     @contextmanager

@@ -56,10 +56,6 @@ class Input(Field):
         """What tells an example from others by a name of its own, for its result to begin with."""
         return {}
 
-    def row_of(self, value: Any) -> int | None:
-        """The row of the file that a value begins in, where values are no rows."""
-        return None
-
     def disturbed(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """A batch of rows and their lengths in training: as they might have been too."""
         return x, lengths

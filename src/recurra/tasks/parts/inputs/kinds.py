@@ -99,13 +99,6 @@ class InputTask(Pretrained):
         results = super().predict(network, examples)
         return [self.kind.named(example) | result for example, result in zip(examples, results, strict=True)]
 
-    def _encode_rows(self, rows: Sequence[Sequence[Any]], source: Source, done: int) -> dict[str, list[Any]]:
-        try:
-            return super()._encode_rows(rows, source, done)
-        except DataError as error:
-            row = error.row and self.kind.row_of(rows[error.row - done - 1][0])
-            raise DataError(error.message, file=error.file, row=row or error.row, field=error.field) from None
-
     def batch(self, key: np.ndarray) -> Batch:
         batch = super().batch(key)
         batch.inputs["x"], batch.inputs["lengths"] = self.kind.disturbed(batch.inputs["x"], batch.inputs["lengths"])

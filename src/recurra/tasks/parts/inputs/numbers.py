@@ -184,9 +184,6 @@ class NumbersInput(Series, Input):
             return {} if name is None else {"series": name}
         return {}
 
-    def row_of(self, value: Any) -> int | None:
-        return value.row if isinstance(value, Window) else None
-
     def of(self, example: Mapping[str, Any]) -> Any:
         if self.parts and all(part in example for part in self.parts):
             return tuple(example[part] for part in self.parts)

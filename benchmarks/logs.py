@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from common import recurra
 from splits import split
 
 LIKELIEST, END, LEAST = 9, 1e-2, 1e-3
@@ -42,10 +41,10 @@ def write(data: Path, folder: Path) -> dict[str, Path]:
 
 def read(run: Path, path: Path) -> list[Trace]:
     """What `recurra predict` tells of the traces of a file, their ends included."""
-    lines = "".join(json.dumps({"text": trace + "\n"}) + "\n" for trace in traces(path))
-    words = [sys.executable, "-m", "recurra", "predict", str(run), "--set", "each=true"]
-    done = subprocess.run(words, input=lines, stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line)["each"] for line in done.stdout.splitlines()]
+    asked = path.with_suffix(".jsonl")
+    asked.write_text("".join(json.dumps({"text": trace + "\n"}) + "\n" for trace in traces(path)), encoding="utf-8")
+    told = recurra("predict", run, asked, "--set", "each=true", quiet=True).stdout
+    return [json.loads(line)["each"] for line in told.splitlines()]
 
 
 def unexpected(trace: Trace) -> bool:

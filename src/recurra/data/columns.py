@@ -43,10 +43,10 @@ def pick(
     free = [column for column in source.columns if column not in set(exclude)]
     rows = source.look()
     scores = {column: test([_cell(row.values.get(column)) for row in rows]) for column in free}
-    by_name = {column.strip().lower(): column for column in reversed(free)}
+    called = by_name(free)
     for name in known:
-        if name in by_name and scores[by_name[name]] > 0:
-            return by_name[name]
+        if name in called and scores[called[name]] > 0:
+            return called[name]
     best = sorted((column for column in free if scores[column] > 0), key=lambda column: -scores[column])
     there = ", ".join(source.columns[:20]) + (", ..." if len(source.columns) > 20 else "")
     if not best:
@@ -70,6 +70,11 @@ def find_label(source: Source, asked: str | None = None, exclude: Iterable[str] 
 def find_number(source: Source, asked: str | None = None, exclude: Iterable[str] = ()) -> str:
     """The column that holds the number to predict: by look the only one of numbers that does not count the rows."""
     return pick(source, "number", asked, NUMBER_NAMES, _like_number, exclude=exclude)
+
+
+def by_name(columns: Sequence[str]) -> dict[str, str]:
+    """name in small letters -> column; of equal ones the first."""
+    return {column.strip().lower(): column for column in reversed(columns)}
 
 
 def number(cell: object) -> float | None:

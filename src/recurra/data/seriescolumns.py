@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from recurra.data.columns import counts_rows
+from recurra.data.columns import by_name, counts_rows
 from recurra.data.rows import Row, Source
 from recurra.data.series import Columns
 from recurra.data.seriescells import MISSING, cell, number
@@ -61,7 +61,7 @@ def listed(source: Source, asked: str | None) -> tuple[str, ...]:
 
 def _find_time(rows: Sequence[Row], free: Sequence[str], form: str | None) -> tuple[str, ...]:
     """Year, month, day, ... as one; a column by its name, whatever it holds; else the first whose cells read as dates."""
-    lower = _by_name(free)
+    lower = by_name(free)
     parts = tuple(lower[part] for part in TIME_PARTS if part in lower)
     if len(parts) >= 2 and "year" in lower:
         return parts
@@ -77,7 +77,7 @@ def _find_time(rows: Sequence[Row], free: Sequence[str], form: str | None) -> tu
 
 def _find_series(rows: Sequence[Row], free: Sequence[str], times: Sequence[str]) -> str | None:
     """A column that names the series: by its name, or the one column of words that makes repeated times unique."""
-    lower = _by_name(free)
+    lower = by_name(free)
     if not times:
         return next((lower[name] for name in SURE_SERIES if name in lower), None)
     stamps = list(zip(*(_cells(rows, column) for column in times), strict=True))
@@ -99,7 +99,7 @@ def _find_targets(
     numeric = [column for column in free if _numeric(_cells(rows, column))]
     plain = [c for c in numeric if c.strip().lower() in VALUE_NAMES or not _counts_rows(_cells(rows, c))]
     numeric = plain or numeric  # what counts the rows is no series, unless there is no other
-    lower = _by_name(numeric)
+    lower = by_name(numeric)
     named = [lower[name] for name in VALUE_NAMES if name in lower]
     found = tuple(named[:1]) if named and (long or len(numeric) == 1) else tuple(numeric)
     if not found:
@@ -114,11 +114,6 @@ def _find_targets(
         )
     left = [column for column in free if column not in found]
     return found, [f"columns left out: {', '.join(left[:8])}{', ...' if len(left) > 8 else ''}"] if left else []
-
-
-def _by_name(columns: Sequence[str]) -> dict[str, str]:
-    """name in small letters -> column; of equal ones the first."""
-    return {column.strip().lower(): column for column in reversed(columns)}
 
 
 def _cells(rows: Iterable[Row], column: str) -> list[str]:

@@ -6,6 +6,11 @@ import torch
 from torch import Tensor, nn
 
 
+def between_layers(p: float, num_layers: int) -> float:
+    """p, or 0 for a single layer: `Recurrent` refuses a dropout that has no place to act."""
+    return p if num_layers > 1 else 0.0
+
+
 class LockedDropout(nn.Module):
     """One mask per row for all its time steps. Gal and Ghahramani 2016, arXiv:1512.05287.
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ...cells import Cell
 from ...nn import Recurrent, State
 from ...nn.attention import Attention, Join, Memory
-from ...nn.dropout import LockedDropout
+from ...nn.dropout import LockedDropout, between_layers
 from .encoder import Tokens
 from .seq2seq import Answer, Encoder
 
@@ -124,7 +124,7 @@ class Aligned(nn.Module):
             size + context,
             hidden_size,
             num_layers=num_layers,
-            dropout=dropout if num_layers > 1 else 0.0,
+            dropout=between_layers(dropout, num_layers),
             backend=backend,
         )
         self.join = Join(hidden_size, context * (1 if attend is None else 2), size, linear=True)

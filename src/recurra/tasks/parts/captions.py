@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.columns import by_name
 from ...data.report import DataReport
 from ...data.rows import Row
 from ...data.sources import Source
@@ -40,8 +41,8 @@ class Captions(Side):
         if self.asked is not None:
             return source.need(self.asked)
         free = [column for column in source.columns if column not in taken]
-        by_name = {column.strip().lower(): column for column in reversed(free)}
-        named = next((by_name[name] for name in CAPTION_NAMES if name in by_name), None)
+        called = by_name(free)
+        named = next((called[name] for name in CAPTION_NAMES if name in called), None)
         if named is None and len(free) == 1:
             named = free[0]
         if named is None:

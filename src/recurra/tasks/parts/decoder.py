@@ -24,7 +24,7 @@ from ...cells import Cell
 from ...errors import SettingError
 from ...nn import Recurrent, State
 from ...nn.attention import Attention, Join, Memory
-from ...nn.dropout import LockedDropout
+from ...nn.dropout import LockedDropout, between_layers
 
 FEEDS = ("between", "input", "output")
 
@@ -89,8 +89,9 @@ class Decoder(nn.Module):
         below = 1 if feed == "between" else num_layers
 
         def layers(size: int, count: int) -> Recurrent:
-            between = dropout if count > 1 else 0.0
-            return Recurrent(cell, size, hidden_size, num_layers=count, dropout=between, backend=backend)
+            return Recurrent(
+                cell, size, hidden_size, num_layers=count, dropout=between_layers(dropout, count), backend=backend
+            )
 
         self.lower = layers(embedding_size + (memory_size if feed == "input" else 0), below)
         self.upper = layers(hidden_size + memory_size, num_layers - 1) if feed == "between" else None

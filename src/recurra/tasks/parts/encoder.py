@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...cells import Cell
 from ...nn import Recurrent, State
-from ...nn.dropout import LockedDropout, TokenDropout
+from ...nn.dropout import LockedDropout, TokenDropout, between_layers
 from ...nn.pooling import POOLINGS, PoolState
 from ...settings import RARE, ModelSettings
 from .adversarial import Movable
@@ -71,7 +71,7 @@ class SequenceEncoder(nn.Module):
             hidden_size,
             num_layers=num_layers,
             bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,
+            dropout=between_layers(dropout, num_layers),
             backend=backend,
         )
         self.pooling = POOLINGS[pooling](hidden_size, 2 if bidirectional else 1)

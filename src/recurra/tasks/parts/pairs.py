@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.columns import by_name
 from ...data.rows import Source
 from ...data.sources import open_source
 from ...data.store import Store
@@ -58,10 +59,10 @@ class Side(Text):
         if self.asked is not None:
             return source.need(self.asked)
         free = [column for column in source.columns if column not in taken]
-        by_name = {column.strip().lower(): column for column in reversed(free)}
+        called = by_name(free)
         for name in KNOWN[self.name]:
-            if name in by_name:
-                return by_name[name]
+            if name in called:
+                return called[name]
         if len(source.columns) == 2 and free:
             return free[0] if self.name == "source" else free[-1]
         there = ", ".join(source.columns[:20])

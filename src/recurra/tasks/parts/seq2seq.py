@@ -12,7 +12,7 @@ from ...cells import Cell
 from ...data.vocabulary import Vocabulary
 from ...nn import Recurrent
 from ...nn.attention import SelfAttention
-from ...nn.dropout import LockedDropout
+from ...nn.dropout import LockedDropout, between_layers
 from ...nn.pooling import Last
 from .decoder import Decoder, DecoderState
 
@@ -45,7 +45,7 @@ class Encoder(nn.Module):
             hidden_size,
             num_layers=num_layers,
             bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,
+            dropout=between_layers(dropout, num_layers),
             backend=backend,
         )
         self.last = Last(hidden_size, 2 if bidirectional else 1)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...cells import Cell
 from ...nn import Recurrent, State
-from ...nn.dropout import LockedDropout
+from ...nn.dropout import LockedDropout, between_layers
 from ..base import Session, device_of
 from .audio import Audio
 from .ctc import Guess, Search
@@ -54,7 +54,7 @@ class Transcriber(nn.Module):
             hidden_size,
             num_layers=num_layers,
             bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,
+            dropout=between_layers(dropout, num_layers),
             backend=backend,
         )
         self.head = nn.Linear(hidden_size * (2 if bidirectional else 1), units)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from ....data.columns import by_name
 from ....data.rows import Source
 from ....data.tagged import as_tokens
 from ....errors import DataError
@@ -28,10 +29,10 @@ class TokenField(Field):
         free = free_columns(source, taken)
         if source.format == "columns":
             return self._by_place(source, free)
-        by_name = {column.strip().lower(): column for column in reversed(free)}
+        called = by_name(free)
         for name in self.known:
-            if name in by_name:
-                return by_name[name]
+            if name in called:
+                return called[name]
         rows = [row.values for row in source.look()]
         fits = [column for column in free if all(self.check(row.get(column)) is None for row in rows)]
         there = ", ".join(source.columns[:20])

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from ....cells import Cell
 from ....nn import Recurrent, State
+from ....nn.dropout import between_layers
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,13 @@ class SegmentForecast(nn.Module):
         w = shape.segment
         self.segments = -(-shape.horizon // w)
         self.embed = nn.Linear(w * shape.inputs, hidden_size)
-        between = dropout if num_layers > 1 else 0.0
         self.recurrent = Recurrent(
-            cell, hidden_size, hidden_size, num_layers=num_layers, dropout=between, backend=backend
+            cell,
+            hidden_size,
+            hidden_size,
+            num_layers=num_layers,
+            dropout=between_layers(dropout, num_layers),
+            backend=backend,
         )
         self.position = nn.Parameter(torch.randn(1 if recursive else self.segments, hidden_size) * 0.1)
         self.of_series = nn.Embedding(shape.series + 1, hidden_size) if shape.series else None  # 0: any other series

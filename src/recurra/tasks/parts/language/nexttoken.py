@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ....cells import Cell
 from ....nn import Recurrent, State
 from ....nn.cache import ContinuousCache, parted
-from ....nn.dropout import LockedDropout
+from ....nn.dropout import LockedDropout, between_layers
 
 
 class NextToken(nn.Module):
@@ -32,13 +32,12 @@ class NextToken(nn.Module):
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.input_dropout = LockedDropout(input_dropout)
-        between = dropout if num_layers > 1 else 0.0
         self.recurrent = Recurrent(
             cell,
             embedding_size,
             hidden_size,
             num_layers=num_layers,
-            dropout=between,
+            dropout=between_layers(dropout, num_layers),
             weight_drop=weight_drop,
             backend=backend,
         )

@@ -92,15 +92,15 @@ class LanguageSession(Session):
     def _count(self, scores: Tensor, came: Tensor) -> None:
         """Scores (N, V) of the tokens that then came (N,)."""
         nats = F.cross_entropy(scores, came, reduction="none")
-        ranks = 1 + (scores > scores.gather(1, came[:, None])).sum(1)
 
         def one(n: int) -> Surprisal:
-            token = self.vocabulary.tokens[int(came[n])]
-            return Surprisal(token, self.tokens + n + 1, round(float(nats[n]), 6), int(ranks[n]))
+            token, likelier = int(came[n]), scores[n] > scores[n, came[n]]
+            place = self.tokens + n + 1
+            return Surprisal(self.vocabulary.tokens[token], place, round(float(nats[n]), 6), 1 + int(likelier.sum()))
 
-        worst = one(int(nats.argmax()))
-        if self.strangest is None or worst.nats > self.strangest.nats:
-            self.strangest = worst
+        worst = int(nats.argmax())
+        if self.strangest is None or round(float(nats[worst]), 6) > self.strangest.nats:
+            self.strangest = one(worst)
         if self.each is not None:
             self.each += tuple(one(n) for n in range(len(came)))
         self.nats += float(nats.sum())

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ....cells import Cell
 from ....nn import Recurrent, State
 from ....nn.crf import Chain, best_path, log_partition, path_score
-from ....nn.dropout import LockedDropout
+from ....nn.dropout import LockedDropout, between_layers
 from ....nn.pooling import POOLINGS
 from ..adversarial import Movable
 
@@ -86,7 +86,7 @@ class Tagger(nn.Module):
             hidden_size,
             num_layers=num_layers,
             bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,
+            dropout=between_layers(dropout, num_layers),
             backend=backend,
         )
         directions = 2 if bidirectional else 1

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -44,15 +45,15 @@ class _Field:
         if not (kind and kind[0] in _DTYPES and (len(kind) == 1 or sized)) or not self.name.isidentifier():
             raise CallError(f"store field {self.name!r}: {self.spec!r} is not DTYPE or ragged:DTYPE[:WIDTH]")
 
-    @property
+    @cached_property
     def ragged(self) -> bool:
         return self.spec.startswith("ragged:")
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(self.spec.split(":")[int(self.ragged)]).newbyteorder("<")
 
-    @property
+    @cached_property
     def width(self) -> tuple[int, ...]:
         """The shape of one step: (), or (WIDTH,)."""
         parts = self.spec.split(":")

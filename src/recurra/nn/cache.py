@@ -129,7 +129,9 @@ class ContinuousCache(nn.Module):
         for sharpness, found in zip(SHARPNESS, cached, strict=True):
             total, recalled = torch.cat(found).double().unbind(-1)
             met = total[total.isfinite()]
-            for sentinel in met.quantile(torch.tensor(SENTINELS, dtype=torch.float64)) if len(met) else ():
+            for sentinel in (
+                met.quantile(torch.tensor(SENTINELS, dtype=torch.float64, device=met.device)) if len(met) else ()
+            ):
                 gate = (total - sentinel).sigmoid()  # 0 where nothing was met
                 for share in SHARES:
                     nats = -float(torch.log(model + share * gate * (recalled - model)).mean())

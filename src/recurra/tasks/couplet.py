@@ -64,7 +64,7 @@ class CoupletModel(ModelSettings):
     num_layers: int | None = Setting(None, ge=1, le=64, description="recurrent layers of the decoder")
     encoder_layers: int = Setting(1, ge=1, le=64, description="those of the encoder", json_schema_extra=RARE)
     embedding_size: int | None = Setting(None, ge=1, description="features of a character's vector")
-    attention: Literal["additive", "dot", "none"] = Setting("additive", description="of each step over the question")
+    attention: Literal["additive", "dot", "none"] = Setting("none", description="of each step over the question")
     input_dropout: float | None = Setting(
         None, ge=0, lt=1, description="dropout of the vectors of characters", json_schema_extra=RARE
     )
@@ -193,8 +193,8 @@ class Couplet(TwoSided, Answering):
             "hidden_size": 128 if small else 384,
             "num_layers": 1,
             "embedding_size": 64 if small else 256,
-            "dropout": 0.2 if small else 0.4,
-            "input_dropout": 0.1 if small else 0.2,
+            "dropout": 0.2,
+            "input_dropout": 0.1,
             "token_dropout": 0.0,
             "rules": reading.facts["rules"],
         }

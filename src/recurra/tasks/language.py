@@ -38,6 +38,7 @@ from .parts.language.session import SPAN, Front, LanguageSession, spell
 STRETCHES = 16  # parts of the validation text read side by side while training; a file to evaluate is read as one
 LONG_STRETCHES = 4  # where there is a cache, which wants text before it
 CACHED = 4000  # tokens; a state then holds so many outputs, 8 MB with a layer of 512
+SAMPLED = 2000  # where the vocabulary is four times as large or more, training looks at a part of it
 FITTED = 100_000  # tokens of the validation text that the cache is fitted to, at most
 
 
@@ -74,6 +75,17 @@ class LanguageModel(ModelSettings):
     )
 
 
+class LanguageTraining(ClassTraining):
+    """The training run."""
+
+    sampled: int | None = Setting(
+        None,
+        ge=0,
+        description="a step tells tokens from so many frequent ones and as many drawn ones; 0: from all",
+        json_schema_extra=RARE | ADDED,
+    )
+
+
 class Language(Task):
     """See the module's docstring."""
 
@@ -82,7 +94,7 @@ class Language(Task):
     summary: ClassVar[str] = "a language model of characters, words or subwords, to score and to write text"
     Data: ClassVar[type[DataSettings]] = LanguageData
     Model: ClassVar[type[ModelSettings]] = LanguageModel
-    Training: ClassVar[type[TrainingSettings]] = ClassTraining
+    Training: ClassVar[type[TrainingSettings]] = LanguageTraining
     in_use: ClassVar[tuple[str, ...]] = ("model.each", "data.text", "data.encoding", "data.broken")
     vocabulary: Vocabulary
     stores: dict[str, Store]
@@ -197,8 +209,20 @@ class Language(Task):
             "tied": many,
             "cache": CACHED if windows == "sequential" else 0,  # texts that stand alone have nothing before them
         }
+        smoothing = self.settings.training.label_smoothing  # type: ignore[attr-defined]
+        sampled = SAMPLED if len(self.vocabulary) >= 4 * SAMPLED and not smoothing else 0
         training = {"batch_size": batch, "learning_rate": 3e-3, "epochs": 16.0, "averaging": 0.99, "patience": 5}
-        return self.settings.with_open(data={"window": window, "windows": windows}, model=model, training=training)
+        settings = self.settings.with_open(
+            data={"window": window, "windows": windows}, model=model, training={**training, "sampled": sampled}
+        )
+        if drawn := settings.training.sampled:  # type: ignore[attr-defined]
+            if smoothing:
+                raise SettingError("label_smoothing is spread over all tokens; with it, set sampled=0")
+            reading.lines.append(
+                f"while training, tokens are told from the {drawn:,} most frequent ones and {drawn:,} drawn anew each "
+                f"step, of {len(self.vocabulary):,} (sampled)"
+            )
+        return settings
 
     # training ------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
@@ -247,9 +271,14 @@ class Language(Task):
         return Batch({"x": torch.from_numpy(inputs)}, {"next": torch.from_numpy(targets)}, inputs.size, inputs.size)
 
     def loss(self, network: nn.Module, batch: Batch, state: State | None) -> tuple[Tensor, State | None]:
-        scores, after = network(batch.inputs["x"], state)
-        smoothing = self.settings.training.label_smoothing  # type: ignore[attr-defined]
-        loss = F.cross_entropy(scores.flatten(0, 1), batch.targets["next"].flatten(), label_smoothing=smoothing)
+        training = self.settings.training
+        assert isinstance(training, LanguageTraining)
+        if training.sampled:
+            loss, after = network(batch.inputs["x"], state, batch.targets["next"], training.sampled)
+        else:
+            scores, after = network(batch.inputs["x"], state)
+            smoothing = training.label_smoothing
+            loss = F.cross_entropy(scores.flatten(0, 1), batch.targets["next"].flatten(), label_smoothing=smoothing)
         return loss, after.detach() if self.carries_state else None
 
     # figures -------------------------------------------------------------------------------------------------------

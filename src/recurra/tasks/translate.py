@@ -48,7 +48,7 @@ class TranslateModel(ModelSettings):
     encoder_layers: int = Setting(1, ge=1, le=64, description="those of the encoder", json_schema_extra=RARE)
     bidirectional: bool = Setting(True, description="the encoder reads both ways")
     embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
-    attention: Literal["additive", "dot", "concat", "none"] = Setting("additive", description="score")
+    attention: Literal["additive", "dot", "concat", "none"] = Setting("dot", description="score")
     feed: Literal["between", "input", "output"] | None = Setting(None, description="where the context enters")
     self_attention: bool = Setting(
         False, description="each step of the encoder attends to all of them", json_schema_extra=RARE
@@ -109,7 +109,7 @@ class Translate(PairReader, Decoding):
             "max_length": longest,
         }
         model = {
-            "hidden_size": 512 if subwords else 256,
+            "hidden_size": 384 if subwords else 256,
             "num_layers": 2,
             "feed": "between",
             "embedding_size": 256 if subwords else 128,

@@ -114,7 +114,7 @@ class RowReader(Task):
     def _survey(
         self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
     ) -> tuple[DataReport, np.ndarray]:
-        """Fit every field, in one pass each; hash the rows, and count what is the same."""
+        """Fit every field, in one pass each that it asks for; hash the rows, and count what is the same."""
         duplicates = Duplicates()
         for at, field in enumerate(self.fields):
 
@@ -133,8 +133,9 @@ class RowReader(Task):
                 if not error.file and not len(duplicates):
                     error = DataError(f"none of the {self.bad.count:,} rows can be used; {self.bad.first[0]}")
                 raise error if error.file else DataError(str(error), file=source.path) from None
-            for _ in stream:  # a field that needs no fitting has not asked for the rows
-                pass
+            if at == 0:  # the hashes and the count are of all rows, also where the field has not asked for them
+                for _ in stream:
+                    pass
         report = DataReport(
             rows=len(duplicates),
             broken=self.bad.count + source.broken.count,

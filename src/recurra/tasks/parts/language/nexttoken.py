@@ -8,6 +8,7 @@ from ....cells import Cell
 from ....nn import Recurrent, State
 from ....nn.cache import ContinuousCache, parted
 from ....nn.dropout import LockedDropout, between_layers
+from .sampled import sampled_nats
 
 
 class NextToken(nn.Module):
@@ -50,12 +51,23 @@ class NextToken(nn.Module):
             self.output.weight = self.embedding.weight
         self.cache = ContinuousCache(cache) if cache else None
 
+    def vectors(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+        """What the output layer is given, (B, T, D), the outputs (B, T, H) it is made of, the layers' state after."""
+        y, after = self.recurrent(self.input_dropout(self.embedding(ids)), state)
+        return self.bridge(self.dropout(y)), y, after
+
     def read(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
         """Without the cache: scores (B, T, V), the outputs (B, T, H) they are made of, the layers' state after."""
-        y, after = self.recurrent(self.input_dropout(self.embedding(ids)), state)
-        return self.output(self.bridge(self.dropout(y))), y, after
+        vectors, y, after = self.vectors(ids, state)
+        return self.output(vectors), y, after
 
-    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, ids: Tensor, state: State | None = None, wanted: Tensor | None = None, sampled: int = 0
+    ) -> tuple[Tensor, State]:
+        """With `wanted` (B, T), in training: instead of scores their mean nats by a sample of the vocabulary."""
+        if wanted is not None:
+            vectors, _, after = self.vectors(ids, state)
+            return sampled_nats(vectors.flatten(0, 1), self.output, wanted.flatten(), sampled), after
         before, memory = parted(state)
         scores, y, after = self.read(ids, before)
         if self.cache is None or not self.cache.active:

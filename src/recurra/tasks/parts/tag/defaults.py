@@ -7,7 +7,7 @@ from typing import Any
 from ....settings import Settings
 from ...base import Reading
 
-FEW_STEPS = 4_000_000  # tokens that one network reads in a whole run
+FEW_STEPS = 5_000_000  # tokens that one network reads in a whole run
 
 
 def choose_tag_settings(settings: Settings, reading: Reading, data: dict[str, Any]) -> Settings:

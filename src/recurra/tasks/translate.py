@@ -25,7 +25,7 @@ from ..data.vocabulary import Vocabulary
 from ..errors import CallError, DataError, SettingError
 from ..nn.attention import attention
 from ..settings import RARE, DataSettings, ModelSettings, Settings, TrainingSettings
-from .base import Batch, Reading
+from .base import USUAL_CELL, Batch, Reading
 from .parts.answering import evenly, silent
 from .parts.decoder import Decoder
 from .parts.decoding import Decoding, looked
@@ -37,6 +37,7 @@ from .parts.search import Found
 from .parts.seq2seq import Encoder, SequenceToSequence, shifted
 from .parts.textscores import scores_of
 
+SPELT = 256  # with so few tokens to say, a target is spelt rather than told
 SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
 
 
@@ -71,7 +72,9 @@ class TranslateModel(ModelSettings):
 class TranslateTraining(ForcedTraining):
     """The training run."""
 
-    label_smoothing: float = Setting(0.1, ge=0, lt=1, description="share of the target spread over all tokens")
+    label_smoothing: float | None = Setting(  # type: ignore[assignment]
+        None, ge=0, lt=1, description="share of the target spread over all tokens"
+    )
 
 
 class Translate(PairReader, Decoding):
@@ -95,35 +98,41 @@ class Translate(PairReader, Decoding):
         return self.settings.model
 
     def choose(self, reading: Reading) -> Settings:
-        """Defaults from the number of pairs, their lengths, and what a token is.
+        """Defaults from the number of pairs, their lengths, and how many tokens there are to say.
 
-        Letters and sounds need less room than words and their meaning. A pair that is ten times seen is learnt by heart.
+        Few of them, letters or sounds, are spelt by a small network, which sees every pair many times in the time in which a
+        large one, as the meaning of words wants it, sees it once. A pair that is ten times seen is learnt by heart.
         """
         lengths = np.maximum(reading.facts["lengths"], reading.facts["targets"])
         longest = max(min(int(np.quantile(lengths, 0.999)), 400), 8)
-        subwords = "subwords" in (self.source.level, self.target.level)
+        spelt = "subwords" not in (self.source.level, self.target.level) and len(self.target.vocabulary) <= SPELT
+        little = reading.rows <= 80_000
         data = {
             "source_level": self.source.level,
             "target_level": self.target.level,
             "shared": self.target.same_as is not None,
             "max_length": longest,
         }
+        feed = self.model.feed or ("output" if spelt else "between")
         model = {
-            "hidden_size": 384 if subwords else 256,
-            "num_layers": 2,
-            "feed": "between",
-            "embedding_size": 256 if subwords else 128,
-            "dropout": 0.3 if subwords else 0.2,
-            "input_dropout": 0.2 if subwords else 0.0,
+            "cell": "gru" if spelt and not self.model.cell_options else USUAL_CELL,
+            "hidden_size": (128 if little else 256) if spelt else 384,
+            "num_layers": 2 if feed == "between" else 1,
+            "feed": feed,
+            "embedding_size": 128 if spelt else 256,
+            "dropout": 0.2 if spelt else 0.3,
+            "input_dropout": 0.0 if spelt else 0.2,
             "token_dropout": 0.0,
             "tied": True,
         }
         training = {
             "batch_size": 64,
-            "learning_rate": 1e-3 if subwords else 2e-3,
+            "learning_rate": (4e-3 if little else 2e-3) if spelt else 1e-3,
             "epochs": float(min(max(2_000_000 / max(reading.rows, 1), 20.0), 100.0)),
             "averaging": 0.998,
             "patience": 8,
+            # one spelling of a date is right, while a word is often said in several ways
+            "label_smoothing": 0.0 if spelt and self.target.level == "characters" else 0.1,
             "metric": "bleu" if self.target.level == "subwords" else "token_error_rate",
         }
         settings = self.settings.with_open(data=data, model=model, training=training)

@@ -68,4 +68,4 @@ def forced_loss(network: nn.Module, batch: Batch, training: ForcedTraining, prog
         with torch.no_grad():
             guess = answered(network, batch)
         tokens = mixed(batch.inputs["tokens"], guess.scores, guess.live, share)
-    return loss_of(answered(network, batch, tokens), batch, training.label_smoothing)
+    return loss_of(answered(network, batch, tokens), batch, training.label_smoothing or 0.0)

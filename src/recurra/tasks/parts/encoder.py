@@ -25,8 +25,8 @@ class EncoderModel(ModelSettings):
     """An encoder of sequences."""
 
     bidirectional: bool = Setting(True, description="read both ways; false lets a run stream")
-    pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
-        "mean_max", description="from all outputs to one vector"
+    pooling: Literal["last", "mean", "max", "attention", "mean_max"] | None = Setting(
+        None, description="from all outputs to one vector"
     )
     members: int | None = Setting(None, ge=1, le=64, description="networks whose outputs are averaged")
     input_dropout: float | None = Setting(

@@ -47,6 +47,7 @@ class RowTask(ByLength):
             "num_layers": 1,
             "dropout": 0.1,
             "input_dropout": 0.0,
+            "pooling": "mean_max",
             "members": 1,
             "adversarial": 0.0,
         }
@@ -66,7 +67,7 @@ class RowTask(ByLength):
         return members[0] if len(members) == 1 else Members(members, self.merge)
 
     def _member(self, model: EncoderModel) -> SequenceToVector:
-        assert model.hidden_size and model.num_layers
+        assert model.hidden_size and model.num_layers and model.pooling
         front, input_size = self.front()
         encoder = SequenceEncoder(
             front,

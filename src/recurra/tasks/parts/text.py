@@ -34,12 +34,17 @@ def choose_text_settings(settings: Settings, reading: Reading, *, level: str, sp
     # Several networks are worth a point or two of accuracy, and little data pays for them in seconds.
     few = epochs * reading.steps_of_time <= FEW_STEPS
     model["members"] = 4 if few else 1
-    model["adversarial"] = 1.0 if few and words else 0.0
+    # What begins as a language model knows more than few labels bear out. 2,250 labels of reviews: accuracy 0.824 as they
+    # are, 0.859 with moved vectors, 0.863 at a quarter of the rate; attention 0.870 and 0.867, mean and max 0.866 and 0.857.
+    begun = bool(getattr(settings.model, "pretrain", None))
+    model["adversarial"] = 1.0 if words and (few or begun) else 0.0
+    # Three folds of questions, four networks: accuracy 0.878 with attention, 0.878 with max, 0.873 with mean and max.
+    model["pooling"] = "attention" if words and (few or begun) else "mean_max"
     # Three folds of questions in six classes, two networks each: accuracy 0.884 with gru, 0.877 with lstm.
     model["cell"] = "gru" if few and words and not settings.model.cell_options else USUAL_CELL
     training = {
         "batch_size": batch,
-        "learning_rate": 2e-3,
+        "learning_rate": 5e-4 if begun else 2e-3,
         "epochs": epochs,
         "averaging": 0.99,
         "patience": 8,

@@ -57,6 +57,7 @@ class AudioInput(Audio, Input):
             "num_layers": 1,
             "dropout": 0.3,
             "input_dropout": 0.0,
+            "pooling": "mean_max",
             "members": 2 if few else 1,
             "adversarial": 0.0,
         }

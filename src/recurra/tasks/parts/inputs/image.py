@@ -233,6 +233,7 @@ class ImageInput(Input):
             "num_layers": 2,
             "dropout": 0.2,
             "input_dropout": 0.0,
+            "pooling": "mean_max",
             "members": 1,
             "adversarial": 0.0,
             "shift": min(min(self.shape[:2]) // 20, 4),

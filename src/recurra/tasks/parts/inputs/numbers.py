@@ -223,6 +223,7 @@ class NumbersInput(Series, Input):
             "num_layers": 1,
             "dropout": 0.3,
             "input_dropout": 0.0,
+            "pooling": "mean_max",
             "members": 4 if few else 1,
             "adversarial": 0.0,
         }

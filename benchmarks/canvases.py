@@ -25,7 +25,7 @@ MOST = 5
 
 
 def read(path: Path) -> Array:
-    from recurra.data.idx import read_idx
+    from recurra.data.media.idx import read_idx
 
     return read_idx(path)
 

@@ -1,6 +1,6 @@
 """Our kernels for the CPU against torch.nn: training steps, forward passes, streams, and a step beside a busy neighbour.
 
-    python benchmarks/kernels.py [--only train,forward,step,streams,load] [--even-if-busy]
+    python benchmarks/kernels.py [--only train,forward,share,step,read,streams,load] [--even-if-busy]
 
 float32, two threads unless --threads says otherwise. Everything is timed in turns within this process; a figure is the
 median of the ratios of the rounds, theirs / ours: above 1 ours is faster. `peak` is the share of the best matrix product
@@ -28,7 +28,9 @@ WANTED = {
 }
 STEPS = {("lstm", "layer"): 12.0, ("lstm", "cell"): 4.0, ("gru", "layer"): 7.0, ("gru", "cell"): 4.0}
 STREAMS = {"gru": 2.0, "lstm": 1.3}
+READ = 0.8  # reading the weights once / ours
 INT8 = 3.0
+SHARE = 0.65  # of the best matrix product, forward
 SLOWED = 8.0  # theirs / ours beside a neighbour
 Line = tuple[str, float, float, float | None]  # name, ratio, wanted, share of the peak
 
@@ -83,6 +85,17 @@ def sequences(kind: str, peak: float) -> Iterator[Line]:
             yield f"{kind} {cell} B={B} T={T} I={I} H={H}", times.ratio("theirs", "ours"), wanted, share
 
 
+def shares(peak: float) -> Iterator[Line]:
+    for cell in ("gru", "lstm"):
+        for B in (32, 64):
+            for H in (256, 512):
+                _, ours = pair(cell, H, H)
+                x = torch.randn(B, 64, H)
+                seconds = interleave({"ours": forward(ours, x)}, rounds=11, warm=2).median("ours")
+                share = 2 * B * 64 * GATES[cell] * H * 2 * H / seconds / peak
+                yield f"forward {cell} B={B} H={H}, back end {ours.plan(x).runs}, of peak", share, SHARE, share
+
+
 def single_steps() -> Iterator[Line]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -116,6 +129,23 @@ def single_steps() -> Iterator[Line]:
             for other in ("layer", "cell"):
                 yield f"one step {cell} H={H}, torch.nn {other}", times.ratio(other, "ours"), STEPS[cell, other], None
             yield f"one step {cell} H={H}, our layer against torch.nn's", times.ratio("layer", "our layer"), 3.0, None
+    torch.set_num_threads(threads)
+
+
+def weights_read() -> Iterator[Line]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for cell in ("lstm", "gru"):
+        for H in (256, 512):
+            _, ours = pair(cell, H, H)
+            weights, vector, product = (
+                torch.randn(GATES[cell] * H, 2 * H),
+                torch.randn(2 * H),
+                torch.empty(GATES[cell] * H),
+            )
+            read = lambda: torch.mv(weights, vector, out=product)  # noqa: B023, E731
+            times = interleave({"ours": nn.Stepper(ours).step, "read": read}, rounds=301, warm=9)
+            yield f"one step {cell} H={H}, reading its weights once", times.ratio("read", "ours"), READ, None
     for cell in ("lstm", "gru"):
         for H in (512, 1024):
             _, ours = pair(cell, H, H)
@@ -157,7 +187,7 @@ def beside_a_neighbour() -> Iterator[Line]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="train,forward,step,streams,load", help="parts, with commas")
+    parser.add_argument("--only", default="train,forward,share,step,read,streams,load", help="parts, with commas")
     parser.add_argument("--threads", type=int, default=2)
     add_options(parser)
     options = parser.parse_args()
@@ -170,7 +200,9 @@ def main() -> None:
         parts: dict[str, Callable[[], Iterator[Line]]] = {
             "train": lambda: sequences("train", peak),
             "forward": lambda: sequences("forward", peak),
+            "share": lambda: shares(peak),
             "step": single_steps,
+            "read": weights_read,
             "streams": many_streams,
             "load": beside_a_neighbour,
         }

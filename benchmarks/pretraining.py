@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("name", choices=READERS, help="the set")
     parser.add_argument("--labels", type=int, default=2250, help="labelled rows, 0 for all (2250)")
     parser.add_argument("--minutes", type=float, default=40, help="of each arm, in all (40)")
-    parser.add_argument("--language-share", type=float, default=0.75, help="of them for the language model (0.75)")
+    parser.add_argument("--language-share", type=float, default=0.6, help="of them for the language model (0.6)")
     parser.add_argument("--vocabulary", type=int, default=15_000, help="words of the language model (15000)")
     parser.add_argument("--seeds", default="0", help="of both arms (0)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the run folders here")

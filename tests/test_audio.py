@@ -13,9 +13,9 @@ import soundfile
 import torch
 
 import recurra
-from recurra.data import audio
-from recurra.data.audio import LogMel, read_audio, resample
-from recurra.data.sources import open_source
+from recurra.data.media import audio
+from recurra.data.media.audio import LogMel, read_audio, resample
+from recurra.data.sources.sources import open_source
 from recurra.errors import CallError, DataError, SettingError
 from recurra.tasks.parts.audio import Audio
 from recurra.tasks.parts.frames import Augment, Stacking, _between, _warped

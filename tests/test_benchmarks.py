@@ -268,7 +268,7 @@ def test_a_couplet_run_is_held_against_bigrams_over_its_own_vocabulary(
     from types import SimpleNamespace
 
     import recurra
-    from recurra.data.vocabulary import build
+    from recurra.data.words.vocabulary import build
 
     vocabulary = build(["abab", "ab"], "characters")
     rows = {"train": [("xy", "ab"), ("xy", "aa")], "report": [("xyz", "abz")]}

@@ -145,12 +145,12 @@ def test_an_exception_becomes_a_status(
     def fails() -> None:
         raise error
 
-    monkeypatch.setattr("recurra.data.sets.names", fails)
+    monkeypatch.setattr("recurra.data.sets.known", fails)
     assert recurra("data") == Done(status, "", said)
 
 
 def test_a_fault_of_ours_shows_the_traceback(recurra: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recurra.data.sets.names", lambda: 1 / 0)
+    monkeypatch.setattr("recurra.data.sets.known", lambda: 1 / 0)
     done = recurra("data")
     assert done.status == 1
     assert "ZeroDivisionError" in done.err

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recurra.data.batching import LengthBatches
-from recurra.data.windows import AlignedWindows, RandomWindows, SequentialWindows, gather
+from recurra.data.store.batching import LengthBatches
+from recurra.data.store.windows import AlignedWindows, RandomWindows, SequentialWindows, gather
 from recurra.errors import CallError, DataError
 
 LENGTHS = st.lists(st.integers(0, 300), max_size=300)

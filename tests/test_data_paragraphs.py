@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recurra.data.paragraphs import kinship, pieces_of
+from recurra.data.words.paragraphs import kinship, pieces_of
 
 WORDS = ["".join(random.Random(n).choices("abcdefghijklmnopqrstuvwxyz", k=6)) for n in range(400)]
 

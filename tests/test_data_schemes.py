@@ -7,7 +7,18 @@ from itertools import pairwise
 
 import pytest
 
-from recurra.data.schemes import SCHEMES, Scheme, Span, all_tags, check_tags, find_scheme, follows, mend, spans, spell
+from recurra.data.words.schemes import (
+    SCHEMES,
+    Scheme,
+    Span,
+    all_tags,
+    check_tags,
+    find_scheme,
+    follows,
+    mend,
+    spans,
+    spell,
+)
 from recurra.errors import DataError
 
 STRUCTURED: tuple[Scheme, ...] = ("bio", "bioes", "bmes")

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra.data.season import find_season
-from recurra.data.series import Table
-from recurra.data.seriescolumns import find_columns
-from recurra.data.seriestable import read_table
-from recurra.data.sources import open_source
-from recurra.data.times import Grid
+from recurra.data.series.columns import find_columns
+from recurra.data.series.season import find_season
+from recurra.data.series.series import Table
+from recurra.data.series.table import read_table
+from recurra.data.series.times import Grid
+from recurra.data.sources.sources import open_source
 from recurra.errors import DataError
 
 NAN = float("nan")

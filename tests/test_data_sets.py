@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from recurra.data import sets
-from recurra.data.columns import find_label, find_text
-from recurra.data.sources import open_source
-from recurra.data.text import open_text
+from recurra.data.sources.columns import find_label, find_text
+from recurra.data.sources.sources import open_source
+from recurra.data.sources.text import open_text
 from recurra.errors import DataError
 
 
@@ -21,14 +21,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
-        for name in sets.names():
+        for name in sets.known():
             sets.make(name)
     return folder / "recurra" / f"sets-{sets._VERSION}"
 
 
 def test_the_names_of_the_design() -> None:
-    assert set(sets.names()) == {"stdlib", "digits", "dates", "names", "series", "sine", "tones", "scenes"}
-    assert all(len(line) < 80 for line in sets.names().values())
+    assert set(sets.known()) == {"stdlib", "digits", "dates", "names", "series", "sine", "tones", "scenes"}
+    assert all(len(line) < 80 for line in sets.known().values())
 
 
 @pytest.mark.parametrize("name", ["digits", "dates", "names", "scenes", "series", "sine"])
@@ -108,7 +108,7 @@ def test_what_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     with pytest.raises(DataError, match=r"'digits' needs the library .*sklearn.*: pip install 'recurra\[sets\]'"):
         sets.make("digits", tmp_path)
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.setattr("recurra.data.set_tones.dial", lambda *_: 1 / 0)
+    monkeypatch.setattr("recurra.data.sets.tones.dial", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         sets.make("tones", tmp_path)
     assert list(tmp_path.iterdir()) == []

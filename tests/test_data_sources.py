@@ -15,9 +15,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from recurra.data.columns import find_label, find_number, find_text
-from recurra.data.sources import Source, open_source
-from recurra.data.text import open_text
+from recurra.data.sources.columns import find_label, find_number, find_text
+from recurra.data.sources.sources import Source, open_source
+from recurra.data.sources.text import open_text
 from recurra.errors import DataError
 
 ROWS = [

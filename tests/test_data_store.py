@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.data.report import DataReport
-from recurra.data.split import Duplicates, digest, part_of
-from recurra.data.store import Store, StoreWriter
+from recurra.data.store.split import Duplicates, digest, part_of
+from recurra.data.store.store import Store, StoreWriter
 from recurra.errors import CallError, DataError, SettingError
 
 FIELDS = {"text": "ragged:int32", "window": "ragged:float32:3", "label": "int64", "weight": "float32"}
@@ -42,7 +42,7 @@ def _filled(folder: Path, rows: list[dict[str, Any]]) -> Store:
 
 @pytest.mark.parametrize("buffer", [1, 200, 1 << 20])
 def test_what_was_written_is_read(tmp_path: Path, buffer: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recurra.data.store._BUFFER", buffer)
+    monkeypatch.setattr("recurra.data.store.store._BUFFER", buffer)
     rows = _rows(63)
     made = _filled(tmp_path / "store", rows)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recurra.data import counting
-from recurra.data.vocabulary import Level, Vocabulary, build
+from recurra.data.words import counting
+from recurra.data.words.vocabulary import Level, Vocabulary, build
 from recurra.errors import RunError, SettingError
 
 LEVELS: tuple[Level, ...] = get_args(Level)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recurra.data.sources import open_source
+from recurra.data.sources.sources import open_source
 from recurra.errors import DataError
 from recurra.tasks.parts.fields import Label, Number, Series
 from recurra.tasks.parts.fields.rowlabel import RowLabel

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recurra import cells
-from recurra.data.series import Columns, Series
-from recurra.data.times import Grid
+from recurra.data.series.series import Columns, Series
+from recurra.data.series.times import Grid
 from recurra.tasks.parts.forecast.facts import Facts
 from recurra.tasks.parts.forecast.figures import Coverage, Errors
 from recurra.tasks.parts.forecast.panel import Panel, season_error

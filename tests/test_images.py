@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import recurra
-from recurra.data.idx import read_idx
-from recurra.data.images import read_image, resized, with_channels
-from recurra.data.sources import open_source
+from recurra.data.media.idx import read_idx
+from recurra.data.media.images import read_image, resized, with_channels
+from recurra.data.sources.sources import open_source
 from recurra.errors import CallError, DataError
 from recurra.run import Run
 from recurra.tasks.parts.pixels import Pixels, moved

@@ -15,7 +15,7 @@ import yaml
 from tiny_runs import reviews
 
 import recurra
-from recurra.data.sources import open_source
+from recurra.data.sources.sources import open_source
 from recurra.errors import CallError, DataError, SettingError
 from recurra.settings import settings_from
 from recurra.tasks.classify import Classify

@@ -13,10 +13,10 @@ import pytest
 
 import recurra
 from recurra.cli import main as cli
-from recurra.data.longcolumns import find_channels, find_targets
-from recurra.data.longrows import Grouped, Window, moment
-from recurra.data.rows import Row, Source
-from recurra.data.sources import open_source
+from recurra.data.sources.longcolumns import find_channels, find_targets
+from recurra.data.sources.longrows import Grouped, Window, moment
+from recurra.data.sources.rows import Row, Source
+from recurra.data.sources.sources import open_source
 from recurra.errors import CallError, DataError, SettingError
 from recurra.run import Run
 from recurra.settings import settings_from

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import recurra
-from recurra.data.vocabulary import build
+from recurra.data.words.vocabulary import build
 from recurra.nn import State
 from recurra.tasks.parts.language.session import Front, LanguageSession
 

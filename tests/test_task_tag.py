@@ -15,8 +15,8 @@ import torch
 from seqeval.metrics import f1_score
 
 import recurra
-from recurra.data.schemes import spans
-from recurra.data.tagged import open_tagged
+from recurra.data.sources.tagged import open_tagged
+from recurra.data.words.schemes import spans
 from recurra.errors import CallError, DataError, SettingError
 from recurra.run import Run
 from recurra.settings import settings_from

@@ -15,7 +15,7 @@ import torch
 import recurra
 from recurra import training
 from recurra.data import sets
-from recurra.data.set_tones import write_folder
+from recurra.data.sets.tones import write_folder
 from recurra.errors import CallError, DataError
 from recurra.run import Run
 from recurra.settings import settings_from
@@ -362,4 +362,4 @@ def test_the_split_is_by_the_sound_and_not_by_the_place(tmp_path: Path) -> None:
 
 
 def test_the_built_in_set_suits_it() -> None:
-    assert sets.names()["tones"].startswith("transcribe: ")
+    assert sets.known()["tones"].startswith("transcribe: ")

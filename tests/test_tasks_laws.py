@@ -255,7 +255,7 @@ def test_what_is_no_text_is_refused(made: Callable[..., Run]) -> None:
 
 def test_long_rows_train_on_their_two_ends(tmp_path: Path) -> None:
     """`max_length` 5: the first three and the last two steps; in use nothing is cut."""
-    from recurra.data.store import Store, StoreWriter
+    from recurra.data.store.store import Store, StoreWriter
     from recurra.settings import settings_from
     from recurra.tasks.classify import Classify
 

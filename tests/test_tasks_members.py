@@ -11,8 +11,8 @@ import torch
 from tiny_runs import reviews, write_reviews
 
 import recurra
-from recurra.data.spelling import BUCKETS, PIECES, pieces
-from recurra.data.vocabulary import build
+from recurra.data.words.spelling import BUCKETS, PIECES, pieces
+from recurra.data.words.vocabulary import build
 from recurra.errors import SettingError
 
 

@@ -14,7 +14,7 @@ import pytest
 import recurra
 from recurra import training
 from recurra.cli import main as cli
-from recurra.data.sources import open_source
+from recurra.data.sources.sources import open_source
 from recurra.errors import CallError, DataError, RunError
 from recurra.plugins import load_task
 from recurra.tasks.parts.fields import Series

@@ -15,9 +15,9 @@ import pytest
 from tiny_runs import reviews
 
 import recurra
-from recurra.data import cutters
-from recurra.data.cutters import Cutter, choose_cutter
-from recurra.data.vocabulary import Vocabulary, build
+from recurra.data.words import cutters
+from recurra.data.words.cutters import Cutter, choose_cutter
+from recurra.data.words.vocabulary import Vocabulary, build
 from recurra.errors import DataError, RunError, SettingError
 from recurra.settings import read_config, settings_from
 from recurra.tasks.classify import Classify

@@ -14,7 +14,7 @@ import torch
 from tiny_runs import reviews
 
 import recurra
-from recurra.data.vectors import EXACT, LOWER, NORMAL, VectorFile, look_up
+from recurra.data.words.vectors import EXACT, LOWER, NORMAL, VectorFile, look_up
 from recurra.errors import DataError, SettingError, UserError
 from recurra.tasks.parts.encoder import Tokens
 from recurra.training.progress import Silent

@@ -15,7 +15,7 @@ def data(name: Annotated[str | None, typer.Argument(metavar="NAME", help="the se
     """List the built-in data sets, or make one and show its first rows."""
     from ..data import sets
 
-    known = sets.names()
+    known = sets.known()
     if name is None:
         width = max(map(len, known))
         from .. import tasks
@@ -35,7 +35,7 @@ def data(name: Annotated[str | None, typer.Argument(metavar="NAME", help="the se
 
 def _first_lines(path: Path) -> list[str]:
     if path.suffix == ".npz":
-        from ..data.sources import open_source
+        from ..data.sources.sources import open_source
 
         rows = open_source(path).look()[:ROWS]
         return [", ".join(f"{name}: {_shown(value)}" for name, value in row.values.items()) for row in rows]

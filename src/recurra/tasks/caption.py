@@ -18,11 +18,11 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
-from ..data.batching import LengthBatches
 from ..data.report import DataReport
-from ..data.sources import Source
-from ..data.store import Store
-from ..data.vocabulary import Level, Vocabulary
+from ..data.sources.sources import Source
+from ..data.store.batching import LengthBatches
+from ..data.store.store import Store
+from ..data.words.vocabulary import Level, Vocabulary
 from ..errors import SettingError
 from ..files import read_json, write_json
 from ..nn.attention import attention

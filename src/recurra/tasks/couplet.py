@@ -20,12 +20,12 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
-from ..data.batching import LengthBatches
 from ..data.report import DataReport
-from ..data.sources import Source, is_table
-from ..data.store import Store
-from ..data.tables import Delimited
-from ..data.vocabulary import Vocabulary
+from ..data.sources.sources import Source, is_table
+from ..data.sources.tables import Delimited
+from ..data.store.batching import LengthBatches
+from ..data.store.store import Store
+from ..data.words.vocabulary import Vocabulary
 from ..errors import SettingError
 from ..files import read_json, write_json
 from ..nn.attention import attention

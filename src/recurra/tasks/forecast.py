@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.series import Series
-from ..data.sources import is_table
+from ..data.series.series import Series
+from ..data.sources.sources import is_table
 from ..errors import CallError, DataError
 from ..files import read_json, write_json
 from ..settings import DataSettings, ModelSettings, Settings, TrainingSettings

@@ -21,11 +21,11 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.paragraphs import SAMPLE, pieces_of
-from ..data.store import Store, StoreWriter
-from ..data.text import TextSource, open_text
-from ..data.vocabulary import Vocabulary, build
-from ..data.windows import AlignedWindows, RandomWindows, SequentialWindows, gather
+from ..data.sources.text import TextSource, open_text
+from ..data.store.store import Store, StoreWriter
+from ..data.store.windows import AlignedWindows, RandomWindows, SequentialWindows, gather
+from ..data.words.paragraphs import SAMPLE, pieces_of
+from ..data.words.vocabulary import Vocabulary, build
 from ..errors import DataError, SettingError
 from ..files import read_json, write_json
 from ..nn import State

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data.batching import LengthBatches
-from ..data.schemes import follows
-from ..data.store import Store
+from ..data.store.batching import LengthBatches
+from ..data.store.store import Store
+from ..data.words.schemes import follows
 from ..settings import Settings
 from .base import Batch, Reading, Session, device_of
 from .parts.encoder import Tokens

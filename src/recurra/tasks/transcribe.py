@@ -14,10 +14,10 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
-from ..data.batching import LengthBatches
 from ..data.report import DataReport
-from ..data.sources import Source
-from ..data.store import Store
+from ..data.sources.sources import Source
+from ..data.store.batching import LengthBatches
+from ..data.store.store import Store
 from ..files import read_json, write_json
 from ..settings import RARE, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say, Session, device_of

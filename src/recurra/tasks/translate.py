@@ -19,9 +19,9 @@ import torch
 from pydantic import Field as Setting
 from torch import nn
 
-from ..data.batching import LengthBatches
-from ..data.store import Store
-from ..data.vocabulary import Vocabulary
+from ..data.store.batching import LengthBatches
+from ..data.store.store import Store
+from ..data.words.vocabulary import Vocabulary
 from ..errors import CallError, DataError, SettingError
 from ..nn.attention import attention
 from ..settings import RARE, DataSettings, ModelSettings, Settings, TrainingSettings

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import nn
 
-from ...data.batching import LengthBatches
-from ...data.store import Store
+from ...data.store.batching import LengthBatches
+from ...data.store.store import Store
 from ...errors import DataError
 from ..base import Batch, Reading, Say, device_of
 from .bylength import ByLength

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field as Setting
 
-from ...data import audio
-from ...data.columns import pick
-from ...data.images import beside
-from ...data.rows import Row, Source
+from ...data.media import audio
+from ...data.media.images import beside
+from ...data.sources.columns import pick
+from ...data.sources.rows import Row, Source
 from ...errors import CallError, DataError, SettingError
 from ...files import read_json, write_json
 from ...settings import ADDED, RARE, DataSettings

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...data.batching import LengthBatches
+from ...data.store.batching import LengthBatches
 from .rowreader import RowReader
 
 

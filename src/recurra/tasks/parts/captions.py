@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ...data.columns import by_name
 from ...data.report import DataReport
-from ...data.rows import Row
-from ...data.sources import Source
-from ...data.split import digest
-from ...data.words import han_share
+from ...data.sources.columns import by_name
+from ...data.sources.rows import Row
+from ...data.sources.sources import Source
+from ...data.store.split import digest
+from ...data.words.patterns import han_share
 from ...errors import DataError
 from .fields.field import Field
 from .pairs import Side

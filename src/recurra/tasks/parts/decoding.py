@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...data.store import Store
-from ...data.vocabulary import Vocabulary
+from ...data.store.store import Store
+from ...data.words.vocabulary import Vocabulary
 from ...errors import SettingError
 from ..base import Batch, device_of
 from .answering import Answering, in_batches, silent

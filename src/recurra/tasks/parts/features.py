@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...data.images import beside, read_npy
-from ...data.sources import Row, Source
+from ...data.media.images import beside, read_npy
+from ...data.sources.sources import Row, Source
 from ...errors import DataError
 from .fields.series import Series
 

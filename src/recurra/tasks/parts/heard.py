@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...data.vocabulary import Vocabulary
+from ...data.words.vocabulary import Vocabulary
 from ..base import Batch
 from . import ctc
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field as Setting
 
-from ...data.files import suffixes
-from ...data.parallel import Joined, Parallel
 from ...data.report import DataReport
-from ...data.sources import TABLES, Source, locate, open_source
-from ...data.vocabulary import Level
+from ...data.sources.files import suffixes
+from ...data.sources.parallel import Joined, Parallel
+from ...data.sources.sources import TABLES, Source, locate, open_source
+from ...data.words.vocabulary import Level
 from ...errors import CallError, DataError, SettingError
 from ...files import read_json, write_json
 from ...settings import RARE, DataSettings, Settings

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ...data.columns import by_name
-from ...data.rows import Source
-from ...data.sources import open_source
-from ...data.store import Store
-from ...data.tables import Delimited
-from ...data.vocabulary import Level, Vocabulary, build
-from ...data.words import han_share
+from ...data.sources.columns import by_name
+from ...data.sources.rows import Source
+from ...data.sources.sources import open_source
+from ...data.sources.tables import Delimited
+from ...data.store.store import Store
+from ...data.words.patterns import han_share
+from ...data.words.vocabulary import Level, Vocabulary, build
 from ...errors import DataError, SettingError
 from .fields.field import Field
 from .fields.text import Text, natural_level

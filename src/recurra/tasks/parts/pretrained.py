@@ -18,7 +18,7 @@ import torch
 from pydantic import Field as Setting
 from torch import nn
 
-from ...data.vectors import EXACT, VectorFile, look_up
+from ...data.words.vectors import EXACT, VectorFile, look_up
 from ...errors import SettingError
 from ...nn import Recurrent
 from ...settings import ADDED, RARE

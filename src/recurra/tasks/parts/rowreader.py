@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ...data.badrows import BadRows
 from ...data.report import DataReport
-from ...data.sources import Source, is_table, open_source
-from ...data.split import Duplicates, digest
-from ...data.store import Store, StoreWriter
+from ...data.sources.badrows import BadRows
+from ...data.sources.sources import Source, is_table, open_source
+from ...data.store.split import Duplicates, digest
+from ...data.store.store import Store, StoreWriter
 from ...errors import CallError, DataError
 from ...files import read_json, write_json
 from ..base import Reading, Say, Task, chunked

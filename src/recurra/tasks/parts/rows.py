@@ -15,8 +15,8 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
-from ...data.batching import LengthBatches
-from ...data.store import Store
+from ...data.store.batching import LengthBatches
+from ...data.store.store import Store
 from ...settings import DataSettings, ModelSettings, Settings
 from ..base import Batch, Reading, Session, device_of
 from . import adversarial

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from ...data.vocabulary import MARKS, Vocabulary
+from ...data.words.vocabulary import MARKS, Vocabulary
 from ..base import device_of
 from .aligned import Aligned, first_places
 from .answering import in_batches, silent

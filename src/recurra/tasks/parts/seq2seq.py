@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...cells import Cell
-from ...data.vocabulary import Vocabulary
+from ...data.words.vocabulary import Vocabulary
 from ...nn import Recurrent
 from ...nn.attention import SelfAttention
 from ...nn.dropout import LockedDropout, between_layers

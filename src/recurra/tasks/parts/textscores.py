@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from ...data.words import han_share
+from ...data.words.patterns import han_share
 
 
 def scores_of(written: Sequence[str], wanted: Sequence[str], *, letters: bool) -> dict[str, Any]:

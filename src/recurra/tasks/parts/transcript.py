@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...data.columns import pick
-from ...data.rows import Source
-from ...data.vocabulary import build
-from ...data.words import clean, cut
+from ...data.sources.columns import pick
+from ...data.sources.rows import Source
+from ...data.words.patterns import clean, cut
+from ...data.words.vocabulary import build
 from .fields.text import Text
 from .pairs import Raw, closed
 

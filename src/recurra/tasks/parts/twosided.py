@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...data.sources import Source
+from ...data.sources.sources import Source
 from ...errors import CallError, DataError
 from .pairs import Side
 from .rowreader import RowReader

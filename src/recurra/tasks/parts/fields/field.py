@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ....data.sources import Row, Source
-from ....data.tokenstream import TokenStream
+from ....data.sources.sources import Row, Source
+from ....data.words.tokenstream import TokenStream
 
 
 class Field(ABC):

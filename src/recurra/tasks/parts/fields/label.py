@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ....data import columns
-from ....data.sources import Source
+from ....data.sources import columns
+from ....data.sources.sources import Source
 from ....errors import DataError, near
 from ....files import read_json, write_json
 from .field import Field

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ....data.rows import Source
+from ....data.sources.rows import Source
 from ....errors import DataError
 from ....files import read_json, write_json
 from .label import Label

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ....data.sources import Source
-from ....data.tokenstream import TokenStream
+from ....data.sources.sources import Source
+from ....data.words.tokenstream import TokenStream
 from ....errors import CallError, DataError, RunError, near
 from ....files import read_json, write_json
 from .field import Field

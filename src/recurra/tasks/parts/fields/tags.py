@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ....data.schemes import Scheme, all_tags, check_tags, find_scheme, mend
+from ....data.words.schemes import Scheme, all_tags, check_tags, find_scheme, mend
 from ....errors import DataError
 from ....files import read_json, write_json
 from .tokens import TokenField, unseen_in_words, written

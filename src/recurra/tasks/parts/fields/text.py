@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ....data import columns
-from ....data.cutters import Cutter
-from ....data.sources import Source
-from ....data.spelling import PIECES
-from ....data.tokenstream import TokenStream
-from ....data.vocabulary import Level, Vocabulary, build
+from ....data.sources import columns
+from ....data.sources.sources import Source
+from ....data.words.cutters import Cutter
+from ....data.words.spelling import PIECES
+from ....data.words.tokenstream import TokenStream
+from ....data.words.vocabulary import Level, Vocabulary, build
 from ....errors import DataError, SettingError
 from .field import Field
 from .lexicon import Lexicon

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from ....data.spelling import runs
-from ....data.words import HAN
+from ....data.words.patterns import HAN
+from ....data.words.spelling import runs
 
 NEIGHBOURS = 5  # runs of two and three characters that one stands in
 _HAN = re.compile(f"[{HAN}]")

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from ....data.columns import by_name
-from ....data.rows import Source
-from ....data.tagged import as_tokens
+from ....data.sources.columns import by_name
+from ....data.sources.rows import Source
+from ....data.sources.tagged import as_tokens
 from ....errors import DataError
 from .field import Field
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ....data.counting import LossyCounter
-from ....data.rows import Source
-from ....data.spelling import BUCKETS, PIECES
-from ....data.vocabulary import Vocabulary
+from ....data.sources.rows import Source
+from ....data.words.counting import LossyCounter
+from ....data.words.spelling import BUCKETS, PIECES
+from ....data.words.vocabulary import Vocabulary
 from ....errors import SettingError
 from ....files import read_json, write_json
 from .lexicon import Lexicon
@@ -27,7 +27,7 @@ class Words(TokenField):
     """The tokens, each as the number of its word and, with `spelling`, the numbers of the pieces that tell of it.
 
     level      words, or characters where nearly all tokens are one; None: found. It also says how raw text is cut
-    spelling   the pieces are runs of letters in the word (recurra.data.spelling) that other words have too; of a
+    spelling   the pieces are runs of letters in the word (recurra.data.words.spelling) that other words have too; of a
                character the runs of characters it stands in that occur again
     ahead      whether a character's runs may reach to later ones; not in a stream
     """

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ....data.series import Table
+from ....data.series.series import Table
 from ....errors import DataError
 from .facts import Facts
 from .figures import Coverage, Errors

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ....data.series import Table
+from ....data.series.series import Table
 from ....errors import DataError
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ....data.rows import Row, Source
-from ....data.series import Columns, Series
-from ....data.seriestable import read_table
+from ....data.series.series import Columns, Series
+from ....data.series.table import read_table
+from ....data.sources.rows import Row, Source
 from ....errors import DataError
 from .facts import Facts
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....data.series import Columns, Series
-from ....data.seriescells import number
-from ....data.times import CYCLES
+from ....data.series.cells import number
+from ....data.series.series import Columns, Series
+from ....data.series.times import CYCLES
 from ....errors import DataError
 from .panel import Panel, stats_of
 

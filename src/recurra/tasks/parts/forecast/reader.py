@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ....data.series import Columns, Series, Table
-from ....data.seriescells import MISSING
-from ....data.seriescolumns import find_columns
-from ....data.seriestable import read_table
-from ....data.sources import Source, open_source
+from ....data.series.cells import MISSING
+from ....data.series.columns import find_columns
+from ....data.series.series import Columns, Series, Table
+from ....data.series.table import read_table
+from ....data.sources.sources import Source, open_source
 from ....errors import DataError
 from .facts import Facts
 from .settings import ForecastData

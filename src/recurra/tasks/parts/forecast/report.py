@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ....data.times import CYCLES
+from ....data.series.times import CYCLES
 from .cutseries import CutSeries
 from .facts import Facts
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ....data.season import find_season
-from ....data.series import Series
+from ....data.series.season import find_season
+from ....data.series.series import Series
 
 
 def find_seasons(series: Sequence[Series], cuts: Mapping[str, int], asked: int | None) -> tuple[dict[str, int], str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ....data.store import Store, StoreWriter
+from ....data.store.store import Store, StoreWriter
 from ....errors import DataError
 from .panel import Integers, Panel
 

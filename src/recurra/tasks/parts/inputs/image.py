@@ -16,10 +16,10 @@ from pydantic import Field as Setting
 from pydantic import field_validator
 from torch import nn
 
-from ....data.folders import holds
-from ....data.images import beside, read_image, resized, with_channels
-from ....data.sources import Row, Source
-from ....data.tokenstream import TokenStream
+from ....data.media.images import beside, read_image, resized, with_channels
+from ....data.sources.folders import holds
+from ....data.sources.sources import Row, Source
+from ....data.words.tokenstream import TokenStream
 from ....errors import CallError, DataError
 from ....files import read_json, write_json
 from ....settings import ADDED, RARE, DataSettings, ModelSettings, Settings

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from ....data.sources import Source
+from ....data.sources.sources import Source
 from ....settings import DataSettings, ModelSettings, Settings
 from ...base import Reading
 from ..fields.field import Field

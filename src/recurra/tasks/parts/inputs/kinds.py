@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field as Setting
 from torch import nn
 
-from ....data.sources import Source
+from ....data.sources.sources import Source
 from ....errors import DataError, SettingError
 from ....settings import ADDED, DataSettings, ModelSettings, Settings
 from ...base import Batch, Reading, Say

@@ -21,12 +21,12 @@ import numpy as np
 from pydantic import Field as Setting
 from torch import nn
 
-from ....data.columns import counts_rows, number
-from ....data.longcolumns import find_channels, find_targets
-from ....data.longrows import Grouped, Window, no_number
-from ....data.parallel import Joined
-from ....data.seriescolumns import SERIES_NAMES
-from ....data.sources import Source
+from ....data.series.columns import SERIES_NAMES
+from ....data.sources.columns import counts_rows, number
+from ....data.sources.longcolumns import find_channels, find_targets
+from ....data.sources.longrows import Grouped, Window, no_number
+from ....data.sources.parallel import Joined
+from ....data.sources.sources import Source
 from ....errors import SettingError
 from ....files import read_json, write_json
 from ....settings import ADDED, RARE, DataSettings, ModelSettings, Settings

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 from pydantic import Field as Setting
 from torch import nn
 
-from ....data.cutters import Cutter, Name, choose_cutter
-from ....data.sources import Source
-from ....data.spelling import BUCKETS
+from ....data.sources.sources import Source
+from ....data.words.cutters import Cutter, Name, choose_cutter
+from ....data.words.spelling import BUCKETS
 from ....settings import ADDED, RARE, DataSettings, ModelSettings, Settings
 from ...base import Reading
 from ..encoder import Tokens

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ....data.vocabulary import Vocabulary
+from ....data.words.vocabulary import Vocabulary
 from ....errors import RunError
 from ....files import FORMAT, read_yaml
 from ....nn import Recurrent

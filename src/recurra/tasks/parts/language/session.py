@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ....data.vocabulary import Vocabulary
+from ....data.words.vocabulary import Vocabulary
 from ....nn import State
 from ...base import Session, device_of
 

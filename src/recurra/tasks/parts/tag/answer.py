@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ....data.schemes import Scheme, Span, spans
-from ....data.words import join
+from ....data.words.patterns import join
+from ....data.words.schemes import Scheme, Span, spans
 from ..fields.words import TokenLevel
 from .row import TokenRow
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ....data.schemes import Scheme, spans
+from ....data.words.schemes import Scheme, spans
 
 Rows = Sequence[Sequence[str]]
 

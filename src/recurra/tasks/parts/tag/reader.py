@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ....data.files import suffixes
-from ....data.rows import Source
-from ....data.sources import TABLES
-from ....data.tagged import as_tokens, looks_like_columns, open_tagged
+from ....data.sources.files import suffixes
+from ....data.sources.rows import Source
+from ....data.sources.sources import TABLES
+from ....data.sources.tagged import as_tokens, looks_like_columns, open_tagged
 from ....settings import DataSettings, ModelSettings, Settings
 from ...base import Reading, Say
 from ..fields.feature import Feature

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ....data.tagged import as_tokens
-from ....data.words import cut
+from ....data.sources.tagged import as_tokens
+from ....data.words.patterns import cut
 from ....errors import CallError
 from ..fields.feature import Feature
 from ..fields.words import Words

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field as Setting
 
-from ....data.schemes import Scheme
+from ....data.words.schemes import Scheme
 from ....settings import RARE, DataSettings
 from ..fields.words import TokenLevel
 from ..pretrained import PretrainedModel

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ....data.words import cut, word_cut
+from ....data.words.patterns import cut, word_cut
 from ....errors import CallError
 from ...base import Session, device_of
 from ..fields.feature import Feature

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from recurra.data.files import bare_name, check_file, open_lines, reading, wrong_characters
-from recurra.data.rows import Row, Source
+from recurra.data.sources.files import bare_name, check_file, open_lines, reading, wrong_characters
+from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 

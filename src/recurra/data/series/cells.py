@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from recurra.data import columns
-from recurra.data.rows import Row
+from recurra.data.sources import columns
+from recurra.data.sources.rows import Row
 
 MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "?"}
 

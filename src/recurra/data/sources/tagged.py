@@ -19,9 +19,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from recurra.data.files import bare_name, check_file, codec, open_lines, reading, suffixes, wrong_characters
-from recurra.data.rows import Row, Source
-from recurra.data.sources import TABLES, locate, open_source
+from recurra.data.sources.files import bare_name, check_file, codec, open_lines, reading, suffixes, wrong_characters
+from recurra.data.sources.rows import Row, Source
+from recurra.data.sources.sources import TABLES, locate, open_source
 from recurra.errors import DataError
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")

@@ -17,7 +17,7 @@ from typing import IO, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.files import check_file, open_binary, reading, suffixes
+from recurra.data.sources.files import check_file, open_binary, reading, suffixes
 from recurra.errors import DataError
 
 _FASTTEXT_MODEL = bytes.fromhex("ba164f2f")  # how fastText's own .bin begins: a model, not vectors

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from recurra.data.words import clean, piece_cutter, word_cutter, word_normalizer
+from recurra.data.words.patterns import clean, piece_cutter, word_cutter, word_normalizer
 from recurra.errors import SettingError
 
 Merges = list[tuple[str, str]]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recurra.data.badrows import BadRows
-from recurra.data.rows import Row, Source
-from recurra.data.series import Columns, Series, Table
-from recurra.data.seriescells import cell, number
-from recurra.data.seriesgrid import Gaps, OnGrid, RawSeries, on_grid
+from recurra.data.series.cells import cell, number
+from recurra.data.series.grid import Gaps, OnGrid, RawSeries, on_grid
+from recurra.data.series.series import Columns, Series, Table
+from recurra.data.sources.badrows import BadRows
+from recurra.data.sources.rows import Row, Source
 
 
 def read_table(

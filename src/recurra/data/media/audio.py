@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.folders import holds
+from recurra.data.sources.folders import holds
 from recurra.errors import DataError
 
 LOWEST, HIGHEST = 2_000, 16_000  # samples a second that features are made of

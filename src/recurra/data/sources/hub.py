@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from recurra.data.rows import Row, Source
+from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 

@@ -16,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
-from recurra.data import counting
-from recurra.data.cutters import Cutter
-from recurra.data.spelling import PIECES, pieces
-from recurra.data.tokenstream import CharacterStream, PieceStream, TokenStream
-from recurra.data.words import (
+from recurra.data.words import counting
+from recurra.data.words.cutters import Cutter
+from recurra.data.words.patterns import (
     clean,
     join,
     piece_cut,
@@ -30,6 +28,8 @@ from recurra.data.words import (
     word_cutter,
     word_normalizer,
 )
+from recurra.data.words.spelling import PIECES, pieces
+from recurra.data.words.tokenstream import CharacterStream, PieceStream, TokenStream
 from recurra.errors import RunError, SettingError
 
 Level = Literal["characters", "words", "subwords"]

@@ -1,6 +1,6 @@
 """Built-in data sets: real content that comes with Python or with a library, written once into the user's cache.
 
-Each is a module `set_NAME.py` with a docstring whose first line describes it, and `write(file)`; of a set that is a folder,
+Each is a module here with a docstring whose first line describes it, and `write(file)`; of a set that is a folder,
 `write_folder(folder)`; of one that is no text, `write_file(path)`.
 """
 
@@ -30,7 +30,7 @@ _SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv
 _VERSION = 2  # goes up when the content of a set changes
 
 
-def names() -> dict[str, str]:
+def known() -> dict[str, str]:
     """name -> one line: the task it suits and what it holds."""
     return dict(_SETS)
 
@@ -51,12 +51,12 @@ def make(name: str, folder: Path | None = None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if name in _FOLDERS:
             part.mkdir(exist_ok=True)
-            import_module(f"recurra.data.set_{name}").write_folder(part)
+            import_module(f"recurra.data.sets.{name}").write_folder(part)
         elif path.suffix == ".npz":
-            import_module(f"recurra.data.set_{name}").write_file(part)
+            import_module(f"recurra.data.sets.{name}").write_file(part)
         else:
             with part.open("w", encoding="utf-8", newline="") as file:
-                import_module(f"recurra.data.set_{name}").write(file)
+                import_module(f"recurra.data.sets.{name}").write(file)
         part.replace(path)
     except ImportError as error:
         library = (error.name or "").partition(".")[0]

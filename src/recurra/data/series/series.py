@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.times import Grid
+from recurra.data.series.times import Grid
 from recurra.errors import DataError
 
 Floats = NDArray[np.float64]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from recurra.data.columns import find_text
-from recurra.data.files import check_file, codec, open_lines, reading, suffixes, wrong_characters
-from recurra.data.rows import Source
-from recurra.data.sources import TABLES, locate, open_source
+from recurra.data.sources.columns import find_text
+from recurra.data.sources.files import check_file, codec, open_lines, reading, suffixes, wrong_characters
+from recurra.data.sources.rows import Source
+from recurra.data.sources.sources import TABLES, locate, open_source
 from recurra.errors import DataError
 
 CHUNK = 1 << 16  # characters

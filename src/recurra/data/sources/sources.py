@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from recurra.data import sets
-from recurra.data.files import bare_name, check_file, codec, reading, suffixes
-from recurra.data.folders import ClassFolder, holds
-from recurra.data.hub import Hub
-from recurra.data.idx import IdxImages, idx_files, is_idx
-from recurra.data.rows import Broken, Row, Source
-from recurra.data.tables import Delimited, JsonLines
+from recurra.data.media.idx import IdxImages, idx_files, is_idx
+from recurra.data.sources.files import bare_name, check_file, codec, reading, suffixes
+from recurra.data.sources.folders import ClassFolder, holds
+from recurra.data.sources.hub import Hub
+from recurra.data.sources.rows import Broken, Row, Source
+from recurra.data.sources.tables import Delimited, JsonLines
 from recurra.errors import DataError
 
 __all__ = ["READS", "TABLES", "Broken", "Row", "Source", "is_table", "locate", "open_source"]
@@ -35,9 +35,9 @@ def locate(data: str | Path) -> tuple[Path, str]:
     path = Path(data).expanduser()
     if path.exists():
         return path, bare_name(path) if path.is_file() else path.resolve().name
-    if str(data) in sets.names():
+    if str(data) in sets.known():
         return sets.make(str(data)), str(data)
-    raise DataError(f"there is no such file, folder or built-in set (sets: {', '.join(sets.names())})", file=data)
+    raise DataError(f"there is no such file, folder or built-in set (sets: {', '.join(sets.known())})", file=data)
 
 
 def open_source(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool = False) -> Source:
@@ -56,11 +56,11 @@ def open_source(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool 
         raise DataError(f"files ending in {suffixes(path)[0] or 'nothing'!r} are not read; what is: {READS}", file=path)
     check_file(path)
     if format == "parquet":
-        from recurra.data.parquet import Parquet
+        from recurra.data.sources.parquet import Parquet
 
         return Parquet(path, name, skip_broken=skip_broken)
     if format == "npz":
-        from recurra.data.arrays import Arrays
+        from recurra.data.sources.arrays import Arrays
 
         return Arrays(path, name, skip_broken=skip_broken)
     if format == "jsonl":

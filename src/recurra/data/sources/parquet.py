@@ -12,8 +12,8 @@ from typing import IO, Any
 import pyarrow  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
 
-from recurra.data.files import open_binary, reading, suffixes
-from recurra.data.rows import Row, Source
+from recurra.data.sources.files import open_binary, reading, suffixes
+from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 _BATCH = 256  # rows turned into Python objects at once

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.fft import irfft, rfft
 from numpy.typing import NDArray
 
-from recurra.data.times import Grid
+from recurra.data.series.times import Grid
 
 Floats = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from recurra.data.files import open_binary, open_lines, reading, wrong_characters
-from recurra.data.rows import Row, Source
+from recurra.data.sources.files import open_binary, open_lines, reading, wrong_characters
+from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 _NAME = re.compile(r"[-.]idx(\d)(-ubyte)?(\.gz)?$", re.IGNORECASE)

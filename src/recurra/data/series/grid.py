@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.badrows import BadRows
-from recurra.data.series import Columns
-from recurra.data.times import Grid, find_grid, read_column, read_stamp, read_step
+from recurra.data.series.series import Columns
+from recurra.data.series.times import Grid, find_grid, read_column, read_stamp, read_step
+from recurra.data.sources.badrows import BadRows
 from recurra.errors import DataError
 
 Integers = NDArray[np.int64]

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from recurra.data.files import bare_name, open_lines, reading, suffixes, wrong_characters
-from recurra.data.rows import Row, Source
+from recurra.data.sources.files import bare_name, open_lines, reading, suffixes, wrong_characters
+from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 NAMED = {  # column -> files that are an example each

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from recurra.data.columns import counts_rows, number
-from recurra.data.longrows import Grouped
-from recurra.data.rows import Row, Source
-from recurra.data.seriescells import MISSING
-from recurra.data.seriescolumns import TIME_NAMES, listed
+from recurra.data.series.cells import MISSING
+from recurra.data.series.columns import TIME_NAMES, listed
+from recurra.data.sources.columns import counts_rows, number
+from recurra.data.sources.longrows import Grouped
+from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 CLOCKS = {*TIME_NAMES, "t"}

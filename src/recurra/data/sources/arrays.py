@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from recurra.data.files import reading
-from recurra.data.rows import Row, Source
+from recurra.data.sources.files import reading
+from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 Array = np.ndarray[Any, Any]

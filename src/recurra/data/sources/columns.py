@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from recurra.data.rows import Source
+from recurra.data.sources.rows import Source
 from recurra.errors import DataError
 
 TEXT_NAMES = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.data.rows import Row
+from recurra.data.sources.rows import Row
 from recurra.errors import DataError
 
 Array = np.ndarray[Any, Any]

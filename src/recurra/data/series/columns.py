@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from recurra.data.columns import by_name, counts_rows
-from recurra.data.rows import Row, Source
-from recurra.data.series import Columns
-from recurra.data.seriescells import MISSING, cell, number
-from recurra.data.times import read_column
+from recurra.data.series.cells import MISSING, cell, number
+from recurra.data.series.series import Columns
+from recurra.data.series.times import read_column
+from recurra.data.sources.columns import by_name, counts_rows
+from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 TIME_NAMES = (

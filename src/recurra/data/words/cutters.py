@@ -1,6 +1,6 @@
 """Other ways to cut text into words, and words to leave out: NLTK's and jieba's cutting, stop words, parts of speech.
 
-    recurra   our own patterns (recurra.data.words), where stop words are left out
+    recurra   our own patterns (recurra.data.words.patterns), where stop words are left out
     nltk      sentences by Punkt, words by NLTK's Treebank rules, parts of speech by its perceptron (English)
     jieba     Chinese words, by dictionary and hidden Markov model, and their parts of speech
 
@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from recurra.data.words import clean, word_cutter
+from recurra.data.words.patterns import clean, word_cutter
 from recurra.errors import SettingError, near
 
 Name = Literal["recurra", "nltk", "jieba"]

@@ -22,8 +22,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.columns import number
-from recurra.data.rows import Row, Source
+from recurra.data.sources.columns import number
+from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 Floats = NDArray[np.float64]

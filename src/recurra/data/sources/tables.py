@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from recurra.data.files import open_lines, reading, wrong_characters
-from recurra.data.rows import LOOK, Row, Source
+from recurra.data.sources.files import open_lines, reading, wrong_characters
+from recurra.data.sources.rows import LOOK, Row, Source
 from recurra.errors import DataError
 
 _LARGEST_CELL = 1 << 24  # characters; also bounds what a quote that is never closed can swallow

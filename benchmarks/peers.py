@@ -1,0 +1,324 @@
+"""The recurrent layers of other libraries beside ours: torch.nn, Keras 3 on JAX and on TensorFlow, Flax, ONNX Runtime.
+
+    python benchmarks/peers.py [--only train,forward,step,int8] [--peers keras-jax,flax] [--even-if-busy]
+
+Each library has a process of its own, held to as many cores as there are threads (two; one for single steps), and they are
+asked in turns. A figure is the median over the rounds of theirs / ours: above 1 ours is faster. A library that is not
+installed is left out, and that is said: pip install keras jax flax tensorflow-cpu onnx onnxruntime.
+
+Weights are random and of the same shapes, float32. Training is the gradient of a weighted sum of all outputs by the input and
+all weights, compiled where the library compiles. A step is one time step of one stream whose state goes from call to call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from common import Times, add_options, alone, record, say, stop
+
+SIZES = [(32, 128, 128, 128), (32, 400, 100, 128), (32, 128, 256, 256)]  # B, T, I, H
+CELLS = ("rnn", "gru", "lstm")
+MANY = 200  # steps of a stream timed at once
+ROUNDS, WARM = 9, 2
+WANTED = {("onnx", 64): 2.0, ("onnx", 128): 2.0, ("onnx", 256): 1.2, ("onnx", 512): 1.2}  # one step
+WANTED_INT8 = 2.0
+Case = dict[str, Any]
+Work = Callable[[], object]
+
+
+def cases(kinds: list[str]) -> list[Case]:
+    """What is timed, in order."""
+    found: list[Case] = []
+    for kind in kinds:
+        if kind in ("train", "forward"):
+            found += [dict(zip("BTIH", size, strict=True), kind=kind, cell=c) for c in CELLS for size in SIZES]
+        elif kind == "step":
+            sizes = (64, 128, 256, 512)
+            found += [{"kind": kind, "cell": c, "B": 1, "T": 1, "I": H, "H": H} for c in ("gru", "lstm") for H in sizes]
+        elif kind == "int8":
+            found += [{"kind": kind, "cell": "lstm", "B": 1, "T": 1, "I": H, "H": H} for H in (512, 1024)]
+        else:
+            stop(f"there is no part {kind!r}; there are train, forward, step, int8")
+    return found
+
+
+# --- the libraries: a case -> what does it once, or LookupError for a case it has no way to do -------------------------
+
+
+def by_torch(case: Case, *, ours: bool) -> Work:
+    import torch
+
+    from recurra import nn
+
+    torch.set_num_threads(case["threads"])
+    module = nn if ours else torch.nn
+    layer = getattr(module, case["cell"].upper())(case["I"], case["H"], batch_first=True)
+    x = torch.randn(case["B"], case["T"], case["I"])
+    if case["kind"] == "train":
+        x.requires_grad_()
+        weight = torch.randn(case["B"], case["T"], case["H"])
+
+        def step() -> None:
+            layer.zero_grad()
+            x.grad = None
+            layer(x)[0].backward(weight)
+
+        return step
+    if case["kind"] == "forward":
+
+        def forward() -> None:
+            with torch.inference_mode():
+                layer(x)
+
+        return forward
+    if ours:
+        stepper = nn.Stepper(layer, int8=case["kind"] == "int8")
+        return lambda: [stepper.step() for _ in range(MANY)]
+    if case["kind"] == "int8":
+        raise LookupError("torch.nn has no layer of eight bits")
+
+    def steps() -> None:
+        state: Any = None
+        with torch.inference_mode():
+            for _ in range(MANY):
+                _, state = layer(x, state)
+
+    return steps
+
+
+def by_keras(case: Case, backend: str) -> Work:
+    os.environ["KERAS_BACKEND"] = backend
+    import keras
+    import numpy as np
+
+    if case["kind"] not in ("train", "forward"):
+        raise LookupError("no single steps here")
+    names = {"rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
+    layer = getattr(keras.layers, names[case["cell"]])(case["H"], return_sequences=True)
+    shape = (case["B"], case["T"], case["I"])
+    layer.build(shape)
+    random = np.random.default_rng(0)
+    x, weight = random.normal(size=shape).astype("f"), random.normal(size=(*shape[:2], case["H"])).astype("f")
+    if backend == "jax":
+        import jax
+
+        learnt = [variable.value for variable in layer.trainable_variables]
+        others = [variable.value for variable in layer.non_trainable_variables]
+
+        def outputs(learnt: Any, x: Any) -> Any:
+            return layer.stateless_call(learnt, others, x)[0]
+
+        made = jax.jit(jax.grad(lambda w, x: (outputs(w, x) * weight).sum(), argnums=(0, 1)))
+        run = made if case["kind"] == "train" else jax.jit(outputs)
+        given = jax.device_put(x)
+        return lambda: jax.block_until_ready(run(learnt, given))
+    import tensorflow as tf
+
+    given, factor = tf.constant(x), tf.constant(weight)
+
+    @tf.function
+    def train() -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            total = tf.reduce_sum(layer(given) * factor)
+        return tape.gradient(total, [given, *layer.trainable_weights])
+
+    work = train if case["kind"] == "train" else tf.function(lambda: [layer(given)])
+    return lambda: [tensor.numpy() for tensor in work()]
+
+
+def by_flax(case: Case) -> Work:
+    import jax
+    from flax import linen
+
+    if case["kind"] not in ("train", "forward"):
+        raise LookupError("no single steps here")
+    kinds = {"rnn": linen.SimpleCell, "gru": linen.GRUCell, "lstm": linen.OptimizedLSTMCell}
+    layer = linen.RNN(kinds[case["cell"]](case["H"]))
+    keys = jax.random.split(jax.random.key(0), 3)
+    x = jax.random.normal(keys[0], (case["B"], case["T"], case["I"]))
+    weight = jax.random.normal(keys[1], (case["B"], case["T"], case["H"]))
+    learnt = layer.init(keys[2], x)
+    made = jax.jit(jax.grad(lambda w, x: (layer.apply(w, x) * weight).sum(), argnums=(0, 1)))
+    run = made if case["kind"] == "train" else jax.jit(layer.apply)
+    return lambda: jax.block_until_ready(run(learnt, x))
+
+
+def by_onnx(case: Case) -> Work:
+    """One node; inputs and outputs are bound once, and the state of a step stays where it is."""
+    import tempfile
+
+    import numpy as np
+    import onnx
+    import onnxruntime
+
+    if case["kind"] == "train":
+        raise LookupError("ONNX Runtime does not train here")
+    B, T, I, H = (case[axis] for axis in "BTIH")
+    gates, op = {"rnn": (1, "RNN"), "gru": (3, "GRU"), "lstm": (4, "LSTM")}[case["cell"]]
+    random, number = np.random.default_rng(0), onnx.TensorProto.FLOAT
+    shapes = {"W": (1, gates * H, I), "R": (1, gates * H, H), "B": (1, 2 * gates * H)}
+    weights = [onnx.numpy_helper.from_array(random.normal(size=s).astype("f") / H**0.5, n) for n, s in shapes.items()]
+    states = ["h", "c"] if case["cell"] == "lstm" else ["h"]
+    value = onnx.helper.make_tensor_value_info
+    inputs = [value("X", number, [T, B, I]), *(value(f"{s}0", number, [1, B, H]) for s in states)]
+    outputs = [value("Y", number, [T, 1, B, H]), *(value(f"Y_{s}", number, [1, B, H]) for s in states)]
+    names = ["X", "W", "R", "B", "", *(f"{s}0" for s in states)]
+    more = {"linear_before_reset": 1} if case["cell"] == "gru" else {}
+    node = onnx.helper.make_node(op, names, [one.name for one in outputs], hidden_size=H, **more)
+    graph = onnx.helper.make_graph([node], "cell", inputs, outputs, weights)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    content = model.SerializeToString()
+    if case["kind"] == "int8":
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        with tempfile.TemporaryDirectory() as folder:
+            onnx.save(model, f"{folder}/float.onnx")
+            quantize_dynamic(f"{folder}/float.onnx", f"{folder}/int8.onnx", weight_type=QuantType.QInt8)
+            content = onnx.load(f"{folder}/int8.onnx").SerializeToString()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = case["threads"]
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    bound, value_of = session.io_binding(), onnxruntime.OrtValue.ortvalue_from_numpy
+    bound.bind_ortvalue_input("X", value_of(random.normal(size=(T, B, I)).astype("f")))
+    bound.bind_ortvalue_output("Y", value_of(np.zeros((T, 1, B, H), "f")))
+    for s in states:
+        bound.bind_ortvalue_input(f"{s}0", value_of(np.zeros((1, B, H), "f")))
+        bound.bind_ortvalue_output(f"Y_{s}", value_of(np.zeros((1, B, H), "f")))
+    times = 1 if case["kind"] == "forward" else MANY
+
+    def run() -> None:
+        for _ in range(times):
+            session.run_with_iobinding(bound)
+
+    return run
+
+
+PEERS: dict[str, Callable[[Case], Work]] = {
+    "recurra": lambda case: by_torch(case, ours=True),
+    "torch.nn": lambda case: by_torch(case, ours=False),
+    "keras-jax": lambda case: by_keras(case, "jax"),
+    "keras-tensorflow": lambda case: by_keras(case, "tensorflow"),
+    "flax": by_flax,
+    "onnx": by_onnx,
+}
+
+
+# --- a process for each --------------------------------------------------------------------------------------------------
+
+
+def serve(name: str) -> None:
+    """Answer the lines of the parent: a case is made ready, `run` does it once and tells the seconds."""
+    answers, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr  # what a library prints is no answer
+    work: Work | None = None
+    for line in sys.stdin:
+        asked = json.loads(line)
+        answer: dict[str, Any] = {}
+        if asked == "run":
+            assert work is not None
+            begin = time.perf_counter()
+            work()
+            answer["seconds"] = time.perf_counter() - begin
+        else:
+            try:
+                work = PEERS[name](asked)
+            except (LookupError, ImportError) as error:
+                answer["refuses"] = str(error)
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+class Peer:
+    """A library in its process."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        cores = sorted(os.sched_getaffinity(0))[:threads]
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"}
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | quiet,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )
+
+    def ask(self, what: Any) -> dict[str, Any]:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps(what) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"refuses": "its process ended"}
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def compare(case: Case, names: list[str]) -> tuple[dict[str, float], dict[str, str]]:
+    """theirs / ours by name, and why the others are not there."""
+    peers = {name: Peer(name, case["threads"]) for name in ("recurra", *names)}
+    try:
+        refused = {name: why for name, peer in peers.items() if (why := peer.ask(case).get("refuses"))}
+        going = [name for name in peers if name not in refused]
+        if "recurra" in refused:
+            stop(f"ours cannot do {case}: {refused['recurra']}")
+        seconds: dict[str, list[float]] = {name: [] for name in going}
+        for index in range(WARM + ROUNDS):
+            for name in going[::-1] if index % 2 else going:
+                time.sleep(0.02)  # until the threads of the one before sleep
+                answer = peers[name].ask("run")
+                if "refuses" in answer:
+                    stop(f"{name}: {answer['refuses']}")
+                if index >= WARM:
+                    seconds[name].append(answer["seconds"])
+    finally:
+        for peer in peers.values():
+            peer.close()
+    times = Times(seconds)
+    return {name: times.ratio(name, "recurra") for name in going if name != "recurra"}, refused
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="train,forward,step,int8", help="parts, with commas")
+    parser.add_argument("--peers", default=",".join(list(PEERS)[1:]), help="libraries, with commas")
+    parser.add_argument("--threads", type=int, default=2, help="of training and forward passes (2)")
+    parser.add_argument("--serve", choices=PEERS, help=argparse.SUPPRESS)
+    add_options(parser)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve)
+        return
+    names = options.peers.split(",")
+    if unknown := sorted(set(names) - set(PEERS)):
+        stop(f"there is no library {unknown[0]!r}; there are {', '.join(list(PEERS)[1:])}")
+    figures: dict[str, Any] = {}
+    with alone(options.even_if_busy) as watch:
+        print(f"{'':<36}" + "".join(f"{name:>18}" for name in names))
+        for case in cases(options.only.split(",")):
+            case["threads"] = options.threads if case["kind"] in ("train", "forward") else 1
+            ratios, refused = compare(case, names)
+            title = f"{case['kind']} {case['cell']} " + " ".join(f"{axis}={case[axis]}" for axis in "BTIH")
+            figures[title] = {"ratios": ratios, "refused": refused}
+            shown = [f"{ratios[name]:.2f}x" if name in ratios else "-" for name in names]
+            print(f"{title:<36}" + "".join(f"{one:>18}" for one in shown), flush=True)
+            wanted = WANTED_INT8 if case["kind"] == "int8" else WANTED.get(("onnx", case["H"]), 0.0)
+            if case["kind"] in ("step", "int8") and ratios.get("onnx", wanted) < wanted:
+                print(f"  MISSED: onnx {ratios['onnx']:.2f}x, wanted {wanted}x")
+        record("peers", figures, watch=watch, threads=options.threads)
+    for name, why in sorted({(name, why) for one in figures.values() for name, why in one["refused"].items()}):
+        say(f"- {name}: {why}")
+
+
+if __name__ == "__main__":
+    main()

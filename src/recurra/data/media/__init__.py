@@ -1,0 +1,1 @@
+"""Images (files, idx, arrays) and sound as arrays of numbers."""

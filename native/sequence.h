@@ -46,14 +46,17 @@ struct Sequence {
     static void pack_forward(const S* weight, Index K, Index H, S* to) {
         for (Index unit = 0; unit < H;) {
             const Index units = at_once(most_units, (H - unit + W - 1) / W);
-            for (Index k = 0; k < K; ++k)
-                for (Index u = 0; u < units; ++u)
-#pragma GCC unroll 24
-                    for (int g = 0; g < G; ++g)
-                        for (int lane = 0; lane < W; ++lane, ++to) {
-                            const Index j = unit + u * W + lane;
-                            if (j < H) *to = weight[(g * H + j) * K + k];
-                        }
+            for (Index u = 0; u < units; ++u)
+                for (int g = 0; g < G; ++g)
+                    for (Index k = 0; k < K; k += W) {  // a square of W units and W places of K at a time
+                        V square[W]{};
+                        const Index first = unit + u * W, rows = least(W, H - first), columns = least(W, K - k);
+                        for (Index j = 0; j < rows; ++j) square[j] = X::load(weight + (g * H + first + j) * K + k, columns);
+                        X::transpose(square);
+                        for (Index j = 0; j < columns; ++j)
+                            X::store(to + (((k + j) * units + u) * G + g) * W, square[j]);
+                    }
+            to += units * W * G * K;
             unit += units * W;
         }
     }

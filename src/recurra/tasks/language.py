@@ -13,81 +13,32 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import Field as Setting
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.sources.text import TextSource, open_text
-from ..data.store.store import Store, StoreWriter
+from ..data.store.store import Store
 from ..data.store.windows import AlignedWindows, RandomWindows, SequentialWindows, gather
-from ..data.words.paragraphs import SAMPLE, pieces_of
-from ..data.words.vocabulary import Vocabulary, build
 from ..errors import DataError, SettingError
-from ..files import read_json, write_json
 from ..nn import State
-from ..settings import ADDED, RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
-from .base import Batch, Reading, Say, Task, device_of
+from ..settings import DataSettings, ModelSettings, Settings, TrainingSettings
+from .base import Batch, Reading, device_of
+from .parts.language.defaults import choose
 from .parts.language.nexttoken import NextToken
+from .parts.language.reader import TextReader
 from .parts.language.sampling import choose_token
-from .parts.language.session import SPAN, Front, LanguageSession, spell
+from .parts.language.session import SPAN, LanguageSession, spell
+from .parts.language.settings import LanguageData, LanguageModel, LanguageTraining
 
 STRETCHES = 16  # parts of the validation text read side by side while training; a file to evaluate is read as one
 LONG_STRETCHES = 4  # where there is a cache, which wants text before it
-CACHED = 4000  # tokens; a state then holds so many outputs, 8 MB with a layer of 512
-LARGE = 8000  # tokens; from here on training looks at a part of the vocabulary
-SAMPLED = 500  # so many frequent tokens, and as many drawn ones
 FITTED = 100_000  # tokens of the validation text that the cache is fitted to, at most
 
 
-class LanguageData(DataSettings):
-    """A text."""
-
-    text: str | None = Setting(None, description="column of the text, where DATA is a table")
-    level: Literal["characters", "words", "subwords"] = Setting("characters", description="what a token is")
-    vocabulary_size: int | None = Setting(None, ge=10, description="at most so many tokens, the most frequent ones")
-    min_count: int = Setting(1, ge=1, description="rarer tokens are unknown")
-    window: int | None = Setting(None, ge=1, description="steps of time a gradient goes back through")
-    windows: Literal["sequential", "random", "aligned"] | None = Setting(
-        None, description="follow on with the state; begin anywhere; begin where a paragraph or line does"
-    )
-
-
-class LanguageModel(ModelSettings):
-    """A recurrent language model."""
-
-    embedding_size: int | None = Setting(None, ge=1, description="features of a token's vector")
-    tied: bool | None = Setting(None, description="the output layer uses the embedding's weights")
-    input_dropout: float | None = Setting(
-        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps"
-    )
-    weight_drop: float | None = Setting(None, ge=0, lt=1, description="dropout of the recurrent weights")
-    cache: int | None = Setting(
-        None,
-        ge=0,
-        description="tokens back that are remembered in use, to expect again what was met; 0 for none",
-        json_schema_extra=ADDED,
-    )
-    each: bool = Setting(
-        False, description="predict tells of each token how unlikely it was", json_schema_extra=RARE | ADDED
-    )
-
-
-class LanguageTraining(ClassTraining):
-    """The training run."""
-
-    sampled: int | None = Setting(
-        None,
-        ge=0,
-        description="a step tells tokens from so many frequent ones and as many drawn ones; 0: from all",
-        json_schema_extra=RARE | ADDED,
-    )
-
-
-class Language(Task):
+class Language(TextReader):
     """See the module's docstring."""
 
     name: ClassVar[str] = "language"
@@ -97,11 +48,6 @@ class Language(Task):
     Model: ClassVar[type[ModelSettings]] = LanguageModel
     Training: ClassVar[type[TrainingSettings]] = LanguageTraining
     in_use: ClassVar[tuple[str, ...]] = ("model.each", "data.text", "data.encoding", "data.broken")
-    vocabulary: Vocabulary
-    stores: dict[str, Store]
-    separator = (
-        ""  # between short pieces of the text that stand alone: blank lines (poems), line ends (traces of a log)
-    )
 
     @property
     def calibration(self) -> float:  # type: ignore[override]
@@ -111,121 +57,8 @@ class Language(Task):
     def carries_state(self) -> bool:  # type: ignore[override]
         return bool(self.settings.data.windows == "sequential")  # type: ignore[attr-defined]
 
-    # reading -------------------------------------------------------------------------------------------------------
-    def read(
-        self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
-    ) -> Reading:
-        settings = self.settings.data
-        assert isinstance(settings, LanguageData)
-        source = self._source(data)
-        characters, looked = 0, ""
-
-        def counted() -> Iterator[str]:
-            nonlocal characters, looked
-            for chunk in source.chunks():
-                characters += len(chunk)
-                looked += chunk[: max(SAMPLE - len(looked), 0)]
-                tick(characters)
-                yield chunk
-
-        pieces = (line for chunk in counted() for line in chunk.split("\n")) if settings.level == "words" else counted()
-        self.vocabulary = build(pieces, settings.level, size=settings.vocabulary_size, min_count=settings.min_count)
-        self.separator, said_of_pieces = pieces_of(looked)
-        held = 0.0 if valid is not None else settings.valid_share
-        cut = int(characters * (1 - held))
-        self._encode(source, {"train": (0, cut), "valid": (cut, characters)} if held else {"train": (0, cut)}, cache)
-        if valid is not None:
-            self._encode(self._source(valid), {"valid": (0, None)}, cache)
-        self.open(cache)
-        train, check = (len(self.stores[part].flat("tokens")) for part in ("train", "valid"))
-        if train < 64 or check < 2:
-            raise DataError(
-                f"{train + check:,} {settings.level} are too few to learn a language model from; give a longer text",
-                file=source.path,
-            )
-        lines = [f"{characters:,} characters: {train:,} {settings.level} to train on, {check:,} to check with"]
-        unit = "of them" if settings.level == "characters" else settings.level
-        lines.append(
-            f"vocabulary: {len(self.vocabulary):,} {unit}; {', '.join(self.vocabulary.notes) or 'all are kept'}"
-        )
-        lines += [said_of_pieces] if said_of_pieces else []
-        return Reading(rows=train, valid_rows=check, steps_of_time=train, facts={}, lines=lines)
-
-    def _source(self, data: str | Path) -> TextSource:
-        settings = self.settings.data
-        assert isinstance(settings, LanguageData)
-        return open_text(data, encoding=settings.encoding, column=settings.text, skip_broken=settings.broken == "skip")
-
-    def _encode(self, source: TextSource, parts: dict[str, tuple[int, int | None]], cache: Path) -> None:
-        """Write the characters from..to of each part as one run of tokens, and how many characters they were."""
-        for part, (begin, end) in parts.items():
-            with StoreWriter(cache / part, {"tokens": "ragged:int32", "characters": "int64"}) as writer:
-                front = self._front()
-                at = written = 0
-                for chunk in source.chunks():
-                    piece = chunk[max(begin - at, 0) : None if end is None else max(end - at, 0)]
-                    at += len(chunk)
-                    if piece:
-                        written += len(piece)
-                        writer.append(tokens=np.array(front.push(piece), np.int32), characters=len(piece))
-                writer.append(tokens=np.array(front.flush(), np.int32), characters=0)
-
-    def _front(self) -> Front:
-        return Front(self.vocabulary)
-
-    def open(self, cache: Path) -> None:
-        self.stores = {part: Store(cache / part) for part in ("train", "valid")}
-
-    def save_vocabulary(self, folder: Path) -> None:
-        self.vocabulary.save(folder, "text")
-        write_json(folder / "language.json", {"separator": self.separator})
-
-    def load_vocabulary(self, folder: Path) -> None:
-        self.vocabulary = Vocabulary.load(folder, "text")
-        self.separator = str(read_json(folder / "language.json")["separator"])
-
     def choose(self, reading: Reading) -> Settings:
-        """Defaults from the size of the text and of the vocabulary.
-
-        More text bears a wider layer, and little text is soon learnt by heart; some 250 steps a pass, or few steps make few
-        lessons. With a large vocabulary the output layer is most of the work: there it shares the embedding's weights, and
-        both are narrow.
-        """
-        tokens, many = reading.rows, len(self.vocabulary) >= 1000
-        little = tokens < 100_000
-        wide = 128 if little else 256 if tokens < 300_000 else 384 if many else 512
-        # Words of film reviews: perplexity 96 after 4 passes in batches of 64, 89 in batches of 32. Told from 2 x 700 tokens it
-        # is 91, and a step of a layer of 384 takes half the time of one with 2 x 2,000.
-        windows = self.settings.data.windows or ("aligned" if self.separator else "sequential")  # type: ignore[attr-defined]
-        window, batch = (128, 32) if windows == "aligned" else (64, 32 if many else 64)
-        while batch > 8 and batch * window * 250 > tokens:
-            batch //= 2
-        while window > 8 and batch * window * 8 > tokens:
-            window //= 2
-        model = {
-            "hidden_size": wide,
-            "num_layers": 1,
-            "embedding_size": 128 if many else 64,
-            "dropout": 0.5 if little else 0.2 if many else 0.3,
-            "input_dropout": 0.1 if many else 0.0,
-            "weight_drop": 0.0,
-            "tied": many,
-            "cache": CACHED if windows == "sequential" else 0,  # texts that stand alone have nothing before them
-        }
-        smoothing = self.settings.training.label_smoothing  # type: ignore[attr-defined]
-        sampled = SAMPLED if len(self.vocabulary) >= LARGE and not smoothing else 0
-        training = {"batch_size": batch, "learning_rate": 3e-3, "epochs": 16.0, "averaging": 0.99, "patience": 5}
-        settings = self.settings.with_open(
-            data={"window": window, "windows": windows}, model=model, training={**training, "sampled": sampled}
-        )
-        if drawn := settings.training.sampled:  # type: ignore[attr-defined]
-            if smoothing:
-                raise SettingError("label_smoothing is spread over all tokens; with it, set sampled=0")
-            reading.lines.append(
-                f"while training, tokens are told from the {drawn:,} most frequent ones and {drawn:,} drawn anew each "
-                f"step, of {len(self.vocabulary):,} (sampled)"
-            )
-        return settings
+        return choose(self.settings, reading, len(self.vocabulary), bool(self.separator))
 
     # training ------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:

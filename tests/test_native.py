@@ -21,6 +21,7 @@ MODULE, WHY = kernels.load()
 pytestmark = pytest.mark.skipif(MODULE is None, reason=WHY)
 TARGETS = MODULE.targets() if MODULE is not None else []
 REFERENCE = ops.BACKENDS[-1]
+CASES = int(os.environ.get("RECURRA_CASES", "300"))  # random calls; more of them by hand after a change in native/
 every_kernel = pytest.mark.parametrize("cell", OPERATORS, ids=str)
 
 
@@ -44,7 +45,7 @@ def test_sizes_off_the_width(target: str, cell: cells.Cell, dtype: torch.dtype) 
     check(random_call(cell, (31, 4, 130, 40), bidirectional=False, lengths="none", bias=False), dtype)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=CASES, deadline=None)
 @given(
     cell=st.sampled_from(OPERATORS),
     size=st.tuples(st.integers(1, 20), st.integers(1, 12), st.integers(1, 20), st.integers(1, 70)),

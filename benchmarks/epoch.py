@@ -4,8 +4,8 @@
 
 Embedding, one LSTM in both directions, mean and maximum over time, a linear layer; AdamW and clipping; batches of 32, texts
 cut at the same length. The plain loop packs shuffled batches with `pack_padded_sequence`; Keras has them padded to that
-length, so that it compiles once. Of each loop `--batches` batches are timed in turns, drawn evenly from its epoch, and the seconds are
-those of as many as the epoch has. Without Keras (pip install keras jax) that part is left out, and it is said.
+length, so that it compiles once. Of each loop `--batches` batches are timed in turns, drawn evenly from its epoch, and the
+seconds are those of as many as the epoch has. Without Keras (pip install keras jax) that part is left out, and it is said.
 """
 
 from __future__ import annotations

@@ -72,7 +72,13 @@ def main() -> None:
             begin, model = time.monotonic(), folder / f"language-{seed}"
             recurra(
                 *("train", "language", paths["text"], "--out", model, "--seed", seed, "--level", "words"),
-                *("--vocabulary-size", options.vocabulary, "--max-minutes", options.minutes * options.language_share),
+                *(
+                    "--vocabulary-size",
+                    options.vocabulary,
+                    "--cache",
+                    0,
+                ),  # a cache is for use, and nobody uses this model
+                *("--max-minutes", options.minutes * options.language_share),
             )
             left = options.minutes - (time.monotonic() - begin) / 60
             if left <= 0:

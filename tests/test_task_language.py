@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import recurra
+from recurra.data.store.store import Store, StoreWriter
 from recurra.data.words.vocabulary import build
 from recurra.nn import State
+from recurra.tasks import language
+from recurra.tasks.language import Language
 from recurra.tasks.parts.language.session import Front, LanguageSession
 
 
@@ -93,3 +98,26 @@ def test_one_line_is_written_where_lines_stand_alone(traces: recurra.Run) -> Non
 def test_a_trace_that_ends_too_early_is_strange_at_its_end(traces: recurra.Run) -> None:
     whole, early = traces.predict([{"text": "open read close\n"}, {"text": "open read\n"}])
     assert early["strangest"]["place"] == 3 and early["strangest"]["nats"] > whole["strangest"]["nats"] + 1
+
+
+def test_while_training_figures_are_of_the_first_part(
+    traces: recurra.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, network = traces.task, traces.network
+    assert isinstance(task, Language)
+    pieces = ["a b c\n" * 40, "c a b b\n" * 50, "b b c a\n" * 60]
+    with StoreWriter(tmp_path / "valid", {"tokens": "ragged:int32", "characters": "int64"}) as writer:
+        for piece in pieces:
+            front = Front(task.vocabulary)
+            writer.append(tokens=np.array(front.push(piece) + front.flush(), np.int32), characters=len(piece))
+    store = Store(tmp_path / "valid")
+    monkeypatch.setattr(task, "stores", {"valid": store}, raising=False)
+    first = int(store.lengths("tokens")[:2].sum())
+    for most, pieces_read in ((1, 1), (first, 2), (10**9, 3)):
+        monkeypatch.setattr(language, "SCORED", most)
+        figures = task.evaluate(network, None, lambda _: None)
+        (tmp_path / "part.txt").write_text("".join(pieces[:pieces_read]))
+        alone = task.evaluate(network, tmp_path / "part.txt", lambda _: None)
+        assert figures["nats_per_character"] == pytest.approx(
+            alone["nats_per_character"], rel=0.02
+        )  # 16 stretches or one

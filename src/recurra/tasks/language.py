@@ -28,7 +28,7 @@ from ..settings import DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, device_of
 from .parts.language.defaults import choose
 from .parts.language.nexttoken import NextToken
-from .parts.language.reader import TextReader
+from .parts.language.reader import SCORED, TextReader
 from .parts.language.sampling import choose_token
 from .parts.language.session import SPAN, LanguageSession, spell
 from .parts.language.settings import LanguageData, LanguageModel, LanguageTraining
@@ -121,7 +121,8 @@ class Language(TextReader):
     def evaluate(self, network: nn.Module, data: str | Path | None, tick: Callable[[int], None]) -> dict[str, Any]:
         if data is None:
             cached = isinstance(network, NextToken) and network.cache is not None and network.cache.active
-            return self._score(network, self.stores["valid"], LONG_STRETCHES if cached else STRETCHES, tick)
+            stretches = LONG_STRETCHES if cached else STRETCHES
+            return self._score(network, self.stores["valid"], stretches, tick, SCORED)
         import tempfile
 
         with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
@@ -148,16 +149,22 @@ class Language(TextReader):
         for at in range(0, width, SPAN):
             yield torch.from_numpy(inputs[:, at : at + SPAN]), torch.from_numpy(targets[:, at : at + SPAN])
 
-    def _score(self, network: nn.Module, store: Store, stretches: int, tick: Callable[[int], None]) -> dict[str, Any]:
-        """Read the text once."""
-        device, tokens = device_of(network), len(store.flat("tokens"))
+    def _score(
+        self, network: nn.Module, store: Store, stretches: int, tick: Callable[[int], None], most: int | None = None
+    ) -> dict[str, Any]:
+        """Read the text once, or its first pieces with `most` tokens."""
+        sizes, characters = store.lengths("tokens"), store.column("characters")
+        if most is not None:
+            pieces = int(np.searchsorted(np.cumsum(sizes), most)) + 1
+            sizes, characters = sizes[:pieces], characters[:pieces]
+        device, tokens = device_of(network), int(sizes.sum())
         total, state = 0.0, None
-        for inputs, targets in self._spans(store, stretches):
+        for inputs, targets in self._spans(store, stretches, tokens):
             scores, state = network(inputs.to(device), state)
             wanted = targets.to(device).flatten()
             total += F.cross_entropy(scores.flatten(0, 1).float(), wanted, ignore_index=-1, reduction="sum").item()
             tick(inputs.numel())
-        per_character = total / max(int(store.column("characters").sum()), 1)
+        per_character = total / max(int(characters.sum()), 1)
         figures = {"loss": total / tokens, "perplexity": math.exp(min(total / tokens, 700))}
         return figures | {"nats_per_character": per_character, "bits_per_character": per_character / math.log(2)}
 

@@ -17,6 +17,8 @@ from ...base import Reading, Say, Task
 from .session import Front
 from .settings import LanguageData
 
+SCORED = 200_000  # tokens held back, about, that figures are of while training
+
 
 class TextReader(Task):
     """A task over a text. `separator` is what parts short pieces that stand alone: blank lines, line ends; or nothing."""
@@ -62,6 +64,8 @@ class TextReader(Task):
             f"vocabulary: {len(self.vocabulary):,} {unit}; {', '.join(self.vocabulary.notes) or 'all are kept'}"
         )
         lines += [said_of_pieces] if said_of_pieces else []
+        if check > SCORED:
+            lines.append(f"while training, figures are of the first {SCORED:,} or so of those to check with")
         return Reading(rows=train, valid_rows=check, steps_of_time=train, facts={}, lines=lines)
 
     def _source(self, data: str | Path) -> TextSource:

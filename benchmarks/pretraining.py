@@ -70,14 +70,9 @@ def main() -> None:
         for seed in map(int, options.seeds.split(",")):
             plain = classify(paths, folder / f"alone-{seed}", seed, options.minutes)
             begin, model = time.monotonic(), folder / f"language-{seed}"
-            recurra(
+            recurra(  # without a cache: that is for use, and nobody uses this model
                 *("train", "language", paths["text"], "--out", model, "--seed", seed, "--level", "words"),
-                *(
-                    "--vocabulary-size",
-                    options.vocabulary,
-                    "--cache",
-                    0,
-                ),  # a cache is for use, and nobody uses this model
+                *("--vocabulary-size", options.vocabulary, "--cache", 0),
                 *("--max-minutes", options.minutes * options.language_share),
             )
             left = options.minutes - (time.monotonic() - begin) / 60

@@ -86,21 +86,19 @@ struct Vec {
     // number have at that bit changes places.
     static void transpose(V (&square)[width]) { transpose_bits<1>(square); }
 
-    // e^x = scale (1 + rest), for x <= 0. x = n ln 2 + r with |r| <= ln 2 / 2; rest is the series of e^r - 1 up to where its
-    // terms vanish in S, scale is 2^n. Adding `shift` rounds to a whole number, which then stands in the lowest bits,
-    // from where 2^n is made. NaN goes through: no comparison with it holds.
-    struct Power {
-        V scale, rest;
-    };
-    static Power power(V x) {
+    // e^x - 1 with no loss near 0. x = n ln 2 + r with |r| <= ln 2 / 2; the series of e^r - 1 up to where its terms
+    // vanish in S; then 2^n (e^r - 1) + (2^n - 1). Adding `shift` rounds to a whole number, which then stands in
+    // the lowest bits, from where 2^n is made. NaN goes through: no comparison with it holds.
+    static V expm1(V x) {
         constexpr bool single = sizeof(S) == 4;
-        constexpr S lowest = single ? S(-87) : S(-708);
+        constexpr S lowest = single ? S(-87) : S(-708), highest = single ? S(88) : S(709);
         constexpr S shift = single ? S(0x1.8p23) : S(0x1.8p52);
         constexpr int mantissa = single ? 23 : 52, bias = single ? 127 : 1023, terms = single ? 7 : 13;
         // ln 2 in two parts: the first has so few bits that n times it is exact.
         constexpr S ln2_high = single ? S(0x1.62e4p-1) : S(0x1.62e42feep-1);
         constexpr S ln2_low = single ? S(0x1.7f7d1cp-20) : S(0x1.a39ef35793c76p-33);
         x = x < lowest ? all(lowest) : x;
+        x = x > highest ? all(highest) : x;
         const V shifted = x * S(1.4426950408889634) + shift;
         const V n = shifted - shift;
         const V r = (x - n * ln2_high) - n * ln2_low;
@@ -109,29 +107,26 @@ struct Vec {
 #pragma GCC unroll 16
         for (int k = terms - 1; k > 1; --k) series = series * r + inverse.factorial[k];
         const V scale = (V)(((B)shifted << mantissa) + (Bits(bias) << mantissa));
-        return {scale, r + r * r * series};  // r is exact, so that half the rounding is saved
+        return scale * (r + r * r * series) + (scale - 1);  // r is exact, so that half the rounding is saved
     }
 
-    // With e = e^-|x|, which no x makes too large: 1 / (1 + e), or its mirror image e / (1 + e) for x < 0.
+    // Both by way of 1 - (something at most a half) where x is large: the rounding of that something counts half.
+
+    // 1 / (1 + e^-x), by its mirror image for x > 0
     static V sigmoid(V x) {
-        const Power p = power(-absolute(x));
-        const V e = p.scale + p.scale * p.rest;
-        return (x < 0 ? e : all(1)) / (1 + e);
+        const V half = 1 / (2 + expm1(x < 0 ? -x : x));
+        return x > 0 ? 1 - half : half;
     }
 
-    // With e = e^(-2|x|) - 1, which has all its digits near 0 too: -e / (2 + e), and the sign of x.
+    // With e = e^(2|x|) - 1: e / (e + 2) near 0, where it has all its digits, and 1 - 2 / (e + 2) elsewhere.
     static V tanh(V x) {
-        const V magnitude = absolute(x);
-        const Power p = power(-2 * magnitude);
-        const V e = p.scale * p.rest + (p.scale - 1);
-        return with_sign(-e / (2 + e), x);
+        const V e = expm1(2 * (x < 0 ? -x : x));
+        const V part = (e < 2 ? e : all(2)) / (e + 2);
+        const V magnitude = e < 2 ? part : 1 - part;
+        return x < 0 ? -magnitude : magnitude;
     }
 
    private:
-    static constexpr Bits sign = Bits(1) << (8 * sizeof(S) - 1);
-    static V absolute(V x) { return (V)((B)x & ~sign); }
-    static V with_sign(V magnitude, V x) { return (V)((B)magnitude | ((B)x & sign)); }
-
     template <int half>
     static void transpose_bits(V (&square)[width]) {
         if constexpr (half < width) {

@@ -108,7 +108,12 @@ def errors_of_the_loop(call: ops.Call, exact: dict[str, Tensor], dtype: torch.dt
 
 
 def assert_as_exact(ours: dict[str, Tensor], exact: dict[str, Tensor], loop: dict[str, float], dtype: Any) -> None:
-    """Ours may be off by twice what the plain loop in the same dtype is off, and a few roundings."""
+    """Ours may be off by four times what the plain loop in the same dtype is off, and a few roundings.
+
+    Both errors are the largest of many roundings of the same size, added up in another order. Of ten normally distributed
+    numbers the largest is above twice that of ten others once in 26 pairs, above four times once in 3,000; a wrong term is
+    off by a thousand times. With twice, one random call of a thousand was refused in which nothing was wrong.
+    """
     for name, e in exact.items():
         floor = 4 * torch.finfo(dtype).eps * max(1.0, e.abs().max().item() if e.numel() else 0.0)
-        assert worst(ours[name], e) <= 2 * loop[name] + floor, name
+        assert worst(ours[name], e) <= 4 * loop[name] + floor, name

@@ -208,15 +208,11 @@ def _products(
     turned = kernel.turned * H
     masked = any(read is not None and read.numel() for read in reads)
     rows = steps.rows_of() if masked else None
-    sums = deltas.new_zeros(D, deltas.shape[2])  # of the deltas over all steps: the gradients by the biases
     of_x = [_of_direction(weights, d, D)[0].roll(turned, 0) for d in range(D)]
     for piece in steps.pieces():
         live_x = steps.gather(x, piece)
         live_grad = None if grad_x is None else torch.zeros_like(live_x)
-        ones = deltas.new_ones(len(live_x))
         for d in range(D):
-            if any(bias is not None for bias in _of_direction(grads, d, D)[2:]):
-                sums[d].addmv_(deltas[piece, d].t(), ones)
             by_input, by_hidden = _by_sums(deltas[piece, d], kernel, H)
             weight_ih, weight_hh, *_ = _of_direction(grads, d, D)
             if weight_ih is not None:
@@ -231,12 +227,12 @@ def _products(
         if grad_x is not None and live_grad is not None:
             steps.put(grad_x, live_grad, piece)
     for d in range(D):
-        by_input, by_hidden = _by_sums(sums[d : d + 1], kernel, H)
         weight_ih, _, bias_ih, bias_hh = [*_of_direction(grads, d, D), None, None][:4]
-        if bias_ih is not None:
-            bias_ih.copy_(by_input[0])
-        if bias_hh is not None:
-            bias_hh.copy_(by_hidden[0])
+        if bias_ih is not None or bias_hh is not None:
+            by_input, by_hidden = _by_sums(deltas[:, d].sum(0, keepdim=True), kernel, H)  # both in one reading
+            for bias, total in ((bias_ih, by_input), (bias_hh, by_hidden)):
+                if bias is not None:
+                    bias.copy_(total[0])
         for part in (weight_ih, bias_ih):
             if part is not None and turned:
                 part.copy_(part.roll(-turned, 0))

@@ -5,6 +5,7 @@
 Both arms go by the command line. `alone` trains the classifier for all the minutes; `pretrained` trains a language model of
 the words of all training texts first, and the classifier in what is left. The labels are those of the first rows by their
 hash, and each run holds back its own tenth of them; the report part, which neither arm reads, is judged. `--labels 0`: all.
+With `--keep` a run that is there and finished is not trained again: only what changed is.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from __future__ import annotations
 import argparse
 import csv
 import statistics
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import make_csv
 import sets
+import yaml
 from common import CACHE, add_options, alone, data_folder, record, recurra, say, stop
 from quality import facts, runs_folder
 from splits import Row, fraction, split, write_csv
@@ -45,9 +46,19 @@ def write(rows: Iterable[Row], labels: int, folder: Path) -> dict[str, Path]:
     return paths
 
 
+def finished(run: Path) -> bool:
+    return (run / "config.yaml").exists() and not (run / "cache").exists()
+
+
+def minutes_of(run: Path) -> float:
+    """From the command to its end."""
+    return float(yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["resolved"]["seconds"]) / 60
+
+
 def classify(paths: dict[str, Path], run: Path, seed: int, minutes: float, *more: object) -> dict[str, Any]:
     """Train and judge a classifier; figures and facts."""
-    recurra("train", "classify", paths["labelled"], "--out", run, "--seed", seed, "--max-minutes", minutes, *more)
+    if not finished(run):
+        recurra("train", "classify", paths["labelled"], "--out", run, "--seed", seed, "--max-minutes", minutes, *more)
     figures = sets.by_command(run, {"report": paths["report"]}, "report")
     return {"accuracy": figures["accuracy"], "macro_f1": figures["macro_f1"], **facts(run)}
 
@@ -69,13 +80,14 @@ def main() -> None:
         paths = write(READERS[options.name](data), options.labels, CACHE / f"pretraining-{options.name}")
         for seed in map(int, options.seeds.split(",")):
             plain = classify(paths, folder / f"alone-{seed}", seed, options.minutes)
-            begin, model = time.monotonic(), folder / f"language-{seed}"
-            recurra(  # without a cache: that is for use, and nobody uses this model
-                *("train", "language", paths["text"], "--out", model, "--seed", seed, "--level", "words"),
-                *("--vocabulary-size", options.vocabulary, "--cache", 0),
-                *("--max-minutes", options.minutes * options.language_share),
-            )
-            left = options.minutes - (time.monotonic() - begin) / 60
+            model = folder / f"language-{seed}"
+            if not finished(model):
+                recurra(  # without a cache: that is for use, and nobody uses this model
+                    *("train", "language", paths["text"], "--out", model, "--seed", seed, "--level", "words"),
+                    *("--vocabulary-size", options.vocabulary, "--cache", 0),
+                    *("--max-minutes", options.minutes * options.language_share),
+                )
+            left = options.minutes - minutes_of(model)
             if left <= 0:
                 stop("no minutes are left for the classifier; give more with --minutes, or a smaller --language-share")
             begun = classify(paths, folder / f"pretrained-{seed}", seed, left, "--pretrain", model)

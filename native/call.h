@@ -29,14 +29,16 @@ struct Call {
     Kind kind;
     bool is_double;
     bool keep;  // what the backward pass will need
-    Index T, B, H, D;
+    Index T, B, I, H, D, x_row, x_step;  // strides in numbers
     const Index *offset, *alive;      // (T)
-    const Index *length, *row;        // (B): of each sorted row, and where it stands in the states
-    void* gates;                      // (N, D, saved*H): W x + b in the first gates*H; later what is kept
+    const Index *length, *row;        // (B): of each sorted row, and where it stands in x and in the states
+    const void* x;                    // (B, T, I), forward only
+    void* gates;                      // (N, D, saved*H): what is kept for the backward pass; only with `keep`
     void* y;                          // (N, D, H)
     const void* first;                // (parts, D, B, H)
     void* last;                       // the same
-    const void *weight[2], *bias[2];  // weight_hh (gates*H, H), and bias_hh (gates*H) or null, by direction
+    const void *weight_x[2], *weight_h[2];  // (gates*H, I), forward only, and (gates*H, H), by direction
+    const void *bias_x[2], *bias_h[2];      // (gates*H) or null
     // the backward pass
     const void *grad_y, *grad_last;   // as y and last; null: zeros
     void* grad_first;                 // as first, or null

@@ -63,7 +63,9 @@ struct Sequence {
 
     // One row at one step.
     struct Row {
-        S* gates;         // in: W x + b; out: what the backward pass needs
+        const S* x;
+        S* sums;          // W x + b
+        S* kept;          // where goes what the backward pass needs; null: nothing
         const S* before[P];
         const S* read;    // h as the gates read it
         const S* keep[P]; // null: nothing stays
@@ -71,18 +73,44 @@ struct Sequence {
         S* memory;        // where c' goes, for cells that have one
     };
 
+    // The sums of the gates of some units begin with their biases.
     template <int R, int U>
-    static void tile(const Row* rows, const S* w, const S* bias, Index unit, Index H, bool keep) {
-        V sum[R][U * G];
+    static void start(const S* bias, Index unit, Index H, V (&sum)[R][U * G]) {
 #pragma GCC unroll 24
         for (int u = 0; u < U; ++u)
 #pragma GCC unroll 24
             for (int g = 0; g < G; ++g) {
                 const Index at = unit + u * W;
-                const V start = bias ? X::load(bias + g * H + at, H - at) : V{};
+                const V b = bias ? X::load(bias + g * H + at, H - at) : V{};
 #pragma GCC unroll 24
-                for (int r = 0; r < R; ++r) sum[r][u * G + g] = start;
+                for (int r = 0; r < R; ++r) sum[r][u * G + g] = b;
             }
+    }
+
+    // W x + b of some rows, at whatever steps.
+    template <int R, int U>
+    static void project(const Row* rows, const S* w, const S* bias, Index unit, Index I, Index H) {
+        V sum[R][U * G];
+        start<R, U>(bias, unit, H, sum);
+        const S* x[R];
+#pragma GCC unroll 24
+        for (int r = 0; r < R; ++r) x[r] = rows[r].x;
+        product<R, U * G, X>(x, w, I, sum);
+#pragma GCC unroll 24
+        for (int r = 0; r < R; ++r)
+#pragma GCC unroll 24
+            for (int u = 0; u < U; ++u)
+#pragma GCC unroll 24
+                for (int g = 0; g < G; ++g) {
+                    const Index at = unit + u * W;
+                    X::store(rows[r].sums + g * H + at, sum[r][u * G + g], H - at);
+                }
+    }
+
+    template <int R, int U>
+    static void tile(const Row* rows, const S* w, const S* bias, Index unit, Index H) {
+        V sum[R][U * G];
+        start<R, U>(bias, unit, H, sum);
         const S* h[R];
 #pragma GCC unroll 24
         for (int r = 0; r < R; ++r) h[r] = rows[r].read;
@@ -95,7 +123,7 @@ struct Sequence {
                 const Index at = unit + u * W, n = H - at;
                 V x[G], before[P], after[P], kept[Cell::saved];
 #pragma GCC unroll 24
-                for (int g = 0; g < G; ++g) x[g] = X::load(row.gates + g * H + at, n);
+                for (int g = 0; g < G; ++g) x[g] = X::load(row.sums + g * H + at, n);
 #pragma GCC unroll 24
                 for (int p = 0; p < P; ++p) before[p] = X::load(row.before[p] + at, n);
                 Cell::forward(x, &sum[r][u * G], before, after, kept);
@@ -107,9 +135,9 @@ struct Sequence {
                         if (p > 0) kept[Cell::saved - 1] = after[p];  // the state of the next step; `memory` finds c'
                     }
                 X::store(row.after + at, after[0], n);
-                if (keep) {
+                if (row.kept) {
 #pragma GCC unroll 24
-                    for (int k = 0; k < Cell::saved; ++k) X::store(row.gates + k * H + at, kept[k], n);
+                    for (int k = 0; k < Cell::saved; ++k) X::store(row.kept + k * H + at, kept[k], n);
                 } else if constexpr (P > 1) {
                     X::store(row.memory + at, after[1], n);
                 }
@@ -141,19 +169,60 @@ struct Sequence {
         return q.read[d] ? static_cast<const S*>(q.read[d]) + q.row[r] * q.H : nullptr;
     }
 
-    // `masked` (end - begin, H): room for h as the gates read it, where it is masked.
-    static void forward(const Call& q, int d, Index begin, Index end, const S* packed, Row* rows, S* masked) {
-        const Index H = q.H;
-        const auto* bias = static_cast<const S*>(q.bias[d]);
-        for (Index n = 0; n < q.T; ++n) {
-            const Index t = d == 0 ? n : q.T - 1 - n, alive = least(end, q.alive[t]) - begin;
+    // f(rows, size, units, unit, weights) for all tiles of some rows and all slices of packed weights (K).
+    template <class F>
+    static void tiles(Row* rows, Index count, const S* w, Index K, Index H, F&& f) {
+        for (Index unit = 0; unit < H && count > 0;) {
+            const Index units = at_once(most_units, (H - unit + W - 1) / W);
+            constant<most_units>(units, [&](auto U) {
+                for (Index r = 0, size; r < count; r += size) {
+                    size = at_once(most_rows, count - r);
+                    constant<most_rows>(size, [&](auto R) { f(&rows[r], R, U, unit, w); });
+                }
+            });
+            w += units * W * G * K;
+            unit += units * W;
+        }
+    }
+
+    // What the input adds is computed for so many rows and steps at a time: the weights are read once for all of them, and
+    // the results are still in the cache when their steps come.
+    static constexpr Index projected = 64;
+
+    static Index room(Index count) { return count < projected ? projected : count; }
+
+    // `rows`, `sums` (*, G*H): room(end - begin) of them. For each row, `masked` (H): h as the gates read it; `memory` (H):
+    // c', where nothing is kept.
+    static void forward(const Call& q, int d, Index begin, Index end, const S* packed_x, const S* packed_h, Row* rows,
+                        S* sums, S* masked, S* memory) {
+        const Index H = q.H, steps = room(end - begin) / (end - begin);
+        const S *bias_x = static_cast<const S*>(q.bias_x[d]), *bias_h = static_cast<const S*>(q.bias_h[d]);
+        const auto step = [&](Index n) { return d == 0 ? n : q.T - 1 - n; };
+        const auto live = [&](Index t) { return q.alive[t] > begin ? least(end, q.alive[t]) - begin : 0; };
+        for (Index n = 0, done = 0; n < q.T; ++n) {
+            if (n % steps == 0) {
+                Index count = 0;
+                for (Index k = n; k < least(n + steps, q.T); ++k)
+                    for (Index r = 0; r < live(step(k)); ++r, ++count) {
+                        rows[count].x = static_cast<const S*>(q.x) + q.row[begin + r] * q.x_row + step(k) * q.x_step;
+                        rows[count].sums = sums + count * G * H;
+                    }
+                tiles(rows, count, packed_x, q.I, H, [&](const Row* some, auto R, auto U, Index unit, const S* w) {
+                    project<decltype(R)::value, decltype(U)::value>(some, w, bias_x, unit, q.I, H);
+                });
+                done = 0;
+            }
+            const Index t = step(n), alive = live(t);
             for (Index r = 0; r < alive; ++r) {
                 Row& row = rows[r];
-                row.gates = gates_of(q, d, t, begin + r);
+                row.sums = sums + (done + r) * G * H;
+                row.kept = q.keep ? gates_of(q, d, t, begin + r) : nullptr;
+                row.memory = memory + r * H;
+                const bool inside = d == 0 ? t > 0 : t < q.length[begin + r] - 1;
 #pragma GCC unroll 24
-                for (int p = 0; p < P; ++p) row.before[p] = before(q, d, p, t, begin + r);
+                for (int p = 0; p < P; ++p)
+                    row.before[p] = p > 0 && inside && !q.keep ? row.memory : before(q, d, p, t, begin + r);
                 row.after = y_of(q, d, t, begin + r);
-                row.memory = row.gates + (Cell::saved - 1) * H;
                 row.read = row.before[0];
 #pragma GCC unroll 24
                 for (int p = 0; p < P; ++p) row.keep[p] = keep_of(q, d, p, t, begin + r);
@@ -164,28 +233,19 @@ struct Sequence {
                     row.read = to;
                 }
             }
-            const S* w = packed;
-            for (Index unit = 0; unit < H && alive > 0;) {
-                const Index units = at_once(most_units, (H - unit + W - 1) / W);
-                constant<most_units>(units, [&](auto U) {
-                    for (Index r = 0, size; r < alive; r += size) {
-                        size = at_once(most_rows, alive - r);
-                        constant<most_rows>(size, [&](auto R) {
-                            tile<decltype(R)::value, decltype(U)::value>(&rows[r], w, bias, unit, H, q.keep);
-                        });
-                    }
-                });
-                w += units * W * G * H;
-                unit += units * W;
-            }
+            tiles(rows, alive, packed_h, H, H, [&](const Row* some, auto R, auto U, Index unit, const S* w) {
+                tile<decltype(R)::value, decltype(U)::value>(some, w, bias_h, unit, H);
+            });
+            done += alive;
         }
         for (Index r = begin; r < end; ++r)
 #pragma GCC unroll 24
             for (int p = 0; p < P; ++p) {
-                const Index t = d == 0 ? q.length[r] : -1;
+                const Index t = d == 0 ? q.length[r] - 1 : 0;
                 const S* from = q.length[r] == 0 ? first_of(q, d, p, r)
-                                : p == 0         ? y_of(q, d, d == 0 ? t - 1 : 0, r)
-                                                 : gates_of(q, d, d == 0 ? t - 1 : 0, r) + (Cell::saved - 1) * H;
+                                : p == 0         ? y_of(q, d, t, r)
+                                : q.keep         ? gates_of(q, d, t, r) + (Cell::saved - 1) * H
+                                                 : memory + (r - begin) * H;
                 copy(from, H, static_cast<S*>(q.last) + ((p * q.D + d) * q.B + q.row[r]) * H);
             }
     }
@@ -217,8 +277,10 @@ struct Sequence {
         if (!q.read[d]) mask = nullptr;
         for (Index n = 0; n < q.T; ++n) {
             const Index t = d == 0 ? q.T - 1 - n : n, alive = least(end, q.alive[t]) - begin;
+            const Index later = n + 1 == q.T ? t : d == 0 ? t - 1 : t + 1, live_later = q.alive[later] - begin;
             for (Index r = 0; r < alive; ++r) {
                 const S* gates = gates_of(q, d, t, begin + r);
+                const Index next = (q.offset[r < live_later ? later : t] + begin + r) * q.D + d;  // fetched meanwhile
                 const S* dy = grad_y ? grad_y + ((q.offset[t] + begin + r) * q.D + d) * H : nullptr;
                 S* delta = static_cast<S*>(q.deltas) + ((q.offset[t] + begin + r) * q.D + d) * Cell::deltas * H;
                 const S* earlier[P];
@@ -231,7 +293,14 @@ struct Sequence {
                     const Index m = H - at;
                     V kept[Cell::saved], state[P], grad[P], out[Cell::deltas];
 #pragma GCC unroll 24
-                    for (int k = 0; k < Cell::saved; ++k) kept[k] = X::load(gates + k * H + at, m);
+                    for (int k = 0; k < Cell::saved; ++k) {
+                        kept[k] = X::load(gates + k * H + at, m);
+                        fetch(static_cast<const S*>(q.gates) + (next * Cell::saved + k) * H + at);
+                    }
+#pragma GCC unroll 24
+                    for (int k = 0; k < Cell::deltas; ++k)
+                        fetch(static_cast<const S*>(q.deltas) + (next * Cell::deltas + k) * H + at);
+                    if (dy) fetch(grad_y + next * H + at);
 #pragma GCC unroll 24
                     for (int p = 0; p < P; ++p) state[p] = X::load(earlier[p] + at, m);
 #pragma GCC unroll 24
@@ -283,17 +352,29 @@ struct Sequence {
     struct Run {
         const Call& q;
         bool back;
-        Buffer<S> packed[2];
+        Buffer<S> packed_x[2], packed_h[2];
         Buffer<Index> cuts;
         Index pieces = 0;
         Buffer<Row> rows;
-        Buffer<S> masked;
+        Buffer<S> sums, masked, memory;
         Buffer<S> carried;
         Buffer<const S*> deltas;
         Buffer<S*> gradient;
         Buffer<const S*> mask;
 
         Run(const Call& call, bool is_back) : q(call), back(is_back) {}
+
+        static void pack(void* me, Index n) {
+            auto& run = *static_cast<Run*>(me);
+            const Call& q = run.q;
+            const Index d = n % q.D;
+            if (run.back)
+                pack_backward(static_cast<const S*>(q.weight_h[d]), q.H, run.packed_h[d].data);
+            else if (n < q.D)
+                pack_forward(static_cast<const S*>(q.weight_h[d]), q.H, q.H, run.packed_h[d].data);
+            else
+                pack_forward(static_cast<const S*>(q.weight_x[d]), q.I, q.H, run.packed_x[d].data);
+        }
 
         static void task(void* me, Index n) {
             auto& run = *static_cast<Run*>(me);
@@ -302,10 +383,12 @@ struct Sequence {
             const Index begin = run.cuts.data[n % run.pieces], end = run.cuts.data[n % run.pieces + 1];
             const Index at = d * q.B + begin;
             if (run.back)
-                backward(q, d, begin, end, run.packed[d].data, run.carried.data + at * P * q.H, run.deltas.data + at,
+                backward(q, d, begin, end, run.packed_h[d].data, run.carried.data + at * P * q.H, run.deltas.data + at,
                          run.gradient.data + at, run.mask.data + at);
             else
-                forward(q, d, begin, end, run.packed[d].data, run.rows.data + at, run.masked.data + at * q.H);
+                forward(q, d, begin, end, run.packed_x[d].data, run.packed_h[d].data, run.rows.data + at + n * projected,
+                        run.sums.data + (at + n * projected) * G * q.H, run.masked.data + at * q.H,
+                        run.memory.data + at * q.H);
         }
     };
 
@@ -313,10 +396,10 @@ struct Sequence {
     static void run(const Call& q, bool back) {
         Run run(q, back);
         for (int d = 0; d < q.D; ++d) {
-            const S* weight = static_cast<const S*>(q.weight[d]);
-            run.packed[d] = Buffer<S>(packed_size(q.H, q.H));
-            back ? pack_backward(weight, q.H, run.packed[d].data) : pack_forward(weight, q.H, q.H, run.packed[d].data);
+            run.packed_h[d] = Buffer<S>(packed_size(q.H, q.H));
+            if (!back) run.packed_x[d] = Buffer<S>(packed_size(q.I, q.H));
         }
+        in_parallel(q.team, back ? q.D : 2 * q.D, &Run::pack, &run);
         const Index wanted = q.team.threads > q.D ? q.team.threads / q.D : 1;
         run.cuts = Buffer<Index>(q.B + wanted + 1);
         run.pieces = share(q, wanted, run.cuts.data);
@@ -326,8 +409,11 @@ struct Sequence {
             run.gradient = Buffer<S*>(q.D * q.B);
             run.mask = Buffer<const S*>(q.D * q.B);
         } else {
-            run.rows = Buffer<Row>(q.D * q.B);
+            const Index room = q.D * (q.B + run.pieces * projected);
+            run.rows = Buffer<Row>(room);
+            run.sums = Buffer<S>(room * G * q.H);
             run.masked = Buffer<S>(q.read[0] || q.read[1] ? q.D * q.B * q.H : 0);
+            run.memory = Buffer<S>(q.keep || P == 1 ? 0 : q.D * q.B * q.H);
         }
         in_parallel(q.team, run.pieces * q.D, &Run::task, &run);
     }

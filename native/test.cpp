@@ -47,7 +47,7 @@ static void step(Kind kind, const double* x, const Numbers& weight, const Number
     state = next;
 }
 
-struct Shape { Index T, B, H, D, threads; bool masked = false; };
+struct Shape { Index T, B, H, D, threads; bool masked = false; Index I = 5; };
 
 // The worst difference of y and the last state between the kernels and the loop.
 static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& random) {
@@ -68,16 +68,21 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
         for (Index r = 0; r < s.B; ++r) alive[size_t(t)] += length[size_t(r)] > t;
         N += alive[size_t(t)];
     }
-    Numbers gates = numbers(N * s.D * saved * s.H), first = numbers(parts * s.D * s.B * s.H), last(first.size());
-    const Numbers x = gates;
-    Numbers y(size_t(N * s.D * s.H)), weight[2], bias[2];
-    for (Index d = 0; d < s.D; ++d) weight[d] = numbers(G * s.H * s.H), bias[d] = numbers(G * s.H);
+    Numbers gates(size_t(N * s.D * saved * s.H)), first = numbers(parts * s.D * s.B * s.H), last(first.size());
+    const Numbers x = numbers(s.B * s.T * s.I);
+    Numbers y(size_t(N * s.D * s.H)), weight_x[2], weight_h[2], bias_x[2], bias_h[2];
+    for (Index d = 0; d < s.D; ++d) {
+        weight_x[d] = numbers(G * s.H * s.I), weight_h[d] = numbers(G * s.H * s.H);
+        bias_x[d] = numbers(G * s.H), bias_h[d] = numbers(G * s.H);
+    }
     Numbers grad_y = numbers(Index(y.size())), grad_last = numbers(Index(last.size())), grad_first(last.size());
     Numbers delta(size_t(N * s.D * deltas * s.H));
     const Numbers read = numbers(s.D * s.B * s.H), stays = numbers(s.D * parts * s.T * s.B * s.H);
-    Call call{kind, true, true, s.T, s.B, s.H, s.D, offset.data(), alive.data(), length.data(), row.data(),
-              gates.data(), y.data(), first.data(), last.data(), {weight[0].data(), weight[1].data()},
-              {bias[0].data(), bias[1].data()}, grad_y.data(), grad_last.data(), grad_first.data(), delta.data(), {s.threads, nullptr}, {}, {}};
+    Call call{kind, true, true, s.T, s.B, s.I, s.H, s.D, s.T * s.I, s.I, offset.data(), alive.data(), length.data(), row.data(),
+              x.data(), gates.data(), y.data(), first.data(), last.data(), {weight_x[0].data(), weight_x[1].data()},
+              {weight_h[0].data(), weight_h[1].data()}, {bias_x[0].data(), bias_x[1].data()},
+              {bias_h[0].data(), bias_h[1].data()}, grad_y.data(), grad_last.data(), grad_first.data(), delta.data(),
+              {s.threads, nullptr}, {}, {}};
     for (Index d = 0; d < s.D && s.masked; ++d) {
         call.read[d] = &read[size_t(d * s.B * s.H)];
         for (Index p = 0; p < parts; ++p)
@@ -93,9 +98,12 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
                 state.insert(state.end(), first.begin() + long(place(p)), first.begin() + long(place(p)) + s.H);
             for (Index n = 0; n < length[size_t(r)]; ++n) {
                 const Index t = d == 0 ? n : length[size_t(r)] - 1 - n;
-                const Index at = ((offset[size_t(t)] + r) * s.D + d) * saved * s.H;
+                const Index at = (row[size_t(r)] * s.T + t) * s.I;
                 const Numbers old = state;
-                step(kind, &x[size_t(at)], weight[d], bias[d], s.H, state,
+                Numbers projected = bias_x[d];
+                for (Index j = 0; j < G * s.H; ++j)
+                    for (Index k = 0; k < s.I; ++k) projected[size_t(j)] += weight_x[d][size_t(j * s.I + k)] * x[size_t(at + k)];
+                step(kind, projected.data(), weight_h[d], bias_h[d], s.H, state,
                      s.masked ? &read[size_t((d * s.B + row[size_t(r)]) * s.H)] : nullptr);
                 for (Index k = 0; k < parts * s.H && s.masked; ++k) {
                     const Index p = k / s.H, j = k % s.H;
@@ -112,7 +120,7 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
     // The backward pass, by the difference quotient of the loss along the first state.
     kernels.run(call, true);
     const auto loss = [&](double by) {
-        Numbers moved = first, g = x;
+        Numbers moved = first, g(gates.size());
         for (size_t k = 0; k < moved.size(); ++k) moved[k] += by * std::sin(double(k));
         Call other = call;
         other.first = moved.data(), other.gates = g.data();

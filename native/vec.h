@@ -17,6 +17,8 @@ namespace recurra::RECURRA_TARGET {
 
 using Index = std::int64_t;
 
+inline void fetch(const void* address) { __builtin_prefetch(address, 1); }
+
 inline Index least(Index a, Index b) { return a < b ? a : b; }
 
 template <class S>
@@ -61,7 +63,7 @@ struct Vec {
     typedef Bits B __attribute__((vector_size(RECURRA_BYTES)));
     static constexpr int width = RECURRA_BYTES / sizeof(S);
 
-    static V all(S value) { return V{} + value; }
+    static V all(S value) { return value - V{}; }
 
     static V load(const S* from) {
         V v;
@@ -86,18 +88,17 @@ struct Vec {
     // number have at that bit changes places.
     static void transpose(V (&square)[width]) { transpose_bits<1>(square); }
 
-    // e^x - 1 with no loss near 0. x = n ln 2 + r with |r| <= ln 2 / 2; the series of e^r - 1 up to where its terms
+    // e^x - 1 for x >= 0, with no loss near 0. x = n ln 2 + r with |r| <= ln 2 / 2; the series of e^r - 1 up to where its terms
     // vanish in S; then 2^n (e^r - 1) + (2^n - 1). Adding `shift` rounds to a whole number, which then stands in
     // the lowest bits, from where 2^n is made. NaN goes through: no comparison with it holds.
     static V expm1(V x) {
         constexpr bool single = sizeof(S) == 4;
-        constexpr S lowest = single ? S(-87) : S(-708), highest = single ? S(88) : S(709);
+        constexpr S highest = single ? S(88) : S(709);
         constexpr S shift = single ? S(0x1.8p23) : S(0x1.8p52);
         constexpr int mantissa = single ? 23 : 52, bias = single ? 127 : 1023, terms = single ? 7 : 13;
         // ln 2 in two parts: the first has so few bits that n times it is exact.
         constexpr S ln2_high = single ? S(0x1.62e4p-1) : S(0x1.62e42feep-1);
         constexpr S ln2_low = single ? S(0x1.7f7d1cp-20) : S(0x1.a39ef35793c76p-33);
-        x = x < lowest ? all(lowest) : x;
         x = x > highest ? all(highest) : x;
         const V shifted = x * S(1.4426950408889634) + shift;
         const V n = shifted - shift;

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recurra import cells, nn, ops
 from recurra.errors import CallError
-from recurra.ops import few, kernels, native, reference
+from recurra.ops import few, kernels, limits, live, native, reference
 
 MODULE, WHY = kernels.load()
 pytestmark = pytest.mark.skipif(MODULE is None, reason=WHY)
@@ -71,7 +71,7 @@ def test_random_shapes(
     try:
         torch.set_num_threads(threads)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native, "_PIECE", piece)
+            patch.setattr(live, "PIECE", piece)
             check(call, torch.float32)
     finally:
         torch.set_num_threads(before)
@@ -452,26 +452,26 @@ def test_auto_passes_it_over_where_it_is_slow(monkeypatch: pytest.MonkeyPatch) -
 
 def test_refusals_are_told() -> None:
     call = random_call(cells.LSTM(), (2, 3, 2, 4))
-    assert "float32 or float64" in (native.refuses(call._replace(x=call.x.half())) or "")
+    assert "float32 or float64" in (limits.refuses(call._replace(x=call.x.half())) or "")
     far = call._replace(weights=[w.to("meta") for w in call.weights])
-    assert "on meta" in (native.refuses(far) or "")
-    assert "are of different dtypes" in (native.refuses(call._replace(x=call.x.float())) or "")
-    assert "nothing to compute" in (native.refuses(call._replace(x=call.x[:, :0])) or "")
-    assert "on meta" in (native.refuses(call._replace(x=call.x.to("meta"))) or "")
+    assert "on meta" in (limits.refuses(far) or "")
+    assert "are of different dtypes" in (limits.refuses(call._replace(x=call.x.float())) or "")
+    assert "nothing to compute" in (limits.refuses(call._replace(x=call.x[:, :0])) or "")
+    assert "on meta" in (limits.refuses(call._replace(x=call.x.to("meta"))) or "")
     with torch.autocast("cpu", torch.bfloat16):
-        assert "autocast" in (native.refuses(call) or "")
+        assert "autocast" in (limits.refuses(call) or "")
 
 
 def test_what_is_misshapen_never_reaches_a_kernel() -> None:
     call = masked(random_call(cells.LSTM(), (3, 4, 2, 5)))
     short = [call.weights[0][:-1], *call.weights[1:]]
-    assert "(19, 2)" in (native.refuses(call._replace(weights=short)) or "")
-    assert "the weights" in (native.refuses(call._replace(weights=call.weights[:-1])) or "")
-    assert "the state" in (native.refuses(call._replace(state=[s[:2] for s in call.state])) or "")
-    assert "the state" in (native.refuses(call._replace(state=call.state[:3])) or "")
-    assert "mask 0 of 6" in (native.refuses(call._replace(masks=[call.masks[0][:, 1:], *call.masks[1:]])) or "")
-    assert "lengths" in (native.refuses(call._replace(lengths=torch.tensor([1, 2]))) or "")
-    assert native.refuses(call) is None
+    assert "(19, 2)" in (limits.refuses(call._replace(weights=short)) or "")
+    assert "the weights" in (limits.refuses(call._replace(weights=call.weights[:-1])) or "")
+    assert "the state" in (limits.refuses(call._replace(state=[s[:2] for s in call.state])) or "")
+    assert "the state" in (limits.refuses(call._replace(state=call.state[:3])) or "")
+    assert "mask 0 of 6" in (limits.refuses(call._replace(masks=[call.masks[0][:, 1:], *call.masks[1:]])) or "")
+    assert "lengths" in (limits.refuses(call._replace(lengths=torch.tensor([1, 2]))) or "")
+    assert limits.refuses(call) is None
     for wrong in (-1, 5):
         with pytest.raises(CallError, match=f"lengths has {wrong} in row 1"):
             operator = ops.operator_of(call.cell)

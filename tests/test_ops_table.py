@@ -128,14 +128,17 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr(measure, "SIZES", ((1, 1, 4), (3, 5, 4)))
     monkeypatch.setattr(measure, "ROUNDS", 1)
     monkeypatch.setattr(measure, "LEAST", 0.0)
-    assert command(["bench", "gru", "--out", str(tmp_path / "t.json")]) == 0
+    before = torch.get_num_threads()
+    assert command(["bench", "gru", "--threads", "2", "--threads", "1", "--out", str(tmp_path / "t.json")]) == 0
+    assert torch.get_num_threads() == before
     out = capsys.readouterr().out
     assert "fastest" in out
     assert f"written: {tmp_path / 't.json'}" in out
     points = [point for some in table.read(tmp_path / "t.json").points.values() for point in some]
     assert {point.size for point in points} == {(1, 1, 4), (3, 5, 4)}
     assert {point.kind.cell for point in points} == {"gru"}
-    assert len(points) == 2 * (1 + 4), "single steps in one direction, training or not; the batch ragged or not, too"
+    assert {point.kind.threads for point in points} == {1, 2}
+    assert len(points) == 2 * 2 * (1 + 4), "single steps in one direction, training or not; the batch ragged or not, too"
     assert all(point.seconds.keys() == {"native", "torch"} for point in points)
     assert not table.cache_path().exists()
     assert command(["bench", "--save"]) == 0

@@ -66,7 +66,7 @@ class Run:
 
     def evaluate(self, data: str | Path, progress: Progress | None = None) -> dict[str, Any]:
         """The task's figures on another file."""
-        from .training.loop import evaluate
+        from .training.figures import evaluate
         from .training.progress import Silent
 
         with (progress or Silent()).bar("evaluating") as bar:

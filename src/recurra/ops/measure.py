@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +30,15 @@ LEAST = 0.002  # seconds: a call that takes less is repeated within a round
 FEW = 4  # ragged rows are measured from so many steps on
 
 
-def kinds(names: Sequence[str], threads: int) -> Iterator[tuple[Kind, tuple[int, int, int]]]:
-    """What is measured: all kinds of calls of these cells at all sizes that make sense."""
-    for cell in names:
-        for training in (False, True):
-            for ragged in (False, True):
-                for directions in (1, 2):
-                    for size in SIZES:
-                        B, T, _ = size
-                        if (ragged and (T < FEW or B == 1)) or (directions == 2 and T == 1):
-                            continue
-                        yield Kind(cell, training, ragged, directions, threads), size
+def kinds(names: Sequence[str], threads: Sequence[int]) -> Iterator[tuple[Kind, tuple[int, int, int]]]:
+    """What is measured: all kinds of calls of these cells, with so many threads each, at all sizes that make sense."""
+    yesno, both = (False, True), (1, 2)
+    for cell, training, ragged, directions, count in product(names, yesno, yesno, both, threads):
+        for size in SIZES:
+            B, T, _ = size
+            if (ragged and (T < FEW or B == 1)) or (directions == 2 and T == 1):
+                continue
+            yield Kind(cell, training, ragged, directions, count), size
 
 
 def measure(kind: Kind, size: tuple[int, int, int]) -> Point:
@@ -49,14 +49,25 @@ def measure(kind: Kind, size: tuple[int, int, int]) -> Point:
     able = [backend for backend in BACKENDS[:-1] if backend.refuses(call) is None]
     best: dict[str, float] = {}
     repeats = {}
-    for backend in able:
-        _seconds(backend.run, call, 1)
-        repeats[backend.name] = max(1, min(200, int(LEAST / _seconds(backend.run, call, 1))))
-    for _ in range(ROUNDS):
+    with _threads(kind.threads):
         for backend in able:
-            seconds = _seconds(backend.run, call, repeats[backend.name])
-            best[backend.name] = min(best.get(backend.name, seconds), seconds)
+            _seconds(backend.run, call, 1)
+            repeats[backend.name] = max(1, min(200, int(LEAST / _seconds(backend.run, call, 1))))
+        for _ in range(ROUNDS):
+            for backend in able:
+                seconds = _seconds(backend.run, call, repeats[backend.name])
+                best[backend.name] = min(best.get(backend.name, seconds), seconds)
     return Point(kind, size, {name: float(f"{seconds:.3g}") for name, seconds in best.items()})
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _call(kind: Kind, size: tuple[int, int, int]) -> Call:

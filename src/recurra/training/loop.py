@@ -25,21 +25,19 @@ from ..ops import watch
 from ..tasks.base import Task
 from . import checkpoint
 from .averaging import Average
+from .clock import Clock
+from .figures import evaluate, named, numbers, weights
 from .optimizers import optimizer_for
 from .plan import Plan, scale
 from .progress import Bar, Progress
 from .stopping import Interrupts
-
-TIMED_SECONDS = 3.0  # of training, before the number of steps is fixed, or a twentieth of the budget if that is less
-EVALUATED = 0.15  # of the budget, at most, goes into evaluations
-RESERVE = 0.015  # of the budget, for saving and for what the estimate misses
 
 
 class Loop:
     """One run of a task's network, from a step to the end. `run()` trains; `save()` may be called between steps."""
 
     def __init__(self, task: Task, network: torch.nn.Module, fabric: Fabric, folder: Path, started: float) -> None:
-        self.task, self.fabric, self.folder, self.started = task, fabric, folder, started
+        self.task, self.fabric, self.folder = task, fabric, folder
         self.training = task.settings.training
         self.bare = network
         optimizer = optimizer_for(network, self.training)
@@ -49,24 +47,19 @@ class Loop:
         self.state: Any = None
         self.plan: Plan | None = None
         self.best: dict[str, Any] | None = None
-        self.waited = self.evaluated = 0
+        self.waited = 0
         self.checked = -1  # the step of the last evaluation
         self.back_end = "none"  # what ran the recurrent layers, when the first step was rehearsed
-        self.computed = 0  # time steps computed since the clock below was started
-        self.train_seconds = self.evaluation_seconds = 0.0
+        self.losses: float | None = None  # a running mean of the loss
         self.keys = task.train_batches(0)
-        self.mean_cost = float(task.cost(self.keys).mean())
-        self.evaluations = self.training.evaluations or min(max(round(self.longest() / len(self.keys)), 10), 20)
+        work = float(task.cost(self.keys).mean())
+        share = task.reading.valid_rows / max(task.reading.rows, 1)
+        evaluations = self.training.evaluations or min(max(round(self.longest() / len(self.keys)), 10), 20)
+        self.clock = Clock(
+            started, self.training.max_minutes, work, share * len(self.keys) * work, evaluations, task.calibration
+        )
 
-    # time ----------------------------------------------------------------------------------------------------------
-    @property
-    def seconds(self) -> float:
-        return time.time() - self.started
-
-    @property
-    def budget(self) -> float | None:
-        return None if self.training.max_minutes is None else 60 * self.training.max_minutes * (1 - RESERVE)
-
+    # length --------------------------------------------------------------------------------------------------------
     def longest(self) -> int:
         """The steps of a run that no clock ends."""
         if self.training.steps is not None:
@@ -75,29 +68,14 @@ class Loop:
         return max(1, math.ceil(self.training.epochs * len(self.keys)))
 
     def affordable(self) -> int:
-        """The steps the rest of the budget pays for, at the speed seen so far, with the evaluations to come."""
-        assert self.budget is not None
-        if not self.computed:  # no step was timed: there was but one
-            return self.longest()
-        per_step = self.mean_cost * self.train_seconds / self.computed
-        left = self.budget - self.seconds - self._each_evaluation() * self._evaluations_left()
-        return self.step + max(int(left / per_step), 0)
-
-    def _evaluations_left(self) -> float:
-        return self.evaluations - self.evaluated + self.task.calibration
-
-    def _each_evaluation(self) -> float:
-        """Seconds of an evaluation: as seen, else reckoned, a forward pass being about a third of a training step."""
-        if self.evaluated:
-            return self.evaluation_seconds / self.evaluated
-        reading = self.task.reading
-        share = reading.valid_rows / max(reading.rows, 1)
-        return share * len(self.keys) * self.mean_cost * self.train_seconds / max(self.computed, 1) / 3
+        """The steps of this run: as many as the budget pays for, `longest()` at most."""
+        more = self.clock.affordable()
+        return self.longest() if more is None else min(self.step + more, self.longest())
 
     @property
     def timed(self) -> bool:
         """Whether the clock fixes the number of steps; if not, it may only end the run."""
-        return self.budget is not None and self.training.steps is None and not self.training.plan
+        return self.clock.budget is not None and self.training.steps is None and not self.training.plan
 
     @property
     def tired(self) -> bool:
@@ -107,15 +85,15 @@ class Loop:
     # the loop ------------------------------------------------------------------------------------------------------
     def run(self, progress: Progress) -> None:
         """Train to the end. Raises KeyboardInterrupt after Ctrl-C, with a checkpoint saved, and TrainingError."""
+        clock = self.clock
         with Interrupts() as interrupts:
             fresh = self.plan is None
             if self.plan is None:
                 self.plan = Plan(list(self.training.plan)) if self.training.plan else Plan.of(self.longest())
-            enough = TIMED_SECONDS if self.budget is None else min(TIMED_SECONDS, self.budget / 20)
             with progress.bar("timing the first steps") as bar:
-                self._go(bar, interrupts, lambda: self.computed > 0)  # the first step also allocates and compiles
-                self.computed, self.train_seconds = 0, 0.0
-                self._go(bar, interrupts, lambda: self.computed > 0 and self.train_seconds >= enough)
+                self._go(bar, interrupts, lambda: clock.work > 0)  # the first step also allocates and compiles
+                clock.lap()
+                self._go(bar, interrupts, lambda: clock.work > 0 and clock.train_seconds >= clock.enough)
             if fresh and self.timed and not interrupts.asked:
                 self._fix()
             for line in self.told():
@@ -145,37 +123,34 @@ class Loop:
         figures = evaluate(self.task, self.bare)
         for line in lines:
             progress.say(line)
-        self.record({"calibrated": lines, **{f"valid/{name}": value for name, value in _plain(figures).items()}})
+        self.record({"calibrated": lines, **named(numbers(figures))})
         checkpoint.save_tensors(best, weights(self.bare))
-        write_json(self.folder / "metrics.json", {f"valid/{name}": value for name, value in figures.items()})
+        write_json(self.folder / "metrics.json", named(figures))
 
     def _go(self, bar: Bar, interrupts: Interrupts, until: Callable[[], bool]) -> None:
         """Take steps, and evaluate when it is time, to the end of the plan or `until` says so."""
         assert self.plan is not None
         while self.step < self.plan.total and not self.tired and not interrupts.asked and not until():
-            last = self._each_evaluation() * (1 + self.task.calibration)
-            if self.budget is not None and self.step and self.seconds + last > self.budget:
+            if self.step and self.clock.over():
                 self._correct(self.step)
                 return
             loss = self.take_step()
             done = self.plan.progress(self.step)
             bar.at(done, self._note(loss))
-            if done * self.evaluations >= self.evaluated + 1 - 1e-9 and self.step < self.plan.total:
+            if self.clock.due(done) and self.step < self.plan.total:
                 self.check()
                 if self.tired:
                     self.record({"stopped": f"no better {self.task.metric} in {self.waited} evaluations"})
                 elif self.timed:
-                    self._correct(min(self.affordable(), self.longest()))
-                self.computed, self.train_seconds = 0, 0.0  # the speed to go by is that of the latest stretch
+                    self._correct(self.affordable())
+                self.clock.lap()
                 self.save()
 
     def _fix(self) -> None:
         """Fix the number of steps, now that the speed is known."""
-        assert self.budget is not None
-        if self.training.evaluations is None and not self.evaluated:
-            most = EVALUATED * max(self.budget - self.seconds, 0.0) / max(self._each_evaluation(), 1e-9)
-            self.evaluations = max(min(self.evaluations, int(most)), 2)
-        self._correct(min(self.affordable(), self.longest()))
+        if self.training.evaluations is None and not self.clock.evaluated:
+            self.clock.fewer_evaluations()
+        self._correct(self.affordable())
 
     def _correct(self, total: int) -> None:
         assert self.plan is not None
@@ -210,9 +185,8 @@ class Loop:
         self.average.update()
         self.step += 1
         self.index += 1
-        self.computed += batch.computed
-        self.train_seconds += time.perf_counter() - began
-        self.losses = 0.98 * getattr(self, "losses", value) + 0.02 * value
+        self.clock.trained(time.perf_counter() - began, batch.computed)
+        self.losses = value if self.losses is None else 0.98 * self.losses + 0.02 * value
         return value
 
     def rehearse(self) -> None:
@@ -232,7 +206,7 @@ class Loop:
 
     def _note(self, loss: float) -> str:
         best = "" if self.best is None else f" {self.task.metric} {self.best[self.task.metric]:.3f}"
-        return f"{self.step:,}/{self.plan.total if self.plan else 0:,} loss {self.losses:.3f}{best}"
+        return f"{self.step:,}/{self.plan.total if self.plan else 0:,} loss {self.losses or loss:.3f}{best}"
 
     def _not_finite(self, value: float) -> str:
         kept = "those before the first step" if self.best is None else f"those of step {self.best['step']}"
@@ -247,16 +221,16 @@ class Loop:
         began = time.perf_counter()
         with self.average.applied():
             figures = evaluate(self.task, self.bare)
-            self.evaluated, self.checked = self.evaluated + 1, self.step
-            self.evaluation_seconds += time.perf_counter() - began
-            plain = _plain(figures)
-            self.record({"train/loss": self.losses, **{f"valid/{name}": value for name, value in plain.items()}})
+            self.checked = self.step
+            self.clock.checked(time.perf_counter() - began)
+            plain = numbers(figures)
+            self.record({"train/loss": self.losses, **named(plain)})
             if not math.isfinite(figures["loss"]):
                 raise TrainingError(self._not_finite(figures["loss"]))
             if self.best is None or self._better(plain):
                 self.best, self.waited = {"step": self.step, **plain}, 0
                 checkpoint.save_tensors(self.folder / "model.safetensors", weights(self.bare))
-                write_json(self.folder / "metrics.json", {f"valid/{name}": value for name, value in figures.items()})
+                write_json(self.folder / "metrics.json", named(figures))
             else:
                 self.waited += 1
 
@@ -268,7 +242,7 @@ class Loop:
 
     def record(self, facts: dict[str, Any]) -> None:
         """A line of history.jsonl."""
-        line = {"step": self.step, "seconds": round(self.seconds, 2), "learning_rate": self._rate(), **facts}
+        line = {"step": self.step, "seconds": round(self.clock.seconds, 2), "learning_rate": self._rate(), **facts}
         append_line(self.folder / "history.jsonl", json.dumps(line, ensure_ascii=False))
 
     def _rate(self) -> float:
@@ -283,11 +257,11 @@ class Loop:
             f"{training.optimizer}, learning rate {training.learning_rate:g}, batches of {training.batch_size}, "
             f"{self.plan.total:,} steps ({passes:.1f} passes), {threads} thread{'s' if threads > 1 else ''}"
         )
-        if self.computed:
-            per_step = self.mean_cost * self.train_seconds / self.computed
-            left = per_step * (self.plan.total - self.step) + self.evaluations * self._each_evaluation()
+        clock = self.clock
+        if clock.work:
+            left = clock.per_step * (self.plan.total - self.step) + clock.evaluations * clock.per_evaluation
             line += f"; about {minutes(left)} to go"
-            if self.budget is not None and self.plan.total == self.longest() and self.seconds + left < self.budget:
+            if clock.budget is not None and self.plan.total == self.longest() and clock.seconds + left < clock.budget:
                 line += f", less than allowed: more than {training.epochs:g} passes (epochs) would learn it by heart"
         return [line]
 
@@ -311,14 +285,11 @@ class Loop:
             "plan": self.plan.record,
             "best": self.best,
             "waited": self.waited,
-            "evaluated": self.evaluated,
-            "evaluations": self.evaluations,
             "checked": self.checked,
-            "losses": getattr(self, "losses", None),
+            "losses": self.losses,
             "average_updates": self.average.updates,
             "optimizer": optimizer_facts,
-            "seconds": self.seconds,
-            "evaluation_seconds": self.evaluation_seconds,
+            **self.clock.record(),
         }
         checkpoint.save(self.folder / "checkpoint", tensors, facts)
 
@@ -341,40 +312,8 @@ class Loop:
         self.keys = self.task.train_batches(self.epoch)
         self.plan = Plan([(int(s), float(p), int(t)) for s, p, t in facts["plan"]])
         self.best, self.waited = facts["best"], facts["waited"]
-        self.evaluated, self.evaluations = facts["evaluated"], facts["evaluations"]
-        self.checked = facts["checked"]
-        if facts["losses"] is not None:
-            self.losses = facts["losses"]
-        self.started, self.evaluation_seconds = time.time() - facts["seconds"], facts["evaluation_seconds"]
-
-
-def evaluate(
-    task: Task, network: torch.nn.Module, data: str | Path | None = None, tick: Any = lambda _: None
-) -> dict[str, Any]:
-    """The task's figures in evaluation mode, without gradients."""
-    before = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            return task.evaluate(network, data, tick)
-    finally:
-        network.train(before)
-
-
-def _plain(figures: dict[str, Any]) -> dict[str, Any]:
-    """Those that are one number."""
-    return {name: value for name, value in figures.items() if isinstance(value, int | float)}
-
-
-def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The parameters and buffers by name; a tensor with two names (tied weights) once."""
-    seen: dict[int, str] = {}
-    kept = {}
-    for name, value in network.state_dict(keep_vars=True).items():
-        if id(value) not in seen:
-            seen[id(value)] = name
-            kept[name] = value
-    return kept
+        self.checked, self.losses = facts["checked"], facts["losses"]
+        self.clock.restore(facts)
 
 
 def minutes(seconds: float) -> str:

@@ -26,7 +26,8 @@ from ..run import Run, load, load_vocabulary, open_task
 from ..settings import Settings, full_name, read_config, settings_from
 from ..tasks.base import USUAL_CELL, Reading, Task
 from . import checkpoint
-from .loop import Loop, weights
+from .figures import weights
+from .loop import Loop
 from .memory import keep_freed_memory
 from .progress import Progress, Silent
 
@@ -274,11 +275,14 @@ def _write_config(
             "device": str(loop.fabric.device),
             "freed_memory": keep_freed_memory(),
             "steps": loop.step,
-            "seconds": round(loop.seconds, 1),
+            "seconds": round(loop.clock.seconds, 1),
         }
     settings = task.settings.model_dump(mode="json")
     if loop is not None and loop.plan is not None:  # what repeats the run, whatever the clock says next time
-        settings["training"] |= {"plan": [list(entry) for entry in loop.plan.record], "evaluations": loop.evaluations}
+        settings["training"] |= {
+            "plan": [list(entry) for entry in loop.plan.record],
+            "evaluations": loop.clock.evaluations,
+        }
     values = {"format": FORMAT, "recurra": __version__, **facts, **settings, "resolved": resolved}
     write_text(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 

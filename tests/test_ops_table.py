@@ -116,8 +116,6 @@ def test_a_broken_table_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_the_table_of_the_package_can_be_read() -> None:
-    if not table.BUILT_IN.exists():
-        pytest.skip("none is built in")
     points = table.read(table.BUILT_IN).points
     assert {kind.cell for kind in points} == set(measure.CELLS)
     names = {backend.name for backend in ops.BACKENDS}

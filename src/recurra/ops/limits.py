@@ -58,22 +58,13 @@ def _misshapen(call: Call) -> str | None:
     return None
 
 
-# What benchmarks/kernels.py shows.
-_FEW_STEPS = 8
-_NARROW = 64
+_FEW_STEPS = 8  # what `recurra bench` shows
 
 
 def slow(call: Call) -> str | None:
     """See `Backend.slow`."""
-    if call.masks or few.fits(call):
-        return None
-    if call.x.shape[1] < _FEW_STEPS:
+    if not call.masks and not few.fits(call) and call.x.shape[1] < _FEW_STEPS:
         return f"with fewer than {_FEW_STEPS} steps, calling the kernels costs more than they save"
-    if isinstance(call.cell, LSTM) and call.lengths is None:
-        if not call.wants_gradient:
-            return "torch's LSTM is faster where no gradient is wanted and all rows are equally long"
-        if call.hidden_size > _NARROW:
-            return f"torch's LSTM is as fast where all rows are equally long and H is above {_NARROW}"
     return None
 
 

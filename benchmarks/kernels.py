@@ -155,7 +155,7 @@ def weights_read() -> Iterator[Line]:
     torch.set_num_threads(threads)
 
 
-def many_streams() -> Iterator[Line]:
+def many_streams(peak: float) -> Iterator[Line]:
     B, H = 1000, 128
     for cell, wanted in STREAMS.items():
         theirs, ours = pair(cell, H, H)
@@ -168,7 +168,8 @@ def many_streams() -> Iterator[Line]:
                 theirs(x, state)  # noqa: B023
 
         times = interleave({"ours": stepper.step, "theirs": batch}, rounds=21, warm=3)
-        yield f"{B} streams {cell} H={H}", times.ratio("theirs", "ours"), wanted, None
+        share = 2 * B * GATES[cell] * H * 2 * H / times.median("ours") / peak
+        yield f"{B} streams {cell} H={H}", times.ratio("theirs", "ours"), wanted, share
 
 
 def beside_a_neighbour() -> Iterator[Line]:
@@ -203,7 +204,7 @@ def main() -> None:
             "share": lambda: shares(peak),
             "step": single_steps,
             "read": weights_read,
-            "streams": many_streams,
+            "streams": lambda: many_streams(peak),
             "load": beside_a_neighbour,
         }
         print(f"{'':<52}{'ratio':>8}{'wanted':>9}{'peak':>7}")

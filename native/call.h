@@ -29,7 +29,7 @@ struct Call {
     Kind kind;
     bool is_double;
     bool keep;  // what the backward pass will need
-    Index T, B, I, H, D, x_row, x_step;  // strides in numbers
+    Index T, B, I, H, D, x_row, x_step;  // strides in numbers, of x or of the gradient by it
     const Index *offset, *alive;      // (T)
     const Index *length, *row;        // (B): of each sorted row, and where it stands in x and in the states
     const void* x;                    // (B, T, I), forward only
@@ -37,11 +37,11 @@ struct Call {
     void* y;                          // (N, D, H)
     const void* first;                // (parts, D, B, H)
     void* last;                       // the same
-    const void *weight_x[2], *weight_h[2];  // (gates*H, I), forward only, and (gates*H, H), by direction
+    const void *weight_x[2], *weight_h[2];  // (gates*H, I) and (gates*H, H), by direction
     const void *bias_x[2], *bias_h[2];      // (gates*H) or null
     // the backward pass
     const void *grad_y, *grad_last;   // as y and last; null: zeros
-    void* grad_first;                 // as first, or null
+    void *grad_first, *grad_x;        // as first, as x; or null
     void* deltas;                     // (N, D, deltas*H): gradients of the sums before the gates
     Team team;
     // what a layer does to each step; null: nothing

@@ -9,8 +9,9 @@ namespace recurra::RECURRA_TARGET {
 template <class X>
 struct Gru {
     using V = typename X::V;
-    // Deltas n, r, z and r * n: the first three belong to W x, the last three to U h.
-    static constexpr int gates = 3, parts = 1, saved = 4, deltas = 4, recurrent = 1;
+    // Deltas n, r, z and r * n: the first three, turned by one against the order of the gates, belong to W x, the last three
+    // to U h.
+    static constexpr int gates = 3, parts = 1, saved = 4, deltas = 4, recurrent = 1, turned = 1;
 
     static void forward(const V* x, const V* u, const V* before, V* after, V* kept) {
         const V r = X::sigmoid(x[0] + u[0]), z = X::sigmoid(x[1] + u[1]);

@@ -9,7 +9,7 @@ namespace recurra::RECURRA_TARGET {
 template <class X>
 struct Lstm {
     using V = typename X::V;
-    static constexpr int gates = 4, parts = 2, saved = 5, deltas = 4, recurrent = 0;  // the last one saved is c'
+    static constexpr int gates = 4, parts = 2, saved = 5, deltas = 4, recurrent = 0, turned = 0;  // the last one saved is c'
 
     static void forward(const V* x, const V* u, const V* before, V* after, V* kept) {
         const V i = X::sigmoid(x[0] + u[0]), f = X::sigmoid(x[1] + u[1]);

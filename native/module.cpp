@@ -47,11 +47,11 @@ static const Kernels& named(const std::string& target) {
 }
 
 // sizes: T, B, I, H, D, the strides of x, threads; index: as in Call; data: x, gates, y, first, last and, backward, grad_y,
-// grad_last, grad_first, deltas; weights: weight_ih, weight_hh, bias_ih, bias_hh, of two directions each
+// grad_last, grad_first, grad_x, deltas; weights: weight_ih, weight_hh, bias_ih, bias_hh, of two directions each
 static void run(const std::string& target, int kind, bool is_double, bool keep, bool back, std::vector<Index> sizes,
                 std::vector<Address> index, std::vector<Address> data, std::vector<Address> weights,
                 std::vector<Address> reads, std::vector<Address> keeps, std::vector<Index> strides, Address parallel) {
-    if (sizes.size() != 8 || index.size() != 4 || data.size() != 9 || weights.size() != 8 || reads.size() != 2 ||
+    if (sizes.size() != 8 || index.size() != 4 || data.size() != 10 || weights.size() != 8 || reads.size() != 2 ||
         keeps.size() != 4 || strides.size() != 8)
         throw std::invalid_argument("run: wrong number of addresses");
     const Kernels& kernels = named(target);
@@ -62,7 +62,7 @@ static void run(const std::string& target, int kind, bool is_double, bool keep, 
         at<void>(data[0]), at<void>(data[1]), at<void>(data[2]), at<void>(data[3]), at<void>(data[4]),
         {at<void>(weights[0]), at<void>(weights[1])}, {at<void>(weights[2]), at<void>(weights[3])},
         {at<void>(weights[4]), at<void>(weights[5])}, {at<void>(weights[6]), at<void>(weights[7])},
-        at<void>(data[5]), at<void>(data[6]), at<void>(data[7]), at<void>(data[8]),
+        at<void>(data[5]), at<void>(data[6]), at<void>(data[7]), at<void>(data[8]), at<void>(data[9]),
         {sizes[7], reinterpret_cast<decltype(Team::parallel)>(parallel)},
         {at<void>(reads[0]), at<void>(reads[1])}, {{stays(0), stays(1)}, {stays(2), stays(3)}}};
     const nb::gil_scoped_release release;

@@ -22,7 +22,7 @@ struct Relu {
 template <class F, class X>
 struct Rnn {
     using V = typename X::V;
-    static constexpr int gates = 1, parts = 1, saved = 1, deltas = 1, recurrent = 0;
+    static constexpr int gates = 1, parts = 1, saved = 1, deltas = 1, recurrent = 0, turned = 0;
 
     // x[gates]: W x + b; u[gates]: U h + c; before, after: the state; kept[saved]: for the backward pass
     static void forward(const V* x, const V* u, const V*, V* after, V* kept) {

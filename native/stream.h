@@ -4,13 +4,13 @@
 #pragma once
 
 #include "call.h"
-#include "sequence.h"
+#include "forward.h"
 
 namespace recurra::RECURRA_TARGET {
 
 template <class S, template <class> class C>
 struct Stream {
-    using Q = Sequence<S, C>;
+    using Q = Forward<S, C>;
     using X = typename Q::X;
     using V = typename Q::V;
     using Cell = typename Q::Cell;
@@ -73,7 +73,7 @@ struct Stream {
     }
 
     static void pack(const void* weight, Index K, Index H, void* to) {
-        Q::pack_forward(static_cast<const S*>(weight), K, H, static_cast<S*>(to));
+        Q::pack(static_cast<const S*>(weight), K, H, static_cast<S*>(to));
     }
 };
 

@@ -1,10 +1,11 @@
 // All kernels, for the instruction set this file is compiled for.
+#include "backward.h"
 #include "few.h"
+#include "forward.h"
 #include "gru.h"
 #include "int8.h"
 #include "lstm.h"
 #include "rnn.h"
-#include "sequence.h"
 #include "stream.h"
 
 namespace recurra::RECURRA_TARGET {
@@ -26,7 +27,9 @@ static auto of(Kind kind, bool is_double, F&& f) {
 }
 
 static void run(const Call& q, bool back) {
-    of(q.kind, q.is_double, [&]<class S, template <class> class C>() { Sequence<S, C>::run(q, back); });
+    of(q.kind, q.is_double, [&]<class S, template <class> class C>() {
+        back ? Backward<S, C>::run(q) : Forward<S, C>::run(q);
+    });
 }
 
 static void step(const Step& q, Index begin, Index end) {
@@ -36,7 +39,7 @@ static void step(const Step& q, Index begin, Index end) {
 }
 
 static Index packed_size(Kind kind, bool is_double, Index K, Index H) {
-    return of(kind, is_double, [&]<class S, template <class> class C>() { return Sequence<S, C>::packed_size(K, H); });
+    return of(kind, is_double, [&]<class S, template <class> class C>() { return Forward<S, C>::packed_size(K, H); });
 }
 
 static void pack(Kind kind, bool is_double, const void* weight, Index K, Index H, void* to) {

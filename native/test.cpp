@@ -75,13 +75,13 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
         weight_x[d] = numbers(G * s.H * s.I), weight_h[d] = numbers(G * s.H * s.H);
         bias_x[d] = numbers(G * s.H), bias_h[d] = numbers(G * s.H);
     }
-    Numbers grad_y = numbers(Index(y.size())), grad_last = numbers(Index(last.size())), grad_first(last.size());
+    Numbers grad_y = numbers(Index(y.size())), grad_last = numbers(Index(last.size())), grad_first(last.size()), grad_x(x.size());
     Numbers delta(size_t(N * s.D * deltas * s.H));
     const Numbers read = numbers(s.D * s.B * s.H), stays = numbers(s.D * parts * s.T * s.B * s.H);
     Call call{kind, true, true, s.T, s.B, s.I, s.H, s.D, s.T * s.I, s.I, offset.data(), alive.data(), length.data(), row.data(),
               x.data(), gates.data(), y.data(), first.data(), last.data(), {weight_x[0].data(), weight_x[1].data()},
               {weight_h[0].data(), weight_h[1].data()}, {bias_x[0].data(), bias_x[1].data()},
-              {bias_h[0].data(), bias_h[1].data()}, grad_y.data(), grad_last.data(), grad_first.data(), delta.data(),
+              {bias_h[0].data(), bias_h[1].data()}, grad_y.data(), grad_last.data(), grad_first.data(), grad_x.data(), delta.data(),
               {s.threads, nullptr}, {}, {}};
     for (Index d = 0; d < s.D && s.masked; ++d) {
         call.read[d] = &read[size_t(d * s.B * s.H)];
@@ -117,13 +117,14 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
                 for (Index j = 0; j < s.H; ++j)
                     off = std::fmax(off, std::fabs(last[place(p) + size_t(j)] - state[size_t(p * s.H + j)]));
         }
-    // The backward pass, by the difference quotient of the loss along the first state.
+    // The backward pass, by the difference quotient of the loss along the first state and x.
     kernels.run(call, true);
     const auto loss = [&](double by) {
-        Numbers moved = first, g(gates.size());
+        Numbers moved = first, moved_x = x, g(gates.size());
         for (size_t k = 0; k < moved.size(); ++k) moved[k] += by * std::sin(double(k));
+        for (size_t k = 0; k < moved_x.size(); ++k) moved_x[k] += by * std::cos(double(k));
         Call other = call;
-        other.first = moved.data(), other.gates = g.data();
+        other.first = moved.data(), other.x = moved_x.data(), other.gates = g.data();
         Numbers y2(y.size()), last2(last.size());
         other.y = y2.data(), other.last = last2.data();
         kernels.run(other, false);
@@ -134,6 +135,7 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
     };
     double along = 0, size = 1;
     for (size_t k = 0; k < first.size(); ++k) along += grad_first[k] * std::sin(double(k)), size += std::fabs(grad_first[k]);
+    for (size_t k = 0; k < x.size(); ++k) along += grad_x[k] * std::cos(double(k)), size += std::fabs(grad_x[k]);
     const double quotient = (loss(1e-5) - loss(-1e-5)) / 2e-5;
     if (kind != kRnnRelu) off = std::fmax(off, std::fabs(quotient - along) / size * 1e-4);  // quotients see 8 digits
     return off;

@@ -17,8 +17,6 @@ namespace recurra::RECURRA_TARGET {
 
 using Index = std::int64_t;
 
-inline void fetch(const void* address) { __builtin_prefetch(address, 1); }
-
 inline Index least(Index a, Index b) { return a < b ? a : b; }
 
 template <class S>

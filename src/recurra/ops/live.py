@@ -62,18 +62,11 @@ class LiveSteps(NamedTuple):
         shape = (self.B, self.T, C)
         return sparse_zeros(shape, like) if 2 * self.total < self.B * self.T else like.new_zeros(shape)
 
-    def room(self, padded: Tensor, piece: slice) -> Tensor:
-        """(n, C), to be written for the steps of a piece and then `put`: where all are live, that part of `padded` itself."""
+    def put(self, padded: Tensor, live: Tensor) -> None:
+        """The way back of `gather`, where not all steps are live."""
         B, T, C = padded.shape
-        if self.places is None:
-            return padded.transpose(0, 1).view(T * B, C)[piece]
-        return padded.new_empty(piece.stop - piece.start, C)
-
-    def put(self, padded: Tensor, live: Tensor, piece: slice = slice(None)) -> None:
-        """The way back of `gather`, for what was not made by `room` of the same memory."""
-        B, T, C = padded.shape
-        if self.places is not None:
-            padded.view(B * T, C).index_put_((self.places[piece],), live)
+        assert self.places is not None
+        padded.view(B * T, C).index_put_((self.places,), live)
 
     def rows_of(self) -> Tensor:
         """(N,): the row of each step."""

@@ -1,9 +1,9 @@
 """The back end `native`: our own kernels for the CPU (native/), which know lengths and meet at no barrier.
 
 Only live steps are computed, and stand one after the other, (N, ...), step by step with the longest row first; padding
-is met at the door and nowhere else. Forwards all is the kernel's. Backwards the recurrence is; the gradients by x and by
-the weights are products of big matrices over all steps, and those are torch's. Kept for the backward pass: x as it came,
-the live y, and (N, D*S*H) numbers, S = 1 for rnn, 4 for gru, 5 for lstm. A second derivative goes through the reference.
+is met at the door and nowhere else. All is the kernel's but the gradients of the weights, which are products of big
+matrices over all steps: those are torch's. Kept for the backward pass: x as it came, the live y, and (N, D*S*H) numbers,
+S = 1 for rnn, 4 for gru, 5 for lstm. A second derivative goes through the reference.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class _Sequence(torch.autograd.Function):
         masks, weights = tensors[:count], tensors[count:]
         kernel, (B, T, _), H, D = kernel_of(call), x.shape, call.hidden_size, call.directions
         steps = LiveSteps.of(lengths, B, T)
-        whole, x = steps.places is None, x if x.stride(2) == 1 else x.contiguous()
+        whole, laid = steps.places is None, x if x.stride(2) == 1 else x.contiguous()
         gates = x.new_empty(steps.total, D, kernel.saved * H) if keep else None
         y, last = x.new_empty((T, B, D * H) if whole else (steps.total, D * H)), torch.empty_like(first)
-        _run(call, kernel, steps, weights, masks, keep, [x, gates, y, first, last])
+        _run(call, kernel, steps, weights, masks, keep, [laid, gates, y, first, last])
         if keep:
             ctx.save_for_backward(lengths, x, first, y, gates, *tensors)
             ctx.call, ctx.count, ctx.kernel, ctx.steps = call, count, kernel, steps
@@ -89,16 +89,16 @@ class _Sequence(torch.autograd.Function):
         grad_first = torch.empty_like(first)
         live_grad = None if grad_y is None else steps.gather(grad_y).contiguous()
         grad_last = None if grad_last is None else grad_last.contiguous()
-        data = [x, gates, y, first, None, live_grad, grad_last, grad_first, deltas]
-        _run(call, kernel, steps, weights, masks, True, data, back=True)
-        del data, live_grad
-
         wants_x, wants_first, *wants = ctx.needs_input_grad[4:]
         wants = wants[ctx.count :]
         grad_x = steps.padded(x.shape[2], x) if wants_x else None
+        data = [x, gates, y, first, None, live_grad, grad_last, grad_first, grad_x, deltas]
+        _run(call, kernel, steps, weights, masks, True, data, back=True)
+        del data, live_grad, gates
+
         grads = [torch.zeros_like(w) if wanted else None for w, wanted in zip(weights, wants, strict=True)]
         reads = [_of_direction(masks, d, D)[0] if masks else None for d in range(D)]
-        _products(kernel, steps, deltas, x, y, first, reads, weights, grad_x, grads)
+        _products(kernel, steps, deltas, x, y, first, reads, grads)
         return None, None, None, None, grad_x, grad_first if wants_first else None, *[None] * ctx.count, *grads
 
 
@@ -110,21 +110,17 @@ def _products(
     y: Tensor,
     first: Tensor,
     reads: list[Tensor | None],
-    weights: list[Tensor],
-    grad_x: Tensor | None,
     grads: list[Tensor | None],
 ) -> None:
-    """The gradients by x (B, T, I) and by the weights from the deltas (N, D, *): large products, a piece at a time.
+    """The gradients by the weights from the deltas (N, D, *): large products, a piece at a time.
 
-    `grad_x` is zero on dead steps, each of `grads` all zeros, to be filled; or None where nobody asks.
+    Each of `grads` is zeros, to be filled, or None where nobody asks.
     """
     D, H = deltas.shape[1], first.shape[2]
     before = [_Before(steps, d, y[:, d * H : (d + 1) * H], first[d], reads[d]) for d in range(D)]
     turned = kernel.turned * H
-    of_x = [_of_direction(weights, d, D)[0].roll(turned, 0) for d in range(D)]
     for piece in steps.pieces():
         live_x = steps.gather(x, piece)
-        live_grad = None if grad_x is None else steps.room(grad_x, piece)
         for d in range(D):
             by_input, by_hidden = _by_sums(deltas[piece, d], kernel, H)
             weight_ih, weight_hh, *_ = _of_direction(grads, d, D)
@@ -133,10 +129,6 @@ def _products(
             if weight_hh is not None:
                 for part, hidden in before[d].of(piece):
                     weight_hh.addmm_(by_hidden[part].t(), hidden)
-            if live_grad is not None:
-                live_grad.addmm_(by_input, of_x[d], beta=min(d, 1))  # the first one does not read what was there
-        if grad_x is not None and live_grad is not None:
-            steps.put(grad_x, live_grad, piece)
     for d in range(D):
         weight_ih, _, bias_ih, bias_hh = [*_of_direction(grads, d, D), None, None][:4]
         if bias_ih is not None or bias_hh is not None:
@@ -214,6 +206,7 @@ def _run(
     module, target = kernels.loaded()
     x, D = data[0], call.directions
     assert x is not None
+    laid = data[8] if back and data[8] is not None else x  # the strides that the kernel is to go by
     parts = zip(*([*_of_direction(weights, d, D), None, None][:4] for d in range(D)), strict=True)
     reads, keeps, strides = _addresses_of_masks(masks, call, steps)
     index = (steps.offset, steps.alive, steps.lengths, steps.rows)
@@ -223,9 +216,9 @@ def _run(
         x.dtype == torch.float64,
         keep,
         back,
-        [steps.T, steps.B, x.shape[2], call.hidden_size, D, x.stride(0), x.stride(1), torch.get_num_threads()],
+        [steps.T, steps.B, x.shape[2], call.hidden_size, D, laid.stride(0), laid.stride(1), torch.get_num_threads()],
         [part.data_ptr() for part in index],
-        [0 if part is None else part.data_ptr() for part in [*data, *([None] * (9 - len(data)))]],
+        [0 if part is None else part.data_ptr() for part in [*data, *([None] * (10 - len(data)))]],
         [0 if part is None else part.data_ptr() for of in parts for part in [*of, None][:2]],
         reads,
         keeps,

@@ -136,7 +136,9 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert {point.size for point in points} == {(1, 1, 4), (3, 5, 4)}
     assert {point.kind.cell for point in points} == {"gru"}
     assert {point.kind.threads for point in points} == {1, 2}
-    assert len(points) == 2 * 2 * (1 + 4), "single steps in one direction, training or not; the batch ragged or not, too"
+    assert len(points) == 2 * 2 * (1 + 4), (
+        "single steps in one direction, training or not; the batch ragged or not, too"
+    )
     assert all(point.seconds.keys() == {"native", "torch"} for point in points)
     assert not table.cache_path().exists()
     assert command(["bench", "--save"]) == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +149,13 @@ def test_no_pickle_in_the_sources() -> None:
             assert not {"pickle", "shelve", "marshal", "dill", "joblib"} & set(names), file
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "torch.save"):
                 raise AssertionError(f"{file}:{node.lineno} {ast.unparse(node.func)} is a pickle")
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="there is no C++ compiler here")
+@pytest.mark.skipif("RECURRA_NATIVE" in os.environ, reason="RECURRA_NATIVE chooses the kernels")
+def test_kernels_are_built_where_they_can_be() -> None:
+    """An error in native/ makes a wheel of Python alone, whose tests of kernels are all skipped: that is no green."""
+    from recurra.ops import kernels
+
+    module, said = kernels.load()
+    assert module is not None, said

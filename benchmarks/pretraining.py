@@ -19,9 +19,8 @@ from typing import Any
 
 import make_csv
 import sets
-import yaml
 from common import CACHE, add_options, alone, data_folder, record, recurra, say, stop
-from quality import facts, runs_folder
+from quality import facts, resolved, runs_folder
 from splits import Row, fraction, split, write_csv
 
 READERS: dict[str, Callable[[Path], Iterable[Row]]] = {"imdb": sets.imdb, "rt_polarity": make_csv.rt_polarity}
@@ -48,11 +47,6 @@ def write(rows: Iterable[Row], labels: int, folder: Path) -> dict[str, Path]:
 
 def finished(run: Path) -> bool:
     return (run / "config.yaml").exists() and not (run / "cache").exists()
-
-
-def minutes_of(run: Path) -> float:
-    """From the command to its end."""
-    return float(yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["resolved"]["seconds"]) / 60
 
 
 def classify(paths: dict[str, Path], run: Path, seed: int, minutes: float, *more: object) -> dict[str, Any]:
@@ -87,7 +81,7 @@ def main() -> None:
                     *("--vocabulary-size", options.vocabulary, "--cache", 0),
                     *("--max-minutes", options.minutes * options.language_share),
                 )
-            left = options.minutes - minutes_of(model)
+            left = options.minutes - resolved(model)["seconds"] / 60  # from the command to its end
             if left <= 0:
                 stop("no minutes are left for the classifier; give more with --minutes, or a smaller --language-share")
             begun = classify(paths, folder / f"pretrained-{seed}", seed, left, "--pretrain", model)

@@ -32,11 +32,17 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def resolved(run: Path) -> dict[str, Any]:
+    """What a run found out by itself, as its config.yaml has it."""
+    config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    return dict(config["resolved"])
+
+
 def facts(run: Path) -> dict[str, Any]:
     """What a run wrote down about itself: steps, threads, share of padding, whether it streams."""
-    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    facts = {name: config["resolved"].get(name) for name in ("steps", "threads", "back_end", "padding")}
-    return facts | {"streams": config["resolved"]["streams"] is True}
+    found = resolved(run)
+    facts = {name: found.get(name) for name in ("steps", "threads", "back_end", "padding")}
+    return facts | {"streams": found["streams"] is True}
 
 
 def curve(run: Path, wanted: Sequence[str]) -> dict[str, Any]:

@@ -11,12 +11,10 @@ struct Backward : Layout<S, C> {
     using X = typename L::X;
     using V = typename L::V;
     using Cell = typename L::Cell;
-    using L::q, L::cuts, L::pieces, L::W, L::G, L::P;
+    using L::q, L::cuts, L::pieces, L::packed_size, L::W, L::G, L::P;
     static constexpr int most_units = 4, most_rows = registers / most_units;
 
     // packed weights --------------------------------------------------------------------------------------------
-
-    static Index packed_size(Index columns, Index H) { return (columns + W - 1) / W * W * G * H; }
 
     // Weights (G*H, columns) -> for each slice of columns, for each row, its columns side by side; `to` is zeroed. The rows
     // are turned by as many gates as the deltas are.
@@ -161,7 +159,7 @@ struct Backward : Layout<S, C> {
     explicit Backward(const Call& call) : L(call, call.team.threads) {
         for (Index d = 0; d < q.D; ++d) {
             packed_h[d] = Buffer<S>(packed_size(q.H, q.H));
-            packed_x[d] = Buffer<S>(q.grad_x ? packed_size(q.I, q.H) : 0);
+            packed_x[d] = Buffer<S>(q.grad_x ? packed_size(q.H, q.I) : 0);
         }
         carried = Buffer<S>(q.D * q.B * P * q.H);
         deltas = Buffer<const S*>(q.B), masks = Buffer<const S*>(q.B), gradient = Buffer<S*>(q.B);

@@ -11,14 +11,12 @@ struct Forward : Layout<S, C> {
     using X = typename L::X;
     using V = typename L::V;
     using Cell = typename L::Cell;
-    using L::q, L::cuts, L::pieces, L::W, L::G, L::P;
+    using L::q, L::cuts, L::pieces, L::packed_size, L::W, L::G, L::P;
     // Vectors of units in a slice: a cell with one gate takes four, or there would be too few sums in flight.
     static constexpr int most_units = G == 1 ? 4 : 1;
     static constexpr int most_rows = registers / (G * most_units);
 
     // packed weights --------------------------------------------------------------------------------------------
-
-    static Index packed_size(Index K, Index H) { return (H + W - 1) / W * W * G * K; }
 
     // Weights (G*H, K) -> for each slice of units, for each k, its gates side by side, in whole vectors; `to` is zeroed.
     static void pack(const S* weight, Index K, Index H, S* to) {
@@ -53,9 +51,10 @@ struct Forward : Layout<S, C> {
         S* memory;        // where c' goes, for cells that have one
     };
 
-    // The sums of the gates of some units begin with their biases.
+    // The sums of the gates of some units over x or over h, whichever `of` is: they begin with their biases.
     template <int R, int U>
-    static void start(const S* bias, Index unit, Index H, V (&sum)[R][U * G]) {
+    [[gnu::always_inline]] static inline void sums_of(const S* Row::* of, const Row* rows, const S* w, const S* bias, Index unit,
+                                                      Index K, Index H, V (&sum)[R][U * G]) {
 #pragma GCC unroll 24
         for (int u = 0; u < U; ++u)
 #pragma GCC unroll 24
@@ -65,17 +64,17 @@ struct Forward : Layout<S, C> {
 #pragma GCC unroll 24
                 for (int r = 0; r < R; ++r) sum[r][u * G + g] = b;
             }
+        const S* terms[R];
+#pragma GCC unroll 24
+        for (int r = 0; r < R; ++r) terms[r] = rows[r].*of;
+        product<R, U * G, X>(terms, w, K, sum);
     }
 
     // W x + b of some rows, at whatever steps.
     template <int R, int U>
     static void project(const Row* rows, const S* w, const S* bias, Index unit, Index I, Index H) {
         V sum[R][U * G];
-        start<R, U>(bias, unit, H, sum);
-        const S* x[R];
-#pragma GCC unroll 24
-        for (int r = 0; r < R; ++r) x[r] = rows[r].x;
-        product<R, U * G, X>(x, w, I, sum);
+        sums_of<R, U>(&Row::x, rows, w, bias, unit, I, H, sum);
 #pragma GCC unroll 24
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 24
@@ -91,11 +90,7 @@ struct Forward : Layout<S, C> {
     template <int R, int U>
     static void tile(const Row* rows, const S* w, const S* bias, Index unit, Index H) {
         V sum[R][U * G];
-        start<R, U>(bias, unit, H, sum);
-        const S* h[R];
-#pragma GCC unroll 24
-        for (int r = 0; r < R; ++r) h[r] = rows[r].read;
-        product<R, U * G, X>(h, w, H, sum);
+        sums_of<R, U>(&Row::read, rows, w, bias, unit, H, H, sum);
 #pragma GCC unroll 24
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 24
@@ -144,7 +139,7 @@ struct Forward : Layout<S, C> {
     // over time -------------------------------------------------------------------------------------------------
 
     // W x + b of all rows alive at `steps` steps, from the n-th on.
-    void project(int d, Index begin, Index end, Index n, Index steps, Row* rows, S* to) const {
+    void project_steps(int d, Index begin, Index end, Index n, Index steps, Row* rows, S* to) const {
         Index count = 0;
         for (Index k = n; k < least(n + steps, q.T); ++k) {
             const Index t = this->step(d, k), alive = this->alive(begin, end, t);
@@ -163,7 +158,7 @@ struct Forward : Layout<S, C> {
     void over_time(int d, Index begin, Index end, Row* rows, S* to, S* masked, S* memory) const {
         const Index H = q.H, steps = room(end - begin) / (end - begin);
         for (Index n = 0, done = 0; n < q.T; ++n) {
-            if (n % steps == 0) project(d, begin, end, n, steps, rows, to), done = 0;
+            if (n % steps == 0) project_steps(d, begin, end, n, steps, rows, to), done = 0;
             const Index t = this->step(d, n), alive = this->alive(begin, end, t);
             for (Index r = 0; r < alive; ++r) {
                 Row& row = rows[r];
@@ -214,7 +209,7 @@ struct Forward : Layout<S, C> {
             packed_x[d] = Buffer<S>(packed_size(q.I, q.H)), packed_h[d] = Buffer<S>(packed_size(q.H, q.H));
         const Index all = q.D * (q.B + pieces * together);
         rows = Buffer<Row>(all);
-        sums = Buffer<S>(all * G * q.H);
+        sums = Buffer<S>(all * G * q.H, false);
         masked = Buffer<S>(q.read[0] || q.read[1] ? q.D * q.B * q.H : 0);
         memory = Buffer<S>(q.keep || P == 1 ? 0 : q.D * q.B * q.H);
     }

@@ -17,6 +17,9 @@ struct Layout {
     using Cell = C<X>;
     static constexpr int W = X::width, G = Cell::gates, P = Cell::parts;
 
+    // Numbers of packed weights: whole vectors of `columns`, each of so many terms a gate.
+    static Index packed_size(Index terms, Index columns) { return (columns + W - 1) / W * W * G * terms; }
+
     const Call& q;
     Buffer<Index> cuts;  // the rows of a piece: from cuts[piece] on, up to the next
     Index pieces = 0;

@@ -22,17 +22,17 @@ inline Index least(Index a, Index b) { return a < b ? a : b; }
 template <class S>
 inline void copy(const S* from, Index n, S* to) { std::memcpy(to, from, std::size_t(n) * sizeof(S)); }
 
-// n values of T, zero, where a cache line begins.
+// n values of T, zero unless told, where a cache line begins.
 template <class T>
 struct Buffer {
     T* data = nullptr;
 
     Buffer() = default;
-    explicit Buffer(Index n) {
+    explicit Buffer(Index n, bool zero = true) {
         const std::size_t bytes = (std::size_t(n) * sizeof(T) + 63) / 64 * 64;
         data = static_cast<T*>(std::aligned_alloc(64, bytes ? bytes : 64));
         if (!data) throw std::bad_alloc();
-        std::memset(static_cast<void*>(data), 0, bytes);
+        if (zero) std::memset(static_cast<void*>(data), 0, bytes);
     }
     Buffer(Buffer&& other) : data(other.data) { other.data = nullptr; }
     Buffer& operator=(Buffer&& other) {

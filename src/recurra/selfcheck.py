@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from . import cells, nn, ops
+from .ops.threads import threads
 from .testing import Outcome, distance, magnitude, outcome_of, run_alone, run_in_chunks, run_whole
 
 LENGTHS = (24, 0, 13, 1, 24, 9)
@@ -87,13 +88,10 @@ def _can(way: Way, layer: nn.Recurrent, x: Tensor, dtype: torch.dtype) -> bool:
 
 def _run(way: Way, layer: nn.Recurrent, x: Tensor, first: nn.State, dtype: torch.dtype) -> Outcome:
     other = copy.deepcopy(layer).to(way.device, dtype)
-    other.backend, threads = way.backend, torch.get_num_threads()
-    try:
-        torch.set_num_threads(way.threads or threads)
+    other.backend = way.backend
+    with threads(way.threads):
         lengths = torch.tensor(LENGTHS)
         found = outcome_of(way.run, other, x.to(way.device, dtype), first.to(way.device, dtype), lengths)
-    finally:
-        torch.set_num_threads(threads)
     return {name: tensor.cpu().double() for name, tensor in found.items()}
 
 

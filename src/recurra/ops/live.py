@@ -56,7 +56,7 @@ class LiveSteps(NamedTuple):
         return padded.transpose(0, 1).reshape(T * B, C).index_select(0, places % T * B + places // T)
 
     def padded(self, C: int, like: Tensor) -> Tensor:
-        """(B, T, C), zero, for `put`."""
+        """(B, T, C), for what is to be written on all live steps: zero on the others."""
         if self.places is None:
             return like.new_empty(self.T, self.B, C).transpose(0, 1)
         shape = (self.B, self.T, C)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -18,6 +17,7 @@ from . import kernels
 from .call import Call
 from .choose import BACKENDS
 from .table import Kind, Point
+from .threads import threads
 
 CELLS = ("rnn", "gru", "lstm")
 # B, T, H. Single steps and short chunks first, then what training and batches look like.
@@ -49,7 +49,7 @@ def measure(kind: Kind, size: tuple[int, int, int]) -> Point:
     able = [backend for backend in BACKENDS[:-1] if backend.refuses(call) is None]
     best: dict[str, float] = {}
     repeats = {}
-    with _threads(kind.threads):
+    with threads(kind.threads):
         for backend in able:
             _seconds(backend.run, call, 1)
             repeats[backend.name] = max(1, min(200, int(LEAST / _seconds(backend.run, call, 1))))
@@ -58,16 +58,6 @@ def measure(kind: Kind, size: tuple[int, int, int]) -> Point:
                 seconds = _seconds(backend.run, call, repeats[backend.name])
                 best[backend.name] = min(best.get(backend.name, seconds), seconds)
     return Point(kind, size, {name: float(f"{seconds:.3g}") for name, seconds in best.items()})
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _call(kind: Kind, size: tuple[int, int, int]) -> Call:

@@ -62,7 +62,7 @@ class _Sequence(torch.autograd.Function):
         whole, laid = steps.places is None, x if x.stride(2) == 1 else x.contiguous()
         gates = x.new_empty(steps.total, D, kernel.saved * H) if keep else None
         y, last = x.new_empty((T, B, D * H) if whole else (steps.total, D * H)), torch.empty_like(first)
-        _run(call, kernel, steps, weights, masks, keep, [laid, gates, y, first, last])
+        _run(call, kernel, steps, weights, masks, laid, [laid, gates, y, first, last], keep=keep)
         if keep:
             ctx.save_for_backward(lengths, x, first, y, gates, *tensors)
             ctx.call, ctx.count, ctx.kernel, ctx.steps = call, count, kernel, steps
@@ -92,8 +92,8 @@ class _Sequence(torch.autograd.Function):
         wants_x, wants_first, *wants = ctx.needs_input_grad[4:]
         wants = wants[ctx.count :]
         grad_x = steps.padded(x.shape[2], x) if wants_x else None
-        data = [x, gates, y, first, None, live_grad, grad_last, grad_first, grad_x, deltas]
-        _run(call, kernel, steps, weights, masks, True, data, back=True)
+        data = [None, gates, y, first, None, live_grad, grad_last, grad_first, grad_x, deltas]
+        _run(call, kernel, steps, weights, masks, x if grad_x is None else grad_x, data, keep=True, back=True)
         del data, live_grad, gates
 
         grads = [torch.zeros_like(w) if wanted else None for w, wanted in zip(weights, wants, strict=True)]
@@ -117,7 +117,9 @@ def _products(
     Each of `grads` is zeros, to be filled, or None where nobody asks.
     """
     D, H = deltas.shape[1], first.shape[2]
-    before = [_Before(steps, d, y[:, d * H : (d + 1) * H], first[d], reads[d]) for d in range(D)]
+    masked = [None if read is None or not read.numel() else read for read in reads]
+    rows = steps.rows_of() if any(read is not None for read in masked) else None
+    before = [_Before(steps, d, y[:, d * H : (d + 1) * H], first[d], masked[d], rows) for d in range(D)]
     turned = kernel.turned * H
     for piece in steps.pieces():
         live_x = steps.gather(x, piece)
@@ -148,18 +150,14 @@ def _by_sums(deltas: Tensor, kernel: Kernel, H: int) -> tuple[Tensor, Tensor]:
 
 
 class _Before:
-    """The hidden state before each step of direction `d`, as the gates have read it: y (N, H), first (B, H), read (B, H)."""
+    """The hidden state before each step of direction `d`, as the gates have read it: y (N, H) and first (B, H), times `read`
+    (B, H) if there is one; `rows` (N,) then says whose each step is. Without it y, moved by one step, may do as it lies."""
 
-    def __init__(self, steps: LiveSteps, d: int, y: Tensor, first: Tensor, read: Tensor | None) -> None:
-        self.steps, self.d, self.y, self.first = steps, d, y, first
-        self.read = read if read is not None and read.numel() else None
-        self.rows = None if self.read is None else steps.rows_of()
-        self.before = None if self._as_it_lies else steps.before(d)
-
-    @property
-    def _as_it_lies(self) -> bool:
-        """Whether y, moved by one step, is what is wanted."""
-        return self.steps.places is None and self.read is None
+    def __init__(
+        self, steps: LiveSteps, d: int, y: Tensor, first: Tensor, read: Tensor | None, rows: Tensor | None
+    ) -> None:
+        self.steps, self.d, self.y, self.first, self.read, self.rows = steps, d, y, first, read, rows
+        self.before = None if steps.places is None and read is None else steps.before(d)
 
     def of(self, piece: slice) -> Iterator[tuple[slice, Tensor]]:
         """For the steps of a piece, in parts: which of them, and the states (n, H)."""
@@ -198,25 +196,24 @@ def _run(
     steps: LiveSteps,
     weights: Any,
     masks: Any,
-    keep: bool,
+    laid: Tensor,
     data: list[Tensor | None],
     *,
+    keep: bool,
     back: bool = False,
 ) -> None:
-    module, target = kernels.loaded()
-    x, D = data[0], call.directions
-    assert x is not None
-    laid = data[8] if back and data[8] is not None else x  # the strides that the kernel is to go by
+    """`laid` (B, T, I): x, or backwards the gradient by it, which lies where its strides say."""
+    (module, target), D = kernels.loaded(), call.directions
     parts = zip(*([*_of_direction(weights, d, D), None, None][:4] for d in range(D)), strict=True)
     reads, keeps, strides = _addresses_of_masks(masks, call, steps)
     index = (steps.offset, steps.alive, steps.lengths, steps.rows)
     module.run(
         target,
         kernel.number,
-        x.dtype == torch.float64,
+        laid.dtype == torch.float64,
         keep,
         back,
-        [steps.T, steps.B, x.shape[2], call.hidden_size, D, laid.stride(0), laid.stride(1), torch.get_num_threads()],
+        [steps.T, steps.B, laid.shape[2], call.hidden_size, D, laid.stride(0), laid.stride(1), torch.get_num_threads()],
         [part.data_ptr() for part in index],
         [0 if part is None else part.data_ptr() for part in [*data, *([None] * (10 - len(data)))]],
         [0 if part is None else part.data_ptr() for of in parts for part in [*of, None][:2]],

@@ -206,7 +206,8 @@ class Loop:
 
     def _note(self, loss: float) -> str:
         best = "" if self.best is None else f" {self.task.metric} {self.best[self.task.metric]:.3f}"
-        return f"{self.step:,}/{self.plan.total if self.plan else 0:,} loss {self.losses or loss:.3f}{best}"
+        shown = loss if self.losses is None else self.losses
+        return f"{self.step:,}/{self.plan.total if self.plan else 0:,} loss {shown:.3f}{best}"
 
     def _not_finite(self, value: float) -> str:
         kept = "those before the first step" if self.best is None else f"those of step {self.best['step']}"

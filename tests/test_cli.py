@@ -342,6 +342,14 @@ def test_evaluate_prints_the_figures(recurra: Shell, run: Path, reviews: Path) -
     figures = json.loads(recurra("evaluate", run, reviews, "--json").out)
     assert f"{figures['accuracy']:.4f}" in table.out
     assert sum(map(sum, figures["confusion"]["table"])) == 60
+    assert "was trained on" not in table.err
+
+
+def test_evaluate_says_that_it_knows_the_data(recurra: Shell, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run.parent)
+    told = recurra("evaluate", run, "reviews.csv", "--json")
+    assert "reviews.csv is what this run was trained on" in told.err and "metrics.json" in told.err
+    assert json.loads(told.out)["accuracy"] >= 0  # stdout holds the figures alone
 
 
 def test_generate_goes_on_from_the_prompt(recurra: Shell, run: Path, tmp_path: Path) -> None:

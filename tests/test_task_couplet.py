@@ -489,7 +489,7 @@ def test_other_bad_rows_and_settings(tmp_path: Path) -> None:
         lambda: recurra.train("couplet", good, source="上联", target="上联", **out),
         "source and target are both",
     )
-    refused(tmp_path, lambda: recurra.train("couplet", good, max_length=1, **out), "every pair is longer")
+    refused(tmp_path, lambda: recurra.train("couplet", good, max_length=1, **out), "every pair has more characters")
     refused(tmp_path, lambda: recurra.train("couplet", good, rules="strict", **out), "model.rules = 'strict'")
     lines = write_pairs(tmp_path / "c.jsonl", PAIRS[:20])
     refused(tmp_path, lambda: recurra.train("couplet", lines, header=False, **out), "header is false", "no CSV or TSV")

@@ -288,6 +288,10 @@ def test_by_the_command_line(data: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert [answer["series"] for answer in answers] == ["small", "large"]
     assert answers[0]["time"] == days(305)[300:]
     assert set(answers[0]["quantiles"]) == {"0.05", "0.5", "0.95"} and len(answers[0]["mean"]) == 5
+    short = write(tmp_path / "short.csv", "date,small,large", rows_of(data)[1:4])
+    status, out, err = lines(capsys, "predict", tmp_path / "run", short)
+    assert status == 2 and "short.csv: the series 'small' has 3 steps" in err and "row" not in err, err
+    assert "2 of 2 have an error" in err and [*json.loads(out.splitlines()[1])] == ["error"]
     status, out, err = lines(capsys, "evaluate", tmp_path / "run", data)
     assert status == 0, err
     named = [text.split("  ")[0] for text in out.splitlines()[-3:]]

@@ -35,6 +35,11 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def absolute(name: str | Path) -> str:
+    """A file or folder by its whole path; what is none, such as a built-in set, by its name."""
+    return str(Path(name).resolve()) if Path(name).exists() else str(name)
+
+
 def write_text(path: Path, text: str) -> None:
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")

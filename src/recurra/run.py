@@ -11,7 +11,7 @@ import torch
 from . import cells as known_cells
 from . import tasks as known_tasks
 from .errors import RunError, SettingError, UserError
-from .files import FORMAT, read_json, read_yaml
+from .files import FORMAT, absolute, read_json, read_yaml
 from .settings import GROUPS, fields, full_name, may_lack, settings_from
 from .tasks.base import USUAL_CELL, Session, Task, chunked
 
@@ -39,6 +39,11 @@ class Run:
     def streams(self) -> tuple[bool, str]:
         """Whether it can be used as a stream, and why not."""
         return self.task.streams()
+
+    def knows(self, data: str | Path) -> bool:
+        """Whether `data` is the file, folder or set that this run was trained on."""
+        source = self.config.get("source")
+        return isinstance(source, dict) and source.get("data") == absolute(data)
 
     def change(self, **settings: Any) -> None:
         """Other values for settings that act in use, such as the width of a search. SettingError for any other."""

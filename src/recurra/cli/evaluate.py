@@ -19,7 +19,13 @@ def evaluate(
     import_: Import = None,
 ) -> None:
     """Evaluate a run on other data: the task's metrics."""
-    metrics = open_run(run, import_, set_).evaluate(data, progress=progress())
+    opened, shown = open_run(run, import_, set_), progress()
+    if opened.knows(data):
+        shown.say(
+            f"{data} is what this run was trained on: on new data it may do worse. "
+            f"The figures of the part that was held back are in {run / 'metrics.json'}"
+        )
+    metrics = opened.evaluate(data, progress=shown)
     if as_json:
         print(json.dumps(metrics, ensure_ascii=False))
         return

@@ -52,7 +52,7 @@ def predict(
         print(f"{out}: {count:,} predictions")
     if failed:
         error, name = failed[0], "standard input" if input_ == "-" else input_
-        more = f"; {len(failed)} of {count:,} rows have an error in place of an answer" if len(failed) > 1 else ""
+        more = f"; {len(failed)} of {count:,} have an error in place of an answer" if len(failed) > 1 else ""
         raise DataError(f"{error.message}{more}", file=name, row=error.row, field=error.field)
 
 
@@ -73,14 +73,14 @@ class _Counter:
             self.context.__exit__(*error)
 
 
-def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int]]:
-    """Batches of inputs, and the row of the first of each."""
+def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
+    """Batches of inputs, and the row of the first of each; None where an input is no row, such as a series."""
     from ..tasks.base import chunked
 
     row = 1
     if input_ != "-" and (inputs := run.task.inputs(input_)) is not None:
         for part in chunked(inputs, 256):
-            yield part, row
+            yield part, row if run.task.inputs_are_rows else None
             row += len(part)
         return
     encoding = "utf-8" if input_ == "-" else run.settings.data.encoding
@@ -91,13 +91,15 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int]]:
             row += len(lines)
 
 
-def _predict(run: Run, examples: list[Any], input_: str, first: int, failed: list[DataError]) -> list[dict[str, Any]]:
+def _predict(
+    run: Run, examples: list[Any], input_: str, first: int | None, failed: list[DataError]
+) -> list[dict[str, Any]]:
     """The batch's results, in order; a row that cannot be answered gets its error, which is added to `failed` too."""
     try:
         return run.predict(examples)
     except UserError:
         results: list[dict[str, Any]] = []
-        for row, example in enumerate(examples, first):
+        for at, example in enumerate(examples):
             try:
                 results += run.predict([example])
             except UserError as error:
@@ -105,6 +107,6 @@ def _predict(run: Run, examples: list[Any], input_: str, first: int, failed: lis
                 if isinstance(error, DataError) and error.row is not None and str(error.file) == input_:
                     failed.append(error)  # an example of several rows knows which of them is wrong
                 else:
-                    failed.append(DataError(why, row=row))
+                    failed.append(DataError(why, row=None if first is None else first + at))
                 results.append({"error": why})
         return results

@@ -139,7 +139,7 @@ class _DropIn(Stack):
         if first is None:
             return []
         names, rows = self._sizes[0], self.num_layers * len(self._suffixes)
-        if not isinstance(first, Sequence) or len(first) != len(names):
+        if not isinstance(first, (tuple, list, Sequence)) or len(first) != len(names):
             raise ArgumentError(f"hx is a {type(first).__name__}; wanted the tuple ({', '.join(names)}) of tensors")
         dtype = self._some_weight().dtype
         for (name, size), part in zip(names.items(), first, strict=True):
@@ -151,7 +151,7 @@ class _DropIn(Stack):
                 raise ShapeError(f"hx: {name} has shape {tuple(part.shape)}; wanted {axes} = {wanted}")
             check_dtype(f"hx: {name}", part, self._some_weight())
         if B is not None and rows == 1:
-            return [part[0] for part in first]
+            return [part.squeeze(0) for part in first]
         parts = [(part[:, None] if B is None else part).unbind(0) for part in first]
         return [part for row in zip(*parts, strict=True) for part in row]
 
@@ -159,7 +159,7 @@ class _DropIn(Stack):
         """The inverse of `_flat`."""
         parts = len(self._sizes[0])
         if len(last) == parts:
-            return [part[None] for part in last]
+            return [part.unsqueeze(0) for part in last]
         return [torch.stack(last[p::parts]) for p in range(parts)]
 
 

@@ -198,7 +198,7 @@ class Stack(torch.nn.Module):
 
     def _layer(self, k: int, parts: Sequence[Any]) -> Sequence[Any]:
         """Of what is given for each part of the state, that of layer k."""
-        if not parts:
+        if not parts or self.num_layers == 1:
             return parts
         counts = [len(sizes) * len(self._suffixes) for sizes in self._sizes]
         return parts[sum(counts[:k]) : sum(counts[: k + 1])]

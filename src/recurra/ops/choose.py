@@ -18,6 +18,10 @@ def names() -> tuple[str, ...]:
     return ("auto", *(backend.name for backend in BACKENDS))
 
 
+def _named(name: str) -> Backend | None:
+    return next((backend for backend in BACKENDS if backend.name == name), None)
+
+
 def check_name(name: str) -> str:
     """`name` again, or BackendError."""
     if name not in names():
@@ -31,14 +35,13 @@ def choose(call: Call, name: str) -> Backend:
     Raises BackendError, which says why the one named cannot."""
     if name == "auto":
         if point := table.near(call):
-            for one in sorted(
-                (one for one in BACKENDS if one.name in point.seconds), key=lambda b: point.seconds[b.name]
-            ):
-                if one.refuses(call) is None:
+            for fastest in point.order:
+                if (one := _named(fastest)) and one.refuses(call) is None:
                     return one
         return next(one for one in BACKENDS if one.refuses(call) is None and one.slow(call) is None)
     check_name(name)
-    backend = next(backend for backend in BACKENDS if backend.name == name)
+    backend = _named(name)
+    assert backend is not None
     if reason := backend.refuses(call):
         raise BackendError(f"back end {name!r} cannot run this call: {reason}")
     return backend

@@ -35,9 +35,10 @@ KERNELS = (
 
 def kernel_of(call: Call) -> Kernel:
     """The kernel of a call's cell, one of RNN, LSTM, GRU."""
-    if isinstance(call.cell, RNN):
-        return KERNELS[0 if call.cell.nonlinearity == "tanh" else 1]
-    return KERNELS[2 if isinstance(call.cell, LSTM) else 3]
+    cell = call.cell
+    if type(cell) is RNN:
+        return KERNELS[0 if cell.nonlinearity == "tanh" else 1]
+    return KERNELS[2 if type(cell) is LSTM else 3]
 
 
 @cache

@@ -102,6 +102,7 @@ class Task(ABC):
     Data: ClassVar[type[DataSettings]] = DataSettings
     Model: ClassVar[type[ModelSettings]] = ModelSettings
     Training: ClassVar[type[TrainingSettings]] = TrainingSettings
+    inputs_are_rows: ClassVar[bool] = True  # each of `inputs` is one row of its file
     in_use: ClassVar[tuple[str, ...]] = ()  # settings, group.name, that a trained run may be given another value of
     progress: float = 0.0  # of the training, 0 to 1, before each step; what a schedule of the loss is a function of
 

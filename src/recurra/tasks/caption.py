@@ -94,6 +94,7 @@ class Caption(Decoding):
     Data: ClassVar[type[DataSettings]] = CaptionData
     Model: ClassVar[type[ModelSettings]] = CaptionModel
     Training: ClassVar[type[TrainingSettings]] = ForcedTraining
+    called: ClassVar[str] = "images"
     in_use: ClassVar[tuple[str, ...]] = ("model.beam", "model.length_penalty", "model.weights", "data.broken")
 
     def __init__(self, settings: Settings, **given: Any) -> None:
@@ -185,10 +186,8 @@ class Caption(Decoding):
             "patience": 10,
             "metric": "token_error_rate",
         }
-        if len(np.unique(self.stores["valid"].column("which"))) > self.searched:
-            reading.lines.append(
-                f"while training, figures other than the loss are of {self.searched:,} held-back images, without a beam"
-            )
+        held_back = len(np.unique(self.stores["valid"].column("which")))
+        reading.lines += self._searched_of(held_back, "figures other than the loss")
         return self.settings.with_open(data={"level": self.text.level}, model=model, training=training)
 
     # network -------------------------------------------------------------------------------------------------------

@@ -26,7 +26,6 @@ from ..data.sources.tables import Delimited
 from ..data.store.batching import LengthBatches
 from ..data.store.store import Store
 from ..data.words.vocabulary import Vocabulary
-from ..errors import SettingError
 from ..files import read_json, write_json
 from ..nn.attention import attention
 from ..settings import RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
@@ -41,7 +40,7 @@ from .parts.search import Found
 from .parts.seq2seq import Encoder
 from .parts.textscores import scores_of
 from .parts.tokenloss import loss_of, nats_a_token
-from .parts.twosided import TwoSided
+from .parts.twosided import TwoSided, longer_than
 
 SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
 KEPT = 0.8  # share of the pairs that must keep a rule for it to be the default
@@ -207,15 +206,8 @@ class Couplet(TwoSided, Answering):
             "both_ways": True,
         }
         settings = self.settings.with_open(data=data, model=model, training=training)
-        most = settings.data.max_length  # type: ignore[attr-defined]
-        if over := int((lengths > most).sum()):
-            reading.lines.append(f"{over:,} pairs of more than {most} characters are not trained on (max_length)")
-        if over == len(lengths):
-            raise SettingError(f"max_length is {most}, and every pair is longer; make it larger")
-        if len(self.stores["valid"]) > self.searched:
-            reading.lines.append(
-                f"while training, figures other than the loss are of {self.searched} held-back pairs, without a beam"
-            )
+        reading.lines += longer_than(settings.data.max_length, lengths, "characters")  # type: ignore[attr-defined]
+        reading.lines += self._searched_of(len(self.stores["valid"]), "figures other than the loss")
         reading.lines.append(f"rules: {settings.model.rules}")  # type: ignore[attr-defined]
         return settings
 

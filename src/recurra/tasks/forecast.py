@@ -58,6 +58,7 @@ class Forecast(Task):
     Data: ClassVar[type[DataSettings]] = ForecastData
     Model: ClassVar[type[ModelSettings]] = ForecastModel
     Training: ClassVar[type[TrainingSettings]] = ForecastTraining
+    inputs_are_rows: ClassVar[bool] = False  # but series
     facts: Facts
     split: SplitPanel
     start: Ridge | None = None  # where a new network's shortcut begins

@@ -36,6 +36,7 @@ from .parts.pairs import Raw, Side
 from .parts.search import Found
 from .parts.seq2seq import Encoder, SequenceToSequence, shifted
 from .parts.textscores import scores_of
+from .parts.twosided import longer_than
 
 SPELT = 256  # with so few tokens to say, a target is spelt rather than told
 SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
@@ -136,17 +137,8 @@ class Translate(PairReader, Decoding):
             "metric": "bleu" if self.target.level == "subwords" else "token_error_rate",
         }
         settings = self.settings.with_open(data=data, model=model, training=training)
-        kept = settings.data.max_length  # type: ignore[attr-defined]
-        if over := int((lengths > kept).sum()):
-            reading.lines.append(
-                f"{over:,} pairs with more than {kept} tokens on a side are not trained on (max_length)"
-            )
-        if over == len(lengths):
-            raise SettingError(f"max_length is {kept}, and every pair has more tokens; make it larger")
-        if len(self.stores["valid"]) > self.searched:
-            reading.lines.append(
-                f"while training, figures are of {self.searched:,} held-back pairs, evenly picked, without a beam"
-            )
+        reading.lines += longer_than(settings.data.max_length, lengths, "tokens")  # type: ignore[attr-defined]
+        reading.lines += self._searched_of(len(self.stores["valid"]), "figures")
         return settings
 
     # network -------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from .. import cells as known_cells
 from .. import tasks as known_tasks
 from ..cells import Cell
 from ..errors import RunError, SettingError
-from ..files import FORMAT, write_text
+from ..files import FORMAT, absolute, write_text
 from ..ops.table import state_of_table
 from ..run import Run, load, load_vocabulary, open_task
 from ..settings import Settings, full_name, read_config, settings_from
@@ -101,7 +101,8 @@ def train(
             told = built.first_weights(network, lambda n: bar.at(n, f"{n:,}"))
         for line in told:
             progress.say(line)
-        facts = {"task": task_spec or _task_name(kind, task), "source": _source(data, valid)}
+        source = {"data": absolute(data), "valid": None if valid is None else absolute(valid)}
+        facts = {"task": task_spec or _task_name(kind, task), "source": source}
         built.save_vocabulary(part / "vocabulary")
         checkpoint.save_tensors(part / "model.safetensors", weights(network))
         _write_config(part, built, network, facts)
@@ -243,13 +244,6 @@ def _beside(folder: Path) -> Iterator[Path]:
             raise RunError(f"{folder}: cannot be made ({error.strerror})") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _source(data: str | Path, valid: str | Path | None) -> dict[str, Any]:
-    def absolute(name: str | Path) -> str:
-        return str(Path(name).resolve()) if Path(name).exists() else str(name)
-
-    return {"data": absolute(data), "valid": None if valid is None else absolute(valid)}
 
 
 def _write_config(

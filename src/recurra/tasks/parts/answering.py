@@ -32,7 +32,7 @@ class Answering(ByLength):
     """See the module's docstring. A subclass has `model.beam`, and gathers batches of any store."""
 
     searched: ClassVar[int] = 1000
-    called: ClassVar[str] = "rows"  # what errors call the examples
+    called: ClassVar[str] = "rows"  # what the user is told of the examples
 
     def read(
         self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
@@ -41,6 +41,13 @@ class Answering(ByLength):
         if not len(self.stores["train"]) or not len(self.stores["valid"]):
             raise DataError(f"too few {self.called} to train on and to check with", file=data)
         return reading
+
+    def _searched_of(self, held_back: int, figures: str) -> list[str]:
+        """The line that says of how many examples these figures are while training, where it is not of all."""
+        if held_back <= self.searched:
+            return []
+        some = f"{self.searched:,} held-back {self.called}, evenly picked, without a beam"
+        return [f"while training, {figures} are of {some}"]
 
     @abstractmethod
     def _gather(self, store: Store, rows: np.ndarray) -> Batch:

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from ...data.sources.sources import Source
-from ...errors import CallError, DataError
+from ...errors import CallError, DataError, SettingError
 from .pairs import Side
 from .rowreader import RowReader
+
+
+def longer_than(most: int, lengths: np.ndarray, unit: str) -> list[str]:
+    """The line that says how many pairs are too long to be trained on. SettingError when all are."""
+    over = int((lengths > most).sum())
+    if over == len(lengths):
+        raise SettingError(f"max_length is {most}, and every pair has more {unit} on a side; make it larger")
+    return [f"{over:,} pairs with more than {most} {unit} on a side are not trained on (max_length)"] if over else []
 
 
 class TwoSided(RowReader):

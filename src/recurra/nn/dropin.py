@@ -139,7 +139,7 @@ class _DropIn(Stack):
         if first is None:
             return []
         names, rows = self._sizes[0], self.num_layers * len(self._suffixes)
-        if not isinstance(first, (tuple, list, Sequence)) or len(first) != len(names):
+        if not isinstance(first, Sequence) or len(first) != len(names):
             raise ArgumentError(f"hx is a {type(first).__name__}; wanted the tuple ({', '.join(names)}) of tensors")
         dtype = self._some_weight().dtype
         for (name, size), part in zip(names.items(), first, strict=True):

@@ -18,10 +18,6 @@ def names() -> tuple[str, ...]:
     return ("auto", *(backend.name for backend in BACKENDS))
 
 
-def _named(name: str) -> Backend | None:
-    return next((backend for backend in BACKENDS if backend.name == name), None)
-
-
 def check_name(name: str) -> str:
     """`name` again, or BackendError."""
     if name not in names():
@@ -33,15 +29,15 @@ def choose(call: Call, name: str) -> Backend:
     """The back end that runs `call`: with "auto" the fastest that can, as far as that is known, else the one named.
 
     Raises BackendError, which says why the one named cannot."""
+    named = {backend.name: backend for backend in BACKENDS}
     if name == "auto":
         if point := table.near(call):
-            for fastest in point.order:
-                if (one := _named(fastest)) and one.refuses(call) is None:
+            for one in (named[fastest] for fastest in point.order if fastest in named):
+                if one.refuses(call) is None:
                     return one
         return next(one for one in BACKENDS if one.refuses(call) is None and one.slow(call) is None)
     check_name(name)
-    backend = _named(name)
-    assert backend is not None
+    backend = named[name]
     if reason := backend.refuses(call):
         raise BackendError(f"back end {name!r} cannot run this call: {reason}")
     return backend

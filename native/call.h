@@ -74,7 +74,7 @@ struct Step {
     const void *bias_x, *bias_h;       // (gates*H) or null
     // with weights of 8 bits, see int8.h; null: none
     const float *scale_x, *scale_h;    // (gates*H)
-    std::int16_t* rounded;             // (B, I + H, each rounded up to 32), zeros
+    std::int16_t* rounded;             // (B, I + H, each rounded up to 64), zeros
 };
 
 // Cuts the sorted rows into at most `pieces` with about as many live steps each: cuts[0] = 0, ..., cuts[result] = B.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "call.h"
+#include "direct.h"
 
 namespace recurra {
 
@@ -25,7 +26,6 @@ const Kernels* const all_kernels[] = {
 
 }  // namespace recurra
 
-namespace nb = nanobind;
 using namespace recurra;
 using Address = std::uintptr_t;
 
@@ -120,6 +120,14 @@ NB_MODULE(_native, module) {
     module.def("targets", &targets);
     module.def("run", &run);
     module.def("few", &few);
+    nb::class_<Direct>(module, "Direct")
+        .def("__init__", [](Direct* self, const std::string& target, Address parallel, nb::object tensor,
+                            nb::object parameter, nb::object float32, nb::object float64, Index steps, Index rows) {
+            new (self) Direct(named(target), {1, reinterpret_cast<decltype(Team::parallel)>(parallel)}, tensor,
+                              parameter, float32, float64, steps, rows);
+        })
+        .def("run", &Direct::run, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(),
+             nb::arg(), nb::arg());
     nb::class_<Steps>(module, "Steps", nb::dynamic_attr())  // which keep what the addresses are of
         .def(nb::init<const std::string&, Index, Address>())
         .def("packed_size", &Steps::packed_size)

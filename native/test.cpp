@@ -233,7 +233,7 @@ static double worst_int8(const Kernels& kernels, Kind kind, Index B, Index I, In
         for (auto& one : v) one = number(random);
         return v;
     };
-    const auto padded = [](Index K) { return (K + 31) / 32 * 32; };
+    const auto padded = [](Index K) { return (K + 63) / 64 * 64; };
     const std::vector<float> w_x = numbers(G * H * I), w_h = numbers(G * H * H), b = numbers(G * H), c = numbers(G * H);
     std::vector<float> x = numbers(B * I), state = numbers(parts * B * H), scale_x(size_t(G * H)), scale_h(size_t(G * H));
     std::vector<std::int8_t> packed_x(size_t(kernels.packed_int8_size(kind, I, H))), packed_h(size_t(kernels.packed_int8_size(kind, H, H)));
@@ -265,8 +265,8 @@ static double worst_int8(const Kernels& kernels, Kind kind, Index B, Index I, In
             for (Index j = 0; j < H; ++j)
                 off = std::fmax(off, std::fabs(double(state[size_t((p * B + r) * H + j)]) - mine[size_t(p * H + j)]));
     }
-    // Each of the numbers, at most 0.5 in size, is rounded by half a 32767th of that; weights are at most 0.5.
-    const double allowed = double(I + H) * 0.25 / 65534 * 2 + 1e-5;
+    // Each of the numbers, at most 0.5 in size, is rounded by half a 32639th of that; weights are at most 0.5.
+    const double allowed = double(I + H) * 0.25 / 65278 * 2 + 1e-5;
     return off / allowed * 0.9e-12;  // the bound of `check`
 }
 

@@ -119,7 +119,7 @@ def test_rows_with_empty_text(tmp_path: Path) -> None:
     refused(
         tmp_path,
         data,
-        "a.csv, row 3, field 'text': is empty (line 4); 1 more rows cannot be used (row 9)",
+        "a.csv, row 3, field 'text': is empty (line 4); 1 more row cannot be used (row 9)",
         "broken=skip",
     )
     told = Told()
@@ -130,9 +130,9 @@ def test_rows_with_empty_text(tmp_path: Path) -> None:
 
 def test_only_empty_rows(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", "text,label\n" + " ,y\n ,n\n" * 4)
-    refused(tmp_path, data, "a.csv", "row 1", text="text", label="label")
-    with pytest.raises(DataError, match=r"none of the 8 rows can be used; .*row 1, field 'text': is empty"):
-        classify(data, text="text", label="label", broken="skip")
+    for chosen in ("stop", "skip"):  # which would leave nothing: it is not advised
+        said = "7 more rows cannot be used (row 2, 3, ...). Mend the file; leaving such rows out leaves nothing"
+        refused(tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", broken=chosen)
 
 
 def test_a_text_longer_than_a_hundred_thousand_words(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_table_of_files_and_what_is_wrong_with_them(tmp_path: Path) -> None:
         recurra.train("classify", table, out=tmp_path / "run", **SMALL)
     said = str(raised.value)
     assert "list.csv, row 3, field 'file': names the file" in said and "2.png, which is not there (line 4)" in said
-    assert "1 more rows cannot be used (row 8)" in said and "--set broken=skip" in said
+    assert "1 more row cannot be used (row 8)" in said and "--set broken=skip" in said
     run = recurra.train("classify", table, out=tmp_path / "run", broken="skip", **SMALL)
     with pytest.raises(CallError, match=r"7.png, which is no whole image"):
         run.predict([str(tmp_path / "a" / "7.png")])

@@ -368,9 +368,7 @@ def test_a_bad_series_stops_the_run_or_is_left_out(folder: Path) -> None:
     lines[bad[1]] = "s9,0.5,1,1,down"
     path = write(folder / "two.csv", "\n".join(lines))
     stop = rf"two.csv, row {bad[0]}, field 'window': has nothing in column 'ay', in series 's4' \(line {bad[0] + 1}\); "
-    stop += (
-        rf"1 more rows cannot be used \(row {bad[1]}\). Mend the file, or leave such rows out with --set broken=skip"
-    )
+    stop += rf"1 more row cannot be used \(row {bad[1]}\). Mend the file, or leave such rows out with --set broken=skip"
     with pytest.raises(DataError, match=stop):
         recurra.train("classify", path, series="id", out=folder / "stopped", **SMALL)
     seen = Lines()

@@ -90,7 +90,7 @@ def pre_activation_bounds(layer: nn.Recurrent, x: Tensor, h: Tensor) -> Tensor:
     for vector, weight in ((x, layer.weight_ih_l0), (h, layer.weight_hh_l0)):
         K = weight.shape[1]
         scale = weight.detach().abs().amax(1) / 127
-        steps = min(2**31 // (127 * K) - 1, 32767)
+        steps = min(2**31 // (127 * K) - 1, 32639)
         half = vector.abs().amax(1, keepdim=True) / steps / 2
         by_weights = vector.abs().sum(1, keepdim=True) * scale / 2
         by_numbers = half * (weight.detach().abs().sum(1) + K * scale / 2)
@@ -149,7 +149,7 @@ def test_weights_that_8_bits_can_hold_give_the_layer(target: str, name: str) -> 
             weight.copy_(torch.randint(-127, 128, weight.shape) / 1024)
             weight[:, 0] = 127 / 1024
     stepper = nn.Stepper(layer, 3, int8=True)
-    stepper.x[:] = torch.randint(-32767, 32768, (3, 40)) / 32767
+    stepper.x[:] = torch.randint(-32639, 32640, (3, 40)) / 32639
     stepper.x[:, 0] = 1
     stepper()
     with torch.no_grad():

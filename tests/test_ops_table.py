@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,17 @@ GRU = Kind("gru", training=False, ragged=False, directions=1, threads=1)
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(table.SETTING, raising=False)
-    table.in_use.cache_clear()
-    table._near.cache_clear()
+    table.forget()
+    yield
+    table.forget()
+
+
+def use(monkeypatch: pytest.MonkeyPatch, setting: str | Path) -> None:
+    monkeypatch.setenv(table.SETTING, str(setting))
+    table.forget()
 
 
 def call_of(kind: Kind, size: tuple[int, int, int]) -> ops.Call:
@@ -47,7 +54,7 @@ def test_the_nearest_point_of_the_kind_decides(tmp_path: Path, monkeypatch: pyte
         Point(GRU._replace(threads=9), (2, 16, 8), {"native": 1.0, "torch": 9.0}),
     ]
     table.write(path, points, {"machine": "a box", "date": "today"})
-    monkeypatch.setenv(table.SETTING, str(path))
+    use(monkeypatch, path)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -71,7 +78,7 @@ def test_the_nearest_point_of_the_kind_decides(tmp_path: Path, monkeypatch: pyte
 
 def test_a_back_end_that_cannot_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table.write(tmp_path / "t", [Point(GRU, (1, 9, 4), {"native": 2.0, "torch": 1.0})], {})
-    monkeypatch.setenv(table.SETTING, str(tmp_path / "t"))
+    use(monkeypatch, tmp_path / "t")
     call = call_of(GRU, (1, 9, 4))
     assert ops.plan(call, "auto").runs == "torch"
     zoned = call._replace(masks=[torch.empty(0), torch.full((1, 1, 1), 0.5)])
@@ -81,14 +88,14 @@ def test_a_back_end_that_cannot_is_passed_over(tmp_path: Path, monkeypatch: pyte
 
 
 def test_which_table_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    built_in = table.in_use("")
+    built_in = table.in_use()
     assert built_in.name.startswith("built in" if table.BUILT_IN.exists() else "none")
     table.write(table.cache_path(), [Point(GRU, (1, 9, 4), {"torch": 1.0})], {"machine": "mine", "date": "now"})
     assert table.state_of_table() == f"{table.cache_path()} (mine, now)"
-    monkeypatch.setenv(table.SETTING, "off")
+    use(monkeypatch, "off")
     assert table.state_of_table() == "none, switched off by RECURRA_TABLE=off"
     assert table.near(call_of(GRU, (1, 9, 4))) is None
-    monkeypatch.setenv(table.SETTING, str(tmp_path / "nowhere"))
+    use(monkeypatch, tmp_path / "nowhere")
     with pytest.raises(BackendError, match=r"RECURRA_TABLE: .*nowhere: No such file"):
         ops.plan(call_of(GRU, (1, 9, 4)), "auto")
 
@@ -108,7 +115,7 @@ def test_which_table_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_a_broken_table_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     (tmp_path / "t").write_text(text)
-    monkeypatch.setenv(table.SETTING, str(tmp_path / "t"))
+    use(monkeypatch, tmp_path / "t")
     with pytest.raises(
         BackendError, match=r"t is no table of back ends \(.*\); delete it or make another: recurra bench"
     ):

@@ -218,7 +218,7 @@ def test_images_in_a_folder_with_a_table(tmp_path: Path) -> None:
         run.evaluate(tmp_path)
     said = str(raised.value)
     assert "captions.csv, row 8, field 'file': names the file" in said and "7.png, which is not there" in said
-    assert "1 more rows cannot be used (row 10)" in said and "broken=skip" in said
+    assert "1 more row cannot be used (row 10)" in said and "broken=skip" in said
     lines: list[str] = []
     recurra.train("caption", tmp_path, out=tmp_path / "skip", steps=2, broken="skip", progress=Lines(lines), **SMALL)
     assert any("22 captions of 2" in line for line in lines) and any("2 broken rows skipped" in line for line in lines)

@@ -101,6 +101,11 @@ class _DropIn(Stack):
         self, x: Tensor | PackedSequence, first: Sequence[Tensor] | None, lengths: Lengths, reset: Reset
     ) -> tuple[Any, list[Tensor]]:
         """torch's input and first state parts, (L*D, B, H) each or none -> torch's output and last state parts."""
+        if self._straight is not None and lengths is None and reset is None:
+            found = self._straight.run(x, not self.batch_first, first, 1, self._parameters, self.backend)
+            if found is not None:
+                y, *parts = found
+                return (y.transpose(0, 1) if self.batch_first else y), parts
         if isinstance(x, PackedSequence):
             return self._forward_packed(x, first, lengths, reset)
         rows, batched = self._batch_first(x), x.dim() == 3

@@ -93,6 +93,11 @@ class Options:
         """Those that are not what they are by default."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
 
+    @property
+    def act(self) -> bool:
+        """Whether any has a part in a call; that of `forget_bias` is over once the layer is made."""
+        return bool(self.used().keys() - {"forget_bias"})
+
     def zoneout_of(self, part: str) -> float:
         """The probability for one part of the state."""
         return self.zoneout.get(part, 0.0) if isinstance(self.zoneout, Mapping) else self.zoneout

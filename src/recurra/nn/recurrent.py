@@ -75,6 +75,11 @@ class Recurrent(Stack):
         """
         self._check_x(x)
         first = () if state is None else self._flat(state, x.shape[0])
+        if self._straight is not None and lengths is None and reset is None:
+            found = self._straight.run(x, False, tuple(first) or None, 0, self._parameters, self.backend)
+            if found is not None:
+                y, *last = found
+                return y.transpose(0, 1), State(dict(zip(self._state_names, last, strict=True)))
         y, last = self._run(x, check_lengths(lengths, x), first, check_reset(reset, x))
         return y, State(dict(zip(self._state_names, last, strict=True)))
 

@@ -7,6 +7,7 @@ from .choose import BACKENDS, Plan, check_name, choose, names, plan
 from .lengths import check_lengths, traced
 from .operators import execute, operator_of, options_of, wants_operator
 from .steps import Steps
+from .straight import Straight
 
 __all__ = [
     "BACKENDS",
@@ -14,6 +15,7 @@ __all__ = [
     "Call",
     "Plan",
     "Steps",
+    "Straight",
     "check_lengths",
     "check_name",
     "choose",

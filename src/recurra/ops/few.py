@@ -39,6 +39,6 @@ def run(call: Call) -> list[Tensor]:
         data += [part.data_ptr() for part in mine]
         data += [0] * (4 - len(mine))
     sizes = [T, B, I, H, D, x.stride(0), x.stride(1), torch.get_num_threads()]
-    number, double = kernels.kernel_of(call).number, x.dtype == torch.float64
+    number, double = kernels.kernel_of(call.cell).number, x.dtype == torch.float64
     module.few(target, number, double, sizes, data, kernels.parallel())
     return [y.transpose(0, 1), *last]

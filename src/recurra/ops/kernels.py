@@ -8,8 +8,7 @@ from functools import cache
 from types import ModuleType
 from typing import NamedTuple
 
-from ..cells import LSTM, RNN
-from .call import Call
+from ..cells import LSTM, RNN, Cell
 
 TARGET = "RECURRA_NATIVE"  # an instruction set by name instead of the widest, or "off"
 
@@ -33,9 +32,8 @@ KERNELS = (
 )
 
 
-def kernel_of(call: Call) -> Kernel:
-    """The kernel of a call's cell, one of RNN, LSTM, GRU."""
-    cell = call.cell
+def kernel_of(cell: Cell) -> Kernel:
+    """The kernel of a cell, one of RNN, LSTM, GRU."""
     if type(cell) is RNN:
         return KERNELS[0 if cell.nonlinearity == "tanh" else 1]
     return KERNELS[2 if type(cell) is LSTM else 3]

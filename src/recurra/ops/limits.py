@@ -42,7 +42,7 @@ def refuses(call: Call) -> str | None:
 def _misshapen(call: Call) -> str | None:
     """Kernels are given addresses alone: what does not have the shape of the call must not come so far."""
     (B, T, I), H, D = call.x.shape, call.hidden_size, call.directions
-    rows, n = kernel_of(call).gates * H, 4 if call.bias else 2
+    rows, n = kernel_of(call.cell).gates * H, 4 if call.bias else 2
     wanted = [(rows, I), (rows, H), (rows,), (rows,)][:n] * D
     if [w.shape for w in call.weights] != wanted:
         return f"the weights have the shapes {[tuple(w.shape) for w in call.weights]}; wanted {wanted}"

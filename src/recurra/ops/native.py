@@ -57,7 +57,7 @@ class _Sequence(torch.autograd.Function):
         ctx: Any, call: Call, keep: bool, count: int, lengths: Tensor | None, x: Tensor, first: Tensor, *tensors: Tensor
     ) -> tuple[Tensor, Tensor]:
         masks, weights = tensors[:count], tensors[count:]
-        kernel, (B, T, _), H, D = kernel_of(call), x.shape, call.hidden_size, call.directions
+        kernel, (B, T, _), H, D = kernel_of(call.cell), x.shape, call.hidden_size, call.directions
         steps = LiveSteps.of(lengths, B, T)
         whole, laid = steps.places is None, x if x.stride(2) == 1 else x.contiguous()
         gates = x.new_empty(steps.total, D, kernel.saved * H) if keep else None

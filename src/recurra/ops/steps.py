@@ -9,7 +9,7 @@ from ..errors import BackendError
 from . import kernels, native
 from .call import Call
 
-_BLOCK = 32  # numbers that an 8-bit kernel takes at once: see native/int8.h
+_BLOCK = 64  # numbers that an 8-bit kernel takes at once: see native/int8.h
 
 
 class Steps:
@@ -30,7 +30,7 @@ class Steps:
         self.x = x = calls[0].x.new_zeros(calls[0].x.shape[0], calls[0].x.shape[2])
         self.state: list[Tensor] = []
         for call in calls:
-            kernel, B, I, H = kernels.kernel_of(call), len(x), x.shape[1], call.hidden_size
+            kernel, B, I, H = kernels.kernel_of(call.cell), len(x), x.shape[1], call.hidden_size
             parts, biases = (
                 x.new_zeros(len(call.cell.states), B, H),
                 [bias.detach().clone() for bias in call.weights[2:]],

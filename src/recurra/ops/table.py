@@ -15,7 +15,7 @@ import math
 import os
 import platform
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,18 +87,26 @@ def near(call: Call) -> Point | None:
     B, T, _ = call.x.shape
     if not call.x.is_cpu or call.masks or call.x.dtype != torch.float32 or not B or not T:
         return None
-    setting = os.environ.get(SETTING, "")
-    return _near(kind_of(call), (B, T, call.hidden_size), setting)
+    return nearest(kind_of(call), (B, T, call.hidden_size))
 
 
 @lru_cache(maxsize=4096)
-def _near(kind: Kind, size: tuple[int, int, int], setting: str) -> Point | None:
-    return in_use(setting).near(kind, size)
+def nearest(kind: Kind, size: tuple[int, int, int]) -> Point | None:
+    """That of a kind and a size, B, T and H."""
+    return in_use().near(kind, size)
 
 
-@lru_cache(maxsize=8)
-def in_use(setting: str) -> Table:
-    """The table that a value of RECURRA_TABLE asks for."""
+@lru_cache(maxsize=4096)
+def fastest(cell: str, B: int, T: int, H: int, threads: int) -> str | None:
+    """The fastest back end at the nearest point, in one direction, without lengths or a gradient."""
+    point = nearest(Kind(cell, False, False, 1, threads), (B, T, H))
+    return point.order[0] if point else None
+
+
+@cache
+def in_use() -> Table:
+    """The table that RECURRA_TABLE asks for, looked for once."""
+    setting = os.environ.get(SETTING, "")
     if setting == "off":
         return Table(f"none, switched off by {SETTING}=off", {})
     if setting:
@@ -109,9 +117,15 @@ def in_use(setting: str) -> Table:
     return read(BUILT_IN) if BUILT_IN.exists() else Table("none", {})
 
 
+def forget() -> None:
+    """Look for the table in use anew."""
+    for known in (in_use, nearest, fastest):
+        known.cache_clear()
+
+
 def state_of_table() -> str:
     """In words: where the table in use is from."""
-    return in_use(os.environ.get(SETTING, "")).name
+    return in_use().name
 
 
 def cache_path() -> Path:
@@ -154,5 +168,4 @@ def write(path: Path, points: list[Point], facts: dict[str, Any]) -> None:
     head = json.dumps({"format": FORMAT, **facts}, ensure_ascii=False)[:-1]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, head + ', "points": [\n' + ",\n".join(rows) + "\n]}\n")
-    in_use.cache_clear()
-    _near.cache_clear()
+    forget()

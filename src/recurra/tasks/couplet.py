@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from ..data.report import DataReport
 from ..data.sources.sources import Source, is_table
 from ..data.sources.tables import Delimited
-from ..data.store.batching import LengthBatches
 from ..data.store.store import Store
 from ..data.words.vocabulary import Vocabulary
 from ..files import read_json, write_json
@@ -31,7 +30,7 @@ from ..nn.attention import attention
 from ..settings import RARE, ClassTraining, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import Batch, Reading, Say
 from .parts.aligned import Aligned, first_places
-from .parts.answering import Answering, evenly, silent
+from .parts.answering import Answering, evenly, silent, told_at_once
 from .parts.encoder import Tokens
 from .parts.pairs import Letters, Side, pairs_of
 from .parts.ruledsearch import answers_under, spelt
@@ -42,7 +41,6 @@ from .parts.textscores import scores_of
 from .parts.tokenloss import loss_of, nats_a_token
 from .parts.twosided import TwoSided, longer_than
 
-SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
 KEPT = 0.8  # share of the pairs that must keep a rule for it to be the default
 
 
@@ -280,8 +278,7 @@ class Couplet(TwoSided, Answering):
         self, network: nn.Module, store: Store, tick: Callable[[int], None], *, beam: int, most: int
     ) -> dict[str, Any]:
         """The loss of all rows, a character; the other figures from the answers to `most` rows, evenly picked."""
-        some, most_scores = most < len(store), max(SCORES // len(self.vocabulary), 1)
-        parts = LengthBatches(store.lengths("source"), 256, max_tokens=most_scores).in_order()
+        some, parts = most < len(store), told_at_once(store.lengths("source"), len(self.vocabulary))
         told = self._told(network, store, parts, tick if some else silent)
         loss = nats_a_token(lambda batch: network(**batch.inputs), told)
         picked = evenly(len(store), most)

@@ -19,14 +19,13 @@ import torch
 from pydantic import Field as Setting
 from torch import nn
 
-from ..data.store.batching import LengthBatches
 from ..data.store.store import Store
 from ..data.words.vocabulary import Vocabulary
 from ..errors import CallError, DataError, SettingError
 from ..nn.attention import attention
 from ..settings import RARE, DataSettings, ModelSettings, Settings, TrainingSettings
 from .base import USUAL_CELL, Batch, Reading
-from .parts.answering import evenly, silent
+from .parts.answering import evenly, silent, told_at_once
 from .parts.decoder import Decoder
 from .parts.decoding import Decoding, looked
 from .parts.encoder import Tokens
@@ -39,7 +38,6 @@ from .parts.textscores import scores_of
 from .parts.twosided import longer_than
 
 SPELT = 256  # with so few tokens to say, a target is spelt rather than told
-SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
 
 
 class TranslateModel(ModelSettings):
@@ -236,7 +234,7 @@ class Translate(PairReader, Decoding):
         """The figures of `most` rows, evenly picked: the loss a token, the others from the answers."""
         picked = evenly(len(store), most)
         lengths = (store.lengths("source") + store.lengths("target") + 1)[picked]
-        parts = LengthBatches(lengths, 256, max_tokens=max(SCORES // len(self.target.vocabulary), 1)).in_order()
+        parts = told_at_once(lengths, len(self.target.vocabulary))
         loss = self._nats(network, store, (picked[rows] for rows in parts))
         padded_sources, ends = store.ragged("source", picked)
         sources = [row[:end] for row, end in zip(padded_sources, ends, strict=True)]

@@ -101,9 +101,7 @@ def _read(raw: RawSeries, column: str | None, bad: BadRows, form: str | None) ->
         how = f"as {form!r}" if form else "as a time: 2020-01-31 12:00 is, and others with --time-format '%d/%m/%Y'"
     for at in sorted(set(range(len(raw.rows))) - set(good)):
         bad.add(raw.rows[at], f"{raw.stamps[at]!r} cannot be read {how}", column)
-    bad.settle()
-    if not good:
-        bad.stop()
+    bad.settle(others=bool(good))
     moments, rank, _ = read_column([raw.stamps[at] for at in good], form)
     return np.array(good), moments, rank
 

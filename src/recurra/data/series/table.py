@@ -22,9 +22,7 @@ def read_table(
         laid = on_grid(raw, columns, bad, form=form, sort=sort)
         gaps.add(raw.name, laid)
         series += _series_of(raw, laid, columns)
-    if not series:
-        bad.stop()
-    bad.settle()
+    bad.settle(others=bool(series))
     lines = [gaps.line()] if gaps.steps else []
     lines += [bad.line()] if bad.count else []
     if source.broken.count:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NoReturn
 
 from recurra.errors import DataError
 
@@ -25,21 +24,16 @@ class BadRows:
         if len(self.first) < 3:
             self.first.append(error)
 
-    def settle(self) -> None:
-        """Raise DataError if there is one, unless they may be left out."""
-        if self.count and not self.skip:
-            self.stop()
-
-    def stop(self) -> NoReturn:
-        """Raise DataError: there is one at least, and none can be left out, or nothing is left without them."""
-        error, *others = self.first
+    def settle(self, others: bool = True) -> None:
+        """Raise DataError if there is one, unless such rows may be left out and there are `others`, which can be used."""
+        if not self.count or (self.skip and others):
+            return
+        error, *next_ones = self.first
         more = ""
-        if others:
-            named = ", ".join(str(other.row) for other in others)
-            more = f"; {self.count - 1:,} more rows cannot be used (row {named}{', ...' if self.count > 3 else ''})"
-        do = (
-            "; leaving such rows out leaves nothing" if self.skip else ", or leave such rows out with --set broken=skip"
-        )
+        if next_ones:
+            named = ", ".join(str(one.row) for one in next_ones) + ", ..." * (self.count > 3)
+            more = f"; {self.count - 1:,} more row{'s' * (self.count > 2)} cannot be used (row {named})"
+        do = ", or leave such rows out with --set broken=skip" if others else "; leaving such rows out leaves nothing"
         said = f"{error.message}{more}. Mend the file{do}"
         raise DataError(said, file=error.file, row=error.row, field=error.field)
 

@@ -22,6 +22,7 @@ from .bylength import ByLength
 from .search import Found
 
 BEAMS = 256  # answers followed at once
+SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
 
 
 def silent(count: int) -> None:
@@ -92,6 +93,11 @@ def in_batches(
             answers[row] = best
         tick(len(rows))
     return answers
+
+
+def told_at_once(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
+    """Batches of rows of these lengths that are told together, where `tokens` are scored at each step."""
+    return LengthBatches(lengths, 256, max_tokens=max(SCORES // tokens, 1)).in_order()
 
 
 def evenly(count: int, most: int) -> np.ndarray:

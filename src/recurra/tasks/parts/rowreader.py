@@ -88,17 +88,18 @@ class RowReader(Task):
 
     def _numbered(self, source: Source, columns: dict[str, str]) -> Iterator[tuple[int, list[Any]]]:
         """As `_rows`, each with the number of its row."""
-        bad = BadRows(source.path, self.settings.data.broken == "skip")
+        bad, usable = BadRows(source.path, self.settings.data.broken == "skip"), False
         for row in source.rows():
             values = [field.value(row, columns[field.name]) for field in self.fields]
             wrong = self._wrong(values)
             if wrong is None:
+                usable = True
                 yield from ((row.number, example) for example in self._examples(values))
             else:
                 field, said = wrong
                 bad.add_error(row.error(said, columns[field.name]))
         self.bad = bad
-        bad.settle()
+        bad.settle(others=usable)
 
     def _examples(self, values: list[Any]) -> Iterator[list[Any]]:
         """The examples in the values of a whole row: one; a task whose cells may hold several says so here."""
@@ -130,8 +131,6 @@ class RowReader(Task):
             try:
                 field.fit(stream)
             except DataError as error:
-                if not error.file and not len(duplicates):
-                    error = DataError(f"none of the {self.bad.count:,} rows can be used; {self.bad.first[0]}")
                 raise error if error.file else DataError(str(error), file=source.path) from None
             if at == 0:  # the hashes and the count are of all rows, also where the field has not asked for them
                 for _ in stream:

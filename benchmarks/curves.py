@@ -91,7 +91,7 @@ def draw(records: Mapping[str, Mapping[str, Any]]) -> str:
         move = f"translate({at % COLUMNS * WIDTH} {at // COLUMNS * HEIGHT})"
         less = any(word in curves[0]["figure"] for word in LOSSES)
         better = "\u2193" if less else "\u2191"
-        words = f"{curves[0]['figure'].replace('_', ' ')} {better}, minutes"
+        words = f"{curves[0]['figure'].replace('_', ' ')} {better}, min"
         out.append(f'<g transform="{move}">\n{panel(name, words, points, less=less)}\n</g>')
     return "\n".join([*out, "</svg>", ""])
 

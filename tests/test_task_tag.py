@@ -541,11 +541,25 @@ def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_pat
     assert figures["unseen_tags"] == {"B-GOD": 1, "Z": 1} and figures["unseen_intents"] == {"dance": 1}
     assert figures["accuracy"] <= len(words) / (len(words) + 2) and figures["intent_accuracy"] <= 0.5
     assert "unseen_tags" not in run.evaluate(jsonl(tmp_path / "b.jsonl"))
+    strange = tmp_path / "strange.jsonl"
+    strange.write_text('{"tokens": ["Ada"], "tags": ["B-GOD"], "intent": "weather"}\n' * 3)
+    assert "loss" not in run.evaluate(strange), "no row has a probability"
+    with strange.open("a") as file:
+        file.write('{"tokens": ["Ada"], "tags": [], "intent": "weather"}\n')
+    run.change(broken="skip")
+    assert run.evaluate(strange)["unseen_tags"] == {"B-GOD": 3}
     valid = tagger(jsonl(tmp_path / "c.jsonl"), valid=tmp_path / "a.jsonl")
     assert any(
         "2 tags of the validation data are not in the training data: B-GOD 1" in s for s in valid.task.tags.describe()
     )
     assert valid.metrics["valid/unseen_tags"] == {"B-GOD": 1, "Z": 1}
+
+
+def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
+    task = made("jsonl").task
+    assert task.example('["Ada", "went"]') == ["Ada", "went"]
+    assert task.example("[1]") == "[1]" and task.example("[Ada went") == "[Ada went"
+    assert task.example('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
 
 
 # what is refused ------------------------------------------------------------------------------------------------------

@@ -562,7 +562,13 @@ def test_an_empty_side_stops_or_is_skipped(tmp_path: Path) -> None:
     pairs = [*WORDS[:30], ("abc", ""), *WORDS[30:], ("", "x")]
     a, b = write_sides(tmp_path, pairs)
     start = lambda **options: recurra.train("translate", a, target=str(b), out=tmp_path / "run", **SMALL, **options)  # noqa: E731
-    refused(tmp_path, start, "row 31", "'target'", "is empty", "1 more row cannot be used (row 202)", "broken=skip")
+    refused(
+        tmp_path,
+        start,
+        f"{b}, row 31, field 'target': is empty (line 31)",
+        "1 more row cannot be used (row 202)",
+        "broken=skip",
+    )
     assert start(broken="skip").config["resolved"]["reading"]["rows"] < 200
 
 

@@ -39,9 +39,11 @@ def test_speeds_are_as_seen(now: Now) -> None:
     clock = clock_of()
     assert clock.per_step == pytest.approx(1.0)
     assert clock.per_evaluation == pytest.approx(1.0)  # 30 units at 0.1 s in training, a third of that forwards
+    clock.checked(9.0)
+    assert clock.per_evaluation == pytest.approx(9.0)
     clock.checked(4.0)
     clock.checked(2.0)
-    assert clock.per_evaluation == pytest.approx(3.0)
+    assert clock.per_evaluation == pytest.approx(3.0), "the first also loads what figures need"
     clock.lap()
     clock.trained(5.0, 10)
     assert clock.per_step == pytest.approx(5.0)
@@ -51,9 +53,14 @@ def test_steps_the_budget_pays_for(now: Now) -> None:
     clock = clock_of()
     now.at += BUDGET - 100.5
     assert clock.affordable() == 90  # 100.5 seconds less ten evaluations
-    clock.checked(2.0)
-    assert clock.affordable() == 82  # nine of 2 seconds are left
+    clock.checked(1.4)
+    assert clock.affordable() == 87  # nine of 1.4 seconds are left
     assert clock_of(calibration=3.0).affordable() == 87
+    slow = clock_of()
+    slow.checked(20.0)
+    assert slow.affordable() == 80, "one slow evaluation, the first, does not end the training"
+    slow.checked(20.0)
+    assert slow.affordable() == 0, "two do"
     now.at += 200
     assert clock.affordable() == 0
 

@@ -18,11 +18,8 @@ def data(name: Annotated[str | None, typer.Argument(metavar="NAME", help="the se
     known = sets.known()
     if name is None:
         width = max(map(len, known))
-        from .. import tasks
-
         for each, line in known.items():
-            here = "" if line.partition(":")[0] in tasks.names() else " (a task to come)"
-            print(f"{each:<{width}}  {line}{here}")
+            print(f"{each:<{width}}  {line}")
         print("\nrecurra data NAME writes one and shows it; its name is also DATA of recurra train.")
         return
     path = sets.make(name)
@@ -51,9 +48,4 @@ def _shown(value: object) -> str:
 
 def _command(name: str, description: str) -> str:
     """What to type to train on it. A set's description begins with the task that it suits."""
-    from .. import tasks
-
-    task = description.partition(":")[0]
-    if task in tasks.names():
-        return f"train on it:  recurra train {task} {name}"
-    return f"no task of this version takes it by itself ({task}); a task of your own can: train file.py:Class {name}"
+    return f"train on it:  recurra train {description.partition(':')[0]} {name}"

@@ -13,6 +13,7 @@ In `parts/tag/`:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -134,7 +135,19 @@ class Tag(TagReader):
             self.tags.forget()
             if self.intent is not None:
                 self.intent.unseen.clear()
-        return super().evaluate(network, data, tick)
+        figures = super().evaluate(network, data, tick)
+        if figures["loss"] is None:  # each row has a tag without a probability
+            figures |= {"loss": 0.0} if data is None else {}
+        return {name: value for name, value in figures.items() if value is not None}
+
+    def example(self, line: str) -> Any:
+        """A line of a file of inputs: a JSON object, the list of the words, or raw text."""
+        try:
+            found = json.loads(line) if line.lstrip().startswith("[") else None
+        except json.JSONDecodeError:
+            found = None
+        words = isinstance(found, list) and all(isinstance(word, str) for word in found)
+        return found if words else super().example(line)
 
     @property
     def _at_once(self) -> int:
@@ -164,7 +177,7 @@ class Tag(TagReader):
             tick(len(rows))
         flat, ends = store.flat(self.tags.name).tolist(), np.cumsum(lengths)
         wanted = [flat[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-        found = {"loss": total / max(tokens, 1.0), **self.figures(predicted, {self.tags.name: wanted})}
+        found = {"loss": total / tokens if tokens else None, **self.figures(predicted, {self.tags.name: wanted})}
         if self.intent is not None:
             found["intent_accuracy"] = float((intents == store.column(self.intent.name)).mean())
         if self.tags.unseen:

@@ -33,7 +33,7 @@ class Clock:
         self.started, self.step_work, self.valid_work = started, step_work, valid_work
         self.budget = None if max_minutes is None else 60 * max_minutes * (1 - RESERVE)  # seconds
         self.evaluations, self.calibration = evaluations, calibration
-        self.evaluated, self.evaluation_seconds = 0, 0.0
+        self.evaluated, self.evaluation_seconds, self.first_evaluation = 0, 0.0, 0.0
         self.lap()
 
     @property
@@ -56,6 +56,8 @@ class Clock:
 
     def checked(self, seconds: float) -> None:
         """An evaluation was made."""
+        if not self.evaluated:
+            self.first_evaluation = seconds
         self.evaluated, self.evaluation_seconds = self.evaluated + 1, self.evaluation_seconds + seconds
 
     @property
@@ -65,9 +67,10 @@ class Clock:
 
     @property
     def per_evaluation(self) -> float:
-        """Seconds of an evaluation: as seen, else reckoned."""
+        """Seconds of an evaluation: as seen, else reckoned. The first also loads what figures need, so later ones tell."""
         if self.evaluated:
-            return self.evaluation_seconds / self.evaluated
+            later = self.evaluation_seconds - self.first_evaluation
+            return later / (self.evaluated - 1) if self.evaluated > 1 else self.first_evaluation
         return FORWARD * self.valid_work * self.train_seconds / max(self.work, 1)
 
     def due(self, progress: float) -> bool:
@@ -83,8 +86,11 @@ class Clock:
         """How many more steps the budget pays for, with the evaluations to come; None: there is none, or no speed."""
         if self.budget is None or not self.work:
             return None
-        to_come = self.evaluations - self.evaluated + self.calibration
-        return max(int((self.budget - self.seconds - self.per_evaluation * to_come) / self.per_step), 0)
+        left, one = self.budget - self.seconds, self.per_evaluation
+        evaluations = one * (self.evaluations - self.evaluated + self.calibration)
+        if self.evaluated == 1:  # which may have been much slower than the others will be: the next one tells
+            evaluations = min(evaluations, max(EVALUATED * left, one * (1 + self.calibration)))
+        return max(int((left - evaluations) / self.per_step), 0)
 
     def fewer_evaluations(self) -> None:
         """As many as the budget has room for, and two."""
@@ -99,6 +105,7 @@ class Clock:
             "evaluated": self.evaluated,
             "evaluations": self.evaluations,
             "evaluation_seconds": self.evaluation_seconds,
+            "first_evaluation": self.first_evaluation,
         }
 
     def restore(self, record: dict[str, float]) -> None:
@@ -106,3 +113,4 @@ class Clock:
         self.started = time.time() - record["seconds"]
         self.evaluated, self.evaluations = int(record["evaluated"]), int(record["evaluations"])
         self.evaluation_seconds = record["evaluation_seconds"]
+        self.first_evaluation = record.get("first_evaluation", 0.0)

@@ -32,6 +32,8 @@ from .plan import Plan, scale
 from .progress import Bar, Progress
 from .stopping import Interrupts
 
+ENDED_EARLY = 0.9  # of the planned steps: a run that takes fewer says so
+
 
 class Loop:
     """One run of a task's network, from a step to the end. `run()` trains; `save()` may be called between steps."""
@@ -98,11 +100,17 @@ class Loop:
                 self._fix()
             for line in self.told():
                 progress.say(line)
+            planned = self.plan.total
             with progress.bar("training", 1.0) as bar:
                 self._go(bar, interrupts, lambda: False)
                 if not interrupts.asked and self.checked != self.step:
                     self.check()
             self.save()
+            if not interrupts.asked and self.step < ENDED_EARLY * planned:
+                why = (
+                    f"no better {self.task.metric} for {self.waited} evaluations" if self.tired else "the time is over"
+                )
+                progress.say(f"ended after {self.step:,} steps: {why}")
             if interrupts.asked:
                 raise KeyboardInterrupt(
                     f"stopped at step {self.step:,} and saved; recurra train --resume {self.folder}"
@@ -264,6 +272,8 @@ class Loop:
             line += f"; about {minutes(left)} to go"
             if clock.budget is not None and self.plan.total == self.longest() and clock.seconds + left < clock.budget:
                 line += f", less than allowed: more than {training.epochs:g} passes (epochs) would learn it by heart"
+        if passes < 1 and self.timed:
+            line += "; the minutes allowed are less than one pass over the data: more would make a better model"
         return [line]
 
     # checkpoints ---------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from recurra.errors import DataError, near
 _SETS = {
     "stdlib": "language: the text of Python's standard library",
     "names": "classify: first and last names, labelled by language",
-    "digits": "numeric windows: handwritten digits, 8 steps of 8 numbers, labelled 0 to 9",
+    "digits": "classify: handwritten digits, 8 steps of 8 numbers",
     "dates": "translate: dates as the world's languages write them, and as ISO 8601",
     "series": "forecast: sunspots, carbon dioxide and other measured series",
     "tones": "transcribe: numbers dialled on a telephone's keys, as wav files",

@@ -42,7 +42,7 @@ class Parallel(Source):
                         file=short,
                     )
                 values = {name: line.rstrip("\r\n") for name, line in zip(self.columns, pair, strict=True)}
-                row = Row(number, values, self.path, number)
+                row = Row(number, values, self.path, number, {"target": self.other})
                 wrong = next(
                     ((name, said) for name, text in values.items() if (said := wrong_characters(text, self.encoding))),
                     None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,17 +17,19 @@ _PLACES = 5  # broken rows whose message is kept
 
 @dataclass(slots=True)
 class Row:
-    """One row. `number` counts rows of data from 1; `line` is the line of the file it begins on, if it has lines."""
+    """One row. `number` counts rows of data from 1; `line` is the line of the file it begins on, if it has lines.
+    `elsewhere`: the files of fields that do not stand in `file`."""
 
     number: int
     values: dict[str, Any]
     file: Path
     line: int | None = None
+    elsewhere: Mapping[str | None, Path] = field(default_factory=dict)
 
-    def error(self, message: str, field: str | None = None) -> DataError:
+    def error(self, message: str, column: str | None = None) -> DataError:
         """A DataError that says where this row is."""
         where = "" if self.line is None else f" (line {self.line})"
-        return DataError(message + where, file=self.file, row=self.number, field=field)
+        return DataError(message + where, file=self.elsewhere.get(column, self.file), row=self.number, field=column)
 
 
 @dataclass

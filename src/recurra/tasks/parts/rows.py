@@ -37,6 +37,7 @@ class RowData(DataSettings):
 class RowTask(ByLength):
     """One output for each row. See the module's docstring."""
 
+    in_use: ClassVar[tuple[str, ...]] = ("data.broken", "data.encoding")
     Data: ClassVar[type[DataSettings]] = RowData
     Model: ClassVar[type[ModelSettings]] = EncoderModel
 

@@ -284,6 +284,15 @@ def test_columns_that_cannot_be_told_apart(tmp_path: Path) -> None:
         find_text(numbers)
 
 
+def test_why_no_column_fits_is_said(tmp_path: Path) -> None:
+    empty = _write(tmp_path, "a.csv", "review,topic\n,a\n,b\n,a\n,b\n")
+    with pytest.raises(DataError, match=r"no column looks like the text \('review': nothing in any row\); name it"):
+        find_text(open_source(empty), exclude=["topic"])
+    nearly = _write(tmp_path, "b.csv", "review,points\n" + "well,3\n" * 20 + "ill,lots\n")
+    with pytest.raises(DataError, match=r"b.csv, row 21, field 'points': no column looks .* 'lots'; .*--number points"):
+        find_number(open_source(nearly))
+
+
 def test_text_comes_in_pieces_and_whole(tmp_path: Path) -> None:
     text = "第一行 and more\n" * 20_000
     for name, content in (("a.txt", text.encode()), ("b.txt.gz", gzip.compress(text.encode())), ("c", text.encode())):

@@ -22,6 +22,8 @@ LABEL_NAMES = (
 )
 NUMBER_NAMES = ("number", "value", "rating", "score", "target", "stars", "price", "y", "label", "数值", "评分")
 
+NUMBERS = 0.99  # share of the cells of a column of numbers that are numbers
+
 
 def pick(
     source: Source,
@@ -50,7 +52,10 @@ def pick(
     best = sorted((column for column in free if scores[column] > 0), key=lambda column: -scores[column])
     there = ", ".join(source.columns[:20]) + (", ..." if len(source.columns) > 20 else "")
     if not best:
-        raise DataError(f"no column looks like the {role}; name it with --{role} (there are {there})", file=source.path)
+        empty = [column for column in free if not any(_cell(row.values.get(column)).strip() for row in rows)]
+        why = f" ({', '.join(map(repr, empty))}: nothing in any row)" if empty else ""
+        said = f"no column looks like the {role}{why}; name it with --{role} (there are {there})"
+        raise DataError(said, file=source.path)
     if len(best) > 1 and scores[best[1]] > margin * scores[best[0]]:
         tied = " or ".join(repr(column) for column in best if scores[column] > margin * scores[best[0]])
         raise DataError(f"the {role} could be {tied}; name it with --{role}", file=source.path)
@@ -69,7 +74,16 @@ def find_label(source: Source, asked: str | None = None, exclude: Iterable[str] 
 
 def find_number(source: Source, asked: str | None = None, exclude: Iterable[str] = ()) -> str:
     """The column that holds the number to predict: by look the only one of numbers that does not count the rows."""
-    return pick(source, "number", asked, NUMBER_NAMES, _like_number, exclude=exclude)
+    try:
+        return pick(source, "number", asked, NUMBER_NAMES, _like_number, exclude=exclude)
+    except DataError:
+        for column in source.columns:  # one of numbers but for a few cells: the first of them says more
+            cells = {row.number: _cell(row.values.get(column)) for row in source.look()}
+            if asked is None and column not in set(exclude) and 0.5 < _share_of_numbers([*cells.values()]) < NUMBERS:
+                row, cell = next((row, cell) for row, cell in cells.items() if cell.strip() and number(cell) is None)
+                said = f"no column looks like the number: this one has {cell!r:.40}; mend it, or say --number {column}"
+                raise DataError(said, file=source.path, row=row, field=column) from None
+        raise
 
 
 def by_name(columns: Sequence[str]) -> dict[str, str]:
@@ -109,7 +123,7 @@ def _like_label(cells: list[str]) -> float:
 
 
 def _like_number(cells: list[str]) -> float:
-    if _share_of_numbers(cells) < 0.99:
+    if _share_of_numbers(cells) < NUMBERS:
         return 0.0
     values = [value for cell in cells if (value := number(cell)) is not None]
     return 0.0 if counts_rows(values) or not values else 1.0

@@ -137,8 +137,10 @@ class Tag(TagReader):
                 self.intent.unseen.clear()
         figures = super().evaluate(network, data, tick)
         if figures["loss"] is None:  # each row has a tag without a probability
-            figures |= {"loss": 0.0} if data is None else {}
-        return {name: value for name, value in figures.items() if value is not None}
+            del figures["loss"]
+            if data is None:  # training goes by a loss
+                figures["loss"] = 0.0
+        return figures
 
     def example(self, line: str) -> Any:
         """A line of a file of inputs: a JSON object, the list of the words, or raw text."""

@@ -1,7 +1,9 @@
 // A cell over time, backwards: the gradients by the sums before the gates ("deltas"), by x and by the first state.
+//
+// Deltas are kept for a window of steps only: then weights.h adds up what they give while they are in a near cache.
 #pragma once
 
-#include "layout.h"
+#include "weights.h"
 
 namespace recurra::RECURRA_TARGET {
 
@@ -111,11 +113,12 @@ struct Backward : Layout<S, C> {
         }
     }
 
-    // `first`: nothing is in the gradient by x yet.
-    void over_time(int d, Index begin, Index end, const Room& have, bool first) const {
+    void over_time(Index begin, Index end, const Room& have) const {
         const Index H = q.H, count = end - begin;
+        const int d = window.d;
+        const bool first = d == 0;  // nothing is in the gradient by x yet
         const auto carry = [&](int p, Index r) { return have.carried + (p * count + r) * H; };
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P && until == q.T; ++p)
             for (Index r = 0; r < count; ++r)
                 if (q.grad_last) copy(static_cast<const S*>(q.grad_last) + this->of_state(d, p, begin + r), H, carry(p, r));
         for (Index r = 0; r < count; ++r) have.gradient[r] = carry(0, r), have.mask[r] = this->mask(d, begin + r);
@@ -124,26 +127,26 @@ struct Backward : Layout<S, C> {
             tiles(have.for_x, have.gradient_x, nullptr, !first, waiting, packed_x[d].data, q.I, H);
             waiting = 0;
         };
-        for (Index n = q.T - 1; n >= 0; --n) {
+        for (Index n = until - 1; n >= from; --n) {
             const Index t = this->step(d, n), alive = this->alive(begin, end, t);
             if (waiting + alive > room(count)) to_x();
             for (Index r = 0; r < alive; ++r) {
-                const Index at = this->place(d, t, begin + r);
-                S* delta = static_cast<S*>(q.deltas) + at * Cell::deltas * H;
+                S* delta = this->delta(window, t, begin + r);
+                const S* dy = q.grad_y ? static_cast<const S*>(q.grad_y) + this->at(q.of_grad_y, t, begin + r) + d * H : nullptr;
                 S* carried[P];
 #pragma GCC unroll 24
                 for (int p = 0; p < P; ++p) carried[p] = carry(p, r);
-                row(d, t, begin + r, q.grad_y ? static_cast<const S*>(q.grad_y) + at * H : nullptr, delta, carried);
+                row(d, t, begin + r, dy, delta, carried);
                 have.deltas[r] = delta + Cell::recurrent * H;
                 if (q.grad_x) {
                     have.for_x[waiting] = delta;
-                    have.gradient_x[waiting++] = static_cast<S*>(q.grad_x) + this->of_x(t, begin + r);
+                    have.gradient_x[waiting++] = static_cast<S*>(q.grad_x) + this->at(q.of_grad_x, t, begin + r);
                 }
             }
             tiles(have.deltas, have.gradient, q.read[d] ? have.mask : nullptr, true, alive, packed_h[d].data, H, H);
         }
         to_x();
-        for (int p = 0; p < P; ++p)
+        for (int p = 0; p < P && from == 0; ++p)
             for (Index r = 0; r < count; ++r)
                 if (q.grad_first) copy(carry(p, r), H, static_cast<S*>(q.grad_first) + this->of_state(d, p, begin + r));
     }
@@ -154,9 +157,31 @@ struct Backward : Layout<S, C> {
     Buffer<const S*> deltas, masks, for_x;
     Buffer<S*> gradient, gradient_x;
 
+    // The window, and its steps in the order of the direction: from `from` up to `until`, which are gone through backwards.
+    Buffer<S> memory;
+    Window<S> window;
+    Index from, until;
+
+    // So many rows of steps are in a window, or those of one step.
+    static constexpr Index most = 1024;
+
+    // The window before this one in direction d, or its last one; whether there is one.
+    bool next(int d) {
+        if (window.d != d) window.d = d, from = q.T;
+        until = from;
+        for (Index rows = 0; from > 0; --from) {
+            rows += q.alive[this->step(d, from - 1)];
+            if (rows > most && from < until) break;
+        }
+        window.begin = d == 0 ? from : q.T - until, window.end = d == 0 ? until : q.T - from;
+        return until > from;
+    }
+
     // All memory is taken here, before any thread starts. A piece is its thread's in both directions, for both add to the
     // gradient by x.
-    explicit Backward(const Call& call) : L(call, call.team.threads) {
+    explicit Backward(const Call& call)
+        : L(call, call.team.threads), memory((call.B < most ? most : call.B) * this->delta_row(), false),
+          window{-1, 0, 0, memory.data} {
         for (Index d = 0; d < q.D; ++d) {
             packed_h[d] = Buffer<S>(packed_size(q.H, q.H));
             packed_x[d] = Buffer<S>(q.grad_x ? packed_size(q.H, q.I) : 0);
@@ -180,19 +205,21 @@ struct Backward : Layout<S, C> {
     static void task(void* me, Index n) {
         auto& pass = *static_cast<Backward*>(me);
         const Index begin = pass.cuts.data[n], end = pass.cuts.data[n + 1], from = begin + n * together;
-        for (int d = 0; d < pass.q.D; ++d) {
-            S* carried = pass.carried.data + (d * pass.q.B + begin) * P * pass.q.H;
-            pass.over_time(d, begin, end,
-                           {carried, pass.deltas.data + begin, pass.gradient.data + begin, pass.masks.data + begin,
-                            pass.for_x.data + from, pass.gradient_x.data + from},
-                           d == 0);
-        }
+        S* carried = pass.carried.data + (pass.window.d * pass.q.B + begin) * P * pass.q.H;
+        pass.over_time(begin, end,
+                       {carried, pass.deltas.data + begin, pass.gradient.data + begin, pass.masks.data + begin,
+                        pass.for_x.data + from, pass.gradient_x.data + from});
     }
 
     static void run(const Call& q) {
         Backward pass(q);
         in_parallel(q.team, 2 * q.D, &Backward::pack_one, &pass);
-        in_parallel(q.team, pass.pieces, &Backward::task, &pass);
+        Weights<S, C> weights(q);
+        for (int d = 0; d < q.D; ++d)
+            while (pass.next(d)) {
+                in_parallel(q.team, pass.pieces, &Backward::task, &pass);
+                weights.add(pass.window);
+            }
     }
 };
 

@@ -23,18 +23,24 @@ struct Keep {
     Index step, row;
 };
 
+// Numbers (B, T, *): where a row and a step begin.
+struct Strides {
+    Index row, step;
+};
+
 // B rows, T steps, H units, D directions. Rows are sorted, longest first; what has an axis N holds live steps only, one
 // step after the other: step t begins at `offset[t]` and has `alive[t]` rows.
 struct Call {
     Kind kind;
     bool is_double;
     bool keep;  // what the backward pass will need
-    Index T, B, I, H, D, x_row, x_step;  // strides in numbers, of x or of the gradient by it
+    Index T, B, I, H, D;
     const Index *offset, *alive;      // (T)
-    const Index *length, *row;        // (B): of each sorted row, and where it stands in x and in the states
-    const void* x;                    // (B, T, I), forward only
+    const Index *length, *row;        // (B): of each sorted row, and where it stands in x, y and in the states
+    Strides of_x, of_y, of_grad_x, of_grad_y;
+    const void* x;                    // (B, T, I)
     void* gates;                      // (N, D, saved*H): what is kept for the backward pass; only with `keep`
-    void* y;                          // (N, D, H)
+    void* y;                          // (B, T, D, H)
     const void* first;                // (parts, D, B, H)
     void* last;                       // the same
     const void *weight_x[2], *weight_h[2];  // (gates*H, I) and (gates*H, H), by direction
@@ -42,7 +48,7 @@ struct Call {
     // the backward pass
     const void *grad_y, *grad_last;   // as y and last; null: zeros
     void *grad_first, *grad_x;        // as first, as x; or null
-    void* deltas;                     // (N, D, deltas*H): gradients of the sums before the gates
+    void *grad_weight_x[2], *grad_weight_h[2], *grad_bias_x[2], *grad_bias_h[2];  // are added to; or null
     Team team;
     // what a layer does to each step; null: nothing
     const void* read[2];              // (B, H) by direction: h times this is what the gates read

@@ -144,7 +144,7 @@ struct Forward : Layout<S, C> {
         for (Index k = n; k < least(n + steps, q.T); ++k) {
             const Index t = this->step(d, k), alive = this->alive(begin, end, t);
             for (Index r = 0; r < alive; ++r, ++count) {
-                rows[count].x = static_cast<const S*>(q.x) + this->of_x(t, begin + r);
+                rows[count].x = static_cast<const S*>(q.x) + this->at(q.of_x, t, begin + r);
                 rows[count].sums = to + count * G * q.H;
             }
         }

@@ -10,6 +10,14 @@
 
 namespace recurra::RECURRA_TARGET {
 
+// Some steps of a direction, the end not among them, and the gradients by the sums before the gates there, "deltas".
+template <class S>
+struct Window {
+    int d;
+    Index begin, end;
+    S* deltas;  // (rows alive at these steps, delta_row())
+};
+
 template <class S, template <class> class C>
 struct Layout {
     using X = Vec<S>;
@@ -36,10 +44,16 @@ struct Layout {
     // Where row r of step t of direction d stands in what has an axis N.
     Index place(int d, Index t, Index r) const { return (q.offset[t] + r) * q.D + d; }
 
+    // A cache line more than the deltas of a row: else what stands one below the other, which weights.h reads, would share
+    // its place in the cache wherever H is a power of two.
+    Index delta_row() const { return Cell::deltas * q.H + W; }
+    S* delta(const Window<S>& window, Index t, Index r) const {
+        return window.deltas + (q.offset[t] - q.offset[window.begin] + r) * delta_row();
+    }
     S* kept(int d, Index t, Index r) const { return static_cast<S*>(q.gates) + place(d, t, r) * Cell::saved * q.H; }
-    S* y(int d, Index t, Index r) const { return static_cast<S*>(q.y) + place(d, t, r) * q.H; }
+    Index at(const Strides& of, Index t, Index r) const { return q.row[r] * of.row + t * of.step; }
+    S* y(int d, Index t, Index r) const { return static_cast<S*>(q.y) + at(q.of_y, t, r) + d * q.H; }
     Index of_state(int d, int p, Index r) const { return ((p * q.D + d) * q.B + q.row[r]) * q.H; }
-    Index of_x(Index t, Index r) const { return q.row[r] * q.x_row + t * q.x_step; }
 
     bool is_first(int d, Index t, Index r) const { return d == 0 ? t == 0 : t == q.length[r] - 1; }
 

@@ -46,24 +46,30 @@ static const Kernels& named(const std::string& target) {
     throw std::invalid_argument("this machine has no instruction set " + target);
 }
 
-// sizes: T, B, I, H, D, the strides of x, threads; index: as in Call; data: x, gates, y, first, last and, backward, grad_y,
-// grad_last, grad_first, grad_x, deltas; weights: weight_ih, weight_hh, bias_ih, bias_hh, of two directions each
+// sizes: T, B, I, H, D, threads; index: as in Call; layout: the strides of x, y and of the gradients by them; data: x, gates,
+// y, first, last and, backward, grad_y, grad_last, grad_first, grad_x; weights: weight_ih, weight_hh, bias_ih, bias_hh, of two
+// directions each; grads: the gradients by them
 static void run(const std::string& target, int kind, bool is_double, bool keep, bool back, std::vector<Index> sizes,
-                std::vector<Address> index, std::vector<Address> data, std::vector<Address> weights,
-                std::vector<Address> reads, std::vector<Address> keeps, std::vector<Index> strides, Address parallel) {
-    if (sizes.size() != 8 || index.size() != 4 || data.size() != 10 || weights.size() != 8 || reads.size() != 2 ||
-        keeps.size() != 4 || strides.size() != 8)
+                std::vector<Address> index, std::vector<Index> layout, std::vector<Address> data,
+                std::vector<Address> weights, std::vector<Address> grads, std::vector<Address> reads,
+                std::vector<Address> keeps, std::vector<Index> strides, Address parallel) {
+    if (sizes.size() != 6 || index.size() != 4 || layout.size() != 8 || data.size() != 9 || weights.size() != 8 ||
+        grads.size() != 8 || reads.size() != 2 || keeps.size() != 4 || strides.size() != 8)
         throw std::invalid_argument("run: wrong number of addresses");
     const Kernels& kernels = named(target);
+    const auto of = [&](size_t k) { return Strides{layout[2 * k], layout[2 * k + 1]}; };
     const auto stays = [&](size_t k) { return Keep{at<const void>(keeps[k]), strides[2 * k], strides[2 * k + 1]}; };
     const Call call{
-        Kind(kind), is_double, keep, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6],
+        Kind(kind), is_double, keep, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4],
         at<const Index>(index[0]), at<const Index>(index[1]), at<const Index>(index[2]), at<const Index>(index[3]),
+        of(0), of(1), of(2), of(3),
         at<void>(data[0]), at<void>(data[1]), at<void>(data[2]), at<void>(data[3]), at<void>(data[4]),
         {at<void>(weights[0]), at<void>(weights[1])}, {at<void>(weights[2]), at<void>(weights[3])},
         {at<void>(weights[4]), at<void>(weights[5])}, {at<void>(weights[6]), at<void>(weights[7])},
-        at<void>(data[5]), at<void>(data[6]), at<void>(data[7]), at<void>(data[8]), at<void>(data[9]),
-        {sizes[7], reinterpret_cast<decltype(Team::parallel)>(parallel)},
+        at<void>(data[5]), at<void>(data[6]), at<void>(data[7]), at<void>(data[8]),
+        {at<void>(grads[0]), at<void>(grads[1])}, {at<void>(grads[2]), at<void>(grads[3])},
+        {at<void>(grads[4]), at<void>(grads[5])}, {at<void>(grads[6]), at<void>(grads[7])},
+        {sizes[5], reinterpret_cast<decltype(Team::parallel)>(parallel)},
         {at<void>(reads[0]), at<void>(reads[1])}, {{stays(0), stays(1)}, {stays(2), stays(3)}}};
     const nb::gil_scoped_release release;
     kernels.run(call, back);

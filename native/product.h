@@ -18,6 +18,9 @@ inline constexpr int registers = 12;  // of 16
 // dealt out to several ways.
 inline constexpr int in_flight = 8;
 
+// Weights are asked for so many terms ahead: from the second cache on they would come late.
+inline constexpr Index ahead = 8;
+
 template <int ways, int R, int vectors, class X>
 inline void add_terms(const typename X::Scalar* const* rows, const typename X::Scalar* w, Index begin, Index end,
                       typename X::V (&sum)[ways][R][vectors]) {
@@ -26,7 +29,10 @@ inline void add_terms(const typename X::Scalar* const* rows, const typename X::S
         for (int way = 0; way < ways; ++way, w += vectors * X::width) {
             typename X::V weight[vectors];
 #pragma GCC unroll 24
-            for (int v = 0; v < vectors; ++v) weight[v] = X::load(w + v * X::width);
+            for (int v = 0; v < vectors; ++v) {
+                weight[v] = X::load(w + v * X::width);
+                __builtin_prefetch(w + (ahead * vectors + v) * X::width);
+            }
 #pragma GCC unroll 24
             for (int r = 0; r < R; ++r) {
                 const typename X::V a = X::all(rows[r][k + way]);

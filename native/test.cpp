@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdio>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "call.h"
@@ -52,7 +53,7 @@ struct Shape { Index T, B, H, D, threads; bool masked = false; Index I = 5; };
 // The worst difference of y and the last state between the kernels and the loop.
 static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& random) {
     const Index G = kind == kLstm ? 4 : kind == kGru ? 3 : 1, saved = kind == kLstm ? 5 : kind == kGru ? 4 : 1;
-    const Index parts = kind == kLstm ? 2 : 1, deltas = kind == kRnnTanh || kind == kRnnRelu ? 1 : 4;
+    const Index parts = kind == kLstm ? 2 : 1;
     std::uniform_real_distribution<double> number(-0.5, 0.5);
     const auto numbers = [&](Index n) {
         Numbers v(static_cast<size_t>(n));
@@ -70,18 +71,24 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
     }
     Numbers gates(size_t(N * s.D * saved * s.H)), first = numbers(parts * s.D * s.B * s.H), last(first.size());
     const Numbers x = numbers(s.B * s.T * s.I);
-    Numbers y(size_t(N * s.D * s.H)), weight_x[2], weight_h[2], bias_x[2], bias_h[2];
+    Numbers y(size_t(s.B * s.T * s.D * s.H)), weight_x[2], weight_h[2], bias_x[2], bias_h[2];
     for (Index d = 0; d < s.D; ++d) {
         weight_x[d] = numbers(G * s.H * s.I), weight_h[d] = numbers(G * s.H * s.H);
         bias_x[d] = numbers(G * s.H), bias_h[d] = numbers(G * s.H);
     }
     Numbers grad_y = numbers(Index(y.size())), grad_last = numbers(Index(last.size())), grad_first(last.size()), grad_x(x.size());
-    Numbers delta(size_t(N * s.D * deltas * s.H));
     const Numbers read = numbers(s.D * s.B * s.H), stays = numbers(s.D * parts * s.T * s.B * s.H);
-    Call call{kind, true, true, s.T, s.B, s.I, s.H, s.D, s.T * s.I, s.I, offset.data(), alive.data(), length.data(), row.data(),
-              x.data(), gates.data(), y.data(), first.data(), last.data(), {weight_x[0].data(), weight_x[1].data()},
+    Numbers grad_weight_x[2], grad_weight_h[2], grad_bias_x[2], grad_bias_h[2];
+    const Numbers* const weights[] = {weight_x, weight_h, bias_x, bias_h};
+    Numbers* const grads[] = {grad_weight_x, grad_weight_h, grad_bias_x, grad_bias_h};
+    for (Index k = 0; k < 4; ++k)
+        for (Index d = 0; d < s.D; ++d) grads[k][d].resize(weights[k][d].size());
+    Call call{kind, true, true, s.T, s.B, s.I, s.H, s.D, offset.data(), alive.data(), length.data(), row.data(),
+              {s.T * s.I, s.I}, {s.T * s.D * s.H, s.D * s.H}, {s.T * s.I, s.I}, {s.T * s.D * s.H, s.D * s.H}, x.data(), gates.data(), y.data(), first.data(), last.data(), {weight_x[0].data(), weight_x[1].data()},
               {weight_h[0].data(), weight_h[1].data()}, {bias_x[0].data(), bias_x[1].data()},
-              {bias_h[0].data(), bias_h[1].data()}, grad_y.data(), grad_last.data(), grad_first.data(), grad_x.data(), delta.data(),
+              {bias_h[0].data(), bias_h[1].data()}, grad_y.data(), grad_last.data(), grad_first.data(), grad_x.data(),
+              {grad_weight_x[0].data(), grad_weight_x[1].data()}, {grad_weight_h[0].data(), grad_weight_h[1].data()},
+              {grad_bias_x[0].data(), grad_bias_x[1].data()}, {grad_bias_h[0].data(), grad_bias_h[1].data()},
               {s.threads, nullptr}, {}, {}};
     for (Index d = 0; d < s.D && s.masked; ++d) {
         call.read[d] = &read[size_t(d * s.B * s.H)];
@@ -111,22 +118,31 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
                     state[size_t(k)] = share * old[size_t(k)] + (1 - share) * state[size_t(k)];
                 }
                 for (Index j = 0; j < s.H; ++j)
-                    off = std::fmax(off, std::fabs(y[size_t(((offset[size_t(t)] + r) * s.D + d) * s.H + j)] - state[size_t(j)]));
+                    off = std::fmax(off, std::fabs(y[size_t(((row[size_t(r)] * s.T + t) * s.D + d) * s.H + j)] - state[size_t(j)]));
             }
             for (Index p = 0; p < parts; ++p)
                 for (Index j = 0; j < s.H; ++j)
                     off = std::fmax(off, std::fabs(last[place(p) + size_t(j)] - state[size_t(p * s.H + j)]));
         }
-    // The backward pass, by the difference quotient of the loss along the first state and x.
+    // The backward pass, by the difference quotient of the loss along all that has a gradient.
     kernels.run(call, true);
+    std::vector<std::pair<const Numbers*, const Numbers*>> moving{{&first, &grad_first}, {&x, &grad_x}};
+    for (Index d = 0; d < s.D; ++d)
+        for (Index k = 0; k < 4; ++k) moving.push_back({weights[k] + d, grads[k] + d});
     const auto loss = [&](double by) {
-        Numbers moved = first, moved_x = x, g(gates.size());
-        for (size_t k = 0; k < moved.size(); ++k) moved[k] += by * std::sin(double(k));
-        for (size_t k = 0; k < moved_x.size(); ++k) moved_x[k] += by * std::cos(double(k));
+        std::vector<Numbers> moved;
+        for (const auto& [value, gradient] : moving) {
+            moved.push_back(*value);
+            for (size_t k = 0; k < value->size(); ++k) moved.back()[k] += by * std::sin(double(k + moved.size()));
+        }
+        Numbers g(gates.size()), y2(y.size()), last2(last.size());
         Call other = call;
-        other.first = moved.data(), other.x = moved_x.data(), other.gates = g.data();
-        Numbers y2(y.size()), last2(last.size());
+        other.first = moved[0].data(), other.x = moved[1].data(), other.gates = g.data();
         other.y = y2.data(), other.last = last2.data();
+        for (size_t d = 0, k = 2; d < size_t(s.D); ++d) {
+            other.weight_x[d] = moved[k++].data(), other.weight_h[d] = moved[k++].data();
+            other.bias_x[d] = moved[k++].data(), other.bias_h[d] = moved[k++].data();
+        }
         kernels.run(other, false);
         double sum = 0;
         for (size_t k = 0; k < y2.size(); ++k) sum += y2[k] * grad_y[k];
@@ -134,8 +150,11 @@ static double worst(const Kernels& kernels, Kind kind, Shape s, std::mt19937& ra
         return sum;
     };
     double along = 0, size = 1;
-    for (size_t k = 0; k < first.size(); ++k) along += grad_first[k] * std::sin(double(k)), size += std::fabs(grad_first[k]);
-    for (size_t k = 0; k < x.size(); ++k) along += grad_x[k] * std::cos(double(k)), size += std::fabs(grad_x[k]);
+    for (size_t n = 0; n < moving.size(); ++n)
+        for (size_t k = 0; k < moving[n].second->size(); ++k) {
+            const double gradient = (*moving[n].second)[k];
+            along += gradient * std::sin(double(k + n + 1)), size += std::fabs(gradient);
+        }
     const double quotient = (loss(1e-5) - loss(-1e-5)) / 2e-5;
     if (kind != kRnnRelu) off = std::fmax(off, std::fabs(quotient - along) / size * 1e-4);  // quotients see 8 digits
     return off;
@@ -287,8 +306,10 @@ int main() {
     for (const Kernels* kernels : all) {
         if (!kernels->here()) continue;
         for (int kind = 0; kind < 4; ++kind)
+            check(worst(*kernels, Kind(kind), Shape{4, 700, 7, 2, 3}, random), *kernels, kind, "several windows");
+        for (int kind = 0; kind < 4; ++kind)
             for (Index H : {1, 7, 16, 33, 65})
-                for (Shape s : {Shape{1, 1, H, 1, 1}, Shape{5, 14, H, 2, 3}, Shape{6, 9, H, 1, 2}, Shape{3, 20, H, 2, 4}}) {
+                for (Shape s : {Shape{1, 1, H, 1, 1}, Shape{5, 14, H, 2, 3}, Shape{6, 9, H, 1, 2}, Shape{3, 20, H, 2, 4}, Shape{5, 60, H, 1, 3}}) {
                     check(worst(*kernels, Kind(kind), s, random), *kernels, kind, "a sequence");
                     Shape masked = s;
                     masked.masked = true;

@@ -10,6 +10,9 @@
 #include <new>
 #include <type_traits>
 #include <utility>
+#if RECURRA_BYTES == 64
+#include <immintrin.h>
+#endif
 
 // Nothing that is compiled more than once may be shared: the linker keeps one copy, perhaps the one that this machine
 // cannot run. So all of it lives in a namespace of the instruction set, and takes no function templates of std.
@@ -43,13 +46,14 @@ struct Buffer {
     ~Buffer() { std::free(data); }
 };
 
+// (ln 2)^k / k!: the series of 2^f.
 template <class S>
-struct InverseFactorials {
-    S factorial[16]{};
+struct PowersOfLn2 {
+    S term[16]{};
 
-    constexpr InverseFactorials() {
-        S product = 1;
-        for (int k = 0; k < 16; ++k) factorial[k] = 1 / (product *= S(k ? k : 1));
+    constexpr PowersOfLn2() {
+        double product = 1;
+        for (int k = 0; k < 16; ++k) term[k] = S(product *= k ? 0.69314718055994530942 / k : 1);
     }
 };
 
@@ -86,43 +90,62 @@ struct Vec {
     // number have at that bit changes places.
     static void transpose(V (&square)[width]) { transpose_bits<1>(square); }
 
-    // e^x - 1 for x >= 0, with no loss near 0. x = n ln 2 + r with |r| <= ln 2 / 2; the series of e^r - 1 up to where its terms
-    // vanish in S; then 2^n (e^r - 1) + (2^n - 1). Adding `shift` rounds to a whole number, which then stands in
-    // the lowest bits, from where 2^n is made. NaN goes through: no comparison with it holds.
-    static V expm1(V x) {
+    // 1 / d for d from 1 to 2^120
+    static V reciprocal(V d) {
+#if RECURRA_BYTES == 64
+        if constexpr (sizeof(S) == 4) {  // 14 bits from a table, and a step of Newton's: a division takes three times as long
+            const V near = (V)_mm512_maskz_rcp14_ps(-1, (__m512)d);
+            return near + near * (1 - d * near);
+        }
+#endif
+        return 1 / d;
+    }
+
+    // 2^t = scale (1 + rest), while 2^t is a normal number. t = n + f with |f| <= 1/2, both exact; the series of 2^f - 1 up
+    // to where its terms vanish in S. Adding `shift` rounds to a whole number, which then stands in the lowest bits, from
+    // where 2^n is made.
+    struct Power {
+        V scale, rest;
+    };
+    static Power power(V t) {
         constexpr bool single = sizeof(S) == 4;
-        constexpr S highest = single ? S(88) : S(709);
         constexpr S shift = single ? S(0x1.8p23) : S(0x1.8p52);
         constexpr int mantissa = single ? 23 : 52, bias = single ? 127 : 1023, terms = single ? 7 : 13;
-        // ln 2 in two parts: the first has so few bits that n times it is exact.
-        constexpr S ln2_high = single ? S(0x1.62e4p-1) : S(0x1.62e42feep-1);
-        constexpr S ln2_low = single ? S(0x1.7f7d1cp-20) : S(0x1.a39ef35793c76p-33);
-        x = x > highest ? all(highest) : x;
-        const V shifted = x * S(1.4426950408889634) + shift;
-        const V n = shifted - shift;
-        const V r = (x - n * ln2_high) - n * ln2_low;
-        constexpr InverseFactorials<S> inverse;
-        V series = all(inverse.factorial[terms]);
+        constexpr PowersOfLn2<S> series;
+        const V shifted = t + shift;
+        const V f = t - (shifted - shift);
+        V sum = all(series.term[terms]);
 #pragma GCC unroll 16
-        for (int k = terms - 1; k > 1; --k) series = series * r + inverse.factorial[k];
-        const V scale = (V)(((B)shifted << mantissa) + (Bits(bias) << mantissa));
-        return scale * (r + r * r * series) + (scale - 1);  // r is exact, so that half the rounding is saved
+        for (int k = terms - 1; k > 0; --k) sum = sum * f + series.term[k];
+        return {(V)(((B)shifted << mantissa) + (Bits(bias) << mantissa)), sum * f};
+    }
+
+    static constexpr S log2_e = S(1.4426950408889634);
+    static constexpr Bits sign = Bits(1) << (8 * sizeof(S) - 1);
+
+    static V size(V x) { return (V)((B)x & ~sign); }
+
+    // 2^(factor |x|), up to 2^most. NaN stays: no comparison with it holds.
+    static Power grown(V x, S factor, S most) {
+        const V t = size(x) * factor;
+        return power(all(most) < t ? all(most) : t);
     }
 
     // Both by way of 1 - (something at most a half) where x is large: the rounding of that something counts half.
 
     // 1 / (1 + e^-x), by its mirror image for x > 0
     static V sigmoid(V x) {
-        const V half = 1 / (2 + expm1(x < 0 ? -x : x));
+        const Power e = grown(x, log2_e, sizeof(S) == 4 ? 120 : 1000);
+        const V half = reciprocal(1 + (e.scale + e.scale * e.rest));
         return x > 0 ? 1 - half : half;
     }
 
     // With e = e^(2|x|) - 1: e / (e + 2) near 0, where it has all its digits, and 1 - 2 / (e + 2) elsewhere.
     static V tanh(V x) {
-        const V e = expm1(2 * (x < 0 ? -x : x));
-        const V part = (e < 2 ? e : all(2)) / (e + 2);
-        const V magnitude = e < 2 ? part : 1 - part;
-        return x < 0 ? -magnitude : magnitude;
+        const Power grows = grown(x, 2 * log2_e, sizeof(S) == 4 ? 120 : 1000);
+        const V e = grows.scale * grows.rest + (grows.scale - 1), part = reciprocal(e + 2);
+        const V magnitude = e < 2 ? e * part : 1 - 2 * part;
+        return (V)((B)magnitude | ((B)x & sign));
     }
 
    private:

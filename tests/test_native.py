@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recurra import cells, nn, ops
 from recurra.errors import CallError
-from recurra.ops import few, kernels, limits, live, native, reference, table
+from recurra.ops import few, kernels, limits, native, reference, table
 
 MODULE, WHY = kernels.load()
 pytestmark = pytest.mark.skipif(MODULE is None, reason=WHY)
@@ -46,6 +46,14 @@ def test_sizes_off_the_width(target: str, cell: cells.Cell, dtype: torch.dtype) 
     check(random_call(cell, (31, 4, 130, 40), bidirectional=False, lengths="none", bias=False), dtype)
 
 
+@every_kernel
+@pytest.mark.parametrize("size", [(61, 90, 3, 5), (1100, 3, 2, 4)], ids=str)
+def test_backward_in_several_windows(target: str, cell: cells.Cell, size: tuple[int, int, int, int]) -> None:
+    """More rows of steps than the backward pass keeps at once, or than it takes in one step."""
+    for lengths in ("none", "ragged"):
+        check(random_call(cell, size, lengths=lengths), torch.float32)
+
+
 @settings(max_examples=CASES, deadline=None)
 @given(
     cell=st.sampled_from(OPERATORS),
@@ -53,7 +61,6 @@ def test_sizes_off_the_width(target: str, cell: cells.Cell, dtype: torch.dtype) 
     lengths=st.sampled_from(["none", "full", "ragged"]),
     flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
     threads=st.integers(1, 3),
-    piece=st.sampled_from([1, 7, 4096]),
     seed=st.integers(0, 1000),
 )
 def test_random_shapes(
@@ -62,7 +69,6 @@ def test_random_shapes(
     lengths: str,
     flags: tuple[bool, bool, bool],
     threads: int,
-    piece: int,
     seed: int,
 ) -> None:
     state, bidirectional, bias = flags
@@ -70,9 +76,7 @@ def test_random_shapes(
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(live, "PIECE", piece)
-            check(call, torch.float32)
+        check(call, torch.float32)
     finally:
         torch.set_num_threads(before)
 

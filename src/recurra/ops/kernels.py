@@ -14,21 +14,18 @@ TARGET = "RECURRA_NATIVE"  # an instruction set by name instead of the widest, o
 
 
 class Kernel(NamedTuple):
-    """What the kernel of a cell keeps and gives, in units of H: see native/*.h."""
+    """What the kernel of a cell keeps, in units of H: see native/*.h."""
 
     number: int
     gates: int
     saved: int
-    deltas: int  # gradients of the sums before the gates: the first `gates` of them by W x + b
-    recurrent: int  # where those by U h + c begin
-    turned: int = 0  # how far the first ones are turned against the order of the gates
 
 
 KERNELS = (
-    Kernel(0, gates=1, saved=1, deltas=1, recurrent=0),  # tanh
-    Kernel(1, gates=1, saved=1, deltas=1, recurrent=0),  # relu
-    Kernel(2, gates=4, saved=5, deltas=4, recurrent=0),
-    Kernel(3, gates=3, saved=4, deltas=4, recurrent=1, turned=1),
+    Kernel(0, gates=1, saved=1),  # tanh
+    Kernel(1, gates=1, saved=1),  # relu
+    Kernel(2, gates=4, saved=5),
+    Kernel(3, gates=3, saved=4),
 )
 
 

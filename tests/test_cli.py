@@ -265,6 +265,13 @@ def test_predict_answers_every_line(recurra: Shell, run: Path) -> None:
         assert one["probability"] == pytest.approx(many["probability"], abs=2e-6)  # rounded to six places
 
 
+def test_a_broken_line_leaves_its_neighbours(recurra: Shell, run: Path) -> None:
+    done = recurra("predict", run, "-", stdin='a dull film\n{"text": "a warm\n{a warm} film\n')
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [sorted(answer)[0] for answer in answers] == ["label", "error", "label"]
+    assert done.status == 2 and "standard input, row 2: begins as a JSON object and is none" in done.err
+
+
 def test_predict_reads_a_file_of_lines_and_a_table(recurra: Shell, run: Path, tmp_path: Path) -> None:
     texts = ["a dull film", "a warm film", "an empty film"]
     (tmp_path / "lines.txt").write_text("\n".join(texts) + "\n")

@@ -560,6 +560,9 @@ def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
     assert task.example('["Ada", "went"]') == ["Ada", "went"]
     assert task.example("[1]") == "[1]" and task.example("[Ada went") == "[Ada went"
     assert task.example('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
+    assert task.example("{Ada} went") == "{Ada} went"
+    with pytest.raises(DataError, match=r"begins as a JSON object and is none .*, character 18"):
+        task.example('{"tokens": ["Ada"')
 
 
 # what is refused ------------------------------------------------------------------------------------------------------
@@ -601,6 +604,12 @@ def test_files_of_a_triple_of_different_length(tmp_path: Path) -> None:
     refused(folder, "has a seq.in and no seq.out")
     (folder / "seq.in").unlink()
     refused(folder, "there is no seq.in in this folder")
+
+
+def test_one_column_is_not_two(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("a DT B-X\nb NN O\n\n" * 9)
+    refused(path, "column '3' is asked for twice, as words and tags", words="3", column="3")
 
 
 def test_an_unknown_scheme(tmp_path: Path) -> None:

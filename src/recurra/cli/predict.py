@@ -87,8 +87,23 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
     stream = cast(BinaryIO, sys.stdin.buffer) if input_ == "-" else open_lines(Path(input_))
     with stream:
         for lines in batches(stream, name="standard input" if input_ == "-" else input_, encoding=encoding):
-            yield [run.task.example(line) for line in lines], row
+            yield [_example(run, line) for line in lines], row
             row += len(lines)
+
+
+def _example(run: Run, line: str) -> Any:
+    """What a line stands for, or what is wrong with it: its neighbours are answered all the same."""
+    try:
+        return run.task.example(line)
+    except DataError as error:
+        return error
+
+
+def _answers(run: Run, examples: list[Any]) -> list[dict[str, Any]]:
+    for example in examples:
+        if isinstance(example, DataError):
+            raise example
+    return run.predict(examples)
 
 
 def _predict(
@@ -96,12 +111,12 @@ def _predict(
 ) -> list[dict[str, Any]]:
     """The batch's results, in order; a row that cannot be answered gets its error, which is added to `failed` too."""
     try:
-        return run.predict(examples)
+        return _answers(run, examples)
     except UserError:
         results: list[dict[str, Any]] = []
         for at, example in enumerate(examples):
             try:
-                results += run.predict([example])
+                results += _answers(run, [example])
             except UserError as error:
                 why = str(error).removeprefix("example 1: ")
                 if isinstance(error, DataError) and error.row is not None and str(error.file) == input_:

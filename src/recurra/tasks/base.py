@@ -194,13 +194,21 @@ class Task(ABC):
     @abstractmethod
     def predict(self, network: torch.nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]: ...
 
+    json_opens: ClassVar[str] = "{"  # what an input begins with that may be JSON
+
     def example(self, line: str) -> Any:
-        """The input that one line of a file of inputs stands for: the line, or what it says where it is a JSON object."""
-        if line.lstrip().startswith("{"):
+        """The input that one line of a file of inputs stands for: what it says where it is JSON, else the line itself.
+
+        Raises DataError where it begins as an object with names, as text hardly does, and is none.
+        """
+        begin = line.lstrip()
+        if begin.startswith(tuple(self.json_opens)):
             try:
                 return json.loads(line)
-            except json.JSONDecodeError:
-                return line
+            except json.JSONDecodeError as error:
+                if begin.startswith('{"'):
+                    what = f"begins as a JSON object and is none ({error.msg}, character {error.pos + 1})"
+                    raise DataError(f"{what}; wanted an object, or plain text") from None
         return line
 
     def inputs(self, file: str) -> Iterator[Any] | None:

@@ -8,7 +8,6 @@ attention the image's summary conditions every step, or the first state alone (`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -296,14 +295,7 @@ class Caption(Decoding):
         text, weights = looked(found, self.text.vocabulary, rows * columns)
         return {"text": text, "rows": rows, "columns": columns, "weights": weights}
 
-    def example(self, line: str) -> Any:
-        """A line of a file of inputs: a JSON object or list, or the name of a file."""
-        if line.lstrip().startswith("["):
-            try:
-                return json.loads(line)
-            except json.JSONDecodeError:
-                return line
-        return super().example(line)
+    json_opens: ClassVar[str] = "{["
 
     def streams(self) -> tuple[bool, str]:
         return False, "an image is one input"

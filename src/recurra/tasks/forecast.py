@@ -15,7 +15,6 @@ back is the end of each series. In `parts/forecast/`:
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -223,12 +222,7 @@ class Forecast(Task):
         """The series of a table."""
         return iter(read_known(file, self.data, self.facts).series) if is_table(file) else None
 
-    def example(self, line: str) -> Any:
-        """A JSON object, or a list of numbers."""
-        try:
-            return json.loads(line) if line.lstrip().startswith("[") else super().example(line)
-        except json.JSONDecodeError:
-            return line
+    json_opens: ClassVar[str] = "{["
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
         """The next `horizon` values of each series: a `Series`, a list of numbers, or a mapping with `values` and, where the

@@ -198,7 +198,10 @@ class Language(TextReader):
         return [i for i in ids if i != self.vocabulary.unknown] or [self.vocabulary.end]
 
     def example(self, line: str) -> str:
-        found = super().example(line)
+        try:
+            found = super().example(line)
+        except DataError:  # a model of JSON reads what begins as an object
+            return line
         return found if isinstance(found, str) else str(found.get("text", line)) if isinstance(found, dict) else line
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ In `parts/tag/`:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -142,14 +141,12 @@ class Tag(TagReader):
                 figures["loss"] = 0.0
         return figures
 
+    json_opens: ClassVar[str] = "{["
+
     def example(self, line: str) -> Any:
         """A line of a file of inputs: a JSON object, the list of the words, or raw text."""
-        try:
-            found = json.loads(line) if line.lstrip().startswith("[") else None
-        except json.JSONDecodeError:
-            found = None
-        words = isinstance(found, list) and all(isinstance(word, str) for word in found)
-        return found if words else super().example(line)
+        found = super().example(line)
+        return line if isinstance(found, list) and not all(isinstance(word, str) for word in found) else found
 
     @property
     def _at_once(self) -> int:

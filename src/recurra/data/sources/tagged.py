@@ -166,8 +166,10 @@ class LineTriple(Source):
                     continue
                 number += 1
                 row = Row(number, {}, first, line)
-                if wrong := next((said for text in texts if (said := wrong_characters(text, self.encoding))), None):
-                    yield row.error(wrong)
+                wrong = [wrong_characters(text, self.encoding) for text in texts]
+                if any(wrong):
+                    at = next(at for at, said in enumerate(wrong) if said)
+                    yield Row(number, {}, list(self.files.values())[at], line).error(wrong[at] or "")
                     continue
                 words, tags = stripped[0].split(), stripped[1].split()
                 row.values = {WORDS: words, TAGS: tags}

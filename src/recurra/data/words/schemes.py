@@ -32,16 +32,19 @@ class Span(NamedTuple):
 
 def find_scheme(tags: Collection[str]) -> Scheme:
     """The scheme that all of `tags` belong to. DataError where they look like one that is not known."""
-    parted = [_TAG.fullmatch(tag) for tag in tags if tag != "O"]
-    if not parted or not all(parted):
-        return "plain"
-    letters = {found[1] for found in parted if found}
-    typed = [found[2] is not None for found in parted if found]
-    if not letters <= set("BIMES"):
-        if "O" in tags and all(typed) and "B" in letters:
-            example = min(found[0] for found in parted if found and found[1] not in "BIMES")
+    parted = {tag: _TAG.fullmatch(tag) for tag in tags if tag != "O"}
+    letters = {found[1] for found in parted.values() if found}
+    strange = sorted(tag for tag, found in parted.items() if not found or found[1] not in "BIMES")
+    if strange:
+        typed = [tag for tag, found in parted.items() if found and found[2] is not None]
+        spans = [tag for tag in typed if tag not in strange]
+        if (
+            "O" in tags
+            and any(tag[0] == "B" for tag in spans)
+            and (len(typed) == len(parted) or len(strange) < len(spans))
+        ):
             raise DataError(
-                f"the tag {example!r} is of no scheme that is known (bio, bioes, bmes); "
+                f"the tag {strange[0]!r} is of no scheme that is known (bio, bioes, bmes); "
                 "write the tags in one of them, or take them as they are with --scheme plain"
             )
         return "plain"

@@ -76,6 +76,10 @@ class RowReader(Task):
         """The columns of some fields. Asked-for columns are taken first, so that the others are not found in them."""
         found: dict[str, str] = {}
         taken = [field.asked for field in fields if field.asked]
+        for column in taken:
+            if taken.count(column) > 1:
+                names = " and ".join(field.name for field in fields if field.asked == column)
+                raise DataError(f"column {column!r} is asked for twice, as {names}", file=source.path)
         for field in fields:
             others = [column for column in (*taken, *found.values()) if column != field.asked]
             known = self.columns.get(field.name)  # where the training data had it, unless the user says otherwise

@@ -1,6 +1,7 @@
 // A cell over time, backwards: the gradients by the sums before the gates ("deltas"), by x and by the first state.
 //
-// Deltas are kept for a window of steps only: then weights.h adds up what they give while they are in a near cache.
+// Deltas are kept for a window of steps only: then weights.h adds up what they give while they are in a near cache. The
+// rows are shared out anew for each window, or who has short ones would wait for who has long ones.
 #pragma once
 
 #include "weights.h"
@@ -70,7 +71,6 @@ struct Backward : Layout<S, C> {
 
     // What the rows of a piece use; all of it is in `Backward`.
     struct Room {
-        S* carried;           // (rows * parts, H), zeros: the gradient by the state, on its way back through time
         const S** deltas;     // of the rows of a step: those that belong to U h
         S** gradient;         // and where they go
         const S** mask;
@@ -117,7 +117,7 @@ struct Backward : Layout<S, C> {
         const Index H = q.H, count = end - begin;
         const int d = window.d;
         const bool first = d == 0;  // nothing is in the gradient by x yet
-        const auto carry = [&](int p, Index r) { return have.carried + (p * count + r) * H; };
+        const auto carry = [&](int p, Index r) { return carried.data + ((d * P + p) * q.B + begin + r) * H; };
         for (int p = 0; p < P && until == q.T; ++p)
             for (Index r = 0; r < count; ++r)
                 if (q.grad_last) copy(static_cast<const S*>(q.grad_last) + this->of_state(d, p, begin + r), H, carry(p, r));
@@ -133,10 +133,10 @@ struct Backward : Layout<S, C> {
             for (Index r = 0; r < alive; ++r) {
                 S* delta = this->delta(window, t, begin + r);
                 const S* dy = q.grad_y ? static_cast<const S*>(q.grad_y) + this->at(q.of_grad_y, t, begin + r) + d * H : nullptr;
-                S* carried[P];
+                S* by_state[P];
 #pragma GCC unroll 24
-                for (int p = 0; p < P; ++p) carried[p] = carry(p, r);
-                row(d, t, begin + r, dy, delta, carried);
+                for (int p = 0; p < P; ++p) by_state[p] = carry(p, r);
+                row(d, t, begin + r, dy, delta, by_state);
                 have.deltas[r] = delta + Cell::recurrent * H;
                 if (q.grad_x) {
                     have.for_x[waiting] = delta;
@@ -153,7 +153,8 @@ struct Backward : Layout<S, C> {
 
     // all rows --------------------------------------------------------------------------------------------------
 
-    Buffer<S> packed_x[2], packed_h[2], carried;
+    Buffer<S> packed_x[2], packed_h[2];
+    Buffer<S> carried;  // (D, parts, B, H), zeros: the gradient by the state, on its way back through time
     Buffer<const S*> deltas, masks, for_x;
     Buffer<S*> gradient, gradient_x;
 
@@ -177,10 +178,9 @@ struct Backward : Layout<S, C> {
         return until > from;
     }
 
-    // All memory is taken here, before any thread starts. A piece is its thread's in both directions, for both add to the
-    // gradient by x.
+    // All memory is taken here, before any thread starts.
     explicit Backward(const Call& call)
-        : L(call, call.team.threads), memory((call.B < most ? most : call.B) * this->delta_row(), false),
+        : L(call), memory((call.B < most ? most : call.B) * this->delta_row(), false),
           window{-1, 0, 0, memory.data} {
         for (Index d = 0; d < q.D; ++d) {
             packed_h[d] = Buffer<S>(packed_size(q.H, q.H));
@@ -188,7 +188,7 @@ struct Backward : Layout<S, C> {
         }
         carried = Buffer<S>(q.D * q.B * P * q.H);
         deltas = Buffer<const S*>(q.B), masks = Buffer<const S*>(q.B), gradient = Buffer<S*>(q.B);
-        const Index all = q.B + pieces * together;
+        const Index all = q.B + q.team.threads * together;
         for_x = Buffer<const S*>(all), gradient_x = Buffer<S*>(all);
     }
 
@@ -205,9 +205,8 @@ struct Backward : Layout<S, C> {
     static void task(void* me, Index n) {
         auto& pass = *static_cast<Backward*>(me);
         const Index begin = pass.cuts.data[n], end = pass.cuts.data[n + 1], from = begin + n * together;
-        S* carried = pass.carried.data + (pass.window.d * pass.q.B + begin) * P * pass.q.H;
         pass.over_time(begin, end,
-                       {carried, pass.deltas.data + begin, pass.gradient.data + begin, pass.masks.data + begin,
+                       {pass.deltas.data + begin, pass.gradient.data + begin, pass.masks.data + begin,
                         pass.for_x.data + from, pass.gradient_x.data + from});
     }
 
@@ -217,6 +216,7 @@ struct Backward : Layout<S, C> {
         Weights<S, C> weights(q);
         for (int d = 0; d < q.D; ++d)
             while (pass.next(d)) {
+                pass.cut(q.team.threads, pass.window.begin, pass.window.end);
                 in_parallel(q.team, pass.pieces, &Backward::task, &pass);
                 weights.add(pass.window);
             }

@@ -43,14 +43,15 @@ struct Work {
 
 }  // namespace
 
-Index share(const Call& q, Index pieces, Index* cuts) {
+Index share(const Call& q, Index begin, Index end, Index pieces, Index* cuts) {
+    const auto live = [&](Index r) { return q.length[r] <= begin ? 0 : double((q.length[r] < end ? q.length[r] : end) - begin); };
     double steps = 0, sum = 0;
-    for (Index r = 0; r < q.B; ++r) steps += double(q.length[r]);
+    for (Index r = 0; r < q.B; ++r) steps += live(r);
     Index count = 1;
     cuts[0] = 0;
     for (Index r = 0; r < q.B; ++r) {
-        if (r > cuts[count - 1] && sum >= steps * double(count) / double(pieces)) cuts[count++] = r;
-        sum += double(q.length[r]);
+        if (count < pieces && r > cuts[count - 1] && sum >= steps * double(count) / double(pieces)) cuts[count++] = r;
+        sum += live(r);
     }
     cuts[count] = q.B;
     return count;

@@ -83,8 +83,9 @@ struct Step {
     std::int16_t* rounded;             // (B, I + H, each rounded up to 64), zeros
 };
 
-// Cuts the sorted rows into at most `pieces` with about as many live steps each: cuts[0] = 0, ..., cuts[result] = B.
-Index share(const Call& q, Index pieces, Index* cuts);
+// Cuts the sorted rows into at most `pieces` with about as many live steps from `begin` to `end` each: cuts[0] = 0, ...,
+// cuts[result] = B.
+Index share(const Call& q, Index begin, Index end, Index pieces, Index* cuts);
 
 // task(self, 0), ..., task(self, tasks - 1) on the threads of the team, the caller's among them; returns when all are done.
 void in_parallel(const Team& team, Index tasks, void (*task)(void* self, Index), void* self);

@@ -204,7 +204,8 @@ struct Forward : Layout<S, C> {
     Buffer<S> sums, masked, memory;
 
     // All memory is taken here, before any thread starts.
-    explicit Forward(const Call& call) : L(call, call.team.threads > call.D ? call.team.threads / call.D : 1) {
+    explicit Forward(const Call& call) : L(call) {
+        this->cut(q.team.threads > q.D ? q.team.threads / q.D : 1, 0, q.T);
         for (Index d = 0; d < q.D; ++d)
             packed_x[d] = Buffer<S>(packed_size(q.I, q.H)), packed_h[d] = Buffer<S>(packed_size(q.H, q.H));
         const Index all = q.D * (q.B + pieces * together);

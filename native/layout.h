@@ -32,8 +32,10 @@ struct Layout {
     Buffer<Index> cuts;  // the rows of a piece: from cuts[piece] on, up to the next
     Index pieces = 0;
 
-    // Rows are cut into `wanted` pieces, if there are so many.
-    Layout(const Call& call, Index wanted) : q(call), cuts(call.B + wanted + 1) { pieces = share(q, wanted, cuts.data); }
+    explicit Layout(const Call& call) : q(call), cuts(call.B + 1) {}
+
+    // Cuts the rows into `wanted` pieces, if there are so many, for the steps from `begin` to `end`.
+    void cut(Index wanted, Index begin, Index end) { pieces = share(q, begin, end, wanted, cuts.data); }
 
     // The step that comes n-th in direction d.
     Index step(int d, Index n) const { return d == 0 ? n : q.T - 1 - n; }

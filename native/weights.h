@@ -32,7 +32,7 @@ struct Weights : Layout<S, C> {
     Window<S> window{};
     Index blocks;  // that the units of a matrix are cut into
 
-    explicit Weights(const Call& call) : L(call, 1) {
+    explicit Weights(const Call& call) : L(call) {
         const Index most = G * q.H / most_rows;
         blocks = most < 1 ? 1 : least(q.team.threads, most);
     }

@@ -89,8 +89,12 @@ class _Sequence(torch.autograd.Function):
 
 
 def _laid(x: Tensor) -> Tensor:
-    """x (B, T, *) as the kernels read it: the numbers of a step side by side."""
-    return x if x.stride(2) == 1 else x.contiguous()
+    """x (B, T, *) as the kernels read it: the numbers of a step side by side. Rows or steps that are one in memory, such as
+    those of the gradient of a sum, stay one."""
+    if x.stride(2) == 1:
+        return x
+    apart = [slice(None) if stride else slice(1) for stride in x.stride()[:2]]
+    return x[tuple(apart)].contiguous().expand(x.shape)
 
 
 def _of_direction(items: Any, d: int, D: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -265,6 +266,14 @@ def test_predict_answers_every_line(recurra: Shell, run: Path) -> None:
         assert one["probability"] == pytest.approx(many["probability"], abs=2e-6)  # rounded to six places
 
 
+def test_a_line_that_is_no_text_leaves_its_neighbours(recurra: Shell, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_bytes(b"a dull film\na \xff film\na \0 film\na warm film\n")
+    done = recurra("predict", run, tmp_path / "lines.txt")
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [sorted(answer)[0] for answer in answers] == ["label", "error", "error", "label"]
+    assert done.status == 2 and "lines.txt, row 2: byte 0xff is not utf-8" in done.err and "2 of 4 have" in done.err
+
+
 def test_a_broken_line_leaves_its_neighbours(recurra: Shell, run: Path) -> None:
     done = recurra("predict", run, "-", stdin='a dull film\n{"text": "a warm\n{a warm} film\n')
     answers = [json.loads(line) for line in done.out.splitlines()]
@@ -291,10 +300,11 @@ def test_predict_writes_a_file_whole_or_not_at_all(recurra: Shell, run: Path, tm
     assert len(first.splitlines()) == 2
     wrong(recurra("predict", run, lines, "--out", out), "exists already", "--overwrite")
     assert recurra("predict", run, lines, "--out", out, "--overwrite").status == 0
-    lines.write_bytes(b"a dull film\na \xff film\n")
-    wrong(recurra("predict", run, lines, "--out", out, "--overwrite"), "lines.txt, row 2", "utf-8")
+    cut = tmp_path / "lines.txt.gz"
+    cut.write_bytes(gzip.compress(lines.read_bytes())[:-9])
+    wrong(recurra("predict", run, cut, "--out", out, "--overwrite"), "lines.txt.gz: cannot be read")
     assert out.read_bytes() == first
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "lines.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "lines.txt", "lines.txt.gz"]
 
 
 CELL = """

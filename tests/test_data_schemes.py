@@ -50,6 +50,8 @@ def test_the_scheme_is_found(tags: str, scheme: str) -> None:
 def test_an_unknown_scheme_is_named() -> None:
     with pytest.raises(DataError, match=r"'L-PER' is of no scheme that is known \(bio, bioes, bmes\)"):
         find_scheme(["O", "B-PER", "I-PER", "L-PER", "U-PER"])
+    with pytest.raises(DataError, match="'L-PER' is of no scheme"):
+        find_scheme(["O", "L-PER", "U-PER"])
     with pytest.raises(DataError, match="'X' is of no scheme"):
         find_scheme(["O", "B-PER", "I-PER", "X"])
     with pytest.raises(DataError, match="tags with I and tags with M"):

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tiny_runs import language, reviews, write_reviews
 
 import recurra
-from recurra.errors import RunError, SettingError
+from recurra.errors import DataError, RunError, SettingError
 from recurra.run import Run
 from recurra.tasks.parts.encoder import Tokens
 from recurra.training import start
@@ -146,6 +146,15 @@ def test_what_disagrees_is_told(tmp_path: Path, model: Run) -> None:
         with pytest.raises(SettingError, match=said):
             reviews(tmp_path, pretrain=pretrain, **SIZES | settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_of_another_language_is_told(tmp_path: Path, model: Run) -> None:
+    data = tmp_path / "a.csv"
+    data.write_text(
+        "text,label\n" + "".join(f"жук {chr(0x430 + n % 30)}{n},{'ab'[n % 2]}\n" for n in range(40)), encoding="utf-8"
+    )
+    with pytest.raises(DataError, match="knows none of the words here: name one of text of this kind, or leave out"):
+        recurra.train("classify", data, out=tmp_path / "run", pretrain=str(model.path), epochs=1)
 
 
 def test_several_layers_read_one_way(tmp_path: Path, model: Run) -> None:

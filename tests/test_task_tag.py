@@ -586,6 +586,32 @@ def test_rows_of_unequal_columns(tmp_path: Path) -> None:
     assert run.config["resolved"]["reading"]["rows"] + run.config["resolved"]["reading"]["valid_rows"] == 39
 
 
+def test_a_conllu_file_whose_first_token_lacks_a_cell(tmp_path: Path) -> None:
+    path = tmp_path / "a.conllu"
+    rows = [f"{n}\tw{n}\tw\t{'NOUN' if n % 2 else 'VERB'}\t_\t_\t0\troot\t_\t_" for n in (1, 2, 3, 4)]
+    path.write_text("\n\n".join(f"# text = {n}\n" + "\n".join(rows[: n % 4 + 1]) for n in range(40)) + "\n")
+    path.write_text(path.read_text().replace("\tNOUN", "", 1))
+    refused(path, "a.conllu, row 1: 9 columns", "(line 2)", column="upos")
+
+
+def test_the_label_of_a_row_is_no_list(tmp_path: Path) -> None:
+    path = conll(tmp_path / "a.conll")
+    path.write_text("\n".join(f"{line}\tX" if line else "" for line in path.read_text().split("\n")))
+    refused(path, "row 1, field '3': is ['X'", "and not one label of the row", intent="3")
+
+
+def test_the_column_of_the_words_may_be_named_anew(made: Callable[..., Run], tmp_path: Path) -> None:
+    run, path = made("jsonl"), tmp_path / "a.csv"
+    path.write_text("said,heard\nAda went,Rome\n")
+    with pytest.raises(DataError, match="the words could be 'said' or 'heard'; name the column with --set words=NAME"):
+        run.task.inputs(str(path))
+    run.change(words="heard")
+    try:
+        assert [answer["tokens"] for answer in run.predict(list(run.task.inputs(str(path)) or ()))] == [["Rome"]]
+    finally:
+        run.change(words=None)
+
+
 def test_lists_of_unequal_length(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl")
     bad = json.dumps({"tokens": ["a", "b"], "tags": ["O"], "intent": "look"})

@@ -6,11 +6,13 @@ import codecs
 import gzip
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from ..data.sources.files import codec
 from ..errors import DataError, RunError
 
 CHUNK = 1 << 20  # bytes of one read at most; a pipe gives less
@@ -28,18 +30,19 @@ def open_lines(path: Path) -> BinaryIO:
 def batches(stream: Any, *, name: object, encoding: str = "utf-8", size: int = 256) -> Iterator[list[str]]:
     """Lists of at most `size` lines without their ends. A slow pipe gives what it has; an empty line is a line.
 
-    Raises DataError at bytes that are not text in `encoding`, with the row.
+    Bytes that are not text in `encoding` stay in the line as half characters, as in the files that are trained on. Raises
+    DataError, with the row, where the encoding cannot go on after such bytes (utf-16).
     """
-    decoder = codecs.getincrementaldecoder(encoding)()
+    decoder = codecs.getincrementaldecoder(codec(encoding))("surrogateescape")
     rest, done = "", 0
     while True:
-        data = stream.read1(CHUNK)
         try:
+            data = stream.read1(CHUNK)
             text = rest + decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             row = done + rest.count("\n") + error.object[: error.start].count(b"\n") + 1
             raise DataError(f"is not {encoding} text ({error.reason})", file=name, row=row) from None
-        except (EOFError, OSError) as error:  # a gzip file cut short
+        except (EOFError, OSError, zlib.error) as error:  # a gzip file cut short
             raise DataError(f"cannot be read ({error})", file=name) from None
         if done == 0 and not rest:
             text = text.removeprefix("\ufeff")

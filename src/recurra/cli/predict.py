@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
+from ..data.sources.files import wrong_characters
 from ..errors import DataError, UserError
 from .common import Import, InUse, RunFolder, open_run, progress
 from .lines import batches, open_lines, output
@@ -87,12 +88,14 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
     stream = cast(BinaryIO, sys.stdin.buffer) if input_ == "-" else open_lines(Path(input_))
     with stream:
         for lines in batches(stream, name="standard input" if input_ == "-" else input_, encoding=encoding):
-            yield [_example(run, line) for line in lines], row
+            yield [_example(run, line, encoding) for line in lines], row
             row += len(lines)
 
 
-def _example(run: Run, line: str) -> Any:
+def _example(run: Run, line: str, encoding: str) -> Any:
     """What a line stands for, or what is wrong with it: its neighbours are answered all the same."""
+    if wrong := wrong_characters(line, encoding):
+        return DataError(wrong)
     try:
         return run.task.example(line)
     except DataError as error:

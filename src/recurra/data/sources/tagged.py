@@ -220,8 +220,9 @@ def _kind(path: Path, encoding: str) -> str:
     if not lines:
         raise DataError("there are no rows of data", file=path)
     tokens = [line for line in lines if not line.startswith("#")]
-    ten = tokens and all(line.count("\t") == len(CONLLU) - 1 for line in tokens[:20])
-    if ten and all(_NUMBER.fullmatch(line.partition("\t")[0]) for line in tokens[:20]):
+    head = tokens[:20]
+    ten = sum(line.count("\t") == len(CONLLU) - 1 and bool(_NUMBER.fullmatch(line.partition("\t")[0])) for line in head)
+    if 2 * ten > len(head):  # what is wrong with the others is told with their lines
         return "conllu"
     while not sample[-1].strip(" \t"):
         sample.pop()

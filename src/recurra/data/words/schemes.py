@@ -38,11 +38,9 @@ def find_scheme(tags: Collection[str]) -> Scheme:
     if strange:
         typed = [tag for tag, found in parted.items() if found and found[2] is not None]
         spans = [tag for tag in typed if tag not in strange]
-        if (
-            "O" in tags
-            and any(tag[0] == "B" for tag in spans)
-            and (len(typed) == len(parted) or len(strange) < len(spans))
-        ):
+        begun = any(tag[0] == "B" for tag in spans) and (len(typed) == len(parted) or len(strange) < len(spans))
+        bilou = len(typed) == len(parted) and letters <= set("BILU")
+        if "O" in tags and (begun or bilou):
             raise DataError(
                 f"the tag {strange[0]!r} is of no scheme that is known (bio, bioes, bmes); "
                 "write the tags in one of them, or take them as they are with --scheme plain"

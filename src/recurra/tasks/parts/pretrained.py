@@ -19,7 +19,7 @@ from pydantic import Field as Setting
 from torch import nn
 
 from ...data.words.vectors import EXACT, VectorFile, look_up
-from ...errors import SettingError
+from ...errors import DataError, SettingError
 from ...nn import Recurrent
 from ...settings import ADDED, RARE
 from ..base import Reading, Say
@@ -188,6 +188,11 @@ class Pretrained(RowTask):
             if isinstance(layer, Recurrent):
                 run.fill(layer, weights)
         running = self._running(len(rows))
+        if not running[lexicon.first :][known[lexicon.first :]].any():
+            raise DataError(
+                f"the model of {self.model.pretrain} knows none of the {lexicon.level} here: name one of text of this kind, "
+                "or leave out --pretrain"
+            )
         return [
             f"the model knows {_percent(running[known].sum() / max(running.sum(), 1))} of the running {lexicon.level}"
         ]

@@ -48,7 +48,7 @@ class Label(Field):
             unknown = str(values[found.index(-1)]).strip()
             raise DataError(
                 f"class {unknown!r} was not in the training data; {near(unknown, self.classes)} "
-                f"Leave such rows out, or train with them",
+                f"(or leave such rows out, or train with them)",
                 row=found.index(-1) + 1,
             )
         return found

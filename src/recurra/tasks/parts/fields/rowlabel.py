@@ -28,6 +28,9 @@ class RowLabel(Label):
     def find(self, source: Source, taken: Sequence[str]) -> str:
         return column_of(source, self.asked or find_row_label(source, taken) or self.name)
 
+    def check(self, value: Any) -> str | None:
+        return f"is {value!r:.40}, and not one label of the row" if isinstance(value, list) else super().check(value)
+
     def fit(self, values: Iterable[Any]) -> None:
         try:
             super().fit(values)

@@ -10,6 +10,7 @@ from ....data.sources.files import suffixes
 from ....data.sources.rows import Source
 from ....data.sources.sources import TABLES
 from ....data.sources.tagged import as_tokens, looks_like_columns, open_tagged
+from ....errors import DataError
 from ....settings import DataSettings, ModelSettings, Settings
 from ...base import Reading, Say
 from ..fields.feature import Feature
@@ -28,6 +29,7 @@ class TagReader(Pretrained):
 
     Data: ClassVar[type[DataSettings]] = TagData
     Model: ClassVar[type[ModelSettings]] = TagModel
+    in_use: ClassVar[tuple[str, ...]] = ("data.words", "data.broken", "data.encoding")
 
     def __init__(self, settings: Settings, **given: Any) -> None:
         super().__init__(settings, **given)
@@ -99,9 +101,26 @@ class TagReader(Pretrained):
         columns = {field.name: self._column(field, source) for field in (self.words, *self.beside)}
         return ({name: as_tokens(row.values[at]) for name, at in columns.items()} for row in source.rows())
 
+    def _columns(self, source: Source) -> dict[str, str]:
+        self._ask_anew()
+        return super()._columns(source)
+
+    def _ask_anew(self) -> None:
+        """The column of the words may be named anew in use."""
+        assert isinstance(self.settings.data, TagData)
+        self.words.asked = self.settings.data.words
+
     def _column(self, field: TokenField, source: Source) -> str:
+        self._ask_anew()
         known = self.columns.get(field.name)
-        return known if known in source.columns else field.find(source, ())
+        if not field.asked and known in source.columns:
+            return known
+        try:
+            return field.find(source, ())
+        except DataError as error:  # an option of train is a setting here
+            raise DataError(
+                error.message.replace(f"--{field.option}", f"--set {field.option}=NAME"), file=error.file
+            ) from None
 
     def tokens_of(self, example: Any, number: int = 1) -> TokenRow:
         """An example as tokens: raw text, which is cut; a list of tokens; or an object with either, and what is beside."""

@@ -349,7 +349,7 @@ def test_an_image_without_a_caption_is_told_by_row(tmp_path: Path, captions: str
     assert "broken=skip" in str(raised.value) and not (tmp_path / "run").exists()
     shown: list[str] = []
     recurra.train("caption", path, broken="skip", progress=Lines(shown), **options)
-    assert "22 captions of 11 images" in shown and any("1 broken rows skipped" in line for line in shown)
+    assert "22 captions of 11 images" in shown and any("1 broken row skipped" in line for line in shown)
 
 
 def test_an_image_of_several_rows_is_read_once() -> None:

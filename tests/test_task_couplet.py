@@ -501,5 +501,5 @@ def test_what_cannot_be_answered_or_evaluated(learnt: Run, tmp_path: Path) -> No
     with pytest.raises(CallError, match="example 1: an input object wants '上联' or 'source'; this one has 'text'"):
         learnt.predict([{"text": "天山"}])
     assert learnt.predict([]) == []
-    with pytest.raises(DataError, match=r"row 1.*has 1 characters, and the question has 2"):
+    with pytest.raises(DataError, match=r"row 1.*has 1 character, and the question has 2"):
         learnt.evaluate(write_pairs(tmp_path / "a.csv", [("天山", "地")]))

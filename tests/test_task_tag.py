@@ -617,7 +617,7 @@ def test_lists_of_unequal_length(tmp_path: Path) -> None:
     bad = json.dumps({"tokens": ["a", "b"], "tags": ["O"], "intent": "look"})
     path.write_text("\n".join([*path.read_text().split("\n")[:20], bad, bad]))
     refused(
-        path, "a.jsonl, row 21, field 'tags': has 1 entries for 2 words (line 21); 1 more row ", "row 22", "broken=skip"
+        path, "a.jsonl, row 21, field 'tags': has 1 entry for 2 words (line 21); 1 more row ", "row 22", "broken=skip"
     )
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recurra.data.sources.badrows import skipped
+
 _SHOWN = 6  # classes named in the line
 _RARE = 5  # examples; a class with fewer is hardly learnt
 
@@ -48,8 +50,7 @@ class DataReport:
         if self.classes:
             lines.append(self._balance())
         if self.broken:
-            lines.append(f"{self.broken:,} broken rows skipped, the first: {self.broken_places[0]}"
-                         if self.broken_places else f"{self.broken:,} broken rows skipped")  # fmt: skip
+            lines.append(skipped(self.broken, self.broken_places[0] if self.broken_places else None))
         return lines
 
     def _balance(self) -> str:

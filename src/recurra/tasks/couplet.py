@@ -156,7 +156,7 @@ class Couplet(TwoSided, Answering):
             return found
         question, answer = len(values[0]), len(values[1])
         if question != answer:
-            return self.target, f"has {answer} characters, and the question has {question}"
+            return self.target, f"has {answer} character{'s' * (answer != 1)}, and the question has {question}"
         return None
 
     def _survey(

@@ -9,7 +9,7 @@ import numpy as np
 from recurra.data.series.cells import cell, number
 from recurra.data.series.grid import Gaps, OnGrid, RawSeries, on_grid
 from recurra.data.series.series import Columns, Series, Table
-from recurra.data.sources.badrows import BadRows
+from recurra.data.sources.badrows import BadRows, skipped
 from recurra.data.sources.rows import Row, Source
 
 
@@ -26,7 +26,7 @@ def read_table(
     lines = [gaps.line()] if gaps.steps else []
     lines += [bad.line()] if bad.count else []
     if source.broken.count:
-        lines.append(f"{source.broken.count:,} broken rows skipped, the first: {source.broken.places[0]}")
+        lines.append(skipped(source.broken.count, source.broken.places[0]))
     return Table(series, columns, source.path, lines)
 
 

@@ -39,4 +39,9 @@ class BadRows:
 
     def line(self) -> str:
         """What to say of the rows that were left out."""
-        return f"{self.count:,} broken rows skipped, the first: row {self.first[0].row}: {self.first[0].message}"
+        return skipped(self.count, f"row {self.first[0].row}: {self.first[0].message}")
+
+
+def skipped(count: int, first: str | None) -> str:
+    """What to say of broken rows that were left out, `first` being the place of one of them."""
+    return f"{count:,} broken row{'s' * (count != 1)} skipped" + (f", the first: {first}" if first else "")

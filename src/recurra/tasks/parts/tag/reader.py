@@ -87,7 +87,7 @@ class TagReader(Pretrained):
         ]
         for field, count in zip(self.fields[1:], counts[1:], strict=False):
             if count != counts[0]:
-                return field, f"has {count} entries for {counts[0]} words"
+                return field, f"has {count} {'entry' if count == 1 else 'entries'} for {counts[0]} words"
         return None
 
     # use -----------------------------------------------------------------------------------------------------------

@@ -122,6 +122,16 @@ def test_gates_at_their_ends() -> None:
         assert all(worst(a, b) <= 4 * torch.finfo(torch.float32).eps for a, b in zip(ours, theirs, strict=True))
 
 
+def test_another_default_device() -> None:
+    """What the kernels are told of the steps lies on the CPU, whatever device new tensors go to."""
+    for lengths in ("none", "ragged"):
+        call = random_call(cells.GRU(), (3, 11, 2, 5), lengths=lengths)
+        wanted = native.run(call)
+        with torch.device("meta"):
+            found = native.run(call)
+        assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
 def test_weights_changed_behind_its_back() -> None:
     layer = nn.LSTM(3, 17, batch_first=True)
     x = torch.randn(2, 9, 3)

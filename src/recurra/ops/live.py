@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -24,9 +25,9 @@ class LiveSteps(NamedTuple):
 
     @classmethod
     def of(cls, lengths: Tensor | None, B: int, T: int) -> LiveSteps:
-        steps = torch.arange(T)
         if lengths is None:
-            return cls(B, T, torch.arange(B), torch.full((B,), T), steps * B, torch.full((T,), B), B * T, True)
+            return _whole(B, T)
+        steps = torch.arange(T, device="cpu")
         lengths, rows = lengths.sort(descending=True, stable=True)
         alive = (steps[:, None] < lengths).sum(1)
         return cls(B, T, rows, lengths, alive.cumsum(0) - alive, alive, int(alive.sum()), False)
@@ -37,3 +38,10 @@ class LiveSteps(NamedTuple):
             return like.new_empty(self.T, self.B, C).transpose(0, 1)
         shape = (self.B, self.T, C)
         return sparse_zeros(shape, like) if 2 * self.total < self.B * self.T else like.new_zeros(shape)
+
+
+@lru_cache(maxsize=64)
+def _whole(B: int, T: int) -> LiveSteps:
+    """All steps of all rows. Nobody writes to what is kept here; on the CPU whatever device is the default."""
+    rows, steps = torch.arange(B, device="cpu"), torch.arange(T, device="cpu")
+    return LiveSteps(B, T, rows, torch.full_like(rows, T), steps * B, torch.full_like(steps, B), B * T, True)

@@ -56,7 +56,7 @@ def make_loop(name: str, data: Path, folder: Path, threads: int | None) -> Loop:
     from recurra import tasks
     from recurra.settings import settings_from
     from recurra.training.loop import Loop
-    from recurra.training.plan import Plan
+    from recurra.training.schedule import Plan
 
     if threads:
         torch.set_num_threads(threads)

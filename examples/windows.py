@@ -22,9 +22,9 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from recurra.settings import DataSettings, Settings
-from recurra.tasks.parts.classes import OneClass
-from recurra.tasks.parts.fields import Label, Series
-from recurra.tasks.parts.rows import RowData, RowTask
+from recurra.tasks.classify.task.classification import OneClass
+from recurra.fields import Label, Series
+from recurra.tasks.shared.sequence_task import RowData, RowTask
 
 
 class WindowsData(RowData):

@@ -31,7 +31,7 @@ def test_a_wrong_back_end_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     wrong = ops.Backend("torch", off, right.cannot)
     backends = tuple(wrong if backend is right else backend for backend in ops.BACKENDS)
     monkeypatch.setattr(ops, "BACKENDS", backends)
-    monkeypatch.setattr(sys.modules["recurra.ops.choose"], "BACKENDS", backends)
+    monkeypatch.setattr(sys.modules["recurra.ops.dispatch"], "BACKENDS", backends)
     monkeypatch.setattr(cells, "names", lambda: ("gru",))
     assert run(["selfcheck"]) == 1
     told = capsys.readouterr().out

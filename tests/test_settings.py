@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from recurra import tasks
 from recurra.errors import SettingError
 from recurra.settings import fields, full_name, parse_pairs, read_config, settings_from
-from recurra.tasks.classify import Classify
-from recurra.tasks.language import Language
+from recurra.tasks.classify.task import Classify
+from recurra.tasks.language.task import Language
 
 
 def test_later_sources_win_and_names_are_short_or_full_or_nested() -> None:

@@ -17,7 +17,7 @@ from .tasks.base import USUAL_CELL, Session, Task, chunked
 
 if TYPE_CHECKING:
     from .cells import Cell
-    from .training.progress import Progress
+    from .progress import Progress
 
 
 class Run:
@@ -71,8 +71,8 @@ class Run:
 
     def evaluate(self, data: str | Path, progress: Progress | None = None) -> dict[str, Any]:
         """The task's figures on another file."""
-        from .training.figures import evaluate
-        from .training.progress import Silent
+        from .evaluation import evaluate
+        from .progress import Silent
 
         with (progress or Silent()).bar("evaluating") as bar:
             done = 0

@@ -22,24 +22,24 @@ def bench(
     import torch
 
     from ..errors import CallError, near
-    from ..ops import measure, table
+    from ..ops import autotune, timings
 
-    chosen = list(dict.fromkeys(names or measure.CELLS))
+    chosen = list(dict.fromkeys(names or autotune.CELLS))
     for name in chosen:
-        if name not in measure.CELLS:
-            raise CallError(f"there is nothing to measure for {name!r}; {near(name, measure.CELLS)}")
-    if save and set(chosen) != set(measure.CELLS):
+        if name not in autotune.CELLS:
+            raise CallError(f"there is nothing to measure for {name!r}; {near(name, autotune.CELLS)}")
+    if save and set(chosen) != set(autotune.CELLS):
         raise CallError("--save keeps a table of all cells; leave out the names, or use --out FILE")
-    facts, counts = measure.facts(), sorted(set(threads or [torch.get_num_threads()]))
+    facts, counts = autotune.facts(), sorted(set(threads or [torch.get_num_threads()]))
     print(f"{facts['machine']}; torch {facts['torch']}, threads: {', '.join(map(str, counts))}; float32, I = H")
-    print(f"in use until now: {table.state_of_table()}")
+    print(f"in use until now: {timings.state_of_table()}")
     print("seconds of a call, the best of some; leave the machine alone meanwhile")
-    asked = list(measure.kinds(chosen, counts))
-    points: list[table.Point] = []
+    asked = list(autotune.kinds(chosen, counts))
+    points: list[timings.Point] = []
     with progress().bar("measuring", len(asked)) as bar:
         for n, (kind, size) in enumerate(asked):
             bar.at(n)
-            points.append(measure.measure(kind, size))
+            points.append(autotune.measure(kind, size))
     print(
         f"\n{'cell':<6}{'':<10}{'rows':<8}{'dirs':>4}{'threads':>8}{'B':>5}{'T':>5}{'H':>5}   "
         "fastest, and how much longer others take"
@@ -53,8 +53,8 @@ def bench(
             f"{kind.directions:>4}{kind.threads:>8}{B:>5}{T:>5}{H:>5}   {best} {point.seconds[best]:.2e} s; "
             f"{longer or 'no other can'}"
         )
-    for path in [*([table.cache_path()] if save else []), *([out] if out else [])]:
-        table.write(path, points, facts)
+    for path in [*([timings.cache_path()] if save else []), *([out] if out else [])]:
+        timings.write(path, points, facts)
         print(f"written: {path}")
     if not save and out is None:
         print("kept nowhere: --save keeps it for every run on this machine, --out FILE writes it to a file")

@@ -29,7 +29,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, as
 
 def progress() -> Progress:
     """Lines and bars on stderr; the bars only where that is a terminal."""
-    from ..training.progress import Terminal
+    from ..progress import Terminal
 
     return Terminal()
 

@@ -17,7 +17,7 @@ def selfcheck() -> None:
     """Compare back ends, batches, pieces of time and threads on this machine."""
     import torch
 
-    from ..ops.kernels import state_of_kernels
+    from ..ops.native.loader import state_of_kernels
     from ..selfcheck import agreements, ways
 
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; native kernels: {state_of_kernels()}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from recurra.data.sources.badrows import skipped
+from recurra.data.sources.row_errors import skipped
 
 _SHOWN = 6  # classes named in the line
 _RARE = 5  # examples; a class with fewer is hardly learnt

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .dropin import GRU, LSTM, RNN
+from .cells import GRUCell, LSTMCell, RNNCell
 from .recurrent import Recurrent
-from .single import GRUCell, LSTMCell, RNNCell
+from .rnn import GRU, LSTM, RNN
 from .state import State
 from .stepper import Stepper
 

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ..cells import Cell
 from ..errors import CallError, near
-from .checks import ArgumentError, check_bool, check_probability
+from .validate import ArgumentError, check_bool, check_probability
 
 MERGES = ("concat", "sum", "mean", "mul")
 

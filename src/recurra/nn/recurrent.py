@@ -10,12 +10,12 @@ from torch import Tensor
 
 from .. import cells
 from ..errors import CallError
-from .checks import ArgumentError, Lengths, check_dtype, check_lengths, check_size
+from .base import Stack
+from .explain import LayerPlan
 from .options import Options, RecurrentOptions
-from .plan import LayerPlan
 from .reset import Reset, check_reset
-from .stack import Stack
 from .state import State
+from .validate import ArgumentError, Lengths, check_dtype, check_lengths, check_size
 
 CellSpec = str | cells.Cell | type[cells.Cell]
 

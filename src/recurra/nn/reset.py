@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .. import ops
 from ..errors import CallError
-from .checks import ArgumentError, ShapeError
+from .validate import ArgumentError, ShapeError
 
 Reset = Tensor | Sequence[tuple[int, int]] | None
 

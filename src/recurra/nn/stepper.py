@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ..errors import BackendError, CallError
 from ..ops import Steps
-from .checks import check_bool
-from .stack import Stack
+from .base import Stack
 from .state import State
+from .validate import check_bool
 
 
 class Stepper:

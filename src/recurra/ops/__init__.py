@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from .call import Backend, Call, watch
-from .choose import BACKENDS, Plan, check_name, choose, names, plan
-from .lengths import check_lengths, traced
-from .operators import execute, operator_of, options_of, wants_operator
-from .steps import Steps
-from .straight import Straight
+from .checks import check_lengths, traced
+from .dispatch import BACKENDS, Plan, check_name, choose, names, plan
+from .library import execute, operator_of, options_of, wants_operator
+from .native.fast_path import Straight
+from .native.stepper import Steps
 
 __all__ = [
     "BACKENDS",

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..cells import Cell, check_step, failure
 from ..errors import CallError
 from .call import Backend, Call, note
-from .ragged import live_steps
+from .variable_length import live_steps
 
 
 def run(call: Call) -> list[Tensor]:

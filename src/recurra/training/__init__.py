@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .progress import Progress, Silent, Terminal
-from .start import resume, train
+from ..progress import Progress, Silent, Terminal
+from .trainer import resume, train
 
 __all__ = ["Progress", "Silent", "Terminal", "resume", "train"]

@@ -19,18 +19,18 @@ import torch
 from lightning_fabric import Fabric
 
 from ..errors import TrainingError
+from ..evaluation import evaluate, named, numbers, weights
 from ..files import append_line, write_json
 from ..nn import State
 from ..ops import watch
+from ..progress import Bar, Progress
 from ..tasks.base import Task
 from . import checkpoint
-from .averaging import Average
 from .clock import Clock
-from .figures import evaluate, named, numbers, weights
+from .ema import Average
 from .optimizers import optimizer_for
-from .plan import Plan, scale
-from .progress import Bar, Progress
-from .stopping import Interrupts
+from .schedule import Plan, scale
+from .signals import Interrupts
 
 ENDED_EARLY = 0.9  # of the planned steps: a run that takes fewer says so
 

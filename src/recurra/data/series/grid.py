@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recurra.data.series.series import Columns
 from recurra.data.series.times import Grid, find_grid, read_column, read_stamp, read_step
-from recurra.data.sources.badrows import BadRows
+from recurra.data.sources.row_errors import BadRows
 from recurra.errors import DataError
 
 Integers = NDArray[np.int64]

@@ -9,7 +9,7 @@ import numpy as np
 from recurra.data.series.cells import cell, number
 from recurra.data.series.grid import Gaps, OnGrid, RawSeries, on_grid
 from recurra.data.series.series import Columns, Series, Table
-from recurra.data.sources.badrows import BadRows, skipped
+from recurra.data.sources.row_errors import BadRows, skipped
 from recurra.data.sources.rows import Row, Source
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
-from recurra.data.words import counting
-from recurra.data.words.cutters import Cutter
-from recurra.data.words.patterns import (
+from recurra.data.words import count
+from recurra.data.words.ngrams import PIECES, pieces
+from recurra.data.words.pretokenize import (
     clean,
     join,
     piece_cut,
@@ -28,7 +28,7 @@ from recurra.data.words.patterns import (
     word_cutter,
     word_normalizer,
 )
-from recurra.data.words.spelling import PIECES, pieces
+from recurra.data.words.tokenizers import Cutter
 from recurra.data.words.tokenstream import CharacterStream, PieceStream, TokenStream
 from recurra.errors import RunError, SettingError
 
@@ -237,13 +237,13 @@ def build(texts: Iterable[str], level: Level, *, size: int | None = None, min_co
         raise SettingError(f"a vocabulary needs more than {len(MARKS)} entries, not {size}")
     room = None if size is None else size - len(MARKS)
     if level == "subwords":
-        vocabulary, merges, notes = counting.learn_subwords(texts, (size or 8000) - len(MARKS), min_count)
+        vocabulary, merges, notes = count.learn_subwords(texts, (size or 8000) - len(MARKS), min_count)
         tokens = sorted(vocabulary, key=vocabulary.__getitem__)
         return Vocabulary(level, tokens, merges=merges, notes=notes)
     if level not in get_args(Level):
         raise SettingError(f"there is no level {level!r}; there are {', '.join(get_args(Level))}")
     words = level == "words"
-    counter = counting.count_words(texts, lowercase, cutter) if words else counting.count_characters(texts)
+    counter = count.count_words(texts, lowercase, cutter) if words else count.count_characters(texts)
     return Vocabulary(level, counter.kept(room, min_count), lowercase=lowercase, notes=counter.notes(), cutter=cutter)
 
 

@@ -1,0 +1,33 @@
+"""Drawing a token from scores: temperature, then the k likeliest, then the likeliest that hold a share p."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..errors import SettingError
+
+
+def choose_token(
+    scores: Tensor, temperature: float, top_k: int | None, top_p: float | None, random: torch.Generator
+) -> int:
+    """A token drawn from softmax(scores (V,) / temperature); temperature 0 takes the likeliest.
+
+    top_p: the smallest set of tokens whose probabilities reach p (Holtzman et al. 2020, arXiv:1904.09751).
+    Raises SettingError for values that mean nothing.
+    """
+    if not temperature >= 0:
+        raise SettingError(f"temperature is {temperature}; wanted 0 or more")
+    if top_k is not None and top_k < 1:
+        raise SettingError(f"top_k is {top_k}; wanted 1 or more")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise SettingError(f"top_p is {top_p}; wanted more than 0, at most 1")
+    if temperature == 0:
+        return int(scores.argmax())
+    probabilities, order = ((scores - scores.max()) / temperature).softmax(0).sort(descending=True, stable=True)
+    if top_k is not None:
+        probabilities = probabilities[:top_k]
+    if top_p is not None:
+        before = probabilities.cumsum(0) - probabilities
+        probabilities = torch.where(before < top_p * probabilities.sum(), probabilities, 0.0)
+    return int(order[torch.multinomial(probabilities, 1, generator=random)])

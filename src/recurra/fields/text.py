@@ -1,0 +1,153 @@
+"""The field of text: tokens of a vocabulary, and the pieces that words are spelt of."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.sources import columns
+from ..data.sources.sources import Source
+from ..data.words.ngrams import PIECES
+from ..data.words.tokenizers import Cutter
+from ..data.words.tokenstream import TokenStream
+from ..data.words.vocabulary import Level, Vocabulary, build
+from ..errors import DataError, SettingError
+from .base import Field
+from .lexicon import Lexicon
+
+SPELT = 1_500_000  # characters of text; with more, words are seen often enough
+
+
+class Text(Field):
+    """Text as tokens. `level` None: characters where most texts are one short word, else words.
+
+    `spelling`: beside each word the pieces it is spelt of; None: where there is too little text to know the words by.
+    `cutter` gives what cuts words, where it is not our own patterns: asked when the vocabulary is made.
+    """
+
+    sequence = True
+
+    def __init__(
+        self,
+        name: str,
+        asked: str | None,
+        level: Level | None,
+        size: int,
+        min_count: int | None,
+        spelling: bool | None = False,
+        cutter: Callable[[], Cutter | None] | None = None,
+    ) -> None:
+        super().__init__(name, asked)
+        self.level, self.size, self.min_count, self.spelling = level, size, min_count, spelling
+        self.cutter = cutter
+        self.vocabulary: Vocabulary
+        self.taken = False  # the vocabulary is that of a language model
+
+    @property
+    def kind(self) -> str:
+        return f"ragged:int32:{1 + PIECES}" if self.spelling else "ragged:int32"
+
+    def find(self, source: Source, taken: Sequence[str]) -> str:
+        return columns.find_text(source, self.asked, exclude=taken)
+
+    def check(self, value: Any) -> str | None:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return "is empty"
+        return self.unusable(value)
+
+    def unusable(self, value: Any) -> str | None:  # nothing is a text, if a short one
+        return None if isinstance(value, str) else f"is {value!r:.40}, not text"
+
+    def take(self, vocabulary: Vocabulary) -> None:
+        """Use the vocabulary of a language model. SettingError where other settings disagree."""
+        theirs = f"the language model's, {len(vocabulary):,} {vocabulary.level}"
+        if self.level not in (None, vocabulary.level):
+            raise SettingError(
+                f"level is {self.level}, and with --pretrain the vocabulary is {theirs}; leave level out"
+            )
+        if self.min_count is not None:
+            raise SettingError(f"with --pretrain the vocabulary is {theirs}; leave min_count out")
+        if self._cutter() is not None:
+            raise SettingError(f"with --pretrain the text is cut as {theirs}; leave cutter and stop_words out")
+        self.vocabulary, self.level, self.taken = vocabulary, vocabulary.level, True
+        self.spelling = self.spelling or False  # the model has read the words it is to know
+        self._check_spelling()
+
+    def _cutter(self) -> Cutter | None:
+        return None if self.cutter is None else self.cutter()
+
+    def _check_spelling(self) -> None:
+        if self.spelling and self.level != "words":
+            raise SettingError(f"only words have a spelling, and level is {self.level}; leave spelling out")
+
+    def lexicon(self) -> Lexicon:
+        return Lexicon(self.vocabulary.tokens[3:], 3, self.vocabulary.level, self.vocabulary.normal)
+
+    def fit(self, values: Iterable[str]) -> None:
+        if self.taken:
+            return
+        cutter = self._cutter()
+        if cutter is not None:
+            if self.level not in (None, "words"):
+                raise SettingError(f"level is {self.level}, and cutter and stop_words are of words; leave them out")
+            self.level = "words"
+        if self.level is None:
+            values = iter(values)
+            sample = list(itertools.islice(values, 1000))
+            self.level, values = natural_level(sample), itertools.chain(sample, values)
+        minimum = self.min_count or (2 if self.level == "words" else 1)
+        characters = 0
+
+        def counted() -> Iterator[str]:
+            nonlocal characters
+            for value in values:
+                characters += len(value)
+                yield value
+
+        self.vocabulary = build(counted(), self.level, size=self.size, min_count=minimum, cutter=cutter)
+        if self.spelling is None:
+            self.spelling = self.level == "words" and characters <= SPELT and _has_letters(self.vocabulary)
+        self._check_spelling()
+        if len(self.vocabulary) <= 3 and minimum > 1:
+            raise DataError(f"no word occurs {minimum} times; train on more rows, or with --set level=characters")
+
+    def encode(self, values: Sequence[str]) -> list[np.ndarray]:
+        return self.vocabulary.encode_spelt(values) if self.spelling else self.vocabulary.encode_batch(values)
+
+    def stream(self) -> TokenStream:
+        return self.vocabulary.stream(spelt=bool(self.spelling))
+
+    def whole(self) -> str | None:
+        cutter = self.vocabulary.cutter
+        return None if cutter is None else cutter.whole
+
+    def nothing(self) -> np.ndarray:
+        return np.zeros((0, 1 + PIECES) if self.spelling else 0, np.int32)
+
+    def save(self, folder: Path) -> None:
+        self.vocabulary.save(folder, self.name)
+
+    def load(self, folder: Path) -> None:
+        self.vocabulary = Vocabulary.load(folder, self.name)
+        self.level = self.vocabulary.level
+
+    def describe(self) -> list[str]:
+        spelt = " and the spelling of each" if self.spelling else ""
+        cut = self.vocabulary.cutter or ""
+        return [f"{self.name}: {len(self.vocabulary):,} {self.level}{spelt}{cut}"]
+
+
+def _has_letters(vocabulary: Vocabulary) -> bool:
+    """Whether its words are made of letters: one of Chinese characters has nothing to spell."""
+    words = vocabulary.tokens[3:]
+    return sum(map(len, words)) >= 2 * len(words)
+
+
+def natural_level(sample: Sequence[str]) -> Level:
+    """Words, unless most texts are a single short one, as names are."""
+    single = sum(len(text.split()) <= 1 and len(text) <= 40 for text in sample)
+    return "characters" if single > len(sample) / 2 else "words"

@@ -1,0 +1,138 @@
+"""Schemes: found, spelt, read back, mended."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from recurra.data.words.tag_schemes import (
+    SCHEMES,
+    Scheme,
+    Span,
+    all_tags,
+    check_tags,
+    find_scheme,
+    follows,
+    mend,
+    spans,
+    spell,
+)
+from recurra.errors import DataError
+
+STRUCTURED: tuple[Scheme, ...] = ("bio", "bioes", "bmes")
+
+
+@pytest.mark.parametrize(
+    ("tags", "scheme"),
+    [
+        ("O B-PER I-PER", "bio"),
+        ("O I-PER", "bio"),
+        ("B-PER", "bio"),
+        ("B I O", "bio"),
+        ("O B-PER I-PER E-PER S-LOC", "bioes"),
+        ("O B-PER E-PER S-LOC", "bioes"),
+        ("O B-NAME M-NAME E-NAME", "bmes"),
+        ("B M E S", "bmes"),
+        ("NOUN VERB X", "plain"),
+        ("0 1", "plain"),
+        ("O", "plain"),
+        ("E S", "plain"),
+        ("NN IN ,", "plain"),
+        ("A-x B-x", "plain"),
+    ],
+)
+def test_the_scheme_is_found(tags: str, scheme: str) -> None:
+    assert find_scheme(tags.split()) == scheme
+
+
+def test_an_unknown_scheme_is_named() -> None:
+    with pytest.raises(DataError, match=r"'L-PER' is of no scheme that is known \(bio, bioes, bmes\)"):
+        find_scheme(["O", "B-PER", "I-PER", "L-PER", "U-PER"])
+    with pytest.raises(DataError, match="'L-PER' is of no scheme"):
+        find_scheme(["O", "L-PER", "U-PER"])
+    with pytest.raises(DataError, match="'X' is of no scheme"):
+        find_scheme(["O", "B-PER", "I-PER", "X"])
+    with pytest.raises(DataError, match="tags with I and tags with M"):
+        find_scheme(["O", "B-PER", "I-PER", "M-PER"])
+    with pytest.raises(DataError, match="'E-PER' is not of the scheme bio"):
+        check_tags(["O", "E-PER"], "bio")
+
+
+def random_spans(draw: random.Random, length: int) -> list[Span]:
+    found, at = [], 0
+    while at < length:
+        if draw.random() < 0.6:
+            end = min(length, at + draw.randint(1, 5))
+            found.append(Span(at, end, draw.choice("XY")))
+            at = end
+        else:
+            at += 1
+    return found
+
+
+@pytest.mark.parametrize("scheme", STRUCTURED)
+def test_what_is_spelt_is_read_back(scheme: Scheme) -> None:
+    draw = random.Random(0)
+    for _ in range(200):
+        length = draw.randint(1, 9)
+        found = random_spans(draw, length)
+        tags = spell(found, length, scheme)
+        assert spans(tags, scheme) == found
+        assert mend(tags, scheme) == tags
+
+
+@pytest.mark.parametrize("scheme", STRUCTURED)
+def test_whatever_is_written_can_be_read_and_is_mended(scheme: Scheme) -> None:
+    """Mending changes the spelling and no span, and what is mended follows the rules."""
+    draw = random.Random(1)
+    every = all_tags(["B-X", "B-Y", "O"], scheme)
+    between, first, last = follows(every, scheme)
+    for _ in range(300):
+        tags = [draw.choice(every) for _ in range(draw.randint(1, 8))]
+        whole = mend(tags, scheme)
+        assert spans(whole, scheme) == spans(tags, scheme)
+        at = [every.index(tag) for tag in whole]
+        assert first[at[0]] and last[at[-1]] and all(between[a][b] for a, b in pairwise(at))
+
+
+@pytest.mark.parametrize("scheme", STRUCTURED)
+def test_what_follows_the_rules_is_what_spelling_makes(scheme: Scheme) -> None:
+    """A pair of tags is allowed just where some spans spell it."""
+    draw = random.Random(2)
+    every = all_tags(["B-X", "B-Y", "O"], scheme)
+    seen, begun, ended = set(), set(), set()
+    for _ in range(4000):
+        length = draw.randint(1, 6)
+        tags = spell(random_spans(draw, length), length, scheme)
+        seen |= set(pairwise(tags))
+        begun.add(tags[0])
+        ended.add(tags[-1])
+    between, first, last = follows(every, scheme)
+    assert {(a, b) for i, a in enumerate(every) for j, b in enumerate(every) if between[i][j]} == seen
+    assert {tag for tag, may in zip(every, first, strict=True) if may} == begun
+    assert {tag for tag, may in zip(every, last, strict=True) if may} == ended
+
+
+def test_an_inside_without_a_begin_begins() -> None:
+    wanted = ["O", "B-X", "I-X", "O", "B-Y", "B-X", "B-Y"]
+    assert mend(["O", "I-X", "I-X", "O", "I-Y", "B-X", "I-Y"], "bio") == wanted
+    assert mend(["O", "M-X", "E-X", "M-X", "O"], "bmes") == ["O", "B-X", "E-X", "S-X", "O"]
+
+
+def test_spans_are_those_of_seqeval() -> None:
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    draw = random.Random(3)
+    for scheme in ("bio", "bioes"):
+        every = all_tags(["B-X", "B-Y", "O"], scheme)
+        for _ in range(500):
+            tags = [draw.choice(every) for _ in range(draw.randint(1, 8))]
+            theirs = {(begin, end + 1, type) for type, begin, end in get_entities(tags)}
+            assert {tuple(span) for span in spans(tags, scheme)} == theirs, tags
+
+
+def test_plain_tags_spell_nothing() -> None:
+    assert spans(["NOUN", "B-X"], "plain") == [] and mend(["I-X"], "plain") == ["I-X"]
+    assert all(map(all, follows(["a", "b"], "plain")[0])) and SCHEMES[-1] == "plain"

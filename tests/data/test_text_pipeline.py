@@ -1,0 +1,162 @@
+"""Words by NLTK and jieba, stop words and parts of speech: in training, in the run folder and in use."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import pickle
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_runs import reviews
+
+import recurra
+from recurra.data.words import tokenizers
+from recurra.data.words.tokenizers import Cutter, choose_cutter
+from recurra.data.words.vocabulary import Vocabulary, build
+from recurra.errors import DataError, RunError, SettingError
+from recurra.settings import read_config, settings_from
+from recurra.tasks.classify.task import Classify
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NLTK's tables, where they are."""
+    if find_spec("nltk") is None:
+        pytest.skip("NLTK is not installed")
+    folder = Path(os.environ.get("RECURRA_DATA", "")) / "nltk_data"
+    if "RECURRA_DATA" not in os.environ or not folder.is_dir():
+        pytest.skip("RECURRA_DATA names no folder with nltk_data")
+    monkeypatch.setattr(tokenizers._nltk().data, "path", [str(folder)])
+
+
+@pytest.fixture
+def jieba() -> None:
+    if find_spec("jieba") is None:
+        pytest.skip("jieba is not installed")
+
+
+def forbidden(*_: Any, **__: Any) -> Any:
+    raise AssertionError("a pickle was read")
+
+
+def test_nltk_cuts_and_reads_no_pickle(tables: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    nltk = tokenizers._nltk()
+    nltk.tokenize._get_punkt_tokenizer.cache_clear()
+    nltk.tag._get_tagger.cache_clear()
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, forbidden)
+    text = "It's a <br />dull film. Isn't it?"
+    assert Cutter("nltk")(text) == ["It", "'s", "a", "dull", "film", ".", "Is", "n't", "it", "?"]
+    nouns = choose_cutter("nltk", "english", "english", "noun, adjective")
+    assert nouns is not None and nouns("The actors gave a good performance.") == ["actors", "good", "performance"]
+
+
+def test_stop_words_are_left_out_in_any_case(tables: None) -> None:
+    cutter = choose_cutter("nltk", "english", "english", None)
+    assert cutter is not None and cutter("THE film was not The best") == ["film", "best"]
+    own = choose_cutter("recurra", "english", "chinese", None)
+    kept = [word for word in "一部好电影。" if own is not None and word not in own.stop_words]
+    assert own is not None and own("一部好电影。The end") == [*kept, "The", "end"]
+
+
+def test_jieba_says_nothing_and_leaves_nothing(
+    jieba: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does it read a cache that somebody else may have left in the folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    planted = marshal.dumps(({}, 1))  # a dictionary without words, in the form that jieba would take
+    (tmp_path / "jieba.cache").write_bytes(planted)
+    tokenizers._jieba.cache_clear()
+    tokenizers._jieba_tagger.cache_clear()
+    text = "我来到北京清华大学 and stay"
+    assert Cutter("jieba")(text) == ["我", "来到", "北京", "清华大学", "and", "stay"]
+    assert Cutter("jieba", keep_pos=("noun",))("我来到北京清华大学") == ["北京", "清华大学"]
+    assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
+    assert (tmp_path / "jieba.cache").read_bytes() == planted
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
+    cutter = Cutter(stop_words=("the", "a"))
+    vocabulary = build(["The film", "a FILM, the end"], "words", cutter=cutter)
+    assert vocabulary.tokens[3:] == ["film", ",", "end"]
+    vocabulary.save(tmp_path, "text")
+    again = Vocabulary.load(tmp_path, "text")
+    assert again.cutter == cutter and again.decode(again.encode("The film the End")) == "film end"
+    spelt = again.encode_spelt(["The film"])[0]
+    assert spelt.shape[0] == 1 and spelt[0, 0] == 3 and spelt[0, 1:].any()
+    plain = build(["The film"], "words").encode_spelt(["film"])[0]
+    assert (spelt[0, 1:] == plain[0, 1:]).all()
+    record = json.loads((tmp_path / "text.json").read_text(encoding="utf-8"))
+    for spoilt in ({"name": "other"}, {"stop_words": [1]}, {"keep_pos": ["noun"]}, {"more": 1}):
+        (tmp_path / "text.json").write_text(
+            json.dumps(record | {"cutter": record["cutter"] | spoilt}), encoding="utf-8"
+        )
+        with pytest.raises(RunError, match="the vocabulary is damaged"):
+            Vocabulary.load(tmp_path, "text")
+
+
+def test_a_run_cuts_as_it_was_trained(tables: None, tmp_path: Path) -> None:
+    run = reviews(tmp_path, cutter="nltk", stop_words="english", bidirectional=False, steps=2, members=1)
+    assert "and" not in run.task.input.vocabulary.tokens and "film" in run.task.input.vocabulary.tokens
+    (line,) = run.task.input.describe()
+    assert "cut by NLTK (english), without" in line
+    streams, why = run.streams
+    assert not streams and "nltk cuts a text that is whole" in why
+    with pytest.raises(DataError, match="does not stream: nltk cuts a text that is whole"):
+        run.stream()
+    again = recurra.load(run.path)
+    assert again.predict(["and the dull film"]) == run.predict(["dull film"])  # what is left out says nothing
+    assert again.evaluate(tmp_path / "reviews.csv") == run.evaluate(tmp_path / "reviews.csv")
+
+
+def test_without_stop_words_a_run_still_streams(tables: None, tmp_path: Path) -> None:
+    run = reviews(tmp_path, stop_words="english", bidirectional=False, steps=2, members=1)
+    text = "a dull film, and the 电影 was warm"
+    whole = run.predict([text])[0]
+    for size in (1, 3, 100):
+        with run.stream() as stream:
+            for at in range(0, len(text), size):
+                stream.push(text[at : at + size])
+            assert stream.result()["probability"] == pytest.approx(whole["probability"], abs=2e-6)
+
+
+def test_what_cannot_be_is_told(tables: None, tmp_path: Path) -> None:
+    for given, said in (
+        (("recurra", "english", None, "noun"), "keep_pos wants words whose part of speech is known: --cutter nltk"),
+        (("nltk", "english", None, "nuon"), "keep_pos has 'nuon'; did you mean 'noun'"),
+        (("jieba", "french", None, None), "cutter_language is for --cutter nltk"),
+        (("nltk", "french", None, "noun"), "NLTK knows parts of speech of English"),
+        (
+            ("nltk", "finnish", None, None),
+            "tables are not here .punkt_tab.; get them: python -m nltk.downloader punkt_tab",
+        ),
+        (("nltk", "english", "klingon", None), "NLTK has no stop words of 'klingon'"),
+    ):
+        with pytest.raises(SettingError, match=said):
+            choose_cutter(*given)
+    with pytest.raises(SettingError, match="level is characters, and cutter and stop_words are of words"):
+        reviews(tmp_path, cutter="nltk", level="characters")
+    assert choose_cutter("recurra", "english", None, None) is None
+
+
+def test_no_tables_at_all(tables: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nltk = tokenizers._nltk()
+    assert Cutter("nltk")("A film") == ["A", "film"]
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])  # those of the sentences are in memory now
+    nltk.tag._get_tagger.cache_clear()
+    with pytest.raises(SettingError, match=r"nltk.downloader averaged_perceptron_tagger_eng, .* set NLTK_DATA"):
+        Cutter("nltk", keep_pos=("noun",))("A film")
+
+
+def test_the_lesson_is_a_configuration() -> None:
+    settings = settings_from(Classify, read_config(EXAMPLES / "imdb_nltk.yaml"))
+    data, model = settings.data, settings.model
+    assert (data.cutter, data.stop_words, model.num_layers, model.bidirectional) == ("nltk", "english", 2, True)

@@ -1,0 +1,124 @@
+"""CTC: greedy and prefix beam search against all paths of tiny cases, in pieces and whole."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from recurra.decoding.ctc import Beam, Greedy, Guess, needed, search
+
+
+def steps_of(seed: int, T: int, V: int) -> np.ndarray:
+    """Log-probabilities (T, V), some of them far apart."""
+    x = np.random.default_rng(seed).normal(size=(T, V)) * 2
+    return x - np.log(np.exp(x).sum(1, keepdims=True))
+
+
+def by_all_paths(steps: np.ndarray) -> dict[tuple[int, ...], float]:
+    """The log-probability of every text, by the definition: the sum over its paths."""
+    found: dict[tuple[int, ...], float] = {}
+    T, V = steps.shape
+    for path in itertools.product(range(V), repeat=T):
+        text = tuple(unit for unit, _ in itertools.groupby(path) if unit != 0)
+        found[text] = np.logaddexp(found.get(text, -np.inf), sum(steps[t, unit] for t, unit in enumerate(path)))
+    return found
+
+
+@pytest.mark.parametrize(("T", "V"), [(1, 2), (1, 4), (3, 2), (4, 3), (6, 3), (5, 4)])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_wide_beam_finds_the_likeliest_of_all_texts(T: int, V: int, seed: int) -> None:
+    steps = steps_of(seed, T, V)
+    every = by_all_paths(steps)
+    wanted = max(every, key=every.__getitem__)
+    beam = Beam(len(every))
+    beam.push(steps)
+    assert tuple(beam.best().units) == wanted
+    assert beam.best().score == pytest.approx(every[wanted], abs=1e-9)
+
+
+def test_the_score_of_each_text_is_the_sum_over_its_paths() -> None:
+    steps = steps_of(7, 5, 3)
+    every, beam = by_all_paths(steps), Beam(1000)
+    beam.push(steps)
+    assert len(beam.beams) == len(every)
+    for node, scores in beam.beams.items():
+        text: list[int] = []
+        while node:
+            text.insert(0, beam.units[node])
+            node = beam.parents[node]
+        assert np.logaddexp(*scores) == pytest.approx(every[tuple(text)], abs=1e-9)
+
+
+def test_a_narrow_beam_is_never_better_than_the_truth() -> None:
+    for seed in range(20):
+        steps = steps_of(seed, 6, 3)
+        every, beam = by_all_paths(steps), Beam(2)
+        beam.push(steps)
+        assert beam.best().score <= every[tuple(beam.best().units)] + 1e-9
+
+
+def test_greedy_merges_repeats_and_drops_blanks() -> None:
+    path = [1, 1, 0, 1, 2, 2, 2, 0, 0, 3, 1]
+    steps = np.full((len(path), 4), math.log(0.1))
+    steps[range(len(path)), path] = math.log(0.7)
+    greedy = Greedy()
+    greedy.push(steps)
+    assert greedy.best().units == [1, 1, 2, 3, 1]
+    assert greedy.best().score == pytest.approx(len(path) * math.log(0.7))
+
+
+def test_where_many_paths_are_one_text_the_beam_sees_it() -> None:
+    """Twice a blank is the likeliest path, 0.36; but 'a' has three paths, together 0.64."""
+    steps = np.log([[0.6, 0.4], [0.6, 0.4]])
+    greedy, beam = search(1), search(2)
+    greedy.push(steps)
+    beam.push(steps)
+    assert greedy.best() == Guess([], pytest.approx(math.log(0.36)))
+    assert beam.best() == Guess([1], pytest.approx(math.log(0.64)))
+
+
+@pytest.mark.parametrize("width", [1, 2, 8])
+@pytest.mark.parametrize("seed", range(3))
+def test_pieces_are_the_whole(width: int, seed: int) -> None:
+    steps = steps_of(seed, 40, 5)
+    whole, pieces = search(width), search(width)
+    whole.push(steps)
+    draw = np.random.default_rng(seed)
+    at = 0
+    while at < len(steps):
+        n = int(draw.integers(0, 5))
+        pieces.push(steps[at : at + n])
+        at += n
+    assert pieces.best().units == whole.best().units
+    assert pieces.best().score == pytest.approx(whole.best().score, abs=1e-12)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_a_copy_goes_its_own_way(width: int) -> None:
+    steps = steps_of(3, 12, 4)
+    one, alone = search(width), search(width)
+    one.push(steps[:6])
+    other = copy.copy(one)
+    other.push(steps_of(4, 6, 4))
+    one.push(steps[6:])
+    alone.push(steps)
+    assert one.best().units == alone.best().units
+    assert one.best().score == pytest.approx(alone.best().score, abs=1e-12)
+
+
+def test_what_can_never_be_is_never_written() -> None:
+    steps = steps_of(5, 30, 5)
+    steps[:, 2] = -np.inf
+    for width in (1, 4):
+        found = search(width)
+        found.push(steps)
+        assert found.best().units and 2 not in found.best().units
+        assert math.isfinite(found.best().score)
+
+
+def test_steps_that_a_text_needs() -> None:
+    assert [needed(text) for text in ("", "a", "ab", "aa", "aab", "aaab")] == [0, 1, 2, 3, 4, 6]

@@ -1,0 +1,84 @@
+"""Adversarial training: the move is along the gradient, of the length asked for, and gone afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_runs import reviews, write_reviews
+from torch import Tensor
+
+import recurra
+from recurra.models.adversarial import Movable, descend
+
+STILL: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "token_dropout": 0.0, "spelling": False}
+
+
+class Bowl(torch.nn.Module):
+    """loss = mean of the rows' |v|^2 / 2, so that a row's gradient points along its vectors."""
+
+    def __init__(self, vectors: Tensor) -> None:
+        super().__init__()
+        self.vectors, self.movable = torch.nn.Parameter(vectors), Movable()
+
+    def loss(self) -> Tensor:
+        return self.movable(self.vectors).square().flatten(1).sum(1).mean() / 2
+
+
+def test_each_row_moves_so_far_along_its_gradient() -> None:
+    torch.manual_seed(0)
+    bowl = Bowl(torch.randn(3, 4, 5, dtype=torch.float64))
+    norms = bowl.vectors.detach().flatten(1).norm(dim=1)
+    loss = descend(bowl, bowl.loss, 0.7, Tensor.backward)
+    moved = (norms + 0.7).square().mean() / 2
+    torch.testing.assert_close(loss, (norms.square().mean() / 2 + moved) / 2)
+    assert bowl.movable.by is None and bowl.movable.vectors is None
+    # The move is a constant to the gradient: d/dv of |v + r|^2 / 2 is v + r.
+    v = bowl.vectors.detach()
+    r = 0.7 * v / norms[:, None, None]
+    torch.testing.assert_close(bowl.vectors.grad, (v + (v + r)) / 2 / len(v))
+
+
+def test_a_row_without_a_gradient_stays() -> None:
+    bowl = Bowl(torch.zeros(2, 3, 4))
+    assert descend(bowl, bowl.loss, 1.0, Tensor.backward).item() == 0
+
+
+def test_nothing_is_left_behind_when_a_loss_fails() -> None:
+    bowl = Bowl(torch.ones(2, 3, 4))
+    calls: list[int] = []
+
+    def failing() -> Tensor:
+        calls.append(1)
+        if len(calls) == 2:
+            raise ValueError("no second time")
+        return bowl.loss()
+
+    with pytest.raises(ValueError, match="no second time"):
+        descend(bowl, failing, 1.0, Tensor.backward)
+    assert bowl.movable.by is None and not bowl.movable.listens
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_task_trains_on_the_moved_rows_too(tmp_path: Path, members: int) -> None:
+    """What is descended is larger than the plain loss: the mean of that and the moved rows'."""
+    run = reviews(tmp_path, members=members, adversarial=3.0, **STILL)
+    write_reviews(tmp_path / "more.csv")
+    task, network = run.task, run.network
+    task.read(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None, lambda _: None)
+    batch = task.batch(task.train_batches(0)[0])
+    plain = task.loss(network.train(), batch, None)[0]
+    loss = task.descend(network, batch, None, Tensor.backward)[0]
+    assert loss > plain + 1e-3
+    grads = [p.grad.clone() for p in network.parameters() if p.grad is not None]
+    assert len(grads) == len(list(network.parameters())) and all(grad.isfinite().all() for grad in grads)
+    assert not loss.requires_grad
+
+
+def test_it_is_a_setting_of_the_run(tmp_path: Path) -> None:
+    plain, moved = (reviews(tmp_path, f"run{size}", adversarial=size) for size in (0.0, 1.0))
+    a, b = (dict(run.network.state_dict()) for run in (plain, moved))
+    assert any(not torch.equal(a[name], b[name]) for name in a)
+    assert recurra.load(moved.path).task.settings.model.adversarial == 1.0

@@ -1,0 +1,107 @@
+"""Several networks whose outputs are averaged, words known by their spelling, and a timed run repeated from its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_runs import reviews, write_reviews
+
+import recurra
+from recurra.data.words.ngrams import BUCKETS, PIECES, pieces
+from recurra.data.words.vocabulary import build
+from recurra.errors import SettingError
+
+
+def weights(run: recurra.Run) -> dict[str, torch.Tensor]:
+    return dict(run.network.state_dict())
+
+
+def test_members_answer_with_the_mean_of_their_probabilities(tmp_path: Path) -> None:
+    run = reviews(tmp_path, members=3, spelling=False)
+    x = torch.from_numpy(run.task.fields[0].encode(["a warm film 3"])[0])[None]
+    with torch.no_grad():
+        alone = [member(x).softmax(-1) for member in run.network.members]
+    assert len({tuple(row.flatten().tolist()) for row in alone}) == 3  # each was born and trained by itself
+    mean = torch.stack(alone).mean(0)[0]
+    result = run.predict(["a warm film 3"])[0]
+    assert result["probability"] == pytest.approx(mean.max().item(), abs=1e-6)
+
+
+def test_members_of_a_regression_answer_with_the_mean(tmp_path: Path) -> None:
+    run = reviews(tmp_path, task="regress", members=2, spelling=False)
+    x = torch.from_numpy(run.task.fields[0].encode(["a warm film 3"])[0])[None]
+    with torch.no_grad():
+        mean = torch.stack([member(x) for member in run.network.members]).mean().item()
+    wanted = mean * run.task.number.std + run.task.number.mean
+    assert run.predict(["a warm film 3"])[0]["number"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> None:
+    """The loss is the mean of the members' losses, not the loss of their mean."""
+    run = reviews(
+        tmp_path, members=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0, spelling=False, adversarial=0.0
+    )
+    write_reviews(tmp_path / "more.csv")
+    task, network = run.task, run.network
+    task.read(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None, lambda _: None)
+    batch = task.batch(task.train_batches(0)[0])
+    loss = task.loss(network.train(), batch, None)[0]
+    single = [task.row_losses(m(batch.inputs["x"], batch.inputs["lengths"]), batch).mean() for m in network.members]
+    torch.testing.assert_close(loss, torch.stack(single).mean())
+
+
+@pytest.mark.parametrize("settings", [{"members": 2}, {"spelling": True}, {"spelling": True, "members": 2}])
+def test_a_stream_gives_what_the_whole_gives(tmp_path: Path, settings: dict[str, Any]) -> None:
+    run = reviews(tmp_path, bidirectional=False, **settings)
+    text = "a Brighter film 好看 don't you think <br /> unseen1"
+    whole = run.predict([text])[0]
+    for size in (1, 3, 7):
+        with run.stream() as session:
+            for at in range(0, len(text), size):
+                session.push(text[at : at + size])
+            result = session.result()
+        assert result["label"] == whole["label"]
+        assert result["probability"] == pytest.approx(whole["probability"], abs=2e-6)  # printed to 1e-6
+
+
+def test_spelling_tells_unknown_words_apart_and_is_saved(tmp_path: Path) -> None:
+    known = reviews(tmp_path, "spelt", spelling=True)
+    blind = reviews(tmp_path, "blind", spelling=False)
+    unseen = ["zzyzx", "Qwertz"]  # both unknown
+    a, b = (recurra.load(known.path).predict(unseen)[n]["likely"] for n in (0, 1))
+    assert a != b
+    a, b = (blind.predict(unseen)[n]["likely"] for n in (0, 1))
+    assert a == b
+
+
+def test_pieces_of_a_word() -> None:
+    ab = set(pieces("ab").tolist()) - {0}
+    assert len(ab) == 6  # ^ab$ (the whole is its own run of four) ^a ab b$ ^ab ab$
+    assert max(ab) <= BUCKETS and len(pieces("ab")) == PIECES
+    assert ab < set(pieces("Ab").tolist()) | ab  # another case has pieces of its own
+    assert set(pieces("ab").tolist()) & set(pieces("Ab").tolist()) > {0}  # and those of the lower case
+    assert np.array_equal(pieces("e\u0301a"), pieces("\u00e9a"))  # the same letter, composed or not
+
+
+def test_only_words_have_a_spelling(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="only words have a spelling"):
+        reviews(tmp_path, level="characters", spelling=True)
+    with pytest.raises(SettingError, match="only words"):
+        build(["ab"], "characters").encode_spelt(["ab"])
+
+
+def test_a_timed_run_repeats_to_the_bit_from_its_config(tmp_path: Path) -> None:
+    """The record of the plan is replayed; what the clock says the second time does not matter."""
+    timed = reviews(tmp_path, "timed", steps=None, epochs=1e6, max_minutes=0.03, patience=None)
+    config = timed.path / "config.yaml"
+    untimed = {"training.max_minutes": None}  # or the clock could end it, which is all it may do
+    again = recurra.train("classify", tmp_path / "reviews.csv", out=tmp_path / "again", config=config, **untimed)
+    assert again.config["training"]["plan"] == timed.config["training"]["plan"]
+    before, after = weights(timed), weights(again)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    longer = recurra.train("classify", tmp_path / "reviews.csv", out=tmp_path / "longer", config=config, steps=3)
+    assert longer.config["resolved"]["steps"] == 3

@@ -1,0 +1,183 @@
+"""Kinds of input: which one it is, where it is found, windows that are columns, settings of another kind, old runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from tiny_runs import reviews
+
+import recurra
+from recurra.data.sources.sources import open_source
+from recurra.errors import CallError, DataError, SettingError
+from recurra.progress import Silent
+from recurra.settings import settings_from
+from recurra.tasks.classify.task import Classify
+from recurra.tasks.inputs.numbers import NumbersInput, _grid
+from recurra.tasks.inputs.registry import KINDS, which
+from recurra.tasks.inputs.text import TextData
+
+SMALL: dict[str, Any] = {"hidden_size": 8, "steps": 4, "members": 1, "threads": 1}
+
+
+class Lines(Silent):
+    """Keeps what is printed."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def grid(path: Path, rows: int = 60, *, more: bool = False) -> Path:
+    """2 x 3 numbers a row whose sign is the class, named after their places, and if asked a number of the row."""
+    draw = np.random.default_rng(0)
+    header = ["label", *(f"r{r}c{c}" for r in range(2) for c in range(3))]
+    signs = [1 if n % 2 else -1 for n in range(rows)]
+    content = [["up" if sign > 0 else "down", *(sign * draw.uniform(0.5, 1, 6)).round(3)] for sign in signs]
+    if more:
+        header, content = ["id", *header], [[n, *row] for n, row in enumerate(content, 1)]
+    return table(path, header, content)
+
+
+def kind(path: Path, **settings: Any) -> tuple[str, str]:
+    task = Classify(settings_from(Classify, settings))
+    return which(task.settings, open_source(path), task._others)
+
+
+def test_the_kind_is_seen_in_the_values(tmp_path: Path) -> None:
+    assert kind(grid(tmp_path / "a.csv")) == ("numbers", "6 columns hold numbers")
+    assert kind(table(tmp_path / "b.csv", ["text", "label"], [[f"so {n} it", n % 2] for n in range(9)]))[0] == "text"
+    lists = tmp_path / "c.jsonl"
+    lists.write_text("\n".join(json.dumps({"w": [n, 1.5], "label": n % 2}) for n in range(9)))
+    assert kind(lists) == ("numbers", "column 'w' holds lists of numbers")
+    files = [[f"{n}.png", n % 2] for n in range(9)]
+    assert kind(table(tmp_path / "d.csv", ["picture", "label"], files)) == ("image", "column 'picture' holds images")
+    two = table(tmp_path / "e.csv", ["word", "count", "label"], [[f"w{n}", n * 3 % 7, n % 2] for n in range(9)])
+    assert kind(two)[0] == "text"  # a column that is no number is there
+
+
+def test_a_setting_of_one_kind_names_it(tmp_path: Path) -> None:
+    data = grid(tmp_path / "a.csv")
+    assert kind(data, level="words") == ("text", "level is for it")
+    assert kind(data, embedding_size=3)[0] == "text"
+    assert kind(data, image_size="4x4")[0] == "image"
+    assert kind(data, input="text") == ("text", "as you say")
+    with pytest.raises(SettingError, match="level is for text, and the input is numbers; leave one of them out"):
+        kind(data, input="numbers", level="words")
+    with pytest.raises(SettingError, match="width is for numbers, and level for text; an input is of one kind"):
+        kind(data, width=2, level="words")
+    with pytest.raises(SettingError, match=r"setting data.input = 'sound'"):
+        kind(data, input="sound")
+
+
+def test_columns_are_windows(tmp_path: Path) -> None:
+    """It learns, says what it took, and a window means the same as columns, a tuple of an object, or a list of steps."""
+    said = Lines()
+    data = grid(tmp_path / "a.csv", more=True)
+    run = recurra.train("classify", data, out=tmp_path / "run", progress=said, **(SMALL | {"steps": 60}))
+    assert "window: 6 columns, r0c0 ... r1c2: 2 steps, 3 numbers a step" in said.lines
+    assert "input: numbers (6 columns hold numbers)" in said.lines  # the id counts the rows, so it tells nothing
+    assert run.evaluate(data)["accuracy"] == 1
+    window = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    names = [f"r{r}c{c}" for r in range(2) for c in range(3)]
+    forms = [
+        dict(zip(names, window, strict=True)),
+        {"window": [window[:3], window[3:]]},
+        [window[:3], window[3:]],
+        window,
+    ]
+    answers = run.predict(forms)
+    assert answers[0]["label"] == "up" and all(answer == answers[0] for answer in answers)
+    assert recurra.load(run.path).predict(forms) == answers
+    with pytest.raises(CallError, match=re.escape("window has the shape (1, 2), wanted (steps, 3)")):
+        run.predict([[[1, 2]]])
+    rows = list(run.task.inputs(str(data)))  # type: ignore[arg-type]
+    assert run.predict(rows[:1]) == run.predict([[float(cell) for cell in rows[0]]])
+    narrow = table(tmp_path / "b.csv", ["label", *names[:5]], [["up", *window[:5]]])
+    with pytest.raises(DataError, match="there is no column 'r1c2'"):
+        run.evaluate(narrow)
+
+
+def test_a_cell_that_is_no_number_is_named(tmp_path: Path) -> None:
+    data = grid(tmp_path / "a.csv", 300)
+    lines = data.read_text().splitlines()
+    lines[7] = lines[7].rpartition(",")[0] + ",high"
+    data.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"a.csv, row 7, field 'window': has 'high' in column 'r1c2', not a finite"):
+        recurra.train("classify", data, out=tmp_path / "run", **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("names", "width"),
+    [
+        (["a0_0", "a0_1", "a1_0", "a1_1"], 2),
+        (["pixel_0_0", "pixel_0_1", "pixel_0_2", "pixel_1_0", "pixel_1_1", "pixel_1_2"], 3),
+        (["1x1", "1x2", "2x1", "2x2"], 2),
+        (["a0_0", "a1_0", "a0_1", "a1_1"], None),  # column after column: no row of a grid is in one piece
+        (["a0_0", "a0_1", "a1_0"], None),
+        (["x1", "x2", "x3"], None),
+    ],
+)
+def test_a_grid_is_told_by_its_names(names: list[str], width: int | None) -> None:
+    assert _grid(names) == width
+
+
+def test_the_width_can_be_said(tmp_path: Path) -> None:
+    field = NumbersInput("window", None, 2)
+    source = field.view(open_source(grid(tmp_path / "a.csv")), lambda _: ["label"])
+    assert field.find(source, ()) == "window" and field.width == 2
+    assert field.numbers(("1", "2", "3", "4", "5", "6")).tolist() == [[1, 2], [3, 4], [5, 6]]
+    wrong = NumbersInput("window", None, 4)
+    with pytest.raises(SettingError, match="width is 4, and a window has 6 columns"):
+        wrong.view(open_source(tmp_path / "a.csv"), lambda _: ["label"])
+
+
+def test_a_number_for_each_window(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    rows = [{"window": values.round(3).tolist(), "sum": float(values.sum())} for values in draw.normal(0, 1, (80, 4))]
+    data = tmp_path / "a.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)))
+    options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.02, "dropout": 0.0, "averaging": 0.9}
+    run = recurra.train("regress", data, number="sum", out=tmp_path / "run", **options)
+    assert run.settings.data.input == "numbers"  # type: ignore[attr-defined]
+    assert run.evaluate(data)["r2"] > 0.8
+
+
+def test_numbers_stream(tmp_path: Path) -> None:
+    run = recurra.train("classify", grid(tmp_path / "a.csv"), out=tmp_path / "run", bidirectional=False, **SMALL)
+    whole = run.predict([[[1, 2, 3], [4, 5, 6]]])[0]
+    with run.stream() as session:
+        session.push([[1, 2, 3]])
+        session.push([[4, 5, 6]])
+        assert session.result()["likely"] == pytest.approx(whole["likely"], abs=1e-5)
+
+
+def test_a_run_from_before_there_were_kinds_is_of_text(tmp_path: Path) -> None:
+    run = reviews(tmp_path)
+    answers = run.predict(["a dull film"])
+    config = yaml.safe_load((run.path / "config.yaml").read_text())
+    config["data"] = {key: value for key, value in config["data"].items() if key in {"label", *TextData.model_fields}}
+    del config["model"]["shift"]
+    (run.path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert recurra.load(run.path).predict(["a dull film"]) == answers
+
+
+def test_every_kind_says_what_it_is() -> None:
+    words = Classify.Data.model_fields["input"].annotation
+    assert all(f"'{name}'" in str(words) for name in KINDS)
+    assert list(KINDS)[-1] == "text"  # which suits anything

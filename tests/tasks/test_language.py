@@ -1,0 +1,122 @@
+"""A language model over lines that stand alone: how it is trained, what is strangest in a text, how much is written."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from recurra.tasks.language.session import Front, LanguageSession
+
+import recurra
+from recurra.data.store.store import Store, StoreWriter
+from recurra.data.words.vocabulary import build
+from recurra.nn import State
+from recurra.tasks.language.task import Language
+
+
+class Rising(torch.nn.Module):
+    """(B, T) tokens to scores (B, T, V): the token after the last one is likeliest, then the one after that, and so on."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = torch.nn.Parameter(torch.tensor(float(size)))
+
+    def forward(self, ids: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State | None]:
+        size = int(self.size)
+        return -((torch.arange(size) - ids[..., None] - 1) % size).float(), state
+
+
+def session(each: bool = False) -> LanguageSession:
+    vocabulary = build(["abcdefgh"], "characters")
+    return LanguageSession(
+        Rising(len(vocabulary)), vocabulary, Front(vocabulary), vocabulary.encode("a").tolist(), each=each
+    )
+
+
+SIZE = len(build(["abcdefgh"], "characters"))
+COMMON = torch.logsumexp(
+    -torch.arange(SIZE).float(), 0
+).item()  # -log p is this and a token's distance from the likeliest
+
+
+def test_the_strangest_token_is_the_least_likely_one() -> None:
+    """After a comes b (rank 1), then e, two further than c (rank 3), then g (2), then h (1)."""
+    with session() as whole:
+        whole.push("begh")
+        found = whole.result()
+    assert found["strangest"] == {"token": "e", "place": 2, "nats": pytest.approx(2 + COMMON, abs=1e-5), "rank": 3}
+    assert found["nats"] == pytest.approx(3 + 4 * COMMON, abs=1e-5)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3])
+def test_what_is_told_of_each_token_is_the_same_in_pieces(cut: int) -> None:
+    with session(each=True) as pieces:
+        for piece in ("begh"[:cut], "begh"[cut:]):
+            pieces.push(piece)
+        found = pieces.result()
+    assert [(one["token"], one["place"], one["rank"]) for one in found["each"]] == [
+        ("b", 1, 1),
+        ("e", 2, 3),
+        ("g", 3, 2),
+        ("h", 4, 1),
+    ]
+    assert found["strangest"] == found["each"][1]
+    assert sum(one["nats"] for one in found["each"]) == pytest.approx(found["nats"], abs=1e-5)
+
+
+def test_nothing_is_strangest_in_nothing() -> None:
+    with session(each=True) as empty:
+        assert empty.result()["strangest"] is None and empty.result()["each"] == []
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
+    """Trained on 400 lines: `open`, then one to three times `read`, then `close`."""
+    folder, draw = tmp_path_factory.mktemp("traces"), random.Random(0)
+    lines = [" ".join(["open", *["read"] * draw.randint(1, 3), "close"]) for _ in range(400)]
+    (folder / "traces.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return recurra.train(
+        "language", folder / "traces.txt", out=folder / "run", level="words", epochs=12.0, hidden_size=16
+    )
+
+
+def test_lines_that_stand_alone_are_learnt_from_their_beginning(traces: recurra.Run) -> None:
+    settings = traces.task.settings
+    assert settings.data.windows == "aligned" and settings.model.cache == 0  # type: ignore[attr-defined]
+
+
+def test_one_line_is_written_where_lines_stand_alone(traces: recurra.Run) -> None:
+    lines = {"".join(traces.generate_iter(temperature=0.3, seed=seed)) for seed in range(8)}
+    assert lines <= {f"open {'read ' * n}close" for n in (1, 2, 3)}
+    assert "\n" in "".join(traces.generate_iter(length=20, temperature=0.3, seed=0))
+
+
+def test_a_trace_that_ends_too_early_is_strange_at_its_end(traces: recurra.Run) -> None:
+    whole, early = traces.predict([{"text": "open read close\n"}, {"text": "open read\n"}])
+    assert early["strangest"]["place"] == 3 and early["strangest"]["nats"] > whole["strangest"]["nats"] + 1
+
+
+def test_while_training_figures_are_of_the_first_part(
+    traces: recurra.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, network = traces.task, traces.network
+    assert isinstance(task, Language)
+    pieces = ["a b c\n" * 40, "c a b b\n" * 50, "b b c a\n" * 60]
+    with StoreWriter(tmp_path / "valid", {"tokens": "ragged:int32", "characters": "int64"}) as writer:
+        for piece in pieces:
+            front = Front(task.vocabulary)
+            writer.append(tokens=np.array(front.push(piece) + front.flush(), np.int32), characters=len(piece))
+    store = Store(tmp_path / "valid")
+    monkeypatch.setattr(task, "stores", {"valid": store}, raising=False)
+    first = int(store.lengths("tokens")[:2].sum())
+    for most, pieces_read in ((1, 1), (first, 2), (10**9, 3)):
+        monkeypatch.setattr(task, "SCORED", most)
+        figures = task.evaluate(network, None, lambda _: None)
+        (tmp_path / "part.txt").write_text("".join(pieces[:pieces_read]))
+        alone = task.evaluate(network, tmp_path / "part.txt", lambda _: None)
+        assert figures["nats_per_character"] == pytest.approx(
+            alone["nats_per_character"], rel=0.02
+        )  # 16 stretches or one

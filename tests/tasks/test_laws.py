@@ -1,0 +1,270 @@
+"""The laws over tasks: chunks = whole, batch = single rows, padded = alone, loaded = saved."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_runs import couplets, language, reviews, write_text
+
+import recurra
+from recurra.errors import CallError, DataError
+from recurra.run import Run
+
+LEVELS = ("characters", "words", "subwords")
+POOLINGS = ("last", "mean", "max", "attention", "mean_max")
+TEXTS = (
+    "a dull film 难看的片子 and so on and so on 12",
+    "电影",
+    "a",
+    "  warm,   bright!  故事不错……  ",
+    "words that nobody ever saw, 没有见过的字",
+    "don't stop — a film\nof two lines\r\n",
+    "",
+)
+# Values of a vector in float32, computed in another order: a few dozen roundings of numbers below 10. JSON has 6 places.
+CLOSE = 64 * torch.finfo(torch.float32).eps * 10 + 1e-6
+
+
+def cuts(text: str, seed: int) -> list[str]:
+    """`text` in pieces of zero to four characters."""
+    draw, pieces = random.Random(seed), []
+    while text:
+        n = draw.randint(0, 4)
+        pieces.append(text[:n])
+        text = text[n:]
+    return pieces
+
+
+def alike(one: Any, other: Any, tolerance: float = CLOSE) -> None:
+    """The same JSON but for rounding; the order of what is equally likely may differ."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            alike(one[key], other[key], tolerance)
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, rel=tolerance, abs=tolerance)
+    else:
+        assert one == other
+
+
+def streamed(run: Run, pieces: list[str]) -> dict[str, Any]:
+    with run.stream() as session:
+        for piece in pieces:
+            session.push(piece)
+        return session.result()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """Runs of this file, each trained once."""
+    kept: dict[Any, Run] = {}
+
+    def make(kind: str, **settings: Any) -> Run:
+        key = (kind, *sorted(settings.items()))
+        if key not in kept:
+            folder = tmp_path_factory.mktemp("laws")
+            other = {"language": language, "couplet": couplets}.get(kind)
+            kept[key] = reviews(folder, task=kind, **settings) if other is None else other(folder, **settings)
+        return kept[key]
+
+    return make
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_chunks_are_the_whole_for_classify(made: Callable[..., Run], level: str, pooling: str) -> None:
+    run = made("classify", level=level, pooling=pooling, bidirectional=False, vocabulary_size=300)
+    assert run.streams == (True, "")
+    for text in TEXTS:
+        whole = run.predict([text])[0]
+        for seed in range(3):
+            alike(streamed(run, cuts(text, seed)), whole)
+        alike(streamed(run, list(text)), whole)
+        alike(streamed(run, [text]), whole)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_chunks_are_the_whole_for_regress(made: Callable[..., Run], level: str, cell: str) -> None:
+    run = made("regress", level=level, cell=cell, num_layers=2, bidirectional=False, vocabulary_size=300)
+    for text in TEXTS:
+        whole = run.predict([text])[0]
+        for seed in range(3):
+            alike(streamed(run, cuts(text, seed)), whole)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_chunks_are_the_whole_for_language(made: Callable[..., Run], level: str, cell: str) -> None:
+    run = made("language", level=level, cell=cell, num_layers=2, vocabulary_size=300 if level == "subwords" else None)
+    for text in TEXTS:
+        whole = run.predict([text])[0]
+        for seed in range(3):
+            alike(streamed(run, cuts(text, seed)), whole, 1e-5)  # up to 50 losses are summed in another order
+
+
+def test_the_result_so_far_is_that_of_the_text_so_far(made: Callable[..., Run]) -> None:
+    """Asking changes nothing: not even a word that is only half there."""
+    for kind in ("classify", "regress", "language"):
+        run = made(kind, level="words", **({} if kind == "language" else {"bidirectional": False}))
+        text = "a dull film and so on 很好"
+        with run.stream() as session:
+            for at, letter in enumerate(text, 1):
+                session.push(letter)
+                alike(session.result(), run.predict([text[:at]])[0], 1e-5)
+
+
+def test_what_needs_the_end_first_does_not_stream(made: Callable[..., Run]) -> None:
+    run = made("classify", bidirectional=True, level="words")
+    streams, why = run.streams
+    assert not streams and "backward direction" in why
+    with pytest.raises(DataError, match="does not stream: the backward direction"):
+        run.stream()
+
+
+@pytest.mark.parametrize("kind", ["classify", "regress"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_batch_is_its_rows_in_any_order(made: Callable[..., Run], kind: str, bidirectional: bool) -> None:
+    """Rows of 0 to 46 tokens are padded to the longest: padded = alone, too."""
+    run = made(kind, level="words", bidirectional=bidirectional)
+    alone = [run.predict([text])[0] for text in TEXTS]
+    for seed in range(3):
+        order = random.Random(seed).sample(range(len(TEXTS)), len(TEXTS))
+        for one, at in zip(run.predict([TEXTS[i] for i in order]), order, strict=True):
+            alike(one, alone[at])
+    for one, expected in zip(run.predict_iter(iter(TEXTS), batch_size=2), alone, strict=True):
+        alike(one, expected)
+
+
+@pytest.mark.parametrize("precision", ["32", "64"])
+def test_couplets_in_a_batch_alone_and_of_a_loaded_run_are_the_same(made: Callable[..., Run], precision: str) -> None:
+    run = made("couplet", precision=precision)
+    assert recurra.load(run.path).predict(list(TEXTS)) == run.predict(list(TEXTS))
+    assert next(run.network.parameters()).dtype is (torch.float64 if precision == "64" else torch.float32)
+    alone = [run.predict([text])[0] for text in TEXTS]
+    for seed in range(3):
+        order = random.Random(seed).sample(range(len(TEXTS)), len(TEXTS))
+        for one, at in zip(run.predict([TEXTS[i] for i in order]), order, strict=True):
+            assert len(one["text"]) == len(TEXTS[at])
+            alike(one, alone[at])
+
+
+def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> None:
+    for pooling in POOLINGS:
+        network = made("classify", level="words", pooling=pooling, bidirectional=True).network
+        rows = [torch.tensor([[3, 4, 5, 6, 7]]), torch.tensor([[8]]), torch.tensor([[9, 3, 4]])]
+        x = torch.zeros(3, 9, dtype=torch.long)
+        for b, row in enumerate(rows):
+            x[b, : row.shape[1]] = row
+        weight = torch.linspace(-1, 1, 6).reshape(3, 2)
+        network.zero_grad()
+        together = network(x, torch.tensor([5, 1, 3]))
+        (together * weight).sum().backward()
+        wanted = {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+        network.zero_grad()
+        alone = torch.cat([network(row) for row in rows])
+        (alone * weight).sum().backward()
+        torch.testing.assert_close(together, alone, rtol=0, atol=CLOSE)
+        for name, p in network.named_parameters():
+            if p.grad is not None:
+                torch.testing.assert_close(wanted[name], p.grad, rtol=1e-5, atol=CLOSE, msg=name)
+        network.zero_grad()
+
+
+@pytest.mark.parametrize("kind", ["classify", "regress", "language"])
+@pytest.mark.parametrize("precision", ["32", "64"])
+def test_loaded_is_saved_to_the_bit(made: Callable[..., Run], kind: str, precision: str) -> None:
+    run = made(kind, precision=precision)
+    again = recurra.load(run.path)
+    assert again.predict(list(TEXTS)) == run.predict(list(TEXTS))
+    x = torch.tensor([[3, 4, 5, 1, 0]])
+    with torch.no_grad():
+        one, other = run.network(x), again.network(x)
+    one, other = (value[0] if isinstance(value, tuple) else value for value in (one, other))
+    assert one.dtype is (torch.float64 if precision == "64" else torch.float32)
+    assert torch.equal(one, other)
+    trained = run.metrics["valid/loss"]
+    assert recurra.train.__module__ and np.isfinite(trained)
+
+
+def test_a_tied_language_model_is_saved_and_loaded(tmp_path: Path) -> None:
+    run = language(tmp_path, tied=True, embedding_size=6)
+    assert run.network.output.weight is run.network.embedding.weight  # type: ignore[union-attr]
+    assert recurra.load(run.path).predict(["the sea"]) == run.predict(["the sea"])
+    assert not torch.equal(run.network.output.weight, torch.zeros(1))  # type: ignore[arg-type]
+
+
+def test_evaluating_a_text_is_reading_it(made: Callable[..., Run], tmp_path: Path) -> None:
+    """The nats of `evaluate FILE` are those of a stream of the same text, and perplexity and bits follow from them."""
+    run = made("language", level="characters")
+    text = write_text(tmp_path / "other.txt", 30).read_text(encoding="utf-8")
+    figures, read = run.evaluate(tmp_path / "other.txt"), run.predict([text])[0]
+    assert read["tokens"] == len(text) > 256
+    assert figures["loss"] * len(text) == pytest.approx(read["nats"], rel=1e-5)
+    assert figures["perplexity"] == pytest.approx(np.exp(figures["loss"]))
+    assert figures["nats_per_character"] == pytest.approx(figures["loss"])
+    assert figures["bits_per_character"] == pytest.approx(figures["loss"] / np.log(2))
+
+
+def test_figures_of_classify_by_hand(made: Callable[..., Run], tmp_path: Path) -> None:
+    run = made("classify", level="words")
+    rows = ["a dull film", "a warm film", "an empty film", "a bright film", "a film"]
+    labels = ["bad", "good", "good", "good", "bad"]
+    (tmp_path / "t.csv").write_text("text,label\n" + "".join(f"{a},{b}\n" for a, b in zip(rows, labels, strict=True)))
+    predicted = run.predict(rows)
+    figures = run.evaluate(tmp_path / "t.csv")
+    hits = [one["label"] == label for one, label in zip(predicted, labels, strict=True)]
+    assert figures["accuracy"] == pytest.approx(np.mean(hits))
+    table = np.zeros((2, 2), int)
+    for one, label in zip(predicted, labels, strict=True):
+        table[["bad", "good"].index(label), ["bad", "good"].index(one["label"])] += 1
+    assert figures["confusion"] == {"classes": ["bad", "good"], "table": table.tolist()}
+    f1 = [2 * table[k, k] / max(table[k].sum() + table[:, k].sum(), 1) for k in range(2)]
+    assert figures["macro_f1"] == pytest.approx(np.mean(f1))
+    nats = [-np.log(one["likely"][label]) for one, label in zip(predicted, labels, strict=True)]
+    assert figures["loss"] == pytest.approx(np.mean(nats), abs=1e-4)
+
+
+def test_figures_of_regress_are_in_the_units_of_the_data(made: Callable[..., Run], tmp_path: Path) -> None:
+    run = made("regress", level="words")
+    rows, stars = ["a dull film", "a warm film", "a film"], np.array([1.0, 4.5, 2.0])
+    (tmp_path / "t.csv").write_text("text,stars\n" + "".join(f"{a},{b}\n" for a, b in zip(rows, stars, strict=True)))
+    error = np.array([one["number"] for one in run.predict(rows)]) - stars
+    figures = run.evaluate(tmp_path / "t.csv")
+    assert figures["mse"] == pytest.approx((error**2).mean(), rel=1e-5)
+    assert figures["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+    assert figures["mae"] == pytest.approx(np.abs(error).mean(), rel=1e-5)
+    assert figures["r2"] == pytest.approx(1 - (error**2).mean() / stars.var(), rel=1e-4)
+
+
+def test_what_is_no_text_is_refused(made: Callable[..., Run]) -> None:
+    run = made("classify", level="words")
+    with pytest.raises(CallError, match="example 2: text is 7, not text"):
+        run.predict(["a film", 7])
+    with pytest.raises(CallError, match="an input object wants 'text'; this one has 'txt'"):
+        run.predict([{"txt": "a film"}])
+    assert run.predict([]) == []
+    assert run.predict("a film") == run.predict(["a film"])
+
+
+def test_long_rows_train_on_their_two_ends(tmp_path: Path) -> None:
+    """`max_length` 5: the first three and the last two steps; in use nothing is cut."""
+    from recurra.data.store.store import Store, StoreWriter
+    from recurra.settings import settings_from
+    from recurra.tasks.classify.task import Classify
+
+    task = Classify(settings_from(Classify, {"max_length": 5}))
+    with StoreWriter(tmp_path / "store", {"text": "ragged:int32", "label": "int64"}) as writer:
+        for length in (9, 5, 3, 6):
+            writer.append(text=np.arange(10, 10 + length), label=0)
+    rows = np.array([3, 0, 1, 2])
+    x = task._gather(Store(tmp_path / "store"), rows, cut=True).inputs["x"]
+    assert x.tolist() == [[10, 11, 12, 14, 15], [10, 11, 12, 17, 18], [10, 11, 12, 13, 14], [10, 11, 12, 0, 0]]
+    whole = task._gather(Store(tmp_path / "store"), rows, cut=False).inputs["lengths"]
+    assert whole.tolist() == [6, 9, 5, 3]

@@ -1,0 +1,196 @@
+"""A run that begins from a language model: what is taken over, what is told, and that it then stands alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_runs import language, reviews, write_reviews
+
+import recurra
+from recurra.errors import DataError, RunError, SettingError
+from recurra.models.encoder import Tokens
+from recurra.progress import Silent
+from recurra.run import Run
+from recurra.training import trainer
+
+SIZES: dict[str, Any] = {"hidden_size": None, "embedding_size": None}
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A language model of the words of `write_reviews`."""
+    folder = tmp_path_factory.mktemp("model")
+    rows = write_reviews(folder / "reviews.csv").read_text(encoding="utf-8").splitlines()[1:]
+    (folder / "text.txt").write_text("".join(row.split(",")[0] + "\n" for row in rows), encoding="utf-8")
+    return language(folder, level="words", cell="gru", hidden_size=6, embedding_size=5, steps=4)
+
+
+def begun(folder: Path, model: Run, task: str = "classify", **settings: Any) -> tuple[Run, Heard]:
+    """A run from `model` that trains next to nothing, so that its weights tell where it began."""
+    heard = Heard()
+    run = reviews(folder, task=task, pretrain=str(model.path), steps=1, learning_rate=1e-12, averaging=0.0,
+                  progress=heard, **SIZES | settings)  # fmt: skip
+    return run, heard
+
+
+@pytest.mark.parametrize("task", ["classify", "regress"])
+def test_embedding_recurrent_weights_and_vocabulary_are_the_models(tmp_path: Path, model: Run, task: str) -> None:
+    run, heard = begun(tmp_path, model, task)
+    theirs, ours = load_file(model.path / "model.safetensors"), run.network.state_dict()
+    for name in (name for name in theirs if name.startswith("recurrent.")):
+        torch.testing.assert_close(ours[f"encoder.{name}"], theirs[name])
+    assert not [name for name in ours if name.endswith("_reverse")]  # one direction, unless asked
+    torch.testing.assert_close(ours["encoder.front.embedding.weight"][1:], theirs["embedding.weight"][1:])
+    assert not ours["encoder.front.embedding.weight"][0].any()  # padding
+    assert run.task.input.vocabulary.tokens == model.task.vocabulary.tokens
+    settings = run.settings.model
+    found = (settings.cell, settings.hidden_size, settings.embedding_size, settings.num_layers, settings.members)
+    assert found == ("gru", 6, 5, 1, 1) and run.streams[0]
+    (told,) = (line for line in heard.lines if line.startswith("begins from"))
+    assert "reads its direction alone" in told and str(model.path) in told
+    assert "the model knows 100 % of the running words" in heard.lines
+
+
+def test_the_backward_direction_begins_anew(tmp_path: Path, model: Run) -> None:
+    run, heard = begun(tmp_path, model, bidirectional=True, members=2)
+    theirs, ours = load_file(model.path / "model.safetensors"), run.network.state_dict()
+    for at in (0, 1):
+        weight = ours[f"members.{at}.encoder.recurrent.weight_hh_l0"]
+        torch.testing.assert_close(weight, theirs["recurrent.weight_hh_l0"])
+        assert not torch.allclose(ours[f"members.{at}.encoder.recurrent.weight_hh_l0_reverse"], weight)
+    assert any("also backwards, which begins anew" in line for line in heard.lines)
+
+
+def test_the_spelling_is_silent_at_first(tmp_path: Path, model: Run) -> None:
+    run, _ = begun(tmp_path, model, spelling=True)
+    (table,) = (module for module in run.network.modules() if isinstance(module, Tokens))
+    assert table.spelling is not None and table.spelling.weight.abs().max() < 1e-6
+
+
+def test_the_run_stands_alone(tmp_path: Path, model: Run) -> None:
+    """Loaded, resumed and evaluated without the language model."""
+    copy = tmp_path / "model"
+    shutil.copytree(model.path, copy)
+    whole = reviews(tmp_path, "whole", pretrain=str(copy), **SIZES | {"steps": 6})
+    stopped = tmp_path / "stopped"
+    took = trainer.Loop.take_step
+
+    def step(loop: Any) -> float:
+        if loop.step == 3:
+            shutil.rmtree(copy)
+            signal.raise_signal(signal.SIGINT)
+        return took(loop)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(trainer.Loop, "take_step", step)
+        reviews(tmp_path, "stopped", pretrain=str(copy), **SIZES | {"steps": 6})
+    run = trainer.resume(stopped)
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(run.network.state_dict()[name], value), name
+    again = recurra.load(stopped)
+    assert again.predict(["a dull film", ""]) == whole.predict(["a dull film", ""])
+    assert again.evaluate(tmp_path / "reviews.csv")["loss"] > 0
+    with again.stream() as stream:
+        stream.push("a du")
+        stream.push("ll film")
+        assert stream.result()["label"] == whole.predict(["a dull film"])[0]["label"]
+
+
+def test_a_tagger_knows_the_models_words_beside_its_own(tmp_path: Path, model: Run) -> None:
+    rows = [(["a", "warm", "Vienna"], ["O", "O", "B"]), (["Bonn", "is", "dull"], ["B", "O", "O"])]
+    data = tmp_path / "tags.jsonl"
+    lines = [{"tokens": [*words, str(n)], "tags": [*tags, "O"]} for n in range(10, 20) for words, tags in rows]
+    data.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    run = recurra.train("tag", data, out=tmp_path / "run", pretrain=str(model.path), steps=1, learning_rate=1e-12,
+                        averaging=0.0)  # fmt: skip
+    theirs, ours = load_file(model.path / "model.safetensors"), run.network.state_dict()
+    torch.testing.assert_close(ours["recurrent.weight_hh_l0"], theirs["recurrent.weight_hh_l0"])
+    assert "recurrent.weight_hh_l0_reverse" in ours  # a tagger reads both ways
+    ids, known = run.task.words.ids, model.task.vocabulary.tokens
+    table = ours["front.words.embedding.weight"]
+    for word in ("dull", "empty"):  # of the rows, and of the model alone
+        torch.testing.assert_close(table[ids[word]], theirs["embedding.weight"][known.index(word)])
+    torch.testing.assert_close(table[ids["vienna"]], theirs["embedding.weight"][1])  # the model does not know it
+    assert run.predict(["an empty Vienna"]) == recurra.load(run.path).predict(["an empty Vienna"])
+
+
+def test_what_disagrees_is_told(tmp_path: Path, model: Run) -> None:
+    pretrain = str(model.path)
+    for settings, said in (
+        ({"hidden_size": 8}, "hidden_size = 8, and the weights of .* have 6; leave hidden_size out"),
+        ({"embedding_size": 8}, "embedding_size = 8, and the weights of .* have 5"),
+        ({"num_layers": 2}, "num_layers = 2, and the weights of .* have 1"),
+        ({"cell": "lstm"}, "cell = lstm, and the weights of .* have gru"),
+        (
+            {"level": "characters"},
+            "level is characters, and with --pretrain the vocabulary is .* words; leave level out",
+        ),
+        ({"min_count": 3}, "leave min_count out"),
+        ({"vocabulary_size": 12}, "vocabulary_size = 12, and with --pretrain the vocabulary is that of"),
+    ):
+        with pytest.raises(SettingError, match=said):
+            reviews(tmp_path, pretrain=pretrain, **SIZES | settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_of_another_language_is_told(tmp_path: Path, model: Run) -> None:
+    data = tmp_path / "a.csv"
+    data.write_text(
+        "text,label\n" + "".join(f"жук {chr(0x430 + n % 30)}{n},{'ab'[n % 2]}\n" for n in range(40)), encoding="utf-8"
+    )
+    with pytest.raises(DataError, match="knows none of the words here: name one of text of this kind, or leave out"):
+        recurra.train("classify", data, out=tmp_path / "run", pretrain=str(model.path), epochs=1)
+
+
+def test_several_layers_read_one_way(tmp_path: Path, model: Run) -> None:
+    deep = language(model.path.parent, "deep", level="words", hidden_size=4, embedding_size=4, num_layers=2, steps=1)
+    assert not reviews(tmp_path, pretrain=str(deep.path), **SIZES | {"steps": 1}).settings.model.bidirectional
+    with pytest.raises(SettingError, match=r"has 2 layers; .* --set bidirectional=false"):
+        reviews(tmp_path, "both", pretrain=str(deep.path), bidirectional=True, **SIZES)
+
+
+def test_what_is_no_language_model_is_told(tmp_path: Path, model: Run) -> None:
+    other = reviews(tmp_path, "other", steps=1)
+    for path, said in (
+        (tmp_path / "none", "there is no such run folder"),
+        (tmp_path, "is not a run folder"),
+        (other.path, "is a run of classify; pretrain wants one of language"),
+    ):
+        with pytest.raises(RunError, match=said):
+            reviews(tmp_path, pretrain=str(path), **SIZES)
+    for spoilt, said in (
+        ("model.safetensors", r"model\.safetensors: is missing or damaged"),
+        ("vocabulary/text.json", r"text\.json: the vocabulary is damaged"),
+        ("config.yaml", "config.yaml: is damaged"),
+    ):
+        copy = tmp_path / f"copy-{Path(spoilt).stem}"
+        shutil.copytree(model.path, copy)
+        (copy / spoilt).write_text("{")
+        with pytest.raises(RunError, match=said):
+            reviews(tmp_path, pretrain=str(copy), **SIZES)
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_another_vocabulary_are_told(tmp_path: Path, model: Run) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(model.path, copy)
+    record = json.loads((copy / "vocabulary" / "text.json").read_text(encoding="utf-8"))
+    record["tokens"].pop()
+    (copy / "vocabulary" / "text.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(RunError, match=r"has no embedding of .* tokens and 5 features"):
+        reviews(tmp_path, pretrain=str(copy), **SIZES)

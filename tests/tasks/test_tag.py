@@ -1,0 +1,686 @@
+"""tag: what is read, what is learnt, what is answered, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from recurra.tasks.tag.model import merged, row_losses
+from seqeval.metrics import f1_score
+
+import recurra
+from recurra.data.sources.conll import open_tagged
+from recurra.data.words.tag_schemes import spans
+from recurra.errors import CallError, DataError, SettingError
+from recurra.fields.tags import Tags
+from recurra.fields.words import Words
+from recurra.run import Run
+from recurra.settings import settings_from
+from recurra.tasks.tag.task import Tag
+
+SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "members": 1}
+WORDS: dict[str, Any] = {"level": None, "size": 1000, "min_count": None, "spelling": True, "ahead": True}
+FIRST, LAST, PLACES = ("Ada", "Grace", "Alan"), ("Lovelace", "Hopper", "Turing"), ("Paris", "New York", "Oslo")
+CHINESE = ("王", "李", "张"), ("伟", "芳", "小明"), ("在北京", "去上海", "看书")
+CLOSE = 64 * torch.finfo(torch.float32).eps * 10 + 1e-6  # values below 10 after a few dozen roundings; 6 places in JSON
+
+
+def sentence(n: int) -> tuple[list[str], list[str], str]:
+    """Words, BIO tags, and what the sentence is about; the same for the same n."""
+    draw = random.Random(n)
+    words, tags = [], []
+    for text, kind in (
+        (f"{draw.choice(FIRST)} {draw.choice(LAST)}" if draw.random() < 0.7 else draw.choice(FIRST), "PER"),
+        (draw.choice(("went to", "saw", "left")), ""),
+        (draw.choice(PLACES), "LOC"),
+        (f"in {1900 + n}", ""),
+    ):
+        parts = text.split()
+        words += parts
+        tags += [f"{'I' if at else 'B'}-{kind}" if kind else "O" for at in range(len(parts))]
+    return words, tags, "travel" if "went" in words or "left" in words else "look"
+
+
+def conll(path: Path, rows: int = 40, separator: str = "\t", middle: bool = False) -> Path:
+    text = ""
+    for n in range(rows):
+        for word, tag in zip(*sentence(n)[:2], strict=True):
+            text += separator.join([word, *(["NUM" if word.isdigit() else "X"] if middle else []), tag]) + "\n"
+        text += "\n"
+    data = text.encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def jsonl(path: Path, rows: int = 40, **names: str) -> Path:
+    lines = []
+    for n in range(rows):
+        words, tags, about = sentence(n)
+        lines.append(json.dumps({"tokens": words, "tags": tags, "intent": about, "number": n}))
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def triple(folder: Path, rows: int = 40) -> Path:
+    folder.mkdir()
+    every = [sentence(n) for n in range(rows)]
+    (folder / "seq.in").write_text("".join(" ".join(words) + "  \n" for words, _, _ in every))
+    (folder / "seq.out").write_text("".join(" ".join(tags) + "\n" for _, tags, _ in every))
+    (folder / "label").write_text("".join(f"{about}\n" for _, _, about in every))
+    return folder
+
+
+def characters(path: Path, rows: int = 40, places: bool = False) -> Path:
+    """Chinese names in BMES, a character a line."""
+    text = ""
+    for n in range(rows):
+        draw = random.Random(n)
+        name = draw.choice(CHINESE[0]) + draw.choice(CHINESE[1])
+        rest = draw.choice(CHINESE[2]) + str(n % 10)
+        tags = ["B-名", *["M-名"] * (len(name) - 2), "E-名", *["O"] * len(rest)]
+        for at, (character, tag) in enumerate(zip(name + rest, tags, strict=True)):
+            text += f"{character}{at if places else ''} {tag}\n"
+        text += "\n"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def tagger(data: Path, name: str = "run", **settings: Any) -> Run:
+    return recurra.train("tag", data, out=data.parent / name, **(SMALL | settings))
+
+
+def said(data: Path, **settings: Any) -> list[str]:
+    """What training says of the data."""
+    task = Tag(settings_from(Tag, SMALL | settings))
+    return task.read(data, None, data.parent / "again", lambda _: None, lambda _: None).lines
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """Runs of this file, each trained once."""
+    kept: dict[Any, Run] = {}
+
+    def make(kind: str, **settings: Any) -> Run:
+        key = (kind, *sorted(settings.items()))
+        if key not in kept:
+            folder = tmp_path_factory.mktemp("tag")
+            data = {"conll": conll, "jsonl": jsonl, "characters": characters}[kind](folder / f"data.{kind}")
+            kept[key] = tagger(data, **settings)
+        return kept[key]
+
+    return make
+
+
+# what is read ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("separator", [" ", "\t"])
+@pytest.mark.parametrize("name", ["a.conll", "a.txt", "a.tsv", "a.bio.gz"])
+def test_columns_by_what_is_in_them(tmp_path: Path, separator: str, name: str) -> None:
+    source = open_tagged(conll(tmp_path / name, 5, separator))
+    rows = list(source.rows())
+    assert source.format == "columns" and source.columns == ["1", "2"]
+    assert [row.values["1"] for row in rows] == [sentence(n)[0] for n in range(5)]
+    assert [row.values["2"] for row in rows] == [sentence(n)[1] for n in range(5)]
+    assert [row.line for row in rows][:2] == [1, len(sentence(0)[0]) + 2]
+
+
+def test_conllu_without_comments_multiword_tokens_and_empty_nodes(tmp_path: Path) -> None:
+    token = "{}\t{}\t_\t{}\t_\t_\t0\t_\t_\t_"
+    lines = [
+        "# text = Vámonos # al mar",
+        "1-2\tVámonos" + "\t_" * 8,
+        token.format(1, "Vamos", "VERB"),
+        token.format(2, "nos", "PRON"),
+        token.format("2.1", "hidden", "X"),
+        token.format(3, "#", "SYM"),
+        "",
+        token.format(1, "Sí", "INTJ"),
+        "",
+    ]
+    (tmp_path / "a.conllu").write_text("\r\n".join(lines), encoding="utf-8")
+    source = open_tagged(tmp_path / "a.conllu")
+    assert source.format == "conllu"
+    assert [row.values["form"] for row in source.rows()] == [["Vamos", "nos", "#"], ["Sí"]]
+    assert [row.values["upos"] for row in source.rows()] == [["VERB", "PRON", "SYM"], ["INTJ"]]
+
+
+def test_a_triple_of_files(tmp_path: Path) -> None:
+    folder = triple(tmp_path / "set", 4)
+    (folder / "seq.out").rename(folder / "plain")
+    (folder / "seq.out.gz").write_bytes(gzip.compress((folder / "plain").read_bytes()))
+    rows = list(open_tagged(folder).rows())
+    assert [(row.values["words"], row.values["tags"], row.values["label"]) for row in rows] == [
+        sentence(n) for n in range(4)
+    ]
+
+
+def test_places_of_characters_and_headers_of_documents_are_left_out(tmp_path: Path) -> None:
+    path = characters(tmp_path / "a.txt", 9, places=True)
+    path.write_text("-DOCSTART- -X-\n\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    plain = characters(tmp_path / "b.txt", 9)
+    given, wanted = (list(open_tagged(file).rows()) for file in (path, plain))
+    assert [row.values for row in given] == [row.values for row in wanted]
+    assert [row.number for row in given] == list(range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("tags", "says"),
+    [
+        ("B-X I-X O", "scheme bio, 1 type of spans"),
+        ("B-X E-X S-Y", "scheme bioes, 2 types of spans"),
+        ("B M E", "scheme bmes, 1 type of spans"),
+        ("1 0 0", "no scheme of spans"),
+    ],
+)
+def test_the_scheme_is_said(tmp_path: Path, tags: str, says: str) -> None:
+    lines = [json.dumps({"tokens": ["a", "b", str(n)], "tags": tags.split()}) for n in range(20)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    run = tagger(tmp_path / "a.jsonl")
+    plain = "no" in says.split()
+    assert any(says in line for line in run.task.tags.describe())
+    assert run.task.metric == ("accuracy" if plain else "f1") and run.settings.model.crf is not plain
+
+
+def test_zero_and_one_as_numbers_and_as_text(tmp_path: Path) -> None:
+    """Is this word part of a name?"""
+    rows = [sentence(n) for n in range(30)]
+    names = [[int(tag.endswith("PER")) for tag in tags] for _, tags, _ in rows]
+    (tmp_path / "a.jsonl").write_text(
+        "\n".join(json.dumps({"words": words, "labels": one}) for (words, _, _), one in zip(rows, names, strict=True))
+    )
+    (tmp_path / "b.csv").write_text(
+        "sentence,labels\n"
+        + "".join(f"{' '.join(r[0])},{' '.join(map(str, one))}\n" for r, one in zip(rows, names, strict=True))
+    )
+    one, other = (tagger(tmp_path / name, name[0], steps=40, learning_rate=0.02) for name in ("a.jsonl", "b.csv"))
+    assert one.task.tags.tags == ["0", "1"]
+    text = ["Ada Hopper saw Oslo"]
+    assert one.predict(text) == other.predict(text)
+    assert one.predict(text)[0]["tags"] == ["1", "1", "0", "0"]
+
+
+def test_the_column_by_name_and_by_number(tmp_path: Path) -> None:
+    data = conll(tmp_path / "a.conll", middle=True)
+    assert tagger(data, "last").task.tags.scheme == "bio"
+    assert tagger(data, "middle", column="2").task.tags.tags == ["NUM", "X"]
+    with pytest.raises(DataError, match=r"there is no column '4'; there are 1, 2, 3"):
+        tagger(data, column="4")
+    with pytest.raises(DataError, match=r"there is no column 'pos'; there are 1, 2, 3"):
+        tagger(data, features="pos")
+
+
+def test_no_column_is_two_things(tmp_path: Path) -> None:
+    """Of those that are left the first is the words, the last the tags; what is found is not the row's label too."""
+    data = conll(tmp_path / "a.conll", middle=True)
+    assert said(data, words="3")[0] == "columns: words 3, tags 2"
+    assert said(data, column="1")[0] == "columns: words 2, tags 1"
+    assert said(data, features="3")[0] == "columns: words 1, tags 2, 3 beside them"
+    refused(data, "a.conll: no column is left for the tags; name it with --column", features="2,3")
+    lists = tmp_path / "lists.jsonl"
+    lists.write_text("\n".join(json.dumps({"a": [f"x{n}", "y"], "b": ["O", str(n % 3)]}) for n in range(9)))
+    assert said(lists, column="2")[0] == "jsonl: words a, tags b"
+    single = tmp_path / "single.csv"
+    single.write_text("tokens,label\n" + "".join(f"w{n},{'NOUN' if n % 2 else 'VERB'}\n" for n in range(20)))
+    assert said(single)[0] == "csv: words tokens, tags label"
+
+
+def test_features_are_read_beside_the_words(tmp_path: Path) -> None:
+    """A feature that gives the tag away is learnt from, and is asked for in use."""
+    draw = random.Random(0)
+    lines = []
+    for n in range(60):
+        tags = [draw.choice("01") for _ in range(5)]
+        lines.append(json.dumps({"tokens": [f"w{n}", "a", "b", "c", "d"], "tags": tags, "hint": tags}))
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    run = tagger(tmp_path / "a.jsonl", features="hint", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
+    assert run.metrics["valid/accuracy"] == 1.0
+    tags = ["1", "0", "0", "1", "1"]
+    assert run.predict([{"tokens": list("vwxyz"), "hint": tags}])[0]["tags"] == tags
+    for wrong, why in (
+        ("a b c", "also reads hint beside each word"),
+        ({"tokens": ["a"]}, "give an object with them"),
+        ({"tokens": ["a"], "hint": ["1", "0"]}, "hint has 2 entries for 1 words"),
+    ):
+        with pytest.raises(CallError, match=why):
+            run.predict([wrong])
+
+
+def test_the_intent_is_learnt_where_there_is_one(made: Callable[..., Run], tmp_path: Path) -> None:
+    run = made("jsonl", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
+    assert run.metrics["valid/intent_accuracy"] == 1.0
+    found = run.predict(["Ada went to Oslo", "Ada saw Oslo", ""])
+    assert [one["intent"] for one in found] == ["travel", "look", None]
+    without = tagger(triple(tmp_path / "set"), intent="none")
+    assert "intent" not in without.predict(["Ada saw Oslo"])[0] and "valid/intent_accuracy" not in without.metrics
+
+
+def test_what_was_found_is_said(tmp_path: Path) -> None:
+    lines = said(triple(tmp_path / "set"))
+    assert lines[0] == "triple: words words, tags tags, label of the whole row"
+    assert any(line.startswith("intent: 2 classes") for line in lines)
+    lines = said(characters(tmp_path / "c.txt", places=True))
+    assert "each character has the number of its place in a word after it: the numbers are left out" in lines
+
+
+REAL = {  # file: sentences, tokens, spans, as the note beside the data counts them
+    "ner_weibo/weiboNER_2nd_conll.dev": (270, 14_509, 389),
+    "ner_resume/dev.char.bmes": (463, 13_890, 1_497),
+    "ner_wnut17/emerging.dev.conll": (1_009, 15_733, 836),
+    "ud_chinese_gsd/zh-ud-dev.conllu": (500, 12_663, 0),
+    "ud_english_ewt/en_ewt-ud-dev.conllu.gz": (2_001, 25_147, 0),
+    "nlu_atis/valid": (500, None, None),
+    "nlu_snips/valid": (700, None, None),
+}
+
+
+@pytest.mark.skipif("RECURRA_DATA" not in os.environ, reason="RECURRA_DATA names no folder of public data sets")
+@pytest.mark.parametrize("name", REAL)
+def test_real_data_is_read_whole(name: str) -> None:
+    source = open_tagged(Path(os.environ["RECURRA_DATA"]) / name)
+    words, tags = Words("words", None, **WORDS), Tags("tags", None, None)
+    columns = words.find(source, ()), tags.find(source, (words.find(source, ()),))
+    rows = [[row.values[column] for column in columns] for row in source.rows()]
+    tags.fit(row[1] for row in rows)
+    words.fit(row[0] for row in rows)
+    assert all(len(row[0]) == len(row[1]) for row in rows)
+    sentences, tokens, found = REAL[name]
+    assert len(rows) == sentences
+    if tokens is not None:
+        assert sum(len(row[0]) for row in rows) == tokens
+        assert sum(len(spans(row[1], tags.scheme)) for row in rows) == found
+    assert words.level == ("characters" if name.startswith(("ner_weibo", "ner_resume")) else "words")
+    if "weibo" in name:  # 声0 音1 -> 声 音
+        assert all(len(token) <= 2 and not (len(token) == 2 and token[1].isdigit()) for row in rows for token in row[0])
+
+
+# what is learnt -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "settings", [{}, {"crf": False}, {"bidirectional": False}, {"members": 2}, {"spelling": False}]
+)
+def test_names_are_learnt(made: Callable[..., Run], settings: dict[str, Any]) -> None:
+    run = made("conll", steps=80, learning_rate=0.03, **settings)
+    assert run.metrics["valid/f1"] > 0.9
+
+
+def test_chinese_names_are_learnt_and_cut_by_characters(made: Callable[..., Run]) -> None:
+    run = made("characters", steps=80, learning_rate=0.03)
+    assert run.settings.data.level == "characters" and run.settings.data.scheme == "bmes"
+    assert run.metrics["valid/f1"] > 0.9
+    found = run.predict(["李 小明在北京"])[0]
+    assert found["tokens"] == list("李小明在北京")
+    assert found["spans"] == [{"type": "名", "begin": 0, "end": 3, "text": "李 小明", "characters": [0, 4]}]
+
+
+def test_f1_is_that_of_seqeval(made: Callable[..., Run], tmp_path: Path) -> None:
+    run = made("conll", steps=20)
+    other = conll(tmp_path / "other.conll", 15)
+    rows = list(open_tagged(other).rows())
+    predicted = [one["tags"] for one in run.predict([row.values["1"] for row in rows])]
+    wanted = [row.values["2"] for row in rows]
+    figures = run.evaluate(other)
+    assert figures["f1"] == pytest.approx(float(f1_score(wanted, predicted, zero_division=0)), abs=1e-12)
+    right = [a == b for one, two in zip(wanted, predicted, strict=True) for a, b in zip(one, two, strict=True)]
+    assert figures["accuracy"] == pytest.approx(sum(right) / len(right))
+    assert figures["by_type"].keys() == {"PER", "LOC"}
+
+
+def test_bmes_counts_as_bioes_does(tmp_path: Path) -> None:
+    """seqeval knows no M: what it is given must be the same spans."""
+    from recurra.metrics.spans import span_figures
+
+    draw = random.Random(0)
+    tags = ["O", *(f"{letter}-{kind}" for letter in "BMES" for kind in "XY")]
+    wanted, predicted = ([[draw.choice(tags) for _ in range(9)] for _ in range(50)] for _ in range(2))
+    true, guess = (
+        {(n, *span) for n, row in enumerate(rows) for span in spans(row, "bmes")} for rows in (wanted, predicted)
+    )
+    figures = span_figures(wanted, predicted, "bmes")
+    assert figures["precision"] == pytest.approx(len(true & guess) / len(guess))
+    assert figures["recall"] == pytest.approx(len(true & guess) / len(true))
+
+
+def test_figures_of_single_tags() -> None:
+    from recurra.metrics.spans import tag_figures
+
+    table = tag_figures([["a", "a", "b"], ["c"]], [["a", "b", "b"], ["a"]])["by_tag"]
+    assert table["a"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "count": 2}
+    assert table["b"] == {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "count": 1}
+    assert table["c"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "count": 1}
+
+
+def test_figures_by_type_are_shown_as_a_table() -> None:
+    from recurra.cli.tables import figures
+
+    lines = list(figures({"f1": 0.5, "by_type": {"PER": {"f1": 0.5, "count": 2}, "LOC": {"f1": 1.0, "count": 1234}}}))
+    assert [line.split() for line in lines] == [
+        ["f1", "0.5000"], [], ["by", "type", "f1", "count"], ["PER", "0.5000", "2"], ["LOC", "1.0000", "1,234"]
+    ]  # fmt: skip
+
+
+def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Path) -> None:
+    data = jsonl(tmp_path / "a.jsonl")
+    run = tagger(data, members=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0)
+    task, network = run.task, run.network
+    task.read(data, None, tmp_path / "cache", lambda _: None, lambda _: None)
+    batch = task.batch(task.train_batches(0)[0])
+    loss = task.loss(network.train(), batch, None)[0]
+    x, lengths, tags = batch.inputs["x"], batch.inputs["lengths"], batch.targets["tags"]
+    single = [
+        row_losses(m(x, lengths), tags, lengths, batch.targets["intent"]).sum() / lengths.sum() for m in network.members
+    ]
+    torch.testing.assert_close(loss, torch.stack(single).mean())
+    scores = network.eval()(x, lengths)
+    alone = [m.eval()(x, lengths) for m in network.members]
+    torch.testing.assert_close(scores.emissions, (alone[0].emissions + alone[1].emissions) / 2)
+    torch.testing.assert_close(merged(alone).chain.first, (alone[0].chain.first + alone[1].chain.first) / 2)
+
+
+def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> None:
+    run = made("jsonl", crf=False)
+    ids = torch.from_numpy(run.task.words.encode([["Ada", "saw", "Oslo"]])[0])[None]
+    with torch.no_grad():
+        scores = run.network(ids)
+    tags, intent = torch.tensor([[1, 0, 2]]), torch.tensor([1])
+    probability = scores.emissions[0].softmax(-1)[range(3), tags[0]].prod() * scores.intent[0].softmax(-1)[1]
+    found = row_losses(scores, tags, torch.tensor([3]), intent)
+    torch.testing.assert_close(found, -probability.log()[None], rtol=1e-5, atol=1e-6)
+    tags_alone = row_losses(scores, tags, torch.tensor([3]), torch.tensor([-1]))
+    assert tags_alone < found
+
+
+# laws -----------------------------------------------------------------------------------------------------------------
+def alike(one: Any, other: Any) -> None:
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            alike(one[key], other[key])
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, rel=CLOSE, abs=CLOSE)
+    else:
+        assert one == other
+
+
+TEXTS = ("Ada Lovelace went to Paris in 1843, 很好!", "x", "", "  Grace\nHopper  saw New York… ", "don't")
+
+
+@pytest.mark.parametrize("crf", [True, False])
+def test_a_batch_is_its_rows_in_any_order(made: Callable[..., Run], crf: bool) -> None:
+    run = made("jsonl", crf=crf)
+    alone = [run.predict([text])[0] for text in TEXTS]
+    for seed in range(3):
+        order = random.Random(seed).sample(range(len(TEXTS)), len(TEXTS))
+        for one, at in zip(run.predict([TEXTS[i] for i in order]), order, strict=True):
+            alike(one, alone[at])
+
+
+def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> None:
+    network = made("jsonl").network
+    rows = [torch.from_numpy(array) for array in made("jsonl").task.words.encode([["Ada", "saw", "x", "Oslo"], ["y"]])]
+    x = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    tags, intent, lengths = torch.tensor([[1, 0, 0, 2], [3, 4, 4, 4]]), torch.tensor([0, 1]), torch.tensor([4, 1])
+
+    def gradients(losses: torch.Tensor) -> dict[str, torch.Tensor]:
+        network.zero_grad()
+        losses.backward()
+        return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+    together = row_losses(network(x, lengths), tags, lengths, intent)
+    ours = gradients(together.sum())
+    alone = torch.cat(
+        [
+            row_losses(network(row[None]), tags[b : b + 1, : len(row)], lengths[b : b + 1], intent[b : b + 1])
+            for b, row in enumerate(rows)
+        ]
+    )
+    torch.testing.assert_close(together, alone, rtol=0, atol=CLOSE)
+    theirs = gradients(alone.sum())
+    assert ours.keys() == theirs.keys() >= {"transitions.between", "head.weight", "intent_head.weight"}
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=CLOSE, msg=name)
+    network.zero_grad()
+
+
+def test_loaded_is_saved_and_the_same_seed_is_the_same_run(tmp_path: Path) -> None:
+    data = jsonl(tmp_path / "a.jsonl")
+    one, two = tagger(data, "one", members=2), tagger(data, "two", members=2)
+    assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), two.network.parameters(), strict=True))
+    assert one.predict(TEXTS) == two.predict(TEXTS) == recurra.load(one.path).predict(TEXTS)
+    assert one.evaluate(data) == recurra.load(one.path).evaluate(data)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "characters"])
+@pytest.mark.parametrize("members", [1, 2])
+def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, members: int) -> None:
+    run = made(kind, crf=False, bidirectional=False, members=members)
+    assert run.streams == (True, "")
+    for text in (*TEXTS, "李小明在北京 王芳"):
+        whole = run.predict([text])[0]
+        for seed in range(4):
+            draw, rest = random.Random(seed), text
+            with run.stream() as session:
+                while rest:
+                    n = draw.randint(1, 5)
+                    session.push(rest[:n])
+                    alike(session.result(), run.predict([text[: len(text) - len(rest[n:])]])[0])
+                    rest = rest[n:]
+                alike(session.result(), whole)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "characters"])
+def test_lists_of_tokens_stream_too(made: Callable[..., Run], kind: str) -> None:
+    run = made(kind, crf=False, bidirectional=False, members=1)
+    tokens = sentence(3)[0] if kind == "jsonl" else list("李小明在北京")
+    with run.stream() as session:
+        session.push(tokens[:3])
+        session.result()
+        session.push({"tokens": tokens[3:]})
+        alike(session.result(), run.predict([tokens])[0])
+        with pytest.raises(CallError, match="began with lists of tokens; begin another one for text"):
+            session.push("text")
+    with run.stream() as session:
+        alike(session.result(), run.predict([""])[0])
+        session.push("text")
+        with pytest.raises(CallError, match="began with text; begin another one for lists of tokens"):
+            session.push(["text"])
+
+
+def test_why_others_do_not_stream(made: Callable[..., Run]) -> None:
+    assert "bidirectional=false --set crf=false streams" in made("jsonl").streams[1]
+    assert "backward direction" in made("jsonl", crf=False).streams[1]
+    with pytest.raises(DataError, match="conditional random field"):
+        made("conll", bidirectional=False, steps=80, learning_rate=0.03).stream()
+
+
+# what is answered -----------------------------------------------------------------------------------------------------
+def test_raw_text_gets_its_places_back(made: Callable[..., Run]) -> None:
+    run = made("conll", steps=80, learning_rate=0.03)
+    text = "  Ada  Lovelace saw New York."
+    found = run.predict([text])[0]
+    assert [text[a:b] for a, b in found["offsets"]] == found["tokens"] == ["Ada", "Lovelace", "saw", "New", "York", "."]
+    person = found["spans"][0]
+    assert person == {"type": "PER", "begin": 0, "end": 2, "text": "Ada  Lovelace", "characters": [2, 15]}
+
+
+def test_tokens_are_kept_as_they_are(made: Callable[..., Run]) -> None:
+    run = made("conll", steps=80, learning_rate=0.03)
+    found = run.predict([["Ada Lovelace", "saw", "Oslo", "don't-cut-me"], {"tokens": ["Grace"]}, []])
+    assert found[0]["tokens"] == ["Ada Lovelace", "saw", "Oslo", "don't-cut-me"] and "offsets" not in found[0]
+    assert found[1]["tags"] == ["B-PER"] and found[1]["spans"] == [
+        {"type": "PER", "begin": 0, "end": 1, "text": "Grace"}
+    ]
+    assert found[2] == {"tokens": [], "tags": [], "spans": []}
+    with pytest.raises(CallError, match="example 2: words is 3; wanted text or a list of tokens"):
+        run.predict(["a", 3])
+
+
+def test_predict_reads_a_file_of_columns(made: Callable[..., Run], tmp_path: Path) -> None:
+    run = made("conll")
+    rows = list(run.task.inputs(str(conll(tmp_path / "a.txt", 3))) or ())
+    assert [row["words"] for row in rows] == [sentence(n)[0] for n in range(3)]
+    (tmp_path / "a.csv").write_text("number,tokens\n1,Ada saw Oslo\n")
+    assert list(run.task.inputs(str(tmp_path / "a.csv")) or ()) == [{"words": ["Ada", "saw", "Oslo"]}]
+    (tmp_path / "lines.txt").write_text("two words\n\nthree more words\n")
+    assert run.task.inputs(str(tmp_path / "lines.txt")) is None
+
+
+def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_path: Path) -> None:
+    run = made("jsonl", steps=60, learning_rate=0.02)
+    words, tags, _ = sentence(1)
+    lines = [
+        json.dumps({"tokens": words, "tags": tags, "intent": "dance"}),
+        json.dumps({"tokens": ["Ada", "x"], "tags": ["B-GOD", "Z"], "intent": "look"}),
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    figures = run.evaluate(tmp_path / "a.jsonl")
+    assert figures["unseen_tags"] == {"B-GOD": 1, "Z": 1} and figures["unseen_intents"] == {"dance": 1}
+    assert figures["accuracy"] <= len(words) / (len(words) + 2) and figures["intent_accuracy"] <= 0.5
+    assert "unseen_tags" not in run.evaluate(jsonl(tmp_path / "b.jsonl"))
+    strange = tmp_path / "strange.jsonl"
+    strange.write_text('{"tokens": ["Ada"], "tags": ["B-GOD"], "intent": "weather"}\n' * 3)
+    assert "loss" not in run.evaluate(strange), "no row has a probability"
+    with strange.open("a") as file:
+        file.write('{"tokens": ["Ada"], "tags": [], "intent": "weather"}\n')
+    run.change(broken="skip")
+    assert run.evaluate(strange)["unseen_tags"] == {"B-GOD": 3}
+    valid = tagger(jsonl(tmp_path / "c.jsonl"), valid=tmp_path / "a.jsonl")
+    assert any(
+        "2 tags of the validation data are not in the training data: B-GOD 1" in s for s in valid.task.tags.describe()
+    )
+    assert valid.metrics["valid/unseen_tags"] == {"B-GOD": 1, "Z": 1}
+
+
+def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
+    task = made("jsonl").task
+    assert task.example('["Ada", "went"]') == ["Ada", "went"]
+    assert task.example("[1]") == "[1]" and task.example("[Ada went") == "[Ada went"
+    assert task.example('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
+    assert task.example("{Ada} went") == "{Ada} went"
+    with pytest.raises(DataError, match=r"begins as a JSON object and is none .*, character 18"):
+        task.example('{"tokens": ["Ada"')
+
+
+# what is refused ------------------------------------------------------------------------------------------------------
+def refused(data: Path, *parts: str, **settings: Any) -> None:
+    before = sorted(data.parent.rglob("*"))
+    with pytest.raises((DataError, SettingError)) as raised:
+        tagger(data, **settings)
+    for part in parts:
+        assert part in str(raised.value)
+    assert len(str(raised.value).splitlines()) <= 2
+    assert sorted(data.parent.rglob("*")) == before
+
+
+def test_rows_of_unequal_columns(tmp_path: Path) -> None:
+    path = conll(tmp_path / "a.conll")
+    lines, at = path.read_text().split("\n"), len(sentence(0)[0]) + 2
+    lines[at] += "\tmore"
+    path.write_text("\n".join(lines))
+    refused(path, "a.conll, row 2", "3 columns, but the first token of the file has 2", f"(line {at + 1})")
+    run = tagger(path, broken="skip")
+    assert run.config["resolved"]["reading"]["rows"] + run.config["resolved"]["reading"]["valid_rows"] == 39
+
+
+def test_a_conllu_file_whose_first_token_lacks_a_cell(tmp_path: Path) -> None:
+    path = tmp_path / "a.conllu"
+    rows = [f"{n}\tw{n}\tw\t{'NOUN' if n % 2 else 'VERB'}\t_\t_\t0\troot\t_\t_" for n in (1, 2, 3, 4)]
+    path.write_text("\n\n".join(f"# text = {n}\n" + "\n".join(rows[: n % 4 + 1]) for n in range(40)) + "\n")
+    path.write_text(path.read_text().replace("\tNOUN", "", 1))
+    refused(path, "a.conllu, row 1: 9 columns", "(line 2)", column="upos")
+
+
+def test_the_label_of_a_row_is_no_list(tmp_path: Path) -> None:
+    path = conll(tmp_path / "a.conll")
+    path.write_text("\n".join(f"{line}\tX" if line else "" for line in path.read_text().split("\n")))
+    refused(path, "row 1, field '3': is ['X'", "and not one label of the row", intent="3")
+
+
+def test_the_column_of_the_words_may_be_named_anew(made: Callable[..., Run], tmp_path: Path) -> None:
+    run, path = made("jsonl"), tmp_path / "a.csv"
+    path.write_text("said,heard\nAda went,Rome\n")
+    with pytest.raises(DataError, match="the words could be 'said' or 'heard'; name the column with --set words=NAME"):
+        run.task.inputs(str(path))
+    run.change(words="heard")
+    try:
+        assert [answer["tokens"] for answer in run.predict(list(run.task.inputs(str(path)) or ()))] == [["Rome"]]
+    finally:
+        run.change(words=None)
+
+
+def test_lists_of_unequal_length(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl")
+    bad = json.dumps({"tokens": ["a", "b"], "tags": ["O"], "intent": "look"})
+    path.write_text("\n".join([*path.read_text().split("\n")[:20], bad, bad]))
+    refused(
+        path, "a.jsonl, row 21, field 'tags': has 1 entry for 2 words (line 21); 1 more row ", "row 22", "broken=skip"
+    )
+
+
+def test_files_of_a_triple_of_different_length(tmp_path: Path) -> None:
+    folder = triple(tmp_path / "set")
+    with (folder / "seq.in").open("a") as file:
+        file.write("one more\n")
+    refused(folder, "seq.out: ends after line 40, but seq.in goes on with line 41")
+    (folder / "seq.out").unlink()
+    refused(folder, "has a seq.in and no seq.out")
+    (folder / "seq.in").unlink()
+    refused(folder, "there is no seq.in in this folder")
+
+
+def test_one_column_is_not_two(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("a DT B-X\nb NN O\n\n" * 9)
+    refused(path, "column '3' is asked for twice, as words and tags", words="3", column="3")
+
+
+def test_an_unknown_scheme(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("a B-PER\nb L-PER\nc U-LOC\nd O\n\n" * 9 + "e O\n")
+    refused(path, "a.conll: the tag 'L-PER' is of no scheme that is known (bio, bioes, bmes)", "--scheme plain")
+    refused(path, "scheme", "bilou", scheme="bilou")
+    refused(path, "'L-PER' is not of the scheme bio", scheme="bio")
+    assert tagger(path, scheme="plain").task.metric == "accuracy"
+
+
+def test_an_inside_without_a_begin_is_said_and_taken_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("".join(f"a{n} O\nb I-X\nc I-X\n\n" for n in range(20)))
+    assert "20 tags break the rules of bio and were mended, the first: I-X taken as B-X" in said(path)
+    run = tagger(path)
+    assert run.predict(["b c"])[0]["tags"][0] != "I-X"
+
+
+@pytest.mark.parametrize("text", ["", "\n\n  \n"])
+def test_an_empty_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text(text)
+    refused(path, "a.conll: the file is empty" if not text else "a.conll: there are no rows of data")
+
+
+def test_other_wrong_input(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("a\nb\n\nc\n")
+    refused(words, "there is one column only: no tags beside the words")
+    bytes_ = tmp_path / "b.conll"
+    bytes_.write_bytes(b"a O\nb\xff B-X\n\n" + b"a O\n\n" * 9)
+    refused(bytes_, "b.conll, row 1: byte 0xff is not utf-8", "(line 2)")
+    empty = tmp_path / "c.conll"
+    empty.write_text("a\tO\n\tO\n\nb\tB-X\n\n")
+    refused(empty, "c.conll, row 1: column 1 is empty (line 2)")
+    lists = tmp_path / "d.jsonl"
+    lists.write_text("\n".join(json.dumps({"a": ["x", "y"], "b": ["O", str(n)]}) for n in range(9)))
+    refused(lists, "the words could be 'a' or 'b'; name the column with --words")
+    refused(
+        jsonl(tmp_path / "e.jsonl"), "no column 'intention'; there are tokens, tags, intent, number", intent="intention"
+    )
+
+
+def test_adversarial_training_is_an_option(tmp_path: Path) -> None:
+    data = conll(tmp_path / "a.conll")
+    plain, moved = (tagger(data, f"run{size}", adversarial=size).network.state_dict() for size in (0.0, 2.0))
+    assert any(not torch.equal(plain[name], moved[name]) for name in plain)

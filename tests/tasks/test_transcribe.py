@@ -1,0 +1,366 @@
+"""transcribe: it learns tones, streams, says what is wrong with a manifest, and keeps the laws."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from recurra.tasks.transcribe.ctc_loss import steps_needed
+
+import recurra
+from recurra import training
+from recurra.data import sets
+from recurra.data.sets.tones import write_folder
+from recurra.decoding.ctc import needed
+from recurra.errors import CallError, DataError
+from recurra.progress import Silent
+from recurra.run import Run
+from recurra.settings import settings_from
+from recurra.tasks.transcribe.task import Transcribe
+from recurra.training.loop import Loop
+
+TINY: dict[str, Any] = {"hidden_size": 8, "num_layers": 1, "steps": 2, "batch_size": 8, "rate": 8000}
+# Log-probabilities of a few dozen steps in float32, summed in another order; JSON has 6 places.
+CLOSE = 1e-4
+
+
+class Said(Silent):
+    """Keeps what training says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tones")
+    write_folder(folder, 160)
+    return folder / "manifest.csv"
+
+
+@pytest.fixture(scope="module")
+def run(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One that streams and has learnt the tones."""
+    settings: dict[str, Any] = {"bidirectional": False, "hidden_size": 48, "num_layers": 1, "dropout": 0.0, "warp": 0.0}
+    settings |= {"masks": 0, "learning_rate": 2e-2, "averaging": 0.9, "steps": 150, "batch_size": 8}
+    return recurra.train("transcribe", tones, out=tmp_path_factory.mktemp("runs") / "tones", **settings)
+
+
+def some(tones: Path, count: int = 6) -> list[str]:
+    return [str(tones.parent / f"{n:03}.wav") for n in range(count)]
+
+
+def alike(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert one["text"] == other["text"]
+    assert one["score"] == pytest.approx(other["score"], abs=CLOSE, rel=CLOSE)
+
+
+# learning -------------------------------------------------------------------------------------------------------------
+
+
+def test_it_learns_tones(run: Run, tones: Path) -> None:
+    assert run.metrics["valid/wer"] < 0.1, "tones that it never heard"
+    figures = run.evaluate(tones)
+    assert figures["wer"] < 0.1 and figures["cer"] < 0.1 and figures["loss"] < 0.3
+    assert run.task.metric == "wer"
+
+
+def test_figures_are_those_of_the_texts(run: Run, tones: Path, tmp_path: Path) -> None:
+    """Three digits more are three words left out; two of five texts are right."""
+    said = [row["text"] for row in run.predict(some(tones, 5))]
+    wanted = [said[0], said[1] + " 1 2", said[2] + " 3", "0 " + said[3].replace(" ", " ", 1), said[4]]
+    lines = [f"{name},{text}" for name, text in zip(some(tones, 5), wanted, strict=True)]
+    (tmp_path / "m.csv").write_text("audio,text\n" + "\n".join(lines) + "\n")
+    figures = run.evaluate(tmp_path / "m.csv")
+    assert figures["wer"] == pytest.approx(4 / sum(len(text.split()) for text in wanted))
+    assert figures["cer"] == pytest.approx(8 / sum(map(len, wanted)))
+    assert figures["exact_match"] == pytest.approx(2 / 5)
+
+
+def test_the_loss_is_that_of_the_texts(run: Run, tones: Path, tmp_path: Path) -> None:
+    """Nats a unit: what torch says of each row alone."""
+    names, texts = some(tones, 3), ["1 2 3", "5", "7 7 7 7"]
+    (tmp_path / "m.csv").write_text("audio,text\n" + "".join(f"{n},{t}\n" for n, t in zip(names, texts, strict=True)))
+    task = run.task
+    nats = 0.0
+    for name, text in zip(names, texts, strict=True):
+        x = torch.from_numpy(task.audio.encode([task.audio.meant(name)])[0])[None]  # type: ignore[attr-defined]
+        heard, _ = run.network(x, torch.tensor([x.shape[1]]))
+        ids = torch.from_numpy(task.text.vocabulary.encode(text)).long()  # type: ignore[attr-defined]
+        nats += float(
+            torch.nn.functional.ctc_loss(heard[0].detach(), ids, (heard.shape[1],), (len(ids),), reduction="sum")
+        )
+    assert run.evaluate(tmp_path / "m.csv")["loss"] == pytest.approx(nats / 8, rel=1e-4)
+
+
+def test_what_is_chosen_is_said(tones: Path, tmp_path: Path) -> None:
+    said = Said()
+    recurra.train("transcribe", tones, out=tmp_path / "run", progress=said, **TINY)
+    told = "\n".join(said.lines)
+    for wanted in (
+        "text: 10 words, which is all that the texts are made of",
+        "audio: 8,000 samples a second, 40 log-mel bands every 10 ms",
+        "minutes of audio to train on",
+        "a step of the network is 3 frames, 30 ms",
+    ):
+        assert wanted in told
+    assert "streams: no (the backward direction" in told
+
+
+# laws -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_chunks_are_the_whole(run: Run, tones: Path, beam: int) -> None:
+    run.change(beam=beam)
+    assert run.streams == (True, "")
+    for at, name in enumerate(some(tones, 3)):
+        samples, _ = soundfile.read(name, dtype="int16")
+        whole = run.predict([name])[0]
+        alike(run.predict([samples / 32768])[0], whole)
+        draw = random.Random(at)
+        with run.stream() as session:
+            begin = 0
+            while begin < len(samples):
+                n = draw.choice([0, 1, 50, 300, 2000])
+                session.push(samples[begin : begin + n])
+                begin += n
+                if draw.random() < 0.3:
+                    session.result()  # asking changes nothing
+            alike(session.result(), whole)
+    run.change(beam=8)
+
+
+def test_the_result_so_far_is_that_of_the_sound_so_far(run: Run, tones: Path) -> None:
+    samples, _ = soundfile.read(some(tones)[1], dtype="float32")
+    with run.stream() as session:
+        assert session.result() == {"text": "", "score": 0.0}
+        for begin in range(0, len(samples), 1500):
+            session.push(samples[begin : begin + 1500])
+            alike(session.result(), run.predict([samples[: begin + 1500]])[0])
+
+
+def test_a_batch_is_its_rows_in_any_order(run: Run, tones: Path) -> None:
+    names = some(tones, 8)
+    alone = [run.predict([name])[0] for name in names]
+    order = random.Random(0).sample(range(len(names)), len(names))
+    for one, at in zip(run.predict([names[i] for i in order]), order, strict=True):
+        alike(one, alone[at])
+
+
+def test_padded_is_alone_in_values_and_gradients() -> None:
+    from recurra.tasks.transcribe.model import Transcriber
+
+    from recurra.cells import get
+
+    torch.manual_seed(0)
+    sizes = {"stack": 3, "hidden_size": 5, "num_layers": 2, "bidirectional": True}
+    network = Transcriber(4, get("lstm"), 6, **sizes, dropout=0.0, input_dropout=0.0, warp=0.0, masks=0).double()
+    lengths, x = [11, 3, 7], torch.zeros(3, 14, 4)
+    rows = [torch.randn(n, 4) for n in lengths]
+    for b, row in enumerate(rows):
+        x[b, : len(row)] = row
+    heard, steps = network(x, torch.tensor(lengths))
+    assert steps.tolist() == [4, 1, 3]
+    weight = torch.randn(6, dtype=torch.float64)
+    sum((heard[b, :n] * weight).sum() for b, n in enumerate(steps.tolist())).backward()
+    wanted = {name: p.grad.clone() for name, p in network.named_parameters()}
+    network.zero_grad()
+    for b, row in enumerate(rows):
+        alone, _ = network(row[None], torch.tensor([len(row)]))
+        torch.testing.assert_close(alone[0], heard[b, : steps[b]], rtol=0, atol=1e-12)
+        (alone * weight).sum().backward()
+    for name, p in network.named_parameters():
+        torch.testing.assert_close(p.grad, wanted[name], rtol=0, atol=1e-11, msg=name)
+
+
+def test_loaded_is_saved(run: Run, tones: Path) -> None:
+    assert recurra.load(run.path).predict(some(tones)) == run.predict(some(tones))
+
+
+def test_resumed_is_uninterrupted(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bit, though training hears each recording otherwise each time."""
+    settings = TINY | {"steps": 6, "evaluations": 2, "bidirectional": False}
+    whole = recurra.train("transcribe", tones, out=tmp_path / "whole", **settings)
+    plain, taken = Loop.take_step, 0
+
+    def step(self: Loop) -> float:
+        nonlocal taken
+        taken += 1
+        if taken == 3:
+            signal.raise_signal(signal.SIGINT)
+        return plain(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "take_step", step)
+        with pytest.raises(KeyboardInterrupt):
+            recurra.train("transcribe", tones, out=tmp_path / "cut", **settings)
+    resumed = training.resume(tmp_path / "cut")
+    assert resumed.predict(some(tones)) == whole.predict(some(tones))
+    assert resumed.metrics == whole.metrics
+
+
+def test_a_beam_knows_more_of_a_text_than_its_best_path(run: Run, tones: Path) -> None:
+    run.change(beam=1)
+    greedy = run.predict(some(tones))
+    run.change(beam=8)
+    for one, other in zip(run.predict(some(tones)), greedy, strict=True):
+        assert one["score"] >= other["score"] - CLOSE
+
+
+# units ----------------------------------------------------------------------------------------------------------------
+
+
+def spoken(folder: Path, texts: list[str], seconds: float = 0.5) -> Path:
+    """A manifest of noise with these texts."""
+    draw = np.random.default_rng(0)
+    lines = ["audio\ttext"]
+    for n, text in enumerate(texts):
+        soundfile.write(folder / f"{n}.wav", 0.1 * draw.standard_normal(round(8000 * seconds)), 8000)
+        lines.append(f"{n}.wav\t{text}")
+    (folder / "m.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "m.tsv"
+
+
+def test_texts_of_many_words_and_chinese_are_characters(tmp_path: Path) -> None:
+    texts = ["打开 空调", "关灯", "It's on", "播放音乐"] * 3
+    run = recurra.train("transcribe", spoken(tmp_path, texts), out=tmp_path / "run", **TINY)
+    assert run.settings.data.level == "characters"
+    vocabulary = run.task.text.vocabulary  # type: ignore[attr-defined]
+    assert vocabulary.decode(vocabulary.encode("打开 空调")) == "打开 空调"
+    assert set("打开空调关灯播放音乐It's on") == set(vocabulary.tokens[3:])
+
+
+def test_few_chinese_words_with_blanks_are_characters_too(tmp_path: Path) -> None:
+    """A word that is cut in two would be written without its blank."""
+    run = recurra.train("transcribe", spoken(tmp_path, ["打开 空调", "关闭 空调"] * 20), out=tmp_path / "run", **TINY)
+    assert run.settings.data.level == "characters" and run.task.metric == "wer"
+
+
+def test_steps_that_rows_need() -> None:
+    rows = ["aab", "", "b", "bbb", ""]
+    flat = np.array([ord(unit) for row in rows for unit in row])
+    assert steps_needed(flat, np.array([len(row) for row in rows])).tolist() == [needed(row) for row in rows]
+    assert steps_needed(flat[:0], np.array([0])).tolist() == [0]
+
+
+def test_without_blanks_characters_are_what_counts(tmp_path: Path) -> None:
+    texts = ["打开空调", "关灯", "开门", "播放音乐"] * 3
+    run = recurra.train("transcribe", spoken(tmp_path, texts), out=tmp_path / "run", **TINY)
+    assert run.task.metric == "cer" and recurra.load(run.path).task.metric == "cer"
+
+
+def test_fast_speech_gets_short_steps(tmp_path: Path) -> None:
+    """48 frames for 20 characters leave steps of one frame."""
+    run = recurra.train("transcribe", spoken(tmp_path, ["abcdefghijklmnopqrst"] * 8), out=tmp_path / "run", **TINY)
+    assert run.settings.model.stack == 1  # type: ignore[attr-defined]
+
+
+# what is wrong --------------------------------------------------------------------------------------------------------
+
+
+def broken(folder: Path, row: str, rows: int = 8) -> Path:
+    """A manifest with a row that cannot be used after the first two."""
+    path = spoken(folder, ["one two"] * rows)
+    lines = path.read_text().splitlines()
+    lines.insert(3, row)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("gone.wav\tone", "gone.wav: there is no such file"),
+        ("text.wav\tone", "text.wav: cannot be read as audio"),
+        ("empty.wav\tone", "empty.wav: holds no samples"),
+        ("short.wav\tone", "row 3, field 'audio': has 10.0 ms of sound; a frame takes 25"),
+        ("\tone", "row 3, field 'audio': is empty"),
+        ("0.wav\t", "row 3, field 'text': is empty"),
+        ("0.wav\t" + "no " * 40, "row 3, field 'text': has 119 characters, which want 119 steps, but 0.wav has 48"),
+    ],
+)
+def test_a_row_that_cannot_be_used(tmp_path: Path, row: str, said: str) -> None:
+    (tmp_path / "text.wav").write_text("not sound")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 8000)
+    soundfile.write(tmp_path / "short.wav", np.zeros(80), 8000)
+    path = broken(tmp_path, row)
+    with pytest.raises(DataError) as error:
+        recurra.train("transcribe", path, out=tmp_path / "run", level="characters", **TINY)
+    assert said in str(error.value) and "--set broken=skip" in str(error.value)
+    assert "row 3, field " in str(error.value)
+    assert not (tmp_path / "run").exists()
+    kept = Said()
+    recurra.train("transcribe", path, out=tmp_path / "run", level="characters", broken="skip", progress=kept, **TINY)
+    assert any("1" in line and "row 3" in line for line in kept.lines), kept.lines
+
+
+def test_many_rows_that_cannot_be_used_are_counted(tmp_path: Path) -> None:
+    path = spoken(tmp_path, ["one"] * 9)
+    for n in (1, 4, 5, 7):
+        (tmp_path / f"{n}.wav").unlink()
+    with pytest.raises(DataError, match=r"row 2, field 'audio': .*3 more rows cannot be used \(row 5, 6, ...\)"):
+        recurra.train("transcribe", path, out=tmp_path / "run", **TINY)
+
+
+def test_units_that_training_did_not_have(run: Run, tones: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text(f"audio,text\n{some(tones)[0]},one 2 two\n{some(tones)[1]},1 2\n")
+    figures = run.evaluate(tmp_path / "m.csv")
+    assert figures["unknown_units"] == 2 and np.isfinite(figures["loss"]) and figures["wer"] > 0.5
+
+
+def test_what_cannot_be_predicted_from(run: Run, tmp_path: Path) -> None:
+    for example, said in {
+        "gone.wav": "example 1: audio gone.wav: there is no such file",
+        "": "example 1: audio is empty",
+        7: "example 1: audio is 7, not the name of a file",
+    }.items():
+        with pytest.raises(CallError) as error:
+            run.predict([example])
+        assert said in str(error.value)
+    with pytest.raises(CallError, match=r"has 1\.2 ms of sound"):
+        run.predict([np.zeros(10)])
+    with pytest.raises(CallError, match="an input object wants 'audio'; this one has 'wav'"):
+        run.predict([{"wav": "a.wav"}])
+    assert run.predict([]) == []
+
+
+def test_a_table_and_a_file_are_inputs(run: Run, tones: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = some(tones)[0]
+    assert list(run.task.inputs(first) or ()) == [first]
+    table = list(run.task.inputs(str(tones)) or ())
+    assert len(table) == 160
+    assert run.predict(table[:2]) == run.predict(some(tones, 2))
+    assert run.predict([{"audio": first}]) == run.predict([first])
+
+
+def test_both_directions_do_not_stream(tones: Path, tmp_path: Path) -> None:
+    run = recurra.train("transcribe", tones, out=tmp_path / "run", **TINY)
+    with pytest.raises(DataError, match="does not stream: the backward direction"):
+        run.stream()
+
+
+def test_the_split_is_by_the_sound_and_not_by_the_place(tmp_path: Path) -> None:
+    held = []
+    for name in ("here", "there"):
+        folder = tmp_path / name
+        folder.mkdir()
+        spoken(folder, ["one two"] * 12)
+        task = Transcribe(settings_from(Transcribe, {"rate": 8000}))
+        task.read(folder / "m.tsv", None, folder / "cache", lambda _: None, lambda _: None)
+        held.append(task.stores["valid"].flat("audio").tobytes())
+    assert held[0] == held[1] and held[0]
+
+
+def test_the_built_in_set_suits_it() -> None:
+    assert sets.known()["tones"].startswith("transcribe: ")

@@ -1,0 +1,161 @@
+"""The house: imports point one way, importing is light, the exported names are the ones promised."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import recurra
+
+SOURCE = Path(recurra.__file__).parent
+
+# Every part, with the parts it may import from. Leaves may be imported by all, and import leaves alone.
+LEAVES = {"__init__", "errors", "shapes", "settings", "files"}
+BELOW = {
+    "cells": set(),
+    "bptt": set(),
+    "ops": {"cells"},
+    "nn": {"cells", "ops"},
+    "testing": {"cells", "ops", "nn"},
+    "selfcheck": {"cells", "ops", "nn", "testing"},
+    "data": set(),
+    "tasks": {"cells", "ops", "nn", "data"},
+    "training": {"cells", "ops", "nn", "data", "tasks"},
+    "run": {"cells", "ops", "nn", "data", "tasks", "training", "streaming"},
+    "streaming": {"cells", "ops", "nn", "data", "tasks"},
+    "plugins": {"cells", "tasks"},
+    "cli": {"cells", "ops", "nn", "data", "tasks", "training", "run", "streaming", "plugins", "selfcheck"},
+    "__main__": {"cli"},
+}
+# Training hands a Run back, and a Run trains again: the two name each other inside functions.
+SAME_LEVEL = {("training", "run"), ("run", "training")}
+NO_LEAVES = {"bptt"}  # an oracle that shares nothing with what it checks
+
+
+def part_of(file: Path) -> str:
+    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported_parts(text: str, package: list[str]) -> list[tuple[int, str]]:
+    """(line, part) of each import of ours in a file of `package`, also in functions and for type checking."""
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = [*base, *(node.module.split(".") if node.module else [])]
+            # `from .. import cells, __version__` names parts, `from ..cells import LSTM` names what is in one
+            modules = [f"recurra.{alias.name}" for alias in node.names] if stem == ["recurra"] else [".".join(stem)]
+        else:
+            continue
+        for module in modules:
+            top, _, rest = module.partition(".")
+            if top == "recurra":
+                name = rest.partition(".")[0] or "__init__"
+                known = (SOURCE / name).is_dir() or (SOURCE / f"{name}.py").exists()
+                found.append((node.lineno, name if known else "__init__"))
+    return found
+
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def test_the_reader_of_imports_sees_every_form() -> None:
+    text = """
+import recurra.tasks
+from .. import cells, __version__
+from ..ops.choose import pick
+from . import state
+from .state import State
+import torch
+from recurra.errors import near
+def f():
+    from ..training import train
+"""
+    expected = ["tasks", "cells", "__init__", "ops", "nn", "nn", "errors", "training"]
+    assert sorted(name for _, name in imported_parts(text, ["recurra", "nn"])) == sorted(expected)
+
+
+@pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(SOURCE)) for file in FILES])
+def test_imports_point_one_way(file: Path) -> None:
+    part = part_of(file)
+    if part in LEAVES - {"__init__"}:
+        allowed = LEAVES
+        # A setting's task is named for the type checker alone.
+        allowed = allowed | ({"tasks"} if part == "settings" else set())
+    elif part == "__init__":
+        return  # the front door names everything, lazily; test_import_is_light holds that
+    else:
+        assert part in BELOW, f"{part} is new: say in BELOW what it may import"
+        allowed = {part} | BELOW[part] | (set() if part in NO_LEAVES else LEAVES)
+        allowed |= {to for origin, to in SAME_LEVEL if origin == part}
+    package = ["recurra", *file.relative_to(SOURCE).parts[:-1]]
+    found = imported_parts(file.read_text(encoding="utf-8"), package)
+    wrong = [f"{file.name}:{line} imports {name}" for line, name in found if name not in allowed]
+    assert not wrong, f"{part} may import {sorted(allowed)}"
+
+
+HEAVY = ("torch", "numpy", "pyarrow", "tokenizers", "lightning", "lightning_fabric", "torchmetrics", "safetensors")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import recurra",
+        "from recurra.cli.main import run; assert run(['--help']) == 0",
+        "from recurra.cli.main import run; assert run(['--version']) == 0",
+        *(f"from recurra.cli.main import run; assert run(['{c}', '--help']) == 0"
+          for c in ("train", "predict", "evaluate", "generate", "data", "demo")),
+    ],
+)  # fmt: skip
+def test_import_is_light(code: str) -> None:
+    ends = f"\nimport sys, json; print('\\n' + json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code + ends], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_exported_names() -> None:
+    assert sorted(recurra.__all__) == ["Run", "__version__", "load", "nn", "train"]
+    for name in recurra.__all__:
+        assert getattr(recurra, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        recurra.trian  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell", "Recurrent"])
+def test_layers_have_their_names(name: str) -> None:
+    from recurra import nn
+
+    assert name in nn.__all__
+    assert isinstance(getattr(nn, name), type)
+
+
+def test_no_pickle_in_the_sources() -> None:
+    """A run folder from a stranger is safe to open: nothing here can read a pickle."""
+    for file in FILES:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            assert not {"pickle", "shelve", "marshal", "dill", "joblib"} & set(names), file
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "torch.save"):
+                raise AssertionError(f"{file}:{node.lineno} {ast.unparse(node.func)} is a pickle")
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="there is no C++ compiler here")
+@pytest.mark.skipif("RECURRA_NATIVE" in os.environ, reason="RECURRA_NATIVE chooses the kernels")
+def test_kernels_are_built_where_they_can_be() -> None:
+    """An error in native/ makes a wheel of Python alone, whose tests of kernels are all skipped: that is no green."""
+    from recurra.ops.native import loader
+
+    module, said = loader.load()
+    assert module is not None, said

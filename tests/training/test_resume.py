@@ -1,0 +1,185 @@
+"""Resumed = uninterrupted, same seed = same run, repeated from its record = same run: to the bit, on the CPU."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from tiny_runs import couplets, language, reviews
+
+from recurra import training
+from recurra.errors import RunError
+from recurra.ops import watch
+from recurra.run import Run
+from recurra.settings import fields, may_lack
+from recurra.tasks.classify.task import Classify
+from recurra.training.loop import Loop
+
+CLASSIFY: dict[str, Any] = {
+    "steps": 30,
+    "dropout": 0.3,
+    "num_layers": 2,
+    "token_dropout": 0.1,
+    "input_dropout": 0.2,
+    "averaging": 0.9,
+    "evaluations": 6,
+    "patience": 50,
+    "batch_size": 8,
+}
+LANGUAGE: dict[str, Any] = {
+    "steps": 30,
+    "dropout": 0.3,
+    "input_dropout": 0.2,
+    "averaging": 0.9,
+    "evaluations": 6,
+    "patience": 50,
+    "batch_size": 4,
+    "window": 16,
+}
+
+
+def signalled(monkeypatch: pytest.MonkeyPatch, at: int, sign: int = signal.SIGINT) -> None:
+    """Send a signal while the step after `at` steps is under way."""
+    take_step = Loop.take_step
+
+    def step(self: Loop) -> float:
+        if self.step == at:
+            signal.raise_signal(sign)
+        return take_step(self)
+
+    monkeypatch.setattr(Loop, "take_step", step)
+
+
+def history(run: Run | Path) -> list[dict[str, Any]]:
+    path = run if isinstance(run, Path) else run.path
+    lines = [json.loads(line) for line in (path / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+def same(one: Run, other: Run) -> bool:
+    """Weights, those of the checkpoint with the optimiser's and the random state too, figures and history: to the bit."""
+    for file in ("model.safetensors", "checkpoint/tensors.safetensors"):
+        a, b = load_file(one.path / file), load_file(other.path / file)
+        if a.keys() != b.keys() or not all(torch.equal(a[name], b[name]) for name in a):
+            return False
+    return one.metrics == other.metrics and history(one) == history(other)
+
+
+@pytest.mark.parametrize("at", [0, 4, 5, 13, 29])
+@pytest.mark.parametrize(("make", "settings"), [(reviews, CLASSIFY), (language, LANGUAGE), (couplets, CLASSIFY)])
+def test_resumed_is_uninterrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, settings: dict[str, Any], at: int
+) -> None:
+    """`at`: in the first step, before and after an evaluation, within an epoch, in the last step of all."""
+    whole = make(tmp_path, "whole", **settings)
+    with monkeypatch.context() as patch:
+        signalled(patch, at)
+        with pytest.raises(KeyboardInterrupt, match=f"stopped at step {at + 1} and saved; recurra train --resume"):
+            make(tmp_path, "cut", **settings)
+    torch.manual_seed(99)  # what the process drew in between is of no weight
+    resumed = training.resume(tmp_path / "cut")
+    assert same(resumed, whole)
+    assert resumed.predict(["the sea"]) == whole.predict(["the sea"])
+    facts = json.loads((resumed.path / "checkpoint/facts.json").read_text())
+    assert facts["epoch"] >= 1 or make is language  # so the order of a second epoch was resumed as well
+
+
+def test_a_carried_state_is_in_the_checkpoint(tmp_path: Path) -> None:
+    carried = language(tmp_path, "carried", **LANGUAGE, windows="sequential")
+    names = [name for name in load_file(carried.path / "checkpoint/tensors.safetensors") if name.startswith("state/")]
+    assert sorted(names) == ["state/c_l0", "state/h_l0"]
+    loose = language(tmp_path, "loose", **LANGUAGE, windows="random")
+    assert not any(name.startswith("state/") for name in load_file(loose.path / "checkpoint/tensors.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop", "adagrad", "adadelta", "nadam"])
+def test_every_optimiser_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    settings = CLASSIFY | {"steps": 8, "optimizer": name}
+    whole = reviews(tmp_path, "whole", **settings)
+    signalled(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        reviews(tmp_path, "cut", **settings)
+    assert same(training.resume(tmp_path / "cut"), whole)
+
+
+def test_a_terminated_run_is_saved_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signalled(monkeypatch, 3, signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt, match="stopped at step 4"):
+        reviews(tmp_path, "cut", **CLASSIFY)
+    assert training.resume(tmp_path / "cut").metrics
+
+
+def test_ctrl_c_in_the_evaluation_that_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Early stopping had decided: resuming does not train on."""
+    settings = CLASSIFY | {"learning_rate": 1e-12, "evaluations": 30, "patience": 2}
+    whole = reviews(tmp_path, "whole", **settings)
+    stopped = json.loads((whole.path / "checkpoint/facts.json").read_text())["step"]
+    assert stopped < 30
+    signalled(monkeypatch, stopped - 1)
+    with pytest.raises(KeyboardInterrupt):
+        reviews(tmp_path, "cut", **settings)
+    assert same(training.resume(tmp_path / "cut"), whole)
+
+
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_step = Loop.take_step
+
+    def step(self: Loop) -> float:
+        if self.step == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return take_step(self)
+
+    monkeypatch.setattr(Loop, "take_step", step)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        reviews(tmp_path, "cut", **CLASSIFY)
+    assert not (tmp_path / "cut" / "history.jsonl").exists()  # neither evaluated nor saved
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_finished_run_has_nothing_to_resume(tmp_path: Path) -> None:
+    run = reviews(tmp_path)
+    with pytest.raises(RunError, match=r"this run is finished .*nothing to resume"):
+        training.resume(run.path)
+
+
+@pytest.mark.parametrize("make", [reviews, language])
+def test_same_seed_is_the_same_run_and_another_is_not(tmp_path: Path, make: Any) -> None:
+    settings = (CLASSIFY if make is reviews else LANGUAGE) | {"steps": 12}
+    one, other = make(tmp_path, "one", seed=3, **settings), make(tmp_path, "other", seed=3, **settings)
+    assert same(one, other)
+    third = make(tmp_path, "third", seed=4, **settings)
+    weights, different = load_file(one.path / "model.safetensors"), load_file(third.path / "model.safetensors")
+    assert not any(torch.equal(weights[name], different[name]) for name in weights if weights[name].ndim)
+
+
+@pytest.mark.parametrize("make", [reviews, language])
+def test_a_run_repeats_from_its_config(tmp_path: Path, make: Any) -> None:
+    one = make(tmp_path, "one", **(CLASSIFY if make is reviews else LANGUAGE))
+    config = one.path / "config.yaml"
+    values = yaml.safe_load(config.read_text(encoding="utf-8"))
+    again = training.train(values["task"], values["source"]["data"], config=config, out=tmp_path / "again")
+    assert same(again, one)
+
+
+def test_resolved_facts_are_in_the_config(tmp_path: Path) -> None:
+    with watch() as ran:
+        run = reviews(tmp_path, **CLASSIFY)
+    config = yaml.safe_load((run.path / "config.yaml").read_text(encoding="utf-8"))
+    assert config["format"] == 1 and config["task"] == "classify"
+    resolved = config["resolved"]
+    assert resolved["steps"] == 30 and config["training"]["plan"] == [[0, 0.0, 30]]
+    assert resolved["reading"]["rows"] + resolved["reading"]["valid_rows"] == 48
+    assert resolved["device"] == "cpu" and set(resolved["back_end"].split(", ")) <= set(ran)
+    assert resolved["threads"] == torch.get_num_threads()
+    assert resolved["parameters"] == sum(p.numel() for p in run.network.parameters())
+    chosen = [name for name, (_, field) in fields(Classify).items() if not may_lack(field)]
+    model = {f"model.{name}": value for name, value in config["model"].items()}
+    assert None not in [model[name] for name in chosen if name in model]

@@ -14,7 +14,7 @@ import traceback
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import SettingError, near
 
@@ -53,7 +53,7 @@ def load_object(spec: str) -> type:
     return found
 
 
-def load_task(spec: str) -> type[Task]:
+def load_task(spec: str) -> type[Task[Any]]:
     """The Task that `spec` names. Raises SettingError when it is no Task or leaves a method out."""
     from .tasks.base import Task
 
@@ -73,14 +73,14 @@ def load_cell(spec: str) -> type[Cell]:
     return _complete(found, spec)
 
 
-def load_module_classes(source: str) -> tuple[list[type[Cell]], list[type[Task]]]:
+def load_module_classes(source: str) -> tuple[list[type[Cell]], list[type[Task[Any]]]]:
     """The cells and tasks that a file or module of `--import` defines. Raises SettingError when it has neither."""
     from .cells import Cell
     from .tasks.base import Task
 
     own = [cls for cls in _own_classes(import_source(source)) if not inspect.isabstract(cls)]
     cells: list[type[Cell]] = [cls for cls in own if issubclass(cls, Cell)]
-    tasks: list[type[Task]] = [cls for cls in own if issubclass(cls, Task)]
+    tasks: list[type[Task[Any]]] = [cls for cls in own if issubclass(cls, Task)]
     if not cells and not tasks:
         raise SettingError(f"--import {source}: defines no Cell and no Task")
     return cells, tasks

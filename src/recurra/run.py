@@ -10,20 +10,22 @@ import torch
 
 from . import cells as known_cells
 from . import tasks as known_tasks
-from .errors import RunError, SettingError, UserError
+from .errors import DataError, RunError, SettingError, UserError
 from .files import FORMAT, absolute, read_json, read_yaml
-from .settings import GROUPS, fields, full_name, may_lack, settings_from
-from .tasks.base import USUAL_CELL, Session, Task, chunked
+from .evaluation import evaluate
+from .progress import Progress, Silent
+from .settings import GROUPS, as_resolved, fields, full_name, settings_from
+from .tasks.base import HasGeneration, Session, Task, chunked
+from .weights import NoRandomWeights, fill, load_tensors
 
 if TYPE_CHECKING:
     from .cells import Cell
-    from .progress import Progress
 
 
 class Run:
     """A trained model with all that its use needs. Made by `recurra.train` and `recurra.load`."""
 
-    def __init__(self, path: Path, task: Task, network: torch.nn.Module, config: dict[str, Any]) -> None:
+    def __init__(self, path: Path, task: Task[Any], network: torch.nn.Module, config: dict[str, Any]) -> None:
         self.path, self.task, self.network, self.config = path, task, network.eval(), config
         self.settings = task.settings
 
@@ -38,7 +40,13 @@ class Run:
     @property
     def streams(self) -> tuple[bool, str]:
         """Whether it can be used as a stream, and why not."""
-        return self.task.streams()
+        streaming = self.task.streaming()
+        return streaming.open is not None, streaming.reason
+
+    @property
+    def writes(self) -> bool:
+        """Whether it generates text."""
+        return isinstance(self.task, HasGeneration)
 
     def knows(self, data: str | Path) -> bool:
         """Whether `data` is the file, folder or set that this run was trained on."""
@@ -49,13 +57,17 @@ class Run:
         """Other values for settings that act in use, such as the width of a search. SettingError for any other."""
         kind, groups = type(self.task), dict[str, dict[str, Any]]()
         for key, value in settings.items():
-            name = full_name(kind, key)
-            if name not in kind.in_use:
-                can = ", ".join(name.partition(".")[2] for name in kind.in_use) or "none"
+            name = full_name(kind.settings_class, key)
+            if name not in kind.inference_settings:
+                can = ", ".join(name.partition(".")[2] for name in kind.inference_settings) or "none"
                 raise SettingError(f"{key} was settled by the training; what can be changed in use: {can}")
             group, _, short = name.partition(".")
             groups.setdefault(group, {})[short] = value
-        self.settings = self.task.settings = self.settings.with_(**groups)
+        if not groups:
+            return
+        self.settings = self.settings.with_(**groups)
+        self.task = kind(self.settings, kind.dataset_for(self.settings), self.task.cell)
+        load_vocabulary(self.task, self.path)
 
     def predict(self, examples: Sequence[Any]) -> list[dict[str, Any]]:
         """A JSON-like object for each example, in order."""
@@ -71,18 +83,15 @@ class Run:
 
     def evaluate(self, data: str | Path, progress: Progress | None = None) -> dict[str, Any]:
         """The task's figures on another file."""
-        from .evaluation import evaluate
-        from .progress import Silent
-
         with (progress or Silent()).bar("evaluating") as bar:
             done = 0
 
-            def tick(n: int) -> None:
+            def on_progress(n: int) -> None:
                 nonlocal done
                 done += n
                 bar.at(done, f"{done:,}")
 
-            return evaluate(self.task, self.network, data, tick)
+            return evaluate(self.task, self.network, data, on_progress)
 
     def generate(
         self,
@@ -99,15 +108,17 @@ class Run:
 
     def generate_iter(self, prompt: str = "", length: int | None = None, **options: Any) -> Iterator[str]:
         """As `generate`, in pieces as they are drawn. Raises SettingError for a task that writes nothing."""
-        writer = getattr(self.task, "generate", None)
-        if writer is None:
+        if not isinstance(self.task, HasGeneration):
             raise SettingError(f"{self.path}: a {self.task.name} run does not write text; language runs do")
         with torch.inference_mode():
-            yield from writer(self.network, prompt, length, **options)
+            yield from self.task.generate(self.network, prompt, length, **options)
 
     def stream(self) -> Session:
         """A session to push pieces through. Raises DataError with the reason where the run does not stream."""
-        return self.task.session(self.network)
+        streaming = self.task.streaming()
+        if streaming.open is None:
+            raise DataError(f"this run does not stream: {streaming.reason}")
+        return streaming.open(self.network)
 
     def summary(self) -> list[str]:
         """What this run is, in a few lines."""
@@ -117,46 +128,33 @@ class Run:
         return [f"{self.path}: {self.task.name}, {shown}", f"streams: {'yes' if streams else f'no, {why}'}"]
 
 
-def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[type[Task]] = ()) -> Run:
+def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[type[Task[Any]]] = ()) -> Run:
     """Open a run folder. `cells` and `tasks` are classes of one's own that it was trained with.
 
     Raises RunError when it is missing, damaged, of a newer format, or wants code that was not named.
     """
-    from .training.checkpoint import load_tensors
-
     path = Path(path)
     config, task = open_task(path, cells=cells, tasks=tasks)
     load_vocabulary(task, path)
-    network = task.network()
+    with NoRandomWeights():
+        network = task.network()
     if task.settings.training.precision == "64":
         network.double()  # before the weights come, which would lose half their digits
-    _fill(network, load_tensors(path / "model.safetensors"), path)
+    fill(network, load_tensors(path / "model.safetensors"), path)
     return Run(path, task, network, config)
 
 
-def load_vocabulary(task: Task, path: Path) -> None:
+def load_vocabulary(task: Task[Any], path: Path) -> None:
     """What the task saved in the run folder. Raises RunError when it is missing or damaged."""
     try:
-        task.load_vocabulary(path / "vocabulary")
+        task.dataset.load(path / "vocabulary")
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # JSON, but not what was saved
         raise RunError(f"{path}/vocabulary: is damaged ({type(error).__name__}: {error})") from None
 
 
-def _fill(network: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
-    try:
-        missing, unexpected = network.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:
-        raise RunError(f"{path}: the weights do not fit config.yaml ({str(error).splitlines()[-1].strip()})") from None
-    state = network.state_dict(keep_vars=True)
-    given = {id(state[name]) for name in tensors if name in state}
-    lost = [name for name in missing if id(state[name]) not in given]  # the second name of a tied weight is not lost
-    if lost or unexpected:
-        raise RunError(f"{path}: the weights do not fit config.yaml ({', '.join((lost + unexpected)[:3])})")
-
-
 def open_task(
-    path: Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[type[Task]] = ()
-) -> tuple[dict[str, Any], Task]:
+    path: Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[type[Task[Any]]] = ()
+) -> tuple[dict[str, Any], Task[Any]]:
     """config.yaml of a run, checked, and its task without its vocabulary."""
     if not path.is_dir():
         raise RunError(f"{path}: there is no such run folder")
@@ -173,20 +171,21 @@ def open_task(
         raise RunError(f"{path}/config.yaml: is damaged, its end is missing")
     name = str(config.get("task"))
     try:
-        kind = _own(name, "task", tasks, path) if ":" in name else known_tasks.get(name, tasks)
-        settings = settings_from(kind, {group: config.get(group) or {} for group in GROUPS})
-        spec = settings.model.cell or USUAL_CELL  # one that is missing is told below
-        wanted = _own(spec, "cell", cells, path) if ":" in spec else spec
-        cell = known_cells.get(wanted, **settings.model.cell_options)
+        kind = _own(name, "task", tasks, path) if ":" in name else known_tasks.get(name)
+        cls = as_resolved(kind.settings_class)
+        settings = settings_from(cls, {group: config.get(group) or {} for group in GROUPS})
+        spec = settings.model.cell
+        cell = known_cells.get(
+            _own(spec, "cell", cells, path) if ":" in spec else spec, **settings.model.cell_options
+        )
     except RunError:
         raise
     except UserError as error:
         raise RunError(f"{path}/config.yaml: {error}") from None
     given = {f"{group}.{key}" for group in GROUPS for key in config.get(group) or {}}
-    wanted = [key for key, (_, field) in fields(kind).items() if field.default is None and not may_lack(field)]
-    if lost := [key for key in wanted if key not in given]:
+    if lost := [key for key in fields(cls) if key not in given]:
         raise RunError(f"{path}/config.yaml: is damaged, it lacks {', '.join(lost[:3])}")
-    return config, kind(settings, cell=cell)
+    return config, kind(settings, kind.dataset_for(settings), cell)
 
 
 def _own(spec: str, what: str, given: Sequence[type[Any]], path: Path) -> Any:

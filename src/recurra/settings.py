@@ -1,33 +1,55 @@
-"""Settings: three groups of typed, frozen fields, checked on construction. A field that is None is chosen from the data.
+"""Settings: three groups of typed, frozen fields, checked on construction.
 
-A task declares its own `Data`, `Model` and `Training` as subclasses of the groups here, so the command line's flags, the
-configuration file, `config.yaml` of a run and `--help` all come from the same fields.
+A task declares its own groups as subclasses of the ones here and combines them: `Settings[MyData, MyModel, MyTraining]`.
+The flags of the command line, configuration files, `config.yaml` of a run and `--help` all come from these fields.
+
+A setting declared with `open_setting` has no fixed default: where the user leaves it out, `Task.resolve` chooses it from the
+data. The same class therefore has two forms:
+
+    as_given(cls)      what the user wrote: open settings may be None
+    as_resolved(cls)   what a task works with: no open setting is None, so nothing downstream has to check
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from collections.abc import Callable, Mapping
+from copy import copy
+from functools import cache
+from typing import Any, Generic, Literal, Optional, Self, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
 
-if TYPE_CHECKING:
-    from .tasks.base import Task
-
 GROUPS = ("data", "model", "training")
-RARE: Any = {"rare": True}  # json_schema_extra of a field whose flag is not among those that --help shows
-ADDED: Any = {
-    "added": True
-}  # of a field that a run may lack, being younger than format 1 or asked for rarely: it means None
 
 
-def may_lack(field: Any) -> bool:
-    """Whether config.yaml of a whole run may leave a field of a group out."""
-    return bool((field.json_schema_extra or {}).get("added"))
+def setting(default: Any, *, advanced: bool = False, **details: Any) -> Any:
+    """A setting with a default. `advanced`: `--help` of a task does not show its flag. `details`: see pydantic.Field."""
+    return Field(default, json_schema_extra={"advanced": advanced}, **details)
+
+
+def open_setting(*, advanced: bool = False, only_for: str | None = None, **details: Any) -> Any:
+    """A setting that `Task.resolve` chooses from the data where the user left it out.
+
+    `only_for`: the type of input that has this setting; with another type it stays None.
+    """
+    return Field(json_schema_extra={"advanced": advanced, "open": True, "only_for": only_for}, **details)
+
+
+def is_advanced(field: FieldInfo) -> bool:
+    """Whether `--help` of a task leaves the setting out."""
+    return bool(_extra(field).get("advanced"))
+
+
+def is_open(field: FieldInfo) -> bool:
+    """Whether the setting is chosen from the data where the user left it out."""
+    return bool(_extra(field).get("open"))
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _types_of(annotation: Any) -> set[Any]:
@@ -56,111 +78,162 @@ class Group(BaseModel):
 class DataSettings(Group):
     """Where the examples come from and how they are read."""
 
-    valid_share: float = Field(0.1, gt=0, lt=0.9, description="share of the rows held back when no --valid is given")
-    broken: Literal["stop", "skip"] = Field("stop", description="a row that cannot be read stops the run or is skipped")
-    encoding: str = Field("utf-8", description="encoding of text files")
+    valid_share: float = setting(
+        0.1, gt=0, lt=0.9, description="share of the rows held back when no --valid is given"
+    )
+    broken: Literal["stop", "skip"] = setting(
+        "stop", description="a row that cannot be read stops the run or is skipped"
+    )
+    encoding: str = setting("utf-8", description="encoding of text files")
 
 
 class ModelSettings(Group):
     """The network."""
 
-    cell: str | None = Field(
-        None, description="cell of the recurrent layers: a name, or file.py:Class; lstm or gru, chosen"
-    )
-    cell_options: dict[str, bool | int | float | str] = Field({}, description="of the cell: {nonlinearity: relu}")
-    hidden_size: int | None = Field(None, ge=1, description="features of the hidden state, each direction")
-    num_layers: int | None = Field(None, ge=1, le=64, description="recurrent layers, one on top of the other")
-    dropout: float | None = Field(None, ge=0, lt=1, description="dropout before, between and after the layers")
-    backend: str = Field("auto", description="what runs the cell over time: auto, native, torch, reference")
+    cell: str = open_setting(description="cell of the recurrent layers: a name, or file.py:Class; lstm or gru, chosen")
+    cell_options: dict[str, bool | int | float | str] = setting({}, description="of the cell: {nonlinearity: relu}")
+    hidden_size: int = open_setting(ge=1, description="features of the hidden state, each direction")
+    num_layers: int = open_setting(ge=1, le=64, description="recurrent layers, one on top of the other")
+    dropout: float = open_setting(ge=0, lt=1, description="dropout before, between and after the layers")
+    backend: str = setting("auto", description="what runs the cell over time: auto, native, torch, reference")
 
 
 class TrainingSettings(Group):
     """The training run."""
 
-    seed: int = Field(0, ge=0, description="of weights, order and dropout; the split is by the rows' hash")
-    max_minutes: float | None = Field(None, gt=0, description="time for all of it, reading included")
-    steps: int | None = Field(None, ge=1, description="optimiser steps; instead of max_minutes or epochs")
-    epochs: float | None = Field(None, gt=0, description="passes over the data; early stopping may end sooner")
-    plan: list[tuple[int, float, int]] | None = Field(
+    seed: int = setting(0, ge=0, description="of weights, order and dropout; the split is by the rows' hash")
+    max_minutes: float | None = setting(None, gt=0, description="time for all of it, reading included")
+    steps: int | None = setting(None, ge=1, description="optimiser steps; instead of max_minutes or epochs")
+    epochs: float = open_setting(gt=0, description="passes over the data; early stopping may end sooner")
+    plan: list[tuple[int, float, int]] | None = setting(
         None, description="the steps of an earlier run, as its config.yaml records them, to repeat it"
     )
-    batch_size: int | None = Field(None, ge=1, description="rows of a batch")
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam"] = Field(
+    batch_size: int = open_setting(ge=1, description="rows of a batch")
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam"] = setting(
         "adamw", description="optimiser, by torch's name"
     )
-    learning_rate: float | None = Field(None, gt=0, description="at the top of the schedule")
-    momentum: float | None = Field(None, ge=0, lt=1, description="of sgd and rmsprop; 0.9 for sgd")
-    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="learning rate after the warm-up")
-    warmup: float = Field(0.05, ge=0, lt=1, description="share of the steps with a rising learning rate")
-    weight_decay: float = Field(
+    learning_rate: float = open_setting(gt=0, description="at the top of the schedule")
+    momentum: float | None = setting(None, ge=0, lt=1, description="of sgd and rmsprop; 0.9 for sgd")
+    schedule: Literal["cosine", "linear", "constant"] = setting("cosine", description="learning rate after the warm-up")
+    warmup: float = setting(0.05, ge=0, lt=1, description="share of the steps with a rising learning rate")
+    weight_decay: float = setting(
         0.01, ge=0, description="decoupled for adamw, L2 for the others; weights only, no biases"
     )
-    clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient; null for none")
-    clip_value: float | None = Field(None, gt=0, description="largest absolute value of a gradient entry")
-    averaging: float | None = Field(None, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
-    patience: int | None = Field(None, ge=1, description="evaluations without a better figure before stopping")
-    evaluations: int | None = Field(None, ge=1, description="evaluations in all when the steps are known")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    precision: Literal["32", "bf16", "16", "64"] = Field(
+    clip_norm: float | None = setting(1.0, gt=0, description="largest norm of the whole gradient; null for none")
+    clip_value: float | None = setting(None, gt=0, description="largest absolute value of a gradient entry")
+    averaging: float = open_setting(ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
+    patience: int = open_setting(ge=1, description="evaluations without a better figure before stopping")
+    evaluations: int | None = setting(None, ge=1, description="evaluations in all when the steps are known")
+    device: str = setting("auto", description="auto, cpu, cuda, cuda:1, mps")
+    precision: Literal["32", "bf16", "16", "64"] = setting(
         "32", description="arithmetic: 32, bf16 (mixed), 16 (mixed), 64"
     )
-    devices: int = Field(1, ge=1, description="devices to train on")
-    threads: int | None = Field(None, ge=1, description="CPU threads; all cores by default, OMP_NUM_THREADS counts")
+    devices: int = setting(1, ge=1, description="devices to train on")
+    threads: int | None = setting(None, ge=1, description="CPU threads; all cores by default, OMP_NUM_THREADS counts")
 
 
 class ClassTraining(TrainingSettings):
     """The training run of a task whose targets are classes or tokens."""
 
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over classes")
+    label_smoothing: float = setting(0.0, ge=0, lt=1, description="share of the target spread over classes")
 
 
-class Settings(BaseModel):
-    """All settings of a run."""
+D = TypeVar("D", bound=DataSettings, covariant=True)
+M = TypeVar("M", bound=ModelSettings, covariant=True)
+T = TypeVar("T", bound=TrainingSettings, covariant=True)
+
+
+class Settings(BaseModel, Generic[D, M, T]):
+    """All settings of a run: `Settings[DataSettings, ModelSettings, TrainingSettings]`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    data: DataSettings
-    model: ModelSettings
-    training: TrainingSettings
+    data: D
+    model: M
+    training: T
 
-    def with_(self, **groups: Mapping[str, Any]) -> Settings:
+    def with_(self, **groups: Mapping[str, Any]) -> Self:
         """A copy with some fields changed, checked again: `settings.with_(model={"hidden_size": 64})`."""
-        values = self.model_dump(exclude_unset=True)  # what nobody set is still seen to be unset in the copy
-        for group, changes in groups.items():
-            values.setdefault(group, {}).update(changes)
-        return check(type(self), values)
+        return check(type(self), self._with(**groups))
 
-    def with_open(self, **groups: Mapping[str, Any]) -> Settings:
-        """A copy in which the fields that are open (None) take these values: how a task gives its defaults."""
+    def fill(self, **groups: Mapping[str, Any]) -> Self:
+        """The resolved settings: fields that are None take the given values, the user's own are kept.
+
+        Raises SettingError where an open setting still has no value.
+        """
         values = {
             group: {name: value for name, value in defaults.items() if getattr(getattr(self, group), name, 0) is None}
             for group, defaults in groups.items()
         }
-        return self.with_(**values)
+        return check(as_resolved(type(self)), self._with(**values))
+
+    def _with(self, **groups: Mapping[str, Any]) -> dict[str, Any]:
+        values = self.model_dump(exclude_unset=True)  # a field that nobody set stays unset in the copy
+        for group, changes in groups.items():
+            values.setdefault(group, {}).update(changes)
+        return values
 
 
-def settings_class(task: type[Task]) -> type[Settings]:
-    """The settings of one task: the groups it declares."""
-
-    return create_model(
-        f"{task.__name__}Settings",
-        __base__=Settings,
-        data=(task.Data, Field(default_factory=task.Data)),
-        model=(task.Model, Field(default_factory=task.Model)),
-        training=(task.Training, Field(default_factory=task.Training)),
-    )
+S = TypeVar("S", bound=Settings[Any, Any, Any])
 
 
-def fields(task: type[Task]) -> dict[str, tuple[str, Any]]:
-    """Every setting of a task: `group.name` -> (group, pydantic's field: annotation, default, description)."""
-    groups: dict[str, type[Group]] = {"data": task.Data, "model": task.Model, "training": task.Training}
+def as_given(cls: type[S]) -> type[S]:
+    """The form of `cls` that a user fills in: every open setting may be None, and is where it is left out."""
+    return _form(cls, is_open)
+
+
+def as_resolved(cls: type[S]) -> type[S]:
+    """The form of `cls` after `Task.resolve`: only settings of another type of input may be None."""
+    return _form(cls, lambda field: _extra(field).get("only_for") is not None)
+
+
+def _form(cls: type[S], may_be_none: Callable[[FieldInfo], bool]) -> type[S]:
+    declared = getattr(cls, "declared", cls)
+    groups = {name: _group_form(declared.model_fields[name].annotation, may_be_none) for name in GROUPS}
+    return _settings_form(declared, *groups.values())
+
+
+@cache
+def _settings_form(declared: type[Any], *groups: type[Group]) -> type[Any]:
+    fields: dict[str, Any] = {
+        name: (group, Field(default_factory=group)) for name, group in zip(GROUPS, groups, strict=True)
+    }
+    form = create_model(declared.__name__, __base__=declared, **fields)
+    form.declared = declared
+    return form
+
+
+def _group_form(group: Any, may_be_none: Callable[[FieldInfo], bool]) -> type[Group]:
+    return _optional(group, tuple(name for name, field in group.model_fields.items() if may_be_none(field)))
+
+
+@cache
+def _optional(group: type[Group], names: tuple[str, ...]) -> type[Group]:
+    """`group` with None as another value of these fields, and as their default."""
+    changed: dict[str, Any] = {}
+    for name in names:
+        field = copy(group.model_fields[name])
+        field.default = None
+        changed[name] = (Optional[field.annotation], field)  # noqa: UP045  an annotation made at run time
+    return create_model(group.__name__, __base__=group, **changed) if changed else group
+
+
+def fields(cls: type[Settings[Any, Any, Any]]) -> dict[str, tuple[str, FieldInfo]]:
+    """Every setting: `group.name` -> (group, pydantic's field: annotation, default, description)."""
+    groups = as_given(cls).model_fields
     return {
-        f"{group}.{name}": (group, field) for group, cls in groups.items() for name, field in cls.model_fields.items()
+        f"{group}.{name}": (group, field)
+        for group in GROUPS
+        for name, field in _group(groups[group]).model_fields.items()
     }
 
 
-def full_name(task: type[Task], key: str) -> str:
+def _group(field: FieldInfo) -> type[Group]:
+    return field.annotation  # type: ignore[return-value]
+
+
+def full_name(cls: type[Settings[Any, Any, Any]], key: str) -> str:
     """`model.cell` for `cell` or `model.cell`; raises SettingError when unknown or ambiguous."""
-    known = fields(task)
+    known = fields(cls)
     if key in known:
         return key
     found = [name for name in known if name.partition(".")[2] == key]
@@ -169,11 +242,11 @@ def full_name(task: type[Task], key: str) -> str:
     if found:
         raise SettingError(f"setting {key!r} is ambiguous: {' or '.join(found)}?")
     short = {name.partition(".")[2] for name in known}
-    raise SettingError(f"{task.name} has no setting {key!r}; {near(key, set(known) if '.' in key else short)}")
+    raise SettingError(f"there is no setting {key!r}; {near(key, set(known) if '.' in key else short)}")
 
 
-def settings_from(task: type[Task], *sources: Mapping[str, Any]) -> Settings:
-    """Settings of `task` from several mappings of names to values, later ones over earlier ones.
+def settings_from(cls: type[S], *sources: Mapping[str, Any]) -> S:
+    """Settings of the form `cls` from several mappings of names to values, later ones over earlier ones.
 
     A name is `group.name` or an unambiguous last part; a mapping may also be nested by group, as in a file.
     """
@@ -182,49 +255,21 @@ def settings_from(task: type[Task], *sources: Mapping[str, Any]) -> Settings:
         for key, value in source.items():
             if key in GROUPS and isinstance(value, Mapping):
                 for name, inner in value.items():
-                    group, _, short = full_name(task, f"{key}.{name}").partition(".")
+                    group, _, short = full_name(cls, f"{key}.{name}").partition(".")
                     values[group][short] = inner
             else:
-                group, _, short = full_name(task, key).partition(".")
+                group, _, short = full_name(cls, key).partition(".")
                 values[group][short] = value
-    return check(settings_class(task), values)
+    return check(cls, values)
 
 
-def check(cls: type[Settings], values: Mapping[str, Any]) -> Settings:
+def check(cls: type[S], values: Mapping[str, Any]) -> S:
     """Build `cls`, turning pydantic's complaint into one line that names the setting."""
     try:
         return cls.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:2])
+        if first["type"] == "missing":
+            raise SettingError(f"setting {name} has no value") from None
         raise SettingError(f"setting {name} = {first['input']!r}: {first['msg']}") from None
-
-
-def parse_pairs(pairs: list[str]) -> dict[str, Any]:
-    """`["bidirectional=true"]` of `--set` -> `{"bidirectional": True}`, values read as YAML."""
-    result: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key.strip():
-            raise SettingError(f"--set {pair!r}: write it as key=value, for example --set hidden_size=256")
-        try:
-            result[key.strip()] = yaml.safe_load(text) if text.strip() else None
-        except yaml.YAMLError:
-            result[key.strip()] = text
-    return result
-
-
-def read_config(path: str | Path) -> dict[str, Any]:
-    """A configuration file in YAML: the groups `data`, `model`, `training`, or plain setting names."""
-    path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingError(f"{path}: is not YAML ({str(error).splitlines()[0]})") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise SettingError(f"{path}: wants settings by name, as in 'model: {{hidden_size: 256}}'")
-    return values

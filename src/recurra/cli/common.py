@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,10 +34,10 @@ def progress() -> Progress:
     return Terminal()
 
 
-def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[Task]]]:
+def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[Task[Any]]]]:
     """The cells and tasks of all `--import`s."""
     cells: list[type[Cell]] = []
-    tasks: list[type[Task]] = []
+    tasks: list[type[Task[Any]]] = []
     if imports:
         from ..plugins import load_module_classes
 
@@ -51,7 +51,7 @@ def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[
 def open_run(folder: Path, imports: list[str] | None, pairs: list[str] | None = None) -> Run:
     """Open a run folder with the code that was named for it, and with other values for the settings of `--set`."""
     from ..run import load
-    from ..settings import parse_pairs
+    from ..config import parse_pairs
 
     cells, tasks = own_classes(imports)
     run = load(folder, cells=cells, tasks=tasks)

@@ -79,9 +79,9 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
     from ..tasks.base import chunked
 
     row = 1
-    if input_ != "-" and (inputs := run.task.inputs(input_)) is not None:
+    if input_ != "-" and (inputs := run.task.dataset.inputs(input_)) is not None:
         for part in chunked(inputs, 256):
-            yield part, row if run.task.inputs_are_rows else None
+            yield part, row if run.task.dataset.inputs_are_rows else None
             row += len(part)
         return
     encoding = "utf-8" if input_ == "-" else run.settings.data.encoding
@@ -97,7 +97,7 @@ def _example(run: Run, line: str, encoding: str) -> Any:
     if wrong := wrong_characters(line, encoding):
         return DataError(wrong)
     try:
-        return run.task.example(line)
+        return run.task.dataset.parse_line(line)
     except DataError as error:
         return error
 

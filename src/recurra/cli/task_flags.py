@@ -20,7 +20,7 @@ if typing.TYPE_CHECKING:
 TASK, FLAGS, STARTED = "recurra.task", "recurra.flags", "recurra.started"
 
 
-def find_task(spec: str) -> type[Task]:
+def find_task(spec: str) -> type[Task[Any]]:
     """The task of a name or of `file.py:Class`."""
     if is_spec(spec):
         return load_task(spec)
@@ -29,14 +29,14 @@ def find_task(spec: str) -> type[Task]:
     return tasks.get(spec)
 
 
-def own_fields(task: type[Task]) -> dict[str, Any]:
+def own_fields(task: type[Task[Any]]) -> dict[str, Any]:
     """The settings that this task has and others have not: `name` -> pydantic's field."""
     from ..settings import DataSettings, ModelSettings, TrainingSettings, fields
 
     common: dict[str, type[Group]] = {"data": DataSettings, "model": ModelSettings, "training": TrainingSettings}
     return {
         key.partition(".")[2]: field
-        for key, (group, field) in fields(task).items()
+        for key, (group, field) in fields(task.settings_class).items()
         if key.partition(".")[2] not in common[group].model_fields
     }
 
@@ -83,8 +83,10 @@ class TrainCommand(TyperCommand):
         return None
 
 
-def _options(task: type[Task]) -> list[Any]:
+def _options(task: type[Task[Any]]) -> list[Any]:
     """Options made from the task's fields, by way of a function that has them as parameters."""
+    from ..settings import is_advanced
+
     parameters = []
     for name, field in own_fields(task).items():
         option = typer.Option(
@@ -92,7 +94,7 @@ def _options(task: type[Task]) -> list[Any]:
             metavar=_metavar(field.annotation),
             help=_help(name, field),
             show_default=False,
-            hidden=bool((field.json_schema_extra or {}).get("rare")),
+            hidden=is_advanced(field),
             rich_help_panel=f"Options of {task.name}",
         )
         annotation: Any = Annotated[bool | None if _is_flag(field.annotation) else str | None, option]
@@ -145,7 +147,7 @@ def _help(name: str, field: Any) -> str:
     return f"{field.description or name}{choices}{default}"
 
 
-def _typed(task: type[Task], name: str, value: Any) -> Any:
+def _typed(task: type[Task[Any]], name: str, value: Any) -> Any:
     """Text stays text where the setting is text (a column named `1`, a level named `on`); the rest is read as YAML."""
     if isinstance(value, bool):
         return value
@@ -160,7 +162,7 @@ def _typed(task: type[Task], name: str, value: Any) -> Any:
         return value
 
 
-def _explained(error: Exception, task: type[Task]) -> Exception:
+def _explained(error: Exception, task: type[Task[Any]]) -> Exception:
     """An unknown option that is a setting by another road, or near to a flag, is told so."""
     from ..settings import fields
 
@@ -168,7 +170,7 @@ def _explained(error: Exception, task: type[Task]) -> Exception:
     if asked is None:
         return error
     name = str(asked).lstrip("-").replace("-", "_")
-    settings = {key.partition(".")[2] for key in fields(task)}
+    settings = {key.partition(".")[2] for key in fields(task.settings_class)}
     if name in settings:
         return SettingError(f"{asked} is not an option of train {task.name}; write --set {name}=VALUE")
     if getattr(error, "possibilities", None):

@@ -107,14 +107,15 @@ def _train(
     if imports:
         raise SettingError("--import goes with --resume; a task or cell of your own is named as file.py:Class")
     from .. import training
+    from ..config import parse_pairs
     from ..plugins import is_spec, load_cell
-    from ..settings import full_name, parse_pairs
+    from ..settings import full_name
 
     task_class = ctx.meta[TASK]
     settings: dict[str, Any] = {}
     # A key may be written with its group or without; the named options win over --set, as the nearer word.
     for key, value in {**parse_pairs(pairs), **ctx.meta[FLAGS]}.items():
-        settings[full_name(task_class, key)] = value
+        settings[full_name(task_class.settings_class, key)] = value
     if is_spec(task):
         options["task_spec"] = task
     if is_spec(options.get("cell", "")):
@@ -141,7 +142,7 @@ def _finish(run: Run, seconds: float, imports: str) -> None:
         print(line)
     print(f"run folder: {run.path}  ({seconds / 60:.1f} minutes)")
     print("next:")
-    if hasattr(run.task, "generate"):
+    if run.writes:
         print(f"  {program()} generate {run.path} --prompt TEXT{imports}")
     else:
         print(f"  {program()} predict {run.path} FILE{imports}")

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field as Setting
 
 from ..data.media import audio
 from ..data.media.images import beside
@@ -20,7 +19,7 @@ from ..data.sources.columns import pick
 from ..data.sources.rows import Row, Source
 from ..errors import CallError, DataError, SettingError
 from ..files import read_json, write_json
-from ..settings import ADDED, RARE, DataSettings
+from ..settings import DataSettings, setting
 from .base import Field
 from .series import Series
 
@@ -32,12 +31,12 @@ LOOKED = 200  # files whose rate is looked at
 class AudioData(DataSettings):
     """A table of audio files."""
 
-    audio: str | None = Setting(None, description="column of the files; found by itself", json_schema_extra=ADDED)
-    rate: int | None = Setting(
-        None, ge=1, description="samples a second; of most files, at most 16,000", json_schema_extra=RARE | ADDED
+    audio: str | None = setting(None, description="column of the files; found by itself")
+    rate: int | None = setting(
+        None, ge=1, description="samples a second; of most files, at most 16,000", advanced=True
     )
-    bands: int | None = Setting(
-        None, ge=4, le=256, description="log-mel features of a frame", json_schema_extra=RARE | ADDED
+    bands: int | None = setting(
+        None, ge=4, le=256, description="log-mel features of a frame", advanced=True
     )
 
 

@@ -17,6 +17,8 @@ class Field(ABC):
     """`name` is what the network and `predict` call it, `asked` the column the user named, if any."""
 
     sequence: ClassVar[bool] = False  # has a length
+    is_scalar: ClassVar[bool] = False  # a value is one label or number: all of them fit into memory
+    is_fitted: ClassVar[bool] = True  # `fit` reads the values
 
     def __init__(self, name: str, asked: str | None = None) -> None:
         self.name, self.asked = name, asked

@@ -17,6 +17,7 @@ class Label(Field):
     """One of the classes, in the order of their names."""
 
     kind = "int64"
+    is_scalar = True
     option = "label"  # what names its column on the command line
 
     def __init__(self, name: str, asked: str | None) -> None:

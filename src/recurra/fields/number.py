@@ -18,6 +18,7 @@ class Number(Field):
     """A number, standardised with the mean and spread of all rows."""
 
     kind = "float32"
+    is_scalar = True
 
     def __init__(self, name: str, asked: str | None) -> None:
         super().__init__(name, asked)

@@ -154,6 +154,7 @@ class Raw(Field):
     """A side as it is written, beside its tokens: what answers are compared with, and what unknown words are copied from."""
 
     kind = "ragged:uint8"
+    is_fitted = False
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         raise NotImplementedError(f"{self.name} is in the column of its side")

@@ -84,7 +84,7 @@ class Series(Field):
         return [((self.numbers(value) - self.mean) / self.std).astype(np.float32) for value in values]
 
     def stream(self) -> TokenStream:
-        return _SeriesStream(self)
+        return StepStream(self)
 
     def nothing(self) -> np.ndarray:
         return np.zeros((0, self.width or 1), np.float32)
@@ -106,10 +106,10 @@ class Series(Field):
         return [f"{self.name}: {self.width} number{'s' if self.width != 1 else ''} a step"]
 
 
-class _SeriesStream:
-    """Every step is certain at once."""
+class StepStream:
+    """Pieces of a series, encoded at once: no later step changes an earlier one."""
 
-    def __init__(self, field: Series) -> None:
+    def __init__(self, field: Field) -> None:
         self.field = field
 
     def push(self, piece: Any) -> Any:

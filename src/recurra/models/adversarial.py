@@ -32,11 +32,17 @@ class Movable(nn.Module):
         return vectors if self.by is None else vectors + self.by
 
 
-def descend(network: nn.Module, loss: Callable[[], Tensor], size: float, backward: Callable[[Tensor], None]) -> Tensor:
+def training_step(
+    network: nn.Module, loss: Callable[[], Tensor], size: float, backward: Callable[[Tensor], None]
+) -> Tensor:
     """The gradient of the mean of `loss()` and of `loss()` with every row's vectors moved by `size`; returns that mean.
 
-    Each call of `loss` runs `network` anew; `backward` adds to the gradients of its parameters.
+    Each call of `loss` runs `network` anew; `backward` adds to the gradients of its parameters. `size` 0: of `loss()` alone.
     """
+    if not size:
+        plain = loss()
+        backward(plain)
+        return plain.detach()
     places = [module for module in network.modules() if isinstance(module, Movable)]
     try:
         for place in places:

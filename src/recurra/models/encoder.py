@@ -10,30 +10,29 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
-from pydantic import Field as Setting
 from torch import Tensor, nn
 
 from ..cells import Cell
 from ..nn import Recurrent, State
 from ..nn.dropout import LockedDropout, TokenDropout, between_layers
 from ..nn.pooling import POOLINGS, PoolState
-from ..settings import RARE, ModelSettings
+from ..settings import ModelSettings, open_setting, setting
 from .adversarial import Movable
 
 
 class EncoderModel(ModelSettings):
     """An encoder of sequences."""
 
-    bidirectional: bool = Setting(True, description="read both ways; false lets a run stream")
-    pooling: Literal["last", "mean", "max", "attention", "mean_max"] | None = Setting(
-        None, description="from all outputs to one vector"
+    bidirectional: bool = setting(True, description="read both ways; false lets a run stream")
+    pooling: Literal["last", "mean", "max", "attention", "mean_max"] = open_setting(
+        description="from all outputs to one vector"
     )
-    members: int | None = Setting(None, ge=1, le=64, description="networks whose outputs are averaged")
-    input_dropout: float | None = Setting(
-        None, ge=0, lt=1, description="dropout of the vectors, one mask for all steps", json_schema_extra=RARE
+    members: int = open_setting(ge=1, le=64, description="networks whose outputs are averaged")
+    input_dropout: float = open_setting(
+        ge=0, lt=1, description="dropout of the vectors, one mask for all steps", advanced=True
     )
-    adversarial: float | None = Setting(
-        None, ge=0, description="train also on vectors moved so far, to where the loss grows", json_schema_extra=RARE
+    adversarial: float = open_setting(
+        ge=0, description="train also on vectors moved so far, to where the loss grows", advanced=True
     )
 
 

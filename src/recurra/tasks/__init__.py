@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingError, near
@@ -29,17 +28,10 @@ def names() -> list[str]:
     return sorted(BUILT_IN)
 
 
-def get(spec: str | type[Task[Any, Any, Any]], tasks: Sequence[type[Task[Any, Any, Any]]] = ()) -> type[Task[Any, Any, Any]]:
-    """Return the task class for a name, or the class itself.
-
-    `tasks` are classes of the user's own, found by class name or task name. Raises SettingError for an unknown name.
-    """
+def get(spec: str | type[Task[Any]]) -> type[Task[Any]]:
+    """Return the built-in task of a name, or the class itself. Raises SettingError for an unknown name."""
     if isinstance(spec, type):
         return spec
-    wanted = spec.rpartition(":")[2]
-    for task in tasks:
-        if wanted in (task.__name__, task.name):
-            return task
     if spec in BUILT_IN:
         module, _, name = BUILT_IN[spec].partition(":")
         return getattr(importlib.import_module(f"{__name__}.{module}"), name)  # type: ignore[no-any-return]

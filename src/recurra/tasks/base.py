@@ -1,17 +1,15 @@
-"""What a task is, said once.
+"""The contract between a task and everything that uses it: training, runs, the command line, sessions, inspection.
 
-A task turns a person's file into batches, batches into a network's outputs, and outputs into JSON. It owns
+A task turns a user's file into batches, batches into a network's outputs, and outputs into JSON. It is assembled once:
 
-    settings    the groups Data, Model, Training: its own fields are flags of `recurra train TASK`
-    reading     read() fits vocabularies and encodes rows once; choose() fills every setting left open, from what was read
-    network     network(): an nn.Module made of parts that stream
-    first       first_weights(): where a new network does not begin at random
-    training    train_batches(), batch(), loss(); `carries_state` if one batch continues the one before
-    figures     evaluate(): the metrics of a part; `metric` is the one that picks the best weights; calibrate(): the
-                last numbers, which the validation part decides
-    use         predict() to JSON, example() from a line of text, session() to push a stream through
+    given     = settings_from(as_given(MyTask.settings_class), ...)     what the user wrote
+    dataset   = MyTask.dataset_for(given)                               reads, splits and encodes
+    info      = dataset.prepare(...)                                    what was found in the data
+    settings  = MyTask.resolve(given, dataset, info)                    every open setting chosen
+    task      = MyTask(settings, dataset, cell)                         from here on nothing changes
 
-The loop, checkpoints, runs, the command line and the server know these names only, so a new task is one file.
+`Task`, `Dataset` and `Sampler` are abstract; the classes that implement them are final. Optional abilities of a task are
+protocols at the end of this file: a task has one when it has the method.
 """
 
 from __future__ import annotations
@@ -21,210 +19,265 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..cells import Cell
 from ..errors import DataError
-from ..settings import DataSettings, ModelSettings, Settings, TrainingSettings
+from ..settings import Settings
 
-if TYPE_CHECKING:
-    from ..cells import Cell
+Log = Callable[[str], None]
+OnProgress = Callable[[int], None]
+DEFAULT_CELL = "lstm"
+S = TypeVar("S", bound=Settings[Any, Any, Any])
 
-Say = Callable[[str], None]
-USUAL_CELL = "lstm"
+
+def ignore_progress(count: int) -> None:
+    """An `on_progress` that does nothing."""
 
 
 @dataclass
 class Batch:
-    """Tensors of one step. `computed` counts the steps of time the network runs, padding included, `live` those that count."""
+    """Tensors of one step. `computed` counts the time steps that the network runs, padding included; `valid` those without."""
 
     inputs: dict[str, Tensor]
     targets: dict[str, Tensor]
-    live: int
+    valid: int
     computed: int
 
     def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
         if device.type == "cpu":
             return self
-        move = {"device": device, "non_blocking": True}
-        return Batch(
-            {name: tensor.to(**move) for name, tensor in self.inputs.items()},  # type: ignore[call-overload]
-            {name: tensor.to(**move) for name, tensor in self.targets.items()},  # type: ignore[call-overload]
-            self.live,
-            self.computed,
-        )
+
+        def moved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+
+        return Batch(moved(self.inputs), moved(self.targets), self.valid, self.computed)
 
 
 @dataclass
-class Reading:
-    """What was learnt while reading: numbers a task chooses its defaults from, and lines for the user."""
+class DatasetInfo:
+    """What `Dataset.prepare` found: counts, statistics that defaults depend on, and messages for the user.
+
+    time_steps  valid time steps of the training part
+    settings    settings that reading has determined, by group: the type of the input, the sizes of pretrained weights
+    """
 
     rows: int = 0
     valid_rows: int = 0
-    steps_of_time: int = 0  # live time steps of the training part
-    facts: dict[str, Any] = field(default_factory=dict)
-    lines: list[str] = field(default_factory=list)
+    time_steps: int = 0
+    stats: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The metric that selects the best weights, and its direction."""
+
+    metric: str = "loss"
+    higher_is_better: bool = False
+
+
+class Dataset(ABC):
+    """Reads a user's data: finds the columns, fits vocabularies, splits, and encodes once into a cache."""
+
+    inputs_are_rows: ClassVar[bool] = True  # each of `inputs` is one row of its file
+
+    @abstractmethod
+    def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Fit vocabularies on `data` and encode it, and `valid` or a part held back, into `cache`."""
+
+    @abstractmethod
+    def load_cache(self, cache: Path) -> None:
+        """Open what `prepare` left in `cache`; the vocabulary is loaded already."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write vocabularies and all else that encoding needs into the run's `vocabulary/`."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+
+    @abstractmethod
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        """The inputs to predict from in a file that is more than lines, such as a table; None where each line is one."""
+
+    @abstractmethod
+    def parse_line(self, line: str) -> Any:
+        """The input that one line of a file or a pipe stands for."""
+
+
+class Sampler(ABC):
+    """Which batches an epoch has. A pure function of the settings and the epoch, so that a run can be repeated."""
+
+    @abstractmethod
+    def epoch(self, number: int) -> Sequence[Any]:
+        """The keys of an epoch's batches, in order."""
+
+    @abstractmethod
+    def time_steps(self, keys: Sequence[Any]) -> np.ndarray:
+        """Time steps that each batch computes, padding included, (len(keys),): what the expected time depends on."""
+
+    @abstractmethod
+    def padding_fraction(self) -> float | None:
+        """Fraction of an epoch's computed time steps that is padding; None where there is no padding."""
 
 
 class Session(ABC):
-    """One stream: push pieces as they come, ask for the result so far at any time."""
+    """One stream: push pieces as they arrive, request the result so far at any time."""
 
     @abstractmethod
-    def push(self, piece: Any) -> None: ...
+    def push(self, piece: Any) -> None:
+        """Take the next piece. Raises CallError where it cannot be used; the session is then as it was before."""
 
     @abstractmethod
     def result(self) -> dict[str, Any]:
-        """The result of all that was pushed, as if it ended here; pushing may go on."""
-
-    def close(self) -> None:  # noqa: B027  nothing to release is the usual case
-        """Nothing is held outside the object."""
+        """The result of all that was pushed, as if the sequence ended here; pushing may continue."""
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        """A session holds nothing outside the object."""
 
 
-class Task(ABC):
-    """See the module's docstring. `name`, `structure` and `summary` are what `recurra train --help` shows."""
+@dataclass(frozen=True)
+class Streaming:
+    """Whether a trained network can be used as a stream: `open` begins a session, or `reason` says why there is none."""
+
+    open: Callable[[torch.nn.Module], Session] | None = None
+    reason: str = ""
+
+
+class Task(ABC, Generic[S]):
+    """A declaration of what a task is made of. See the module's docstring and docs/custom-task.md."""
 
     name: ClassVar[str]
-    structure: ClassVar[str]
+    structure: ClassVar[str]  # as N to 1
     summary: ClassVar[str]
-    metric: ClassVar[str] = "loss"
-    higher_is_better: ClassVar[bool] = False
-    carries_state: ClassVar[bool] = False
-    calibration: float = 0.0  # evaluations' time of calibrate() and the figures after it; 0: it is not asked
-    Data: ClassVar[type[DataSettings]] = DataSettings
-    Model: ClassVar[type[ModelSettings]] = ModelSettings
-    Training: ClassVar[type[TrainingSettings]] = TrainingSettings
-    inputs_are_rows: ClassVar[bool] = True  # each of `inputs` is one row of its file
-    in_use: ClassVar[tuple[str, ...]] = ()  # settings, group.name, that a trained run may be given another value of
-    progress: float = 0.0  # of the training, 0 to 1, before each step; what a schedule of the loss is a function of
+    settings_class: ClassVar[type[Settings[Any, Any, Any]]]
+    inference_settings: ClassVar[tuple[str, ...]] = ()  # group.name of those that may be changed for a trained run
 
-    def __init__(self, settings: Settings, *, cell: Cell | None = None) -> None:
-        """`cell` is given when the cell is the user's own, else it is found by the name in the settings."""
-        self.settings, self.own_cell = settings, cell
-        self.reading = Reading()
-        self.cell = self.find_cell()  # what cannot be had is told before anything is read
+    def __init__(self, settings: S, dataset: Any, cell: Cell) -> None:
+        self.settings, self.dataset, self.cell = settings, dataset, cell
 
-    def find_cell(self) -> Cell:
-        """The cell that the settings name; while they leave it open, the usual one."""
-        from .. import cells
-
-        model = self.settings.model
-        return self.own_cell or cells.get(model.cell or USUAL_CELL, **model.cell_options)
-
-    # reading -------------------------------------------------------------------------------------------------------
+    # before training -----------------------------------------------------------------------------------------------
+    @classmethod
     @abstractmethod
-    def read(
-        self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
-    ) -> Reading:
-        """Fit vocabularies on `data` and encode it, and `valid` or a part held back, into `cache`."""
+    def dataset_for(cls, settings: S) -> Dataset:
+        """The dataset, from settings that may still be open."""
+
+    @classmethod
+    @abstractmethod
+    def resolve(cls, settings: S, dataset: Any, info: DatasetInfo) -> S:
+        """`settings.fill(...)`: the open settings chosen from what was read. Lines for the user go to `info.messages`."""
 
     @abstractmethod
-    def open(self, cache: Path) -> None:
-        """Open what `read` left in `cache` (resuming); the vocabulary is loaded already."""
-
-    @abstractmethod
-    def choose(self, reading: Reading) -> Settings:
-        """The settings with every open field chosen from what was read."""
-
-    @abstractmethod
-    def save_vocabulary(self, folder: Path) -> None: ...
-
-    @abstractmethod
-    def load_vocabulary(self, folder: Path) -> None: ...
+    def network(self) -> torch.nn.Module:
+        """A new network with random weights."""
 
     # training ------------------------------------------------------------------------------------------------------
+    @property
     @abstractmethod
-    def network(self) -> torch.nn.Module: ...
-
-    def first_weights(self, network: torch.nn.Module, tick: Callable[[int], None]) -> list[str]:
-        """Put into a new network what was learnt elsewhere: once, before training. Lines for the user.
-
-        Opening and resuming a run never ask it: what came from elsewhere is by then in the run folder.
-        """
-        return []
+    def selection(self) -> Selection:
+        """The metric that selects the best weights: one that `evaluate` returns."""
 
     @abstractmethod
-    def train_batches(self, epoch: int) -> Sequence[Any]:
-        """The keys of an epoch's batches: a pure function of the settings and the epoch, so that a run can be repeated."""
-
-    @abstractmethod
-    def cost(self, keys: Sequence[Any]) -> np.ndarray:
-        """Time steps each batch computes, padding included: what the expected time is reckoned from."""
+    def sampler(self) -> Sampler:
+        """The batches of the training part."""
 
     @abstractmethod
     def batch(self, key: Any) -> Batch:
-        """The training batch of a key."""
+        """The training batch of a key of the sampler."""
 
     @abstractmethod
-    def loss(self, network: torch.nn.Module, batch: Batch, state: Any) -> tuple[Tensor, Any]:
-        """Mean loss in nats (or squared error) to descend, and the state to hand to the next batch, detached."""
+    def loss(self, network: torch.nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
+        """The mean loss in nats (or squared error), and the state to hand to the next batch, detached.
 
-    def descend(
-        self, network: torch.nn.Module, batch: Batch, state: Any, backward: Callable[[Tensor], None]
-    ) -> tuple[Tensor, Any]:
-        """The gradient of a training step: `backward(loss)`, once or, where the gradient itself is needed, more often.
-
-        What `loss` returns; its gradients are added to those of the parameters.
+        `progress` of the training, from 0 to 1, is what schedules depend on. The state is a `recurra.nn.State` or None.
         """
-        loss, state = self.loss(network, batch, state)
-        backward(loss)
-        return loss.detach(), state
-
-    # figures -------------------------------------------------------------------------------------------------------
-    @abstractmethod
-    def evaluate(
-        self, network: torch.nn.Module, data: str | Path | None, tick: Callable[[int], None]
-    ) -> dict[str, Any]:
-        """The metrics on the validation part (`data` None) or on another file. `loss` is always among them."""
-
-    def calibrate(self, network: torch.nn.Module) -> list[str]:
-        """After training, with the best weights in evaluation mode: fit what is not learnt by descent to the validation
-        part, in the network's buffers. Lines that say what was chosen. Asked where `calibration` is above 0."""
-        return []
 
     # use -----------------------------------------------------------------------------------------------------------
     @abstractmethod
-    def predict(self, network: torch.nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]: ...
+    def evaluate(self, network: torch.nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+        """The metrics on the validation part (`data` None) or on another file. While training, `loss` is among them."""
 
-    json_opens: ClassVar[str] = "{"  # what an input begins with that may be JSON
+    @abstractmethod
+    def predict(self, network: torch.nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        """A JSON-like object for each example, in order."""
 
-    def example(self, line: str) -> Any:
-        """The input that one line of a file of inputs stands for: what it says where it is JSON, else the line itself.
+    @abstractmethod
+    def streaming(self) -> Streaming:
+        """Whether the run can be used as a stream."""
 
-        Raises DataError where it begins as an object with names, as text hardly does, and is none.
-        """
-        begin = line.lstrip()
-        if begin.startswith(tuple(self.json_opens)):
-            try:
-                return json.loads(line)
-            except json.JSONDecodeError as error:
-                if begin.startswith('{"'):
-                    what = f"begins as a JSON object and is none ({error.msg}, character {error.pos + 1})"
-                    raise DataError(f"{what}; wanted an object, or plain text") from None
-        return line
 
-    def inputs(self, file: str) -> Iterator[Any] | None:
-        """The inputs in a file that is more than lines, such as a table; None where each line is one."""
-        return None
+# optional abilities ----------------------------------------------------------------------------------------------------
+Backward = Callable[[Tensor], None]
 
-    def streams(self) -> tuple[bool, str]:
-        """Whether the run can be used as a stream, and why not, in words."""
-        return False, f"{self.name} has no streaming parts"
 
-    def session(self, network: torch.nn.Module) -> Session:
-        streams, why = self.streams()
-        raise DataError(f"this run does not stream: {why}" if not streams else f"{self.name} has no session")
+@runtime_checkable
+class HasTrainingStep(Protocol):
+    """A task that computes the gradient of a step itself, as adversarial training does."""
+
+    def training_step(
+        self, network: torch.nn.Module, batch: Batch, state: Any, progress: float, backward: Backward
+    ) -> tuple[Tensor, Any]:
+        """Call `backward(loss)`, once or more often, which adds to the gradients. Returns what `loss` returns."""
+
+
+@runtime_checkable
+class HasPretrainedWeights(Protocol):
+    """A task whose new network may begin with weights from elsewhere."""
+
+    def load_pretrained(self, network: torch.nn.Module, on_progress: OnProgress) -> list[str]:
+        """Fill a new network once, before training. Lines for the user. Not called when a run is opened or resumed."""
+
+
+@runtime_checkable
+class HasCalibration(Protocol):
+    """A task that fits buffers of the network to the validation part after training."""
+
+    @property
+    def calibration_time(self) -> float:
+        """The time of `calibrate` and of the metrics after it, in evaluations; 0 skips it."""
+
+    def calibrate(self, network: torch.nn.Module) -> list[str]:
+        """Fit the buffers, with the best weights in evaluation mode. Lines that describe the result; empty for no change."""
+
+
+@runtime_checkable
+class HasGeneration(Protocol):
+    """A task that writes text."""
+
+    def generate(self, network: torch.nn.Module, prompt: str, length: int | None, **options: Any) -> Iterator[str]:
+        """Pieces of text as they are drawn."""
+
+
+# helpers ---------------------------------------------------------------------------------------------------------------
+def parse_json_line(line: str, opens: str = "{") -> Any:
+    """The JSON value of a line that begins with one of the characters `opens`; else the line itself.
+
+    Raises DataError where the line begins like an object with names, as text hardly does, and is not one.
+    """
+    begin = line.lstrip()
+    if begin.startswith(tuple(opens)):
+        try:
+            return json.loads(line)
+        except json.JSONDecodeError as error:
+            if begin.startswith('{"'):
+                what = f"begins as a JSON object and is none ({error.msg}, character {error.pos + 1})"
+                raise DataError(f"{what}; wanted an object, or plain text") from None
+    return line
 
 
 def device_of(network: torch.nn.Module) -> torch.device:
+    """The device of the first parameter."""
     return next(network.parameters()).device
 
 

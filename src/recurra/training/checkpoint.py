@@ -8,30 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as serialised
 from torch import Tensor
 
 from ..errors import RunError
-from ..files import read_json, replacing, write_text
-
-
-def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Beside, then renamed. Raises RunError when the disk is full; what was at `path` is then untouched."""
-    with replacing(path) as beside:
-        # written by us and not by the library, which would leave a file that nobody else may read; copies, for tied
-        # weights are one tensor by two names, and it takes no such
-        copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        beside.write_bytes(serialised(copies))
-
-
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Raises RunError when the file is missing or damaged."""
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError, ValueError, KeyError) as error:  # whatever a damaged header leads to
-        raise RunError(f"{path}: is missing or damaged ({str(error).splitlines()[0]})") from None
+from ..files import read_json, write_text
+from ..weights import load_tensors, save_tensors
 
 
 def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:

@@ -19,12 +19,14 @@ import torch
 from lightning_fabric import Fabric
 
 from ..errors import TrainingError
-from ..evaluation import evaluate, named, numbers, weights
+from ..evaluation import evaluate, named, numbers
 from ..files import append_line, write_json
 from ..nn import State
 from ..ops import watch
 from ..progress import Bar, Progress
-from ..tasks.base import Task
+from ..settings import TrainingSettings
+from ..tasks.base import Batch, DatasetInfo, HasCalibration, HasTrainingStep, Task
+from ..weights import load_tensors, named_weights, save_tensors
 from . import checkpoint
 from .clock import Clock
 from .ema import Average
@@ -38,13 +40,22 @@ ENDED_EARLY = 0.9  # of the planned steps: a run that takes fewer says so
 class Loop:
     """One run of a task's network, from a step to the end. `run()` trains; `save()` may be called between steps."""
 
-    def __init__(self, task: Task, network: torch.nn.Module, fabric: Fabric, folder: Path, started: float) -> None:
-        self.task, self.fabric, self.folder = task, fabric, folder
-        self.training = task.settings.training
+    def __init__(
+        self,
+        task: Task[Any],
+        network: torch.nn.Module,
+        fabric: Fabric,
+        folder: Path,
+        started: float,
+        info: DatasetInfo,
+    ) -> None:
+        self.task, self.fabric, self.folder, self.info = task, fabric, folder, info
+        self.selection, self.sampler = task.selection, task.sampler()
+        self.training: TrainingSettings = task.settings.training
         self.bare = network
         optimizer = optimizer_for(network, self.training)
         self.network, self.optimizer = fabric.setup(network, optimizer)
-        self.average = Average(network, self.training.averaging or 0.0)  # now on the device, in its arithmetic
+        self.average = Average(network, self.training.averaging)  # now on the device, in its arithmetic
         self.step = self.epoch = self.index = 0
         self.state: Any = None
         self.plan: Plan | None = None
@@ -53,12 +64,13 @@ class Loop:
         self.checked = -1  # the step of the last evaluation
         self.back_end = "none"  # what ran the recurrent layers, when the first step was rehearsed
         self.losses: float | None = None  # a running mean of the loss
-        self.keys = task.train_batches(0)
-        work = float(task.cost(self.keys).mean())
-        share = task.reading.valid_rows / max(task.reading.rows, 1)
+        self.keys = self.sampler.epoch(0)
+        work = float(self.sampler.time_steps(self.keys).mean())
+        share = info.valid_rows / max(info.rows, 1)
+        calibration = task.calibration_time if isinstance(task, HasCalibration) else 0.0
         evaluations = self.training.evaluations or min(max(round(self.longest() / len(self.keys)), 10), 20)
         self.clock = Clock(
-            started, self.training.max_minutes, work, share * len(self.keys) * work, evaluations, task.calibration
+            started, self.training.max_minutes, work, share * len(self.keys) * work, evaluations, calibration
         )
 
     # length --------------------------------------------------------------------------------------------------------
@@ -66,7 +78,6 @@ class Loop:
         """The steps of a run that no clock ends."""
         if self.training.steps is not None:
             return self.training.steps
-        assert self.training.epochs is not None  # choose() has filled it
         return max(1, math.ceil(self.training.epochs * len(self.keys)))
 
     def affordable(self) -> int:
@@ -82,7 +93,7 @@ class Loop:
     @property
     def tired(self) -> bool:
         """Whether the figure has not become better for as long as the user would wait."""
-        return self.training.patience is not None and self.waited >= self.training.patience
+        return self.waited >= self.training.patience
 
     # the loop ------------------------------------------------------------------------------------------------------
     def run(self, progress: Progress) -> None:
@@ -108,7 +119,7 @@ class Loop:
             self.save()
             if not interrupts.asked and self.step < ENDED_EARLY * planned:
                 why = (
-                    f"no better {self.task.metric} for {self.waited} evaluations" if self.tired else "the time is over"
+                    f"no better {self.selection.metric} for {self.waited} evaluations" if self.tired else "the time is over"
                 )
                 progress.say(f"ended after {self.step:,} steps: {why}")
             if interrupts.asked:
@@ -119,10 +130,10 @@ class Loop:
 
     def calibrate(self, progress: Progress) -> None:
         """With the best weights: what the task fits to the validation part, kept with them, and the figures it gives."""
-        if not self.task.calibration:
+        if not isinstance(self.task, HasCalibration) or not self.task.calibration_time:
             return
         best = self.folder / "model.safetensors"
-        self.bare.load_state_dict(checkpoint.load_tensors(best), strict=False)  # tied weights have one name there
+        self.bare.load_state_dict(load_tensors(best), strict=False)  # tied weights have one name there
         self.bare.eval()
         with torch.no_grad():
             lines = self.task.calibrate(self.bare)
@@ -132,7 +143,7 @@ class Loop:
         for line in lines:
             progress.say(line)
         self.record({"calibrated": lines, **named(numbers(figures))})
-        checkpoint.save_tensors(best, weights(self.bare))
+        save_tensors(best, named_weights(self.bare))
         write_json(self.folder / "metrics.json", named(figures))
 
     def _go(self, bar: Bar, interrupts: Interrupts, until: Callable[[], bool]) -> None:
@@ -148,7 +159,7 @@ class Loop:
             if self.clock.due(done) and self.step < self.plan.total:
                 self.check()
                 if self.tired:
-                    self.record({"stopped": f"no better {self.task.metric} in {self.waited} evaluations"})
+                    self.record({"stopped": f"no better {self.selection.metric} in {self.waited} evaluations"})
                 elif self.timed:
                     self._correct(self.affordable())
                 self.clock.lap()
@@ -172,14 +183,13 @@ class Loop:
         began = time.perf_counter()
         key = self._next_key()
         batch = self.task.batch(key).to(self.fabric.device)
-        rate = (self.training.learning_rate or 0.0) * scale(
+        rate = self.training.learning_rate * scale(
             self.training.schedule, self.training.warmup, self.plan.progress(self.step)
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        self.task.progress = self.plan.progress(self.step)
-        loss, self.state = self.task.descend(self.network, batch, self.state, self.fabric.backward)
+        loss, self.state = self._gradient(batch, self.state, self.plan.progress(self.step))
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(self._not_finite(value))
@@ -197,23 +207,32 @@ class Loop:
         self.losses = value if self.losses is None else 0.98 * self.losses + 0.02 * value
         return value
 
+    def _gradient(self, batch: Batch, state: Any, progress: float) -> tuple[torch.Tensor, Any]:
+        """Add the gradient of a batch. Returns the loss, detached, and the state to hand on."""
+        backward = self.fabric.backward
+        if isinstance(self.task, HasTrainingStep):
+            return self.task.training_step(self.network, batch, state, progress, backward)
+        loss, state = self.task.loss(self.network, batch, state, progress)
+        backward(loss)
+        return loss.detach(), state
+
     def rehearse(self) -> None:
         """The loss and gradients of the first batch, thrown away: what cannot train says so before a folder is made."""
         cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), watch() as ran:
             batch = self.task.batch(self.keys[0]).to(self.fabric.device)
-            self.task.descend(self.network, batch, None, self.fabric.backward)
+            self._gradient(batch, None, 0.0)
         self.optimizer.zero_grad()
         self.back_end = ", ".join(sorted(set(ran))) or "none"
 
     def _next_key(self) -> Any:
         if self.index >= len(self.keys):
             self.epoch, self.index, self.state = self.epoch + 1, 0, None
-            self.keys = self.task.train_batches(self.epoch)
+            self.keys = self.sampler.epoch(self.epoch)
         return self.keys[self.index]
 
     def _note(self, loss: float) -> str:
-        best = "" if self.best is None else f" {self.task.metric} {self.best[self.task.metric]:.3f}"
+        best = "" if self.best is None else f" {self.selection.metric} {self.best[self.selection.metric]:.3f}"
         shown = loss if self.losses is None else self.losses
         return f"{self.step:,}/{self.plan.total if self.plan else 0:,} loss {shown:.3f}{best}"
 
@@ -238,15 +257,15 @@ class Loop:
                 raise TrainingError(self._not_finite(figures["loss"]))
             if self.best is None or self._better(plain):
                 self.best, self.waited = {"step": self.step, **plain}, 0
-                checkpoint.save_tensors(self.folder / "model.safetensors", weights(self.bare))
+                save_tensors(self.folder / "model.safetensors", named_weights(self.bare))
                 write_json(self.folder / "metrics.json", named(figures))
             else:
                 self.waited += 1
 
     def _better(self, figures: dict[str, Any]) -> bool:
         assert self.best is not None
-        sign = -1 if self.task.higher_is_better else 1
-        metric = self.task.metric
+        sign = -1 if self.selection.higher_is_better else 1
+        metric = self.selection.metric
         return (sign * figures[metric], figures["loss"]) < (sign * self.best[metric], self.best["loss"])
 
     def record(self, facts: dict[str, Any]) -> None:
@@ -320,7 +339,7 @@ class Loop:
         state = part("state/")
         self.state = State.from_tensors(state).to(self.fabric.device) if state else None
         self.step, self.epoch, self.index = facts["step"], facts["epoch"], facts["index"]
-        self.keys = self.task.train_batches(self.epoch)
+        self.keys = self.sampler.epoch(self.epoch)
         self.plan = Plan([(int(s), float(p), int(t)) for s, p, t in facts["plan"]])
         self.best, self.waited = facts["best"], facts["waited"]
         self.checked, self.losses = facts["checked"], facts["losses"]

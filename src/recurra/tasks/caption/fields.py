@@ -70,6 +70,7 @@ class Which(Field):
     """Which image a caption is about: a number of 63 bits, the same for the same image. `of` is the field of the image."""
 
     kind = "int64"
+    is_fitted = False
 
     def __init__(self, name: str, of: Field) -> None:
         super().__init__(name)

@@ -1,42 +1,45 @@
-"""One class for each row: loss, figures and JSON. A task puts this before `RowTask` among its bases."""
+"""One class for each row: cross-entropy; accuracy, macro-F1 and the confusion matrix; probabilities as JSON."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, final
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...fields.label import Label
-from ...settings import ClassTraining, TrainingSettings
-from ..base import Batch
+from ..base import Batch, Selection
+from ..shared.head import Head
 
 
-class OneClass:
-    """`label` is the field of the classes, among the task's `fields`. Cross-entropy; accuracy, macro-F1, confusion."""
+@final
+class Classification(Head):
+    """The classes of the field `label`. Several networks are combined by the mean of their probabilities."""
 
-    label: Label
-    metric: ClassVar[str] = "accuracy"
-    higher_is_better: ClassVar[bool] = True
-    Training: ClassVar[type[TrainingSettings]] = ClassTraining
+    def __init__(self, label: Label) -> None:
+        self.label = label
 
     @property
     def outputs(self) -> int:
         return len(self.label.classes)
 
-    def merge(self, outputs: Tensor) -> Tensor:
-        """The mean of the networks' probabilities (M, B, C), as a logarithm (B, C)."""
+    @property
+    def selection(self) -> Selection:
+        return Selection("accuracy", higher_is_better=True)
+
+    def combine(self, outputs: Tensor) -> Tensor:
         return outputs.log_softmax(-1).logsumexp(0) - math.log(len(outputs))
 
-    def row_losses(self, output: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
-        return F.cross_entropy(output, batch.targets["label"], reduction="none", label_smoothing=label_smoothing)
+    def losses(self, output: Tensor, batch: Batch, training: Any) -> Tensor:
+        smoothing = 0.0 if training is None else training.label_smoothing
+        return F.cross_entropy(output, batch.targets[self.label.name], reduction="none", label_smoothing=smoothing)
 
-    def figures(self, outputs: Tensor, targets: dict[str, Tensor]) -> dict[str, Any]:
+    def metrics(self, outputs: Tensor, targets: dict[str, Tensor]) -> dict[str, Any]:
         from torchmetrics.functional.classification import multiclass_confusion_matrix, multiclass_f1_score
 
-        predicted, wanted, C = outputs.argmax(1), targets["label"], len(self.label.classes)
+        predicted, wanted, C = outputs.argmax(1), targets[self.label.name], self.outputs
         table = multiclass_confusion_matrix(predicted, wanted, num_classes=C)
         return {
             "accuracy": float((predicted == wanted).double().mean()),

@@ -1,35 +1,43 @@
 """classify: a class for each sequence (N to 1). Sentiment, intent, the language of a name, a window of measurements, ...
 
-input -> vectors -> recurrent layers -> pooling -> linear -> softmax        kinds of input: parts/inputs/kinds.py
+input -> embedding -> recurrent layers -> pooling -> linear -> softmax        types of input: tasks/inputs/registry.py
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-from pydantic import Field as Setting
+from functools import cached_property
+from typing import ClassVar, final
 
 from ...fields.label import Label
-from ...settings import DataSettings, Settings
-from ..inputs.registry import InputData, InputTask
-from .classification import OneClass
+from ...settings import ClassTraining, Settings, setting
+from ..inputs.registry import InputData, InputModel
+from ..shared.row_dataset import RowDataset
+from ..shared.sequence_task import SequenceTask
+from .classification import Classification
 
 
 class ClassifyData(InputData):
     """An input and a column of classes."""
 
-    label: str | None = Setting(None, description="column of the classes; found by itself")
+    label: str | None = setting(None, description="column of the classes; found by itself")
 
 
-class Classify(OneClass, InputTask):
+ClassifySettings = Settings[ClassifyData, InputModel, ClassTraining]
+
+
+@final
+class Classify(SequenceTask[ClassifySettings]):
     """See the module's docstring."""
 
     name: ClassVar[str] = "classify"
     structure: ClassVar[str] = "N to 1"
     summary: ClassVar[str] = "a class for each text, window of numbers or image: sentiment, intent, language of a name"
-    Data: ClassVar[type[DataSettings]] = ClassifyData
+    settings_class = ClassifySettings
 
-    def __init__(self, settings: Settings, **given: Any) -> None:
-        super().__init__(settings, **given)
-        self.label = Label("label", getattr(settings.data, "label", None))
-        self.fields.append(self.label)
+    @classmethod
+    def dataset_for(cls, settings: ClassifySettings) -> RowDataset:
+        return RowDataset(settings, [Label("label", settings.data.label)])
+
+    @cached_property
+    def head(self) -> Classification:
+        return Classification(self.dataset.target(Label))

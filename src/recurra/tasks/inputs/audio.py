@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, final
 
 from torch import Tensor, nn
 
@@ -11,47 +11,53 @@ from ...data.sources.sources import Source
 from ...fields.audio import Audio, AudioData, cells, named_audio
 from ...models.encoder import EncoderModel, Numbers
 from ...models.frames import Augment
-from ...settings import DataSettings, ModelSettings, Settings
-from ..base import Reading
-from .base import Input
+from ...settings import DataSettings, ModelSettings
+from ..base import DatasetInfo
+from .base import Defaults, Input
 
 WARP, MASKS = 0.1, 1  # of a row in training
 FEW_STEPS = 20_000_000  # frames that one network reads in a whole run
 
 
-class AudioInput(Audio, Input):
+@final
+class AudioInput(Input):
     """Log-mel frames, 10 ms each. In training they are warped and masked (see `frames.Augment`)."""
 
-    called = "audio"
-    sequence = True
+    input_type: ClassVar[str] = "audio"
     Data: ClassVar[type[DataSettings]] = AudioData
     Model: ClassVar[type[ModelSettings]] = EncoderModel
 
-    @classmethod
-    def made(cls, settings: Settings) -> AudioInput:
-        data = settings.data
-        assert isinstance(data, AudioData)
-        return cls("audio", data.audio, data.rate, data.bands)
+    def __init__(self, data: Any) -> None:
+        self.field: Audio = Audio("audio", data.audio, data.rate, data.bands)
 
     @classmethod
-    def suits(cls, source: Source, taken: Sequence[str]) -> str | None:
+    def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
         for column in source.columns:
             if column not in taken and named_audio(cells(source, column)):
                 return f"column {column!r} names files of audio"
         return None
 
-    def disturbed(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        found: tuple[Tensor, Tensor] = Augment(WARP, MASKS)(x, lengths)  # a new module is in training mode
-        return found
+    def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
+        return source
 
-    def front(self, model: ModelSettings) -> tuple[nn.Module, int]:
-        return Numbers(), self.features.bands
+    def from_example(self, example: Mapping[str, Any]) -> Any:
+        return None
 
-    def choose(self, settings: Settings, reading: Reading) -> Settings:
-        """Defaults from the number of rows and frames; `benchmarks/quality.py` has the data this was tried on."""
-        batch = 32 if reading.rows >= 1_000 else 16
-        epochs = min(max(10.0, 2_000 * batch / max(reading.rows, 1)), 60.0)
-        few = epochs * reading.steps_of_time <= FEW_STEPS
+    def identify(self, example: Any) -> dict[str, Any]:
+        return {}
+
+    def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        varied: tuple[Tensor, Tensor] = Augment(WARP, MASKS)(x, lengths)  # a new module is in training mode
+        return varied
+
+    def embedding(self, model: Any) -> tuple[nn.Module, int]:
+        return Numbers(), self.field.features.bands
+
+    def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
+        """From the number of rows and frames; `benchmarks/quality.py` has the data this was tried on."""
+        batch = 32 if info.rows >= 1_000 else 16
+        epochs = min(max(10.0, 2_000 * batch / max(info.rows, 1)), 60.0)
+        few = epochs * info.time_steps <= FEW_STEPS
         model: dict[str, Any] = {
             "hidden_size": 128,
             "num_layers": 1,
@@ -62,5 +68,5 @@ class AudioInput(Audio, Input):
             "adversarial": 0.0,
         }
         training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "averaging": 0.99, "patience": 10}
-        data = {"rate": self.rate, "bands": self.bands}
-        return settings.with_open(data=data, model=model, training=training)
+        data = {"rate": self.field.rate, "bands": self.field.bands}
+        return {"data": data, "model": model, "training": training}

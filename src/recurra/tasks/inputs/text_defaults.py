@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from ...settings import Settings
-from ..base import USUAL_CELL, Reading
+from ..base import DEFAULT_CELL, DatasetInfo
+from ..shared.pretrained import PretrainedModel
+from .base import Defaults
 
 FEW_STEPS = 3_000_000  # time steps of a whole run
 
 
-def choose_text_settings(settings: Settings, reading: Reading, *, level: str, spelling: bool) -> Settings:
+def text_defaults(given: PretrainedModel, info: DatasetInfo, *, level: str, spelling: bool) -> Defaults:
     """Defaults of an encoder of text, from the number of rows, their lengths and the level.
 
     Words are learnt by heart after few passes, so they get strong dropout and few of them; characters bear more.
     """
-    lengths: np.ndarray = reading.facts["lengths"]
+    lengths: np.ndarray = info.stats["lengths"]
     words = level != "characters"
     longest = int(np.quantile(lengths, 0.99)) if len(lengths) else 1
     model: dict[str, Any] = {
@@ -28,20 +29,20 @@ def choose_text_settings(settings: Settings, reading: Reading, *, level: str, sp
         "input_dropout": 0.3 if words else 0.1,
         "token_dropout": 0.1 if words else 0.02,
     }
-    batch = 32 if reading.rows >= 2_000 else 16
+    batch = 32 if info.rows >= 2_000 else 16
     # A fold of 1,632 questions: accuracy 0.852 after 5 passes over 3,265, 0.860 after 10, 0.862 after 20.
-    epochs = min(max(5.0, 1300 * batch / max(reading.rows, 1)), 40.0) if words else 14.0
+    epochs = min(max(5.0, 1300 * batch / max(info.rows, 1)), 40.0) if words else 14.0
     # Several networks are worth a point or two of accuracy, and little data pays for them in seconds.
-    few = epochs * reading.steps_of_time <= FEW_STEPS
+    few = epochs * info.time_steps <= FEW_STEPS
     model["members"] = 4 if few else 1
     # What begins as a language model knows more than few labels bear out. 2,250 labels of reviews: accuracy 0.824 as they
     # are, 0.859 with moved vectors, 0.863 at a quarter of the rate; attention 0.870 and 0.867, mean and max 0.866 and 0.857.
-    begun = bool(getattr(settings.model, "pretrain", None))
+    begun = given.pretrain is not None
     model["adversarial"] = 1.0 if words and (few or begun) else 0.0
     # Three folds of questions, four networks: accuracy 0.878 with attention, 0.878 with max, 0.873 with mean and max.
     model["pooling"] = "attention" if words and (few or begun) else "mean_max"
     # Three folds of questions in six classes, two networks each: accuracy 0.884 with gru, 0.877 with lstm.
-    model["cell"] = "gru" if few and words and not settings.model.cell_options else USUAL_CELL
+    model["cell"] = "gru" if few and words and not given.cell_options else DEFAULT_CELL
     training = {
         "batch_size": batch,
         "learning_rate": 5e-4 if begun else 2e-3,
@@ -50,4 +51,4 @@ def choose_text_settings(settings: Settings, reading: Reading, *, level: str, sp
         "patience": 8,
     }
     data = {"max_length": max(min(longest, 400), 8), "level": level, "spelling": spelling}
-    return settings.with_open(data=data, model=model, training=training)
+    return {"data": data, "model": model, "training": training}

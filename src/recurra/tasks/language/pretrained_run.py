@@ -12,7 +12,7 @@ from ...data.words.vocabulary import Vocabulary
 from ...errors import RunError
 from ...files import FORMAT, read_yaml
 from ...nn import Recurrent
-from ..base import USUAL_CELL
+from ..base import DEFAULT_CELL
 
 TASK = "language"
 SIZES = ("hidden_size", "num_layers", "embedding_size")
@@ -39,7 +39,7 @@ class LanguageRun:
         model: dict[str, Any] = config["model"]
         if not all(isinstance(model.get(name), int) for name in SIZES):
             raise RunError(f"{self.path}/config.yaml: is damaged, it lacks {' or '.join(SIZES)}")
-        self.sizes: dict[str, Any] = {"cell": str(model.get("cell") or USUAL_CELL)} | {
+        self.sizes: dict[str, Any] = {"cell": str(model.get("cell") or DEFAULT_CELL)} | {
             name: model[name] for name in SIZES
         }
         self.cell_options = dict(model.get("cell_options") or {})

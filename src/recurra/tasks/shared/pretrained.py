@@ -1,4 +1,4 @@
-"""First weights from elsewhere: word vectors that others trained, or a language model of one's own unlabelled text.
+"""Pretrained weights: word vectors that others trained, or a language model of one's own unlabelled text.
 
     --vectors FILE    the embedding begins with the vectors of a file, for the words that it has
     --pretrain RUN    embedding and recurrent layers begin as those of a `language` run, whose vocabulary is taken too
@@ -9,26 +9,23 @@ Both act once, before training. The run folder then holds all: it needs neither 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, Protocol, final
 
 import numpy as np
 import torch
-from pydantic import Field as Setting
 from torch import nn
 
+from ...data.store.store import Store
 from ...data.words.vectors import EXACT, VectorFile, look_up
+from ...data.words.vocabulary import Vocabulary
 from ...errors import DataError, SettingError
 from ...fields.lexicon import Lexicon
-from ...fields.text import Text
-from ...fields.words import Words
 from ...models.encoder import EncoderModel, Tokens
 from ...nn import Recurrent
-from ...settings import ADDED, RARE
-from ..base import Reading, Say
+from ...settings import setting
+from ..base import DatasetInfo, OnProgress
 from ..language.pretrained_run import LanguageRun
-from .sequence_task import RowTask
 
 PIECE = 1 << 20  # steps counted at once
 
@@ -36,62 +33,64 @@ PIECE = 1 << 20  # steps counted at once
 class PretrainedModel(EncoderModel):
     """An encoder of words, which may begin with what was learnt elsewhere."""
 
-    vectors: str | None = Setting(
-        None, description="file of word vectors: GloVe, word2vec, .vec", json_schema_extra=ADDED
-    )
-    vectors_frozen: bool = Setting(False, description="those vectors are not trained", json_schema_extra=RARE)
-    pretrain: str | None = Setting(
-        None, description="language run whose weights are the first", json_schema_extra=ADDED
-    )
+    vectors: str | None = setting(None, description="file of word vectors: GloVe, word2vec, .vec")
+    vectors_frozen: bool = setting(False, description="those vectors are not trained", advanced=True)
+    pretrain: str | None = setting(None, description="language run whose weights are the first")
 
 
-class Pretrained(RowTask):
-    """A row task over words. `one_way`: with a language model it reads in its direction alone, unless told."""
+class WordField(Protocol):
+    """A field of words, which may use the vocabulary of a language model."""
 
-    one_way: ClassVar[bool] = False
-    file: VectorFile | None = None
-    model_run: LanguageRun | None = None
+    name: str
 
-    @property
-    def words_field(self) -> Text | Words:
-        assert isinstance(self.input, Text | Words)
-        return self.input
+    def take(self, vocabulary: Vocabulary) -> None:
+        """Use the vocabulary of a language model."""
 
-    @property
-    def model(self) -> PretrainedModel:
-        assert isinstance(self.settings.model, PretrainedModel)
-        return self.settings.model
+    def lexicon(self) -> Lexicon:
+        """The words that have a vector each."""
 
-    # reading -------------------------------------------------------------------------------------------------------
-    def read(
-        self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
-    ) -> Reading:
-        """As ever, once it is known that vectors and run can be used."""
-        lines: list[str] = []
-        if self.model.vectors and self.model.pretrain:
+
+@final
+class Pretrained:
+    """What `--vectors` or `--pretrain` gives. `one_way`: with a language model the encoder is unidirectional by default.
+
+    Construction checks the settings, and opens the file or the run. Raises SettingError, DataError or RunError.
+    """
+
+    def __init__(self, model: PretrainedModel, *, one_way: bool) -> None:
+        self.model, self.one_way = model, one_way
+        self.file: VectorFile | None = None
+        self.run: LanguageRun | None = None
+        if model.vectors and model.pretrain:
             raise SettingError("vectors and pretrain each say how the embedding begins; give one of them")
-        if self.model.vectors_frozen and not self.model.vectors:
+        if model.vectors_frozen and not model.vectors:
             raise SettingError("vectors_frozen is for --vectors FILE; there are none to freeze")
-        if self.model.vectors:
-            self.file = VectorFile(self.model.vectors)
+        if model.vectors:
+            self.file = VectorFile(model.vectors)
             self._agree("embedding_size", self.file.size, f"the vectors in {self.file.path}")
-            self._take({"embedding_size": self.file.size})
-        elif self.model.pretrain:
-            lines = self._take_run(LanguageRun(self.model.pretrain))
-        reading = super().read(data, valid, cache, say, tick)
-        reading.lines += lines
-        return reading
+        elif model.pretrain:
+            self.run = LanguageRun(model.pretrain)
+
+    # before the rows are read --------------------------------------------------------------------------------------
+    def settle(self, field: WordField, vocabulary_size: int | None, info: DatasetInfo) -> None:
+        """Give `field` the vocabulary of the language model; add the settings that follow, and a line, to `info`.
+
+        `vocabulary_size`: what the user chose instead, where the vocabulary is the language model's alone; else None.
+        """
+        if self.file is not None:
+            info.settings["model"] = {"embedding_size": self.file.size}
+        elif self.run is not None:
+            self._settle_run(self.run, field, vocabulary_size, info)
 
     def _agree(self, name: str, theirs: Any, whose: str) -> None:
-        given = getattr(self.settings.model, name)
+        given = getattr(self.model, name)
         if given not in (None, theirs):
             raise SettingError(f"{name} = {given}, and {whose} have {theirs}; leave {name} out")
 
-    def _take(self, model: dict[str, Any]) -> None:
-        self.settings = self.settings.with_(model=model)
-
-    def _take_run(self, run: LanguageRun) -> list[str]:
-        """Settle vocabulary and sizes by the language model's; what is said of it."""
+    def _settle_run(
+        self, run: LanguageRun, field: WordField, vocabulary_size: int | None, info: DatasetInfo
+    ) -> None:
+        """Vocabulary and sizes are the language model's."""
         whose = f"the weights of {run.path}"
         for name, value in run.sizes.items():
             self._agree(name, value, whose)
@@ -99,56 +98,52 @@ class Pretrained(RowTask):
             raise SettingError(
                 f"cell_options = {self.model.cell_options}, and {whose} have {run.cell_options}; leave it out"
             )
-        if ":" in str(run.sizes["cell"]) and self.own_cell is None:
+        if vocabulary_size is not None and vocabulary_size < len(run.vocabulary):
             raise SettingError(
-                f"{run.path} was trained with a cell of somebody's own; name it: --cell {run.sizes['cell']}"
-            )
-        size, default = (
-            getattr(self.settings.data, "vocabulary_size", None),
-            type(self).Data.model_fields["vocabulary_size"],
-        )
-        if isinstance(self.input, Text) and size != default.default and size is not None and size < len(run.vocabulary):
-            raise SettingError(
-                f"vocabulary_size = {size}, and with --pretrain the vocabulary is that of {run.path}, "
+                f"vocabulary_size = {vocabulary_size}, and with --pretrain the vocabulary is that of {run.path}, "
                 f"{len(run.vocabulary):,} {run.vocabulary.level}; leave it out"
             )
-        taken: dict[str, Any] = {**run.sizes, "cell_options": run.cell_options}
+        settled: dict[str, Any] = {**run.sizes, "cell_options": run.cell_options}
         if self.model.members is None:
-            taken["members"] = 1  # several would begin as one
+            settled["members"] = 1  # several would begin as one
         both = self.model.bidirectional
         if both and self.one_way and "bidirectional" not in self.model.model_fields_set:
-            both = taken["bidirectional"] = False
+            both = settled["bidirectional"] = False
         if both and run.sizes["num_layers"] > 1:
             raise SettingError(
                 f"{run.path} has {run.sizes['num_layers']} layers; above the first, layers that read both ways take other "
                 "input than its layers do: --set bidirectional=false, or train the language model with num_layers=1"
             )
-        self.words_field.take(run.vocabulary)
-        self._take(taken)
-        self.model_run = run
+        field.take(run.vocabulary)
+        info.settings["model"] = settled
         ways = "its direction alone" if not both else "also backwards, which begins anew"
-        return [
+        info.messages.append(
             f"begins from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.level}; reads {ways}"
-        ]
+        )
 
-    # first weights -------------------------------------------------------------------------------------------------
-    def first_weights(self, network: nn.Module, tick: Callable[[int], None]) -> list[str]:
-        tables = [module for module in network.modules() if isinstance(module, Tokens)]
-        if self.file is None and self.model_run is None:
+    # a new network -------------------------------------------------------------------------------------------------
+    def fill(self, network: nn.Module, field: WordField, train: Store, on_progress: OnProgress) -> list[str]:
+        """Fill embedding and layers of a new network. `train`: the encoded training part. Lines for the user."""
+        if self.file is None and self.run is None:
             return []
+        tables = [module for module in network.modules() if isinstance(module, Tokens)]
         for table in tables:
             if table.spelling is not None:
                 table.spelling.weight.zero_()  # at first the vectors speak alone
+        lexicon = field.lexicon()
+        running = _running(train, field.name, lexicon.first + len(lexicon.words))
         if self.file is not None:
-            return self._fill_vectors(self.file, tables, tick)
-        assert self.model_run is not None
-        return self._fill_run(self.model_run, network, tables)
+            return self._fill_vectors(self.file, tables, lexicon, running, on_progress)
+        if self.run is not None:
+            return self._fill_run(self.run, network, tables, lexicon, running)
+        return []
 
-    def _fill_vectors(self, file: VectorFile, tables: Sequence[Tokens], tick: Callable[[int], None]) -> list[str]:
-        lexicon = self.words_field.lexicon()
+    def _fill_vectors(
+        self, file: VectorFile, tables: Sequence[Tokens], lexicon: Lexicon, running: np.ndarray, on_progress: OnProgress
+    ) -> list[str]:
         if lexicon.level == "subwords":
             raise SettingError(f"{file.path} has vectors of words, and level is subwords; --set level=words")
-        found = look_up(file, lexicon.words, lexicon.normal, tick)
+        found = look_up(file, lexicon.words, lexicon.normal, on_progress)
         known = np.concatenate([np.zeros(lexicon.first, bool), found.how > 0])
         vectors = torch.from_numpy(found.vectors[found.how > 0])
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1
@@ -159,7 +154,6 @@ class Pretrained(RowTask):
             weight[torch.from_numpy(known)] = vectors.to(weight.dtype)
             if table.frozen:
                 table.held.copy_(torch.from_numpy(known))
-        running = self._running(len(known))
         other = int(((found.how > 0) & (found.how < EXACT)).sum())
         return [
             f"vectors: {file.size} numbers a word; {_percent(known[lexicon.first :].mean())} of the {lexicon.level}, "
@@ -168,17 +162,9 @@ class Pretrained(RowTask):
             + ("; not trained" if self.model.vectors_frozen else "")
         ]
 
-    def _running(self, size: int) -> np.ndarray:
-        """How often each number occurs in the training part, (size,)."""
-        flat = self.stores["train"].flat(self.input.name)
-        counts = np.zeros(size, np.int64)
-        for at in range(0, len(flat), PIECE):
-            part = np.asarray(flat[at : at + PIECE])
-            counts += np.bincount(part if part.ndim == 1 else part[:, 0], minlength=size)
-        return counts
-
-    def _fill_run(self, run: LanguageRun, network: nn.Module, tables: Sequence[Tokens]) -> list[str]:
-        lexicon = self.words_field.lexicon()
+    def _fill_run(
+        self, run: LanguageRun, network: nn.Module, tables: Sequence[Tokens], lexicon: Lexicon, running: np.ndarray
+    ) -> list[str]:
         weights = run.weights()
         rows, known = _rows(lexicon, run)
         for table in tables:
@@ -187,7 +173,6 @@ class Pretrained(RowTask):
         for layer in network.modules():
             if isinstance(layer, Recurrent):
                 run.fill(layer, weights)
-        running = self._running(len(rows))
         if not running[lexicon.first :][known[lexicon.first :]].any():
             raise DataError(
                 f"the model of {self.model.pretrain} knows none of the {lexicon.level} here: name one of text of this kind, "
@@ -196,6 +181,16 @@ class Pretrained(RowTask):
         return [
             f"the model knows {_percent(running[known].sum() / max(running.sum(), 1))} of the running {lexicon.level}"
         ]
+
+
+def _running(train: Store, name: str, size: int) -> np.ndarray:
+    """How often each number occurs in the training part, (size,)."""
+    flat = train.flat(name)
+    counts = np.zeros(size, np.int64)
+    for at in range(0, len(flat), PIECE):
+        part = np.asarray(flat[at : at + PIECE])
+        counts += np.bincount(part if part.ndim == 1 else part[:, 0], minlength=size)
+    return counts
 
 
 def _rows(lexicon: Lexicon, run: LanguageRun) -> tuple[np.ndarray, np.ndarray]:

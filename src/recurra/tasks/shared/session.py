@@ -44,3 +44,10 @@ class VectorSession(Session):
         x = torch.from_numpy(steps)[None].to(device_of(self.network))
         with torch.inference_mode():
             return self.network.push(x, None, state)  # type: ignore[operator]
+
+
+def why_not_streamable(bidirectional: bool, field: Field) -> str:
+    """Why an encoder over `field` cannot read a stream; empty where it can."""
+    if bidirectional:
+        return "the backward direction needs the end first; --set bidirectional=false streams"
+    return field.whole() or ""

@@ -1,0 +1,46 @@
+"""Rows of a store as one padded batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...data.store.store import Store
+from ...fields.base import Field
+from ..base import Batch
+
+EVALUATION_STEPS = 65_536  # padded time steps of a batch when nothing is kept for the backward pass
+
+
+def padded(arrays: Iterable[np.ndarray]) -> Tensor:
+    """(B, T) or (B, T, I), zeros after each row's end."""
+    return nn.utils.rnn.pad_sequence([torch.from_numpy(array) for array in arrays], batch_first=True)
+
+
+def collate(
+    store: Store, rows: np.ndarray, input: Field, targets: Sequence[Field], *, max_length: int | None = None
+) -> Batch:
+    """Inputs x (B, T, ...) and lengths (B,), and one target for each row and field.
+
+    With `max_length` longer rows are cut to their first and last halves: the end says as much as the beginning.
+    """
+    x, lengths = store.ragged(input.name, rows, longest=max_length)
+    if max_length is not None:
+        half = max_length // 2
+        for b in np.flatnonzero(lengths == max_length):
+            whole = store.ragged(input.name, rows[b : b + 1])[0][0]
+            x[b, max_length - half :] = whole[len(whole) - half :]
+    return Batch(
+        {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)},
+        {field.name: target_of(store, field, rows) for field in targets},
+        int(lengths.sum()),
+        int(x.shape[0] * x.shape[1]),
+    )
+
+
+def target_of(store: Store, field: Field, rows: np.ndarray | slice = slice(None)) -> Tensor:
+    """The values of a target field, one for each row."""
+    return torch.from_numpy(np.array(store.column(field.name)[rows]))

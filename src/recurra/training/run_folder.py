@@ -1,0 +1,109 @@
+"""The folder of a run while it is trained: where it is made, and its config.yaml."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from .. import __version__
+from ..errors import RunError
+from ..files import FORMAT, write_text
+from ..ops.timings import state_of_table
+from ..tasks.base import DatasetInfo, Sampler, Task
+from .loop import Loop
+from .malloc import keep_freed_memory
+
+
+def choose_folder(data: str | Path, out: str | Path | None, overwrite: bool) -> Path:
+    """Where the run goes. One that was named is never written over without `overwrite`."""
+    if out is not None:
+        folder = Path(out)
+        if folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder}: is a file; give --out the name of a folder")
+        if folder.exists() and any(folder.iterdir()):
+            if not overwrite:
+                raise RunError(f"{folder}: exists already; choose another --out, or write over it with --overwrite")
+            if not (folder / "config.yaml").exists():
+                raise RunError(
+                    f"{folder}: holds something else than a run; it is not written over. Choose another --out"
+                )
+        return folder
+    stem = Path(str(data).rstrip("/").rpartition(":")[2]).name.split(".")[0] or "run"
+    folder = Path("runs") / stem
+    number = 2
+    while folder.exists() and not (overwrite and (folder / "config.yaml").exists()):
+        folder = Path("runs") / f"{stem}-{number}"
+        number += 1
+    return folder
+
+
+@contextmanager
+def built_beside(folder: Path) -> Iterator[Path]:
+    """A folder that becomes `folder` when the block ends well, and is removed otherwise."""
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        try:
+            part.mkdir(parents=True)
+        except OSError as error:
+            raise RunError(f"{folder}: cannot be made ({error.strerror})") from None
+        yield part
+        try:
+            if folder.exists():
+                folder.rmdir()  # an empty one; choose_folder has checked the others
+            part.replace(folder)
+        except OSError as error:
+            raise RunError(f"{folder}: cannot be made ({error.strerror})") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write_config(
+    folder: Path, task: Task[Any], network: torch.nn.Module, info: DatasetInfo, source: dict[str, Any]
+) -> None:
+    """config.yaml of a run that begins: `source` names the task and the data."""
+    _write(folder, source, task.settings.model_dump(mode="json"), _resolved(task, network, info))
+
+
+def write_final_config(loop: Loop, source: dict[str, Any], sampler: Sampler) -> None:
+    """config.yaml of a run that has ended or was stopped: with all that repeats it, and what was resolved."""
+    settings = loop.task.settings.model_dump(mode="json")
+    if loop.plan is not None:  # what repeats the run, whatever the clock says next time
+        settings["training"] |= {
+            "plan": [list(entry) for entry in loop.plan.record],
+            "evaluations": loop.clock.evaluations,
+        }
+    resolved = _resolved(loop.task, loop.bare, loop.info)
+    if (padding := sampler.padding_fraction()) is not None:
+        resolved["padding"] = round(padding, 4)
+    resolved |= {
+        "back_end": loop.back_end,
+        "back_end_table": state_of_table(),
+        "device": str(loop.fabric.device),
+        "freed_memory": keep_freed_memory(),
+        "steps": loop.step,
+        "seconds": round(loop.clock.seconds, 1),
+    }
+    _write(loop.folder, source, settings, resolved)
+
+
+def _resolved(task: Task[Any], network: torch.nn.Module, info: DatasetInfo) -> dict[str, Any]:
+    streaming = task.streaming()
+    return {
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "streams": True if streaming.open else f"no: {streaming.reason}",
+        "threads": torch.get_num_threads(),
+        "versions": {"recurra": __version__, "torch": str(torch.__version__)},
+        "reading": {"rows": info.rows, "valid_rows": info.valid_rows, "steps_of_time": info.time_steps},
+    }
+
+
+def _write(folder: Path, source: dict[str, Any], settings: dict[str, Any], resolved: dict[str, Any]) -> None:
+    values = {"format": FORMAT, "recurra": __version__, **source, **settings, "resolved": resolved}
+    write_text(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))

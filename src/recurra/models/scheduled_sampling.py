@@ -8,16 +8,15 @@ gradients, says what the network would have written at each step; the second is 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from pydantic import Field as Setting
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..settings import RARE, ClassTraining
-from ..tasks.base import Batch
-from .seq2seq import Answer
-from .token_loss import loss_of
+from ..settings import ClassTraining, open_setting, setting
+from .seq2seq import Answer, SequenceToSequence
+from .token_loss import token_loss
 
 
 def forcing_share(schedule: str, final: float, progress: float) -> float:
@@ -44,28 +43,34 @@ def mixed(tokens: Tensor, scores: Tensor, live: Tensor, share: float) -> Tensor:
 class ForcedTraining(ClassTraining):
     """The training run of a task whose decoder is taught so."""
 
-    teacher_forcing: float = Setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
-    forcing_schedule: Literal["constant", "linear", "sigmoid"] = Setting(
-        "linear", description="how that share falls from 1", json_schema_extra=RARE
+    teacher_forcing: float = setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
+    forcing_schedule: Literal["constant", "linear", "sigmoid"] = setting(
+        "linear", description="how that share falls from 1", advanced=True
     )
-    metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] | None = Setting(
-        None, description="the figure that picks the best weights", json_schema_extra=RARE
+    metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] = open_setting(
+        description="the figure that picks the best weights", advanced=True
     )
 
 
-def answered(network: nn.Module, batch: Batch, tokens: Tensor | None = None) -> Answer:
-    """What the network says of a batch, given the true tokens before each step, or these, (B, S)."""
-    x, lengths, true, steps = (batch.inputs.get(name) for name in ("x", "lengths", "tokens", "steps"))
-    said: Answer = network(x, lengths, true if tokens is None else tokens, steps)
-    return said
+def answer_of(network: SequenceToSequence, inputs: Mapping[str, Tensor], tokens: Tensor | None = None) -> Answer:
+    """The scores of a batch, given the true tokens before each step, or `tokens` (B, S) instead."""
+    true = inputs["tokens"] if tokens is None else tokens
+    answer: Answer = network(inputs["x"], inputs.get("lengths"), true, inputs["steps"])
+    return answer
 
 
-def forced_loss(network: nn.Module, batch: Batch, training: ForcedTraining, progress: float) -> Tensor:
-    """Mean loss, nats a token, of the tokens `batch.targets["next"]` at `progress` (0 to 1) of the training."""
+def forced_loss(
+    network: SequenceToSequence,
+    inputs: Mapping[str, Tensor],
+    targets: Tensor,
+    training: ForcedTraining,
+    progress: float,
+) -> Tensor:
+    """The mean loss of the tokens `targets` (B, S), nats a token, at `progress` (0 to 1) of the training."""
     share = forcing_share(training.forcing_schedule, training.teacher_forcing, progress)
     tokens: Tensor | None = None
     if share < 1:
         with torch.no_grad():
-            guess = answered(network, batch)
-        tokens = mixed(batch.inputs["tokens"], guess.scores, guess.live, share)
-    return loss_of(answered(network, batch, tokens), batch, training.label_smoothing or 0.0)
+            guess = answer_of(network, inputs)
+        tokens = mixed(inputs["tokens"], guess.scores, guess.live, share)
+    return token_loss(answer_of(network, inputs, tokens), targets, training.label_smoothing)

@@ -1,27 +1,25 @@
-"""The loss of the tokens that a network was to say: `batch.targets["next"]` (B, S), where its answer is live."""
+"""The loss of generated tokens: `targets` (B, S) holds those wanted at each step, and counts where the answer is live."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..tasks.base import Batch
 from .seq2seq import Answer
 
 
-def loss_of(answer: Answer, batch: Batch, label_smoothing: float) -> Tensor:
-    """Mean loss of a batch to descend, nats a token."""
-    return F.cross_entropy(answer.scores, batch.targets["next"][answer.live], label_smoothing=label_smoothing)
+def token_loss(answer: Answer, targets: Tensor, label_smoothing: float) -> Tensor:
+    """The mean loss of a batch, nats a token."""
+    return F.cross_entropy(answer.scores, targets[answer.live], label_smoothing=label_smoothing)
 
 
-def nats_a_token(answered: Callable[[Batch], Answer], batches: Iterable[Batch]) -> float:
-    """The loss of a whole part: the mean over the tokens of all batches, in float32 whatever the network computes in."""
+def mean_loss(answers: Iterable[tuple[Answer, Tensor]]) -> float:
+    """The mean over the tokens of all batches, in float32 whatever the network computes in. Answers and their targets."""
     nats, tokens = 0.0, 0
-    for batch in batches:
-        answer = answered(batch)
-        wanted = batch.targets["next"][answer.live]
+    for answer, targets in answers:
+        wanted = targets[answer.live]
         nats += F.cross_entropy(answer.scores.float(), wanted, reduction="sum").item()
         tokens += len(wanted)
     return nats / tokens

@@ -16,38 +16,41 @@ import json
 import math
 import random
 import sys
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
 
-from pydantic import Field
-
-from recurra.settings import DataSettings, Settings
-from recurra.tasks.classify.task.classification import OneClass
 from recurra.fields import Label, Series
-from recurra.tasks.shared.sequence_task import RowData, RowTask
+from recurra.settings import ClassTraining, Settings, setting
+from recurra.tasks.classify.classification import Classification
+from recurra.tasks.shared import EncoderModel, RowData, RowDataset, SequenceTask, SeriesInput
 
 
 class WindowsData(RowData):
-    """What the user may say about the data; each of these is an option of `recurra train` as well (--window, --label)."""
+    """What the user may specify about the data; each field is an option of `recurra train` as well (--window, --label)."""
 
-    window: str = Field("window", description="key of the numbers")
-    label: str = Field("label", description="key of the class")
+    window: str = setting("window", description="key of the numbers")
+    label: str = setting("label", description="key of the class")
 
 
-class Windows(OneClass, RowTask):
-    """A row is a window and its class. OneClass brings the loss and the figures, RowTask all the rest."""
+WindowsSettings = Settings[WindowsData, EncoderModel, ClassTraining]
 
-    name: ClassVar[str] = "windows"
-    structure: ClassVar[str] = "N to 1"
-    summary: ClassVar[str] = "a class for each window of measurements"
-    Data: ClassVar[type[DataSettings]] = WindowsData
 
-    def __init__(self, settings: Settings, **given: Any) -> None:
-        super().__init__(settings, **given)
+class Windows(SequenceTask[WindowsSettings]):
+    """A row is a window and its class. Classification brings loss and metrics, SequenceTask everything else."""
+
+    name = "windows"
+    structure = "N to 1"
+    summary = "a class for each window of measurements"
+    settings_class = WindowsSettings
+
+    @classmethod
+    def dataset_for(cls, settings: WindowsSettings) -> RowDataset:
         data = settings.data
-        assert isinstance(data, WindowsData)
-        self.label = Label("label", data.label)
-        self.fields = [Series("window", data.window), self.label]  # the input comes first
+        return RowDataset(settings, [Label("label", data.label)], SeriesInput(Series("window", data.window)))
+
+    @cached_property
+    def head(self) -> Classification:
+        return Classification(self.dataset.target(Label))
 
 
 def make_waves(path: Path, rows: int = 300, seed: int = 0) -> None:

@@ -11,8 +11,8 @@ import torch
 from . import cells as known_cells
 from . import tasks as known_tasks
 from .errors import DataError, RunError, SettingError, UserError
-from .files import FORMAT, absolute, read_json, read_yaml
 from .evaluation import evaluate
+from .files import FORMAT, absolute, read_json, read_yaml
 from .progress import Progress, Silent
 from .settings import GROUPS, as_resolved, fields, full_name, settings_from
 from .tasks.base import HasGeneration, Session, Task, chunked

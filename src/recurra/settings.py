@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from .errors import SettingError, near
 
 GROUPS = ("data", "model", "training")
+DEFAULT_CELL = "lstm"
 
 
 def setting(default: Any, *, advanced: bool = False, **details: Any) -> Any:
@@ -30,12 +31,14 @@ def setting(default: Any, *, advanced: bool = False, **details: Any) -> Any:
     return Field(default, json_schema_extra={"advanced": advanced}, **details)
 
 
-def open_setting(*, advanced: bool = False, only_for: str | None = None, **details: Any) -> Any:
+def open_setting(*, fallback: Any = None, advanced: bool = False, only_for: str | None = None, **details: Any) -> Any:
     """A setting that `Task.resolve` chooses from the data where the user left it out.
 
-    `only_for`: the type of input that has this setting; with another type it stays None.
+    fallback   its value where the task chooses none
+    only_for   the type of input that has this setting; with another type it stays None
     """
-    return Field(json_schema_extra={"advanced": advanced, "open": True, "only_for": only_for}, **details)
+    extra = {"advanced": advanced, "open": True, "fallback": fallback, "only_for": only_for}
+    return Field(json_schema_extra=extra, **details)
 
 
 def is_advanced(field: FieldInfo) -> bool:
@@ -78,9 +81,7 @@ class Group(BaseModel):
 class DataSettings(Group):
     """Where the examples come from and how they are read."""
 
-    valid_share: float = setting(
-        0.1, gt=0, lt=0.9, description="share of the rows held back when no --valid is given"
-    )
+    valid_share: float = setting(0.1, gt=0, lt=0.9, description="share of the rows held back when no --valid is given")
     broken: Literal["stop", "skip"] = setting(
         "stop", description="a row that cannot be read stops the run or is skipped"
     )
@@ -90,7 +91,9 @@ class DataSettings(Group):
 class ModelSettings(Group):
     """The network."""
 
-    cell: str = open_setting(description="cell of the recurrent layers: a name, or file.py:Class; lstm or gru, chosen")
+    cell: str = open_setting(
+        fallback=DEFAULT_CELL, description="cell of the recurrent layers: a name, or file.py:Class; lstm or gru, chosen"
+    )
     cell_options: dict[str, bool | int | float | str] = setting({}, description="of the cell: {nonlinearity: relu}")
     hidden_size: int = open_setting(ge=1, description="features of the hidden state, each direction")
     num_layers: int = open_setting(ge=1, le=64, description="recurrent layers, one on top of the other")
@@ -160,10 +163,11 @@ class Settings(BaseModel, Generic[D, M, T]):
 
         Raises SettingError where an open setting still has no value.
         """
-        values = {
-            group: {name: value for name, value in defaults.items() if getattr(getattr(self, group), name, 0) is None}
-            for group, defaults in groups.items()
-        }
+        values: dict[str, dict[str, Any]] = {}
+        for group in GROUPS:
+            given: Group = getattr(self, group)
+            defaults = _fallbacks(type(given)) | dict(groups.get(group, {}))
+            values[group] = {name: value for name, value in defaults.items() if getattr(given, name, 0) is None}
         return check(as_resolved(type(self)), self._with(**values))
 
     def _with(self, **groups: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,6 +175,11 @@ class Settings(BaseModel, Generic[D, M, T]):
         for group, changes in groups.items():
             values.setdefault(group, {}).update(changes)
         return values
+
+
+def _fallbacks(group: type[Group]) -> dict[str, Any]:
+    fallbacks = {name: _extra(field).get("fallback") for name, field in group.model_fields.items()}
+    return {name: value for name, value in fallbacks.items() if value is not None}
 
 
 S = TypeVar("S", bound=Settings[Any, Any, Any])

@@ -1,1 +1,1 @@
-"""."""
+"""Searching and sampling: beam search, CTC, sampling of tokens."""

@@ -1,1 +1,1 @@
-"""."""
+"""Metrics that several tasks share."""

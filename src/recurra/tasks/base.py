@@ -31,8 +31,8 @@ from ..settings import Settings
 
 Log = Callable[[str], None]
 OnProgress = Callable[[int], None]
-DEFAULT_CELL = "lstm"
 S = TypeVar("S", bound=Settings[Any, Any, Any])
+
 
 
 def ignore_progress(count: int) -> None:

@@ -119,7 +119,9 @@ class Loop:
             self.save()
             if not interrupts.asked and self.step < ENDED_EARLY * planned:
                 why = (
-                    f"no better {self.selection.metric} for {self.waited} evaluations" if self.tired else "the time is over"
+                    f"no better {self.selection.metric} for {self.waited} evaluations"
+                    if self.tired
+                    else "the time is over"
                 )
                 progress.say(f"ended after {self.step:,} steps: {why}")
             if interrupts.asked:

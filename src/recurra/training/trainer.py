@@ -19,8 +19,8 @@ from ..errors import RunError, SettingError
 from ..files import absolute
 from ..progress import Progress, Silent
 from ..run import Run, load, load_vocabulary, open_task
-from ..settings import Settings, as_given, full_name, settings_from
-from ..tasks.base import DEFAULT_CELL, DatasetInfo, HasPretrainedWeights, Task
+from ..settings import DEFAULT_CELL, Settings, as_given, full_name, settings_from
+from ..tasks.base import DatasetInfo, HasPretrainedWeights, Task
 from ..weights import named_weights, save_tensors
 from .devices import fabric_for
 from .loop import Loop

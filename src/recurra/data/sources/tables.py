@@ -8,7 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +96,17 @@ class Delimited(Source):
         other.header = False
         return other
 
-    @cached_property
+    @property
     def columns(self) -> list[str]:
+        return self._header[1]
+
+    @cached_property
+    def _header(self) -> tuple[str, list[str]]:
+        """The separator, and the names of the columns: both from one look at the first line."""
         with reading(self.path), open_lines(self.path, self.encoding, self._newline) as stream:
-            header = next(self._split(_Lines(stream)), None)
+            first = stream.readline()
+            delimiter = next((mark for mark in ",;\t" if mark in first), ",")
+            header = next(self._split(_Lines(chain([first], stream) if first else stream), delimiter), None)
         if header is None:
             raise DataError("the file has no header line", file=self.path)
         if isinstance(header[1], str):
@@ -109,21 +116,15 @@ class Delimited(Source):
             raise DataError(f"in the header: {wrong}", file=self.path)
         if twice := {name for name in names if names.count(name) > 1}:
             raise DataError(f"two columns have the name {min(twice)!r}; rename one", file=self.path)
-        return names
+        return delimiter, names
 
     @property
     def _newline(self) -> str:
         return "" if self.format == "csv" else "\n"
 
-    @cached_property
-    def _delimiter(self) -> str:
-        with reading(self.path), open_lines(self.path, self.encoding, "") as stream:
-            header = stream.readline(1 << 16)
-        return next((mark for mark in ",;\t" if mark in header), ",")
-
-    def _split(self, lines: _Lines) -> Iterator[tuple[int, list[str] | str]]:
+    def _split(self, lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
         if self.format == "csv":
-            yield from _records(lines, self._delimiter)
+            yield from _records(lines, delimiter)
             return
         for line in lines:
             lines.used.clear()
@@ -132,9 +133,9 @@ class Delimited(Source):
                 yield lines.number, [_unquote(cell) for cell in line.split("\t")]
 
     def _read(self) -> Iterator[Row | DataError]:
-        columns = self.columns
+        delimiter, columns = self._header
         with reading(self.path), open_lines(self.path, self.encoding, self._newline) as stream:
-            records = self._split(_Lines(stream))
+            records = self._split(_Lines(stream), delimiter)
             if self.header:
                 next(records, None)
             for number, (line, cells) in enumerate(records, 1):

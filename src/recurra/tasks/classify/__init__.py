@@ -1,1 +1,1 @@
-"""Filled below."""
+"""classify: a class for each sequence."""

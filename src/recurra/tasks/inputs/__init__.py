@@ -1,1 +1,1 @@
-"""Kinds of input of classify and regress: `input.py` says what one is, `kinds.py` lists them."""
+"""Types of input of the N-to-1 tasks: `base.py` defines what one is, `registry.py` lists those that are found by themselves."""

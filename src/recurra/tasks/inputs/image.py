@@ -13,8 +13,8 @@ from ...models.encoder import EncoderModel
 from ...models.image_augmentation import Pixels
 from ...settings import DataSettings, ModelSettings, open_setting
 from ..base import DatasetInfo
-from ..shared.row_data import RowData
 from .base import Defaults, Input
+from .row_data import RowData
 
 
 class ImageData(ImageSettings, RowData):

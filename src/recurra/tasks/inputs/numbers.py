@@ -12,8 +12,8 @@ from ...fields.windows import LEAST, Windows, list_column, number_columns
 from ...models.encoder import EncoderModel, Numbers
 from ...settings import DataSettings, ModelSettings, setting
 from ..base import DatasetInfo
-from ..shared.row_data import RowData
 from .base import Defaults, Input
+from .row_data import RowData
 
 
 class NumbersData(RowData):

@@ -15,11 +15,11 @@ from ...errors import DataError, SettingError
 from ...fields.audio import AudioData
 from ...models.encoder import EncoderModel
 from ...settings import Settings, is_open, setting
-from ..shared.row_data import RowData
 from .audio import AudioInput
 from .base import Input
 from .image import ImageData, ImageInput, ImageModel
 from .numbers import NumbersData, NumbersInput
+from .row_data import RowData
 from .text import TextData, TextInput, TextModel
 
 INPUTS: dict[str, type[Input]] = {

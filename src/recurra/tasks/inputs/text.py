@@ -14,9 +14,9 @@ from ...fields.text import Text
 from ...models.encoder import Tokens
 from ...settings import DataSettings, ModelSettings, open_setting, setting
 from ..base import DatasetInfo
-from ..shared.pretrained import PretrainedModel
-from ..shared.row_data import RowData
 from .base import Defaults, Input
+from .pretrained import PretrainedModel
+from .row_data import RowData
 from .text_defaults import text_defaults
 
 
@@ -29,15 +29,9 @@ class TextData(RowData):
     min_count: int | None = setting(None, ge=1, description="rarer tokens are unknown", advanced=True)
     spelling: bool | None = setting(None, description="know words by their letters too", advanced=True)
     cutter: Name = setting("recurra", description="cuts words")
-    stop_words: str | None = setting(
-        None, description="language whose stop words are left out", advanced=True
-    )
-    keep_pos: str | None = setting(
-        None, description="parts of speech kept, as noun,verb", advanced=True
-    )
-    cutter_language: str = setting(
-        "english", pattern="^[a-z]+$", description="of NLTK's sentences", advanced=True
-    )
+    stop_words: str | None = setting(None, description="language whose stop words are left out", advanced=True)
+    keep_pos: str | None = setting(None, description="parts of speech kept, as noun,verb", advanced=True)
+    cutter_language: str = setting("english", pattern="^[a-z]+$", description="of NLTK's sentences", advanced=True)
 
 
 class TextModel(PretrainedModel):

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..base import DEFAULT_CELL, DatasetInfo
-from ..shared.pretrained import PretrainedModel
+from ...settings import DEFAULT_CELL
+from ..base import DatasetInfo
 from .base import Defaults
+from .pretrained import PretrainedModel
 
 FEW_STEPS = 3_000_000  # time steps of a whole run
 

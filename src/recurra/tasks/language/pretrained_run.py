@@ -12,7 +12,7 @@ from ...data.words.vocabulary import Vocabulary
 from ...errors import RunError
 from ...files import FORMAT, read_yaml
 from ...nn import Recurrent
-from ..base import DEFAULT_CELL
+from ...settings import DEFAULT_CELL
 
 TASK = "language"
 SIZES = ("hidden_size", "num_layers", "embedding_size")

@@ -1,1 +1,1 @@
-"""Filled below."""
+"""regress: a number for each sequence."""

@@ -14,8 +14,8 @@ from ...fields.text import Text
 from ...settings import Settings
 from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
 from ..inputs.base import Input
+from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input
-from .pretrained import Pretrained
 from .row_reader import RowReader
 
 AnySettings = Settings[Any, Any, Any]
@@ -49,10 +49,11 @@ class RowDataset(Dataset):
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         info, choice = DatasetInfo(), list[str]()
+        source = self.rows.open(data)
         if not self.fixed:
-            choice = self._choose(self.rows.open(data), info)
+            choice = self._choose(source, info)
         self._use_pretrained(info)
-        source = self._open(data)
+        source = self.input.adapt_source(source, self._others)
         self.check(self.input, source)
 
         def validation() -> tuple[Source, dict[str, str]]:
@@ -137,5 +138,3 @@ class RowDataset(Dataset):
     def _value(self, example: Any) -> Any:
         value = self.input.from_example(example) if isinstance(example, dict) else None
         return self.rows.input_value(example) if value is None else value
-
-

@@ -141,9 +141,7 @@ class RowReader:
         self.load_cache(cache)
         return report, hashes
 
-    def _survey(
-        self, source: Source, columns: Columns, on_progress: OnProgress
-    ) -> tuple[DataReport, np.ndarray]:
+    def _survey(self, source: Source, columns: Columns, on_progress: OnProgress) -> tuple[DataReport, np.ndarray]:
         """Fit every field; hash the rows, and count repeated ones."""
         duplicates = Duplicates()
         collected: dict[int, list[Any]] = {at: [] for at, field in enumerate(self.fields) if at and field.is_scalar}

@@ -87,9 +87,7 @@ class Pretrained:
         if given not in (None, theirs):
             raise SettingError(f"{name} = {given}, and {whose} have {theirs}; leave {name} out")
 
-    def _settle_run(
-        self, run: LanguageRun, field: WordField, vocabulary_size: int | None, info: DatasetInfo
-    ) -> None:
+    def _settle_run(self, run: LanguageRun, field: WordField, vocabulary_size: int | None, info: DatasetInfo) -> None:
         """Vocabulary and sizes are the language model's."""
         whose = f"the weights of {run.path}"
         for name, value in run.sizes.items():

@@ -1,0 +1,63 @@
+"""A field of numbers over time as the input of a task of one's own, which names its column itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, final
+
+from torch import Tensor, nn
+
+from ...data.sources.sources import Source
+from ...fields.series import Series
+from ...models.encoder import EncoderModel, Numbers
+from ...settings import DataSettings, ModelSettings
+from ..base import DatasetInfo
+from .base import Defaults, Input
+from .row_data import RowData
+
+
+@final
+class SeriesInput(Input):
+    """Numbers (B, T, I) as they are, standardised: `RowDataset(settings, targets, SeriesInput(Series("window", column)))`.
+
+    The defaults are of a middling size.
+    """
+
+    input_type: ClassVar[str] = "series"
+    Data: ClassVar[type[DataSettings]] = RowData
+    Model: ClassVar[type[ModelSettings]] = EncoderModel
+
+    def __init__(self, field: Series) -> None:
+        self.field: Series = field
+
+    @classmethod
+    def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
+        return None  # never chosen by itself
+
+    def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
+        return source
+
+    def from_example(self, example: Mapping[str, Any]) -> Any:
+        return None
+
+    def identify(self, example: Any) -> dict[str, Any]:
+        return {}
+
+    def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        return x, lengths
+
+    def embedding(self, model: Any) -> tuple[nn.Module, int]:
+        return Numbers(), self.field.width or 1
+
+    def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
+        model = {
+            "hidden_size": 64,
+            "num_layers": 1,
+            "dropout": 0.1,
+            "input_dropout": 0.0,
+            "pooling": "mean_max",
+            "members": 1,
+            "adversarial": 0.0,
+        }
+        training = {"batch_size": 32, "learning_rate": 3e-3, "epochs": 20.0, "averaging": 0.99, "patience": 8}
+        return {"model": model, "training": training}

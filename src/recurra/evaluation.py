@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from .tasks.base import OnProgress, Task, ignore_progress
+from .tasks.contract import check_metrics
 
 
 def evaluate(
@@ -21,7 +22,7 @@ def evaluate(
     network.eval()
     try:
         with torch.no_grad():
-            return task.evaluate(network, data, on_progress)
+            return check_metrics(task, "evaluate", task.evaluate(network, data, on_progress))
     finally:
         network.train(before)
 

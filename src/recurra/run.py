@@ -16,6 +16,7 @@ from .files import FORMAT, absolute, read_json, read_yaml
 from .progress import Progress, Silent
 from .settings import GROUPS, as_resolved, fields, full_name, settings_from
 from .tasks.base import HasGeneration, Session, Task, chunked
+from .tasks.contract import check_decoded, own_code
 from .weights import NoRandomWeights, fill, load_tensors
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class Run:
         """A JSON-like object for each example, in order."""
         if isinstance(examples, str):
             examples = [examples]
-        with torch.inference_mode():
-            return self.task.predict(self.network, examples)
+        with torch.inference_mode(), own_code(self.task, self.task.cell):
+            return check_decoded(self.task, "predict", self.task.predict(self.network, examples), len(examples))
 
     def predict_iter(self, examples: Iterable[Any], batch_size: int = 64) -> Iterator[dict[str, Any]]:
         """As `predict`, lazily: `batch_size` examples are taken at a time."""
@@ -91,7 +92,8 @@ class Run:
                 done += n
                 bar.at(done, f"{done:,}")
 
-            return evaluate(self.task, self.network, data, on_progress)
+            with own_code(self.task, self.task.cell):
+                return evaluate(self.task, self.network, data, on_progress)
 
     def generate(
         self,
@@ -136,7 +138,7 @@ def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[
     path = Path(path)
     config, task = open_task(path, cells=cells, tasks=tasks)
     load_vocabulary(task, path)
-    with NoRandomWeights():
+    with NoRandomWeights(), own_code(task, task.cell):
         network = task.network()
     if task.settings.training.precision == "64":
         network.double()  # before the weights come, which would lose half their digits
@@ -175,9 +177,7 @@ def open_task(
         cls = as_resolved(kind.settings_class)
         settings = settings_from(cls, {group: config.get(group) or {} for group in GROUPS})
         spec = settings.model.cell
-        cell = known_cells.get(
-            _own(spec, "cell", cells, path) if ":" in spec else spec, **settings.model.cell_options
-        )
+        cell = known_cells.get(_own(spec, "cell", cells, path) if ":" in spec else spec, **settings.model.cell_options)
     except RunError:
         raise
     except UserError as error:

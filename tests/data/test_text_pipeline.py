@@ -19,7 +19,8 @@ from recurra.data.words import tokenizers
 from recurra.data.words.tokenizers import Cutter, choose_cutter
 from recurra.data.words.vocabulary import Vocabulary, build
 from recurra.errors import DataError, RunError, SettingError
-from recurra.settings import read_config, settings_from
+from recurra.config import read_config
+from recurra.settings import settings_from
 from recurra.tasks.classify.task import Classify
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

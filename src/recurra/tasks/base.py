@@ -34,7 +34,6 @@ OnProgress = Callable[[int], None]
 S = TypeVar("S", bound=Settings[Any, Any, Any])
 
 
-
 def ignore_progress(count: int) -> None:
     """An `on_progress` that does nothing."""
 
@@ -143,7 +142,7 @@ class Session(ABC):
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:  # noqa: B027  nothing to release is the usual case
         """A session holds nothing outside the object."""
 
 
@@ -249,6 +248,14 @@ class HasCalibration(Protocol):
 
     def calibrate(self, network: torch.nn.Module) -> list[str]:
         """Fit the buffers, with the best weights in evaluation mode. Lines that describe the result; empty for no change."""
+
+
+@runtime_checkable
+class HasRehearsal(Protocol):
+    """A task that checks what its components return before training."""
+
+    def rehearse(self, network: torch.nn.Module) -> None:
+        """Evaluate a few examples, without gradients. Raises CallError where a component returns something wrong."""
 
 
 @runtime_checkable

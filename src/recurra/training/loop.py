@@ -25,7 +25,8 @@ from ..nn import State
 from ..ops import watch
 from ..progress import Bar, Progress
 from ..settings import TrainingSettings
-from ..tasks.base import Batch, DatasetInfo, HasCalibration, HasTrainingStep, Task
+from ..tasks.base import Batch, DatasetInfo, HasCalibration, HasRehearsal, HasTrainingStep, Task
+from ..tasks.contract import check_batch, check_loss
 from ..weights import load_tensors, named_weights, save_tensors
 from . import checkpoint
 from .clock import Clock
@@ -215,15 +216,20 @@ class Loop:
         if isinstance(self.task, HasTrainingStep):
             return self.task.training_step(self.network, batch, state, progress, backward)
         loss, state = self.task.loss(self.network, batch, state, progress)
-        backward(loss)
+        backward(check_loss(self.task, loss))
         return loss.detach(), state
 
     def rehearse(self) -> None:
         """The loss and gradients of the first batch, thrown away: what cannot train says so before a folder is made."""
         cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), watch() as ran:
-            batch = self.task.batch(self.keys[0]).to(self.fabric.device)
+            batch = check_batch(self.task, self.task.batch(self.keys[0])).to(self.fabric.device)
             self._gradient(batch, None, 0.0)
+            if isinstance(self.task, HasRehearsal):
+                self.network.eval()
+                with torch.no_grad():
+                    self.task.rehearse(self.bare)
+                self.network.train()
         self.optimizer.zero_grad()
         self.back_end = ", ".join(sorted(set(ran))) or "none"
 

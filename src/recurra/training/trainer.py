@@ -21,6 +21,7 @@ from ..progress import Progress, Silent
 from ..run import Run, load, load_vocabulary, open_task
 from ..settings import DEFAULT_CELL, Settings, as_given, full_name, settings_from
 from ..tasks.base import DatasetInfo, HasPretrainedWeights, Task
+from ..tasks.contract import check_class, check_task, own_code
 from ..weights import named_weights, save_tensors
 from .devices import fabric_for
 from .loop import Loop
@@ -65,6 +66,7 @@ def train(
     started, progress = started or time.time(), progress or Silent()
     keep_freed_memory()
     kind = known_tasks.get(task)
+    check_class(kind)
     named = {"seed": seed, "max_minutes": max_minutes, "device": device, "precision": precision, "devices": devices}
     settings |= {f"training.{name}": value for name, value in named.items() if value is not None}
     if cell is not None:
@@ -73,8 +75,28 @@ def train(
         settings["model.cell_options"] = asdict(cell)
     given = _given_settings(kind, config, settings)
     own_cell = None if cell is None or isinstance(cell, str) else cell
+    with own_code(kind, own_cell):
+        return _train(
+            kind, given, own_cell, data, valid, choose_folder(data, out, overwrite), progress,
+            started=started, overwrite=overwrite, spec=task_spec or _task_name(kind, task),
+        )  # fmt: skip
+
+
+def _train(
+    kind: AnyTask,
+    given: Settings[Any, Any, Any],
+    own_cell: Cell | type[Cell] | None,
+    data: str | Path,
+    valid: str | Path | None,
+    folder: Path,
+    progress: Progress,
+    *,
+    started: float,
+    overwrite: bool,
+    spec: str,
+) -> Run:
+    """Read, build the network, then train. An error before the first step leaves nothing behind."""
     _cell(given, own_cell)  # one that cannot be had is reported before anything is read
-    folder = choose_folder(data, out, overwrite)
     fabric = fabric_for(given.training)
     with built_beside(folder) as part:
         dataset = kind.dataset_for(given)
@@ -84,6 +106,7 @@ def train(
         for line in info.messages:
             progress.say(line)
         built = kind(resolved, dataset, _cell(resolved, own_cell))
+        check_task(built)
         torch.manual_seed(resolved.training.seed)
         network = built.network()
         if isinstance(built, HasPretrainedWeights):
@@ -92,7 +115,7 @@ def train(
             for line in lines:
                 progress.say(line)
         origin = {"data": absolute(data), "valid": None if valid is None else absolute(valid)}
-        source = {"task": task_spec or _task_name(kind, task), "source": origin}
+        source = {"task": spec, "source": origin}
         dataset.save(part / "vocabulary")
         save_tensors(part / "model.safetensors", named_weights(network))
         write_config(part, built, network, info, source)

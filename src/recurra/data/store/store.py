@@ -33,7 +33,8 @@ _DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64", "uint8")
 
 @dataclass(frozen=True)
 class _Field:
-    """`dtype`: a number a row; `ragged:dtype`: T numbers a row; `ragged:dtype:WIDTH`: T steps of WIDTH numbers."""
+    """`dtype`: a number a row; `dtype:WIDTH`: WIDTH numbers a row; `ragged:dtype`: T numbers a row; `ragged:dtype:WIDTH`:
+    T steps of WIDTH numbers."""
 
     name: str
     spec: str
@@ -41,9 +42,9 @@ class _Field:
     def __post_init__(self) -> None:
         parts = self.spec.split(":")
         kind = parts[1:] if parts[0] == "ragged" else parts
-        sized = len(kind) == 2 and parts[0] == "ragged" and kind[1].isdecimal() and int(kind[1]) > 0
+        sized = len(kind) == 2 and kind[1].isdecimal() and int(kind[1]) > 0
         if not (kind and kind[0] in _DTYPES and (len(kind) == 1 or sized)) or not self.name.isidentifier():
-            raise CallError(f"store field {self.name!r}: {self.spec!r} is not DTYPE or ragged:DTYPE[:WIDTH]")
+            raise CallError(f"store field {self.name!r}: {self.spec!r} is not DTYPE[:WIDTH] or ragged:DTYPE[:WIDTH]")
 
     @cached_property
     def ragged(self) -> bool:
@@ -55,9 +56,9 @@ class _Field:
 
     @cached_property
     def width(self) -> tuple[int, ...]:
-        """The shape of one step: (), or (WIDTH,)."""
-        parts = self.spec.split(":")
-        return (int(parts[2]),) if len(parts) == 3 else ()
+        """The shape of one step, or of one row that has no steps: (), or (WIDTH,)."""
+        parts = self.spec.removeprefix("ragged:").split(":")
+        return (int(parts[1]),) if len(parts) == 2 else ()
 
 
 class StoreWriter:
@@ -207,7 +208,9 @@ class Store:
         return np.diff(self._ends[field], prepend=0)
 
     def column(self, field: str) -> Array:
-        """A field of a number a row, (rows,)."""
+        """A field of a number a row, (rows,), or of WIDTH numbers a row, (rows, WIDTH). CallError for a ragged field."""
+        if self._fields[field].ragged:
+            raise CallError(f"store field {field!r} has rows of variable length; read it with ragged()")
         return self._flat[field]
 
     def flat(self, field: str) -> Array:

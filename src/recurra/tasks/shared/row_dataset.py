@@ -9,6 +9,7 @@ from typing import Any, TypeVar, final
 
 from ...data.sources.sources import Source, is_table, open_source
 from ...data.store.store import Store
+from ...errors import CallError
 from ...fields.base import Field
 from ...fields.text import Text
 from ...settings import Settings
@@ -42,6 +43,12 @@ class RowDataset(Dataset):
     ) -> None:
         self.settings, self.targets, self.check = settings, list(targets), check
         self.fixed = input is not None
+        for field in self.targets:
+            if field.sequence:
+                raise CallError(
+                    f"target {field.name!r} ({type(field).__name__}) has rows of variable length; a target of an N-to-1 task "
+                    "has one value a row, or a fixed number of them (kind 'float32:3')"
+                )
         self.pretrained: Pretrained | None = None
         self.input: Input = input or INPUTS[settings.data.input or "text"](settings.data)
         self.rows = RowReader([self.input.field, *self.targets], settings.data)

@@ -28,6 +28,7 @@ from ...fields.base import Field
 from ...files import read_json, write_json
 from ...settings import DataSettings
 from ..base import OnProgress, chunked
+from ..contract import check_encoded
 
 PARTS = ("train", "valid")
 Problem = Callable[[Sequence[Any]], tuple[Field, str] | None]
@@ -218,7 +219,7 @@ class RowReader:
         encoded = {}
         for at, field in enumerate(self.fields):
             try:
-                encoded[field.name] = field.encode([values[at] for _, values in rows])
+                encoded[field.name] = check_encoded(field, field.encode([values[at] for _, values in rows]), len(rows))
             except DataError as error:
                 number, _ = rows[(error.row or 1) - 1]
                 raise DataError(error.message, file=source.path, row=number, field=field.name) from None

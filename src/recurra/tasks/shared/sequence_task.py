@@ -23,6 +23,7 @@ from ...models import adversarial
 from ...models.encoder import Members, SequenceEncoder, SequenceToVector
 from ...settings import Settings
 from ..base import Backward, Batch, DatasetInfo, OnProgress, Sampler, Selection, Streaming, Task, device_of
+from ..contract import check_decoded, check_losses, check_metrics, check_outputs
 from .collate import EVALUATION_STEPS, collate, padded, target_of
 from .head import Head
 from .length_sampler import LengthSampler
@@ -70,7 +71,7 @@ class SequenceTask(Task[S]):
             input_dropout=model.input_dropout,
             backend=model.backend,
         )
-        return SequenceToVector(encoder, self.head.outputs)
+        return SequenceToVector(encoder, check_outputs(self.head, self.head.outputs))
 
     def load_pretrained(self, network: nn.Module, on_progress: OnProgress) -> list[str]:
         """Fill a new network where the settings name vectors or a language model."""
@@ -102,8 +103,11 @@ class SequenceTask(Task[S]):
     def loss(self, network: nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
         output = network(batch.inputs["x"], batch.inputs["lengths"])
         members = output if self.settings.model.members > 1 else [output]
-        losses = [self.head.losses(one, batch, self.settings.training).mean() for one in members]
+        losses = [self._losses(one, batch, self.settings.training).mean() for one in members]
         return torch.stack(losses).mean(), None
+
+    def _losses(self, output: Tensor, batch: Batch, training: Any) -> Tensor:
+        return check_losses(self.head, self.head.losses(output, batch, training), len(output))
 
     def training_step(
         self, network: nn.Module, batch: Batch, state: Any, progress: float, backward: Backward
@@ -130,13 +134,27 @@ class SequenceTask(Task[S]):
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             batch = self._collate(store, rows).to(device)
             output = network(batch.inputs["x"], batch.inputs["lengths"])
-            losses[rows] = self.head.losses(output, batch, None).double().cpu()
+            losses[rows] = self._losses(output, batch, None).double().cpu()
             for row, value in zip(rows, output.float().cpu(), strict=True):
                 outputs[row] = value
             on_progress(len(rows))
         targets = {field.name: target_of(store, field) for field in self.dataset.targets}
         whole = torch.stack([output for output in outputs if output is not None])
-        return {"loss": float(losses.mean()), **self.head.metrics(whole, targets)}
+        return {"loss": float(losses.mean()), **check_metrics(self.head, "metrics", self.head.metrics(whole, targets))}
+
+    def rehearse(self, network: nn.Module) -> None:
+        """Let the head work on a few validation rows: what it returns wrong is reported before training."""
+        store = self.dataset.stores["valid"]
+        batch = self._collate(store, np.arange(min(len(store), 8))).to(device_of(network))
+        output = network(batch.inputs["x"], batch.inputs["lengths"]).float().cpu()
+        batch = batch.to(torch.device("cpu"))
+        self._losses(output, batch, None)
+        metrics = {"loss": 0.0, **check_metrics(self.head, "metrics", self.head.metrics(output, batch.targets))}
+        check_metrics(self.head, "metrics", metrics, self.selection)
+        self._decode(output)
+
+    def _decode(self, output: Tensor) -> list[dict[str, Any]]:
+        return check_decoded(self.head, "decode", self.head.decode(output), len(output))
 
     # use -----------------------------------------------------------------------------------------------------------
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
@@ -149,7 +167,7 @@ class SequenceTask(Task[S]):
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             x = padded([arrays[row] for row in rows])
             output = network(x.to(device), torch.from_numpy(lengths[rows]).to(device))
-            for row, decoded in zip(rows, self.head.decode(output.float().cpu()), strict=True):
+            for row, decoded in zip(rows, self._decode(output.float().cpu()), strict=True):
                 results[row] = self.dataset.input.identify(examples[row]) | decoded
         return results
 
@@ -157,4 +175,4 @@ class SequenceTask(Task[S]):
         field = self.dataset.input.field
         if reason := why_not_streamable(self.settings.model.bidirectional, field):
             return Streaming(reason=reason)
-        return Streaming(lambda network: VectorSession(network, field, lambda output: self.head.decode(output)[0]))
+        return Streaming(lambda network: VectorSession(network, field, lambda output: self._decode(output)[0]))

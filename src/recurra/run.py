@@ -14,7 +14,7 @@ from .errors import DataError, RunError, SettingError, UserError
 from .evaluation import evaluate
 from .files import FORMAT, absolute, read_json, read_yaml
 from .progress import Progress, Silent
-from .settings import GROUPS, as_resolved, fields, full_name, settings_from
+from .settings import GROUPS, Settings, as_given, as_resolved, fields, full_name, is_required, settings_from
 from .tasks.base import HasGeneration, Session, Task, chunked
 from .tasks.contract import check_decoded, own_code
 from .weights import NoRandomWeights, fill, load_tensors
@@ -174,18 +174,26 @@ def open_task(
     name = str(config.get("task"))
     try:
         kind = _own(name, "task", tasks, path) if ":" in name else known_tasks.get(name)
-        cls = as_resolved(kind.settings_class)
-        settings = settings_from(cls, {group: config.get(group) or {} for group in GROUPS})
+        settings = _settings(kind, config, path)
         spec = settings.model.cell
         cell = known_cells.get(_own(spec, "cell", cells, path) if ":" in spec else spec, **settings.model.cell_options)
     except RunError:
         raise
     except UserError as error:
         raise RunError(f"{path}/config.yaml: {error}") from None
-    given = {f"{group}.{key}" for group in GROUPS for key in config.get(group) or {}}
-    if lost := [key for key in fields(cls) if key not in given]:
-        raise RunError(f"{path}/config.yaml: is damaged, it lacks {', '.join(lost[:3])}")
     return config, kind(settings, kind.dataset_for(settings), cell)
+
+
+def _settings(kind: type[Task[Any]], config: dict[str, Any], path: Path) -> Settings[Any, Any, Any]:
+    """The settings of a run, which leave none of those open that training has resolved."""
+    found = {group: config.get(group) or {} for group in GROUPS}
+    given = settings_from(as_given(kind.settings_class), found)  # which raises for a setting that does not exist
+    required = [name for name, (_, field) in fields(kind.settings_class).items() if is_required(field)]
+    values = given.model_dump()
+    lost = [name for name in required if values[name.partition(".")[0]][name.partition(".")[2]] is None]
+    if lost:
+        raise RunError(f"{path}/config.yaml: is damaged, it lacks {', '.join(lost[:3])}")
+    return settings_from(as_resolved(kind.settings_class), found)
 
 
 def _own(spec: str, what: str, given: Sequence[type[Any]], path: Path) -> Any:

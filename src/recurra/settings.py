@@ -51,6 +51,11 @@ def is_open(field: FieldInfo) -> bool:
     return bool(_extra(field).get("open"))
 
 
+def is_required(field: FieldInfo) -> bool:
+    """Whether the setting has a value in every run: it is open, and not for one type of input alone."""
+    return is_open(field) and _extra(field).get("only_for") is None
+
+
 def _extra(field: FieldInfo) -> dict[str, Any]:
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
@@ -192,7 +197,7 @@ def as_given(cls: type[S]) -> type[S]:
 
 def as_resolved(cls: type[S]) -> type[S]:
     """The form of `cls` after `Task.resolve`: only settings of another type of input may be None."""
-    return _form(cls, lambda field: _extra(field).get("only_for") is not None)
+    return _form(cls, lambda field: is_open(field) and not is_required(field))
 
 
 def _form(cls: type[S], may_be_none: Callable[[FieldInfo], bool]) -> type[S]:

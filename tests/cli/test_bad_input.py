@@ -75,7 +75,7 @@ def test_broken_row_is_named_or_skipped(tmp_path: Path) -> None:
     refused(
         tmp_path, data, "a.csv, row 4: 3 cells, but the header has 2; is a cell with a separator in quotes? (line 5)"
     )
-    assert classify(data, broken="skip").task.reading.rows == 0  # a loaded run has read nothing
+    assert classify(data, broken="skip").task.dataset.stores == {}  # a loaded run has read nothing
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     assert config["resolved"]["reading"]["rows"] + config["resolved"]["reading"]["valid_rows"] == 19
     assert config["resolved"]["back_end_table"]  # which one chose the back end
@@ -181,8 +181,8 @@ def test_a_text_too_short_for_the_windows_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"hiden_size": 8}, "classify has no setting 'hiden_size'; did you mean 'hidden_size'"),
-        ({"model.poling": "max"}, "classify has no setting 'model.poling'; did you mean 'model.pooling'"),
+        ({"hiden_size": 8}, "there is no setting 'hiden_size'; did you mean 'hidden_size'"),
+        ({"model.poling": "max"}, "there is no setting 'model.poling'; did you mean 'model.pooling'"),
         ({"hidden_size": "many"}, "setting model.hidden_size = 'many'"),
         ({"dropout": 1.0}, "setting model.dropout = 1.0"),
         ({"learning_rate": float("nan")}, "setting training.learning_rate = nan"),

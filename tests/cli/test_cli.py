@@ -244,10 +244,11 @@ def test_train_writes_a_run_and_says_what_next(recurra: Shell, reviews: Path, tm
 
 def test_numbers_are_text_where_text_is_wanted() -> None:
     """YAML reads 32 and 1 as numbers, in --set and in files; a precision and a column's name are words."""
-    from recurra.settings import parse_pairs, settings_from
+    from recurra.config import parse_pairs
+    from recurra.settings import as_given, settings_from
     from recurra.tasks import get
 
-    settings = settings_from(get("classify"), parse_pairs(["precision=32", "label=1", "hidden_size=8"]))
+    settings = settings_from(as_given(get("classify").settings_class), parse_pairs(["precision=32", "label=1", "hidden_size=8"]))
     assert settings.training.precision == "32"
     assert settings.data.label == "1"  # type: ignore[attr-defined]
     assert settings.model.hidden_size == 8

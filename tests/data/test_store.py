@@ -118,8 +118,8 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_wrong_rows_and_fields(tmp_path: Path) -> None:
-    for spec in ("int31", "ragged", "ragged:int32:0", "ragged:int32:2:2", "int32:3", ""):
-        with pytest.raises(CallError, match="is not DTYPE or ragged:DTYPE"):
+    for spec in ("int31", "ragged", "ragged:int32:0", "ragged:int32:2:2", "int32:0", "int32:2:2", ""):
+        with pytest.raises(CallError, match="is not DTYPE"):
             StoreWriter(tmp_path / "store", {"a": spec})
     good = _rows(2)[1]
     with StoreWriter(tmp_path / "store", FIELDS) as writer:
@@ -215,3 +215,16 @@ def test_report_lines() -> None:
     assert third == "2 broken rows skipped, the first: a.csv, row 3: bad"
     assert DataReport(rows=3).lines() == ["3 rows"]
     assert "unbalanced" not in DataReport(rows=100, classes={"a": 55, "b": 45}).lines()[1]
+
+
+def test_a_field_of_a_fixed_number_of_values(tmp_path: Path) -> None:
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    with StoreWriter(tmp_path / "store", {"target": "float32:3", "text": "ragged:int32"}) as writer:
+        for row in rows:
+            writer.append(target=row, text=[1, 2])
+        with pytest.raises(CallError, match=r"got the shape \(2,\)"):
+            writer.append(target=rows[0, :2], text=[1])
+    store = Store(tmp_path / "store")
+    assert np.array_equal(store.column("target"), rows)
+    with pytest.raises(CallError, match="variable length"):
+        store.column("text")

@@ -20,7 +20,7 @@ from recurra.data.words.tokenizers import Cutter, choose_cutter
 from recurra.data.words.vocabulary import Vocabulary, build
 from recurra.errors import DataError, RunError, SettingError
 from recurra.config import read_config
-from recurra.settings import settings_from
+from recurra.settings import as_given, settings_from
 from recurra.tasks.classify.task import Classify
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -106,8 +106,8 @@ def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
 
 def test_a_run_cuts_as_it_was_trained(tables: None, tmp_path: Path) -> None:
     run = reviews(tmp_path, cutter="nltk", stop_words="english", bidirectional=False, steps=2, members=1)
-    assert "and" not in run.task.input.vocabulary.tokens and "film" in run.task.input.vocabulary.tokens
-    (line,) = run.task.input.describe()
+    assert "and" not in run.task.dataset.input.field.vocabulary.tokens and "film" in run.task.dataset.input.field.vocabulary.tokens
+    (line,) = run.task.dataset.input.field.describe()
     assert "cut by NLTK (english), without" in line
     streams, why = run.streams
     assert not streams and "nltk cuts a text that is whole" in why
@@ -158,6 +158,6 @@ def test_no_tables_at_all(tables: None, monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_the_lesson_is_a_configuration() -> None:
-    settings = settings_from(Classify, read_config(EXAMPLES / "imdb_nltk.yaml"))
+    settings = settings_from(as_given(Classify.settings_class), read_config(EXAMPLES / "imdb_nltk.yaml"))
     data, model = settings.data, settings.model
     assert (data.cutter, data.stop_words, model.num_layers, model.bidirectional) == ("nltk", "english", 2, True)

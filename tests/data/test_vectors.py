@@ -131,7 +131,7 @@ def test_frozen_vectors_are_those_of_the_file_after_training(tmp_path: Path, tas
     again = recurra.load(run.path)  # the run needs the file no more
     assert again.settings.model.embedding_size == 8
     tables = [module for module in again.network.modules() if isinstance(module, Tokens)]
-    tokens = again.task.input.vocabulary.tokens
+    tokens = again.task.dataset.input.field.vocabulary.tokens
     for table in tables:
         for word, vector in made.items():
             row = table.embedding.weight[tokens.index(word.lower())]
@@ -144,7 +144,7 @@ def test_vectors_are_trained_unless_frozen(tmp_path: Path) -> None:
     made = write_vectors(tmp_path / "v.txt")
     run = reviews(tmp_path, vectors=str(tmp_path / "v.txt"), embedding_size=None, steps=3, members=1)
     (table,) = (module for module in run.network.modules() if isinstance(module, Tokens))
-    row = table.embedding.weight[run.task.input.vocabulary.tokens.index("dull")].detach()
+    row = table.embedding.weight[run.task.dataset.input.field.vocabulary.tokens.index("dull")].detach()
     assert 0 < (row - torch.tensor(made["dull"])).abs().max() < 0.5
 
 
@@ -159,7 +159,7 @@ def test_coverage_is_told(tmp_path: Path) -> None:
 
     run = reviews(tmp_path, vectors=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Heard())
     (line,) = (line for line in lines if line.startswith("vectors:"))
-    words = len(run.task.input.vocabulary) - 3
+    words = len(run.task.dataset.input.field.vocabulary) - 3
     assert f"8 numbers a word; {100 * 4 / words:.0f} % of the words" in line and "1 in another case" in line
 
 

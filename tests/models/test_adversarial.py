@@ -11,7 +11,7 @@ from tiny_runs import reviews, write_reviews
 from torch import Tensor
 
 import recurra
-from recurra.models.adversarial import Movable, descend
+from recurra.models.adversarial import Movable, training_step
 
 STILL: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "token_dropout": 0.0, "spelling": False}
 
@@ -31,7 +31,7 @@ def test_each_row_moves_so_far_along_its_gradient() -> None:
     torch.manual_seed(0)
     bowl = Bowl(torch.randn(3, 4, 5, dtype=torch.float64))
     norms = bowl.vectors.detach().flatten(1).norm(dim=1)
-    loss = descend(bowl, bowl.loss, 0.7, Tensor.backward)
+    loss = training_step(bowl, bowl.loss, 0.7, Tensor.backward)
     moved = (norms + 0.7).square().mean() / 2
     torch.testing.assert_close(loss, (norms.square().mean() / 2 + moved) / 2)
     assert bowl.movable.by is None and bowl.movable.vectors is None
@@ -43,7 +43,7 @@ def test_each_row_moves_so_far_along_its_gradient() -> None:
 
 def test_a_row_without_a_gradient_stays() -> None:
     bowl = Bowl(torch.zeros(2, 3, 4))
-    assert descend(bowl, bowl.loss, 1.0, Tensor.backward).item() == 0
+    assert training_step(bowl, bowl.loss, 1.0, Tensor.backward).item() == 0
 
 
 def test_nothing_is_left_behind_when_a_loss_fails() -> None:
@@ -57,7 +57,7 @@ def test_nothing_is_left_behind_when_a_loss_fails() -> None:
         return bowl.loss()
 
     with pytest.raises(ValueError, match="no second time"):
-        descend(bowl, failing, 1.0, Tensor.backward)
+        training_step(bowl, failing, 1.0, Tensor.backward)
     assert bowl.movable.by is None and not bowl.movable.listens
 
 
@@ -67,10 +67,10 @@ def test_a_task_trains_on_the_moved_rows_too(tmp_path: Path, members: int) -> No
     run = reviews(tmp_path, members=members, adversarial=3.0, **STILL)
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
-    task.read(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None, lambda _: None)
-    batch = task.batch(task.train_batches(0)[0])
-    plain = task.loss(network.train(), batch, None)[0]
-    loss = task.descend(network, batch, None, Tensor.backward)[0]
+    task.dataset.prepare(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None)
+    batch = task.batch(task.sampler().epoch(0)[0])
+    plain = task.loss(network.train(), batch, None, 0.0)[0]
+    loss = task.training_step(network, batch, None, 0.0, Tensor.backward)[0]
     assert loss > plain + 1e-3
     grads = [p.grad.clone() for p in network.parameters() if p.grad is not None]
     assert len(grads) == len(list(network.parameters())) and all(grad.isfinite().all() for grad in grads)

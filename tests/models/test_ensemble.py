@@ -22,7 +22,7 @@ def weights(run: recurra.Run) -> dict[str, torch.Tensor]:
 
 def test_members_answer_with_the_mean_of_their_probabilities(tmp_path: Path) -> None:
     run = reviews(tmp_path, members=3, spelling=False)
-    x = torch.from_numpy(run.task.fields[0].encode(["a warm film 3"])[0])[None]
+    x = torch.from_numpy(run.task.dataset.input.field.encode(["a warm film 3"])[0])[None]
     with torch.no_grad():
         alone = [member(x).softmax(-1) for member in run.network.members]
     assert len({tuple(row.flatten().tolist()) for row in alone}) == 3  # each was born and trained by itself
@@ -33,10 +33,11 @@ def test_members_answer_with_the_mean_of_their_probabilities(tmp_path: Path) -> 
 
 def test_members_of_a_regression_answer_with_the_mean(tmp_path: Path) -> None:
     run = reviews(tmp_path, task="regress", members=2, spelling=False)
-    x = torch.from_numpy(run.task.fields[0].encode(["a warm film 3"])[0])[None]
+    x = torch.from_numpy(run.task.dataset.input.field.encode(["a warm film 3"])[0])[None]
     with torch.no_grad():
         mean = torch.stack([member(x) for member in run.network.members]).mean().item()
-    wanted = mean * run.task.number.std + run.task.number.mean
+    (target,) = run.task.dataset.targets
+    wanted = mean * target.std + target.mean
     assert run.predict(["a warm film 3"])[0]["number"] == pytest.approx(wanted, rel=1e-5)
 
 
@@ -47,10 +48,10 @@ def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> Non
     )
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
-    task.read(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None, lambda _: None)
-    batch = task.batch(task.train_batches(0)[0])
-    loss = task.loss(network.train(), batch, None)[0]
-    single = [task.row_losses(m(batch.inputs["x"], batch.inputs["lengths"]), batch).mean() for m in network.members]
+    task.dataset.prepare(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None)
+    batch = task.batch(task.sampler().epoch(0)[0])
+    loss = task.loss(network.train(), batch, None, 0.0)[0]
+    single = [task.head.losses(m(batch.inputs["x"], batch.inputs["lengths"]), batch, None).mean() for m in network.members]
     torch.testing.assert_close(loss, torch.stack(single).mean())
 
 

@@ -91,7 +91,9 @@ class StoreWriter:
         for field in self._fields:
             array = arrays[field.name]
             empty = field.ragged and array.size == 0
-            if not empty and (array.ndim != int(field.ragged) + len(field.width) or array.shape[1:] != field.width):
+            if not empty and (
+                array.ndim != int(field.ragged) + len(field.width) or array.shape[int(field.ragged) :] != field.width
+            ):
                 raise CallError(f"store field {field.name!r} is {field.spec}, but got the shape {array.shape}")
         for field in self._fields:
             array = arrays[field.name]

@@ -1,0 +1,216 @@
+"""A task of the user's own: each mistake is one line that names the file, the line and the method."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import recurra
+from recurra.errors import CallError, UserError
+from recurra.plugins import load_task
+
+GOOD = '''
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from recurra.fields import Field, Label, Number, Series
+from recurra.settings import ClassTraining, Settings
+from recurra.tasks.base import Selection
+from recurra.tasks.classify.classification import Classification
+from recurra.tasks.regress.regression import Regression
+from recurra.tasks.shared import EncoderModel, Head, RowData, RowDataset, SequenceTask, SeriesInput
+
+
+class Mean(Head):
+    """The mean of the window, told apart from zero."""
+
+    def __init__(self, target): self.target = target
+    outputs = 1
+    selection = Selection("mse")
+    def combine(self, outputs): return outputs.mean(0)
+    def losses(self, output, batch, training): return (output[:, 0] - batch.targets["stars"]) ** 2
+    def metrics(self, outputs, targets): return {"mse": ((outputs[:, 0] - targets["stars"]) ** 2).mean()}
+    def decode(self, outputs): return [{"stars": value} for value in outputs[:, 0]]
+
+
+class Mine(SequenceTask[Settings[RowData, EncoderModel, ClassTraining]]):
+    name = "mine"
+    structure = "N to 1"
+    summary = "a number for each window"
+    settings_class = Settings[RowData, EncoderModel, ClassTraining]
+
+    @classmethod
+    def dataset_for(cls, settings):
+        return RowDataset(settings, [Number("stars", "stars")], SeriesInput(Series("window", "window")))
+
+    @cached_property
+    def head(self):
+        return Mean(self.dataset.target(Number))
+'''
+SMALL = {"steps": 2, "hidden_size": 4, "batch_size": 4}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    rows = [{"window": random.normal(size=n % 5 + 3).tolist(), "stars": float(n % 4)} for n in range(40)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def train(folder: Path, data: Path, code: str) -> recurra.Run:
+    (folder / "mine.py").write_text(code)
+    return recurra.train(load_task(f"{folder / 'mine.py'}:Mine"), data, out=folder / "run", **SMALL)
+
+
+def line_of(code: str, text: str) -> int:
+    return code[: code.index(text)].count("\n") + 1
+
+
+def test_a_good_task_trains_predicts_and_evaluates(tmp_path: Path, data: Path) -> None:
+    """Numbers of torch in metrics and results become Python's."""
+    run = train(tmp_path, data, GOOD)
+    assert type(run.metrics["valid/mse"]) is float
+    (result,) = run.predict([[0.5, 1.0]])
+    assert type(result["stars"]) is float
+    assert set(run.evaluate(data)) == {"loss", "mse"}
+
+
+MISTAKES = {
+    "an exception in losses": (
+        '(output[:, 0] - batch.targets["stars"]) ** 2',
+        "output[:, 0] / undefined",
+        "NameError at mine.py, line {line}, in losses: name 'undefined' is not defined",
+    ),
+    "one loss for all rows": (
+        '(output[:, 0] - batch.targets["stars"]) ** 2',
+        '((output[:, 0] - batch.targets["stars"]) ** 2).mean()',
+        "mine.py, line {line}, in Mean.losses: returned a tensor (); wanted a tensor (4,), one a row",
+    ),
+    "no outputs": ("    outputs = 1\n", "    outputs = None\n", "Mean.outputs: is None; wanted an int of at least 1"),
+    "metrics that are no dict": (
+        'return {"mse": ((outputs[:, 0] - targets["stars"]) ** 2).mean()}',
+        "return 3.0",
+        "mine.py, line {line}, in Mean.metrics: returned a float; wanted a dict from name to number",
+    ),
+    "a metric that does not exist": (
+        'Selection("mse")',
+        'Selection("mxe")',
+        "Mean.metrics: gives no number 'mxe', which selects the best weights (Mean.selection); did you mean 'mse'?",
+    ),
+    "too few results": (
+        '[{"stars": value} for value in outputs[:, 0]]',
+        '[{"stars": 0.0}]',
+        "mine.py, line {line}, in Mean.decode: returned 1 results for 4 rows; wanted one a row, in order",
+    ),
+    "results that JSON cannot hold": (
+        '{"stars": value} for value in outputs[:, 0]',
+        '{"stars": outputs} for value in outputs',
+        "in Mean.decode: 'stars' is a tensor (4, 1); wanted what JSON can hold, as value.tolist()",
+    ),
+    "no name": ('    name = "mine"\n', "", "task Mine: name is None; give it a text as class attribute"),
+    "no settings": (
+        "    settings_class = Settings[RowData, EncoderModel, ClassTraining]\n",
+        "",
+        "task Mine: has no settings_class; write settings_class = Settings[RowData, EncoderModel, TrainingSettings]",
+    ),
+    "an __init__ without the base's": (
+        "    @classmethod\n    def dataset_for",
+        "    def __init__(self, settings, dataset, cell): self.other = 1\n    @classmethod\n    def dataset_for",
+        "mine.py, line {line}, in Mine.__init__: does not call super().__init__(settings, dataset, cell)",
+    ),
+    "a target of variable length": (
+        '[Number("stars", "stars")]',
+        '[Series("stars", "window")]',
+        "target 'stars' (Series) has rows of variable length; a target of an N-to-1 task has one value a row",
+    ),
+    "an exception in dataset_for": (
+        "return RowDataset(settings,",
+        "return RowDataset(settings.nothing,",
+        "AttributeError at mine.py, line {line}, in dataset_for:",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line(tmp_path: Path, data: Path, mistake: str) -> None:
+    old, new, message = MISTAKES[mistake]
+    code = GOOD.replace(old, new, 1)
+    assert code != GOOD
+    with pytest.raises(UserError) as raised:
+        train(tmp_path, data, code)
+    wanted = message.format(line=line_of(code, new.splitlines()[0]) if new else 0)
+    assert wanted in str(raised.value) and "\n" not in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+FIELD = """
+
+class Halved(Number):
+    def encode(self, values):
+        return {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("[float(value) / nothing for value in values]", "NameError at mine.py, line {line}, in "),
+        (
+            "[0.0]",
+            "mine.py, line {defined}, in Halved.encode: returned 1 values for 40 rows; wanted a list with one a row",
+        ),
+        ("3", "Halved.encode: returned a int for 40 rows"),
+    ],
+)
+def test_a_field_of_ones_own(tmp_path: Path, data: Path, body: str, message: str) -> None:
+    field = FIELD.replace("{body}", body)
+    code = GOOD.replace("\n\nclass Mine(", f"{field}\n\nclass Mine(", 1).replace("[Number(", "[Halved(")
+    with pytest.raises(CallError) as raised:
+        train(tmp_path, data, code)
+    line = line_of(code, "return " + body)
+    assert message.format(line=line, defined=line - 1) in str(raised.value)
+
+
+TWO_TARGETS = '''
+
+class Both(Field):
+    """Two numbers a row."""
+
+    kind = "float32:2"
+    def find(self, source, taken): return "stars"
+    def fit(self, values): return None
+    def encode(self, values): return [[float(value), -float(value)] for value in values]
+    def save(self, folder): return None
+    def load(self, folder): return None
+'''
+
+
+def test_a_target_of_a_fixed_number_of_values(tmp_path: Path, data: Path) -> None:
+    """Each row is trained on its own target, whatever the order of the batches."""
+    code = GOOD.replace("\n\nclass Mine(", f"{TWO_TARGETS}\n\nclass Mine(", 1).replace(
+        'Number("stars", "stars")', 'Both("stars")'
+    )
+    code = code.replace("target(Number)", "target(Both)").replace(
+        'batch.targets["stars"]) ** 2', 'batch.targets["stars"][:, 1]) ** 2'
+    )
+    code = code.replace('targets["stars"]) ** 2).mean()', 'targets["stars"][:, 1]) ** 2).mean()')
+    run = train(tmp_path, data, code)
+    dataset = run.task.dataset
+    dataset.prepare(data, None, tmp_path / "cache", lambda _: None)
+    targets = run.task.batch(np.array([3, 0, 2])).targets["stars"]
+    stars = dataset.stores["train"].column("stars")
+    assert targets.shape == (3, 2) and targets.tolist() == stars[[3, 0, 2]].tolist()
+
+
+def test_warnings_are_not_raised_by_a_good_task(tmp_path: Path, data: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(tmp_path, data, GOOD)

@@ -22,6 +22,10 @@ class RecurraError(Exception):
     """Everything recurra raises on purpose."""
 
 
+class RecurraWarning(UserWarning):
+    """Something that the user should know and that stops nothing. The command line prints it in one line."""
+
+
 class UserError(RecurraError):
     """The user's input was wrong."""
 

@@ -14,6 +14,7 @@ from .errors import DataError, RunError, SettingError, UserError
 from .evaluation import evaluate
 from .files import FORMAT, absolute, read_json, read_yaml
 from .progress import Progress, Silent
+from .provenance import warn_if_changed
 from .settings import GROUPS, Settings, as_given, as_resolved, fields, full_name, is_required, settings_from
 from .tasks.base import HasGeneration, Session, Task, chunked
 from .tasks.contract import check_decoded, own_code
@@ -181,7 +182,9 @@ def open_task(
         raise
     except UserError as error:
         raise RunError(f"{path}/config.yaml: {error}") from None
-    return config, kind(settings, kind.dataset_for(settings), cell)
+    warn_if_changed(path, config.get("code"), task=kind, cell=type(cell))
+    with own_code(kind, cell):
+        return config, kind(settings, kind.dataset_for(settings), cell)
 
 
 def _settings(kind: type[Task[Any]], config: dict[str, Any], path: Path) -> Settings[Any, Any, Any]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_runs import reviews
 
 import recurra
 from recurra.errors import CallError, UserError
 from recurra.plugins import load_task
+from recurra.tasks.classify.task import Classify
 
 GOOD = '''
 from functools import cached_property
@@ -214,3 +219,32 @@ def test_warnings_are_not_raised_by_a_good_task(tmp_path: Path, data: Path) -> N
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train(tmp_path, data, GOOD)
+
+
+def test_a_file_that_has_changed_is_reported(tmp_path: Path, data: Path) -> None:
+    """The digest of the file is in config.yaml; another one is a warning when the run is opened."""
+    run = train(tmp_path, data, GOOD)
+    file = tmp_path / "mine.py"
+    assert run.config["code"] == {"task": hashlib.sha256(GOOD.encode()).hexdigest()}
+    file.write_text(GOOD + "# another line\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "recurra", "predict", str(run.path), "--import", str(file)],
+        input="[1, 2, 3]\n", capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0 and json.loads(done.stdout)["stars"] == pytest.approx(
+        run.predict([[1, 2, 3]])[0]["stars"]
+    )
+    warning = (
+        f"recurra: warning: {file} has changed since {run.path} was trained with its task Mine: predictions may differ"
+    )
+    assert warning in done.stderr.splitlines()
+
+
+def test_a_task_with_the_name_of_a_built_in_does_not_open_its_runs(tmp_path: Path, data: Path) -> None:
+    """`classify` in config.yaml is the built-in task, whatever classes are handed over."""
+    reviews(tmp_path, "built_in")
+    (tmp_path / "mine.py").write_text(GOOD.replace('name = "mine"', 'name = "classify"'))
+    mine = load_task(f"{tmp_path / 'mine.py'}:Mine")
+    assert type(recurra.load(tmp_path / "built_in", tasks=[mine]).task) is Classify
+    run = recurra.train(mine, data, out=tmp_path / "run", **SMALL)
+    assert run.config["task"].endswith(":Mine") and type(run.task) is mine

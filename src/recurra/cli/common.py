@@ -50,8 +50,8 @@ def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[
 
 def open_run(folder: Path, imports: list[str] | None, pairs: list[str] | None = None) -> Run:
     """Open a run folder with the code that was named for it, and with other values for the settings of `--set`."""
-    from ..run import load
     from ..config import parse_pairs
+    from ..run import load
 
     cells, tasks = own_classes(imports)
     run = load(folder, cells=cells, tasks=tasks)

@@ -16,13 +16,14 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from ..errors import TrainingError, UserError
+from ..errors import RecurraWarning, TrainingError, UserError
 from .bench import bench
 from .data import data
 from .demo import demo
@@ -114,6 +115,14 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """A warning of recurra in one line; one of a library as Python shows it."""
+    if issubclass(category, RecurraWarning):
+        print(f"recurra: warning: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, *where[:2]), end="", file=sys.stderr)
+
+
 def _environment(error: Exception) -> str | None:
     """One line for what the machine, not the program, refuses: a full disk, a folder one may not write, no memory."""
     if isinstance(error, OSError) and error.errno in ENVIRONMENT:
@@ -130,6 +139,7 @@ def _fail(message: str, status: int) -> int:
 
 def main() -> None:
     """The entry point of the `recurra` command."""
+    warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal in another encoding must not break on a foreign letter
             stream.reconfigure(errors="backslashreplace")

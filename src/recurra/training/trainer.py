@@ -18,6 +18,7 @@ from ..config import read_config
 from ..errors import RunError, SettingError
 from ..files import absolute
 from ..progress import Progress, Silent
+from ..provenance import digests
 from ..run import Run, load, load_vocabulary, open_task
 from ..settings import DEFAULT_CELL, Settings, as_given, full_name, settings_from
 from ..tasks.base import DatasetInfo, HasPretrainedWeights, Task
@@ -30,7 +31,7 @@ from .run_folder import built_beside, choose_folder, write_config, write_final_c
 
 AnyTask = type[Task[Any]]
 LENGTHS = {"training.max_minutes", "training.steps", "training.epochs"}
-RECORD = ("format", "recurra", "task", "source", "resolved")  # of config.yaml, and no settings
+RECORD = ("format", "recurra", "task", "source", "code", "resolved")  # of config.yaml, and no settings
 
 
 def train(
@@ -115,7 +116,8 @@ def _train(
             for line in lines:
                 progress.say(line)
         origin = {"data": absolute(data), "valid": None if valid is None else absolute(valid)}
-        source = {"task": spec, "source": origin}
+        code = digests(task=kind, cell=type(built.cell))
+        source = {"task": spec, "source": origin} | ({"code": code} if code else {})
         dataset.save(part / "vocabulary")
         save_tensors(part / "model.safetensors", named_weights(network))
         write_config(part, built, network, info, source)
@@ -151,7 +153,8 @@ def resume(
     loop.rehearse()
     loop.load()
     progress.say(f"{path}: goes on at step {loop.step:,}")
-    return _finish(loop, {"task": config["task"], "source": config["source"]}, progress, cells=cells, tasks=tasks)
+    source = {name: config[name] for name in ("task", "source", "code") if name in config}
+    return _finish(loop, source, progress, cells=cells, tasks=tasks)
 
 
 def _finish(

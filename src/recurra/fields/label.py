@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ from .base import Field
 
 
 class Label(Field):
-    """One of the classes, in the order of their names."""
+    """One of the classes, sorted by name, or by `order` of the name: `order=float` for ratings."""
 
     kind = "int64"
     is_scalar = True
     option = "label"  # what names its column on the command line
 
-    def __init__(self, name: str, asked: str | None) -> None:
+    def __init__(self, name: str, asked: str | None, order: Callable[[str], Any] = str) -> None:
         super().__init__(name, asked)
+        self.order = order
         self.classes: list[str] = []
         self.counts: dict[str, int] = {}
 
@@ -39,9 +40,15 @@ class Label(Field):
                 raise DataError(
                     f"more than 10,000 classes in {self.name}: is that the right column? --{self.option} names another"
                 )
-        self.classes = sorted(self.counts)
+        self.classes = self._sorted()
         if len(self.classes) == 1:
             raise DataError(f"all rows have the one class {self.classes[0]!r}; to classify there must be two or more")
+
+    def _sorted(self) -> list[str]:
+        try:
+            return sorted(self.counts, key=self.order)
+        except ValueError as error:
+            raise DataError(f"the classes in {self.name} cannot be put in order: {error}") from None
 
     def encode(self, values: Sequence[Any]) -> list[int]:
         found = self.numbers(values)

@@ -45,8 +45,12 @@ class Source(ABC):
 
     format: str
 
-    def __init__(self, path: Path, name: str, *, encoding: str = "utf-8", skip_broken: bool = False) -> None:
+    def __init__(
+        self, path: Path, name: str, *, encoding: str = "utf-8", skip_broken: bool = False, format: str | None = None
+    ) -> None:
         self.path, self.name, self.encoding, self.skip_broken = path, name, encoding, skip_broken
+        if format is not None:
+            self.format = format
         self.broken = Broken()
         self._look: list[Row] | None = None
 

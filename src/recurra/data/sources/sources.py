@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 from recurra.data import sets
 from recurra.data.media.idx import IdxImages, idx_files, is_idx
@@ -10,13 +12,26 @@ from recurra.data.sources.files import bare_name, check_file, codec, reading, su
 from recurra.data.sources.folders import ClassFolder, holds
 from recurra.data.sources.hub import Hub
 from recurra.data.sources.rows import Broken, Row, Source
-from recurra.data.sources.tables import Delimited, JsonLines
 from recurra.errors import DataError
 
 __all__ = ["READS", "TABLES", "Broken", "Row", "Source", "is_table", "locate", "open_source"]
 
-TABLES = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".json": "jsonl", ".ndjson": "jsonl",
-          ".parquet": "parquet", ".pq": "parquet", ".npz": "npz"}  # fmt: skip
+
+class Reader(NamedTuple):
+    """The suffixes of a format of tables, and the Source that reads it, as module:Class of this folder."""
+
+    suffixes: tuple[str, ...]
+    source: str
+
+
+READERS = {
+    "csv": Reader((".csv",), "tables:Delimited"),
+    "tsv": Reader((".tsv", ".tab"), "tables:Delimited"),
+    "jsonl": Reader((".jsonl", ".json", ".ndjson"), "tables:JsonLines"),
+    "parquet": Reader((".parquet", ".pq"), "parquet:Parquet"),
+    "npz": Reader((".npz",), "arrays:Arrays"),
+}
+TABLES = {suffix: name for name, reader in READERS.items() for suffix in reader.suffixes}
 READS = (
     ".csv, .tsv, .jsonl, .parquet (each also .gz), .npz, idx, a folder of .txt, image or audio files named by class, "
     "hf:NAME, a built-in set"
@@ -55,17 +70,9 @@ def open_source(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool 
     if format is None:
         raise DataError(f"files ending in {suffixes(path)[0] or 'nothing'!r} are not read; what is: {READS}", file=path)
     check_file(path)
-    if format == "parquet":
-        from recurra.data.sources.parquet import Parquet
-
-        return Parquet(path, name, skip_broken=skip_broken)
-    if format == "npz":
-        from recurra.data.sources.arrays import Arrays
-
-        return Arrays(path, name, skip_broken=skip_broken)
-    if format == "jsonl":
-        return JsonLines(path, name, encoding=encoding, skip_broken=skip_broken)
-    return Delimited(path, name, format=format, encoding=encoding, skip_broken=skip_broken)
+    module, _, cls = READERS[format].source.partition(":")
+    reader: type[Source] = getattr(import_module(f"recurra.data.sources.{module}"), cls)
+    return reader(path, name, encoding=encoding, skip_broken=skip_broken, format=format)
 
 
 def _folder(path: Path, name: str, encoding: str, skip_broken: bool) -> Source:

@@ -82,12 +82,6 @@ class Delimited(Source):
 
     header = True
 
-    def __init__(
-        self, path: Path, name: str, *, format: str, encoding: str = "utf-8", skip_broken: bool = False
-    ) -> None:
-        super().__init__(path, name, encoding=encoding, skip_broken=skip_broken)
-        self.format = format
-
     def without_header(self) -> Delimited:
         """The same table, its first line read as a row."""
         other = Delimited(

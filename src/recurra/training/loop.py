@@ -20,17 +20,19 @@ from lightning_fabric import Fabric
 
 from ..errors import TrainingError
 from ..evaluation import evaluate, named, numbers
-from ..files import append_line, write_json
+from ..files import append_line
 from ..nn import State
 from ..ops import watch
 from ..progress import Bar, Progress
 from ..settings import TrainingSettings
 from ..tasks.base import Batch, DatasetInfo, HasCalibration, HasRehearsal, HasTrainingStep, Task
 from ..tasks.contract import check_batch, check_loss
-from ..weights import load_tensors, named_weights, save_tensors
+from ..weights import load_tensors
 from . import checkpoint
+from .best import BestWeights
 from .clock import Clock
 from .ema import Average
+from .messages import described
 from .optimizers import optimizer_for
 from .schedule import Plan, scale
 from .signals import Interrupts
@@ -51,7 +53,7 @@ class Loop:
         info: DatasetInfo,
     ) -> None:
         self.task, self.fabric, self.folder, self.info = task, fabric, folder, info
-        self.selection, self.sampler = task.selection, task.sampler()
+        self.sampler = task.sampler()
         self.training: TrainingSettings = task.settings.training
         self.bare = network
         optimizer = optimizer_for(network, self.training)
@@ -59,13 +61,13 @@ class Loop:
         self.average = Average(network, self.training.averaging)  # now on the device, in its arithmetic
         self.step = self.epoch = self.index = 0
         self.state: Any = None
-        self.plan: Plan | None = None
-        self.best: dict[str, Any] | None = None
-        self.waited = 0
+        self.best = BestWeights(folder, task.selection, self.training.patience)
         self.checked = -1  # the step of the last evaluation
         self.back_end = "none"  # what ran the recurrent layers, when the first step was rehearsed
         self.losses: float | None = None  # a running mean of the loss
         self.keys = self.sampler.epoch(0)
+        self.plan = Plan(list(self.training.plan)) if self.training.plan else Plan.of(self.longest())
+        self.restored = False
         work = float(self.sampler.time_steps(self.keys).mean())
         share = info.valid_rows / max(info.rows, 1)
         calibration = task.calibration_time if isinstance(task, HasCalibration) else 0.0
@@ -91,27 +93,23 @@ class Loop:
         """Whether the clock fixes the number of steps; if not, it may only end the run."""
         return self.clock.budget is not None and self.training.steps is None and not self.training.plan
 
-    @property
-    def tired(self) -> bool:
-        """Whether the figure has not become better for as long as the user would wait."""
-        return self.waited >= self.training.patience
-
     # the loop ------------------------------------------------------------------------------------------------------
     def run(self, progress: Progress) -> None:
         """Train to the end. Raises KeyboardInterrupt after Ctrl-C, with a checkpoint saved, and TrainingError."""
         clock = self.clock
         with Interrupts() as interrupts:
-            fresh = self.plan is None
-            if self.plan is None:
-                self.plan = Plan(list(self.training.plan)) if self.training.plan else Plan.of(self.longest())
             with progress.bar("timing the first steps") as bar:
                 self._go(bar, interrupts, lambda: clock.work > 0)  # the first step also allocates and compiles
                 clock.lap()
                 self._go(bar, interrupts, lambda: clock.work > 0 and clock.train_seconds >= clock.enough)
-            if fresh and self.timed and not interrupts.asked:
+            if not self.restored and self.timed and not interrupts.asked:
                 self._fix()
-            for line in self.told():
-                progress.say(line)
+            progress.say(
+                described(
+                    self.training, self.plan, clock, step=self.step, epoch_steps=len(self.keys),
+                    longest=self.longest(), timed=self.timed,
+                )
+            )  # fmt: skip
             planned = self.plan.total
             with progress.bar("training", 1.0) as bar:
                 self._go(bar, interrupts, lambda: False)
@@ -119,11 +117,7 @@ class Loop:
                     self.check()
             self.save()
             if not interrupts.asked and self.step < ENDED_EARLY * planned:
-                why = (
-                    f"no better {self.selection.metric} for {self.waited} evaluations"
-                    if self.tired
-                    else "the time is over"
-                )
+                why = self.best.reason_to_stop if self.best.should_stop else "the time is over"
                 progress.say(f"ended after {self.step:,} steps: {why}")
             if interrupts.asked:
                 raise KeyboardInterrupt(
@@ -135,24 +129,21 @@ class Loop:
         """With the best weights: what the task fits to the validation part, kept with them, and the figures it gives."""
         if not isinstance(self.task, HasCalibration) or not self.task.calibration_time:
             return
-        best = self.folder / "model.safetensors"
-        self.bare.load_state_dict(load_tensors(best), strict=False)  # tied weights have one name there
+        self.bare.load_state_dict(load_tensors(self.best.weights), strict=False)  # tied weights have one name there
         self.bare.eval()
         with torch.no_grad():
             lines = self.task.calibrate(self.bare)
         if not lines:
             return
-        figures = evaluate(self.task, self.bare)
+        metrics = evaluate(self.task, self.bare)
         for line in lines:
             progress.say(line)
-        self.record({"calibrated": lines, **named(numbers(figures))})
-        save_tensors(best, named_weights(self.bare))
-        write_json(self.folder / "metrics.json", named(figures))
+        self.record({"calibrated": lines, **named(numbers(metrics))})
+        self.best.write(metrics, self.bare)
 
     def _go(self, bar: Bar, interrupts: Interrupts, until: Callable[[], bool]) -> None:
         """Take steps, and evaluate when it is time, to the end of the plan or `until` says so."""
-        assert self.plan is not None
-        while self.step < self.plan.total and not self.tired and not interrupts.asked and not until():
+        while self.step < self.plan.total and not self.best.should_stop and not interrupts.asked and not until():
             if self.step and self.clock.over():
                 self._correct(self.step)
                 return
@@ -161,8 +152,8 @@ class Loop:
             bar.at(done, self._note(loss))
             if self.clock.due(done) and self.step < self.plan.total:
                 self.check()
-                if self.tired:
-                    self.record({"stopped": f"no better {self.selection.metric} in {self.waited} evaluations"})
+                if self.best.should_stop:
+                    self.record({"stopped": self.best.reason_to_stop})
                 elif self.timed:
                     self._correct(self.affordable())
                 self.clock.lap()
@@ -175,14 +166,12 @@ class Loop:
         self._correct(self.affordable())
 
     def _correct(self, total: int) -> None:
-        assert self.plan is not None
         if abs(total - self.plan.total) > 0.01 * self.plan.total or total == self.step:
             self.plan.correct(self.step, total)
             self.record({"steps": self.plan.total})
 
     def take_step(self) -> float:
         """One optimiser step; the loss in the task's unit. Raises TrainingError when it is not a finite number."""
-        assert self.plan is not None
         began = time.perf_counter()
         key = self._next_key()
         batch = self.task.batch(key).to(self.fabric.device)
@@ -195,7 +184,7 @@ class Loop:
         loss, self.state = self._gradient(batch, self.state, self.plan.progress(self.step))
         value = loss.item()
         if not math.isfinite(value):
-            raise TrainingError(self._not_finite(value))
+            raise self._not_finite(value)
         if self.training.clip_value is not None:
             self.fabric.clip_gradients(self.network, self.optimizer, clip_val=self.training.clip_value)
         if self.training.clip_norm is not None:
@@ -240,41 +229,24 @@ class Loop:
         return self.keys[self.index]
 
     def _note(self, loss: float) -> str:
-        best = "" if self.best is None else f" {self.selection.metric} {self.best[self.selection.metric]:.3f}"
         shown = loss if self.losses is None else self.losses
-        return f"{self.step:,}/{self.plan.total if self.plan else 0:,} loss {shown:.3f}{best}"
+        return f"{self.step:,}/{self.plan.total:,} loss {shown:.3f}{self.best.note()}"
 
-    def _not_finite(self, value: float) -> str:
-        kept = "those before the first step" if self.best is None else f"those of step {self.best['step']}"
-        return (
-            f"the loss became {value} at step {self.step + 1}; the last good weights, {kept}, are kept in {self.folder}. "
-            f"Try a smaller learning_rate (it was {self.training.learning_rate})"
-        )
+    def _not_finite(self, value: float) -> TrainingError:
+        return TrainingError(self.best.not_finite(value, self.step, self.training.learning_rate))
 
     # figures -------------------------------------------------------------------------------------------------------
     def check(self) -> None:
         """Evaluate the averaged weights, write a line of history, keep the weights if they are the best."""
         began = time.perf_counter()
         with self.average.applied():
-            figures = evaluate(self.task, self.bare)
+            metrics = evaluate(self.task, self.bare)
             self.checked = self.step
             self.clock.checked(time.perf_counter() - began)
-            plain = numbers(figures)
-            self.record({"train/loss": self.losses, **named(plain)})
-            if not math.isfinite(figures["loss"]):
-                raise TrainingError(self._not_finite(figures["loss"]))
-            if self.best is None or self._better(plain):
-                self.best, self.waited = {"step": self.step, **plain}, 0
-                save_tensors(self.folder / "model.safetensors", named_weights(self.bare))
-                write_json(self.folder / "metrics.json", named(figures))
-            else:
-                self.waited += 1
-
-    def _better(self, figures: dict[str, Any]) -> bool:
-        assert self.best is not None
-        sign = -1 if self.selection.higher_is_better else 1
-        metric = self.selection.metric
-        return (sign * figures[metric], figures["loss"]) < (sign * self.best[metric], self.best["loss"])
+            self.record({"train/loss": self.losses, **named(numbers(metrics))})
+            if not math.isfinite(metrics["loss"]):
+                raise self._not_finite(metrics["loss"])
+            self.best.offer(self.step, metrics, self.bare)
 
     def record(self, facts: dict[str, Any]) -> None:
         """A line of history.jsonl."""
@@ -284,29 +256,9 @@ class Loop:
     def _rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def told(self) -> list[str]:
-        """What is about to happen: the settings that matter and the time expected."""
-        assert self.plan is not None
-        training = self.training
-        passes, threads = self.plan.total / len(self.keys), torch.get_num_threads()
-        line = (
-            f"{training.optimizer}, learning rate {training.learning_rate:g}, batches of {training.batch_size}, "
-            f"{self.plan.total:,} steps ({passes:.1f} passes), {threads} thread{'s' if threads > 1 else ''}"
-        )
-        clock = self.clock
-        if clock.work:
-            left = clock.per_step * (self.plan.total - self.step) + clock.evaluations * clock.per_evaluation
-            line += f"; about {minutes(left)} to go"
-            if clock.budget is not None and self.plan.total == self.longest() and clock.seconds + left < clock.budget:
-                line += f", less than allowed: more than {training.epochs:g} passes (epochs) would learn it by heart"
-        if passes < 1 and self.timed:
-            line += "; the minutes allowed are less than one pass over the data: more would make a better model"
-        return [line]
-
     # checkpoints ---------------------------------------------------------------------------------------------------
     def save(self) -> None:
         """Write checkpoint/: from it a run goes on as if it had never stopped."""
-        assert self.plan is not None
         tensors = {f"weights/{name}": value for name, value in self.bare.state_dict().items()}
         tensors |= {f"average/{name}": value for name, value in self.average.tensors().items()}
         optimizer, optimizer_facts = checkpoint.pack_optimizer(self.optimizer)
@@ -321,8 +273,8 @@ class Loop:
             "epoch": self.epoch,
             "index": self.index,
             "plan": self.plan.record,
-            "best": self.best,
-            "waited": self.waited,
+            "best": self.best.best,
+            "waited": self.best.bad_evaluations,
             "checked": self.checked,
             "losses": self.losses,
             "average_updates": self.average.updates,
@@ -348,11 +300,8 @@ class Loop:
         self.state = State.from_tensors(state).to(self.fabric.device) if state else None
         self.step, self.epoch, self.index = facts["step"], facts["epoch"], facts["index"]
         self.keys = self.sampler.epoch(self.epoch)
+        self.restored = True
         self.plan = Plan([(int(s), float(p), int(t)) for s, p, t in facts["plan"]])
-        self.best, self.waited = facts["best"], facts["waited"]
+        self.best.best, self.best.bad_evaluations = facts["best"], facts["waited"]
         self.checked, self.losses = facts["checked"], facts["losses"]
         self.clock.restore(facts)
-
-
-def minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -74,11 +74,10 @@ def write_config(
 def write_final_config(loop: Loop, source: dict[str, Any], sampler: Sampler) -> None:
     """config.yaml of a run that has ended or was stopped: with all that repeats it, and what was resolved."""
     settings = loop.task.settings.model_dump(mode="json")
-    if loop.plan is not None:  # what repeats the run, whatever the clock says next time
-        settings["training"] |= {
-            "plan": [list(entry) for entry in loop.plan.record],
-            "evaluations": loop.clock.evaluations,
-        }
+    settings["training"] |= {  # what repeats the run, whatever the clock says next time
+        "plan": [list(entry) for entry in loop.plan.record],
+        "evaluations": loop.clock.evaluations,
+    }
     resolved = _resolved(loop.task, loop.bare, loop.info)
     if (padding := sampler.padding_fraction()) is not None:
         resolved["padding"] = round(padding, 4)

@@ -153,7 +153,7 @@ def resume(
     loop.rehearse()
     loop.load()
     progress.say(f"{path}: goes on at step {loop.step:,}")
-    source = {name: config[name] for name in ("task", "source", "code") if name in config}
+    source: dict[str, Any] = {name: config[name] for name in ("task", "source", "code") if name in config}
     return _finish(loop, source, progress, cells=cells, tasks=tasks)
 
 

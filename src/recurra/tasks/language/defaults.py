@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..base import DEFAULT_CELL, DatasetInfo
+from ..base import DatasetInfo
 from .settings import LanguageSettings
 
 CACHE_SIZE = 4000  # tokens; a state then holds as many outputs, 8 MB with a layer of 512
@@ -36,7 +36,6 @@ def language_defaults(
     return {
         "data": {"window": window, "windows": windows},
         "model": {
-            "cell": DEFAULT_CELL,
             "hidden_size": wide,
             "num_layers": 1,
             "embedding_size": 128 if many else 64,

@@ -9,15 +9,28 @@ import pytest
 from pydantic import ValidationError
 
 from recurra import tasks
+from recurra.config import parse_pairs, read_config
 from recurra.errors import SettingError
-from recurra.settings import fields, full_name, parse_pairs, read_config, settings_from
+from recurra.settings import (
+    DataSettings,
+    ModelSettings,
+    Settings,
+    TrainingSettings,
+    as_given,
+    fields,
+    full_name,
+    settings_from,
+)
 from recurra.tasks.classify.task import Classify
 from recurra.tasks.language.task import Language
+
+Plain = Settings[DataSettings, ModelSettings, TrainingSettings]
+TRAINING = {"epochs": 1.0, "batch_size": 4, "learning_rate": 0.1, "averaging": 0.0, "patience": 3}
 
 
 def test_later_sources_win_and_names_are_short_or_full_or_nested() -> None:
     settings = settings_from(
-        Classify,
+        as_given(Classify.settings_class),
         {"model": {"hidden_size": 3, "dropout": 0.1}, "seed": 5},
         {"hidden_size": 4, "training.steps": 7},
         {"model.hidden_size": 6, "clip_norm": None},
@@ -27,11 +40,17 @@ def test_later_sources_win_and_names_are_short_or_full_or_nested() -> None:
 
 
 def test_open_fields_are_filled_and_what_was_given_is_kept() -> None:
-    settings = settings_from(Classify, {"hidden_size": 3})
-    filled = settings.with_open(model={"hidden_size": 99, "num_layers": 2}, training={"no_such_field": 1})
+    settings = settings_from(as_given(Plain), {"hidden_size": 3})
+    assert settings.model.num_layers is None
+    model = {"cell": "gru", "hidden_size": 99, "num_layers": 2, "dropout": 0.1}
+    filled = settings.fill(model=model, training=TRAINING | {"no_such_field": 1})
     assert (filled.model.hidden_size, filled.model.num_layers) == (3, 2)
     with pytest.raises(SettingError, match=r"setting model.num_layers = 0"):
         settings.with_(model={"num_layers": 0})
+    with pytest.raises(SettingError, match=r"setting model.num_layers = None"):
+        filled.with_(model={"num_layers": None})
+    with pytest.raises(SettingError, match=r"setting model.dropout has no value"):
+        settings.fill(model={"cell": "gru", "num_layers": 2}, training=TRAINING)
     with pytest.raises(ValidationError):
         settings.model.hidden_size = 4  # frozen
 
@@ -39,24 +58,25 @@ def test_open_fields_are_filled_and_what_was_given_is_kept() -> None:
 @pytest.mark.parametrize(
     ("task", "key", "said"),
     [
-        (Classify, "hiddn_size", "classify has no setting 'hiddn_size'; did you mean 'hidden_size'"),
+        (Classify, "hiddn_size", "there is no setting 'hiddn_size'; did you mean 'hidden_size'"),
         (Classify, "training.sed", "did you mean 'training.seed'"),
-        (Classify, "model.seed", "classify has no setting 'model.seed'"),
-        (Language, "bidirectional", "language has no setting 'bidirectional'"),
+        (Classify, "model.seed", "there is no setting 'model.seed'"),
+        (Language, "bidirectional", "there is no setting 'bidirectional'"),
     ],
 )
 def test_unknown_names(task: Any, key: str, said: str) -> None:
     with pytest.raises(SettingError) as raised:
-        full_name(task, key)
+        full_name(task.settings_class, key)
     assert said in str(raised.value)
 
 
 @pytest.mark.parametrize("name", tasks.names())
 def test_every_field_of_every_task_says_what_it_is(name: str) -> None:
     """It is what `--help` prints."""
-    known = fields(tasks.get(name))
+    cls = tasks.get(name).settings_class
+    known = fields(cls)
     assert all(field.description for _, field in known.values())
-    assert [key for key in known if full_name(tasks.get(name), key.partition(".")[2]) != key] == []  # none is ambiguous
+    assert [key for key in known if full_name(cls, key.partition(".")[2]) != key] == []  # none is ambiguous
 
 
 def test_pairs_are_read_as_yaml() -> None:
@@ -85,7 +105,7 @@ def test_files_that_are_no_settings(tmp_path: Path, text: str, said: str) -> Non
 
 def test_a_file_of_settings(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("model: {hidden_size: 12}\nseed: 3\n")
-    settings = settings_from(Classify, read_config(tmp_path / "a.yaml"))
+    settings = settings_from(as_given(Classify.settings_class), read_config(tmp_path / "a.yaml"))
     assert (settings.model.hidden_size, settings.training.seed) == (12, 3)
     (tmp_path / "b.yaml").write_text("")
     assert read_config(tmp_path / "b.yaml") == {}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import recurra
 from recurra.errors import SettingError
-from recurra.models.sampled_softmax import sampled_nats
+from recurra.models.sampled_softmax import sampled_softmax_loss
 
 N, D = 11, 4
 
@@ -32,7 +32,7 @@ def test_with_every_token_it_is_the_cross_entropy(size: int) -> None:
     """At 5 and above the drawn ones are all the others of 10: also a wanted one, which must not count twice."""
     vectors, output, wanted = made(10)
     exact = nn.functional.cross_entropy(output(vectors), wanted)
-    sampled = sampled_nats(vectors, output, wanted, size)
+    sampled = sampled_softmax_loss(vectors, output, wanted, size)
     torch.testing.assert_close(sampled, exact, rtol=1e-12, atol=1e-12)
     for ours, theirs in zip(gradients(sampled, vectors, output), gradients(exact, vectors, output), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
@@ -47,7 +47,7 @@ def test_the_sum_is_right_on_average(monkeypatch: pytest.MonkeyPatch, token: int
     for pair in combinations(range(5), 2):
         others = [at for at in range(5) if at not in pair]
         monkeypatch.setattr(torch, "randperm", lambda *_, p=(*pair, *others), **__: torch.tensor(p))
-        each = [sampled_nats(vectors[n : n + 1], output, wanted[n : n + 1], 2) for n in range(N)]
+        each = [sampled_softmax_loss(vectors[n : n + 1], output, wanted[n : n + 1], 2) for n in range(N)]
         sums.append((torch.stack(each) + output(vectors)[:, token]).exp())
     torch.testing.assert_close(torch.stack(sums).mean(0), output(vectors).logsumexp(1).exp(), rtol=1e-12, atol=1e-12)
 

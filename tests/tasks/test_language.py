@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recurra.tasks.language.session import Front, LanguageSession
 
 import recurra
 from recurra.data.store.store import Store, StoreWriter
 from recurra.data.words.vocabulary import build
 from recurra.nn import State
+from recurra.tasks.language import task as module
+from recurra.tasks.language.session import LanguageSession
 from recurra.tasks.language.task import Language
+from recurra.tasks.language.tokenizer import TextTokenizer
 
 
 class Rising(torch.nn.Module):
@@ -29,11 +31,9 @@ class Rising(torch.nn.Module):
         return -((torch.arange(size) - ids[..., None] - 1) % size).float(), state
 
 
-def session(each: bool = False) -> LanguageSession:
+def session(per_token: bool = False) -> LanguageSession:
     vocabulary = build(["abcdefgh"], "characters")
-    return LanguageSession(
-        Rising(len(vocabulary)), vocabulary, Front(vocabulary), vocabulary.encode("a").tolist(), each=each
-    )
+    return LanguageSession(Rising(len(vocabulary)), vocabulary, vocabulary.encode("a").tolist(), per_token=per_token)
 
 
 SIZE = len(build(["abcdefgh"], "characters"))
@@ -53,7 +53,7 @@ def test_the_strangest_token_is_the_least_likely_one() -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 3])
 def test_what_is_told_of_each_token_is_the_same_in_pieces(cut: int) -> None:
-    with session(each=True) as pieces:
+    with session(per_token=True) as pieces:
         for piece in ("begh"[:cut], "begh"[cut:]):
             pieces.push(piece)
         found = pieces.result()
@@ -68,7 +68,7 @@ def test_what_is_told_of_each_token_is_the_same_in_pieces(cut: int) -> None:
 
 
 def test_nothing_is_strangest_in_nothing() -> None:
-    with session(each=True) as empty:
+    with session(per_token=True) as empty:
         assert empty.result()["strangest"] is None and empty.result()["each"] == []
 
 
@@ -85,7 +85,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
 
 def test_lines_that_stand_alone_are_learnt_from_their_beginning(traces: recurra.Run) -> None:
     settings = traces.task.settings
-    assert settings.data.windows == "aligned" and settings.model.cache == 0  # type: ignore[attr-defined]
+    assert settings.data.windows == "aligned" and settings.model.cache == 0
 
 
 def test_one_line_is_written_where_lines_stand_alone(traces: recurra.Run) -> None:
@@ -107,13 +107,13 @@ def test_while_training_figures_are_of_the_first_part(
     pieces = ["a b c\n" * 40, "c a b b\n" * 50, "b b c a\n" * 60]
     with StoreWriter(tmp_path / "valid", {"tokens": "ragged:int32", "characters": "int64"}) as writer:
         for piece in pieces:
-            front = Front(task.vocabulary)
-            writer.append(tokens=np.array(front.push(piece) + front.flush(), np.int32), characters=len(piece))
+            tokenizer = TextTokenizer(task.dataset.vocabulary)
+            writer.append(tokens=np.array(tokenizer.push(piece) + tokenizer.flush(), np.int32), characters=len(piece))
     store = Store(tmp_path / "valid")
-    monkeypatch.setattr(task, "stores", {"valid": store}, raising=False)
+    monkeypatch.setattr(task.dataset, "stores", {"valid": store})
     first = int(store.lengths("tokens")[:2].sum())
     for most, pieces_read in ((1, 1), (first, 2), (10**9, 3)):
-        monkeypatch.setattr(task, "SCORED", most)
+        monkeypatch.setattr(module, "MAX_SCORED", most)
         figures = task.evaluate(network, None, lambda _: None)
         (tmp_path / "part.txt").write_text("".join(pieces[:pieces_read]))
         alone = task.evaluate(network, tmp_path / "part.txt", lambda _: None)

@@ -256,15 +256,16 @@ def test_what_is_no_text_is_refused(made: Callable[..., Run]) -> None:
 def test_long_rows_train_on_their_two_ends(tmp_path: Path) -> None:
     """`max_length` 5: the first three and the last two steps; in use nothing is cut."""
     from recurra.data.store.store import Store, StoreWriter
-    from recurra.settings import settings_from
-    from recurra.tasks.classify.task import Classify
+    from recurra.fields.label import Label
+    from recurra.fields.text import Text
+    from recurra.tasks.shared.collate import collate
 
-    task = Classify(settings_from(Classify, {"max_length": 5}))
+    text, label = Text("text", None, "words", 10, 1), Label("label", None)
     with StoreWriter(tmp_path / "store", {"text": "ragged:int32", "label": "int64"}) as writer:
         for length in (9, 5, 3, 6):
             writer.append(text=np.arange(10, 10 + length), label=0)
     rows = np.array([3, 0, 1, 2])
-    x = task._gather(Store(tmp_path / "store"), rows, cut=True).inputs["x"]
+    x = collate(Store(tmp_path / "store"), rows, text, [label], max_length=5).inputs["x"]
     assert x.tolist() == [[10, 11, 12, 14, 15], [10, 11, 12, 17, 18], [10, 11, 12, 13, 14], [10, 11, 12, 0, 0]]
-    whole = task._gather(Store(tmp_path / "store"), rows, cut=False).inputs["lengths"]
+    whole = collate(Store(tmp_path / "store"), rows, text, [label]).inputs["lengths"]
     assert whole.tolist() == [6, 9, 5, 3]

@@ -18,7 +18,8 @@ from recurra.errors import DataError, RunError, SettingError
 from recurra.models.encoder import Tokens
 from recurra.progress import Silent
 from recurra.run import Run
-from recurra.training import trainer
+from recurra.training import resume
+from recurra.training.loop import Loop
 
 SIZES: dict[str, Any] = {"hidden_size": None, "embedding_size": None}
 
@@ -57,7 +58,7 @@ def test_embedding_recurrent_weights_and_vocabulary_are_the_models(tmp_path: Pat
     assert not [name for name in ours if name.endswith("_reverse")]  # one direction, unless asked
     torch.testing.assert_close(ours["encoder.front.embedding.weight"][1:], theirs["embedding.weight"][1:])
     assert not ours["encoder.front.embedding.weight"][0].any()  # padding
-    assert run.task.input.vocabulary.tokens == model.task.vocabulary.tokens
+    assert run.task.dataset.input.field.vocabulary.tokens == model.task.dataset.vocabulary.tokens
     settings = run.settings.model
     found = (settings.cell, settings.hidden_size, settings.embedding_size, settings.num_layers, settings.members)
     assert found == ("gru", 6, 5, 1, 1) and run.streams[0]
@@ -88,7 +89,7 @@ def test_the_run_stands_alone(tmp_path: Path, model: Run) -> None:
     shutil.copytree(model.path, copy)
     whole = reviews(tmp_path, "whole", pretrain=str(copy), **SIZES | {"steps": 6})
     stopped = tmp_path / "stopped"
-    took = trainer.Loop.take_step
+    took = Loop.take_step
 
     def step(loop: Any) -> float:
         if loop.step == 3:
@@ -97,9 +98,9 @@ def test_the_run_stands_alone(tmp_path: Path, model: Run) -> None:
         return took(loop)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(trainer.Loop, "take_step", step)
+        patch.setattr(Loop, "take_step", step)
         reviews(tmp_path, "stopped", pretrain=str(copy), **SIZES | {"steps": 6})
-    run = trainer.resume(stopped)
+    run = resume(stopped)
     for name, value in whole.network.state_dict().items():
         assert torch.equal(run.network.state_dict()[name], value), name
     again = recurra.load(stopped)
@@ -121,7 +122,7 @@ def test_a_tagger_knows_the_models_words_beside_its_own(tmp_path: Path, model: R
     theirs, ours = load_file(model.path / "model.safetensors"), run.network.state_dict()
     torch.testing.assert_close(ours["recurrent.weight_hh_l0"], theirs["recurrent.weight_hh_l0"])
     assert "recurrent.weight_hh_l0_reverse" in ours  # a tagger reads both ways
-    ids, known = run.task.words.ids, model.task.vocabulary.tokens
+    ids, known = run.task.words.ids, model.task.dataset.vocabulary.tokens
     table = ours["front.words.embedding.weight"]
     for word in ("dull", "empty"):  # of the rows, and of the model alone
         torch.testing.assert_close(table[ids[word]], theirs["embedding.weight"][known.index(word)])

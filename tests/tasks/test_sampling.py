@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_runs import language, reviews
 
-from recurra.decoding.sampling import choose_token
+from recurra.decoding.sampling import sample_token
 from recurra.errors import SettingError
 
 P = torch.tensor([0.1, 0.4, 0.05, 0.25, 0.2])  # by falling probability: 1, 3, 4, 0, 2
@@ -18,7 +18,7 @@ def draws(
     temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None, n: int = 4000
 ) -> torch.Tensor:
     random = torch.Generator().manual_seed(0)
-    drawn = [choose_token(P.log(), temperature, top_k, top_p, random) for _ in range(n)]
+    drawn = [sample_token(P.log(), temperature, top_k, top_p, random) for _ in range(n)]
     return torch.bincount(torch.tensor(drawn), minlength=len(P)) / n
 
 
@@ -53,7 +53,7 @@ def test_frequencies_are_the_probabilities(
 def test_temperature_zero_is_the_likeliest_and_tiny_ones_come_near_it() -> None:
     random = torch.Generator().manual_seed(0)
     for temperature in (0.0, 1e-3, 1e-30, 1e-45):
-        assert {choose_token(P.log() + 50, temperature, None, None, random) for _ in range(20)} == {1}
+        assert {sample_token(P.log() + 50, temperature, None, None, random) for _ in range(20)} == {1}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_temperature_zero_is_the_likeliest_and_tiny_ones_come_near_it() -> None:
 )
 def test_values_that_mean_nothing(options: tuple[float, int | None, float | None], said: str) -> None:
     with pytest.raises(SettingError, match=said):
-        choose_token(P.log(), *options, torch.Generator())
+        sample_token(P.log(), *options, torch.Generator())
 
 
 @pytest.mark.parametrize("level", ["characters", "words", "subwords"])

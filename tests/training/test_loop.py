@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 import recurra
 from recurra.errors import RunError
-from recurra.settings import settings_from
 from recurra.tasks.classify.task import Classify
 from recurra.training import checkpoint
 from recurra.training.loop import Loop
@@ -144,8 +143,8 @@ def test_label_smoothing_is_the_formula(tmp_path: Path) -> None:
     batch = Batch({"x": x, "lengths": lengths}, {"label": label}, 5, 6)
     logs = F.log_softmax(run.network(x, lengths), 1)
     for s in (0.0, 0.1, 0.5):
-        task.settings = settings_from(Classify, {"label_smoothing": s})
-        loss, state = task.loss(run.network, batch, None)
+        changed = Classify(task.settings.with_(training={"label_smoothing": s}), task.dataset, task.cell)
+        loss, state = changed.loss(run.network, batch, None, 0.0)
         expected = -(1 - s) * logs[[0, 1], label].mean() - s * logs.mean()
         torch.testing.assert_close(loss, expected)
         assert state is None
@@ -261,7 +260,7 @@ def test_nothing_is_left_of_reading_that_failed(tmp_path: Path, monkeypatch: pyt
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Classify, "choose", interrupted)
+    monkeypatch.setattr(Classify, "resolve", interrupted)
     with pytest.raises(KeyboardInterrupt):
         reviews(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["reviews.csv"]

@@ -17,7 +17,7 @@ from recurra import training
 from recurra.errors import RunError
 from recurra.ops import watch
 from recurra.run import Run
-from recurra.settings import fields, may_lack
+from recurra.settings import GROUPS, fields, is_open
 from recurra.tasks.classify.task import Classify
 from recurra.training.loop import Loop
 
@@ -180,6 +180,12 @@ def test_resolved_facts_are_in_the_config(tmp_path: Path) -> None:
     assert resolved["device"] == "cpu" and set(resolved["back_end"].split(", ")) <= set(ran)
     assert resolved["threads"] == torch.get_num_threads()
     assert resolved["parameters"] == sum(p.numel() for p in run.network.parameters())
-    chosen = [name for name, (_, field) in fields(Classify).items() if not may_lack(field)]
-    model = {f"model.{name}": value for name, value in config["model"].items()}
-    assert None not in [model[name] for name in chosen if name in model]
+    known = {key: field for key, (_, field) in fields(Classify.settings_class).items()}
+    values = {f"{group}.{name}": value for group in GROUPS for name, value in config[group].items()}
+    assert values.keys() == known.keys()
+    never_none = [key for key, field in known.items() if field.default is not None and not is_open(field)]
+    chosen = [
+        key for key, field in known.items() if is_open(field) and field.json_schema_extra["only_for"] in (None, "text")
+    ]
+    assert "model.embedding_size" in chosen and "model.bidirectional" in (*never_none, *chosen)
+    assert None not in [values[key] for key in (*never_none, *chosen)]

@@ -1,4 +1,4 @@
-"""Drawing a token from scores: temperature, then the k likeliest, then the likeliest that hold a share p."""
+"""Sampling a token from logits: temperature, then top-k, then top-p (nucleus) sampling."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor
 from ..errors import SettingError
 
 
-def choose_token(
-    scores: Tensor, temperature: float, top_k: int | None, top_p: float | None, random: torch.Generator
+def sample_token(
+    logits: Tensor, temperature: float, top_k: int | None, top_p: float | None, generator: torch.Generator
 ) -> int:
-    """A token drawn from softmax(scores (V,) / temperature); temperature 0 takes the likeliest.
+    """A token drawn from softmax(logits (V,) / temperature); temperature 0 takes the most probable one.
 
-    top_p: the smallest set of tokens whose probabilities reach p (Holtzman et al. 2020, arXiv:1904.09751).
-    Raises SettingError for values that mean nothing.
+    top_k: only the k most probable tokens. top_p: of these the smallest set of most probable tokens whose probabilities
+    reach p (Holtzman et al. 2020, arXiv:1904.09751). Raises SettingError for values that mean nothing.
     """
     if not temperature >= 0:
         raise SettingError(f"temperature is {temperature}; wanted 0 or more")
@@ -23,11 +23,11 @@ def choose_token(
     if top_p is not None and not 0 < top_p <= 1:
         raise SettingError(f"top_p is {top_p}; wanted more than 0, at most 1")
     if temperature == 0:
-        return int(scores.argmax())
-    probabilities, order = ((scores - scores.max()) / temperature).softmax(0).sort(descending=True, stable=True)
+        return int(logits.argmax())
+    probabilities, order = ((logits - logits.max()) / temperature).softmax(0).sort(descending=True, stable=True)
     if top_k is not None:
         probabilities = probabilities[:top_k]
     if top_p is not None:
         before = probabilities.cumsum(0) - probabilities
         probabilities = torch.where(before < top_p * probabilities.sum(), probabilities, 0.0)
-    return int(order[torch.multinomial(probabilities, 1, generator=random)])
+    return int(order[torch.multinomial(probabilities, 1, generator=generator)])

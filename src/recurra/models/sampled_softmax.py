@@ -1,12 +1,11 @@
-"""The loss of a large vocabulary from a part of it, in training alone: the frequent tokens, and some of the others.
+"""Sampled softmax: the loss of a large vocabulary, in training, from its frequent classes and a sample of the others.
 
-    log p(t) ~ z_t - log Z,   Z = sum over frequent tokens of e^z + (R / n) * sum over n drawn ones of e^z,   z = W x + b
+    log p(t) ~ z_t - log Z,   Z = sum over frequent classes of e^z + (R / n) * sum over n sampled ones of e^z,   z = W x + b
 
-R tokens are not among the frequent ones, and n of them are drawn anew for each step, each as likely as the others; a token
-that is wanted always counts, with weight 1. So Z is right on average, and a step costs what `frequent + n` outputs cost.
-Sampled softmax: Bengio and Senecal 2008; Jean et al. 2015, arXiv:1412.2007. There the drawn ones follow the frequencies;
-here those that a frequency would draw again and again are all there, and only the tail, where one more or less says
-little, is a sample.
+R classes are not among the frequent ones, and n of them are sampled uniformly for each step; the target always counts, with
+weight 1. So Z is unbiased, and a step costs as much as `frequent + n` outputs. Bengio and Senecal 2008; Jean et al. 2015,
+arXiv:1412.2007. There the sample follows the frequencies; here the classes that it would contain again and again are all
+included, and only the tail, where one more or less matters little, is sampled.
 """
 
 from __future__ import annotations
@@ -17,22 +16,23 @@ import torch
 from torch import Tensor, nn
 
 
-def sampled_nats(vectors: Tensor, output: nn.Linear, wanted: Tensor, size: int) -> Tensor:
-    """Mean nats of the tokens `wanted` (N,), told from `vectors` (N, D) by `output`, whose tokens are in order of frequency.
+def sampled_softmax_loss(features: Tensor, output: nn.Linear, targets: Tensor, num_sampled: int) -> Tensor:
+    """Mean cross-entropy of `targets` (N,) given `features` (N, D). The classes of `output` are in order of frequency.
 
-    The first `size` tokens are the frequent ones, and as many others are drawn. Where that is the whole vocabulary the
-    loss is exact.
+    The first `num_sampled` classes are the frequent ones, and as many others are sampled. Where that is the whole
+    vocabulary the loss is exact.
     """
     weight, bias, V = output.weight, output.bias, output.out_features
-    rest = V - size
-    drawn = size + torch.randperm(max(rest, 0), device=vectors.device)[:size]
-    frequent = vectors @ weight[:size].T + bias[:size]
-    if not len(drawn):
-        return nn.functional.cross_entropy(frequent, wanted)
-    others = vectors @ weight[drawn].T + (bias[drawn] + math.log(rest / len(drawn)))
-    others = others.masked_fill(drawn == wanted[:, None], -torch.inf)  # it has its own place
-    rare = wanted >= size
-    own = vectors.new_full((len(wanted),), -torch.inf)
-    own[rare] = (vectors[rare] * weight[wanted[rare]]).sum(-1) + bias[wanted[rare]]
-    right = torch.where(rare, own, frequent.gather(1, wanted.clamp(max=size - 1)[:, None]).squeeze(1))
-    return (torch.cat([frequent, others, own[:, None]], 1).logsumexp(1) - right).mean()
+    rest = V - num_sampled
+    sampled = num_sampled + torch.randperm(max(rest, 0), device=features.device)[:num_sampled]
+    frequent = features @ weight[:num_sampled].T + bias[:num_sampled]
+    if not len(sampled):
+        return nn.functional.cross_entropy(frequent, targets)
+    others = features @ weight[sampled].T + (bias[sampled] + math.log(rest / len(sampled)))
+    others = others.masked_fill(sampled == targets[:, None], -torch.inf)  # a target has its own column
+    rare = targets >= num_sampled
+    own = features.new_full((len(targets),), -torch.inf)
+    own[rare] = (features[rare] * weight[targets[rare]]).sum(-1) + bias[targets[rare]]
+    in_frequent = frequent.gather(1, targets.clamp(max=num_sampled - 1)[:, None]).squeeze(1)
+    target_logits = torch.where(rare, own, in_frequent)
+    return (torch.cat([frequent, others, own[:, None]], 1).logsumexp(1) - target_logits).mean()

@@ -1,18 +1,26 @@
-"""The network of a language model: embedding -> recurrent layers -> linear -> scores of the next token, and its cache."""
+"""The network of a language model: embedding -> recurrent layers -> linear -> logits of the next token; and its cache."""
 
 from __future__ import annotations
+
+from typing import final
 
 from torch import Tensor, nn
 
 from ...cells import Cell
-from ...models.sampled_softmax import sampled_nats
+from ...models.sampled_softmax import sampled_softmax_loss
 from ...nn import Recurrent, State
 from ...nn.cache import ContinuousCache, parted
 from ...nn.dropout import LockedDropout, between_layers
 
+CHUNK_STEPS = 256  # time steps that are computed at once where a long text is read
 
-class NextToken(nn.Module):
-    """(B, T) tokens and a state -> (B, T, V) scores of the next ones and the state after."""
+
+@final
+class LanguageNetwork(nn.Module):
+    """(B, T) tokens and a state -> (B, T, V) logits of the next tokens and the state after them.
+
+    With `tied` the output layer uses the embedding's weights. `cache`: the size of a `ContinuousCache`; 0 for none.
+    """
 
     def __init__(
         self,
@@ -51,26 +59,36 @@ class NextToken(nn.Module):
             self.output.weight = self.embedding.weight
         self.cache = ContinuousCache(cache) if cache else None
 
-    def vectors(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
-        """What the output layer is given, (B, T, D), the outputs (B, T, H) it is made of, the layers' state after."""
+    @property
+    def uses_cache(self) -> bool:
+        """Whether the cache contributes to the logits: in evaluation mode, once it was fitted and found useful."""
+        return self.cache is not None and self.cache.active
+
+    def features(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+        """The input of the output layer (B, T, D), the outputs of the recurrent layers (B, T, H), and their state."""
         y, after = self.recurrent(self.input_dropout(self.embedding(ids)), state)
         return self.bridge(self.dropout(y)), y, after
 
-    def read(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
-        """Without the cache: scores (B, T, V), the outputs (B, T, H) they are made of, the layers' state after."""
-        vectors, y, after = self.vectors(ids, state)
-        return self.output(vectors), y, after
+    def without_cache(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+        """Logits (B, T, V), the outputs of the recurrent layers (B, T, H), and their state."""
+        features, y, after = self.features(ids, state)
+        return self.output(features), y, after
 
     def forward(
-        self, ids: Tensor, state: State | None = None, wanted: Tensor | None = None, sampled: int = 0
+        self, ids: Tensor, state: State | None = None, targets: Tensor | None = None, num_sampled: int = 0
     ) -> tuple[Tensor, State]:
-        """With `wanted` (B, T), in training: instead of scores their mean nats by a sample of the vocabulary."""
-        if wanted is not None:
-            vectors, _, after = self.vectors(ids, state)
-            return sampled_nats(vectors.flatten(0, 1), self.output, wanted.flatten(), sampled), after
+        """With `targets` (B, T), in training: instead of logits the mean loss by sampled softmax."""
+        if targets is not None:
+            features, _, after = self.features(ids, state)
+            return sampled_softmax_loss(features.flatten(0, 1), self.output, targets.flatten(), num_sampled), after
         before, memory = parted(state)
-        scores, y, after = self.read(ids, before)
+        logits, y, after = self.without_cache(ids, before)
         if self.cache is None or not self.cache.active:
-            return scores, after
-        scores, remembered = self.cache(scores, y, ids, memory)
-        return scores, State({**after.tensors(), **remembered.tensors()})
+            return logits, after
+        logits, remembered = self.cache(logits, y, ids, memory)
+        return logits, State({**after.tensors(), **remembered.tensors()})
+
+
+def language_network(network: nn.Module) -> LanguageNetwork:
+    """The language model in a network, which training may have wrapped."""
+    return next(module for module in network.modules() if isinstance(module, LanguageNetwork))

@@ -1,11 +1,11 @@
-"""A text as a language model meets it, in pieces: its tokens, what is likely to come next, how unlikely what came was."""
+"""A stream of text through a language model: how unlikely the text was, and which tokens are likely to follow."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,12 @@ from torch.nn import functional as F
 from ...data.words.vocabulary import Vocabulary
 from ...nn import State
 from ..base import Session, device_of
-
-SPAN = 256  # steps read at once
+from .model import CHUNK_STEPS
+from .tokenizer import TextTokenizer
 
 
 class Surprisal(NamedTuple):
-    """What a token was to one who expected others: its place from 1, -log of its probability, and its rank from 1."""
+    """How unexpected a token was: its place in the text from 1, its surprisal in nats, and its rank among all from 1."""
 
     token: str
     place: int
@@ -27,93 +27,75 @@ class Surprisal(NamedTuple):
     rank: int
 
 
-class Front:
-    """Text to tokens, in pieces. At the level of words the end of a line is the end mark, for words hold no line ends."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary, self.stream = vocabulary, vocabulary.stream()
-
-    def push(self, text: str) -> list[int]:
-        if self.vocabulary.level != "words":
-            return self.stream.push(text)
-        lines = text.split("\n")
-        ids = self.stream.push(lines[0])
-        for line in lines[1:]:
-            ids += [*self.stream.flush(), self.vocabulary.end, *self.stream.push(line)]
-        return ids
-
-    def flush(self) -> list[int]:
-        return self.stream.flush()
-
-    def copy(self) -> Front:
-        """The same place in the text, to be flushed without losing it here."""
-        other = copy.copy(self)
-        other.stream = copy.copy(self.stream)
-        return other
-
-
+@final
 class LanguageSession(Session):
-    """Text pushed in pieces: how unlikely what was read was, what is likely to come; `each` keeps it of each token."""
+    """Text pushed in pieces. With `per_token` the surprisal of each token is kept.
+
+    network      tokens (B, T) and a state -> logits (B, T, V) and the state
+    text_start   the tokens that the network reads before the text begins
+    logits       those of the next token, (V,)
+    """
+
+    logits: Tensor
 
     def __init__(
-        self, network: nn.Module, vocabulary: Vocabulary, front: Front, start: Iterable[int], *, each: bool = False
+        self, network: nn.Module, vocabulary: Vocabulary, text_start: Iterable[int], *, per_token: bool = False
     ) -> None:
-        self.network, self.vocabulary, self.front = network, vocabulary, front
+        self.network, self.vocabulary, self.tokenizer = network, vocabulary, TextTokenizer(vocabulary)
         self.state: State | None = None
         self.nats, self.tokens = 0.0, 0
-        self.strangest: Surprisal | None = None
-        self.each: tuple[Surprisal, ...] | None = () if each else None
-        self.scores: Tensor  # (V,) of the token to come
-        self._advance(list(start), None)
+        self.max_surprisal: Surprisal | None = None
+        self.per_token: tuple[Surprisal, ...] | None = () if per_token else None
+        self._advance(list(text_start), None)
 
     def push(self, piece: str) -> None:
-        self.read(self.front.push(piece))
+        self.read(self.tokenizer.push(piece))
 
-    def settle(self) -> None:
-        """Take what was pushed as whole: a word that could still grow is a word."""
-        self.read(self.front.flush())
+    def flush(self) -> None:
+        """Read the text that is held back, as if the text ended here: a word that could still grow is a word."""
+        self.read(self.tokenizer.flush())
 
     def read(self, ids: list[int]) -> None:
-        """Take tokens as read."""
+        """Continue the text by tokens."""
         if ids:
-            self._advance(ids, self.scores)
+            self._advance(ids, self.logits)
 
-    def _advance(self, ids: list[int], before: Tensor | None) -> None:
-        """Run the network over `ids`; with the scores `before` the first, they count as read."""
+    def _advance(self, ids: list[int], logits: Tensor | None) -> None:
+        """Run the network over `ids`. With the `logits` of the first of them, they count as text."""
         with torch.inference_mode():
-            for at in range(0, len(ids), SPAN):
-                part = torch.tensor([ids[at : at + SPAN]], device=device_of(self.network))
-                scores, self.state = self.network(part, self.state)
-                scores = scores[0].float().cpu()
-                if before is not None:
-                    self._count(torch.cat([before[None], scores[:-1]]), part[0].cpu())
-                before = self.scores = scores[-1]
+            for at in range(0, len(ids), CHUNK_STEPS):
+                chunk = torch.tensor([ids[at : at + CHUNK_STEPS]], device=device_of(self.network))
+                output, self.state = self.network(chunk, self.state)
+                output = output[0].float().cpu()
+                if logits is not None:
+                    self._count(torch.cat([logits[None], output[:-1]]), chunk[0].cpu())
+                logits = self.logits = output[-1]
 
-    def _count(self, scores: Tensor, came: Tensor) -> None:
-        """Scores (N, V) of the tokens that then came (N,)."""
-        nats = F.cross_entropy(scores, came, reduction="none")
+    def _count(self, logits: Tensor, targets: Tensor) -> None:
+        """Add the surprisal of the tokens `targets` (N,), whose logits were (N, V)."""
+        nats = F.cross_entropy(logits, targets, reduction="none")
 
-        def one(n: int) -> Surprisal:
-            token, likelier = int(came[n]), scores[n] > scores[n, came[n]]
+        def surprisal(n: int) -> Surprisal:
+            token, likelier = int(targets[n]), logits[n] > logits[n, targets[n]]
             place = self.tokens + n + 1
             return Surprisal(self.vocabulary.tokens[token], place, round(float(nats[n]), 6), 1 + int(likelier.sum()))
 
         worst = int(nats.argmax())
-        if self.strangest is None or round(float(nats[worst]), 6) > self.strangest.nats:
-            self.strangest = one(worst)
-        if self.each is not None:
-            self.each += tuple(one(n) for n in range(len(came)))
+        if self.max_surprisal is None or round(float(nats[worst]), 6) > self.max_surprisal.nats:
+            self.max_surprisal = surprisal(worst)
+        if self.per_token is not None:
+            self.per_token += tuple(surprisal(n) for n in range(len(targets)))
         self.nats += float(nats.sum())
-        self.tokens += len(came)
+        self.tokens += len(targets)
 
     def result(self) -> dict[str, Any]:
-        ahead = copy.copy(self)  # what may still grow into another word counts as it stands, without being settled
-        ahead.front = self.front.copy()
-        ahead.settle()
-        return ahead._result()
+        ended = copy.copy(self)  # here a word that may still grow stays as it is
+        ended.tokenizer = self.tokenizer.copy()
+        ended.flush()
+        return ended._result()
 
     def _result(self) -> dict[str, Any]:
-        probabilities = self.scores.softmax(0)
+        probabilities = self.logits.softmax(0)
         top = probabilities.topk(min(5, len(probabilities)))
         likely = {
             self.vocabulary.tokens[i]: round(p, 6)
@@ -124,17 +106,7 @@ class LanguageSession(Session):
             "tokens": self.tokens,
             "nats": round(self.nats, 6),
             "perplexity": round(math.exp(min(mean, 700)), 6),
-            "strangest": self.strangest and self.strangest._asdict(),
+            "strangest": self.max_surprisal and self.max_surprisal._asdict(),
             "next": likely,
         }
-        return found if self.each is None else found | {"each": [one._asdict() for one in self.each]}
-
-
-def spell(vocabulary: Vocabulary, ids: Sequence[int]) -> str:
-    """The text of `ids`; at the level of words an end mark is a new line."""
-    if vocabulary.level != "words":
-        return vocabulary.decode(ids)
-    lines: list[list[int]] = [[]]
-    for i in ids:
-        lines.append([]) if i == vocabulary.end else lines[-1].append(i)
-    return "\n".join(vocabulary.decode(line) for line in lines)
+        return found if self.per_token is None else found | {"each": [one._asdict() for one in self.per_token]}

@@ -1,0 +1,91 @@
+"""Scoring a text with a language model: its mean negative log-likelihood, and the metrics that follow from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...data.store.store import Store
+from ...errors import DataError
+from ..base import OnProgress, device_of
+from .model import CHUNK_STEPS
+
+MAX_SCORED = 200_000  # tokens of the validation part, about, that are scored while training
+IGNORED = -1  # the target where a stream has ended
+
+
+@final
+class TextScorer:
+    """Reads a text as one stream, or in several streams side by side, each of which predicts a part of it.
+
+    A stream begins with the tokens `text_start` and an empty state, so that every token is predicted exactly once.
+    """
+
+    def __init__(self, text_start: Sequence[int]) -> None:
+        self.text_start = list(text_start)
+
+    def chunks(self, store: Store, num_streams: int, max_tokens: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """The text, or its first `max_tokens` tokens: inputs and targets (B, T) of at most `CHUNK_STEPS` time steps.
+
+        Targets are `IGNORED` after the end of a stream.
+        """
+        tokens = store.flat("tokens")[:max_tokens]
+        if len(tokens) < 2:
+            raise DataError("the text to evaluate on is empty", file=store.folder)
+        num_streams = max(1, min(num_streams, len(tokens) // CHUNK_STEPS))
+        streams = np.array_split(np.asarray(tokens), num_streams)
+        width, before = max(map(len, streams)), len(self.text_start) - 1
+        inputs = np.zeros((num_streams, width), np.int64)
+        targets = np.full((num_streams, width), IGNORED, np.int64)
+        for b, stream in enumerate(streams):
+            inputs[b, 0], inputs[b, 1 : len(stream)], targets[b, : len(stream)] = (
+                self.text_start[-1],
+                stream[:-1],
+                stream,
+            )
+        if before:
+            start = np.tile(np.array(self.text_start[:-1], np.int64), (num_streams, 1))
+            yield torch.from_numpy(start), torch.full((num_streams, before), IGNORED)
+        for at in range(0, width, CHUNK_STEPS):
+            chunk = slice(at, at + CHUNK_STEPS)
+            yield torch.from_numpy(inputs[:, chunk]), torch.from_numpy(targets[:, chunk])
+
+    def score(
+        self,
+        network: nn.Module,
+        store: Store,
+        num_streams: int,
+        on_progress: OnProgress,
+        max_tokens: int | None = None,
+    ) -> dict[str, Any]:
+        """The metrics of a text, or of its first rows with `max_tokens` tokens."""
+        lengths, characters = store.lengths("tokens"), store.column("characters")
+        if max_tokens is not None:
+            rows = int(np.searchsorted(np.cumsum(lengths), max_tokens)) + 1
+            lengths, characters = lengths[:rows], characters[:rows]
+        device, tokens = device_of(network), int(lengths.sum())
+        total, state = 0.0, None
+        for inputs, targets in self.chunks(store, num_streams, tokens):
+            logits, state = network(inputs.to(device), state)
+            wanted = targets.to(device).flatten()
+            nats = F.cross_entropy(logits.flatten(0, 1).float(), wanted, ignore_index=IGNORED, reduction="sum")
+            total += nats.item()
+            on_progress(inputs.numel())
+        return text_metrics(total, tokens, int(characters.sum()))
+
+
+def text_metrics(nats: float, tokens: int, characters: int) -> dict[str, Any]:
+    """The metrics of a text whose negative log-likelihood is `nats`."""
+    per_character = nats / max(characters, 1)
+    return {
+        "loss": nats / tokens,
+        "perplexity": math.exp(min(nats / tokens, 700)),
+        "nats_per_character": per_character,
+        "bits_per_character": per_character / math.log(2),
+    }

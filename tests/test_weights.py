@@ -1,0 +1,136 @@
+"""Weights: a loaded network is the trained one, and loading it draws nothing, initialises nothing and imports no trainer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_runs
+import torch
+from torch import Tensor, nn
+
+import recurra
+from recurra import tasks
+from recurra.run import Run
+from recurra.training.loop import Loop
+from recurra.weights import NoRandomWeights
+
+# Of each task a few networks that are made of different modules: how `tiny_runs` trains them, and the settings.
+# A task is in one of these two. For a new one, add its networks here, with a function of `tiny_runs` that trains it.
+NETWORKS: dict[str, list[dict[str, Any]]] = {
+    "classify": [
+        {"level": "characters"},
+        {"level": "words", "members": 3, "pooling": "attention", "spelling": True, "bidirectional": True},
+        {"cell": "ln_lstm", "pooling": "mean_max", "num_layers": 2, "dropout": 0.2, "precision": "64"},
+    ],
+    "language": [
+        {"cache": 0},
+        {"cache": 50, "windows": "sequential"},
+        {"tied": True, "embedding_size": 6, "num_layers": 2, "dropout": 0.2, "precision": "64"},
+        {"tied": True, "embedding_size": 8, "weight_drop": 0.3, "windows": "sequential", "cache": 50},
+        {"weight_drop": 0.3, "cell": "gru", "level": "words", "sampled": 5, "windows": "aligned"},
+    ],
+    "regress": [{"level": "words", "pooling": "max"}],
+}
+WITHOUT_NETWORKS = {"caption", "couplet", "forecast", "tag", "transcribe", "translate"}
+MAKERS = {"language": tiny_runs.language, "couplet": tiny_runs.couplets}
+CASES = [
+    pytest.param(task, settings, id="-".join([task, *(f"{key}={value}" for key, value in settings.items())]))
+    for task, networks in NETWORKS.items()
+    for settings in networks
+]
+
+
+def test_every_task_is_accounted_for() -> None:
+    assert NETWORKS.keys().isdisjoint(WITHOUT_NETWORKS)
+    assert {*NETWORKS, *WITHOUT_NETWORKS} == set(tasks.names())
+
+
+def trained(
+    folder: Path, task: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Run, nn.Module]:
+    """A run, and the very network that was trained: its last weights are the best, without averaging."""
+    networks: list[nn.Module] = []
+    run_loop = Loop.run
+
+    def run(self: Loop, *arguments: Any) -> None:
+        run_loop(self, *arguments)
+        networks.append(self.bare.eval())
+
+    options = {"steps": 2, "evaluations": 1, "averaging": 0.0, **settings}
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "run", run)
+        made = MAKERS[task](folder, **options) if task in MAKERS else tiny_runs.reviews(folder, task=task, **options)
+    (network,) = networks
+    return made, network
+
+
+def tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of a network: parameters, buffers that are saved or not, and plain attributes; tied ones by each name."""
+    yield from network.named_parameters(remove_duplicate=False)
+    yield from network.named_buffers(remove_duplicate=False)
+    for name, module in network.named_modules():
+        for key, value in vars(module).items():
+            if isinstance(value, Tensor):
+                yield f"{name}.{key} (attribute)", value
+
+
+@pytest.mark.parametrize(("task", "settings"), CASES)
+def test_a_loaded_network_is_the_trained_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, settings: dict[str, Any]
+) -> None:
+    run, network = trained(tmp_path, task, settings, monkeypatch)
+    before = torch.get_rng_state()
+    loaded = recurra.load(run.path).network
+    assert torch.equal(torch.get_rng_state(), before), "loading draws no random numbers"
+    ours, theirs = dict(tensors(loaded)), dict(tensors(network))
+    assert ours.keys() == theirs.keys() and len(ours) > 4
+    for name, value in theirs.items():
+        assert ours[name].dtype is value.dtype and torch.equal(ours[name], value), name
+    shared = {(a, b) for a in theirs for b in theirs if a < b and theirs[a] is theirs[b]}
+    assert shared == {(a, b) for a in ours for b in ours if a < b and ours[a] is ours[b]}, "tied weights stay tied"
+    assert bool(shared) == bool(settings.get("tied"))
+
+
+@pytest.mark.parametrize("task", NETWORKS)
+def test_loading_imports_no_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str) -> None:
+    run, _ = trained(tmp_path, task, {}, monkeypatch)
+    code = (
+        "import sys, json, recurra\n"
+        f"run = recurra.load({str(run.path)!r})\n"
+        "print(json.dumps([name for name in sys.modules if name.startswith(('recurra.training', 'lightning'))]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []
+
+
+def test_no_module_of_torch_draws_inside_the_context() -> None:
+    """Each way in which modules initialise their weights; what sets values that are not random still does."""
+    modules = (
+        lambda: nn.Linear(3, 4),
+        lambda: nn.Embedding(5, 3, padding_idx=0),
+        lambda: nn.LSTM(3, 4, bidirectional=True),
+        lambda: nn.Conv2d(2, 3, 3),
+        lambda: nn.MultiheadAttention(4, 2),
+        lambda: nn.Bilinear(2, 3, 4),
+        lambda: nn.init.orthogonal_(torch.empty(3, 3)),
+        lambda: nn.init.trunc_normal_(tensor=torch.empty(3, 3)),
+        lambda: torch.empty(3).normal_(0, 1),
+        lambda: torch.empty(3).uniform_(),
+    )
+    before = torch.get_rng_state()
+    with NoRandomWeights():
+        for make in modules:
+            make()
+        norm = nn.LayerNorm(4)
+        assert torch.equal(nn.init.constant_(torch.empty(2), 3.0), torch.full((2,), 3.0))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(norm.weight, torch.ones(4)) and torch.equal(norm.bias, torch.zeros(4))
+    nn.Linear(3, 4)
+    assert not torch.equal(torch.get_rng_state(), before), "outside of it they do"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from ..data.sources import columns
 from ..data.sources.sources import Source
@@ -13,15 +13,16 @@ from ..files import read_json, write_json
 from .base import Field
 
 
+@final
 class Label(Field):
-    """One of the classes, in the order of their names."""
+    """One of the classes, in the order of their names. `option`: what names its column on the command line."""
 
     kind = "int64"
     is_scalar = True
-    option = "label"  # what names its column on the command line
 
-    def __init__(self, name: str, asked: str | None) -> None:
+    def __init__(self, name: str, asked: str | None, option: str = "label") -> None:
         super().__init__(name, asked)
+        self.option = option
         self.classes: list[str] = []
         self.counts: dict[str, int] = {}
 

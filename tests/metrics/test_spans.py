@@ -10,7 +10,7 @@ from recurra.data.words.tag_schemes import spans
 from recurra.metrics.spans import span_metrics, tag_metrics
 
 
-def test_bmes_counts_as_bioes_does(tmp_path: Path) -> None:
+def test_bmes_counts_as_bioes_does() -> None:
     """seqeval knows no M: what it is given must be the same spans."""
     draw = random.Random(0)
     tags = ["O", *(f"{letter}-{kind}" for letter in "BMES" for kind in "XY")]

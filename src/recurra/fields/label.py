@@ -20,7 +20,7 @@ class Label(Field):
     kind = "int64"
     is_scalar = True
 
-    def __init__(self, name: str, asked: str | None, option: str = "label") -> None:
+    def __init__(self, name: str, asked: str | None, *, option: str = "label") -> None:
         super().__init__(name, asked)
         self.option = option
         self.classes: list[str] = []

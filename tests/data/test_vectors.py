@@ -188,6 +188,6 @@ def test_a_tagger_takes_vectors(tmp_path: Path) -> None:
     run = recurra.train("tag", data, out=tmp_path / "run", vectors=str(tmp_path / "v.txt"), vectors_frozen=True,
                         hidden_size=4, steps=2, members=1)  # fmt: skip
     (table,) = (module for module in run.network.modules() if isinstance(module, Tokens))
-    ids = run.task.words.ids
+    ids = run.task.dataset.words.ids
     for word, first in (("ann", 1.0), ("0000", 4.0), ("films", 7.0)):
         assert table.embedding.weight[ids[word], 0].item() == first

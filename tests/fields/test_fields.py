@@ -30,7 +30,7 @@ def test_vectors_without_numbers_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kind", "option"), [(Label, "--label"), (RowLabel, "--intent")])
-def test_too_many_classes_name_the_option_that_there_is(kind: type[Label], option: str) -> None:
+def test_too_many_classes_name_the_option_that_there_is(kind: type[Label] | type[RowLabel], option: str) -> None:
     with pytest.raises(DataError, match=f"right column\\? {option} names another"):
         kind("intent", None).fit(map(str, range(10_001)))
 
@@ -41,7 +41,7 @@ def test_labels_that_training_did_not_have_are_known_to_a_run_that_is_resumed(tm
     assert label.encode(["dance", "travel", "dance"]) == [-1, 1, -1]
     label.save(tmp_path)
     again.load(tmp_path)
-    assert (again.classes, again.counts, again.unseen) == (label.classes, label.counts, {"dance": 2})
+    assert (again.classes, again.label.counts, again.unseen) == (label.classes, label.label.counts, {"dance": 2})
     assert again.describe() == label.describe()
     saved = json.loads((tmp_path / "intent.json").read_text())
     del saved["unseen"]  # as runs had it before

@@ -122,7 +122,7 @@ def test_a_tagger_knows_the_models_words_beside_its_own(tmp_path: Path, model: R
     theirs, ours = load_file(model.path / "model.safetensors"), run.network.state_dict()
     torch.testing.assert_close(ours["recurrent.weight_hh_l0"], theirs["recurrent.weight_hh_l0"])
     assert "recurrent.weight_hh_l0_reverse" in ours  # a tagger reads both ways
-    ids, known = run.task.words.ids, model.task.dataset.vocabulary.tokens
+    ids, known = run.task.dataset.words.ids, model.task.dataset.vocabulary.tokens
     table = ours["front.words.embedding.weight"]
     for word in ("dull", "empty"):  # of the rows, and of the model alone
         torch.testing.assert_close(table[ids[word]], theirs["embedding.weight"][known.index(word)])

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from recurra.tasks.tag.model import merged, row_losses
 from seqeval.metrics import f1_score
 
 import recurra
@@ -22,11 +21,13 @@ from recurra.errors import CallError, DataError, SettingError
 from recurra.fields.tags import Tags
 from recurra.fields.words import Words
 from recurra.run import Run
-from recurra.settings import settings_from
+from recurra.settings import as_given, settings_from
+from recurra.tasks.base import Selection, ignore_progress
+from recurra.tasks.tag.scores import mean_scores, row_losses
 from recurra.tasks.tag.task import Tag
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "members": 1}
-WORDS: dict[str, Any] = {"level": None, "size": 1000, "min_count": None, "spelling": True, "ahead": True}
+WORDS: dict[str, Any] = {"level": None, "size": 1000, "min_count": None, "spelling": True, "lookahead": True}
 FIRST, LAST, PLACES = ("Ada", "Grace", "Alan"), ("Lovelace", "Hopper", "Turing"), ("Paris", "New York", "Oslo")
 CHINESE = ("王", "李", "张"), ("伟", "芳", "小明"), ("在北京", "去上海", "看书")
 CLOSE = 64 * torch.finfo(torch.float32).eps * 10 + 1e-6  # values below 10 after a few dozen roundings; 6 places in JSON
@@ -98,8 +99,8 @@ def tagger(data: Path, name: str = "run", **settings: Any) -> Run:
 
 def said(data: Path, **settings: Any) -> list[str]:
     """What training says of the data."""
-    task = Tag(settings_from(Tag, SMALL | settings))
-    return task.read(data, None, data.parent / "again", lambda _: None, lambda _: None).lines
+    dataset = Tag.dataset_for(settings_from(as_given(Tag.settings_class), SMALL | settings))
+    return dataset.prepare(data, None, data.parent / "again", ignore_progress).messages
 
 
 @pytest.fixture(scope="module")
@@ -183,8 +184,9 @@ def test_the_scheme_is_said(tmp_path: Path, tags: str, says: str) -> None:
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     run = tagger(tmp_path / "a.jsonl")
     plain = "no" in says.split()
-    assert any(says in line for line in run.task.tags.describe())
-    assert run.task.metric == ("accuracy" if plain else "f1") and run.settings.model.crf is not plain
+    assert any(says in line for line in run.task.dataset.tags.describe())
+    assert run.task.selection == Selection("accuracy" if plain else "f1", higher_is_better=True)
+    assert run.settings.model.crf is not plain
 
 
 def test_zero_and_one_as_numbers_and_as_text(tmp_path: Path) -> None:
@@ -199,7 +201,7 @@ def test_zero_and_one_as_numbers_and_as_text(tmp_path: Path) -> None:
         + "".join(f"{' '.join(r[0])},{' '.join(map(str, one))}\n" for r, one in zip(rows, names, strict=True))
     )
     one, other = (tagger(tmp_path / name, name[0], steps=40, learning_rate=0.02) for name in ("a.jsonl", "b.csv"))
-    assert one.task.tags.tags == ["0", "1"]
+    assert one.task.dataset.tags.tags == ["0", "1"]
     text = ["Ada Hopper saw Oslo"]
     assert one.predict(text) == other.predict(text)
     assert one.predict(text)[0]["tags"] == ["1", "1", "0", "0"]
@@ -207,8 +209,8 @@ def test_zero_and_one_as_numbers_and_as_text(tmp_path: Path) -> None:
 
 def test_the_column_by_name_and_by_number(tmp_path: Path) -> None:
     data = conll(tmp_path / "a.conll", middle=True)
-    assert tagger(data, "last").task.tags.scheme == "bio"
-    assert tagger(data, "middle", column="2").task.tags.tags == ["NUM", "X"]
+    assert tagger(data, "last").task.dataset.tags.scheme == "bio"
+    assert tagger(data, "middle", column="2").task.dataset.tags.tags == ["NUM", "X"]
     with pytest.raises(DataError, match=r"there is no column '4'; there are 1, 2, 3"):
         tagger(data, column="4")
     with pytest.raises(DataError, match=r"there is no column 'pos'; there are 1, 2, 3"):
@@ -330,30 +332,6 @@ def test_f1_is_that_of_seqeval(made: Callable[..., Run], tmp_path: Path) -> None
     assert figures["by_type"].keys() == {"PER", "LOC"}
 
 
-def test_bmes_counts_as_bioes_does(tmp_path: Path) -> None:
-    """seqeval knows no M: what it is given must be the same spans."""
-    from recurra.metrics.spans import span_figures
-
-    draw = random.Random(0)
-    tags = ["O", *(f"{letter}-{kind}" for letter in "BMES" for kind in "XY")]
-    wanted, predicted = ([[draw.choice(tags) for _ in range(9)] for _ in range(50)] for _ in range(2))
-    true, guess = (
-        {(n, *span) for n, row in enumerate(rows) for span in spans(row, "bmes")} for rows in (wanted, predicted)
-    )
-    figures = span_figures(wanted, predicted, "bmes")
-    assert figures["precision"] == pytest.approx(len(true & guess) / len(guess))
-    assert figures["recall"] == pytest.approx(len(true & guess) / len(true))
-
-
-def test_figures_of_single_tags() -> None:
-    from recurra.metrics.spans import tag_figures
-
-    table = tag_figures([["a", "a", "b"], ["c"]], [["a", "b", "b"], ["a"]])["by_tag"]
-    assert table["a"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "count": 2}
-    assert table["b"] == {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "count": 1}
-    assert table["c"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "count": 1}
-
-
 def test_figures_by_type_are_shown_as_a_table() -> None:
     from recurra.cli.tables import figures
 
@@ -367,9 +345,9 @@ def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Pa
     data = jsonl(tmp_path / "a.jsonl")
     run = tagger(data, members=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0)
     task, network = run.task, run.network
-    task.read(data, None, tmp_path / "cache", lambda _: None, lambda _: None)
-    batch = task.batch(task.train_batches(0)[0])
-    loss = task.loss(network.train(), batch, None)[0]
+    task.dataset.prepare(data, None, tmp_path / "cache", ignore_progress)
+    batch = task.batch(task.sampler().epoch(0)[0])
+    loss = task.loss(network.train(), batch, None, 0.0)[0]
     x, lengths, tags = batch.inputs["x"], batch.inputs["lengths"], batch.targets["tags"]
     single = [
         row_losses(m(x, lengths), tags, lengths, batch.targets["intent"]).sum() / lengths.sum() for m in network.members
@@ -378,12 +356,12 @@ def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Pa
     scores = network.eval()(x, lengths)
     alone = [m.eval()(x, lengths) for m in network.members]
     torch.testing.assert_close(scores.emissions, (alone[0].emissions + alone[1].emissions) / 2)
-    torch.testing.assert_close(merged(alone).chain.first, (alone[0].chain.first + alone[1].chain.first) / 2)
+    torch.testing.assert_close(mean_scores(alone).chain.first, (alone[0].chain.first + alone[1].chain.first) / 2)
 
 
 def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> None:
     run = made("jsonl", crf=False)
-    ids = torch.from_numpy(run.task.words.encode([["Ada", "saw", "Oslo"]])[0])[None]
+    ids = torch.from_numpy(run.task.dataset.words.encode([["Ada", "saw", "Oslo"]])[0])[None]
     with torch.no_grad():
         scores = run.network(ids)
     tags, intent = torch.tensor([[1, 0, 2]]), torch.tensor([1])
@@ -421,7 +399,10 @@ def test_a_batch_is_its_rows_in_any_order(made: Callable[..., Run], crf: bool) -
 
 def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> None:
     network = made("jsonl").network
-    rows = [torch.from_numpy(array) for array in made("jsonl").task.words.encode([["Ada", "saw", "x", "Oslo"], ["y"]])]
+    rows = [
+        torch.from_numpy(array)
+        for array in made("jsonl").task.dataset.words.encode([["Ada", "saw", "x", "Oslo"], ["y"]])
+    ]
     x = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
     tags, intent, lengths = torch.tensor([[1, 0, 0, 2], [3, 4, 4, 4]]), torch.tensor([0, 1]), torch.tensor([4, 1])
 
@@ -521,12 +502,12 @@ def test_tokens_are_kept_as_they_are(made: Callable[..., Run]) -> None:
 
 def test_predict_reads_a_file_of_columns(made: Callable[..., Run], tmp_path: Path) -> None:
     run = made("conll")
-    rows = list(run.task.inputs(str(conll(tmp_path / "a.txt", 3))) or ())
+    rows = list(run.task.dataset.inputs(str(conll(tmp_path / "a.txt", 3))) or ())
     assert [row["words"] for row in rows] == [sentence(n)[0] for n in range(3)]
     (tmp_path / "a.csv").write_text("number,tokens\n1,Ada saw Oslo\n")
-    assert list(run.task.inputs(str(tmp_path / "a.csv")) or ()) == [{"words": ["Ada", "saw", "Oslo"]}]
+    assert list(run.task.dataset.inputs(str(tmp_path / "a.csv")) or ()) == [{"words": ["Ada", "saw", "Oslo"]}]
     (tmp_path / "lines.txt").write_text("two words\n\nthree more words\n")
-    assert run.task.inputs(str(tmp_path / "lines.txt")) is None
+    assert run.task.dataset.inputs(str(tmp_path / "lines.txt")) is None
 
 
 def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_path: Path) -> None:
@@ -550,19 +531,20 @@ def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_pat
     assert run.evaluate(strange)["unseen_tags"] == {"B-GOD": 3}
     valid = tagger(jsonl(tmp_path / "c.jsonl"), valid=tmp_path / "a.jsonl")
     assert any(
-        "2 tags of the validation data are not in the training data: B-GOD 1" in s for s in valid.task.tags.describe()
+        "2 tags of the validation data are not in the training data: B-GOD 1" in s
+        for s in valid.task.dataset.tags.describe()
     )
     assert valid.metrics["valid/unseen_tags"] == {"B-GOD": 1, "Z": 1}
 
 
 def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
-    task = made("jsonl").task
-    assert task.example('["Ada", "went"]') == ["Ada", "went"]
-    assert task.example("[1]") == "[1]" and task.example("[Ada went") == "[Ada went"
-    assert task.example('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
-    assert task.example("{Ada} went") == "{Ada} went"
+    dataset = made("jsonl").task.dataset
+    assert dataset.parse_line('["Ada", "went"]') == ["Ada", "went"]
+    assert dataset.parse_line("[1]") == "[1]" and dataset.parse_line("[Ada went") == "[Ada went"
+    assert dataset.parse_line('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
+    assert dataset.parse_line("{Ada} went") == "{Ada} went"
     with pytest.raises(DataError, match=r"begins as a JSON object and is none .*, character 18"):
-        task.example('{"tokens": ["Ada"')
+        dataset.parse_line('{"tokens": ["Ada"')
 
 
 # what is refused ------------------------------------------------------------------------------------------------------
@@ -604,10 +586,12 @@ def test_the_column_of_the_words_may_be_named_anew(made: Callable[..., Run], tmp
     run, path = made("jsonl"), tmp_path / "a.csv"
     path.write_text("said,heard\nAda went,Rome\n")
     with pytest.raises(DataError, match="the words could be 'said' or 'heard'; name the column with --set words=NAME"):
-        run.task.inputs(str(path))
+        run.task.dataset.inputs(str(path))
     run.change(words="heard")
     try:
-        assert [answer["tokens"] for answer in run.predict(list(run.task.inputs(str(path)) or ()))] == [["Rome"]]
+        assert [answer["tokens"] for answer in run.predict(list(run.task.dataset.inputs(str(path)) or ()))] == [
+            ["Rome"]
+        ]
     finally:
         run.change(words=None)
 
@@ -644,7 +628,7 @@ def test_an_unknown_scheme(tmp_path: Path) -> None:
     refused(path, "a.conll: the tag 'L-PER' is of no scheme that is known (bio, bioes, bmes)", "--scheme plain")
     refused(path, "scheme", "bilou", scheme="bilou")
     refused(path, "'L-PER' is not of the scheme bio", scheme="bio")
-    assert tagger(path, scheme="plain").task.metric == "accuracy"
+    assert tagger(path, scheme="plain").task.selection.metric == "accuracy"
 
 
 def test_an_inside_without_a_begin_is_said_and_taken_as_one(tmp_path: Path) -> None:

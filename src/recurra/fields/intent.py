@@ -1,62 +1,84 @@
-"""The field of the label of a whole row, which is learnt beside its tags."""
+"""The field of the label of a whole row, which is learnt together with its tags."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from ..data.sources.rows import Source
 from ..errors import DataError
 from ..files import read_json, write_json
+from .base import Field
 from .label import Label
-from .token_lists import column_of, free_columns, unseen_in_words
+from .token_lists import describe_unseen, free_columns, resolve_column
 
 LABEL_NAMES = ("intent", "label", "class", "category", "意图", "类别")
 
 
-class RowLabel(Label):
-    """The label of the whole row, learnt beside the tags. -1: not seen in training, and counted."""
+@final
+class RowLabel(Field):
+    """The label of a whole row, such as the intent of a sentence.
 
-    option = "intent"
+    A label that the training data do not have is encoded as -1 and counted in `unseen`.
+    """
+
+    kind = "int64"
+    is_scalar = True
 
     def __init__(self, name: str, asked: str | None) -> None:
         super().__init__(name, asked)
+        self.label = Label(name, asked, option="intent")
         self.unseen: Counter[str] = Counter()
 
+    @property
+    def classes(self) -> list[str]:
+        """The classes, in the order of their ids."""
+        return self.label.classes
+
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        return column_of(source, self.asked or find_row_label(source, taken) or self.name)
+        return resolve_column(source, self.asked or find_row_label(source, taken) or self.name)
 
     def check(self, value: Any) -> str | None:
-        return f"is {value!r:.40}, and not one label of the row" if isinstance(value, list) else super().check(value)
+        return f"is {value!r:.40}, and not one label of the row" if isinstance(value, list) else self.label.check(value)
 
     def fit(self, values: Iterable[Any]) -> None:
         try:
-            super().fit(values)
+            self.label.fit(values)
         except DataError as error:
             raise DataError(f"{error.message}; to learn the tags alone: --intent none") from None
 
     def encode(self, values: Sequence[Any]) -> list[int]:
-        found = self.numbers(values)
-        self.unseen.update(str(value).strip() for value, at in zip(values, found, strict=True) if at < 0)
-        return found
+        ids = self.label.numbers(values)
+        self.unseen.update(str(value).strip() for value, at in zip(values, ids, strict=True) if at < 0)
+        return ids
+
+    @contextmanager
+    def separate_counts(self) -> Iterator[Counter[str]]:
+        """A new `unseen` for what is encoded inside the block; afterwards the counts are as before."""
+        saved, self.unseen = self.unseen, Counter()
+        try:
+            yield self.unseen
+        finally:
+            self.unseen = saved
 
     def save(self, folder: Path) -> None:
-        saved = {"classes": self.classes, "counts": self.counts, "unseen": self.unseen}
+        saved = {"classes": self.label.classes, "counts": self.label.counts, "unseen": self.unseen}
         write_json(folder / f"{self.name}.json", saved)
 
     def load(self, folder: Path) -> None:
-        super().load(folder)
+        self.label.load(folder)
         saved = read_json(folder / f"{self.name}.json")
         self.unseen = Counter(saved.get("unseen", {}))  # older runs have none
 
     def describe(self) -> list[str]:
-        return [f"intent: {line}" for line in super().describe()] + unseen_in_words(self.unseen, "intents")
+        return [f"intent: {line}" for line in self.label.describe()] + describe_unseen(self.unseen, "intents")
 
 
 def find_row_label(source: Source, taken: Sequence[str]) -> str | None:
-    """A column with a name that the label of a row has, and one short text in each row; or None."""
+    """A column with a name that labels of rows have, and with one short text in each row; or None."""
     if source.format in ("columns", "conllu"):
         return None
     by_name = {column.strip().lower(): column for column in free_columns(source, taken)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from ..data.sources import columns
 from ..data.sources.sources import Source
@@ -13,16 +13,22 @@ from ..files import read_json, write_json
 from .base import Field
 
 
+@final
 class Label(Field):
-    """One of the classes, sorted by name, or by `order` of the name: `order=float` for ratings."""
+    """One of the classes.
+
+    order    a key of the name by which the classes are sorted: `order=float` for ratings
+    option   what names the column on the command line
+    """
 
     kind = "int64"
     is_scalar = True
-    option = "label"  # what names its column on the command line
 
-    def __init__(self, name: str, asked: str | None, order: Callable[[str], Any] = str) -> None:
+    def __init__(
+        self, name: str, asked: str | None, *, order: Callable[[str], Any] = str, option: str = "label"
+    ) -> None:
         super().__init__(name, asked)
-        self.order = order
+        self.order, self.option = order, option
         self.classes: list[str] = []
         self.counts: dict[str, int] = {}
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from ..data.words.tag_schemes import Scheme, all_tags, check_tags, find_scheme, mend
 from ..errors import DataError
 from ..files import read_json, write_json
-from .token_lists import TokenField, unseen_in_words, written
+from .token_lists import TokenField, describe_unseen, token_texts
 
 TAG_NAMES = (
     *("tags", "upos", "ner_tags", "slots", "chunk_tags", "pos_tags", "labels", "ner", "pos", "chunks", "tag"),
@@ -21,33 +22,36 @@ TAG_NAMES = (
 )
 
 
+@final
 class Tags(TokenField):
-    """The tag of each token. `scheme` None: found from the tags.
+    """The tag of each token. `scheme` None: it is found when the field is fitted.
 
-    What breaks the scheme's rules is mended. A tag that the training data did not have gets a number past the others',
-    and is counted in `unseen`.
+    Tags that break the rules of the scheme are repaired. A tag that the training data do not have gets an id after those
+    of the training data, and is counted in `unseen`.
     """
 
     option = "column"
-    known = TAG_NAMES
-    place = -1
+    names = TAG_NAMES
+    position = -1
+    kind = "ragged:int32"
 
     def __init__(self, name: str, asked: str | None, scheme: Scheme | None) -> None:
         super().__init__(name, asked)
-        self.scheme = scheme
+        self.scheme: Scheme = scheme or "plain"
+        self.scheme_is_open = scheme is None
         self.tags: list[str] = []
         self.counts: dict[str, int] = {}
         self.unseen: Counter[str] = Counter()
-        self.mended = 0
-        self.example = ""
+        self.repaired = 0
+        self.repaired_example = ""
 
     def fit(self, values: Iterable[Any]) -> None:
         counts: Counter[str] = Counter()
         for value in values:
-            counts.update(written(value))
+            counts.update(token_texts(value))
             if len(counts) > 10_000:
                 raise DataError("more than 10,000 tags: is that the right column? --column names another")
-        if self.scheme is None:
+        if self.scheme_is_open:
             self.scheme = find_scheme(counts)
         check_tags(counts, self.scheme)
         self.counts = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
@@ -56,40 +60,45 @@ class Tags(TokenField):
             raise DataError(f"every token has the one tag {self.tags[0]!r}: there is nothing to learn")
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
-        index = {tag: at for at, tag in enumerate([*self.tags, *self.unseen])}
-        found = []
+        ids = {tag: at for at, tag in enumerate([*self.tags, *self.unseen])}
+        encoded = []
         for value in values:
-            tags = self._mend(written(value))
+            tags = self._repair(token_texts(value))
             for tag in tags:
-                if tag not in index:
-                    index[tag] = len(index)
-                if index[tag] >= len(self.tags):
+                if tag not in ids:
+                    ids[tag] = len(ids)
+                if ids[tag] >= len(self.tags):
                     self.unseen[tag] += 1
-            found.append(np.array([index[tag] for tag in tags], np.int32))
-        return found
+            encoded.append(np.array([ids[tag] for tag in tags], np.int32))
+        return encoded
 
-    def _mend(self, tags: list[str]) -> list[str]:
-        """By the rules of the scheme. A tag of no known letter, which only data to evaluate on can have, is left."""
-        assert self.scheme is not None
+    def _repair(self, tags: list[str]) -> list[str]:
+        """Tags that follow the rules of the scheme. Rows with tags of another scheme stay: only evaluation data have such."""
         try:
             check_tags(set(tags), self.scheme)
         except DataError:
             return tags
-        whole = mend(tags, self.scheme)
-        changed = [at for at, (one, other) in enumerate(zip(tags, whole, strict=True)) if one != other]
-        if changed and not self.mended:
-            self.example = f"{tags[changed[0]]} taken as {whole[changed[0]]}"
-        self.mended += len(changed)
-        return whole
+        repaired = mend(tags, self.scheme)
+        changed = [at for at, (tag, other) in enumerate(zip(tags, repaired, strict=True)) if tag != other]
+        if changed and not self.repaired:
+            self.repaired_example = f"{tags[changed[0]]} taken as {repaired[changed[0]]}"
+        self.repaired += len(changed)
+        return repaired
 
-    def names(self, numbers: Iterable[int]) -> list[str]:
-        """Tags by number, those not seen in training too."""
-        every = [*self.tags, *self.unseen]
-        return [every[number] for number in numbers]
+    def tags_of(self, ids: Iterable[int], unseen: Iterable[str] = ()) -> list[str]:
+        """The tags with these ids. `unseen`: those that were counted when the ids were made."""
+        tags = [*self.tags, *unseen]
+        return [tags[at] for at in ids]
 
-    def forget(self) -> None:
-        """Count anew what was unseen and mended."""
-        self.unseen, self.mended = Counter(), 0
+    @contextmanager
+    def separate_counts(self) -> Iterator[Counter[str]]:
+        """A new `unseen` for what is encoded inside the block; afterwards the counts are as before."""
+        saved = self.unseen, self.repaired, self.repaired_example
+        self.unseen, self.repaired = Counter(), 0
+        try:
+            yield self.unseen
+        finally:
+            self.unseen, self.repaired, self.repaired_example = saved
 
     def save(self, folder: Path) -> None:
         saved = {"scheme": self.scheme, "tags": self.tags, "counts": self.counts, "unseen": self.unseen}
@@ -104,15 +113,16 @@ class Tags(TokenField):
         total = max(sum(self.counts.values()), 1)
         shown = ", ".join(f"{tag} {count / total:.0%}" for tag, count in itertools.islice(self.counts.items(), 5))
         lines = [
-            f"{len(self.counts)} tags: {shown}{', ...' if len(self.counts) > 5 else ''}; {self._scheme_in_words()}"
+            f"{len(self.counts)} tags: {shown}{', ...' if len(self.counts) > 5 else ''}; {self._describe_scheme()}"
         ]
-        if self.mended:
+        if self.repaired:
             lines.append(
-                f"{self.mended:,} tags break the rules of {self.scheme} and were mended, the first: {self.example}"
+                f"{self.repaired:,} tags break the rules of {self.scheme} and were mended, "
+                f"the first: {self.repaired_example}"
             )
-        return lines + unseen_in_words(self.unseen, "tags")
+        return lines + describe_unseen(self.unseen, "tags")
 
-    def _scheme_in_words(self) -> str:
+    def _describe_scheme(self) -> str:
         if self.scheme == "plain":
             return "no scheme of spans"
         types = len({tag.partition("-")[2] for tag in self.tags if tag != "O"})

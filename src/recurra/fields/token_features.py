@@ -1,30 +1,39 @@
-"""The field of a column that is read beside the words."""
+"""The field of a column of token features, such as parts of speech, which are read together with the words."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from ..errors import DataError
 from ..files import read_json, write_json
-from .token_lists import UNKNOWN, TokenField, written
+from .token_lists import UNKNOWN, TokenField, token_texts
 
 
+@final
 class Feature(TokenField):
-    """A column beside the words that is read with them, such as the part of speech; one that was asked for."""
+    """A feature of each token, from a column that the user named. Values that training did not have are unknown."""
 
     option = "features"
+    kind = "ragged:int32"
+
+    def __init__(self, name: str, column: str) -> None:
+        super().__init__(name, column)
+        self.column = column
+        self._set([])
 
     def fit(self, values: Iterable[Any]) -> None:
         counts: Counter[str] = Counter()
         for value in values:
-            counts.update(written(value))
+            counts.update(token_texts(value))
             if len(counts) > 100_000:
-                raise DataError(f"more than 100,000 values in the column {self.asked!r}: too many to read beside words")
+                raise DataError(
+                    f"more than 100,000 values in the column {self.column!r}: too many to read beside words"
+                )
         self._set(sorted(counts))
 
     def _set(self, values: Sequence[str]) -> None:
@@ -32,11 +41,15 @@ class Feature(TokenField):
         self.ids = {value: at for at, value in enumerate(self.values, UNKNOWN + 1)}
 
     def __len__(self) -> int:
+        """The number of ids: of padding, of unknown values, of the values."""
         return len(self.values) + UNKNOWN + 1
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
-        rows = ([self.ids.get(token, UNKNOWN) for token in written(value)] for value in values)
-        return [np.array(row, np.int32) for row in rows]
+        return [self.encode_tokens(value) for value in values]
+
+    def encode_tokens(self, value: Any) -> np.ndarray:
+        """The ids of one row, (T,)."""
+        return np.array([self.ids.get(token, UNKNOWN) for token in token_texts(value)], np.int32)
 
     def save(self, folder: Path) -> None:
         write_json(folder / f"{self.name}.json", {"values": self.values})
@@ -45,4 +58,4 @@ class Feature(TokenField):
         self._set(read_json(folder / f"{self.name}.json")["values"])
 
     def describe(self) -> list[str]:
-        return [f"beside each word: column {self.asked}, {len(self.values)} values"]
+        return [f"beside each word: column {self.column}, {len(self.values)} values"]

@@ -1,7 +1,8 @@
-"""What the fields of a tagged row have in common: where they are found, and lists with an entry a token."""
+"""Fields of token lists, with an entry for each token of a row: how their columns are found, and which cells are lists."""
 
 from __future__ import annotations
 
+from abc import ABC
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -12,40 +13,45 @@ from ..data.sources.rows import Source
 from ..errors import DataError
 from .base import Field
 
-PAD, UNKNOWN = 0, 1  # numbers of what is encoded
+PAD, UNKNOWN = 0, 1  # the first two ids of an encoded token
 
 
-class TokenField(Field):
-    """A list of tokens a row."""
+class TokenField(Field, ABC):
+    """A list of tokens for each row.
+
+    option    the option of the command line that names its column
+    names     common names of its column
+    position  where its column is in a file of columns, which have no names, among those that are left
+    """
 
     sequence = True
-    option: ClassVar[str]  # what names its column on the command line
-    known: ClassVar[tuple[str, ...]] = ()  # names that people give its column
-    place: ClassVar[int] = 0  # of its column in a file of columns, which have no names, among those that are left
+    option: ClassVar[str]
+    names: ClassVar[tuple[str, ...]] = ()
+    position: ClassVar[int] = 0
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         if self.asked is not None:
-            return column_of(source, self.asked)
+            return resolve_column(source, self.asked)
         free = free_columns(source, taken)
         if source.format == "columns":
-            return self._by_place(source, free)
-        called = by_name(free)
-        for name in self.known:
-            if name in called:
-                return called[name]
+            return self._by_position(source, free)
+        named = by_name(free)
+        for name in self.names:
+            if name in named:
+                return named[name]
         rows = [row.values for row in source.look()]
-        fits = [column for column in free if all(self.check(row.get(column)) is None for row in rows)]
-        there = ", ".join(source.columns[:20])
-        if len(fits) == 1:
-            return fits[0]
+        candidates = [column for column in free if all(self.check(row.get(column)) is None for row in rows)]
+        if len(candidates) == 1:
+            return candidates[0]
+        existing = ", ".join(source.columns[:20])
         raise DataError(
-            f"the {self.name} could be {' or '.join(map(repr, fits))}; name the column with --{self.option}"
-            if fits
-            else f"no column holds the {self.name}, a list in each row; name it with --{self.option} (there are {there})",
+            f"the {self.name} could be {' or '.join(map(repr, candidates))}; name the column with --{self.option}"
+            if candidates
+            else f"no column holds the {self.name}, a list in each row; name it with --{self.option} (there are {existing})",
             file=source.path,
         )
 
-    def _by_place(self, source: Source, free: Sequence[str]) -> str:
+    def _by_position(self, source: Source, free: Sequence[str]) -> str:
         if not free:
             raise DataError(
                 "there is one column only: no tags beside the words"
@@ -53,7 +59,7 @@ class TokenField(Field):
                 else f"no column is left for the {self.name}; name it with --{self.option}",
                 file=source.path,
             )
-        return free[self.place]
+        return free[self.position]
 
     def check(self, value: Any) -> str | None:
         tokens = as_tokens(value)
@@ -66,36 +72,32 @@ class TokenField(Field):
                 return f"has {token!r:.40} as token {at}; wanted text"
         return None
 
-    @property
-    def kind(self) -> str:
-        return "ragged:int32"
 
-
-def written(value: Any) -> list[str]:
+def token_texts(value: Any) -> list[str]:
     """The tokens in a cell as text; none where it holds no list."""
     return [str(token) for token in as_tokens(value) or ()]
 
 
-def column_of(source: Source, asked: str) -> str:
-    """The column of that name or number. DataError naming the ones there are."""
-    return source.need(_numbered(source, asked))
+def resolve_column(source: Source, requested: str) -> str:
+    """The column of a name or a number. Raises DataError, which lists the columns, where there is none."""
+    return source.need(_name_of(source, requested))
 
 
 def free_columns(source: Source, taken: Sequence[str]) -> list[str]:
     """The columns that are not among those taken, which are names or numbers."""
-    others = {_numbered(source, column) for column in taken}
+    others = {_name_of(source, column) for column in taken}
     return [column for column in source.columns if column not in others]
 
 
-def _numbered(source: Source, asked: str) -> str:
-    """What is no name but the number of a column, as its name; anything else as it is."""
-    if asked not in source.columns and asked.isdecimal() and 1 <= int(asked) <= len(source.columns):
-        return source.columns[int(asked) - 1]
-    return asked
+def _name_of(source: Source, requested: str) -> str:
+    """The name of the column with a number; anything else is returned unchanged."""
+    if requested not in source.columns and requested.isdecimal() and 1 <= int(requested) <= len(source.columns):
+        return source.columns[int(requested) - 1]
+    return requested
 
 
-def unseen_in_words(unseen: Counter[str], what: str) -> list[str]:
-    """What to say of tags or labels that the training data did not have, if there are any."""
+def describe_unseen(unseen: Counter[str], what: str) -> list[str]:
+    """The line that reports tags or labels that the training data do not have, if there are any."""
     if not unseen:
         return []
     shown = ", ".join(f"{name} {count}" for name, count in unseen.most_common(3))

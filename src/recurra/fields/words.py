@@ -1,39 +1,40 @@
-"""The field of the tokens themselves: words or characters, and what tells of those that are rare."""
+"""The field of the tokens themselves: words or characters, with subword features for those that are rare."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 
-from ..data.sources.rows import Source
 from ..data.words.count import LossyCounter
 from ..data.words.ngrams import BUCKETS, PIECES
 from ..data.words.vocabulary import Vocabulary
 from ..errors import SettingError
 from ..files import read_json, write_json
-from .character_ngrams import NEIGHBOURS, neighbours, normal, pieces_of
+from .character_ngrams import CONTEXT_NGRAMS, context_ngrams, normalize, word_ngrams
 from .lexicon import Lexicon
-from .token_lists import UNKNOWN, TokenField, written
+from .token_lists import UNKNOWN, TokenField, token_texts
 
 WORD_NAMES = ("tokens", "words", "form", "text", "sentence", "characters", "chars", "词", "句子", "文本")
 TokenLevel = Literal["words", "characters"]
+CACHED_WORDS = 50_000  # whose n-grams are kept
 
 
+@final
 class Words(TokenField):
-    """The tokens, each as the number of its word and, with `spelling`, the numbers of the pieces that tell of it.
+    """The tokens, each as the id of its word and, with `spelling`, the ids of its subword features.
 
-    level      words, or characters where nearly all tokens are one; None: found. It also says how raw text is cut
-    spelling   the pieces are runs of letters in the word (recurra.data.words.ngrams) that other words have too; of a
-               character the runs of characters it stands in that occur again
-    ahead      whether a character's runs may reach to later ones; not in a stream
+    level      words, or characters; None: characters where nearly all tokens are one. It also says how raw text is cut
+    spelling   the subword features are character n-grams: those of a word that other words have too
+               (recurra.data.words.ngrams), or those that contain a character and occur again; None: yes
+    lookahead  whether the n-grams of a character may reach to later ones, which a stream does not have yet
     """
 
     option = "words"
-    known = WORD_NAMES
+    names = WORD_NAMES
 
     def __init__(
         self,
@@ -44,110 +45,128 @@ class Words(TokenField):
         size: int,
         min_count: int | None,
         spelling: bool | None,
-        ahead: bool,
+        lookahead: bool,
     ) -> None:
         super().__init__(name, asked)
-        self.level, self.size, self.min_count, self.ahead = level, size, min_count, ahead
+        self.level: TokenLevel = level or "words"
+        self.level_is_open = level is None
+        self.size, self.min_count, self.lookahead = size, min_count, lookahead
         self.spelling = True if spelling is None else spelling
-        self.places = False
         self.notes: list[str] = []
-        self.more: Vocabulary | None = None  # of a language model
+        self.extra: Vocabulary | None = None  # of a language model
         self._set([], [])
 
-    def _set(self, words: Sequence[str], pieces: Sequence[str]) -> None:
-        self.words, self.pieces = list(words), list(pieces)
+    def _set(self, words: Sequence[str], ngrams: Sequence[str]) -> None:
+        self.words, self.ngrams = list(words), list(ngrams)
         self.ids = {word: at for at, word in enumerate(self.words, UNKNOWN + 1)}
-        self.piece_ids = {piece: at for at, piece in enumerate(self.pieces, 1)}
-        self._known: dict[str, np.ndarray] = {}
+        self.ngram_ids = {ngram: at for at, ngram in enumerate(self.ngrams, 1)}
+        self._cache: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
-        """Numbers there are: of padding, of what is unknown, of the words."""
+        """The number of ids: of padding, of unknown words, of the words."""
         return len(self.words) + UNKNOWN + 1
 
     @property
     def width(self) -> int:
-        """Pieces of a token, at most."""
-        return 0 if not self.spelling else PIECES if self.level == "words" else NEIGHBOURS
+        """The largest number of n-grams of a token."""
+        return 0 if not self.spelling else PIECES if self.level == "words" else CONTEXT_NGRAMS
 
     @property
     def kind(self) -> str:
         return f"ragged:int32:{1 + self.width}" if self.spelling else "ragged:int32"
 
-    def find(self, source: Source, taken: Sequence[str]) -> str:
-        self.places = bool(getattr(source, "places", False))
-        return super().find(source, taken)
-
+    # fitting -------------------------------------------------------------------------------------------------------
     def fit(self, values: Iterable[Any]) -> None:
-        counter, around = LossyCounter(), LossyCounter()
-        tokens = single = 0
-        for value in values:
-            row = written(value)
-            counter.add(row)
-            tokens += len(row)
-            single += sum(len(token) == 1 for token in row)
-            if self.spelling and self.level != "words" and single > 0.5 * tokens:  # characters, by what is seen so far
-                for found in neighbours(row, 0, ahead=self.ahead):
-                    around.add(found)
-        if self.level is None:
-            self.level = "characters" if single > 0.95 * tokens else "words"
+        tokens, contexts = self._count(values)
+        self.notes = tokens.notes()
         words = Counter[str]()
-        for token, count in counter.counts.items():
-            words[normal(token)] += count
-        counted, self.notes = LossyCounter(), counter.notes()
-        counted.counts = words
-        if self.level == "words":
-            around = LossyCounter()
-            for token in counter.counts if self.spelling else ():
-                around.add(pieces_of(token))
-        words_kept = counted.kept(self.size, self.min_count or 2)
-        if self.more is not None:
-            if self.more.level != self.level:
-                raise SettingError(f"the tokens are {self.level}, and the language model's {self.more.level}; train one "
-                                   f"with --set level={self.level}")  # fmt: skip
-            words_kept = list(dict.fromkeys([*words_kept, *map(normal, self.more.tokens[3:])]))
-        self._set(words_kept, around.kept(BUCKETS, 2))
+        for token, count in tokens.counts.items():
+            words[normalize(token)] += count
+        counter = LossyCounter()
+        counter.counts = words
+        kept = counter.kept(self.size, self.min_count or 2)
+        self._set(self._extended(kept), self._ngram_counts(tokens, contexts).kept(BUCKETS, 2))
+
+    def _count(self, values: Iterable[Any]) -> tuple[LossyCounter, LossyCounter]:
+        """Tokens, and the n-grams of characters, which are counted while tokens may be characters. Settles the level."""
+        tokens, contexts = LossyCounter(), LossyCounter()
+        total = single = 0
+        maybe_characters = self.level_is_open or self.level == "characters"
+        for value in values:
+            row = token_texts(value)
+            tokens.add(row)
+            total += len(row)
+            single += sum(len(token) == 1 for token in row)
+            if self.spelling and maybe_characters and single > 0.5 * total:  # by what was read so far
+                for ngrams in context_ngrams(row, 0, lookahead=self.lookahead):
+                    contexts.add(ngrams)
+        if self.level_is_open:
+            self.level = "characters" if single > 0.95 * total else "words"
+        return tokens, contexts
+
+    def _ngram_counts(self, tokens: LossyCounter, contexts: LossyCounter) -> LossyCounter:
+        if self.level == "characters":
+            return contexts
+        counter = LossyCounter()
+        for token in tokens.counts if self.spelling else ():
+            counter.add(word_ngrams(token))
+        return counter
+
+    def _extended(self, words: list[str]) -> list[str]:
+        """These words, and those of the language model."""
+        if self.extra is None:
+            return words
+        if self.extra.level != self.level:
+            raise SettingError(
+                f"the tokens are {self.level}, and the language model's {self.extra.level}; train one "
+                f"with --set level={self.level}"
+            )
+        return list(dict.fromkeys([*words, *map(normalize, self.extra.tokens[3:])]))
 
     def take(self, vocabulary: Vocabulary) -> None:
-        """Know the words of a language model too, beside those of the rows."""
-        self.more = vocabulary
+        """Add the words of a language model to those of the rows when the field is fitted."""
+        self.extra = vocabulary
 
     def lexicon(self) -> Lexicon:
-        return Lexicon(self.words, UNKNOWN + 1, str(self.level), normal)
+        return Lexicon(self.words, UNKNOWN + 1, self.level, normalize)
 
+    # encoding ------------------------------------------------------------------------------------------------------
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
-        return [self.numbers(written(value)) for value in values]
+        return [self.encode_tokens(token_texts(value)) for value in values]
 
-    def numbers(self, tokens: Sequence[str], before: Sequence[str] = ()) -> np.ndarray:
-        """(T, 1 + width), or (T,) without spelling. `before`: the characters that stood before these in a stream."""
-        ids = [self.ids.get(normal(token), UNKNOWN) for token in tokens]
+    def encode_tokens(self, tokens: Sequence[str], before: Sequence[str] = ()) -> np.ndarray:
+        """(T, 1 + width), or (T,) without spelling. `before`: the characters before these tokens, in a stream."""
+        ids = [self.ids.get(normalize(token), UNKNOWN) for token in tokens]
         if not self.spelling:
             return np.array(ids, np.int32)
         rows = np.zeros((len(tokens), 1 + self.width), np.int32)
         rows[:, 0] = ids
         if self.level == "words":
             for row, token in zip(rows, tokens, strict=True):
-                row[1:] = self._spelt(token)
+                row[1:] = self._word_ngram_ids(token)
         else:
-            every = neighbours([*before, *tokens], len(before), ahead=self.ahead)
-            for row, found in zip(rows, every, strict=True):
-                row[1 : 1 + len(found)] = [self.piece_ids.get(run, 0) for run in found]
+            contexts = context_ngrams([*before, *tokens], len(before), lookahead=self.lookahead)
+            for row, ngrams in zip(rows, contexts, strict=True):
+                row[1 : 1 + len(ngrams)] = [self.ngram_ids.get(ngram, 0) for ngram in ngrams]
         return rows
 
-    def _spelt(self, token: str) -> np.ndarray:
-        """The numbers of a word's pieces, (PIECES,) padded with 0; those that are not known are left out."""
-        if (found := self._known.get(token)) is None:
-            found = np.zeros(PIECES, np.int32)
-            numbers = [self.piece_ids[run] for run in pieces_of(token) if run in self.piece_ids][:PIECES]
-            found[: len(numbers)] = numbers
-            if len(self._known) < 50_000:
-                self._known[token] = found
-        return found
+    def _word_ngram_ids(self, word: str) -> np.ndarray:
+        """The ids of the known n-grams of a word, (PIECES,), padded with 0."""
+        if (cached := self._cache.get(word)) is not None:
+            return cached
+        row = np.zeros(PIECES, np.int32)
+        ids = [self.ngram_ids[ngram] for ngram in word_ngrams(word) if ngram in self.ngram_ids][:PIECES]
+        row[: len(ids)] = ids
+        if len(self._cache) < CACHED_WORDS:
+            self._cache[word] = row
+        return row
 
     def nothing(self) -> np.ndarray:
         return np.zeros((0, 1 + self.width) if self.spelling else 0, np.int32)
 
+    # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
-        write_json(folder / f"{self.name}.json", {"words": self.words, "pieces": self.pieces})
+        write_json(folder / f"{self.name}.json", {"words": self.words, "pieces": self.ngrams})
 
     def load(self, folder: Path) -> None:
         saved = read_json(folder / f"{self.name}.json")
@@ -155,8 +174,5 @@ class Words(TokenField):
 
     def describe(self) -> list[str]:
         what = "runs of letters in them" if self.level == "words" else "runs that they stand in"
-        spelling = f", {len(self.pieces):,} {what}" if self.spelling else ""
-        lines = [f"{self.name}: {len(self.words):,} {self.level}{spelling}"]
-        if self.places:
-            lines.append("each character has the number of its place in a word after it: the numbers are left out")
-        return lines + self.notes
+        spelling = f", {len(self.ngrams):,} {what}" if self.spelling else ""
+        return [f"{self.name}: {len(self.words):,} {self.level}{spelling}", *self.notes]

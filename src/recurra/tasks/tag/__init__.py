@@ -1,1 +1,1 @@
-"""What tag is made of; `tasks/tag.py` says which file does what."""
+"""The task `tag`; see `task.py`."""

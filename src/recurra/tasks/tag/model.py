@@ -1,48 +1,44 @@
-"""A score for every tag of every token: embedding, recurrent layers, linear layer, and what a tag says of the next.
+"""The network of a tagger: embeddings, recurrent layers, and a linear layer, with transitions between tags.
 
-`forward` gives the whole row, `push` the next piece of it, with the state: they agree where the network is causal.
+`forward` computes the scores of whole rows, `push` those of the next piece of each row; the two agree where the network is
+unidirectional and has no transitions.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...cells import Cell
 from ...models.adversarial import Movable
 from ...nn import Recurrent, State
-from ...nn.crf import Chain, best_path, log_partition, path_score
+from ...nn.crf import Chain
 from ...nn.dropout import LockedDropout, between_layers
-from ...nn.pooling import POOLINGS
+from ...nn.pooling import POOLINGS, PoolState
+from .scores import Scores, mean_scores
 
 
-class Scores(NamedTuple):
-    """emissions (B, T, K); chain where the output is a conditional random field; intent (B, C) where there is one."""
-
-    emissions: Tensor
-    chain: Chain | None
-    intent: Tensor | None
-
-
-class Beside(nn.Module):
-    """Vectors of the words with those of other columns joined to them: (B, T, E) and (B, T) each -> (B, T, E + F)."""
+@final
+class FeatureEmbedding(nn.Module):
+    """Embeddings of words and of token features, concatenated: (B, T) and (B, T) each -> (B, T, E + F)."""
 
     def __init__(self, words: nn.Module, sizes: Sequence[int], features: int) -> None:
         super().__init__()
         self.words = words
         self.others = nn.ModuleList(nn.Embedding(size, features, padding_idx=0) for size in sizes)
 
-    def forward(self, x: Tensor, others: Sequence[Tensor]) -> Tensor:
-        vectors = [one(ids) for one, ids in zip(self.others, others, strict=True)]
+    def forward(self, x: Tensor, features: Sequence[Tensor]) -> Tensor:
+        vectors = [embedding(ids) for embedding, ids in zip(self.others, features, strict=True)]
         return torch.cat([self.words(x), *vectors], -1) if vectors else self.words(x)
 
 
+@final
 class Transitions(nn.Module):
-    """The parameters of a chain over K tags; `allowed` says what may follow what, begin a row and end one."""
+    """The parameters of a chain over K tags. `allowed`: which tag may follow which, begin a row, and end one."""
 
     def __init__(self, allowed: tuple[Sequence[Sequence[bool]], Sequence[bool], Sequence[bool]]) -> None:
         super().__init__()
@@ -56,12 +52,33 @@ class Transitions(nn.Module):
         )
 
 
-class Tagger(nn.Module):
-    """The network of `tag`; the parts are named in the module's docstring."""
+class TaggerState(NamedTuple):
+    """The state of a stream: of the recurrent layers, and of the pooling where rows have an intent."""
+
+    recurrent: State | None
+    pooled: PoolState | None
+
+
+States = tuple[TaggerState, ...]  # of each member
+
+
+class TaggerNetwork(nn.Module, ABC):
+    """A network that gives scores of tags for x (B, T) or (B, T, 1 + n-grams) and features (B, T) each."""
+
+    @abstractmethod
+    def push(
+        self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
+    ) -> tuple[Scores, States]:
+        """The scores of the next piece of each row, and the states after it. The intent is that of all pieces so far."""
+
+
+@final
+class Tagger(TaggerNetwork):
+    """A tagger; see the module's docstring."""
 
     def __init__(
         self,
-        front: Beside,
+        front: FeatureEmbedding,
         input_size: int,
         cell: Cell,
         *,
@@ -97,80 +114,52 @@ class Tagger(nn.Module):
         self.intent_dropout = nn.Dropout(dropout)
         self.intent_head = nn.Linear(self.pooling.output_size, intents) if self.pooling is not None else None
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, others: Sequence[Tensor] = ()) -> Scores:
-        return self.push(x, lengths, others)[0]
+    def forward(self, x: Tensor, lengths: Tensor | None = None, features: Sequence[Tensor] = ()) -> Scores:
+        return self.push(x, lengths, features)[0]
 
     def push(
-        self, x: Tensor, lengths: Tensor | None, others: Sequence[Tensor], state: Any = None
-    ) -> tuple[Scores, Any]:
-        """The next piece of each row, and the state after it. The intent is that of all so far."""
-        recurrent: State | None
-        recurrent, pooled = (None, None) if state is None else state
-        y, recurrent = self.recurrent(
-            self.input_dropout(self.movable(self.front(x, others))), recurrent, lengths=lengths
-        )
+        self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
+    ) -> tuple[Scores, States]:
+        recurrent, pooled = TaggerState(None, None) if states is None else states[0]
+        vectors = self.input_dropout(self.movable(self.front(x, features)))
+        y, recurrent = self.recurrent(vectors, recurrent, lengths=lengths)
         intent = None
         if self.pooling is not None and self.intent_head is not None:
             pooled = self.pooling.push(y, lengths, pooled)
             intent = self.intent_head(self.intent_dropout(self.pooling.result(pooled)))
         emissions = self.head(self.dropout(y))
-        return Scores(emissions, None if self.transitions is None else self.transitions(), intent), (recurrent, pooled)
+        scores = Scores(emissions, None if self.transitions is None else self.transitions(), intent)
+        return scores, (TaggerState(recurrent, pooled),)
 
 
-class Taggers(nn.Module):
-    """Several that see the same batches, each with its own first weights and dropout; in use their mean scores count.
+@final
+class TaggerEnsemble(TaggerNetwork):
+    """Taggers that are trained on the same batches, each with its own initial weights and dropout.
 
-    The mean of the scores is the chain whose probabilities are the geometric mean of theirs (a product of experts:
-    Hinton 2002).
+    In evaluation mode the output is the mean of their scores.
     """
 
     def __init__(self, members: Sequence[Tagger]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None, others: Sequence[Tensor] = ()) -> Scores | list[Scores]:
-        """Merged; in training each member's, for each is to meet the targets alone."""
-        scores = [member(x, lengths, others) for member in self.members]
-        return scores if self.training else merged(scores)
+    def forward(
+        self, x: Tensor, lengths: Tensor | None = None, features: Sequence[Tensor] = ()
+    ) -> Scores | list[Scores]:
+        """The mean; in training mode the scores of each member, because each has its own loss."""
+        scores = [member(x, lengths, features) for member in self.members]
+        return scores if self.training else mean_scores(scores)
 
     def push(
-        self, x: Tensor, lengths: Tensor | None, others: Sequence[Tensor], state: Any = None
-    ) -> tuple[Scores, Any]:
-        states = [None] * len(self.members) if state is None else state
-        found = [member.push(x, lengths, others, one) for member, one in zip(self.members, states, strict=True)]  # type: ignore[operator]
-        return merged([scores for scores, _ in found]), [after for _, after in found]
+        self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
+    ) -> tuple[Scores, States]:
+        members = cast("list[Tagger]", list(self.members))
+        before: Sequence[States | None] = [None] * len(members) if states is None else [(one,) for one in states]
+        pushed = [member.push(x, lengths, features, one) for member, one in zip(members, before, strict=True)]
+        return mean_scores([scores for scores, _ in pushed]), tuple(state for _, (state,) in pushed)
 
 
-def merged(scores: Sequence[Scores]) -> Scores:
-    def mean(parts: Sequence[Tensor]) -> Tensor:
-        return torch.stack(list(parts)).mean(0)
-
-    chains = [one.chain for one in scores if one.chain is not None]
-    intents = [one.intent.log_softmax(-1) for one in scores if one.intent is not None]
-    return Scores(
-        mean([one.emissions for one in scores]),
-        Chain(*(mean(parts) for parts in zip(*chains, strict=True))) if chains else None,
-        mean(intents) if intents else None,
-    )
-
-
-def row_losses(scores: Scores, tags: Tensor, lengths: Tensor, intent: Tensor | None) -> Tensor:
-    """Nats of each row's tags and intent together, (B,). An intent of -1 is unknown and costs nothing."""
-    if scores.chain is not None:
-        losses = log_partition(scores.emissions, scores.chain, lengths) - path_score(
-            scores.emissions, tags, scores.chain, lengths
-        )
-    else:
-        live = torch.arange(tags.shape[1], device=tags.device) < lengths[:, None]
-        wanted = torch.where(live, tags, -1)
-        losses = F.cross_entropy(scores.emissions.transpose(1, 2), wanted, reduction="none", ignore_index=-1).sum(1)
-    if scores.intent is not None and intent is not None:
-        losses = losses + F.cross_entropy(scores.intent, intent, reduction="none", ignore_index=-1)
-    return losses
-
-
-def best_tags(scores: Scores, lengths: Tensor | None = None) -> Tensor:
-    """The tags of each row, (B, T): the best path, or the best tag of each token."""
-    if scores.chain is not None:
-        return best_path(scores.emissions, scores.chain, lengths)
-    return scores.emissions.argmax(-1)
+def member_scores(network: nn.Module, x: Tensor, lengths: Tensor, features: Sequence[Tensor]) -> list[Scores]:
+    """The scores of each member in training mode, of which a single tagger has one; in evaluation mode their mean."""
+    output: Scores | list[Scores] = network(x, lengths, features)
+    return output if isinstance(output, list) else [output]

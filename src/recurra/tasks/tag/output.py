@@ -1,40 +1,58 @@
-"""A tagged row as JSON: its tokens, their tags, the spans that these spell, and what the row is about."""
+"""A tagged row as JSON: its tokens, their tags, the spans that these spell, and the intent of the row."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 from torch import Tensor
 
 from ...data.words.pretokenize import join
 from ...data.words.tag_schemes import Scheme, Span, spans
-from ...fields.words import TokenLevel
+from ...fields.intent import RowLabel
+from ...fields.tags import Tags
+from ...fields.words import TokenLevel, Words
 from .row import TokenRow
 
 
-def tags_answer(row: TokenRow, tags: Sequence[str], scheme: Scheme, level: TokenLevel | None) -> dict[str, Any]:
-    """Tokens and tags; where each token is in raw text; the spans, where the scheme has any."""
-    found: dict[str, Any] = {"tokens": row.tokens, "tags": tags}
+@final
+class TagOutput:
+    """Makes JSON of predictions, with the tags and classes of fields."""
+
+    def __init__(self, words: Words, tags: Tags, intent: RowLabel | None) -> None:
+        self.words, self.tags, self.intent = words, tags, intent
+
+    def decode(self, row: TokenRow, path: Sequence[int], intent: Tensor | None) -> dict[str, Any]:
+        """The JSON object of a row: `path` are the ids of its tags, `intent` the probabilities (C,) of the intents.
+
+        A row without tokens has no probabilities.
+        """
+        result = tags_to_json(row, self.tags.tags_of(path), self.tags.scheme, self.words.level)
+        return result if self.intent is None else result | intent_to_json(intent, self.intent.classes)
+
+
+def tags_to_json(row: TokenRow, tags: Sequence[str], scheme: Scheme, level: TokenLevel) -> dict[str, Any]:
+    """Tokens and tags; the offsets of the tokens in raw text; the spans, where the scheme has any."""
+    result: dict[str, Any] = {"tokens": row.tokens, "tags": tags}
     if row.offsets is not None:
-        found["offsets"] = [list(pair) for pair in row.offsets]
+        result["offsets"] = [list(pair) for pair in row.offsets]
     if scheme != "plain":
-        found["spans"] = [_span(row, span, level) for span in spans(tags, scheme)]
-    return found
+        result["spans"] = [_span_to_json(row, span, level) for span in spans(tags, scheme)]
+    return result
 
 
-def _span(row: TokenRow, span: Span, level: TokenLevel | None) -> dict[str, Any]:
-    """Its type, its text, its tokens from `begin` to before `end`, and in raw text the characters likewise."""
+def _span_to_json(row: TokenRow, span: Span, level: TokenLevel) -> dict[str, Any]:
+    """Type and text, the tokens from `begin` up to, not including, `end`, and in raw text the characters likewise."""
     tokens = row.tokens[span.begin : span.end]
-    found: dict[str, Any] = {"type": span.type, "begin": span.begin, "end": span.end}
+    result: dict[str, Any] = {"type": span.type, "begin": span.begin, "end": span.end}
     if row.offsets is None or row.text is None:
-        return {**found, "text": "".join(tokens) if level == "characters" else join(tokens)}
+        return {**result, "text": "".join(tokens) if level == "characters" else join(tokens)}
     first, last = row.offsets[span.begin][0], row.offsets[span.end - 1][1]
-    return {**found, "text": row.text[first:last], "characters": [first, last]}
+    return {**result, "text": row.text[first:last], "characters": [first, last]}
 
 
-def intent_answer(probabilities: Tensor | None, classes: Sequence[str]) -> dict[str, Any]:
-    """The likeliest intent, of probabilities (C,); of a row without tokens there are none."""
+def intent_to_json(probabilities: Tensor | None, classes: Sequence[str]) -> dict[str, Any]:
+    """The most probable intent of probabilities (C,); None without them."""
     if probabilities is None:
         return {"intent": None, "intent_probability": None}
     best = int(probabilities.argmax())

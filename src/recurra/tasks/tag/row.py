@@ -1,4 +1,4 @@
-"""A row to tag, as it is given: text, which is cut, or a list of tokens, with the columns that are read beside them."""
+"""A row to tag as the caller gives it: raw text, or a list of tokens, with the features of the tokens."""
 
 from __future__ import annotations
 
@@ -13,35 +13,42 @@ from ...fields.words import Words
 
 
 class TokenRow(NamedTuple):
-    """A row to tag: its tokens; of raw text where each begins and ends, and the text; and the columns beside them."""
+    """A row to tag.
+
+    tokens    the tokens
+    offsets   where each token begins and ends in the text; None where the row is a list of tokens
+    text      the raw text; None where the row is a list of tokens
+    features  the value of each feature column, a list with an entry for each token
+    """
 
     tokens: list[str]
     offsets: list[tuple[int, int]] | None
     text: str | None
-    beside: list[Any]
+    features: list[Any]
 
 
-def row_of(value: Any, beside: Sequence[Any], words: Words, features: Sequence[Feature], number: int) -> TokenRow:
-    """The row that example `number` gives: `value` for the words, and for each of `features` what it has, or None.
+def token_row(
+    value: Any, feature_values: Sequence[Any], words: Words, features: Sequence[Feature], number: int
+) -> TokenRow:
+    """The row of example `number`. `value`: text or tokens; `feature_values`: of each of `features`, None where missing.
 
-    Raises CallError where that cannot be used.
+    Raises CallError where the example cannot be used.
     """
     where = f"example {number}: "
-    reads = f"this run also reads {', '.join(str(field.asked) for field in features)} beside each word"
+    reads = f"this run also reads {', '.join(field.column for field in features)} beside each word"
     if isinstance(value, str):
         if features:
             raise CallError(f"{where}{words.name} are raw text, but {reads}: give lists")
-        assert words.level is not None  # fit() or the settings have filled it
         tokens, offsets = cut(value, words.level)
         return TokenRow(tokens, offsets, value, [])
     if not isinstance(value, list):
         raise CallError(f"{where}{words.name} is {value!r:.40}; wanted text or a list of tokens")
-    if value and (said := words.check(value)):
-        raise CallError(f"{where}{words.name} {said}")
-    for field, given in zip(features, beside, strict=True):
-        if given is None:
+    if value and (problem := words.check(value)):
+        raise CallError(f"{where}{words.name} {problem}")
+    for field, entries in zip(features, feature_values, strict=True):
+        if entries is None:
             raise CallError(f"{where}{reads}; give an object with them")
-        entries = len(as_tokens(given) or ())
-        if entries != len(value):
-            raise CallError(f"{where}{field.asked} has {entries} entries for {len(value)} words")
-    return TokenRow([str(token) for token in value], None, None, list(beside))
+        count = len(as_tokens(entries) or ())
+        if count != len(value):
+            raise CallError(f"{where}{field.column} has {count} entries for {len(value)} words")
+    return TokenRow([str(token) for token in value], None, None, list(feature_values))

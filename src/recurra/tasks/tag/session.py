@@ -1,94 +1,98 @@
-"""A stream of text or of tokens, each tagged as soon as nothing later can change it."""
+"""A stream of text or of tokens, each tagged as soon as no later piece can change its tag."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...data.words.pretokenize import cut, word_cut
 from ...errors import CallError
 from ...fields.token_features import Feature
 from ...fields.words import Words
 from ..base import Session, device_of
-from .model import best_tags
+from .model import States, TaggerNetwork
 from .row import TokenRow
+from .scores import best_tags
 
 
+@final
 class TagSession(Session):
     """Text in pieces cut anywhere, or lists of tokens; `result` is that of all that was pushed, as one row.
 
-    network    has `push(x, lengths, others, state)`
-    tokens_of  an example to its TokenRow
-    decode     (row, tags by number, probabilities of the intents or None) to JSON
+    network    the trained network
+    token_row  the row of an example
+    decode     the JSON of a row, the ids of its tags, and the probabilities of the intents or None
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        network: TaggerNetwork,
         words: Words,
-        beside: Sequence[Feature],
-        tokens_of: Callable[[Any], TokenRow],
+        features: Sequence[Feature],
+        token_row: Callable[[Any], TokenRow],
         decode: Callable[[TokenRow, Sequence[int], Tensor | None], dict[str, Any]],
     ) -> None:
-        self.network, self.words, self.beside, self.tokens_of, self.decode = network, words, beside, tokens_of, decode
-        self.of_text: bool | None = None  # or of lists; what came first decides
+        self.network, self.words, self.features = network, words, features
+        self.token_row, self.decode = token_row, decode
+        self.of_text: bool | None = None  # or of lists: the first piece decides
         self.tokens: list[str] = []
         self.offsets: list[tuple[int, int]] = []
         self.path: list[int] = []
         self.text = ""
-        self.waiting = ""  # the end of the text, whose last token may still grow
+        self.pending = ""  # the end of the text, whose last token may still grow
         self.intent: Tensor | None = None
-        self.state: Any = None
+        self.states: States | None = None
 
     def push(self, piece: Any) -> None:
-        row = None if isinstance(piece, str) and not self.beside else self.tokens_of(piece)
+        row = None if isinstance(piece, str) and not self.features else self.token_row(piece)
         if row is not None and row.text is not None:  # an object that holds text
             piece, row = row.text, None
         if self.of_text is (row is not None):
             kinds = ("text", "lists of tokens") if self.of_text else ("lists of tokens", "text")
             raise CallError(f"this stream began with {kinds[0]}; begin another one for {kinds[1]}")
         self.of_text = row is None
-        if row is not None:
-            self._read(row.tokens, row.beside)
-            return
-        looked = len(self.waiting)
-        self.text += piece
-        self.waiting += piece
-        at = len(self.waiting) if self.words.level == "characters" else word_cut(self.waiting, looked)
-        begin = len(self.text) - len(self.waiting)
-        ready, self.waiting = self.waiting[:at], self.waiting[at:]
-        self._cut(ready, begin)
+        if row is None:
+            self._push_text(piece)
+        else:
+            self._run(row.tokens, row.features)
 
     def result(self) -> dict[str, Any]:
-        kept = self.state, self.intent, len(self.tokens), self.waiting  # what waits counts as it stands, and waits on
-        self._cut(self.waiting, len(self.text) - len(self.waiting))
+        saved = self.states, self.intent, len(self.tokens), self.pending  # pending text is taken for this result only
+        self._run_text(self.pending, len(self.text) - len(self.pending))
         text = None if self.of_text is False else self.text
-        found = self.decode(
-            TokenRow(list(self.tokens), None if text is None else list(self.offsets), text, []), self.path, self.intent
-        )
-        self.state, self.intent, count, self.waiting = kept
+        offsets = None if text is None else list(self.offsets)
+        result = self.decode(TokenRow(list(self.tokens), offsets, text, []), self.path, self.intent)
+        self.states, self.intent, count, self.pending = saved
         del self.tokens[count:], self.offsets[count:], self.path[count:]
-        return found
+        return result
 
-    def _cut(self, text: str, begin: int) -> None:
-        """Take text as whole; it begins at character `begin` of all."""
-        assert self.words.level is not None
+    def _push_text(self, piece: str) -> None:
+        searched = len(self.pending)
+        self.text += piece
+        self.pending += piece
+        at = len(self.pending) if self.words.level == "characters" else word_cut(self.pending, searched)
+        begin = len(self.text) - len(self.pending)
+        complete, self.pending = self.pending[:at], self.pending[at:]
+        self._run_text(complete, begin)
+
+    def _run_text(self, text: str, begin: int) -> None:
+        """Run the network over text that is complete; it begins at character `begin` of the whole."""
         tokens, offsets = cut(text, self.words.level)
         self.offsets += [(begin + first, begin + end) for first, end in offsets]
-        self._read(tokens, [])
+        self._run(tokens, [])
 
-    def _read(self, tokens: list[str], beside: Sequence[Any]) -> None:
+    def _run(self, tokens: list[str], feature_values: Sequence[Any]) -> None:
         """Run the network over the next tokens."""
         if not tokens:
             return
-        arrays = [self.words.numbers(tokens, self.tokens[-2:])]
-        arrays += [field.encode([values])[0] for field, values in zip(self.beside, beside, strict=True)]
-        x, *others = (torch.from_numpy(array)[None].to(device_of(self.network)) for array in arrays)
+        arrays = [self.words.encode_tokens(tokens, self.tokens[-2:])]
+        arrays += [field.encode_tokens(value) for field, value in zip(self.features, feature_values, strict=True)]
+        x, *features = (torch.from_numpy(array)[None].to(device_of(self.network)) for array in arrays)
         with torch.inference_mode():
-            scores, self.state = self.network.push(x, None, others, self.state)  # type: ignore[operator]
+            scores, self.states = self.network.push(x, None, features, self.states)
         self.tokens += tokens
         self.path += best_tags(scores)[0].tolist()
         self.intent = None if scores.intent is None else scores.intent[0].float().softmax(0).cpu()

@@ -4,36 +4,39 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field as Setting
-
 from ...data.words.tag_schemes import Scheme
 from ...fields.words import TokenLevel
-from ...settings import RARE, DataSettings
-from ..shared.pretrained import PretrainedModel
+from ...settings import DataSettings, Settings, TrainingSettings, open_setting, setting
+from ..inputs.pretrained import PretrainedModel
+
+NO_INTENT = "none"  # the value of `intent` where rows have no label
 
 
 class TagData(DataSettings):
     """Rows of tokens with a tag each."""
 
-    column: str | None = Setting(None, description="column of the tags, by name or number")
-    words: str | None = Setting(None, description="column of the words; found by itself")
-    features: str | None = Setting(None, description="columns to read beside the words: upos,feats")
-    intent: str | None = Setting(None, description="column of the row's label, or none")
-    scheme: Scheme | None = Setting(None, description="how tags spell spans")
-    level: TokenLevel | None = Setting(None, description="what a token is")
-    vocabulary_size: int = Setting(30_000, ge=10, description="words kept, the most frequent")
-    min_count: int | None = Setting(None, ge=1, description="rarer words are unknown (2)")
-    spelling: bool | None = Setting(None, description="know words by their letters too (yes)")
+    column: str | None = setting(None, description="column of the tags, by name or number")
+    words: str | None = setting(None, description="column of the words; found by itself")
+    features: str | None = setting(None, description="columns to read beside the words: upos,feats")
+    intent: str = open_setting(description="column of the row's label, or none")
+    scheme: Scheme = open_setting(description="how tags spell spans")
+    level: TokenLevel = open_setting(description="what a token is")
+    vocabulary_size: int = setting(30_000, ge=10, description="words kept, the most frequent")
+    min_count: int | None = setting(None, ge=1, description="rarer words are unknown (2)")
+    spelling: bool = open_setting(description="know words by their letters too (yes)")
 
 
 class TagModel(PretrainedModel):
     """A tagger."""
 
-    pooling: Literal["last", "mean", "max", "attention", "mean_max"] = Setting(
+    pooling: Literal["last", "mean", "max", "attention", "mean_max"] = setting(
         "mean_max", description="from all outputs to one, for the intent"
     )
-    embedding_size: int | None = Setting(None, ge=1, description="features of a word's vector")
-    token_dropout: float | None = Setting(
-        None, ge=0, lt=1, description="share of words made unknown in training", json_schema_extra=RARE
+    embedding_size: int = open_setting(ge=1, description="features of a word's vector")
+    token_dropout: float = open_setting(
+        ge=0, lt=1, description="share of words made unknown in training", advanced=True
     )
-    crf: bool | None = Setting(None, description="choose all tags of a row together")
+    crf: bool = open_setting(description="choose all tags of a row together")
+
+
+TagSettings = Settings[TagData, TagModel, TrainingSettings]

@@ -1,0 +1,89 @@
+"""The metrics of a tagger on encoded rows: the loss, accuracy, F1 of spans, and the accuracy of intents."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+from torch import nn
+
+from ...data.store.batching import LengthBatches
+from ...fields.tags import Tags
+from ...metrics.spans import span_metrics, tag_metrics
+from ..base import OnProgress, device_of
+from ..shared.collate import EVALUATION_STEPS
+from .dataset import TagDataset, TaggedRows
+from .model import member_scores
+from .scores import best_tags, row_losses, rows_at_once
+
+
+def evaluate_rows(network: nn.Module, dataset: TagDataset, rows: TaggedRows, on_progress: OnProgress) -> dict[str, Any]:
+    """The metrics of a network in evaluation mode.
+
+    The loss is that of the rows whose tags all occur in the training data, the others have no probability; without any
+    such row there is no loss.
+    """
+    store, K = rows.store, len(dataset.tags.tags)
+    lengths = store.lengths(dataset.words.name)
+    paths: list[list[int]] = [[] for _ in range(len(store))]
+    intents = np.full(len(store), -2)
+    loss = _MeanLoss()
+    device = device_of(network)
+    for part in LengthBatches(lengths, rows_at_once(K), seed=0, max_tokens=EVALUATION_STEPS).in_order():
+        batch = dataset.collate(store, part).to(device)
+        (scores,) = member_scores(network, *dataset.network_inputs(batch))
+        tags = batch.targets["tags"]
+        known = (tags < K).all(1)
+        losses = row_losses(scores, tags.clamp(max=K - 1), batch.inputs["lengths"], batch.targets.get("intent"))
+        loss.add(float(losses[known].sum()), float(batch.inputs["lengths"][known].sum()))
+        predicted = best_tags(scores, batch.inputs["lengths"]).tolist()
+        for row, path, length in zip(part, predicted, lengths[part], strict=True):
+            paths[row] = path[:length]
+        if scores.intent is not None:
+            intents[part] = scores.intent.argmax(1).cpu().numpy()
+        on_progress(len(part))
+    flat, ends = store.flat(dataset.tags.name).tolist(), np.cumsum(lengths)
+    expected = [flat[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    metrics = {**loss.metrics(), **path_metrics(dataset.tags, expected, paths, rows.unseen_tags)}
+    if dataset.intent is not None:
+        metrics["intent_accuracy"] = float((intents == store.column(dataset.intent.name)).mean())
+    if rows.unseen_tags:
+        metrics["unseen_tags"] = dict(rows.unseen_tags)
+    if rows.unseen_intents:
+        metrics["unseen_intents"] = dict(rows.unseen_intents)
+    return metrics
+
+
+def path_metrics(
+    tags: Tags, expected: Sequence[Sequence[int]], predicted: Sequence[Sequence[int]], unseen: Counter[str]
+) -> dict[str, Any]:
+    """Accuracy, and precision, recall and F1 of spans, or of each tag where the scheme is plain.
+
+    expected, predicted  ids of tags, a list for each row
+    unseen               the tags that the training data do not have, whose ids come after the others
+    """
+    right = sum(a == b for one, other in zip(expected, predicted, strict=True) for a, b in zip(one, other, strict=True))
+    metrics: dict[str, Any] = {"accuracy": right / max(sum(map(len, expected)), 1)}
+    true, guessed = ([tags.tags_of(row, unseen) for row in part] for part in (expected, predicted))
+    if tags.scheme == "plain":
+        return metrics | tag_metrics(true, guessed)
+    return metrics | span_metrics(true, guessed, tags.scheme)
+
+
+@final
+class _MeanLoss:
+    """The mean loss of tokens."""
+
+    def __init__(self) -> None:
+        self.total = self.tokens = 0.0
+
+    def add(self, total: float, tokens: float) -> None:
+        """Add the summed loss of so many tokens."""
+        self.total += total
+        self.tokens += tokens
+
+    def metrics(self) -> dict[str, Any]:
+        """The loss; nothing where no token was added."""
+        return {"loss": self.total / self.tokens} if self.tokens else {}

@@ -160,5 +160,6 @@ class SeriesMetadata:
             name: tuple(value) if isinstance(value, list) else value for name, value in saved["columns"].items()
         }
         values = dict(saved) | {"columns": Columns(**columns)}
-        values["series"] = {name: tuple(row) for name, row in saved["series"].items()}
+        for name in ("measures", "series"):
+            values[name] = {key: tuple(row) for key, row in saved[name].items()}
         return cls(**values)

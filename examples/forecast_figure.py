@@ -22,7 +22,7 @@ WIDTH, HEIGHT, EDGE = 720, 240, 28
 
 def picture(run: recurra.Run, file: str, name: str) -> str:
     """The SVG of one series of `file`."""
-    series = {one.name: one for one in run.task.inputs(file) or ()}
+    series = {one.name: one for one in run.task.dataset.inputs(file) or ()}
     if name not in series:
         raise SystemExit(f"{file} has no series {name!r}; there are {', '.join(list(series)[:10])}")
     whole = series[name]

@@ -1,67 +1,95 @@
-"""Files of series, read as the settings say: the columns are found in the first, and every later file must have them."""
+"""The dataset of series: reads tables, divides every series in time, and keeps a panel in the run's cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar, final
 
 import numpy as np
 
-from ...data.series.cells import MISSING
-from ...data.series.columns import find_columns
-from ...data.series.series import Columns, Series, Table
-from ...data.series.table import read_table
-from ...data.sources.sources import Source, open_source
-from ...errors import DataError
-from .metadata import Facts
+from ...data.series.series import Table
+from ...data.sources.sources import is_table
+from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from .metadata import SeriesMetadata
+from .reader import SeriesReader
+from .report import report
+from .seasonality import default_horizon, find_seasons
 from .settings import ForecastData
+from .split import TrainValidationSplit
+from .split_windows import SplitWindows
+
+CACHE = "series"  # the folder in the run's cache
 
 
-def read_first(data: str | Path, settings: ForecastData) -> tuple[Table, list[str]]:
-    """The series to train on, and lines that say which columns were left out."""
-    source = _source(data, settings)
-    columns, lines = find_columns(
-        source, time=settings.time, series=settings.series, targets=settings.target, known=settings.known,
-        past=settings.past, static=settings.static, form=settings.time_format,
-    )  # fmt: skip
-    table = _table(source, columns, settings)
-    _covariates_hold_something(table)
-    return table, lines
+@final
+class ForecastDataset(Dataset):
+    """Series of numbers. The settings of the group data may still be open.
 
+    metadata   of the series that the run is trained on; from `prepare` or `load` on
+    split      the panel of training and validation part; from `prepare` or `load_cache` on
+    """
 
-def read_later(data: str | Path, settings: ForecastData, columns: Columns) -> Table:
-    """The series of a file whose columns have the names of the training data."""
-    source = _source(data, settings)
-    for name in columns.all:
-        source.need(name)
-    return _table(source, columns, settings)
+    inputs_are_rows: ClassVar[bool] = False  # but series
+    metadata: SeriesMetadata
+    split: SplitWindows
 
+    def __init__(self, settings: ForecastData) -> None:
+        self.settings, self.reader = settings, SeriesReader(settings)
 
-def read_known(data: str | Path, settings: ForecastData, facts: Facts) -> Table:
-    """As `read_later`, for a trained run: the steps of time, too, must be those of the training data."""
-    table = read_later(data, settings, facts.columns)
-    for one in table.series:
-        facts.check_steps(one, table.path)
-    return table
+    # reading -------------------------------------------------------------------------------------------------------
+    def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Horizon and season are determined here, because the division depends on them."""
+        settings = self.settings
+        table, left_out = self.reader.read_first(data)
+        on_progress(sum(map(len, table.series)))
+        self.metadata = metadata = SeriesMetadata.of(table.columns, table.series)
+        split = TrainValidationSplit(table, skip=self.reader.skips)
+        split.leave_out_constant()
+        if valid is not None:
+            split.append(self.reader.read_later(valid, table.columns))
+        metadata.seasons, season_line = find_seasons(split.series, split.cuts, settings.season)
+        horizon = settings.horizon or default_horizon(split.series, metadata.seasons)
+        if valid is None:
+            split.hold_back(settings.valid_share, horizon)
+        split.leave_out_short(settings.window, horizon)
+        split.check_valid(horizon)
+        metadata.fit(split.series, split.cuts, calendar=settings.calendar)
+        self._write(split, cache)
+        self.load_cache(cache)
+        determined: dict[str, Any] = {"horizon": horizon}
+        if len(set(metadata.seasons.values())) == 1:
+            determined["season"] = next(iter(metadata.seasons.values()))
+        return DatasetInfo(
+            rows=split.train_steps,
+            valid_rows=split.valid_steps,
+            time_steps=split.train_steps,
+            settings={"data": determined},
+            messages=report(split, metadata, [*left_out, *table.lines, *split.messages], season_line),
+        )
 
+    def _write(self, split: TrainValidationSplit, cache: Path) -> None:
+        panel = self.metadata.panel(split.series, until=split.cuts)
+        cuts = np.array([split.cuts.get(one.name, 0) for one in split.series], np.int64)
+        SplitWindows(panel, panel.starts[:-1] + cuts).write(cache / CACHE)
 
-def _source(data: str | Path, settings: ForecastData) -> Source:
-    return open_source(data, encoding=settings.encoding, skip_broken=settings.broken == "skip")
+    def load_cache(self, cache: Path) -> None:
+        self.split = SplitWindows.open(cache / CACHE)
 
+    def save(self, folder: Path) -> None:
+        self.metadata.save(folder)
 
-def _table(source: Source, columns: Columns, settings: ForecastData) -> Table:
-    skip = settings.broken == "skip"
-    return read_table(source, columns, form=settings.time_format, sort=settings.sort, skip=skip)
+    def load(self, folder: Path) -> None:
+        self.metadata = SeriesMetadata.load(folder)
 
+    # use -----------------------------------------------------------------------------------------------------------
+    def read(self, data: str | Path) -> Table:
+        """The series of another file, which must have the columns and the time steps of the training data."""
+        return self.reader.read_for(self.metadata, data)
 
-def _covariates_hold_something(table: Table) -> None:
-    columns = table.columns
-    checks: tuple[tuple[str, tuple[str, ...], Callable[[Series, int], bool]], ...] = (
-        ("--known", columns.known, lambda one, at: bool(np.isnan(one.known[:, at]).all())),
-        ("--past", columns.past, lambda one, at: bool(np.isnan(one.past[:, at]).all())),
-        ("--static", columns.static, lambda one, at: one.static[at].strip().lower() in MISSING),
-    )
-    for flag, names, empty in checks:
-        for at, name in enumerate(names):
-            if all(empty(one, at) for one in table.series):
-                raise DataError(f"has no value at all; take it out of {flag}", file=table.path, field=name)
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        """The series of a table."""
+        return iter(self.read(file).series) if is_table(file) else None
+
+    def parse_line(self, line: str) -> Any:
+        return parse_json_line(line, opens="{[")

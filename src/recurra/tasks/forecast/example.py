@@ -1,11 +1,11 @@
-"""A series to forecast as `predict` is given it: read as a file is, and with all that a forecast wants."""
+"""The series that an input of `predict` stands for, read as a file is, and checked for all that a forecast needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -13,57 +13,60 @@ from ...data.series.series import Columns, Series
 from ...data.series.table import read_table
 from ...data.sources.rows import Row, Source
 from ...errors import DataError
-from .metadata import Facts
+from .metadata import SeriesMetadata
 
 FIELDS = ("values", "time", "series", "known", "past", "static")
 
 
-class _Given(Source):
+@final
+class _ExampleSource(Source):
     """The rows of one example, so that it is read as a file is."""
 
     format = "example"
 
-    def __init__(self, rows: Mapping[str, Sequence[Any]]) -> None:
+    def __init__(self, cells: Mapping[str, Sequence[Any]]) -> None:
         super().__init__(Path("example"), "example")
-        self.given = rows
+        self._cells = cells  # by column
 
     @property
     def columns(self) -> list[str]:
-        return list(self.given)
+        return list(self._cells)
 
     def _read(self) -> Iterator[Row | DataError]:
-        length = max(map(len, self.given.values()), default=0)
+        length = max(map(len, self._cells.values()), default=0)
         for at in range(length):
-            cells = {name: cells[at] if at < len(cells) else None for name, cells in self.given.items()}
+            cells = {name: cells[at] if at < len(cells) else None for name, cells in self._cells.items()}
             yield Row(at + 1, cells, self.path)
 
 
-def from_example(example: Any, facts: Facts) -> Series:
-    """A `Series` as it is; a list of numbers; or a mapping with `values` and what the run's columns ask for besides."""
+def from_example(example: Any, metadata: SeriesMetadata) -> Series:
+    """The series of a `Series`, a list of numbers, or a mapping with `values` and what else the run's columns need."""
     if isinstance(example, Series):
         return example
     if not isinstance(example, Mapping):
         example = {"values": example}
     if extra := set(example) - set(FIELDS):
         raise DataError(f"there is no place for {min(extra)!r}; a series is given by {', '.join(sorted(FIELDS))}")
-    if not _list(example.get("values")):
+    if not _is_list(example.get("values")):
         raise DataError("wants `values`, a list of numbers, null where one is missing")
-    rows = {"value": list(example["values"])} | _covariates(example, facts.columns)
+    rows = {"value": list(example["values"])} | _covariates(example, metadata.columns)
     steps = max(map(len, rows.values()))
     if (time := example.get("time")) is not None:
-        if not _list(time):
+        if not _is_list(time):
             raise DataError("wants `time`, a list of a time stamp for each value")
         if len(time) != steps:
             raise DataError(f"has {len(time)} time stamps for {steps} steps")
         rows["time"] = list(map(str, time))
-    elif any(facts.cycles):
+    elif any(metadata.cycles):
         raise DataError("wants `time`, a time stamp for each value: this run reads the calendar")
-    columns = Columns(("time",) if "time" in rows else (), None, ("value",), facts.columns.known, facts.columns.past)
-    one = read_table(_Given(rows), columns).series[0]
-    name = example.get("series", next(iter(facts.series)) if len(facts.series) == 1 else "")
-    one = replace(one, name=str(name), static=_static(example.get("static"), facts.columns.static))
-    if "time" in rows and facts.columns.time:
-        facts.check_steps(one)
+    columns = Columns(
+        ("time",) if "time" in rows else (), None, ("value",), metadata.columns.known, metadata.columns.past
+    )
+    one = read_table(_ExampleSource(rows), columns).series[0]
+    name = example.get("series", next(iter(metadata.series)) if len(metadata.series) == 1 else "")
+    one = replace(one, name=str(name), static=_static(example.get("static"), metadata.columns.static))
+    if "time" in rows and metadata.columns.time:
+        metadata.check_steps(one)
     return one
 
 
@@ -74,7 +77,7 @@ def _covariates(example: Mapping[str, Any], columns: Columns) -> dict[str, list[
         given = example.get(kind)
         for name in names:
             cells = given.get(name) if isinstance(given, Mapping) else None
-            if cells is None or not _list(cells):
+            if cells is None or not _is_list(cells):
                 raise DataError(f"wants `{kind}`, a list of numbers for {', '.join(names)}")
             if len(cells) < count or (kind == "past" and len(cells) > count):
                 raise DataError(f"has {len(cells)} numbers of {name} for {count} values")
@@ -89,12 +92,12 @@ def _static(given: Any, columns: Sequence[str]) -> tuple[str, ...]:
     return tuple("" if given[column] is None else str(given[column]) for column in columns)
 
 
-def _list(value: Any) -> bool:
+def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple | np.ndarray) and len(value) > 0
 
 
-def check_forecast(one: Series, facts: Facts, window: int, horizon: int) -> None:
-    """DataError where a series has not what its next `horizon` values are forecast from."""
+def check_forecast(one: Series, metadata: SeriesMetadata, window: int, horizon: int) -> None:
+    """Raise DataError where a series lacks something that its next `horizon` values are forecast from."""
     name = f"the series {one.name!r}" if one.name else "the series"
     if len(one) < window:
         raise DataError(f"{name} has {len(one):,} steps, this run looks back {window:,}: give it as many")
@@ -103,7 +106,7 @@ def check_forecast(one: Series, facts: Facts, window: int, horizon: int) -> None
     if not one.known.shape[1]:
         return
     end = len(one) + horizon
-    must = f"{name}: {', '.join(facts.columns.known)} must be known to the end of the forecast"
+    must = f"{name}: {', '.join(metadata.columns.known)} must be known to the end of the forecast"
     if len(one.known) < end:
         at, wanted = one.stamps([len(one.known) - 1, end - 1])
         raise DataError(f"{must}, {wanted}, and ends at {at}: add rows with its values and an empty target")

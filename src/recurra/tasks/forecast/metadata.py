@@ -1,10 +1,11 @@
-"""What a run of series knows by heart: its columns, seasons, cycles of the calendar, and the measures of every number."""
+"""What a run keeps of its series: columns, seasons, cycles of the calendar, and the statistics of every column."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,38 +14,38 @@ from ...data.series.cells import number
 from ...data.series.series import Columns, Series
 from ...data.series.times import CYCLES
 from ...errors import DataError
-from .windows import Panel, stats_of
+from ...files import read_json, write_json
+from .panel import Panel
+from .series_stats import stats_of
+from .windows import Floats
 
-TIMES_OF_A_CYCLE = 2  # that the training part must hold, or its place in it says no more than the date
+FILE = "series.json"
+REPEATS_OF_A_CYCLE = 2  # that the training part must hold, or the position in it says no more than the date
 
 
+@final
 @dataclass
-class Facts:
+class SeriesMetadata:
     """Fitted on the training part, saved with the run, and all that is needed to make a `Panel` of other series."""
 
     columns: Columns
     seasons: dict[str, int] = field(default_factory=dict)  # by the name of the grid
     cycles: list[bool] = field(default_factory=lambda: [False] * len(CYCLES))
-    measures: dict[str, tuple[float, float]] = field(
-        default_factory=dict
-    )  # mean and deviation of covariates, by column
+    measures: dict[str, tuple[float, float]] = field(default_factory=dict)  # mean and deviation, by covariate
     classes: dict[str, list[str]] = field(default_factory=dict)  # of the static covariates that are words
-    series: dict[str, tuple[int, float, float, float]] = field(default_factory=dict)  # vector, mean, deviation, size
+    series: dict[str, tuple[int, float, float, float]] = field(default_factory=dict)  # embedding row, then stats_of
     masked: bool = False  # there were missing values
 
     @classmethod
-    def of(cls, columns: Columns, series: Sequence[Series]) -> Facts:
+    def of(cls, columns: Columns, series: Sequence[Series]) -> SeriesMetadata:
+        """The metadata of a training file, still to be fitted."""
         return cls(columns, masked=any(bool(np.isnan(one.values).any()) for one in series))
 
     # fitting -------------------------------------------------------------------------------------------------------
     def fit(self, series: Sequence[Series], cuts: Mapping[str, int], *, calendar: bool) -> None:
-        """Measures of the covariates, classes of the static ones, and the cycles that the series are long enough for."""
-        for names, of in ((self.columns.known, "known"), (self.columns.past, "past")):
-            for at, column in enumerate(names):
-                mean, deviation, _ = stats_of(
-                    np.concatenate([getattr(one, of)[: cuts.get(one.name, 0), at] for one in series])
-                )
-                self.measures[column] = mean, deviation
+        """Fit covariates, cycles of the calendar and series on the steps before `cuts`, by name."""
+        self._fit_covariates(self.columns.known, [one.known[: cuts.get(one.name, 0)] for one in series])
+        self._fit_covariates(self.columns.past, [one.past[: cuts.get(one.name, 0)] for one in series])
         for at, column in enumerate(self.columns.static):
             words = [one.static[at] for one in series if one.name in cuts]
             values = [number(word) for word in words]
@@ -55,17 +56,20 @@ class Facts:
                 self.classes[column] = sorted(set(words))
         for at in range(len(CYCLES)):
             enough = [
-                n for one in series if (n := one.grid.cycles()[at]) and cuts.get(one.name, 0) >= TIMES_OF_A_CYCLE * n
+                n for one in series if (n := one.grid.cycles()[at]) and cuts.get(one.name, 0) >= REPEATS_OF_A_CYCLE * n
             ]
             self.cycles[at] = calendar and len(enough) >= len(series) / 2
-
-    def settle(self, series: Sequence[Series], cuts: Mapping[str, int]) -> None:
-        """Number the series that are trained on, and take their measures."""
         trained = [one for one in series if cuts.get(one.name)]
         self.series = {one.name: (at, *stats_of(one.values[: cuts[one.name]])) for at, one in enumerate(trained, 1)}
 
+    def _fit_covariates(self, names: Sequence[str], parts: Sequence[Floats]) -> None:
+        """`parts`: the columns `names` of each series, training part only."""
+        for at, column in enumerate(names):
+            mean, deviation, _ = stats_of(np.concatenate([part[:, at] for part in parts]))
+            self.measures[column] = mean, deviation
+
     def check_steps(self, one: Series, file: object = None) -> None:
-        """DataError where the run was trained on no series of such steps of time."""
+        """Raise DataError where the run was trained on no series with the time step of this one."""
         if one.grid.name not in self.seasons:
             raise DataError(
                 f"the series {one.name!r} has a value {one.grid.name}; this run knows {', '.join(self.seasons)}. "
@@ -75,23 +79,33 @@ class Facts:
 
     # use -----------------------------------------------------------------------------------------------------------
     @property
-    def widths(self) -> dict[str, int]:
-        return {
-            "known": len(self.columns.known),
-            "past": len(self.columns.past),
-            "calendar": 2 * sum(self.cycles),
-        }
+    def known_width(self) -> int:
+        """Number of future covariates."""
+        return len(self.columns.known)
+
+    @property
+    def past_width(self) -> int:
+        """Number of past covariates."""
+        return len(self.columns.past)
+
+    @property
+    def calendar_width(self) -> int:
+        """Numbers that give a step's position in the cycles of the calendar."""
+        return 2 * sum(self.cycles)
 
     @property
     def static_width(self) -> int:
+        """Numbers that the static covariates of a series make."""
         return sum(len(self.classes.get(column, "1")) for column in self.columns.static)
 
     def panel(self, series: Sequence[Series], *, until: Mapping[str, int] | None = None, ahead: int = 0) -> Panel:
-        """The series one after the other, each with `ahead` steps more that are to come. The measures of a series that the
-        run does not know are those of its first `until` steps."""
+        """The panel of some series, each with `ahead` more steps that are to be forecast.
+
+        The statistics of a series that the run was not trained on are those of its first `until` steps, by name, or of all.
+        """
         sized = [(one, len(one) + ahead) for one in series]
         used = np.repeat(self.cycles, 2)
-        usual = next(iter(self.seasons.values()), 1)
+        default_season = next(iter(self.seasons.values()), 1)
         stats = [
             self.series[one.name][1:]
             if one.name in self.series
@@ -100,18 +114,18 @@ class Facts:
         ]
         return Panel(
             values=np.concatenate([np.r_[one.values, np.full(ahead, np.nan)] for one in series]),
-            known=np.concatenate([self._measured(one.known, self.columns.known, n) for one, n in sized]),
-            past=np.concatenate([self._measured(one.past, self.columns.past, n) for one, n in sized]),
+            known=np.concatenate([self._standardised(one.known, self.columns.known, n) for one, n in sized]),
+            past=np.concatenate([self._standardised(one.past, self.columns.past, n) for one, n in sized]),
             calendar=np.concatenate([one.grid.calendar(one.first + np.arange(n))[:, used] for one, n in sized]),
             starts=np.cumsum([0, *(n for _, n in sized)]).astype(np.int64),
             stats=np.array(stats, np.float64).reshape(-1, 3),
-            seasons=np.array([self.seasons.get(one.grid.name, usual) for one in series], np.int64),
+            seasons=np.array([self.seasons.get(one.grid.name, default_season) for one in series], np.int64),
             vectors=np.array([self.series.get(one.name, (0,))[0] for one in series], np.int64),
             static=np.array([self._static(one) for one in series], np.float32).reshape(len(series), -1),
         )
 
-    def _measured(self, values: NDArray[np.float64], names: Sequence[str], length: int) -> NDArray[np.float32]:
-        """(length, columns) standardised; 0, the mean, where nothing is known."""
+    def _standardised(self, values: Floats, names: Sequence[str], length: int) -> NDArray[np.float32]:
+        """(length, columns) standardised; 0, the mean, where a value is missing."""
         result = np.zeros((length, len(names)), np.float32)
         n = min(length, len(values))
         for at, name in enumerate(names):
@@ -120,7 +134,7 @@ class Facts:
         return result
 
     def _static(self, one: Series) -> list[float]:
-        """Numbers standardised, words as one of the classes; a word never seen is none of them."""
+        """Numbers standardised, words one-hot; a word that the training part does not have is all zeros."""
         result: list[float] = []
         for column, cell in zip(self.columns.static, one.static, strict=True):
             if column in self.classes:
@@ -133,15 +147,19 @@ class Facts:
                 result.append(0.0 if np.isnan(value) else (value - mean) / deviation)
         return result
 
-    # saving --------------------------------------------------------------------------------------------------------
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    # the run folder ------------------------------------------------------------------------------------------------
+    def save(self, folder: Path) -> None:
+        """Write the run's `vocabulary/series.json`."""
+        write_json(folder / FILE, asdict(self))
 
     @classmethod
-    def from_json(cls, saved: Mapping[str, Any]) -> Facts:
-        tuples: dict[str, Any] = {
+    def load(cls, folder: Path) -> SeriesMetadata:
+        """Read what `save` wrote."""
+        saved: Mapping[str, Any] = read_json(folder / FILE)
+        columns: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in saved["columns"].items()
         }
-        values = dict(saved) | {"columns": Columns(**tuples)}
-        values["series"] = {name: tuple(row) for name, row in saved["series"].items()}
+        values = dict(saved) | {"columns": Columns(**columns)}
+        for name in ("measures", "series"):
+            values[name] = {key: tuple(row) for key, row in saved[name].items()}
         return cls(**values)

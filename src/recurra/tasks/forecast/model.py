@@ -1,20 +1,22 @@
-"""Segments of a series as the steps of a recurrent network, which makes a long window a short sequence.
+"""A recurrent network over segments of a series, so that a long window is a short sequence.
 
-    embed    e_k = relu(W x_k + b)                            each segment of the window, all its channels
-    read     h = recurrent(e_1, ..., e_K)                     the last state
-    ask      q_j = position_j + series + static + F f_j       one query a segment of the horizon, f_j what is known of it
-    answer   y_j = V dropout(recurrent(q_j, h)) + c           direct: every j from the same h, in parallel
+    encoder   e_k = relu(W x_k + b)                            each segment of the window, all its channels
+              h = recurrent(e_1, ..., e_K)                     the final state
+    decoder   q_j = position_j + series + static + F f_j       a query for each segment of the horizon, f_j what is known of it
+              y_j = V dropout(recurrent(q_j, h)) + c           direct: every j from the same h, in parallel
 
-The idea is SegRNN, Lin et al. 2023, arXiv:2308.11200 (parallel multi-step forecasting). Recursive decoding instead reads its
-own answer as the next segment. Beside it a linear map of the window goes to the horizon directly (`shortcut`), as in LSTNet,
-Lai et al. 2017, arXiv:1703.07015: the recurrent layers learn what it leaves.
+This is SegRNN, Lin et al. 2023, arXiv:2308.11200 (parallel multi-step forecasting). Recursive decoding instead reads its own
+output as the next segment. A linear map of the window (`shortcut`) is added to the output, as in LSTNet, Lai et al. 2017,
+arXiv:1703.07015, and the recurrent layers learn the residual.
 
-T steps of window, H of horizon, w of a segment, I channels a step of the window, C a step of the horizon, Q quantiles.
+T steps of the window, H of the horizon, w of a segment; I channels of a step of the window, C of a step of the horizon; Q
+quantiles.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -25,23 +27,25 @@ from ...nn import Recurrent, State
 from ...nn.dropout import between_layers
 
 
+@final
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a forecast; `middle` is the place of the median among the quantiles."""
+    """The sizes of a forecast; `middle` is the index of the median among the quantiles."""
 
     window: int
     horizon: int
     segment: int
-    inputs: int  # I: the value first, then whether it is there (`masked`), then covariates
+    inputs: int  # I: the value first, then whether it was observed (`masked`), then covariates
     masked: bool
-    known: int  # covariates known ahead: the last of I, the first of C
+    known: int  # future covariates: the last of I, the first of C
     ahead: int  # C
     static: int
-    series: int  # vectors of series; 0 for none
+    series: int  # series with an embedding; 0 for no embedding
     quantiles: int
     middle: int
 
 
+@final
 class SegmentForecast(nn.Module):
     """(B, T, I) -> (B, H, 1 + Q): the mean, then the quantiles in order, in the scale of the window's values."""
 
@@ -80,16 +84,16 @@ class SegmentForecast(nn.Module):
         self.of_ahead = nn.Linear(w * shape.ahead, hidden_size) if shape.ahead else None
         self.dropout = nn.Dropout(dropout)
         self.answer = nn.Linear(hidden_size, w * (1 + shape.quantiles))
-        nn.init.normal_(self.answer.weight, std=0.01)  # at first the shortcut speaks
+        nn.init.normal_(self.answer.weight, std=0.01)  # at first the shortcut dominates
         nn.init.zeros_(self.answer.bias)
         self.shortcut = nn.Linear(shape.window, shape.horizon) if shortcut else None
         if self.shortcut is not None:
             nn.init.zeros_(self.shortcut.weight)
             nn.init.zeros_(self.shortcut.bias)
-        self.register_buffer("spread", torch.ones(shape.quantiles))  # what calibration found; forward does not use it
+        self.register_buffer("spread", torch.ones(shape.quantiles))  # of calibration; forward does not use it
 
     def forward(self, x: Tensor, series: Tensor, static: Tensor, ahead: Tensor) -> Tensor:
-        """x (B, T, I), series (B,) places of vectors, static (B, S), ahead (B, H, C) -> (B, H, 1 + Q)."""
+        """x (B, T, I), series (B,) rows of the embedding, static (B, S), ahead (B, H, C) -> (B, H, 1 + Q)."""
         B, w, dtype = x.shape[0], self.shape.segment, self.position.dtype
         x, static, ahead = x.to(dtype), static.to(dtype), ahead.to(dtype)
         state = self._read(F.pad(x, (0, 0, -x.shape[1] % w, 0)), None)
@@ -109,12 +113,14 @@ class SegmentForecast(nn.Module):
     def _read(self, x: Tensor, state: State | None) -> State:
         """The state after the segments of x (B, K*w, I)."""
         B = x.shape[0]
-        return self.recurrent(F.relu(self.embed(x.reshape(B, -1, self.embed.in_features))), state)[1]  # type: ignore[no-any-return]
+        after: State = self.recurrent(F.relu(self.embed(x.reshape(B, -1, self.embed.in_features))), state)[1]
+        return after
 
     def _answer(self, queries: Tensor, state: State) -> Tensor:
         """(B, E) -> (B, w, 1 + Q)."""
         y = self.recurrent(queries[:, None], state)[0][:, 0]
-        return self.answer(self.dropout(y)).reshape(len(queries), self.shape.segment, -1)  # type: ignore[no-any-return]
+        answer: Tensor = self.answer(self.dropout(y))
+        return answer.reshape(len(queries), self.shape.segment, -1)
 
     def _direct(self, queries: Tensor, state: State) -> Tensor:
         B, K, E = queries.shape
@@ -136,7 +142,7 @@ class SegmentForecast(nn.Module):
         return torch.cat(parts, 1)
 
     def _ordered(self, raw: Tensor, line: Tensor) -> Tensor:
-        """raw: the mean's and the median's part, then the steps away from the median; so no two quantiles cross."""
+        """raw: mean, median, then the distances between neighbouring quantiles, so that no two cross; line: the shortcut."""
         mean, median = raw[..., :1] + line, raw[..., 1:2] + line
         steps, m = F.softplus(raw[..., 2:]), self.shape.middle
         above = median + steps[..., m:].cumsum(-1)

@@ -1,28 +1,31 @@
-"""From windows of a panel to the tensors of a network, and from its output to forecasts in the data's unit."""
+"""From windows of a panel to the tensors of a network, and from its output to forecasts in the unit of the data."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..base import Batch, device_of
-from .quantile_loss import step_losses, stretched
-from .windows import Integers, Panel, Windows
+from ..base import Batch, OnProgress, device_of, ignore_progress
+from .calibration import calibrated
+from .panel import Panel
+from .quantile_loss import step_losses
+from .settings import ForecastSettings
+from .windows import Floats, Integers, Windows
 
-AT_ONCE = 1024  # windows of a batch when nothing is kept for the backward pass
-Floats = NDArray[np.float64]
+EVALUATION_WINDOWS = 1024  # of a batch when nothing is kept for the backward pass
 
 
+@final
 @dataclass(frozen=True)
-class Forecaster:
-    """T = window, H = horizon, Q = len(levels). `masked`: the network is told which values are missing."""
+class ForecastPipeline:
+    """T = window, H = horizon, Q = len(levels). `masked`: the network reads which values are missing."""
 
     window: int
     horizon: int
@@ -31,54 +34,67 @@ class Forecaster:
     masked: bool
     mean_weight: float
 
+    @classmethod
+    def of(cls, settings: ForecastSettings, *, masked: bool) -> ForecastPipeline:
+        """The pipeline of resolved settings."""
+        data = settings.data
+        return cls(data.window, data.horizon, data.scaling, data.quantiles, masked, settings.training.mean_weight)
+
     @property
     def middle(self) -> int:
-        """The place of the median among the levels."""
+        """The index of the median among the levels."""
         return self.levels.index(0.5)
 
+    @property
+    def steps_per_window(self) -> int:
+        """Time steps of a window and its horizon."""
+        return self.window + self.horizon
+
     def windows(self, panel: Panel, origins: Integers) -> Windows:
+        """The windows of some origins."""
         return panel.windows(origins, self.window, self.horizon, self.scaling)
 
     def batch(self, panel: Panel, windows: Windows) -> Batch:
-        """The inputs of `SegmentForecast`; targets y (B, H), scaled, and seen (B, H), whether it was observed."""
+        """The inputs of `SegmentForecast`; targets y (B, H), scaled, and observed (B, H)."""
         channels = [windows.x[..., None].astype(np.float32)]
         if self.masked:
-            channels.append(windows.there[..., None].astype(np.float32))
+            channels.append(windows.observed[..., None].astype(np.float32))
         channels += [panel.past[windows.at_x], panel.known[windows.at_x]]
         inputs: dict[str, NDArray[Any]] = {
             "x": np.concatenate(channels, -1),
-            "series": panel.vectors[windows.owners],
-            "static": panel.static[windows.owners],
+            "series": panel.vectors[windows.series],
+            "static": panel.static[windows.series],
             "ahead": np.concatenate([panel.known[windows.at_y], panel.calendar[windows.at_y]], -1),
         }
         y = windows.scaled_y()
-        seen = ~np.isnan(y)
-        targets: dict[str, NDArray[Any]] = {"y": np.where(seen, y, 0).astype(np.float32), "seen": seen}
-        steps = len(y) * (self.window + self.horizon)
+        observed = ~np.isnan(y)
+        targets: dict[str, NDArray[Any]] = {"y": np.where(observed, y, 0).astype(np.float32), "observed": observed}
+        steps = len(y) * self.steps_per_window
         return Batch(_tensors(inputs), _tensors(targets), steps, steps)
 
     def losses(self, output: Tensor, batch: Batch) -> Tensor:
-        """Of each observed step, (N,)."""
-        return step_losses(output, batch.targets["y"], batch.targets["seen"], self.levels, self.mean_weight)
+        """The loss of each observed step, (N,)."""
+        return step_losses(output, batch.targets["y"], batch.targets["observed"], self.levels, self.mean_weight)
 
     def run(
-        self, network: nn.Module, panel: Panel, origins: Integers, tick: Callable[[int], None] = lambda _: None
+        self, network: nn.Module, panel: Panel, origins: Integers, on_progress: OnProgress = ignore_progress
     ) -> Iterator[tuple[Windows, Batch, Tensor]]:
-        """(windows, batch, output (B, H, 1 + Q)) a batch at a time."""
+        """Windows, batch and output (B, H, 1 + Q), a batch at a time."""
         device = device_of(network)
-        for part in np.array_split(origins, max(math.ceil(len(origins) / AT_ONCE), 1)):
+        for part in np.array_split(origins, max(math.ceil(len(origins) / EVALUATION_WINDOWS), 1)):
             windows = self.windows(panel, part)
             batch = self.batch(panel, windows).to(device)
             yield windows, batch, network(**batch.inputs)
-            tick(len(part))
+            on_progress(len(part))
 
     def forecasts(self, network: nn.Module, windows: Windows, output: Tensor) -> Floats:
-        """(B, H, 1 + Q) in the data's unit, the quantiles as far from the median as the part held back asked for."""
-        factors = numbers_of(network.get_buffer("spread"))
-        return stretched(windows.unscaled(numbers_of(output)), factors, self.middle)
+        """(B, H, 1 + Q) in the unit of the data, the quantiles calibrated as on the validation part."""
+        factors = as_floats(network.get_buffer("spread"))
+        return calibrated(windows.unscaled(as_floats(output)), factors, self.middle)
 
 
-def numbers_of(tensor: Tensor) -> Floats:
+def as_floats(tensor: Tensor) -> Floats:
+    """The numbers of a tensor in double precision."""
     numbers: Floats = tensor.double().cpu().numpy()
     return numbers
 

@@ -23,7 +23,7 @@ from recurra.errors import CallError, DataError, UserError
 from recurra.progress import Silent
 from recurra.run import Run
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "forecast_figure.py"
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "forecast_figure.py"
 
 SMALL: dict[str, Any] = {"steps": 12, "hidden_size": 8, "batch_size": 16}
 
@@ -93,7 +93,7 @@ def test_a_sampled_sine_is_learnt_by_the_recurrent_layers_alone(tmp_path: Path, 
         "forecast", sets.make("sine", tmp_path), out=tmp_path / "run", shortcut=False, decoding=decoding, steps=500,
         hidden_size=32, window=50, learning_rate=5e-3, batch_size=64,
     )  # fmt: skip
-    assert run.settings.data.season == 25 and run.settings.data.horizon == 25  # type: ignore[attr-defined]
+    assert run.settings.data.season == 25 and run.settings.data.horizon == 25
     assert run.metrics["valid/rmse"] < 0.075
     figures = run.evaluate(tmp_path / "sine.csv")
     assert figures["backtest"]["seasonal naive"]["rmse"] == pytest.approx(0.05 * 2**0.5, rel=0.1)
@@ -131,12 +131,12 @@ def test_covariates_are_read(tmp_path: Path) -> None:
         *(["a", day, "", f"{k:.4f}", "low"] for day, k in zip(days(266)[260:], range(6), strict=True)),
     ]
     status = write(tmp_path / "ahead.csv", "shop,date,y,price,kind", ahead)
-    (answer,) = seeing.task.inputs(str(status)) or ()
+    (answer,) = seeing.task.dataset.inputs(str(status)) or ()
     said = seeing.predict([answer])[0]
     assert said["time"] == days(266)[260:]
     assert np.abs(np.array(said["median"])[:3] - np.arange(3)).max() < 0.8
     with pytest.raises(CallError, match=r"'a': price must be known to the end of the forecast, 2020-09-22.*2020-09-16"):
-        seeing.predict(list(seeing.task.inputs(str(path)) or ())[:1])
+        seeing.predict(list(seeing.task.dataset.inputs(str(path)) or ())[:1])
     asked = {
         "time": days(266),
         "values": list(range(260)),
@@ -172,7 +172,7 @@ def alike(one: Any, other: Any) -> None:
 
 
 def series_of(run: Run, path: Path) -> list[Any]:
-    return list(run.task.inputs(str(path)) or ())
+    return list(run.task.dataset.inputs(str(path)) or ())
 
 
 @pytest.mark.parametrize("decoding", ["direct", "recursive"])
@@ -244,13 +244,13 @@ def test_a_series_it_never_saw(made: Callable[..., Run], data: Path, tmp_path: P
             for row in rows_of(data)[1:]]  # fmt: skip
     path = write(tmp_path / "new.csv", "date,small,large", rows)
     task: Any = run.task
-    kept = dict(task.facts.series)
-    task.facts.series.clear()
+    kept = dict(task.dataset.metadata.series)
+    task.dataset.metadata.series.clear()
     try:
         scaled = run.evaluate(path)
         plain = run.evaluate(data)
     finally:
-        task.facts.series.update(kept)
+        task.dataset.metadata.series.update(kept)
     assert scaled["scaled_mae"] == pytest.approx(plain["scaled_mae"], rel=1e-3)  # of any size it is the same series
     assert scaled["mae"] == pytest.approx(1000 * plain["mae"], rel=1e-3)
 
@@ -385,18 +385,18 @@ def test_nothing_is_measured_in_the_part_held_back(tmp_path: Path) -> None:
     path = write(tmp_path / "price.csv", "date,price,y", columns(price=list(range(120))))
     run = recurra.train("forecast", path, out=tmp_path / "run", known="price", horizon=7, **SMALL)
     task: Any = run.task
-    assert task.facts.measures["price"][0] == pytest.approx(107 / 2)
+    assert task.dataset.metadata.measures["price"][0] == pytest.approx(107 / 2)
     few = write(tmp_path / "few.csv", "date,y", columns(15))
     run = recurra.train("forecast", few, out=tmp_path / "few", horizon=2, window=4, season=1, **SMALL)
     task = run.task
-    assert task.facts.cycles == [False, False, False]  # 13 days are no two weeks
+    assert task.dataset.metadata.cycles == [False, False, False]  # 13 days are no two weeks
 
 
 def test_series_that_cannot_be_learnt_may_be_left_out(tmp_path: Path) -> None:
     told = Told()
     path = write(tmp_path / "bad.csv", *BAD["several"][:2])
     run = recurra.train("forecast", path, out=tmp_path / "run", broken="skip", progress=told, **SMALL)
-    assert list(run.task.facts.series) == ["y"]  # type: ignore[attr-defined]
+    assert list(run.task.dataset.metadata.series) == ["y"]
     assert any("2 of 3 series left out: the series 'none'" in line for line in told.lines)
 
 
@@ -405,7 +405,7 @@ def test_what_is_left_out_stays_out(tmp_path: Path) -> None:
     path = write(tmp_path / "flat.csv", "date,flat,y", columns(flat=1))
     later = write(tmp_path / "later.csv", "date,flat,y", [[day, n, n % 7] for n, day in enumerate(days(160)[120:])])
     run = recurra.train("forecast", path, valid=later, out=tmp_path / "run", broken="skip", horizon=7, **SMALL)
-    assert list(run.task.facts.series) == ["y"]  # type: ignore[attr-defined]
+    assert list(run.task.dataset.metadata.series) == ["y"]
 
 
 def test_what_valid_lacks_is_told_with_its_file(tmp_path: Path) -> None:
@@ -445,7 +445,7 @@ def test_series_of_several_kinds_of_steps(tmp_path: Path) -> None:
     told = Told()
     path = write(tmp_path / "mixed.csv", "series,time,value", [*months, *years])
     run = recurra.train("forecast", path, out=tmp_path / "run", horizon=6, progress=told, **SMALL)
-    assert run.task.facts.seasons == {"every month": 12, "every year": 11}  # type: ignore[attr-defined]
+    assert run.task.dataset.metadata.seasons == {"every month": 12, "every year": 11}
     assert any("every month 12 steps" in line and "every year 11 steps" in line for line in told.lines)
     assert [one["time"][0] for one in run.predict(series_of(run, path))] == ["1970-01", "1970-01", "1850"]
 
@@ -457,7 +457,7 @@ def test_the_example_draws_a_forecast_and_what_happened(made: Callable[..., Run]
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     run = made()
-    series = next(iter(run.task.inputs(str(data))))  # type: ignore[attr-defined]
+    series = next(iter(run.task.dataset.inputs(str(data))))
     horizon = len(run.predict([series])[0]["mean"])
     picture = example.picture(run, str(data), series.name)
     truth = series.values[-horizon:]

@@ -329,19 +329,12 @@ def test_defaults_of_spelling_and_of_sentences(tmp_path: Path) -> None:
     dataset, info, given = prepared(tmp_path / "words", WORDS)
     words = Translate.resolve(given, dataset, info)
     assert (words.data.source_level, words.data.target_level, words.data.shared) == ("characters", "characters", False)
-    assert (words.model.cell, words.model.hidden_size, words.model.feed, words.model.num_layers) == (
-        "gru",
-        128,
-        "output",
-        1,
-    )
-    assert (words.training.metric, words.training.label_smoothing, words.data.max_length) == (
-        "token_error_rate",
-        0.0,
-        8,
-    )
+    model, training = words.model, words.training
+    assert (model.cell, model.hidden_size, model.feed, model.num_layers) == ("gru", 128, "output", 1)
+    assert (training.metric, training.label_smoothing) == ("token_error_rate", 0.0) and words.data.max_length == 8
     assert info.rows + info.valid_rows == len(WORDS) and info.time_steps == info.stats["lengths"].sum()
-    dataset, info, given = prepared(tmp_path / "sentences", SENTENCES, feed="input", dropout=0.0)
+    pairs = [(f"the red dog sees number {n}", f"das rote Tier sieht Nummer {n}") for n in range(100)]
+    dataset, info, given = prepared(tmp_path / "sentences", pairs, feed="input", dropout=0.0)
     sentences = Translate.resolve(given, dataset, info)
     assert (sentences.data.source_level, sentences.data.target_level) == ("subwords", "subwords")
     assert sentences.data.shared and dataset.source.vocabulary is dataset.target.vocabulary

@@ -1,4 +1,4 @@
-"""translate: the decoder at once and step by step, the search, what tokens are, pairs from files, copying, bad input."""
+"""translate: pairs from files, learning, answers and their JSON, copying, bad input; and the components of the task."""
 
 from __future__ import annotations
 
@@ -6,288 +6,31 @@ import json
 import math
 import random
 from collections.abc import Callable, Sequence
-from itertools import pairwise, product
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 import recurra
 from recurra import cells
 from recurra.cli import main as cli
-from recurra.decoding.beam_search import Found, search
+from recurra.data.store.store import Store, StoreWriter
+from recurra.decoding.beam_search import Found
 from recurra.errors import CallError, DataError, SettingError, UserError
-from recurra.fields.paired_text import alike, levels
-from recurra.metrics.text import scores_of, scores_of_any
-from recurra.models.decoder import FEEDS, Decoder, DecoderState
-from recurra.models.scheduled_sampling import forcing_share, mixed
-from recurra.models.seq2seq import Encoder, SequenceToSequence
-from recurra.nn import State
-from recurra.nn.attention import RULES, attention
 from recurra.run import Run
-from recurra.tasks.translate.task import Translate
+from recurra.settings import as_given, settings_from
+from recurra.tasks.base import DatasetInfo, ignore_progress
+from recurra.tasks.translate.dataset import PairDataset
+from recurra.tasks.translate.lengths import PairLengths
+from recurra.tasks.translate.output import Output
+from recurra.tasks.translate.settings import TranslateSettings
+from recurra.tasks.translate.target_files import TargetFiles
+from recurra.tasks.translate.task import Translate, pair_batch
 
-B, T, S, E, H, V = 4, 6, 5, 7, 6, 11
-LENGTHS, STEPS = torch.tensor([6, 1, 4, 3]), torch.tensor([2, 5, 1, 4])
 SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "evaluations": 2}
-# float64, some hundred sums and products of numbers near 1 in another order
-EXACT = {"rtol": 1e-10, "atol": 1e-12}
-
-
-# the network ----------------------------------------------------------------------------------------------------------
-def network(
-    feed: str = "between", rule: str | None = "additive", cell: str = "lstm", **options: Any
-) -> SequenceToSequence:
-    torch.manual_seed(0)
-    source, target = nn.Embedding(V, E), nn.Embedding(V, E)
-    encoder = Encoder(source, E, cells.get(cell), hidden_size=H // 2, **options)
-    attend = None if rule is None else attention(rule, H, encoder.output_size, T)
-    decoder = Decoder(
-        target,
-        E,
-        cells.get(cell),
-        memory_size=encoder.output_size,
-        hidden_size=H,
-        output_size=E,
-        attend=attend,
-        feed=feed,
-    )
-    return SequenceToSequence(encoder, decoder, V, target).double().eval()
-
-
-def batch() -> tuple[Tensor, Tensor]:
-    torch.manual_seed(1)
-    return torch.randint(3, V, (B, T)), torch.randint(3, V, (B, S))
-
-
-@pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("rule", [*RULES, None])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "mgu"])
-def test_all_steps_at_once_are_one_by_one(feed: str, rule: str | None, cell: str) -> None:
-    """Values, the state after, weights, and that a step knows nothing of later ones."""
-    net, (x, tokens) = network(feed, rule, cell), batch()
-    whole, after, weights = net.decoder(tokens, net.start(x, LENGTHS))
-    state, steps, looked = net.start(x, LENGTHS), [], []
-    for t in range(S):
-        vector, state, weight = net.decoder(tokens[:, t : t + 1], state)
-        steps.append(vector)
-        looked.append(weight)
-    torch.testing.assert_close(torch.cat(steps, 1), whole, **EXACT)
-    torch.testing.assert_close(state.context, after.context, **EXACT)
-    for one, two in zip(state.layers, after.layers, strict=True):
-        torch.testing.assert_close(one.tensors(), two.tensors(), **EXACT)
-    assert (weights is None) == (rule is None)
-    if weights is not None:
-        torch.testing.assert_close(torch.cat(looked, 1), weights, **EXACT)
-
-
-@pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("rule", [*RULES, None])
-def test_padded_is_alone(feed: str, rule: str | None) -> None:
-    net, (x, tokens) = network(feed, rule, self_attention=feed == "between"), batch()
-    answer = net(x, LENGTHS, tokens, STEPS)
-    at = 0
-    for b, (n, m) in enumerate(zip(LENGTHS.tolist(), STEPS.tolist(), strict=True)):
-        alone = net(x[b : b + 1, :n], torch.tensor([n]), tokens[b : b + 1, :m], torch.tensor([m]))
-        torch.testing.assert_close(answer.scores[at : at + m], alone.scores, **EXACT)
-        at += m
-
-
-@pytest.mark.parametrize("feed", FEEDS)
-def test_the_context_is_used_at_each_step(feed: str) -> None:
-    """Another source changes every step's vector, also where the first state is the same."""
-    net, (x, tokens) = network(feed), batch()
-    start = net.start(x, LENGTHS)
-    other = start._replace(memory=net.start(x.flip(0), LENGTHS.flip(0)).memory)
-    one, two = (net.decoder(tokens, state)[0] for state in (start, other))
-    assert ((one - two).abs().amax(-1) > 1e-6).all()
-
-
-def test_gradients_reach_every_parameter() -> None:
-    for feed, rule in product(FEEDS, (*RULES, None)):
-        net, (x, tokens) = network(feed, rule), batch()
-        net(x, LENGTHS, tokens, STEPS).scores.square().sum().backward()
-        for name, parameter in net.named_parameters():
-            grad = parameter.grad
-            assert grad is not None and grad.isfinite().all() and grad.abs().max() > 0, (feed, rule, name)
-
-
-def test_one_layer_cannot_have_the_context_between() -> None:
-    with pytest.raises(SettingError, match="wants a layer below and one above, and num_layers is 1"):
-        Decoder(nn.Embedding(V, E), E, cells.get("gru"), memory_size=H, hidden_size=H, output_size=E, num_layers=1)
-
-
-# the search -----------------------------------------------------------------------------------------------------------
-END = 0
-
-
-class Table:
-    """A state whose next token hangs on the row and the token before: log-probabilities (rows, V, V)."""
-
-    def __init__(self, table: Tensor, of: Tensor | None = None) -> None:
-        self.table, self.of = table, torch.arange(len(table)) if of is None else of
-
-    def rows(self, index: Tensor) -> Table:
-        return Table(self.table, self.of[index])
-
-
-def table_step(tokens: Tensor, state: Table) -> tuple[Tensor, Table, Tensor | None]:
-    return state.table[state.of, tokens], state, None
-
-
-def tables(rows: int, size: int = 4) -> Tensor:
-    torch.manual_seed(5)
-    return (1.5 * torch.randn(rows, size, size)).log_softmax(-1)
-
-
-def by_hand(table: Tensor, limit: int, alpha: float) -> list[tuple[list[int], float]]:
-    """Every answer to one row, best first: those that end, and those cut at the limit."""
-    answers = []
-    for length in range(limit + 1):
-        for tokens in product(range(1, len(table)), repeat=length):
-            path = [END, *tokens, END] if length < limit else [END, *tokens]
-            p = sum(float(table[a, b].double()) for a, b in pairwise(path))
-            answers.append((list(tokens), p / (len(path) - 1) ** alpha))
-    return sorted(answers, key=lambda answer: -answer[1])
-
-
-@pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
-def test_a_beam_as_wide_as_all_finds_the_best(alpha: float) -> None:
-    table, limit = tables(3), 3
-    found = search(table_step, Table(table), [limit] * 3, start=END, end=END, beam=64, alpha=alpha)
-    for row, answers in zip(table, found, strict=True):
-        wanted = by_hand(row, limit, alpha)
-        assert [answer.tokens for answer in answers[:5]] == [tokens for tokens, _ in wanted[:5]]
-        for answer, (_, score) in zip(answers[:5], wanted[:5], strict=True):
-            assert answer.score == pytest.approx(score, rel=1e-9)
-
-
-def test_greedy_is_the_likeliest_at_each_step() -> None:
-    table, limits = tables(20), [7] * 20
-    for row, answers in enumerate(search(table_step, Table(table), limits, start=END, end=END)):
-        token, tokens = END, list[int]()
-        while len(tokens) < 7 and (token := int(table[row, token].argmax())) != END:
-            tokens.append(token)
-        assert [answers[0].tokens] == [tokens] and len(answers) == 1
-        assert answers[0].ended == (len(tokens) < 7)
-
-
-@pytest.mark.parametrize("beam", [1, 3])
-def test_an_answer_does_not_hang_on_the_batch(beam: int) -> None:
-    table, limits = tables(12, 6), [1 + row % 5 for row in range(12)]
-    options: dict[str, Any] = {"start": END, "end": END, "beam": beam}
-    together = search(table_step, Table(table), limits, **options)
-    for row in range(12):
-        alone = search(table_step, Table(table[row : row + 1]), limits[row : row + 1], **options)
-        assert alone == together[row : row + 1]
-    order = torch.randperm(12)
-    shuffled = search(table_step, Table(table[order]), [limits[i] for i in order], **options)
-    assert shuffled == [together[i] for i in order]
-
-
-def test_what_may_never_stand_in_an_answer_does_not() -> None:
-    found = search(table_step, Table(tables(20)), [5] * 20, start=END, end=END, beam=2, never=[2])
-    assert not any(2 in answer.tokens for answers in found for answer in answers)
-    assert search(table_step, Table(tables(0)), [], start=END, end=END) == []
-
-
-@pytest.mark.parametrize("feed", FEEDS)
-def test_the_network_searched_alone_and_in_a_batch(feed: str) -> None:
-    """Weights, too: each belongs to its own answer."""
-    net, (x, _) = network(feed), batch()
-    net.output.weight.data *= 20  # far apart, so that no two answers are equal but for rounding
-    options: dict[str, Any] = {"start": 2, "end": 2, "beam": 3, "never": [0, 1], "keep_weights": True}
-
-    def found(rows: list[int]) -> list[list[Found]]:
-        with torch.no_grad():
-            longest = int(LENGTHS[rows].max())
-            return search(net.step, net.start(x[rows, :longest], LENGTHS[rows]), [6] * len(rows), **options)
-
-    whole = found([0, 1, 2, 3])
-    for row in range(B):
-        for one, two in zip(found([row])[0], whole[row], strict=True):
-            assert one.tokens == two.tokens
-            assert one.score == pytest.approx(two.score, abs=1e-5)
-            assert one.weights is not None and two.weights is not None
-            assert len(two.weights) == len(two.tokens) + two.ended
-            n = int(LENGTHS[row])
-            torch.testing.assert_close(one.weights, two.weights[:, :n], rtol=1e-5, atol=1e-6)  # float32
-            # walked again along its tokens, attention looks where the search says it did
-            state: DecoderState = net.start(x[row : row + 1, :n], LENGTHS[row : row + 1])
-            again = net.decoder(torch.tensor([[2, *two.tokens]]), state)[2][0, : len(two.weights)]
-            torch.testing.assert_close(again.float(), one.weights, rtol=1e-5, atol=1e-6)
-
-
-# teacher forcing ------------------------------------------------------------------------------------------------------
-def test_the_share_of_true_tokens() -> None:
-    assert forcing_share("constant", 0.3, 0.0) == 0.3
-    assert [forcing_share("linear", 0.5, p) for p in (0, 0.5, 1)] == [1, 0.75, 0.5]
-    assert forcing_share("sigmoid", 0.0, 0.5) == 0.5
-    assert forcing_share("sigmoid", 0.0, 0.0) == pytest.approx(1, abs=0.01)
-    assert all(forcing_share(schedule, 1.0, 0.7) == 1 for schedule in ("constant", "linear", "sigmoid"))
-
-
-def test_mixed_tokens_are_true_or_drawn_at_their_step() -> None:
-    tokens, live = torch.randint(3, V, (B, S)), torch.arange(S) < STEPS[:, None]
-    sure = torch.full((B, S, V), -1e9)
-    drawn = (tokens + 1) % V  # what the network is sure of, at every step
-    scores = sure.scatter(2, drawn[..., None], 0.0)[live]
-    assert torch.equal(mixed(tokens, scores, live, 1.0), tokens)
-    given = mixed(tokens, scores, live, 0.0)
-    assert torch.equal(given[:, 0], tokens[:, 0])
-    wanted = torch.where(live[:, 1:], drawn[:, :-1], tokens[:, 1:])
-    assert torch.equal(given[:, 1:], wanted)
-    torch.manual_seed(0)
-    many = mixed(torch.full((1, 4000), 3), torch.eye(V)[4].mul(1e9).expand(4000, V), torch.ones(1, 4000).bool(), 0.7)
-    kept = (many == 3).double().mean().item()
-    assert abs(kept - 0.7) < 5 * math.sqrt(0.7 * 0.3 / 4000)
-
-
-# what a token is ------------------------------------------------------------------------------------------------------
-def test_levels_are_chosen_from_the_data() -> None:
-    sentences = [f"A man number {n} is walking in the park, slowly." for n in range(50)]
-    german = [f"Ein Mann mit der Nummer {n} geht langsam im Park." for n in range(50)]
-    sounds = ["HH AH L OW", "W ER L D", "K AE T"] * 60
-    assert levels(sentences, german) == ("subwords", "subwords")
-    assert levels(["hello", "world", "cat"] * 60, sounds) == ("characters", "words")
-    assert levels(["1 May 1970", "May 2, 71"], ["1970-05-01", "1971-05-02"]) == ("characters", "characters")
-    assert levels(sentences, ["一个人在公园里慢慢地走"] * 50) == ("subwords", "characters")
-    assert levels([("a passage of text", "a question")] * 3, german) == ("subwords", "subwords")
-    assert alike(sentences, german) and not alike(sentences, ["一个人在公园里慢慢地走"])
-
-
-def test_figures_of_texts() -> None:
-    figures = scores_of(["a b c", "d  e"], ["a x c", "d e"], letters=False)
-    assert figures["token_error_rate"] == pytest.approx(1 / 5) and figures["exact_match"] == 0.5
-    assert scores_of(["abd", ""], ["abc", "d"], letters=True)["token_error_rate"] == pytest.approx(2 / 4)
-    text = ["The quick brown fox jumps over it."]
-    assert scores_of(text, text, letters=False)["bleu"] == pytest.approx(100)
-    assert scores_of(["the quick brown fox jumps over it."], text, letters=False)["bleu"] < 99  # case counts
-    chinese = scores_of(["一个人在公园里走"], ["一个人在公园里坐"], letters=True)
-    assert chinese["bleu"] > 50  # cut into characters; as one word it would be 0
-
-
-def test_figures_of_texts_that_may_be_any_of_several() -> None:
-    """An answer is right that is one of them; each piece of it may stand in any; errors are those against the nearest."""
-    wanted = [["the cat sat on a mat today", "a dog"], ["a bird flew over the sea", "birds fly", "one bird"]]
-    right = scores_of_any(["a dog", "one  bird"], wanted, letters=False)
-    assert right["exact_match"] == 1 and right["sequence_error_rate"] == right["token_error_rate"] == 0
-    half = scores_of_any(["a dog", "one bird more"], wanted, letters=False)
-    assert half["exact_match"] == 0.5 and half["token_error_rate"] == pytest.approx(1 / 4)
-    # "x y" is 2 errors from "z" and 3 from the other, yet nearer to that: 3 of 4 tokens, and not 2 of 1
-    assert scores_of_any(["x y"], [["z", "x a b c"]], letters=False)["token_error_rate"] == pytest.approx(3 / 4)
-    assert scores_of_any(["abd"], [["xyz", "abc"]], letters=True)["token_error_rate"] == pytest.approx(1 / 3)
-    answers = ["the cat sat on a mat", "a bird flew over a sea"]
-    either = [["the cat sat on the mat", "there sat on a mat the cat"], ["a bird flew over the sea"]]
-    several = scores_of_any(answers, either, letters=False)
-    lone = [scores_of(answers, [texts[at % len(texts)] for texts in either], letters=False) for at in (0, 1)]
-    # by hand, of both answers: words 6 + 5 (the second has one "a" too many), pairs 5 + 3, threes 4 + 2, fours 2 + 1
-    shares = [11 / 12, 8 / 10, 6 / 8, 3 / 6]
-    assert several["bleu"] == pytest.approx(100 * math.prod(shares) ** 0.25)
-    assert several["bleu"] > max(one["bleu"] for one in lone)
-    assert several["chrf"] == pytest.approx(max(one["chrf"] for one in lone))
 
 
 # runs -----------------------------------------------------------------------------------------------------------------
@@ -476,15 +219,16 @@ def test_several_source_columns_are_read_with_a_mark_between(tmp_path: Path) -> 
 
 def test_unknown_words_are_copied_from_where_attention_looked(tmp_path: Path) -> None:
     run = train(tmp_path, SENTENCES, level="words", min_count=3, copy_unknown=True)
-    vocabulary = run.task.target.vocabulary
+    source, target = run.task.dataset.source, run.task.dataset.target
+    vocabulary = target.vocabulary
     assert vocabulary.decode([vocabulary.unknown, vocabulary.unknown], ["a", "Zürich"]) == "a Zürich"
     weights = torch.tensor([[0.1, 0.9, 0.0], [0.8, 0.1, 0.1], [1.0, 0.0, 0.0]])
     known = vocabulary.encode("sieht").tolist()
     found = Found([vocabulary.unknown, *known], 0.0, 0.0, True, weights)
-    assert run.task._text(found, "the Zebra sees") == "Zebra sieht"
+    assert Output(source, target, copy_unknown=True).text(found, "the Zebra sees") == "Zebra sieht"
     assert "�" not in run.predict(["the Zebra sees number 99"])[0]["text"]
     run.change(copy_unknown=False)
-    assert run.task._text(found, "the Zebra sees") == "� sieht"
+    assert Output(source, target, copy_unknown=False).text(found, "the Zebra sees") == "� sieht"
     letters = train(tmp_path, WORDS, "letters")
     letters.change(copy_unknown=True)
     with pytest.raises(SettingError, match="letters and subwords have no unknown words"):
@@ -518,6 +262,99 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out)["loss"] > 0
     assert cli.run(["predict", str(run), str(a), "--set", "hidden_size=3"]) == 2
     assert "hidden_size was settled by the training; what can be changed in use: beam" in capsys.readouterr().err
+
+
+# components -----------------------------------------------------------------------------------------------------------
+def store_of(folder: Path, pairs: Sequence[tuple[list[int], list[int]]]) -> Store:
+    """A store of encoded pairs."""
+    with StoreWriter(folder, {"source": "ragged:int32", "target": "ragged:int32"}) as writer:
+        for source, target in pairs:
+            writer.append(source=np.array(source, np.int32), target=np.array(target, np.int32))
+    return Store(folder)
+
+
+def test_a_batch_by_hand(tmp_path: Path) -> None:
+    """Padding is 0, the end mark 2."""
+    batch = pair_batch(store_of(tmp_path / "store", [([5, 6, 7], [8]), ([9], [3, 4])]), np.array([1, 0]))
+    assert batch.inputs["x"].tolist() == [[9, 0, 0], [5, 6, 7]]
+    assert batch.inputs["lengths"].tolist() == [1, 3]
+    assert batch.inputs["tokens"].tolist() == [[2, 3, 4], [2, 8, 0]]
+    assert batch.inputs["steps"].tolist() == [3, 2]
+    assert batch.targets["next"].tolist() == [[3, 4, 2], [8, 2, 0]]
+    assert (batch.valid, batch.computed) == (1 + 3 + 3 + 2, 2 * (3 + 1 + 1))
+
+
+def test_lengths_of_pairs(tmp_path: Path) -> None:
+    train = store_of(tmp_path / "train", [([1] * 3, [1] * 7)] * 4)
+    valid = store_of(tmp_path / "valid", [([1] * 9, [1] * 20)])
+    lengths = PairLengths.of({"train": train, "valid": valid})
+    assert lengths == PairLengths(ratio=2.0, longest=7, positions=9)
+    assert [lengths.max_answer_length(n) for n in (0, 3, 100)] == [3 + 5, 11 + 5, 2 * 7 + 10]
+
+
+def test_the_file_of_the_targets(tmp_path: Path) -> None:
+    """While training that of each part; later that of the settings, but not for other sources than those of training."""
+    names = [str(tmp_path / name) for name in ("a.en", "a.de", "b.en", "b.de")]
+    en, de, other_en, other_de = names
+    files = TargetFiles(de)
+    files.begin_training(en, other_en, other_de)
+    assert [str(files.target_of(file)) for file in (en, other_en)] == [de, other_de]
+    with pytest.raises(DataError, match="with --valid-target FILE"):
+        files.target_of(tmp_path / "c.en")
+    files.remember(en)
+    again = TargetFiles(de)
+    again.trained_on = files.trained_on
+    assert str(again.target_of(en)) == de
+    with pytest.raises(DataError, match="with --set target=FILE"):
+        again.target_of(other_en)
+    changed = TargetFiles(other_de)
+    changed.trained_on = files.trained_on
+    assert str(changed.target_of(other_en)) == other_de
+    with pytest.raises(DataError, match="with --target FILE"):
+        unnamed = TargetFiles(None)
+        unnamed.begin_training(en, None, None)
+        unnamed.target_of(en)
+
+
+def prepared(folder: Path, pairs: Sequence[tuple[str, str]], **settings: Any) -> tuple[PairDataset, DatasetInfo, Any]:
+    """A dataset that has read pairs, what it found, and the settings as they were given."""
+    given = settings_from(as_given(TranslateSettings), settings)
+    dataset = Translate.dataset_for(given)
+    folder.mkdir()
+    data = write_pairs(folder / "pairs.csv", pairs)
+    return dataset, dataset.prepare(data, None, folder / "cache", ignore_progress), given
+
+
+def test_defaults_of_spelling_and_of_sentences(tmp_path: Path) -> None:
+    dataset, info, given = prepared(tmp_path / "words", WORDS)
+    words = Translate.resolve(given, dataset, info)
+    assert (words.data.source_level, words.data.target_level, words.data.shared) == ("characters", "characters", False)
+    model, training = words.model, words.training
+    assert (model.cell, model.hidden_size, model.feed, model.num_layers) == ("gru", 128, "output", 1)
+    assert (training.metric, training.label_smoothing) == ("token_error_rate", 0.0) and words.data.max_length == 8
+    assert info.rows + info.valid_rows == len(WORDS) and info.time_steps == info.stats["lengths"].sum()
+    pairs = [(f"the red dog sees number {n}", f"das rote Tier sieht Nummer {n}") for n in range(100)]
+    dataset, info, given = prepared(tmp_path / "sentences", pairs, feed="input", dropout=0.0)
+    sentences = Translate.resolve(given, dataset, info)
+    assert (sentences.data.source_level, sentences.data.target_level) == ("subwords", "subwords")
+    assert sentences.data.shared and dataset.source.vocabulary is dataset.target.vocabulary
+    assert (sentences.model.cell, sentences.model.feed, sentences.model.num_layers) == ("lstm", "input", 1)
+    assert (sentences.training.metric, sentences.training.label_smoothing) == ("bleu", 0.1)
+    assert sentences.model.dropout == 0.0
+
+
+def test_pairs_that_are_too_long_are_not_trained_on(tmp_path: Path) -> None:
+    pairs = [*WORDS, ("a" * 9, "b"), ("b", "a" * 9)]
+    dataset, info, given = prepared(tmp_path / "pairs", pairs, max_length=5, valid_share=0.1)
+    task = Translate(Translate.resolve(given, dataset, info), dataset, cells.get("lstm"))
+    train = dataset.stores["train"]
+    long = np.flatnonzero(np.maximum(train.lengths("source"), train.lengths("target")) > 5)
+    assert len(long) and any("are not trained on (max_length)" in line for line in info.messages)
+    trained = np.concatenate(task.sampler().epoch(0))
+    assert sorted(trained.tolist()) == sorted(set(range(len(train))) - set(long.tolist()))
+    steps = train.lengths("source") + train.lengths("target") + 1
+    keys = task.sampler().epoch(0)
+    assert task.sampler().time_steps(keys).tolist() == [len(rows) * steps[rows].max() for rows in keys]
 
 
 # bad input ------------------------------------------------------------------------------------------------------------
@@ -612,14 +449,3 @@ def test_columns_that_cannot_be_told_apart(tmp_path: Path) -> None:
 def test_settings_that_cannot_be(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
     data = write_pairs(tmp_path / "a.csv", WORDS)
     refused(tmp_path, lambda: recurra.train("translate", data, out=tmp_path / "run", **(SMALL | settings)), said)
-
-
-def test_states_of_the_decoder_are_values() -> None:
-    """Picking rows copies nothing into others: a beam may take one row many times."""
-    net, (x, tokens) = network(), batch()
-    state = net.start(x, LENGTHS)
-    index = torch.tensor([2, 2, 0])
-    picked = state.rows(index)
-    assert all(isinstance(layer, State) for layer in picked.layers)
-    one, _, _ = net.decoder(tokens[index], picked)
-    torch.testing.assert_close(one, net.decoder(tokens, state)[0][index], **EXACT)

@@ -55,12 +55,10 @@ class Text(Field):
         return columns.find_text(source, self.asked, exclude=taken)
 
     def check(self, value: Any) -> str | None:
-        if value is None or (isinstance(value, str) and not value.strip()):
-            return "is empty"
-        return self.unusable(value)
+        return text_problem(value)
 
-    def unusable(self, value: Any) -> str | None:  # nothing is a text, if a short one
-        return None if isinstance(value, str) else f"is {value!r:.40}, not text"
+    def unusable(self, value: Any) -> str | None:
+        return type_problem(value)
 
     def take(self, vocabulary: Vocabulary) -> None:
         """Use the vocabulary of a language model. SettingError where other settings disagree."""
@@ -139,6 +137,18 @@ class Text(Field):
         spelt = " and the spelling of each" if self.spelling else ""
         cut = self.vocabulary.cutter or ""
         return [f"{self.name}: {len(self.vocabulary):,} {self.level}{spelt}{cut}"]
+
+
+def type_problem(value: Any) -> str | None:
+    """What is wrong with a value to predict from, where it is no text; or None. The empty text is one."""
+    return None if isinstance(value, str) else f"is {value!r:.40}, not text"
+
+
+def text_problem(value: Any) -> str | None:
+    """What is wrong with a value to train on, where it is no text or an empty one; or None."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return "is empty"
+    return type_problem(value)
 
 
 def _has_letters(vocabulary: Vocabulary) -> bool:

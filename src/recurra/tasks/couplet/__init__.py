@@ -1,1 +1,1 @@
-"""Filled below."""
+"""`couplet`: an answer that is as long as the question."""

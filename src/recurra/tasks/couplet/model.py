@@ -1,13 +1,13 @@
-"""A sequence for a sequence of the same length: at each step the decoder is given what the encoder says of that step.
+"""A sequence for a sequence of the same length: at step t the decoder reads the encoder's output at t.
 
-    question (B, T) -> encoder, both ways -> (B, T, D)
-    step t:  [vector of the answer's character at t - 1; encoder at t] -> recurrent layers -> h
+    question (B, T) -> bidirectional encoder -> (B, T, D)
+    step t:  [embedding of the answer's character at t - 1; encoder at t] -> recurrent layers -> h
              v = W [h; context; encoder at t] + b        context: of attention over the whole question, if there is one
              scores = v E' + c, E the embedding of both sides
 
-No end is ever told: the answer is as long as the question. What stands in a place is often told by what stands elsewhere: the
-same mark as in the question, the same character where the question repeats one, none that was there already. Vectors of
-rare characters cannot say that, so four numbers u = U v + d are added to the scores of whole groups of characters:
+There is no end token: the answer is as long as the question. Which character is right often depends on the characters in other
+places: the same mark as in the question, the same character where the question repeats one, none that was there already.
+Embeddings of rare characters cannot express that, so four numbers u = U v + d are added to the scores of groups of characters:
 
     u1  the question's character at t          u2  those of the question
     u3  those that the answer has so far       u4  the answer's where the question had its character at t before
@@ -15,45 +15,48 @@ rare characters cannot say that, so four numbers u = U v + d are added to the sc
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor, nn
 
 from ...cells import Cell
+from ...data.words.vocabulary import Vocabulary
 from ...models.encoder import Tokens
 from ...models.seq2seq import Answer, Encoder
 from ...nn import Recurrent, State
-from ...nn.attention import Attention, Join, Memory
+from ...nn.attention import Attention, Join, Memory, attention
 from ...nn.dropout import LockedDropout, between_layers
+from .settings import CoupletModel
 
 
 class Question(NamedTuple):
-    """What is known before the answer is begun, for R rows.
+    """Encoded questions, for R rows.
 
-    tokens  (R, T), with `live (R, T)` false on padding
-    first   (R, T): the first place of the row with the same character
-    asked   (R, T): the tokens, each once, else 0
-    values  (R, T, D): the encoder's outputs
-    memory  what attention looks at, or None
-    turn    (R, 1, E): what is added to the vectors of rows that are turned round, else zeros
+    tokens    (R, T), with `valid (R, T)` false on padding
+    first     (R, T): the first place of the row with the same character
+    distinct  (R, T): the tokens at their first places, else 0
+    values    (R, T, D): the encoder's outputs
+    memory    of attention, or None
+    turn      (R, 1, E): added to the embeddings of rows whose sides are swapped, else zeros
     """
 
     tokens: Tensor
-    live: Tensor
+    valid: Tensor
     first: Tensor
-    asked: Tensor
+    distinct: Tensor
     values: Tensor
     memory: Memory | None
     turn: Tensor
 
     def rows(self, index: Tensor) -> Question:
-        tokens, live, first, asked, values, memory, turn = self
+        """Some of the rows, in any order."""
+        tokens, valid, first, distinct, values, memory, turn = self
         return Question(
             tokens[index],
-            live[index],
+            valid[index],
             first[index],
-            asked[index],
+            distinct[index],
             values[index],
             None if memory is None else memory.rows(index),
             turn[index],
@@ -61,44 +64,50 @@ class Question(NamedTuple):
 
 
 class AlignedState(NamedTuple):
-    """Where an answer stands, for R rows: what was written before step `t` (R, T), and the same, each once; else zeros."""
+    """The state of the decoder before step `t`, for R rows.
+
+    written   (R, T): the tokens of the steps before, then zeros
+    distinct  (R, T): the same, each at its first place only
+    """
 
     question: Question
     layers: State | None
     written: Tensor
-    single: Tensor
+    distinct: Tensor
     t: int
 
     def rows(self, index: Tensor) -> AlignedState:
+        """Some of the rows, in any order."""
         layers = None if self.layers is None else self.layers.rows(index)
-        return AlignedState(self.question.rows(index), layers, self.written[index], self.single[index], self.t)
+        return AlignedState(self.question.rows(index), layers, self.written[index], self.distinct[index], self.t)
 
-    def wrote(self, tokens: Tensor) -> AlignedState:
-        """With the tokens (R,) of the step before this one."""
+    def with_previous(self, tokens: Tensor) -> AlignedState:
+        """The state with the tokens (R,) of the step before this one written."""
         if not self.t:
             return self
-        written, single = self.written.clone(), self.single.clone()
-        single[:, self.t - 1] = torch.where((written == tokens[:, None]).any(1), 0, tokens)
+        written, distinct = self.written.clone(), self.distinct.clone()
+        distinct[:, self.t - 1] = torch.where((written == tokens[:, None]).any(1), 0, tokens)
         written[:, self.t - 1] = tokens
-        return self._replace(written=written, single=single)
+        return self._replace(written=written, distinct=distinct)
 
 
-def first_places(tokens: Tensor) -> Tensor:
-    """For each place of (B, T) the first one of its row with the same number."""
+def first_occurrences(tokens: Tensor) -> Tensor:
+    """For each place of (B, T) the first place of its row with the same number."""
     order = tokens.argsort(dim=1, stable=True)
-    alike = tokens.gather(1, order)
-    place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(alike)
-    begins = torch.cat([torch.ones_like(alike[:, :1], dtype=torch.bool), alike[:, 1:] != alike[:, :-1]], dim=1)
+    ordered = tokens.gather(1, order)
+    place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(ordered)
+    begins = torch.cat([torch.ones_like(ordered[:, :1], dtype=torch.bool), ordered[:, 1:] != ordered[:, :-1]], dim=1)
     begin = torch.where(begins, place, 0).cummax(1).values
     return torch.zeros_like(order).scatter(1, order, order.gather(1, begin))
 
 
-def once(tokens: Tensor, first: Tensor) -> Tensor:
+def without_repeats(tokens: Tensor, first: Tensor) -> Tensor:
     """tokens (B, T) at their first places, 0 elsewhere."""
     return torch.where(first == torch.arange(tokens.shape[1], device=tokens.device), tokens, 0)
 
 
-class Aligned(nn.Module):
+@final
+class AlignedSeq2Seq(nn.Module):
     """See the module's docstring. `attend` is the attention, with queries of `hidden_size`, or None."""
 
     def __init__(
@@ -135,14 +144,14 @@ class Aligned(nn.Module):
         with torch.no_grad():
             self.output.bias.zero_()
 
-    def ask(self, x: Tensor, lengths: Tensor, first: Tensor, turned: Tensor | None = None) -> Question:
-        """Questions (B, T), their lengths (B,), the first places of their characters (B, T), and which are turned (B,)."""
-        turn = self.turn.expand(len(x), 1, -1) * (0.0 if turned is None else turned[:, None, None].to(self.turn))
+    def encode(self, x: Tensor, lengths: Tensor, first: Tensor, swapped: Tensor | None = None) -> Question:
+        """Questions (B, T), their lengths (B,), the first places of their characters (B, T), and which are swapped (B,)."""
+        turn = self.turn.expand(len(x), 1, -1) * (0.0 if swapped is None else swapped[:, None, None].to(self.turn))
         values, _ = self.encoder(self.embed(x) + turn, lengths)
-        live = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+        valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         memory = None if self.attend is None else self.attend.remember(values, lengths)
-        asked = torch.where(live, once(x, first_places(x)), 0)
-        return Question(x, live, first, asked, values, memory, turn)
+        distinct = torch.where(valid, without_repeats(x, first_occurrences(x)), 0)
+        return Question(x, valid, first, distinct, values, memory, turn)
 
     def start(self, question: Question) -> AlignedState:
         """The state before the first step."""
@@ -150,25 +159,25 @@ class Aligned(nn.Module):
         return AlignedState(question, None, nothing, nothing, 0)
 
     def forward(
-        self, x: Tensor, lengths: Tensor, first: Tensor, answer: Tensor, turned: Tensor | None = None
+        self, x: Tensor, lengths: Tensor, first: Tensor, answer: Tensor, swapped: Tensor | None = None
     ) -> Answer:
-        """As `ask`, and the true answers (B, T): scores (M, V) of the live steps, row after row."""
-        question = self.ask(x, lengths, first, turned)
+        """As `encode`, and the true answers (B, T): scores (M, V) of the valid steps, row after row."""
+        question = self.encode(x, lengths, first, swapped)
         before = torch.cat([torch.full_like(answer[:, :1], self.start_token), answer[:, :-1]], dim=1)
         vectors, _, _ = self._vectors(before, question, slice(None), None, lengths)
-        single = once(answer, first_places(answer))
-        places, kinds = self._places(question, answer, single, torch.arange(x.shape[1], device=x.device))
-        live = question.live
-        return Answer(self._scores(vectors[live], places[live], kinds), live)
+        distinct = without_repeats(answer, first_occurrences(answer))
+        members, group = self._group_tokens(question, answer, distinct, torch.arange(x.shape[1], device=x.device))
+        valid = question.valid
+        return Answer(self._scores(vectors[valid], members[valid], group), valid)
 
     def step(self, tokens: Tensor, state: AlignedState) -> tuple[Tensor, AlignedState, Tensor | None]:
         """tokens (R,), those of the step before -> scores (R, V) of step t, the state after, weights (R, T) or None."""
-        state = state.wrote(tokens)
+        state = state.with_previous(tokens)
         question, t = state.question, state.t
         vectors, layers, weights = self._vectors(tokens[:, None], question, slice(t, t + 1), state.layers, None)
         step = torch.tensor([t], device=tokens.device)
-        places, kinds = self._places(question, state.written, state.single, step)
-        scores = self._scores(vectors[:, 0], places[:, 0], kinds)
+        members, group = self._group_tokens(question, state.written, state.distinct, step)
+        scores = self._scores(vectors[:, 0], members[:, 0], group)
         return scores, state._replace(layers=layers, t=t + 1), None if weights is None else weights[:, 0]
 
     def _vectors(
@@ -185,22 +194,52 @@ class Aligned(nn.Module):
         return self.dropout(self.join(query, values)), after, weights
 
     @staticmethod
-    def _places(question: Question, written: Tensor, single: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """The characters of the four groups at each of the steps (S,): (B, S, N), 0 for none, and the group of each of N.
+    def _group_tokens(question: Question, written: Tensor, distinct: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """The tokens of the four groups at the steps (S,): (B, S, N), 0 for none, and the group of each of the N places.
 
-        written (B, T): the answers, of which a step sees what stands before it; `single` the same, each character once.
+        written (B, T): the answers, of which a step sees the steps before; `distinct` the same, each at its first place only.
         """
         tokens, first, T = question.tokens, question.first[:, steps], question.tokens.shape[1]
         at = torch.arange(T, device=tokens.device)
-        asked = question.asked[:, None].expand(-1, len(steps), -1)
-        had = torch.where(at < steps[:, None], single[:, None], 0)
-        echo = torch.where(first < steps, written.gather(1, first), 0)
-        groups = torch.cat([tokens[:, steps, None], asked, had, echo[..., None]], dim=-1)
-        kinds = torch.tensor([0, *[1] * T, *[2] * T, 3], device=tokens.device)
-        return groups, kinds
+        of_question = question.distinct[:, None].expand(-1, len(steps), -1)
+        of_answer = torch.where(at < steps[:, None], distinct[:, None], 0)
+        repeated = torch.where(first < steps, written.gather(1, first), 0)
+        members = torch.cat([tokens[:, steps, None], of_question, of_answer, repeated[..., None]], dim=-1)
+        group = torch.tensor([0, *[1] * T, *[2] * T, 3], device=tokens.device)
+        return members, group
 
-    def _scores(self, vectors: Tensor, places: Tensor, kinds: Tensor) -> Tensor:
-        """vectors (M, E), characters of the groups (M, N) -> scores (M, V)."""
-        more = self.groups(vectors)[:, kinds] * (places != 0)
+    def _scores(self, vectors: Tensor, members: Tensor, group: Tensor) -> Tensor:
+        """vectors (M, E), tokens of the groups (M, N) -> scores (M, V)."""
+        added = self.groups(vectors)[:, group] * (members != 0)
         scores: Tensor = self.output(vectors)
-        return scores.scatter_add(1, places, more.to(scores.dtype))
+        return scores.scatter_add(1, members, added.to(scores.dtype))
+
+
+def build_network(model: CoupletModel, cell: Cell, *, vocabulary_size: int) -> AlignedSeq2Seq:
+    """A new network, as the settings have it."""
+    size, pad, unknown = model.embedding_size, Vocabulary.pad, Vocabulary.unknown
+    embed = Tokens(vocabulary_size, size, model.token_dropout, pad=pad, unknown=unknown)
+    encoder = Encoder(
+        nn.Identity(),
+        size,
+        cell,
+        hidden_size=max(model.hidden_size // 2, 1),
+        num_layers=model.encoder_layers,
+        dropout=model.dropout,
+        input_dropout=model.input_dropout,
+        backend=model.backend,
+    )
+    return AlignedSeq2Seq(
+        embed,
+        encoder,
+        cell,
+        hidden_size=model.hidden_size,
+        num_layers=model.num_layers,
+        attend=None
+        if model.attention == "none"
+        else attention(model.attention, model.hidden_size, encoder.output_size),
+        start=Vocabulary.end,
+        dropout=model.dropout,
+        input_dropout=model.input_dropout,
+        backend=model.backend,
+    )

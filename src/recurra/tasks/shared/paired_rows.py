@@ -1,4 +1,8 @@
-"""Rows that are pairs of texts, a source and a target, each in a column: which these are, and what is asked in use."""
+"""Rows that are pairs of texts: what the datasets of such rows share.
+
+The first two fields of their `RowReader` are the sides, `source` and `target`; the other two hold the texts as they are
+written: `source_text` and `target_text`.
+"""
 
 from __future__ import annotations
 
@@ -9,52 +13,53 @@ import numpy as np
 
 from ...data.sources.sources import Source
 from ...errors import CallError, DataError, SettingError
-from ...fields.paired_text import Side
-from .row_dataset import RowReader
+from .row_reader import Columns, RowReader
 
 
-def longer_than(most: int, lengths: np.ndarray, unit: str) -> list[str]:
-    """The line that says how many pairs are too long to be trained on. SettingError when all are."""
-    over = int((lengths > most).sum())
+def too_long_message(max_length: int, lengths: np.ndarray, unit: str) -> list[str]:
+    """The line that reports how many pairs are too long to be trained on. SettingError where all are."""
+    over = int((lengths > max_length).sum())
     if over == len(lengths):
-        raise SettingError(f"max_length is {most}, and every pair has more {unit} on a side; make it larger")
-    return [f"{over:,} pairs with more than {most} {unit} on a side are not trained on (max_length)"] if over else []
+        raise SettingError(f"max_length is {max_length}, and every pair has more {unit} on a side; make it larger")
+    if not over:
+        return []
+    return [f"{over:,} pairs with more than {max_length} {unit} on a side are not trained on (max_length)"]
 
 
-class TwoSided(RowReader):
-    """`source` and `target` are the first two fields; each is kept as written beside its tokens: NAME_text."""
+def find_pair_columns(rows: RowReader, source: Source) -> Columns:
+    """The columns of all four fields. DataError where both sides are one column."""
+    found = rows.find_columns(source, rows.fields[:2])
+    if found["source"] == found["target"]:
+        raise DataError(f"source and target are both {found['source']!r}; name them apart", file=source.path)
+    return found | {"source_text": found["source"], "target_text": found["target"]}
 
-    source: Side
-    target: Side
 
-    def _columns(self, source: Source) -> dict[str, str]:
-        found = self._find(source, self.fields[:2])
-        if found["source"] == found["target"]:
-            raise DataError(f"source and target are both {found['source']!r}; name them apart", file=source.path)
-        return found | {"source_text": found["source"], "target_text": found["target"]}
+def source_value(rows: RowReader, example: Any, number: int) -> Any:
+    """The source that an example gives: a text, or a mapping that names its column. `number`, from 1, is for messages."""
+    if isinstance(example, dict):
+        names = [name for name in (rows.columns.get("source"), rows.input.asked, "source") if name]
+        found = [example[name] for name in names if name in example]
+        if not found:
+            raise missing_key(example, number, " or ".join(map(repr, dict.fromkeys(names))))
+        example = found[0]
+    return checked_source(rows, example, number)
 
-    # use -----------------------------------------------------------------------------------------------------------
-    def _value(self, example: Any, number: int) -> Any:
-        """The source that an example means: a text, or a mapping that names its column."""
-        if isinstance(example, dict):
-            names = [name for name in (self.columns.get("source"), self.source.asked, "source") if name]
-            found = [example[name] for name in names if name in example]
-            if not found:
-                raise self._lacks(example, number, " or ".join(map(repr, dict.fromkeys(names))))
-            example = found[0]
-        return self._usable(example, number)
 
-    def _usable(self, value: Any, number: int) -> Any:
-        if said := self.source.unusable(value):
-            raise CallError(f"example {number}: source {said}")
-        return value
+def checked_source(rows: RowReader, value: Any, number: int) -> Any:
+    """The value of a source to predict from. CallError where it cannot be used."""
+    if problem := rows.input.unusable(value):
+        raise CallError(f"example {number}: source {problem}")
+    return value
 
-    @staticmethod
-    def _lacks(example: dict[str, Any], number: int, wanted: str) -> CallError:
-        has = ", ".join(map(repr, example)) or "nothing"
-        return CallError(f"example {number}: an input object wants {wanted}; this one has {has}")
 
-    def inputs_of(self, source: Source) -> Iterator[Any]:
-        known = self.columns.get("source")
-        column = known if known in source.columns else self.source.find(source, ())
-        return (row.values.get(column) for row in source.rows())
+def missing_key(example: dict[str, Any], number: int, expected: str) -> CallError:
+    """The error of an example that is an object without the expected keys."""
+    has = ", ".join(map(repr, example)) or "nothing"
+    return CallError(f"example {number}: an input object wants {expected}; this one has {has}")
+
+
+def sources_in(rows: RowReader, source: Source) -> Iterator[Any]:
+    """The sources to predict from in a table."""
+    known = rows.columns.get("source")
+    column = known if known in source.columns else rows.input.find(source, ())
+    return (row.values.get(column) for row in source.rows())

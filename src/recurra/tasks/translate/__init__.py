@@ -1,1 +1,1 @@
-"""Filled below."""
+"""`translate`: a text for each text."""

@@ -1,136 +1,116 @@
-"""Tasks over pairs: two parallel files or two columns of a table, several source columns as one, levels, one vocabulary or two.
-
-What is made of a pair is the task's own matter; `PairReader` reads it, splits it and encodes both sides.
-"""
+"""Pairs of texts: two parallel files or two columns of a table, several source columns as one, levels, vocabularies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
-import numpy as np
-from pydantic import Field as Setting
-
-from ...data.report import DataReport
 from ...data.sources.files import suffixes
 from ...data.sources.parallel_text import Joined, Parallel
-from ...data.sources.sources import TABLES, Source, locate, open_source
-from ...data.words.vocabulary import Level
-from ...errors import CallError, DataError, SettingError
-from ...fields.paired_text import Raw, Side, alike, levels
+from ...data.sources.sources import TABLES, Source, is_table, locate, open_source
+from ...data.store.store import Store
+from ...errors import CallError, SettingError
+from ...fields.paired_text import Raw, Side, choose_levels, same_alphabet
 from ...files import read_json, write_json
-from ...settings import RARE, DataSettings, Settings
-from ..base import Reading, Say
-from ..shared.paired_rows import TwoSided
+from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..shared.generation import check_parts
+from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value, sources_in
+from ..shared.row_reader import Columns, RowReader
+from .lengths import PairLengths
+from .settings import PairData
+from .target_files import TargetFiles
+
+SAMPLE = 1000  # pairs that levels and the sharing of a vocabulary are chosen from
 
 
-class PairData(DataSettings):
-    """Pairs of texts."""
+@final
+class PairDataset(Dataset):
+    """`source` and `target` are the sides; each is kept as tokens and as it is written. `lengths` are known once read."""
 
-    source: str | None = Setting(None, description="source column; several joined by commas")
-    target: str | None = Setting(None, description="target column; of a plain text the other file")
-    valid_target: str | None = Setting(None, description="other file of --valid")
-    level: Level | None = Setting(None, description="what a token is")
-    source_level: Level | None = Setting(None, description="the same, of the source alone", json_schema_extra=RARE)
-    target_level: Level | None = Setting(None, description="the same, of the target alone", json_schema_extra=RARE)
-    vocabulary_size: int | None = Setting(None, ge=10, description="most frequent tokens kept on a side")
-    min_count: int | None = Setting(None, ge=1, description="rarer tokens are unknown", json_schema_extra=RARE)
-    shared: bool | None = Setting(None, description="one vocabulary for both sides")
-    max_length: int | None = Setting(
-        None, ge=1, description="pairs with more tokens on a side are not trained on", json_schema_extra=RARE
-    )
-
-
-class PairReader(TwoSided):
-    """Reading of pairs. `source` and `target` are its sides; each is kept as tokens and as it is written."""
-
-    def __init__(self, settings: Settings, **given: Any) -> None:
-        super().__init__(settings, **given)
-        data = self.data
+    def __init__(self, data: PairData) -> None:
+        self.data = data
         self.source = Side("source", data.source, data.min_count)
         self.target = Side("target", data.target, data.min_count)
-        self.fields = [self.source, self.target, Raw("source_text"), Raw("target_text")]
-        self.files: dict[str, str | None] = {}  # of a plain text the file of its other side, while training
-        self.ratio, self.longest, self.positions = 1.0, 1, 1
-        self.trained_on = ["", ""]  # the two files, where the run was trained on such
+        self.rows = RowReader([self.source, self.target, Raw("source_text"), Raw("target_text")], data)
+        self.source_columns = [column.strip() for column in (data.source or "").split(",")]
+        self.files = TargetFiles(data.target)
+        self.lengths = PairLengths()
 
     @property
-    def data(self) -> PairData:
-        assert isinstance(self.settings.data, PairData)
-        return self.settings.data
-
-    @property
-    def parts(self) -> list[str]:
-        """The columns that are the source."""
-        return [part.strip() for part in (self.data.source or "").split(",")]
+    def stores(self) -> dict[str, Store]:
+        """The encoded parts: train and valid."""
+        return self.rows.stores
 
     # reading -------------------------------------------------------------------------------------------------------
-    def read(
-        self, data: str | Path, valid: str | Path | None, cache: Path, say: Say, tick: Callable[[int], None]
-    ) -> Reading:
-        self.files = {str(data): self.data.target}
-        if valid is not None:
-            self.files[str(valid)] = self.data.valid_target
-        reading = super().read(data, valid, cache, say, tick)
-        if self.columns["source_text"] == "source" and (other := self.data.target) and self.target.asked is None:
-            self.trained_on = [str(Path(file).resolve()) for file in (data, other)]
-        train = self.stores["train"]
-        s, t = train.lengths("source"), train.lengths("target")
-        self.ratio, self.longest = float(np.quantile((t + 1) / (s + 1), 0.999)), int(t.max())
-        self.positions = max(int(store.lengths("source").max()) for store in self.stores.values())
-        reading.facts |= {"targets": t}
-        reading.lines.append(
-            f"source {s.mean():.1f} {self.source.level} on average, target {t.mean():.1f} {self.target.level}"
-        )
-        return reading
+    def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        self.files.begin_training(data, valid, self.data.valid_target)
+        source = self._open(data)
+        columns = self._find_columns(source)
+        self._choose_vocabularies(source, columns)
 
-    def _source(self, data: str | Path) -> Source:
-        settings = self.data
-        skip = settings.broken == "skip"
+        def validation() -> tuple[Source, Columns]:
+            other = self._open(str(valid))
+            return other, self._find_columns(other)
+
+        report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        check_parts(self.stores, "pairs", data)
+        if columns["source_text"] == "source" and self.data.target and self.target.asked is None:
+            self.files.remember(data)
+        self.lengths = PairLengths.of(self.stores)
+        return self._info([*report.lines(), *(line for field in self.rows.fields for line in field.describe())])
+
+    def _info(self, messages: list[str]) -> DatasetInfo:
+        train, valid = self.stores["train"], self.stores["valid"]
+        sources, targets = train.lengths("source"), train.lengths("target")
+        source, target = (
+            f"{lengths.mean():.1f} {side.level}" for lengths, side in ((sources, self.source), (targets, self.target))
+        )
+        return DatasetInfo(
+            rows=len(train),
+            valid_rows=len(valid),
+            time_steps=int(sources.sum()),
+            stats={"lengths": sources, "targets": targets},
+            messages=[*messages, f"source {source} on average, target {target}"],
+        )
+
+    def _open(self, data: str | Path) -> Source:
+        skips = self.rows.skips
         if not str(data).startswith("hf:"):
             path, _ = locate(data)
             if path.is_file() and suffixes(path)[0] not in TABLES:
-                return Parallel(path, self._other(data), encoding=settings.encoding, skip_broken=skip)
-        source = open_source(data, encoding=settings.encoding, skip_broken=skip)
-        return Joined(source, self.parts, settings.source or "") if len(self.parts) > 1 else source
+                return Parallel(path, self.files.target_of(data), encoding=self.data.encoding, skip_broken=skips)
+        return self._join(self.rows.open(data))
 
-    def _other(self, data: str | Path) -> Path:
-        """The file of the other side of a plain text."""
-        flag = "--target " if str(data) == next(iter(self.files), None) else "--valid-target "
-        if not self.files:  # a trained run, whose setting is the file that it was trained with
-            flag = "--set target="
-        other = self.files.get(str(data)) if self.files else self.data.target
-        sides = [str(Path(file).resolve()) for file in (data, other or "")]
-        if other is None or (not self.files and sides[1] == self.trained_on[1] and sides[0] != self.trained_on[0]):
-            raise DataError(
-                f"is one side of the pairs; name the file of the other, line by line, with {flag}FILE",
-                file=data,
-            )
-        return Path(other).expanduser()
+    def _join(self, source: Source) -> Source:
+        """The source with the columns of the setting `source` as one, where these are several."""
+        return Joined(source, self.source_columns, self.data.source or "") if self._joins else source
 
-    def _columns(self, source: Source) -> dict[str, str]:
+    @property
+    def _joins(self) -> bool:
+        return len(self.source_columns) > 1
+
+    def _find_columns(self, source: Source) -> Columns:
         if isinstance(source, Parallel):
             self.target.asked = None
             return {"source": "source", "target": "target", "source_text": "source", "target_text": "target"}
-        named = self.data.target
-        of_files = named is not None and named not in source.columns and Path(named).is_file()
-        self.target.asked = None if of_files else named  # the run was trained on two files, and this is a table
-        return super()._columns(source)
+        target = self.data.target
+        is_file = target is not None and target not in source.columns and Path(target).is_file()
+        self.target.asked = None if is_file else target  # the run was trained on two files, and this is a table
+        return find_pair_columns(self.rows, source)
 
-    def _survey(
-        self, source: Source, columns: dict[str, str], tick: Callable[[int], None]
-    ) -> tuple[DataReport, np.ndarray]:
-        """Decide what the sides are cut into, from the first rows and their number; then as every task over rows."""
+    def _choose_vocabularies(self, source: Source, columns: Columns) -> None:
+        """What a token of each side is, from the first rows and their number; and whether both have one vocabulary."""
         data, sample, count = self.data, list[list[Any]](), 0
-        for row in self._rows(source, columns):
-            if len(sample) < 1000:
+        for row in self.rows.values(source, columns):
+            if len(sample) < SAMPLE:
                 sample.append(row)
             count += 1
         sources, targets = [row[0] for row in sample], [row[1] for row in sample]
-        of_source, of_target = levels(sources, targets)
-        self.source.level = data.source_level or data.level or of_source
-        self.target.level = data.target_level or data.level or of_target
+        source_level, target_level = choose_levels(sources, targets)
+        self.source.level = data.source_level or data.level or source_level
+        self.target.level = data.target_level or data.level or target_level
         same = self.source.level == self.target.level
         if data.shared and not same:
             raise SettingError(
@@ -139,41 +119,60 @@ class PairReader(TwoSided):
             )
         shared = data.shared
         if shared is None:
-            shared = same and self.source.level == "subwords" and alike(sources, targets)
+            shared = same and self.source.level == "subwords" and same_alphabet(sources, targets)
         size = 2_000 if count < 5_000 else 4_000 if count < 15_000 else 8_000 if count < 300_000 else 16_000
         for side in (self.source, self.target):
             side.size = data.vocabulary_size or (size if side.level == "subwords" else 30_000)
         if shared:
-            self.source.also = lambda: (row[1] for row in self._rows(source, columns))
-            self.target.same_as = self.source
-        return super()._survey(source, columns, tick)
+            self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
 
-    def save_vocabulary(self, folder: Path) -> None:
-        super().save_vocabulary(folder)
-        facts = {"files": self.trained_on, "ratio": self.ratio, "longest": self.longest, "positions": self.positions}
-        write_json(folder / "translate.json", facts)
+    @contextmanager
+    def encoded(self, data: str | Path) -> Iterator[Store]:
+        """The pairs of another file, while it is evaluated."""
+        source = self._open(data)
+        with self.rows.encoded(source, self._find_columns(source)) as store:
+            yield store
 
-    def load_vocabulary(self, folder: Path) -> None:
-        super().load_vocabulary(folder)
-        facts = read_json(folder / "translate.json")
-        self.trained_on = [str(file) for file in facts["files"]]
-        self.ratio, self.longest, self.positions = float(facts["ratio"]), int(facts["longest"]), int(facts["positions"])
+    # the run folder ------------------------------------------------------------------------------------------------
+    def load_cache(self, cache: Path) -> None:
+        self.rows.load_cache(cache)
+
+    def save(self, folder: Path) -> None:
+        self.rows.save(folder)
+        lengths = {"ratio": self.lengths.ratio, "longest": self.lengths.longest, "positions": self.lengths.positions}
+        write_json(folder / "translate.json", {"files": list(self.files.trained_on), **lengths})
+
+    def load(self, folder: Path) -> None:
+        self.rows.load(folder)
+        saved = read_json(folder / "translate.json")
+        self.files.trained_on = [str(file) for file in saved["files"]]
+        self.lengths = PairLengths(float(saved["ratio"]), int(saved["longest"]), int(saved["positions"]))
 
     # use -----------------------------------------------------------------------------------------------------------
-    def _value(self, example: Any, number: int) -> Any:
-        """The source that an example means: a text, or a mapping that names its columns."""
-        if len(self.parts) < 2:
-            return super()._value(example, number)
-        if isinstance(example, dict):
-            found = [example[name] for name in self.parts if name in example]
-            if len(found) < len(self.parts):
-                raise self._lacks(example, number, " and ".join(map(repr, self.parts)))
-            example = found
-        if not isinstance(example, (list, tuple)) or len(example) != len(self.parts):
-            raise CallError(
-                f"example {number}: the source is {' and '.join(self.parts)}; give a JSON object with each of them"
-            )
-        return self._usable(tuple(example), number)
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        if not is_table(file):
+            return None
+        return sources_in(self.rows, self._join(open_source(file, encoding=self.data.encoding)))
 
-    def inputs_of(self, source: Source) -> Iterator[Any]:
-        return super().inputs_of(Joined(source, self.parts, self.data.source or "") if len(self.parts) > 1 else source)
+    def parse_line(self, line: str) -> Any:
+        return parse_json_line(line)
+
+    def source_values(self, examples: Sequence[Any]) -> list[Any]:
+        """The sources that examples give, checked. CallError with the number of one that cannot be used."""
+        return [self._source_value(example, number) for number, example in enumerate(examples, 1)]
+
+    def _source_value(self, example: Any, number: int) -> Any:
+        """A text, or a tuple of texts where the source is several columns."""
+        columns = self.source_columns
+        if not self._joins:
+            return source_value(self.rows, example, number)
+        if isinstance(example, dict):
+            found = [example[name] for name in columns if name in example]
+            if len(found) < len(columns):
+                raise missing_key(example, number, " and ".join(map(repr, columns)))
+            example = found
+        if not isinstance(example, (list, tuple)) or len(example) != len(columns):
+            raise CallError(
+                f"example {number}: the source is {' and '.join(columns)}; give a JSON object with each of them"
+            )
+        return checked_source(self.rows, tuple(example), number)

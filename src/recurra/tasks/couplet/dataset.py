@@ -1,0 +1,130 @@
+"""Pairs of texts of equal length, and which constraints their answers satisfy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, final
+
+from ...data.sources.sources import Source, is_table
+from ...data.store.store import Store
+from ...data.words.vocabulary import Vocabulary
+from ...fields.base import Field
+from ...fields.paired_text import Letters, Side
+from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..shared.generation import check_parts
+from ..shared.paired_rows import find_pair_columns, source_value, sources_in
+from ..shared.row_reader import Columns, RowReader
+from .constraints import strictest_rule
+from .settings import CoupletData
+from .table import lacks_header, open_pairs
+
+SAMPLE = 10_000  # pairs that the constraints are found from
+SATISFIED = 0.8  # share of the pairs that must satisfy constraints for them to be the default
+
+
+@final
+class CoupletDataset(Dataset):
+    """`source` is the question, `target` the answer, of characters of one vocabulary. Both are kept as written, too."""
+
+    def __init__(self, data: CoupletData) -> None:
+        self.data = data
+        self.source = Side("source", data.source, data.min_count, "characters")
+        self.target = Side("target", data.target, data.min_count, "characters")
+        fields = [self.source, self.target, Letters("source_text"), Letters("target_text")]
+        self.rows = RowReader(fields, data, problem=self._problem)
+
+    @property
+    def stores(self) -> dict[str, Store]:
+        """The encoded parts: train and valid."""
+        return self.rows.stores
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The characters of both sides."""
+        return self.source.vocabulary
+
+    # reading -------------------------------------------------------------------------------------------------------
+    def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        source = self._open(data)
+        columns = find_pair_columns(self.rows, source)
+        opened = [source]
+
+        def validation() -> tuple[Source, Columns]:
+            opened.append(self._open(str(valid)))
+            return opened[-1], find_pair_columns(self.rows, opened[-1])
+
+        self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
+        report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        check_parts(self.stores, "pairs", data)
+        rule, rule_message = self._rule_of_most(source, columns)
+        lengths = self.stores["train"].lengths("source")
+        info = DatasetInfo(
+            rows=len(self.stores["train"]),
+            valid_rows=len(self.stores["valid"]),
+            time_steps=int(lengths.sum()),
+            stats={"lengths": lengths, "rules": rule},
+            messages=[
+                *report.lines(),
+                *(line for field in self.rows.fields for line in field.describe()),
+                f"questions in column {columns['source']!r}, answers in {columns['target']!r}, "
+                f"{lengths.mean():.1f} characters on average",
+                rule_message,
+            ],
+        )
+        if headless := [str(one.path) for one in opened if lacks_header(one)]:
+            info.messages.append(f"{', '.join(headless)}: the first line is a pair, it names no columns (header)")
+        return info
+
+    def _open(self, data: str | Path) -> Source:
+        asked = [column for column in (self.data.source, self.data.target) if column]
+        return open_pairs(
+            data, encoding=self.data.encoding, skip_broken=self.rows.skips, header=self.data.header, asked=asked
+        )
+
+    def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
+        if found := self.rows.first_problem(values):
+            return found
+        question, answer = len(values[0]), len(values[1])
+        if question != answer:
+            return self.target, f"has {answer} character{'s' * (answer != 1)}, and the question has {question}"
+        return None
+
+    def _rule_of_most(self, source: Source, columns: Columns) -> tuple[str, str]:
+        """The strictest constraints that most of the first pairs satisfy, and the line that reports how many do."""
+        counts = Counter(strictest_rule(row[0], row[1]) for row in islice(self.rows.values(source, columns), SAMPLE))
+        couplets, marks = counts["couplet"] / counts.total(), 1 - counts["none"] / counts.total()
+        rule = "couplet" if couplets >= SATISFIED else "punctuation" if marks >= SATISFIED else "none"
+        return rule, f"{marks:.1%} of the pairs agree in their punctuation, {couplets:.1%} keep the rules of couplets"
+
+    @contextmanager
+    def encoded(self, data: str | Path) -> Iterator[Store]:
+        """The pairs of another file, while it is evaluated."""
+        source = self._open(data)
+        with self.rows.encoded(source, find_pair_columns(self.rows, source)) as store:
+            yield store
+
+    # the run folder ------------------------------------------------------------------------------------------------
+    def load_cache(self, cache: Path) -> None:
+        self.rows.load_cache(cache)
+
+    def save(self, folder: Path) -> None:
+        self.rows.save(folder, [self.source])
+
+    def load(self, folder: Path) -> None:
+        self.rows.load(folder, [self.source])
+        self.target.vocabulary = self.source.vocabulary
+
+    # use -----------------------------------------------------------------------------------------------------------
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        return sources_in(self.rows, self._open(file)) if is_table(file) else None
+
+    def parse_line(self, line: str) -> Any:
+        return parse_json_line(line)
+
+    def questions(self, examples: Sequence[Any]) -> list[str]:
+        """The questions that examples give, checked. CallError with the number of one that cannot be used."""
+        return [source_value(self.rows, example, number) for number, example in enumerate(examples, 1)]

@@ -1,0 +1,37 @@
+"""The defaults of `couplet`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..base import DEFAULT_CELL, DatasetInfo
+
+FEW_STEPS = 50_000  # characters of the training part
+
+
+def defaults(info: DatasetInfo) -> dict[str, dict[str, Any]]:
+    """Values for open settings, from the number of characters; the constraints are those that most pairs satisfy."""
+    small = info.time_steps < FEW_STEPS
+    return {
+        "data": {"max_length": max(min(int(np.quantile(info.stats["lengths"], 0.999)), 200), 8)},
+        "model": {
+            "cell": DEFAULT_CELL,
+            "hidden_size": 128 if small else 384,
+            "num_layers": 1,
+            "embedding_size": 64 if small else 256,
+            "dropout": 0.2,
+            "input_dropout": 0.1,
+            "token_dropout": 0.0,
+            "rules": info.stats["rules"],
+        },
+        "training": {
+            "batch_size": 64,
+            "learning_rate": 2e-3,
+            "epochs": 20.0,
+            "averaging": 0.998,
+            "patience": 6,
+            "both_ways": True,
+        },
+    }

@@ -1,0 +1,62 @@
+"""The network of `translate`: encoder, attention and decoder, as the settings have them."""
+
+from __future__ import annotations
+
+from ...cells import Cell
+from ...data.words.vocabulary import Vocabulary
+from ...errors import SettingError
+from ...models.decoder import Decoder
+from ...models.encoder import Tokens
+from ...models.seq2seq import Encoder, SequenceToSequence
+from ...nn.attention import attention
+from .settings import TranslateModel
+
+
+def build_network(
+    model: TranslateModel, cell: Cell, *, source_size: int, target_size: int, shared: bool, positions: int
+) -> SequenceToSequence:
+    """A new network.
+
+    source_size, target_size  entries of the vocabularies; `shared` where they are one
+    positions                 the longest source, which bounds the attention by concat
+    """
+    if model.copy_unknown and model.attention == "none":
+        raise SettingError(
+            "copy_unknown takes the word that attention looks at, and attention is none; leave one of them"
+        )
+
+    def embedding(vocabulary_size: int) -> Tokens:
+        pad, unknown = Vocabulary.pad, Vocabulary.unknown
+        return Tokens(vocabulary_size, model.embedding_size, model.token_dropout, pad=pad, unknown=unknown)
+
+    target = embedding(target_size)
+    source = target if shared and model.tied else embedding(source_size)
+    encoder = Encoder(
+        source,
+        model.embedding_size,
+        cell,
+        hidden_size=max(model.hidden_size // 2, 1) if model.bidirectional else model.hidden_size,
+        num_layers=model.encoder_layers,
+        bidirectional=model.bidirectional,
+        self_attention=model.self_attention,
+        dropout=model.dropout,
+        input_dropout=model.input_dropout,
+        backend=model.backend,
+    )
+    decoder = Decoder(
+        target,
+        model.embedding_size,
+        cell,
+        memory_size=encoder.output_size,
+        hidden_size=model.hidden_size,
+        output_size=model.embedding_size if model.tied else model.hidden_size,
+        num_layers=model.num_layers,
+        attend=None
+        if model.attention == "none"
+        else attention(model.attention, model.hidden_size, encoder.output_size, positions),
+        feed=model.feed,
+        dropout=model.dropout,
+        input_dropout=model.input_dropout,
+        backend=model.backend,
+    )
+    return SequenceToSequence(encoder, decoder, target_size, target.embedding if model.tied else None)

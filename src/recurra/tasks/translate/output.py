@@ -1,0 +1,38 @@
+"""From the tokens of an answer to its text and to JSON."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from ...data.words.vocabulary import Vocabulary
+from ...decoding.beam_search import Found
+from ...fields.paired_text import Side
+from ..shared.answers import attention_of
+
+
+@final
+class Output:
+    """`copy_unknown`: an unknown word of an answer is the source's word with the largest attention weight."""
+
+    def __init__(self, source: Side, target: Side, *, copy_unknown: bool) -> None:
+        self.source, self.target, self.copy_unknown = source, target, copy_unknown
+
+    @property
+    def never(self) -> list[int]:
+        """Tokens that no answer holds. An unknown word may stand where it is to be copied."""
+        return [Vocabulary.pad] if self.copy_unknown else [Vocabulary.pad, Vocabulary.unknown]
+
+    def text(self, found: Found, value: Any) -> str:
+        """The text of the answer to the source `value`."""
+        vocabulary = self.target.vocabulary
+        if not self.copy_unknown or found.weights is None or vocabulary.unknown not in found.tokens:
+            return vocabulary.decode(found.tokens)
+        words = self.source.cut(value)
+        copied = [words[at] if at < len(words) else "" for at in found.weights.argmax(-1).tolist()]
+        return vocabulary.decode(found.tokens, copied)
+
+    def attention(self, found: Found, value: Any) -> dict[str, Any]:
+        """For each token of the answer, its end mark too, the attention weight of each token of the source."""
+        source = self.source.cut(value)
+        target, weights = attention_of(found, self.target.vocabulary, len(source))
+        return {"source": source, "target": target, "weights": weights}

@@ -1,0 +1,113 @@
+"""Beam search: against every answer by hand, greedy, independent of the batch, and with a network."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+from typing import Any
+
+import pytest
+import torch
+from tiny_seq2seq import LENGTHS, B, batch, network
+from torch import Tensor
+
+from recurra.decoding.beam_search import Found, search
+from recurra.models.decoder import FEEDS, DecoderState
+
+END = 0
+
+
+class Table:
+    """A state whose next token hangs on the row and the token before: log-probabilities (rows, V, V)."""
+
+    def __init__(self, table: Tensor, of: Tensor | None = None) -> None:
+        self.table, self.of = table, torch.arange(len(table)) if of is None else of
+
+    def rows(self, index: Tensor) -> Table:
+        return Table(self.table, self.of[index])
+
+
+def table_step(tokens: Tensor, state: Table) -> tuple[Tensor, Table, Tensor | None]:
+    return state.table[state.of, tokens], state, None
+
+
+def tables(rows: int, size: int = 4) -> Tensor:
+    torch.manual_seed(5)
+    return (1.5 * torch.randn(rows, size, size)).log_softmax(-1)
+
+
+def by_hand(table: Tensor, limit: int, alpha: float) -> list[tuple[list[int], float]]:
+    """Every answer to one row, best first: those that end, and those cut at the limit."""
+    answers = []
+    for length in range(limit + 1):
+        for tokens in product(range(1, len(table)), repeat=length):
+            path = [END, *tokens, END] if length < limit else [END, *tokens]
+            p = sum(float(table[a, b].double()) for a, b in pairwise(path))
+            answers.append((list(tokens), p / (len(path) - 1) ** alpha))
+    return sorted(answers, key=lambda answer: -answer[1])
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
+def test_a_beam_as_wide_as_all_finds_the_best(alpha: float) -> None:
+    table, limit = tables(3), 3
+    found = search(table_step, Table(table), [limit] * 3, start=END, end=END, beam=64, alpha=alpha)
+    for row, answers in zip(table, found, strict=True):
+        wanted = by_hand(row, limit, alpha)
+        assert [answer.tokens for answer in answers[:5]] == [tokens for tokens, _ in wanted[:5]]
+        for answer, (_, score) in zip(answers[:5], wanted[:5], strict=True):
+            assert answer.score == pytest.approx(score, rel=1e-9)
+
+
+def test_greedy_is_the_likeliest_at_each_step() -> None:
+    table, limits = tables(20), [7] * 20
+    for row, answers in enumerate(search(table_step, Table(table), limits, start=END, end=END)):
+        token, tokens = END, list[int]()
+        while len(tokens) < 7 and (token := int(table[row, token].argmax())) != END:
+            tokens.append(token)
+        assert [answers[0].tokens] == [tokens] and len(answers) == 1
+        assert answers[0].ended == (len(tokens) < 7)
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_an_answer_does_not_hang_on_the_batch(beam: int) -> None:
+    table, limits = tables(12, 6), [1 + row % 5 for row in range(12)]
+    options: dict[str, Any] = {"start": END, "end": END, "beam": beam}
+    together = search(table_step, Table(table), limits, **options)
+    for row in range(12):
+        alone = search(table_step, Table(table[row : row + 1]), limits[row : row + 1], **options)
+        assert alone == together[row : row + 1]
+    order = torch.randperm(12)
+    shuffled = search(table_step, Table(table[order]), [limits[i] for i in order], **options)
+    assert shuffled == [together[i] for i in order]
+
+
+def test_what_may_never_stand_in_an_answer_does_not() -> None:
+    found = search(table_step, Table(tables(20)), [5] * 20, start=END, end=END, beam=2, never=[2])
+    assert not any(2 in answer.tokens for answers in found for answer in answers)
+    assert search(table_step, Table(tables(0)), [], start=END, end=END) == []
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_the_network_searched_alone_and_in_a_batch(feed: str) -> None:
+    """Weights, too: each belongs to its own answer."""
+    net, (x, _) = network(feed), batch()
+    net.output.weight.data *= 20  # far apart, so that no two answers are equal but for rounding
+    options: dict[str, Any] = {"start": 2, "end": 2, "beam": 3, "never": [0, 1], "keep_weights": True}
+
+    def found(rows: list[int]) -> list[list[Found]]:
+        with torch.no_grad():
+            longest = int(LENGTHS[rows].max())
+            return search(net.step, net.start(x[rows, :longest], LENGTHS[rows]), [6] * len(rows), **options)
+
+    whole = found([0, 1, 2, 3])
+    for row in range(B):
+        for one, two in zip(found([row])[0], whole[row], strict=True):
+            assert one.tokens == two.tokens
+            assert one.score == pytest.approx(two.score, abs=1e-5)
+            assert one.weights is not None and two.weights is not None
+            assert len(two.weights) == len(two.tokens) + two.ended
+            n = int(LENGTHS[row])
+            torch.testing.assert_close(one.weights, two.weights[:, :n], rtol=1e-5, atol=1e-6)  # float32
+            # walked again along its tokens, attention looks where the search says it did
+            state: DecoderState = net.start(x[row : row + 1, :n], LENGTHS[row : row + 1])
+            again = net.decoder(torch.tensor([[2, *two.tokens]]), state)[2][0, : len(two.weights)]
+            torch.testing.assert_close(again.float(), one.weights, rtol=1e-5, atol=1e-6)

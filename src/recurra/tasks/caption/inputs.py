@@ -47,9 +47,7 @@ class ImageInput(CaptionInput):
 
     def encoder(self, model: CaptionModel) -> ImageEncoder:
         field, width = self.field, model.encoder_size
-        return ImageEncoder(
-            field.shape, field.mean, field.std, width=width, shift=model.shift, dropout=model.dropout
-        )
+        return ImageEncoder(field.shape, field.mean, field.std, width=width, shift=model.shift, dropout=model.dropout)
 
     def is_map(self, several: bool) -> bool:
         return True

@@ -54,9 +54,7 @@ class Caption(Task[CaptionSettings]):
     def resolve(cls, settings: CaptionSettings, dataset: CaptionDataset, info: DatasetInfo) -> CaptionSettings:
         held_back = len(np.unique(dataset.stores["valid"].column(IMAGE_ID)))
         info.messages += searched_message(held_back, SEARCHED, "images", "figures other than the loss")
-        model, training = caption_defaults(
-            settings.model, dataset.input, several=dataset.several, captions=info.rows
-        )
+        model, training = caption_defaults(settings.model, dataset.input, several=dataset.several, captions=info.rows)
         return settings.fill(data={"level": dataset.text.level}, model=model, training=training)
 
     def network(self) -> SequenceToSequence:

@@ -155,7 +155,10 @@ class Streaming:
 
 
 class Task(ABC, Generic[S]):
-    """A declaration of what a task is made of. See the module's docstring and docs/custom-task.md."""
+    """A declaration of what a task is made of. See the module's docstring and docs/custom-task.md.
+
+    A `network` that a method takes is one that `network()` made: a task may name its class there.
+    """
 
     name: ClassVar[str]
     structure: ClassVar[str]  # as N to 1
@@ -196,7 +199,7 @@ class Task(ABC, Generic[S]):
         """The training batch of a key of the sampler."""
 
     @abstractmethod
-    def loss(self, network: torch.nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
+    def loss(self, network: Any, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
         """The mean loss in nats (or squared error), and the state to hand to the next batch, detached.
 
         `progress` of the training, from 0 to 1, is what schedules depend on. The state is a `recurra.nn.State` or None.
@@ -204,11 +207,11 @@ class Task(ABC, Generic[S]):
 
     # use -----------------------------------------------------------------------------------------------------------
     @abstractmethod
-    def evaluate(self, network: torch.nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+    def evaluate(self, network: Any, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
         """The metrics on the validation part (`data` None) or on another file. While training, `loss` is among them."""
 
     @abstractmethod
-    def predict(self, network: torch.nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
+    def predict(self, network: Any, examples: Sequence[Any]) -> list[dict[str, Any]]:
         """A JSON-like object for each example, in order."""
 
     @abstractmethod

@@ -73,11 +73,11 @@ class Caption(Task[CaptionSettings]):
     def batch(self, key: np.ndarray) -> Batch:
         return collate(self.dataset.stores["train"], key, self.dataset.input)
 
-    def loss(self, network: Any, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
+    def loss(self, network: SequenceToSequence, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
         return forced_loss(network, batch.inputs, batch.targets["next"], self.settings.training, progress), None
 
     # use -----------------------------------------------------------------------------------------------------------
-    def evaluate(self, network: Any, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+    def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
         beam, search = self.settings.model.beam, self._search(network)
         with part_to_evaluate(self.dataset, data, beam=beam, searched=SEARCHED) as (store, beam, searched):
             return evaluate(network, search, self.dataset, store, on_progress, beam=beam, searched=searched)
@@ -91,7 +91,7 @@ class Caption(Task[CaptionSettings]):
             pass_lengths=self.dataset.input.has_lengths,
         )
 
-    def predict(self, network: Any, examples: Sequence[Any]) -> list[dict[str, Any]]:
+    def predict(self, network: SequenceToSequence, examples: Sequence[Any]) -> list[dict[str, Any]]:
         model, vocabulary = self.settings.model, self.dataset.text.vocabulary
         encoded = self.dataset.encode_examples(examples)
         found = self._search(network)(encoded, beam=model.beam, keep_weights=model.weights)

@@ -86,13 +86,13 @@ class Transcribe(Task[TranscribeSettings]):
     def batch(self, key: np.ndarray) -> Batch:
         return collate(self.dataset.stores["train"], key)
 
-    def loss(self, network: Any, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
+    def loss(self, network: Transcriber, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
         """Nats a unit."""
         log_probs, steps = network(batch.inputs["x"], batch.inputs["lengths"])
         return text_losses(log_probs, steps, batch).sum() / batch.targets["ends"].sum().clamp(min=1), None
 
     # use -----------------------------------------------------------------------------------------------------------
-    def evaluate(self, network: Any, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+    def evaluate(self, network: Transcriber, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
         """On another file also `unknown_units`, if there are any that the training data did not have."""
         vocabulary, beam = self.dataset.text.vocabulary, self.settings.model.beam
         with part_to_evaluate(self.dataset, data, beam=beam, searched=SEARCHED) as (store, beam, searched):
@@ -100,7 +100,7 @@ class Transcribe(Task[TranscribeSettings]):
             unknown = 0 if data is None else unknown_units(store)
         return metrics | ({"unknown_units": unknown} if unknown else {})
 
-    def predict(self, network: Any, examples: Sequence[Any]) -> list[dict[str, Any]]:
+    def predict(self, network: Transcriber, examples: Sequence[Any]) -> list[dict[str, Any]]:
         arrays = self.dataset.encode_examples(examples)
         lengths = np.array([len(array) for array in arrays], np.int64)
         results: list[dict[str, Any]] = [{} for _ in arrays]

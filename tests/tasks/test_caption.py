@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from recurra.tasks.caption.fields import rows_of_images
 
 import recurra
 from recurra.errors import CallError, DataError, SettingError
+from recurra.fields.image import Image
 from recurra.fields.paired_text import Raw
+from recurra.files import write_json
 from recurra.metrics.text import scores_of_any
 from recurra.progress import Silent
 from recurra.run import Run
-from recurra.settings import settings_from
+from recurra.settings import as_given, settings_from
+from recurra.tasks.base import ignore_progress
+from recurra.tasks.caption.fields import rows_of_images
 from recurra.tasks.caption.task import Caption
-from recurra.tasks.inputs.image import ImageInput
 
 WORDS = ("dark", "bright")
 SMALL: dict[str, Any] = {"hidden_size": 24, "embedding_size": 8, "encoder_size": 16, "threads": 1, "averaging": 0.9}
@@ -258,15 +260,16 @@ def written(folder: Path, captions: dict[int, list[str]], form: str) -> Path:
 @pytest.mark.parametrize("form", ["rows", "lists"])
 def test_all_captions_are_rows_and_an_image_is_on_one_side(tmp_path: Path, form: str) -> None:
     captions = {n: [f"dark {n}", f"bright {n}", f"the {n}"][: 1 + n % 3] for n in range(30)}
-    task = Caption(settings_from(Caption, {"image": "file" if form == "rows" else "image", "valid_share": 0.3}))
-    reading = task.read(written(tmp_path, captions, form), None, tmp_path / "cache", lambda _: None, lambda _: None)
-    sides = {name: Raw.read(store, "raw_text", np.arange(len(store))) for name, store in task.stores.items()}
+    given = {"image": "file" if form == "rows" else "image", "valid_share": 0.3}
+    dataset = Caption.dataset_for(settings_from(as_given(Caption.settings_class), given))
+    info = dataset.prepare(written(tmp_path, captions, form), None, tmp_path / "cache", ignore_progress)
+    sides = {name: Raw.read(store, "raw_text", np.arange(len(store))) for name, store in dataset.stores.items()}
     assert sorted(sides["train"] + sides["valid"]) == sorted(text for texts in captions.values() for text in texts)
     numbers = {name: {int(text.split()[1]) for text in texts} for name, texts in sides.items()}
     assert not numbers["train"] & numbers["valid"]
     different = len({scenes(30)[0][n].tobytes() for n in captions})
-    assert reading.lines[0] == f"60 captions of {different} images"
-    store = task.stores["valid"]
+    assert info.messages[0] == f"60 captions of {different} images"
+    store = dataset.stores["valid"]
     assert len(rows_of_images(store.column("which"))) == round(0.3 * different)
     for rows in rows_of_images(store.column("which")):  # the rows of one image are its captions, and all of them
         images = {scenes(30)[0][int(text.split()[1])].tobytes() for text in Raw.read(store, "raw_text", rows)}
@@ -352,10 +355,11 @@ def test_an_image_without_a_caption_is_told_by_row(tmp_path: Path, captions: str
     assert "22 captions of 11 images" in shown and any("1 broken row skipped" in line for line in shown)
 
 
-def test_an_image_of_several_rows_is_read_once() -> None:
+def test_an_image_of_several_rows_is_read_once(tmp_path: Path) -> None:
     """Whether its name is repeated, or one array stands for all its captions."""
-    field = ImageInput("image", None)
-    field.shape = (2, 2, 1)
+    field = Image("image", None)
+    write_json(tmp_path / "image.json", {"shape": [2, 2, 1], "mean": 0.0, "std": 1.0})
+    field.load(tmp_path)
     one, other = np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8)
     made = list(field.images([one, one, other, one]))
     assert made[0] is made[1] and [int(image.max()) for image in made] == [0, 0, 1, 0]

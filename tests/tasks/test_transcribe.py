@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from recurra.tasks.transcribe.ctc_loss import steps_needed
 
 import recurra
 from recurra import training
 from recurra.data import sets
 from recurra.data.sets.tones import write_folder
-from recurra.decoding.ctc import needed
+from recurra.decoding.ctc import min_steps
 from recurra.errors import CallError, DataError
 from recurra.progress import Silent
 from recurra.run import Run
-from recurra.settings import settings_from
+from recurra.settings import as_given, settings_from
+from recurra.tasks.base import ignore_progress
+from recurra.tasks.transcribe.ctc_loss import min_steps_of_texts
 from recurra.tasks.transcribe.task import Transcribe
 from recurra.training.loop import Loop
 
@@ -71,7 +72,7 @@ def test_it_learns_tones(run: Run, tones: Path) -> None:
     assert run.metrics["valid/wer"] < 0.1, "tones that it never heard"
     figures = run.evaluate(tones)
     assert figures["wer"] < 0.1 and figures["cer"] < 0.1 and figures["loss"] < 0.3
-    assert run.task.metric == "wer"
+    assert run.task.selection.metric == "wer"
 
 
 def test_figures_are_those_of_the_texts(run: Run, tones: Path, tmp_path: Path) -> None:
@@ -90,12 +91,12 @@ def test_the_loss_is_that_of_the_texts(run: Run, tones: Path, tmp_path: Path) ->
     """Nats a unit: what torch says of each row alone."""
     names, texts = some(tones, 3), ["1 2 3", "5", "7 7 7 7"]
     (tmp_path / "m.csv").write_text("audio,text\n" + "".join(f"{n},{t}\n" for n, t in zip(names, texts, strict=True)))
-    task = run.task
+    dataset = run.task.dataset
     nats = 0.0
     for name, text in zip(names, texts, strict=True):
-        x = torch.from_numpy(task.audio.encode([task.audio.meant(name)])[0])[None]  # type: ignore[attr-defined]
+        x = torch.from_numpy(dataset.audio.encode([dataset.audio.meant(name)])[0])[None]
         heard, _ = run.network(x, torch.tensor([x.shape[1]]))
-        ids = torch.from_numpy(task.text.vocabulary.encode(text)).long()  # type: ignore[attr-defined]
+        ids = torch.from_numpy(dataset.text.vocabulary.encode(text)).long()
         nats += float(
             torch.nn.functional.ctc_loss(heard[0].detach(), ids, (heard.shape[1],), (len(ids),), reduction="sum")
         )
@@ -158,9 +159,8 @@ def test_a_batch_is_its_rows_in_any_order(run: Run, tones: Path) -> None:
 
 
 def test_padded_is_alone_in_values_and_gradients() -> None:
-    from recurra.tasks.transcribe.model import Transcriber
-
     from recurra.cells import get
+    from recurra.tasks.transcribe.model import Transcriber
 
     torch.manual_seed(0)
     sizes = {"stack": 3, "hidden_size": 5, "num_layers": 2, "bidirectional": True}
@@ -235,7 +235,7 @@ def test_texts_of_many_words_and_chinese_are_characters(tmp_path: Path) -> None:
     texts = ["打开 空调", "关灯", "It's on", "播放音乐"] * 3
     run = recurra.train("transcribe", spoken(tmp_path, texts), out=tmp_path / "run", **TINY)
     assert run.settings.data.level == "characters"
-    vocabulary = run.task.text.vocabulary  # type: ignore[attr-defined]
+    vocabulary = run.task.dataset.text.vocabulary
     assert vocabulary.decode(vocabulary.encode("打开 空调")) == "打开 空调"
     assert set("打开空调关灯播放音乐It's on") == set(vocabulary.tokens[3:])
 
@@ -243,20 +243,20 @@ def test_texts_of_many_words_and_chinese_are_characters(tmp_path: Path) -> None:
 def test_few_chinese_words_with_blanks_are_characters_too(tmp_path: Path) -> None:
     """A word that is cut in two would be written without its blank."""
     run = recurra.train("transcribe", spoken(tmp_path, ["打开 空调", "关闭 空调"] * 20), out=tmp_path / "run", **TINY)
-    assert run.settings.data.level == "characters" and run.task.metric == "wer"
+    assert run.settings.data.level == "characters" and run.task.selection.metric == "wer"
 
 
 def test_steps_that_rows_need() -> None:
     rows = ["aab", "", "b", "bbb", ""]
     flat = np.array([ord(unit) for row in rows for unit in row])
-    assert steps_needed(flat, np.array([len(row) for row in rows])).tolist() == [needed(row) for row in rows]
-    assert steps_needed(flat[:0], np.array([0])).tolist() == [0]
+    assert min_steps_of_texts(flat, np.array([len(row) for row in rows])).tolist() == [min_steps(row) for row in rows]
+    assert min_steps_of_texts(flat[:0], np.array([0])).tolist() == [0]
 
 
 def test_without_blanks_characters_are_what_counts(tmp_path: Path) -> None:
     texts = ["打开空调", "关灯", "开门", "播放音乐"] * 3
     run = recurra.train("transcribe", spoken(tmp_path, texts), out=tmp_path / "run", **TINY)
-    assert run.task.metric == "cer" and recurra.load(run.path).task.metric == "cer"
+    assert run.task.selection.metric == "cer" and recurra.load(run.path).task.selection.metric == "cer"
 
 
 def test_fast_speech_gets_short_steps(tmp_path: Path) -> None:
@@ -337,8 +337,8 @@ def test_what_cannot_be_predicted_from(run: Run, tmp_path: Path) -> None:
 def test_a_table_and_a_file_are_inputs(run: Run, tones: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     first = some(tones)[0]
-    assert list(run.task.inputs(first) or ()) == [first]
-    table = list(run.task.inputs(str(tones)) or ())
+    assert list(run.task.dataset.inputs(first) or ()) == [first]
+    table = list(run.task.dataset.inputs(str(tones)) or ())
     assert len(table) == 160
     assert run.predict(table[:2]) == run.predict(some(tones, 2))
     assert run.predict([{"audio": first}]) == run.predict([first])
@@ -356,9 +356,9 @@ def test_the_split_is_by_the_sound_and_not_by_the_place(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         spoken(folder, ["one two"] * 12)
-        task = Transcribe(settings_from(Transcribe, {"rate": 8000}))
-        task.read(folder / "m.tsv", None, folder / "cache", lambda _: None, lambda _: None)
-        held.append(task.stores["valid"].flat("audio").tobytes())
+        dataset = Transcribe.dataset_for(settings_from(as_given(Transcribe.settings_class), {"rate": 8000}))
+        dataset.prepare(folder / "m.tsv", None, folder / "cache", ignore_progress)
+        held.append(dataset.stores["valid"].flat("audio").tobytes())
     assert held[0] == held[1] and held[0]
 
 

@@ -1,7 +1,8 @@
 """Connectionist temporal classification: from log-probabilities over time to texts. Graves et al. 2006.
 
-At each step the network says a unit or a blank; a text is read off a path by merging repeats, then dropping blanks. Both
-searches take steps in pieces: `push(log_probabilities (T, V))`, and `best()` of all so far. A copy goes its own way.
+The network gives a distribution over units and a blank at each step. A path, one of these a step, spells a text: repeats are
+merged, then blanks dropped. Both searches take steps in pieces: `push(log_probs (T, V))`, and `best()` of all so far. A
+shallow copy of a search is independent of it.
 """
 
 from __future__ import annotations
@@ -10,99 +11,105 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 BLANK = 0
-NEGLIGIBLE = -25.0  # nats: a unit less likely at a step is not tried there
-NEVER = -math.inf
+NEGLIGIBLE = -25.0  # nats: a unit with a lower log-probability at a step is not tried there
+LOG_ZERO = -math.inf
 
 
 @dataclass(frozen=True)
-class Guess:
-    """A text by its units, and the log-probability that the search knows of."""
+class Hypothesis:
+    """A text by its units, and its log-probability, or that part of it which the search has summed."""
 
     units: list[int]
     score: float
 
 
-class Search(Protocol):
-    """What both searches are."""
+class CtcSearch(Protocol):
+    """The interface of both searches."""
 
-    def push(self, steps: NDArray[np.floating]) -> None: ...
+    def push(self, log_probs: NDArray[np.floating]) -> None:
+        """Take the next steps, (T, V)."""
 
-    def best(self) -> Guess: ...
-
-
-def search(beam: int) -> Search:
-    """Greedy for a beam of 1."""
-    return Greedy() if beam == 1 else Beam(beam)
+    def best(self) -> Hypothesis:
+        """The most probable text of all steps so far."""
 
 
-def needed(units: Sequence[object]) -> int:
-    """Steps that a text needs at least: one a unit, and a blank between two that are equal."""
+def ctc_search(beam: int) -> CtcSearch:
+    """A new search: greedy with a beam of 1."""
+    return GreedySearch() if beam == 1 else PrefixBeamSearch(beam)
+
+
+def min_steps(units: Sequence[object]) -> int:
+    """The fewest steps that a text can be spelt in: one for each unit, and a blank between two equal ones."""
     return len(units) + sum(a == b for a, b in pairwise(units))
 
 
-class Greedy:
-    """The most likely path. Its score is that of the path, less than that of its text."""
+@final
+class GreedySearch:
+    """The most probable path. Its score is that of the path, which is less than that of its text."""
 
     def __init__(self) -> None:
         self.units: list[int] = []
         self.last, self.score = BLANK, 0.0
 
-    def push(self, steps: NDArray[np.floating]) -> None:
-        if not len(steps):
+    def push(self, log_probs: NDArray[np.floating]) -> None:
+        if not len(log_probs):
             return
-        path = steps.argmax(1)
-        self.score += float(steps[np.arange(len(steps)), path].sum(dtype=np.float64))
+        path = log_probs.argmax(1)
+        self.score += float(log_probs[np.arange(len(log_probs)), path].sum(dtype=np.float64))
         before = np.concatenate([[self.last], path[:-1]])
         self.units = self.units + path[(path != BLANK) & (path != before)].tolist()  # not in place: copies share it
         self.last = int(path[-1])
 
-    def best(self) -> Guess:
-        return Guess(list(self.units), self.score)
+    def best(self) -> Hypothesis:
+        return Hypothesis(list(self.units), self.score)
 
 
-class Beam:
-    """Prefix search: the paths of a text count together, and `width` texts are followed side by side.
+@final
+class PrefixBeamSearch:
+    """Prefix search: the probabilities of the paths of a text are summed, and `width` texts are kept at each step.
 
-    Of each text it is known how likely the paths are that end in a blank, and those that end in its last unit (Graves
-    2012, chapter 7.5; Hannun et al. 2014, arXiv:1408.2873). Texts are nodes of a tree, so a long one costs no more.
+    For each text the search keeps the log-probability of its paths that end in a blank, and of those that end in its last
+    unit (Graves 2012, chapter 7.5; Hannun et al. 2014, arXiv:1408.2873). Texts are nodes of a tree: `parents` and `units`
+    of each node, where node 0 is the empty text.
     """
 
     def __init__(self, width: int) -> None:
         self.width = width
-        self.parents, self.units = [-1], [BLANK]  # of each node; the root is the empty text
+        self.parents, self.units = [-1], [BLANK]
         self.children: dict[tuple[int, int], int] = {}
-        self.beams: dict[int, tuple[float, float]] = {0: (0.0, NEVER)}
+        self.beams: dict[int, tuple[float, float]] = {0: (0.0, LOG_ZERO)}
 
-    def push(self, steps: NDArray[np.floating]) -> None:
-        if not len(steps):
+    def push(self, log_probs: NDArray[np.floating]) -> None:
+        if not len(log_probs):
             return
-        order = np.argsort(-steps[:, BLANK + 1 :], axis=1, kind="stable")[:, : self.width] + BLANK + 1
-        for step, likely in zip(steps.astype(np.float64).tolist(), order.tolist(), strict=True):
-            self._step(step, [unit for unit in likely if step[unit] > NEGLIGIBLE] or likely[:1])
+        order = np.argsort(-log_probs[:, BLANK + 1 :], axis=1, kind="stable")[:, : self.width] + BLANK + 1
+        for step, probable in zip(log_probs.astype(np.float64).tolist(), order.tolist(), strict=True):
+            self._step(step, [unit for unit in probable if step[unit] > NEGLIGIBLE] or probable[:1])
 
-    def _step(self, step: list[float], likely: list[int]) -> None:
-        blank, units = step[BLANK], self.units
+    def _step(self, log_probs: list[float], probable: list[int]) -> None:
+        blank, units = log_probs[BLANK], self.units
         after: dict[int, tuple[float, float]] = {}
-        for node, (ending, going) in self.beams.items():  # each text as it is
+        for node, (in_blank, in_unit) in self.beams.items():  # each text as it is
             last = units[node]
-            stays = going + step[last] if node else NEVER
-            after[node] = (_either(ending, going) + blank, stays)
-        for node, (ending, going) in self.beams.items():  # and with one unit more
-            both, last = _either(ending, going), units[node]
-            for unit in likely:
-                score = (ending if unit == last else both) + step[unit]  # a repeat wants a blank between
-                if score > NEVER:
-                    grown = self._child(node, unit)
-                    before, more = after.get(grown, (NEVER, NEVER))
-                    after[grown] = (before, _either(more, score))
+            repeated = in_unit + log_probs[last] if node else LOG_ZERO
+            after[node] = (log_add_exp(in_blank, in_unit) + blank, repeated)
+        for node, (in_blank, in_unit) in self.beams.items():  # and with one unit more
+            total, last = log_add_exp(in_blank, in_unit), units[node]
+            for unit in probable:
+                # a unit that repeats the last one needs a blank between them
+                score = (in_blank if unit == last else total) + log_probs[unit]
+                if score > LOG_ZERO:
+                    child = self._child(node, unit)
+                    before, more = after.get(child, (LOG_ZERO, LOG_ZERO))
+                    after[child] = (before, log_add_exp(more, score))
         if len(after) > self.width:
-            kept = sorted(after, key=lambda node: -_either(*after[node]))[: self.width]
+            kept = sorted(after, key=lambda node: -log_add_exp(*after[node]))[: self.width]
             after = {node: after[node] for node in kept}
         self.beams = after
 
@@ -114,17 +121,17 @@ class Beam:
             self.units.append(unit)
         return child
 
-    def best(self) -> Guess:
-        node = max(self.beams, key=lambda node: _either(*self.beams[node]))
-        score, units = _either(*self.beams[node]), []
+    def best(self) -> Hypothesis:
+        node = max(self.beams, key=lambda node: log_add_exp(*self.beams[node]))
+        score, units = log_add_exp(*self.beams[node]), []
         while node:
             units.append(self.units[node])
             node = self.parents[node]
-        return Guess(units[::-1], score)
+        return Hypothesis(units[::-1], score)
 
 
-def _either(a: float, b: float) -> float:
+def log_add_exp(a: float, b: float) -> float:
     """log(exp(a) + exp(b))"""
     if a < b:
         a, b = b, a
-    return a if b == NEVER else a + math.log1p(math.exp(b - a))
+    return a if b == LOG_ZERO else a + math.log1p(math.exp(b - a))

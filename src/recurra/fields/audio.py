@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,15 @@ class AudioData(DataSettings):
     )
 
 
+class _File(NamedTuple):
+    """What is known of a file: the key of its content, its frames, and what is wrong with it."""
+
+    key: str
+    frames: int
+    problem: str | None
+
+
+@final
 class Audio(Field):
     """Sound as frames of `bands` numbers every 10 ms, each standardised with its mean and spread in the training data.
 
@@ -54,9 +63,9 @@ class Audio(Field):
 
     def __init__(self, name: str, asked: str | None, rate: int | None = None, bands: int | None = None) -> None:
         super().__init__(name, asked)
-        self.rate, self.bands = rate, bands
+        self._rate, self._bands = rate, bands
         self.mean = self.std = self.least = np.ones(0)
-        self.known: dict[str, tuple[str, int | str]] = {}  # of each file its key, and its frames or what is wrong
+        self._files: dict[str, _File] = {}
         self.resampled = self.mixed = self.heard = 0
 
     @property
@@ -64,19 +73,27 @@ class Audio(Field):
         return f"ragged:float32:{self.features.bands}"
 
     @property
+    def rate(self) -> int:
+        """Samples a second. Known once the field was found or loaded."""
+        return self._rate or audio.HIGHEST
+
+    @property
+    def bands(self) -> int:
+        """Log-mel features of a frame. Known once the field was found or loaded."""
+        return self._bands or (40 if self.rate <= 8_000 else 80)
+
+    @property
     def features(self) -> audio.LogMel:
-        assert self.rate and self.bands  # find() or load() has filled them
+        """What makes log-mel features of samples."""
         return audio.LogMel(self.rate, self.bands)
 
     # reading -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
         column = pick(source, self.name, self.asked, AUDIO_NAMES, named_audio, exclude=taken)
-        if self.rate is None:
-            self.rate = _usual_rate(self.value(row, column) for row in source.look())
+        if self._rate is None:
+            self._rate = _usual_rate(self.value(row, column) for row in source.look())
         if self.rate < audio.LOWEST:
             raise SettingError(f"{self.rate:,} samples a second: features want {audio.LOWEST:,} or more")
-        if self.bands is None:
-            self.bands = 40 if self.rate <= 8_000 else 80
         return column
 
     def value(self, row: Row, column: str) -> Any:
@@ -84,39 +101,39 @@ class Audio(Field):
 
     def key(self, value: Any) -> str:
         """By content: the same recording under two names is the same."""
-        return self._look(value)[0] if isinstance(value, str) and value.strip() else str(value)
+        return self._file(value).key if isinstance(value, str) and value.strip() else str(value)
 
     def check(self, value: Any) -> str | None:
-        found = self.frames(value)
-        return found if isinstance(found, str) else None
-
-    def unusable(self, value: Any) -> str | None:
-        self.known.clear()  # in use a file may come later, or change
-        return self.check(value)
-
-    def frames(self, value: Any) -> int | str:
-        """How many frames it has, or what is wrong with it, in words. A file is read for that once."""
         if isinstance(value, np.ndarray):
-            return self.features.count(len(value)) or self._short(len(value) / self.features.rate)
+            return None if self.frames(value) else self._short(len(value) / self.features.rate)
         if value is None or (isinstance(value, str) and not value.strip()):
             return "is empty"
-        return self._look(value)[1] if isinstance(value, str) else f"is {value!r:.40}, not the name of a file"
+        return self._file(value).problem if isinstance(value, str) else f"is {value!r:.40}, not the name of a file"
 
-    def _look(self, name: str) -> tuple[str, int | str]:
-        if name not in self.known:
-            key, path = name, Path(name).expanduser()
+    def unusable(self, value: Any) -> str | None:
+        self._files.clear()  # in use a file may come later, or change
+        return self.check(value)
+
+    def frames(self, value: str | audio.Samples) -> int:
+        """The number of frames of samples or of a file; 0 of one that cannot be used. A file is read for that once."""
+        return self._file(value).frames if isinstance(value, str) else self.features.count(len(value))
+
+    def _file(self, name: str) -> _File:
+        if name not in self._files:
+            key, frames, path = name, 0, Path(name).expanduser()
             try:
                 samples, origin, channels = audio.read_audio(path)
                 key = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-                count = -(-len(samples) * self.features.rate // origin)
                 self.resampled += origin != self.features.rate
                 self.mixed += channels > 1
-                self.known[name] = key, self.features.count(count) or self._short(len(samples) / origin)
+                frames = self.features.count(-(-len(samples) * self.features.rate // origin))
+                problem = None if frames else self._short(len(samples) / origin)
             except DataError as error:
                 if error.file is None:  # a library is missing
                     raise
-                self.known[name] = key, f"{name}: {error.message}"
-        return self.known[name]
+                problem = f"{name}: {error.message}"
+            self._files[name] = _File(key, frames, problem)
+        return self._files[name]
 
     def _short(self, seconds: float) -> str:
         return f"has {seconds * 1000:.1f} ms of sound; a frame takes {audio.WINDOW * 1000:.0f}"
@@ -194,7 +211,7 @@ class Audio(Field):
 
     def load(self, folder: Path) -> None:
         saved = read_json(folder / f"{self.name}.json")
-        self.rate, self.bands = int(saved["rate"]), int(saved["bands"])
+        self._rate, self._bands = int(saved["rate"]), int(saved["bands"])
         self.mean, self.std = np.array(saved["mean"]), np.array(saved["std"])
         self.least = np.array(saved.get("least", -np.inf))  # younger than the first runs
 
@@ -208,6 +225,7 @@ class Audio(Field):
         return lines
 
 
+@final
 class AudioStream:
     """Samples in pieces to standardised frames."""
 

@@ -3,49 +3,77 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from ..data.media.images import beside, read_npy
 from ..data.sources.sources import Row, Source
 from ..errors import DataError
+from .base import Field
 from .series import Series
 
 NAMES = ("features", "feature", "vector", "vectors", "embedding", "特征")
 
 
-class Features(Series):
-    """A cell is an array (.npz), a list, or the name of a `.npy` file, looked for beside the table. Standardised."""
+@final
+class ImageFeatures(Field):
+    """Feature vectors (N, F), standardised.
 
-    def value(self, row: Row, column: str) -> Any:
-        return beside(row, column)
+    A cell is an array (.npz), a list, or the name of a `.npy` file, which is looked for beside the table.
+    """
 
-    def is_one(self, file: str) -> bool:
-        return _is_file(file)
+    sequence = True
 
+    def __init__(self, name: str, asked: str | None) -> None:
+        super().__init__(name, asked)
+        self.vectors = Series(name, None)  # standardises the vectors, and knows their width
+
+    @property
+    def width(self) -> int:
+        """F, features of a vector. Known once the field was found or loaded."""
+        return self.vectors.width or 1
+
+    # finding -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
         column = source.need(self.asked) if self.asked else features_column(source, taken)
         if column is None:
             raise DataError(f"no column holds features (there are {', '.join(source.columns[:20])})", file=source.path)
-        if self.width is None:
-            for row in source.look():
-                try:
-                    self.width = int(self.numbers(self.value(row, column)).shape[1])
-                    break
-                except (TypeError, ValueError, IndexError):  # told, with its row, when the rows are read
-                    continue
-            else:
-                self.width = 1
+        if self.vectors.width is None:
+            self.vectors.width = self._first_width(self.value(row, column) for row in source.look())
         return column
 
+    def _first_width(self, values: Iterable[Any]) -> int:
+        for value in values:
+            try:
+                return int(self.numbers(value).shape[1])
+            except (TypeError, ValueError, IndexError):  # reported, with its row, when the rows are read
+                continue
+        return 1
+
+    # values --------------------------------------------------------------------------------------------------------
+    def value(self, row: Row, column: str) -> Any:
+        return beside(row, column)
+
+    def key(self, value: Any) -> str:
+        """By content: the same features under two names are the same."""
+        try:
+            return hashlib.blake2b(self.numbers(value).tobytes(), digest_size=16).hexdigest()
+        except (TypeError, ValueError):
+            return str(value)
+
+    def is_one(self, file: str) -> bool:
+        return _is_file(file)
+
     def numbers(self, value: Any) -> np.ndarray:
-        """(N, F)"""
+        """(N, F); raises ValueError when it is not that."""
         array = np.asarray(read_npy(Path(value.strip())) if _is_file(value) else value)
         if array.dtype.kind not in "iuf":
             raise ValueError("is not made of numbers")
+        if array.ndim == 0:
+            raise ValueError("is one number, not a vector")
         if array.ndim == 1:
             array = array[None]
         return array.reshape(-1, array.shape[-1]).astype(np.float64) if array.ndim == 3 else array.astype(np.float64)
@@ -59,11 +87,22 @@ class Features(Series):
             return f"has {array.shape[-1]} features a vector, others have {self.width}"
         return None if np.isfinite(array).all() else "has a number that is not finite"
 
-    def key(self, value: Any) -> str:
-        try:
-            return hashlib.blake2b(self.numbers(value).tobytes(), digest_size=16).hexdigest()
-        except (TypeError, ValueError):
-            return str(value)
+    # encoding ------------------------------------------------------------------------------------------------------
+    def fit(self, values: Iterable[Any]) -> None:
+        self.vectors.fit(map(self.numbers, values))
+
+    @property
+    def kind(self) -> str:
+        return self.vectors.kind
+
+    def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        return self.vectors.encode([self.numbers(value) for value in values])
+
+    def save(self, folder: Path) -> None:
+        self.vectors.save(folder)
+
+    def load(self, folder: Path) -> None:
+        self.vectors.load(folder)
 
     def describe(self) -> list[str]:
         return [f"{self.name}: vectors of {self.width} features"]

@@ -60,6 +60,8 @@ class Decoder(nn.Module):
 
     memory_size  V, of the values of the memory
     attend       the attention, with queries of `hidden_size`; None: there is none
+    summary_at_steps  whether the summary is the context of every step where there is no attention; else it makes the
+                 first state alone, and the context is zero
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Decoder(nn.Module):
         output_size: int,
         num_layers: int = 2,
         attend: Attention | None = None,
+        summary_at_steps: bool = True,
         feed: str = "between",
         dropout: float = 0.0,
         input_dropout: float = 0.0,
@@ -85,6 +88,7 @@ class Decoder(nn.Module):
                 "say num_layers=2, or feed=input"
             )
         self.embed, self.attend, self.feed, self.output_size = embed, attend, feed, output_size
+        self.summary_at_steps = summary_at_steps
         self.input_dropout, self.dropout = LockedDropout(input_dropout), nn.Dropout(dropout)
         below = 1 if feed == "between" else num_layers
 
@@ -106,7 +110,8 @@ class Decoder(nn.Module):
         """values (B, N, V) with `lengths (B,)`, and their summary (B, V) -> the state before the first step."""
         layers = tuple(bridge(summary) for bridge in self.bridges)
         if self.attend is None:
-            return DecoderState(Memory(values, values, None), layers, summary)
+            context = summary if self.summary_at_steps else torch.zeros_like(summary)
+            return DecoderState(Memory(values, values, None), layers, context)
         return DecoderState(self.attend.remember(values, lengths), layers, torch.zeros_like(summary))
 
     def forward(

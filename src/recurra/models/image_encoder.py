@@ -31,7 +31,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         height, columns, channels = shape
         self.shape, self.pixels = shape, Pixels(shape, mean, std, shift)
-        halvings = max(round(math.log2(max(min(height, columns) / SMALLEST, 1))), 0)
+        halvings = _halvings(height, columns)
         sizes = [max(width >> max(halvings - 1 - k, 0), 16) for k in range(halvings)]
         layers: list[nn.Module] = []
         before = channels + 2
@@ -40,7 +40,7 @@ class ImageEncoder(nn.Module):
             before = size
         layers += _block(before, width, stride=1)
         self.layers = nn.Sequential(*layers)
-        self.grid = height >> halvings, columns >> halvings
+        self.grid = map_size(shape)
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("places", _places(height, columns), persistent=False)
         at = _places(*self.grid).flatten(1).T  # (N, 2)
@@ -58,6 +58,18 @@ class ImageEncoder(nn.Module):
         seen = self.layers(torch.cat([image, places], dim=1)).flatten(2).transpose(1, 2)  # (B, N, width)
         values = torch.cat([self.dropout(seen), self.where.to(image.dtype).expand(len(x), -1, -1)], dim=2)
         return values, values.mean(1)
+
+
+def map_size(shape: tuple[int, int, int]) -> tuple[int, int]:
+    """(rows, columns) of the map that the encoder makes of images of the shape (H, W, C)."""
+    height, width, _ = shape
+    halvings = _halvings(height, width)
+    return height >> halvings, width >> halvings
+
+
+def _halvings(height: int, width: int) -> int:
+    """How many convolutions of stride 2 there are."""
+    return max(round(math.log2(max(min(height, width) / SMALLEST, 1))), 0)
 
 
 def _block(before: int, after: int, *, stride: int) -> list[nn.Module]:

@@ -1,1 +1,1 @@
-"""Filled below."""
+"""caption: a text for each image or feature vector."""

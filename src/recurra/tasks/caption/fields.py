@@ -1,32 +1,31 @@
-"""Captions of images: one or several an image, in a cell as a list, or in as many rows. Each is an example to train on.
+"""The fields of captions. An image may have one caption or several: in a cell as a list, or in as many rows of the table.
 
-What is told of an image is judged once, against all its captions. So each example keeps a number that is the same for all of
-one image, taken from what the image shows and not from what it is called; the split goes by the same.
+Each caption is an example to train on, while metrics judge the answer to an image once, against all its captions. So each
+example keeps a number that identifies the content of its image, not its name; the split goes by the same content.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
-from ...data.report import DataReport
 from ...data.sources.columns import by_name
 from ...data.sources.rows import Row
 from ...data.sources.sources import Source
 from ...data.store.split import digest
 from ...data.words.pretokenize import han_share
+from ...data.words.vocabulary import Level, Vocabulary, build
 from ...errors import DataError
 from ...fields.base import Field
-from ...fields.paired_text import Side
 
 CAPTION_NAMES = (
     *("text", "caption", "captions", "description", "sentence", "label", "target"),
     *("描述", "文本", "标题"),
 )
+SAMPLE = 1000  # captions that the level is chosen from
 
 
 def captions_of(value: Any) -> list[Any]:
@@ -34,84 +33,116 @@ def captions_of(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
 
 
-class Captions(Side):
-    """The captions of an image. `check` takes a whole cell; what is fitted and encoded is one caption."""
+@final
+class Captions(Field):
+    """The captions of an image, as tokens. `check` takes a whole cell; what is fitted and encoded is one caption.
+
+    level      what a token is; None: characters where most captions are Chinese, else words
+    size       most frequent tokens kept
+    min_count  rarer tokens are unknown; None: 2 of words, else 1
+    """
+
+    sequence = True
+    kind = "ragged:int32"
+
+    def __init__(self, name: str, asked: str | None, level: Level | None, size: int, min_count: int | None) -> None:
+        super().__init__(name, asked)
+        self.size, self.min_count = size, min_count
+        self._level = level
+        self.vocabulary: Vocabulary
+
+    @property
+    def level(self) -> Level:
+        """What a token is. Known once the field was fitted or loaded."""
+        return self._level or "words"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         if self.asked is not None:
             return source.need(self.asked)
         free = [column for column in source.columns if column not in taken]
-        called = by_name(free)
-        named = next((called[name] for name in CAPTION_NAMES if name in called), None)
-        if named is None and len(free) == 1:
-            named = free[0]
-        if named is None:
+        columns = by_name(free)
+        known = next((columns[name] for name in CAPTION_NAMES if name in columns), None)
+        if known is None and len(free) == 1:
+            known = free[0]
+        if known is None:
             there = ", ".join(source.columns[:20])
             raise DataError(f"which column is the text? name it with --text (there are {there})", file=source.path)
-        return named
+        return known
 
     def check(self, value: Any) -> str | None:
         captions = captions_of(value)
         if not captions:
             return "is an empty list, and each image wants a caption"
         for number, caption in enumerate(captions, 1):
-            if said := super().check(caption):
-                return said if caption is value else f"has {len(captions)} captions, and number {number} {said}"
+            if problem := _caption_problem(caption):
+                return problem if caption is value else f"has {len(captions)} captions, and number {number} {problem}"
         return None
 
     def fit(self, values: Iterable[Any]) -> None:
-        values = list(values)
-        if self.level is None:
-            self.level = "characters" if han_share(values[:1000]) > 0.5 else "words"
-        super().fit(values)
+        captions = list(values)
+        if self._level is None:
+            self._level = "characters" if han_share(captions[:SAMPLE]) > 0.5 else "words"
+        minimum = self.min_count or (2 if self.level == "words" else 1)
+        self.vocabulary = build(captions, self.level, size=self.size, min_count=minimum, lowercase=False)
+        if len(self.vocabulary) <= 3:
+            raise DataError(f"no {self.level} of the {self.name} occur {minimum} times; train on more rows")
+
+    def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        return list(self.vocabulary.encode_batch(values))
+
+    def save(self, folder: Path) -> None:
+        self.vocabulary.save(folder, self.name)
+
+    def load(self, folder: Path) -> None:
+        self.vocabulary = Vocabulary.load(folder, self.name)
+        self._level = self.vocabulary.level
+
+    def describe(self) -> list[str]:
+        return [f"{self.name}: {len(self.vocabulary):,} {self.level}"]
 
 
-class Which(Field):
-    """Which image a caption is about: a number of 63 bits, the same for the same image. `of` is the field of the image."""
+def _caption_problem(caption: Any) -> str | None:
+    if caption is None or (isinstance(caption, str) and not caption.strip()):
+        return "is empty"
+    return None if isinstance(caption, str) else f"is {caption!r:.40}, not text"
+
+
+@final
+class ImageId(Field):
+    """Which image a caption describes: a number of 63 bits, the same for the same content of the field `image`."""
 
     kind = "int64"
     is_fitted = False
 
-    def __init__(self, name: str, of: Field) -> None:
+    def __init__(self, name: str, image: Field) -> None:
         super().__init__(name)
-        self.of = of
+        self.image = image
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        raise NotImplementedError(f"{self.name} is in the column of {self.of.name}")
+        """The column of the image, though it is taken by then."""
+        return self.image.find(source, ())
 
     def value(self, row: Row, column: str) -> Any:
-        return self.of.value(row, column)
+        return self.image.value(row, column)
 
     def check(self, value: Any) -> str | None:
         return None  # the image's own field has checked it
 
-    def fit(self, values: Iterable[Any]) -> None: ...
+    def fit(self, values: Iterable[Any]) -> None:
+        """Nothing to learn."""
 
     def encode(self, values: Sequence[Any]) -> list[int]:
-        return [digest(self.of.key(value)) >> 1 for value in values]
+        return [digest(self.image.key(value)) >> 1 for value in values]
 
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path) -> None:
+        """Nothing to write."""
 
-    def load(self, folder: Path) -> None: ...
+    def load(self, folder: Path) -> None:
+        """Nothing to read."""
 
 
-def rows_of_images(which: np.ndarray) -> list[np.ndarray]:
-    """The rows of each image, the images in the order of their first rows, from `Which` of all rows (N,)."""
-    _, first, of = np.unique(which, return_index=True, return_inverse=True)
-    together = np.split(np.argsort(of, kind="stable"), np.cumsum(np.bincount(of))[:-1])
+def rows_of_images(image_ids: np.ndarray) -> list[np.ndarray]:
+    """The rows of each image, in the order of their first rows, from the `ImageId` of all rows (N,)."""
+    _, first, image_of_row = np.unique(image_ids, return_index=True, return_inverse=True)
+    together = np.split(np.argsort(image_of_row, kind="stable"), np.cumsum(np.bincount(image_of_row))[:-1])
     return [together[image] for image in np.argsort(first)]
-
-
-@dataclass(frozen=True)
-class CaptionReport(DataReport):
-    """A report whose rows are captions. `images` are those that differ, `called` what they are."""
-
-    images: int = 0
-    called: str = "images"
-
-    @classmethod
-    def of(cls, report: DataReport, images: int, called: str) -> CaptionReport:
-        return cls(report.rows, report.broken, report.broken_places, images=images, called=called)
-
-    def lines(self) -> list[str]:
-        return [f"{self.rows:,} captions of {self.images:,} {self.called}", *super().lines()[1:]]

@@ -20,7 +20,7 @@ import numpy as np
 
 from ...data.report import DataReport
 from ...data.sources.row_errors import BadRows
-from ...data.sources.sources import Source, open_source
+from ...data.sources.sources import Source, is_table, open_source
 from ...data.store.split import Duplicates, digest
 from ...data.store.store import Store, StoreWriter
 from ...errors import CallError, DataError
@@ -253,6 +253,16 @@ class RowReader:
             field.load(folder)
 
     # use -----------------------------------------------------------------------------------------------------------
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        """The values of the input field in a table, or a file that is one value itself; None where each line is one."""
+        if self.input.is_one(file):
+            return iter([file])
+        if not is_table(file):
+            return None
+        source = open_source(file, encoding=self.settings.encoding)
+        column = self.input.find(source, ())
+        return (self.input.value(row, column) for row in source.rows())
+
     def input_value(self, example: Any) -> Any:
         """The value of the input field that an example gives: itself, or a mapping that names it."""
         if isinstance(example, dict):

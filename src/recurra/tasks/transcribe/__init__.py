@@ -1,1 +1,1 @@
-"""Filled below."""
+"""transcribe: the text of each recording."""

@@ -1,0 +1,132 @@
+"""The dataset of caption: a table with images or feature vectors, and one or several texts about each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from ...data.report import DataReport
+from ...data.sources.sources import Source
+from ...data.store.store import Store
+from ...fields.image import image_column
+from ...fields.image_features import features_column
+from ...fields.paired_text import Raw
+from ...files import read_json, write_json
+from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..shared.generation import check_parts
+from ..shared.row_reader import RowReader
+from .fields import Captions, ImageId, captions_of
+from .inputs import CaptionInput, input_for
+from .settings import CaptionSettings
+
+TEXT, IMAGE_ID = "raw_text", "which"  # names of the stored fields beside the input and the tokens
+
+
+@final
+class CaptionDataset(Dataset):
+    """Each caption is an example. The split goes by the content of the image, so that all its captions are in one part.
+
+    longest   tokens of the longest caption of the training part
+    several   whether an encoded input of the training part has several steps
+    """
+
+    def __init__(self, settings: CaptionSettings) -> None:
+        data = settings.data
+        self.settings = settings
+        self.text = Captions("text", data.text, data.level, data.vocabulary_size, data.min_count)
+        self.input: CaptionInput = input_for(data)
+        self.rows = RowReader([], data, examples=_examples)
+        self._set_fields()
+        self.longest, self.several = 1, True
+
+    def _set_fields(self) -> None:
+        field = self.input.field
+        self.rows.fields = [field, self.text, Raw(TEXT), ImageId(IMAGE_ID, field)]
+
+    # reading -------------------------------------------------------------------------------------------------------
+    def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        info, source = DatasetInfo(), self.rows.open(data)
+        self._choose_input(source, info)
+
+        def validation() -> tuple[Source, dict[str, str]]:
+            other = self.rows.open(str(valid))
+            return other, self._columns(other)
+
+        columns = self._columns(source)
+        report, hashes = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        check_parts(self.stores, "images", data)
+        train = self.stores["train"]
+        lengths = train.lengths("text")
+        self.longest, self.several = int(lengths.max()), int(train.lengths(self.input.field.name).max()) > 1
+        info.rows, info.valid_rows = len(train), len(self.stores["valid"])
+        info.time_steps = int(lengths.sum()) + len(train)
+        described = [line for field in self.rows.fields for line in field.describe()]
+        summary = f"texts of {lengths.mean():.1f} {self.text.level} on average, {self.longest} at most"
+        info.messages = [*self._report_lines(report, len(np.unique(hashes))), *described, summary]
+        return info
+
+    def _choose_input(self, source: Source, info: DatasetInfo) -> None:
+        """Read features where nobody named a column, none holds images, and one holds features."""
+        data = self.settings.data
+        if data.features is None and data.image is None and image_column(source, ()) is None:
+            column = features_column(source, ())
+            if column:
+                info.settings["data"] = {"features": column}
+                self.input = input_for(data.model_copy(update={"features": column}))
+                self._set_fields()
+
+    def _report_lines(self, report: DataReport, images: int) -> list[str]:
+        """The lines of the report, where rows are captions."""
+        return [f"{report.rows:,} captions of {images:,} {self.input.plural}", *report.lines()[1:]]
+
+    def _columns(self, source: Source) -> dict[str, str]:
+        found = self.rows.find_columns(source, self.rows.fields[:2])
+        return found | {TEXT: found["text"], IMAGE_ID: found[self.input.field.name]}
+
+    @property
+    def stores(self) -> dict[str, Store]:
+        """The encoded parts: train and valid."""
+        return self.rows.stores
+
+    def load_cache(self, cache: Path) -> None:
+        self.rows.load_cache(cache)
+
+    @contextmanager
+    def encoded(self, data: str | Path) -> Iterator[Store]:
+        """The rows of another file, while it is evaluated."""
+        source = self.rows.open(data)
+        with self.rows.encoded(source, self._columns(source)) as store:
+            yield store
+
+    # the run folder ------------------------------------------------------------------------------------------------
+    def save(self, folder: Path) -> None:
+        self.rows.save(folder)
+        write_json(folder / "caption.json", {"longest": self.longest, "several": self.several})
+
+    def load(self, folder: Path) -> None:
+        self.rows.load(folder)
+        saved = read_json(folder / "caption.json")
+        self.longest, self.several = int(saved["longest"]), bool(saved["several"])
+
+    # use -----------------------------------------------------------------------------------------------------------
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        return self.rows.inputs(file)
+
+    def parse_line(self, line: str) -> Any:
+        return parse_json_line(line, "{[")
+
+    def encode_examples(self, examples: Sequence[Any]) -> list[np.ndarray]:
+        """The inputs of examples to predict from, encoded. CallError with the number of one that cannot be used."""
+        values = self.rows.check_inputs([self.rows.input_value(example) for example in examples])
+        return list(self.input.field.encode(values))
+
+
+def _examples(values: list[Any]) -> Iterator[list[Any]]:
+    """Each caption of the image in a row."""
+    image, captions, _, image_id = values
+    for caption in captions_of(captions):
+        yield [image, caption, caption, image_id]

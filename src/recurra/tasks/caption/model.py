@@ -1,0 +1,37 @@
+"""The network of caption: an encoder of images or features, and a decoder that attends to what it gives."""
+
+from __future__ import annotations
+
+from ...cells import Cell
+from ...data.words.vocabulary import Vocabulary
+from ...errors import SettingError
+from ...models.decoder import Decoder
+from ...models.encoder import Tokens
+from ...models.seq2seq import SequenceToSequence
+from ...nn.attention import attention
+from .inputs import CaptionInput
+from .settings import CaptionModel
+
+
+def caption_network(input: CaptionInput, model: CaptionModel, cell: Cell, vocabulary: Vocabulary) -> SequenceToSequence:
+    """A new network. With `condition=first` the image makes the first state of the decoder and is not seen by its steps."""
+    if model.condition == "first" and model.attention != "none":
+        raise SettingError("condition is first, and attention conditions every step; say attention=none, or steps")
+    encoder, size = input.encoder(model), model.embedding_size
+    tokens = Tokens(len(vocabulary), size, 0.0, pad=Vocabulary.pad, unknown=Vocabulary.unknown)
+    attends = model.attention != "none"
+    decoder = Decoder(
+        tokens,
+        size,
+        cell,
+        memory_size=encoder.output_size,
+        hidden_size=model.hidden_size,
+        output_size=size if model.tied else model.hidden_size,
+        num_layers=model.num_layers,
+        attend=attention(model.attention, model.hidden_size, encoder.output_size) if attends else None,
+        summary_at_steps=model.condition == "steps",
+        feed=model.feed,
+        dropout=model.dropout,
+        backend=model.backend,
+    )
+    return SequenceToSequence(encoder, decoder, len(vocabulary), tokens.embedding if model.tied else None)

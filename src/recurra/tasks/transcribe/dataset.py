@@ -1,0 +1,128 @@
+"""The dataset of transcribe: a table of audio files and their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from ...data.sources.sources import Source
+from ...data.store.store import Store
+from ...decoding.ctc import min_steps
+from ...fields.audio import Audio
+from ...fields.base import Field
+from ...fields.paired_text import Raw
+from ...files import read_json, write_json
+from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..shared.generation import check_parts
+from ..shared.row_reader import RowReader
+from .ctc_loss import min_steps_of_texts
+from .settings import TranscribeSettings
+from .transcript import Transcript
+
+REFERENCE = "reference"  # name of the stored field of the texts as they are written
+FRAMES_A_SECOND = 100
+
+
+@final
+class TranscribeDataset(Dataset):
+    """A row whose text does not fit into the steps of its audio cannot be used.
+
+    has_words   whether texts have several words, between blanks
+    """
+
+    def __init__(self, settings: TranscribeSettings) -> None:
+        data = settings.data
+        self.stack = settings.model.stack or 1  # while it is open, a step may be one frame
+        self.audio = Audio("audio", data.audio, data.rate, data.bands)
+        self.text = Transcript("text", data.text, data.level)
+        self.rows = RowReader([self.audio, self.text, Raw(REFERENCE)], data, problem=self._problem)
+        self.has_words = True
+
+    # reading -------------------------------------------------------------------------------------------------------
+    def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """`info.stats`: `lengths`, frames of each row of the training part, and `needed`, steps that its text needs."""
+        source = self.rows.open(data)
+        columns = self._columns(source)
+        self._look_at([str(row.values.get(columns["text"]) or "") for row in source.look()])
+
+        def validation() -> tuple[Source, dict[str, str]]:
+            other = self.rows.open(str(valid))
+            return other, self._columns(other)
+
+        report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        check_parts(self.stores, "rows", data)
+        train = self.stores["train"]
+        lengths = train.lengths("audio")
+        info = DatasetInfo(rows=len(train), valid_rows=len(self.stores["valid"]), time_steps=int(lengths.sum()))
+        info.stats = {"lengths": lengths, "needed": min_steps_of_texts(train.flat("text"), train.lengths("text"))}
+        described = [line for field in self.rows.fields for line in field.describe()]
+        info.messages = [*report.lines(), *described, _duration(info)]
+        return info
+
+    def _look_at(self, texts: Sequence[str]) -> None:
+        """Settle what a unit is, and whether there are words, from the first texts."""
+        self.text.choose_level(texts)
+        several = sum(len(text.split()) > 1 for text in texts)
+        self.has_words = several > len(texts) / 10 or self.text.level == "words"
+
+    def _columns(self, source: Source) -> dict[str, str]:
+        found = self.rows.find_columns(source, [self.audio, self.text])
+        return found | {REFERENCE: found["text"]}
+
+    def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
+        if problem := self.rows.first_problem(values):
+            return problem
+        units, steps = self.text.cut(values[1]), -(-self.audio.frames(values[0]) // self.stack)
+        if (needed := min_steps(units)) > steps:
+            return self.text, (
+                f"has {len(units)} {self.text.level}, which want {needed} steps, but {Path(values[0]).name} has {steps}: "
+                f"is it the right file?"
+            )
+        return None
+
+    @property
+    def stores(self) -> dict[str, Store]:
+        """The encoded parts: train and valid."""
+        return self.rows.stores
+
+    def load_cache(self, cache: Path) -> None:
+        self.rows.load_cache(cache)
+
+    @contextmanager
+    def encoded(self, data: str | Path) -> Iterator[Store]:
+        """The rows of another file, while it is evaluated."""
+        source = self.rows.open(data)
+        with self.rows.encoded(source, self._columns(source)) as store:
+            yield store
+
+    # the run folder ------------------------------------------------------------------------------------------------
+    def save(self, folder: Path) -> None:
+        self.rows.save(folder)
+        write_json(folder / "transcribe.json", {"spaced": self.has_words})
+
+    def load(self, folder: Path) -> None:
+        self.rows.load(folder)
+        self.has_words = bool(read_json(folder / "transcribe.json")["spaced"])
+
+    # use -----------------------------------------------------------------------------------------------------------
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        return self.rows.inputs(file)
+
+    def parse_line(self, line: str) -> Any:
+        return parse_json_line(line)
+
+    def encode_examples(self, examples: Sequence[Any]) -> list[np.ndarray]:
+        """The frames of examples to predict from, encoded. CallError with the number of one that cannot be used."""
+        values = self.rows.check_inputs([self.rows.input_value(example) for example in examples])
+        return list(self.audio.encode(values))
+
+
+def _duration(info: DatasetInfo) -> str:
+    seconds = info.time_steps / FRAMES_A_SECOND
+    hours = info.time_steps / (3600 * FRAMES_A_SECOND)
+    duration = f"{hours:.2f} hours" if hours >= 0.1 else f"{60 * hours:.1f} minutes"
+    return f"{duration} of audio to train on, {seconds / info.rows:.1f} s a row"

@@ -1,0 +1,46 @@
+"""The metrics of transcribe: the loss in nats a unit; wer, cer (word and character error rate) and exact_match."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...data.store.batching import LengthBatches
+from ...data.store.store import Store
+from ...data.words.vocabulary import Vocabulary
+from ...fields.paired_text import Raw
+from ...metrics.text import error_rates
+from ..base import OnProgress
+from ..shared.collate import EVALUATION_STEPS
+from ..shared.generation import batches_of, evenly_spaced
+from .collate import collate
+from .ctc_loss import search_texts, text_losses
+from .dataset import REFERENCE
+from .model import Transcriber
+
+
+def evaluate(
+    network: Transcriber, vocabulary: Vocabulary, store: Store, on_progress: OnProgress, *, beam: int, searched: int
+) -> dict[str, Any]:
+    """The loss of all rows, and the metrics of the texts of `searched` rows, evenly spaced."""
+    parts = LengthBatches(store.lengths("audio"), 256, max_tokens=EVALUATION_STEPS).in_order()
+    picked = evenly_spaced(len(store), searched)
+    texts: dict[int, str] = {}
+    nats, units = 0.0, 0
+    batches = batches_of(network, lambda rows: collate(store, rows), parts, on_progress)
+    for rows, batch in zip(parts, batches, strict=True):
+        log_probs, steps = network(batch.inputs["x"], batch.inputs["lengths"])
+        losses = text_losses(log_probs, steps, batch)
+        nats += float(losses.double().sum())
+        units += int(batch.targets["ends"][losses > 0].sum())
+        places = np.flatnonzero(np.isin(rows, picked))
+        for row, found in zip(rows[places], search_texts(log_probs[places], steps[places], beam), strict=True):
+            texts[int(row)] = vocabulary.decode(found.units)
+    references = Raw.read(store, REFERENCE, picked)
+    return {"loss": nats / max(units, 1), **error_rates([texts[row] for row in picked.tolist()], references)}
+
+
+def unknown_units(store: Store) -> int:
+    """How many units of the texts the training data did not have."""
+    return int((store.flat("text") == Vocabulary.unknown).sum())

@@ -248,7 +248,9 @@ def test_numbers_are_text_where_text_is_wanted() -> None:
     from recurra.settings import as_given, settings_from
     from recurra.tasks import get
 
-    settings = settings_from(as_given(get("classify").settings_class), parse_pairs(["precision=32", "label=1", "hidden_size=8"]))
+    settings = settings_from(
+        as_given(get("classify").settings_class), parse_pairs(["precision=32", "label=1", "hidden_size=8"])
+    )
     assert settings.training.precision == "32"
     assert settings.data.label == "1"  # type: ignore[attr-defined]
     assert settings.model.hidden_size == 8

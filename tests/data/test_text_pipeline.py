@@ -15,11 +15,11 @@ import pytest
 from tiny_runs import reviews
 
 import recurra
+from recurra.config import read_config
 from recurra.data.words import tokenizers
 from recurra.data.words.tokenizers import Cutter, choose_cutter
 from recurra.data.words.vocabulary import Vocabulary, build
 from recurra.errors import DataError, RunError, SettingError
-from recurra.config import read_config
 from recurra.settings import as_given, settings_from
 from recurra.tasks.classify.task import Classify
 
@@ -106,8 +106,9 @@ def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
 
 def test_a_run_cuts_as_it_was_trained(tables: None, tmp_path: Path) -> None:
     run = reviews(tmp_path, cutter="nltk", stop_words="english", bidirectional=False, steps=2, members=1)
-    assert "and" not in run.task.dataset.input.field.vocabulary.tokens and "film" in run.task.dataset.input.field.vocabulary.tokens
-    (line,) = run.task.dataset.input.field.describe()
+    field = run.task.dataset.input.field
+    assert "and" not in field.vocabulary.tokens and "film" in field.vocabulary.tokens
+    (line,) = field.describe()
     assert "cut by NLTK (english), without" in line
     streams, why = run.streams
     assert not streams and "nltk cuts a text that is whole" in why

@@ -51,7 +51,9 @@ def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> Non
     task.dataset.prepare(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None)
     batch = task.batch(task.sampler().epoch(0)[0])
     loss = task.loss(network.train(), batch, None, 0.0)[0]
-    single = [task.head.losses(m(batch.inputs["x"], batch.inputs["lengths"]), batch, None).mean() for m in network.members]
+    single = [
+        task.head.losses(m(batch.inputs["x"], batch.inputs["lengths"]), batch, None).mean() for m in network.members
+    ]
     torch.testing.assert_close(loss, torch.stack(single).mean())
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recurra import cells, nn, ops
 from recurra.errors import CallError
-from recurra.ops import reference
+from recurra.ops import reference, timings
 from recurra.ops.native import autograd, loader, small_batch, supported
 
 MODULE, WHY = loader.load()

@@ -29,7 +29,10 @@ def test_losses_metrics_and_answers_are_those_worked_by_hand() -> None:
     wanted = [(softplus(-0.0) + softplus(-1.0)) / 2, (softplus(2.0) + softplus(1.0)) / 2]
     losses = head.losses(output, SimpleNamespace(targets=targets), None)
     torch.testing.assert_close(losses, torch.tensor(wanted))
-    assert {name: float(value) for name, value in head.metrics(output, targets).items()} == {"mae": 1.5, "accuracy": 0.0}
+    assert {name: float(value) for name, value in head.metrics(output, targets).items()} == {
+        "mae": 1.5,
+        "accuracy": 0.0,
+    }
     assert head.decode(output) == [{"label": "1"}, {"label": "10"}]
 
 

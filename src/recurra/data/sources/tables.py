@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 from recurra.data.sources.files import open_lines, reading, wrong_characters

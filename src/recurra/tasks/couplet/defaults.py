@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..base import DEFAULT_CELL, DatasetInfo
+from ...settings import DEFAULT_CELL
+from ..base import DatasetInfo
 
 FEW_STEPS = 50_000  # characters of the training part
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...data.words.tag_schemes import Scheme
-from ..base import DEFAULT_CELL, DatasetInfo
+from ...settings import DEFAULT_CELL
+from ..base import DatasetInfo
 
 FEW_STEPS = 5_000_000  # tokens that one network reads in a whole run
 

@@ -202,7 +202,7 @@ def test_the_same_seed_is_the_same_run_and_resumed_is_uninterrupted(
     assert same.predict(series_of(same, data)) == expected
     other = recurra.train("forecast", data, out=tmp_path / "other", seed=1, **SMALL)
     assert other.predict(series_of(other, data)) != expected
-    take_step = training.loop.Loop.take_step  # type: ignore[attr-defined]
+    take_step = training.loop.Loop.take_step
 
     def step(self: Any) -> float:
         if self.step == 5:

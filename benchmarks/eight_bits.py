@@ -43,7 +43,7 @@ def main() -> None:
                 hidden_size=192,
                 max_minutes=options.minutes,
             )
-            ids = torch.as_tensor(run.task.vocabulary.encode(text[end : end + STREAMS * STEPS])).long()  # type: ignore[attr-defined]
+            ids = torch.as_tensor(run.task.dataset.vocabulary.encode(text[end : end + STREAMS * STEPS])).long()  # type: ignore[attr-defined]
             figures[cell] = {
                 name: nats(run.network.eval(), ids.view(STREAMS, STEPS), name == "int8") for name in ("float32", "int8")
             }

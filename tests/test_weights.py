@@ -110,6 +110,11 @@ def test_loading_imports_no_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert json.loads(done.stdout) == []
 
 
+def spectral(weight: Tensor) -> Tensor:
+    """A matrix scaled by its spectral radius, as an echo state network initialises its own: NaN is an error there."""
+    return weight / torch.linalg.eigvals(weight).abs().max().clamp(min=1e-6)
+
+
 def test_no_module_of_torch_draws_inside_the_context() -> None:
     """Each way in which modules initialise their weights; what sets values that are not random still does."""
     modules = (
@@ -123,11 +128,17 @@ def test_no_module_of_torch_draws_inside_the_context() -> None:
         lambda: nn.init.trunc_normal_(tensor=torch.empty(3, 3)),
         lambda: torch.empty(3).normal_(0, 1),
         lambda: torch.empty(3).uniform_(),
+        lambda: nn.Parameter(torch.randn(2, 3) * 0.1),
+        lambda: torch.rand(3, generator=torch.default_generator),
+        lambda: torch.randn_like(torch.ones(3)),
+        lambda: spectral(torch.empty(3, 3).uniform_(-1, 1)),
     )
     before = torch.get_rng_state()
     with NoRandomWeights():
         for make in modules:
-            make()
+            made = make()
+            drawn = list(made.parameters()) if isinstance(made, nn.Module) else [made]
+            assert all(value.isfinite().all() for value in drawn), "nothing is left as it was in memory"
         norm = nn.LayerNorm(4)
         assert torch.equal(nn.init.constant_(torch.empty(2), 3.0), torch.full((2,), 3.0))
     assert torch.equal(torch.get_rng_state(), before)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialised
@@ -67,12 +68,28 @@ INITIALISERS = frozenset(
 )  # fmt: skip
 
 
+FACTORIES: dict[Any, Callable[..., Tensor]] = {
+    torch.rand: torch.zeros,
+    torch.randn: torch.zeros,
+    torch.rand_like: torch.zeros_like,
+    torch.randn_like: torch.zeros_like,
+}
+
+
 class NoRandomWeights(TorchFunctionMode):
-    """Inside this context a new module draws no random numbers: its weights are about to be replaced by saved ones."""
+    """Inside this context a new module has zeros where it would draw random numbers: saved weights are about to replace them.
+
+    Zeros, and not the memory as it is: a cell may compute with what it has drawn, such as the spectral radius of a matrix.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        named = dict(kwargs or {})
         if func in RANDOM or func in INITIALISERS:
-            return args[0] if args else (kwargs or {})["tensor"]
-        return func(*args, **(kwargs or {}))
+            with torch.no_grad():
+                return (args[0] if args else named["tensor"]).zero_()
+        if func in FACTORIES:
+            named.pop("generator", None)
+            return FACTORIES[func](*args, **named)
+        return func(*args, **named)

@@ -90,7 +90,8 @@ def network() -> nn.Module:
 
 
 def settings(**values: object) -> TrainingSettings:
-    return TrainingSettings.model_validate({"learning_rate": 0.1, **values})
+    chosen = {"learning_rate": 0.1, "epochs": 1.0, "batch_size": 4, "averaging": 0.0, "patience": 1}
+    return TrainingSettings.model_validate(chosen | values)
 
 
 def test_decay_is_for_weights_not_for_biases_or_embeddings() -> None:

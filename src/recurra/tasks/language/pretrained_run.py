@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ TASK = "language"
 SIZES = ("hidden_size", "num_layers", "embedding_size")
 
 
+@final
 class LanguageRun:
     """`sizes` of the network, its `cell_options`, and the `vocabulary`. RunError where it is no such run."""
 
@@ -62,8 +63,10 @@ class LanguageRun:
         return tensors
 
     def fill(self, layer: Recurrent, weights: dict[str, Tensor]) -> None:
-        """Copy the recurrent weights into the forward direction. Where `layer` takes more input, its first features
-        are the vectors' and what is beside them begins anew."""
+        """Copy the recurrent weights into the forward direction.
+
+        Where `layer` has more input features, its first ones are those of the embedding; the weights of the others are kept.
+        """
         own = dict(layer.named_parameters())
         given = {
             name.removeprefix("recurrent."): value for name, value in weights.items() if name.startswith("recurrent.")

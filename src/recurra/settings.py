@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model, field_validator
 
 from .errors import SettingError, near
+from .yaml_mappings import check_spaces, mapping_problem
 
 if TYPE_CHECKING:
     from .tasks.base import Task
@@ -197,6 +198,8 @@ def check(cls: type[Settings], values: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][:2])
+        if problem := mapping_problem(name, first["type"], first["input"]):
+            raise SettingError(problem) from None
         raise SettingError(f"setting {name} = {first['input']!r}: {first['msg']}") from None
 
 
@@ -211,6 +214,7 @@ def parse_pairs(pairs: list[str]) -> dict[str, Any]:
             result[key.strip()] = yaml.safe_load(text) if text.strip() else None
         except yaml.YAMLError:
             result[key.strip()] = text
+        check_spaces(result[key.strip()], f"--set {pair}", f"--set '{key.strip()}={{}}'")
     return result
 
 
@@ -225,6 +229,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise SettingError(f"{path}: is not YAML ({str(error).splitlines()[0]})") from None
     if values is None:
         return {}
+    check_spaces(values, str(path), "{}")
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise SettingError(f"{path}: wants settings by name, as in 'model: {{hidden_size: 256}}'")
     return values

@@ -253,7 +253,7 @@ def test_each_layer_may_have_its_width_and_cell() -> None:
         (lambda: made(Leaky, recurrent_dropout=0.1), "recurrent_dropout is 0.1, and leaky names no gates"),
         (lambda: made(weight_drop=-1), "weight_drop is -1; wanted a probability"),
         (lambda: made(Leaky, weight_drop=0.1), "weight_drop is 0.1, and leaky has no weight_hh"),
-        (lambda: made("gru", forget_bias=1.0), "forget_bias is 1.0, and gru has no gate f"),
+        (lambda: made("gru", forget_bias=1.0), "forget_bias is 1.0, and gru has no forget gate"),
         (lambda: made(bias=False, forget_bias=1.0), "forget_bias is 1.0, and lstm has no bias_ih"),
         (lambda: made(forget_bias="one"), "forget_bias is 'one'; wanted a finite number"),
         (lambda: made(learned_state=1), "learned_state is 1; wanted True or False"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from recurra import cells, ops
+from recurra.plugins import load_cell
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,13 @@ class Leaky(cells.Cell):
         return cells.Hidden((1 - self.leak) * state.h + self.leak * torch.tanh(projected + state.h @ params["U"].mT))
 
 
-CELLS = [*(cells.get(name) for name in cells.names()), cells.RNN("relu"), Leaky()]
+# One file each, as a user writes them: recurrent weights by element, identity at first, fixed parameters.
+USERS = [
+    cells.get(load_cell(str(Path(__file__).parent / "cells" / spec)))
+    for spec in ("indrnn.py:IndRNN", "irnn.py:IRNN", "echo_state.py:EchoState")
+]
+OTHERS = [cells.RNN("relu"), Leaky(), *USERS]
+CELLS = [*(cells.get(name) for name in cells.names()), *OTHERS]
 OPERATORS = [cell for cell in CELLS if ops.operator_of(cell) is not None]
 
 every_cell = pytest.mark.parametrize("cell", CELLS, ids=str)
@@ -56,10 +64,10 @@ def random_call(
     options: dict[str, Any] = {"dtype": torch.float64}
     weights = []
     for _ in range(directions):
-        for parameter in cell.parameters(I, H, bias).values():
-            weight = torch.empty(parameter.shape, **options)
-            parameter.init(weight)
-            weights.append(weight)
+        declared = cell.parameters(I, H, bias)
+        params = {name: torch.empty(parameter.shape, **options) for name, parameter in declared.items()}
+        cell.initialize(params, I, H, bias)
+        weights += params.values()
     first = (
         [torch.rand(B, size, **options) - 0.5 for size in cell.state_sizes(H).values()] * directions if state else []
     )

@@ -17,7 +17,7 @@ import recurra
 SOURCE = Path(recurra.__file__).parent
 
 # Every part, with the parts it may import from. Leaves may be imported by all, and import leaves alone.
-LEAVES = {"__init__", "errors", "shapes", "settings", "files"}
+LEAVES = {"__init__", "errors", "shapes", "settings", "files", "yaml_mappings"}
 BELOW = {
     "cells": set(),
     "bptt": set(),

@@ -89,6 +89,41 @@ def test_pairs_are_read_as_yaml() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pair", "spelling"),
+    [
+        ("cell_options={dt:0.5}", "wanted a colon and a space: --set 'cell_options={dt: 0.5}'"),
+        (
+            "cell_options={dt=0.5}",
+            "'dt=0.5' is not name and value; wanted a colon and a space: --set 'cell_options={dt: 0.5}'",
+        ),
+        ("cell_options={dt:0.5, leak: 2, x: true}", "--set 'cell_options={dt: 0.5, leak: 2, x: true}'"),
+        ("model.cell_options={nonlinearity:relu}", "--set 'model.cell_options={nonlinearity: relu}'"),
+        ("a={b: {c:1}}", "b: 'c:1' is not name and value; wanted a colon and a space: {c: 1}"),
+        ("a=[{c:1}]", "wanted a colon and a space: {c: 1}"),
+    ],
+)
+def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: Path, pair: str, spelling: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        parse_pairs([pair])
+    assert spelling in str(raised.value) and str(raised.value).startswith(f"--set {pair}: ")
+    assert len(str(raised.value).splitlines()) == 1
+    config = tmp_path / "config.yaml"
+    config.write_text(pair.replace("=", ": ", 1).replace("model.", ""))
+    with pytest.raises(SettingError, match=r"config.yaml: .* is not name and value; wanted a colon and a space"):
+        read_config(config)
+
+
+@pytest.mark.parametrize(
+    ("value", "spelling"),
+    [("dt:0.5", "{dt: 0.5}"), ("dt=0.5", "{dt: 0.5}"), ("relu", "{name: value}"), (3, "{name: value}")],
+)
+def test_what_is_no_mapping_is_answered_with_one(value: object, spelling: str) -> None:
+    with pytest.raises(SettingError) as raised:
+        settings_from(tasks.get("classify"), {"cell_options": value})
+    assert f"= {value!r}: wanted a mapping, as in --set 'cell_options={spelling}'" in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("model: [", "is not YAML"),

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from .errors import SettingError
+from .yaml_mappings import check_spaces
 
 
 def parse_pairs(pairs: list[str]) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def parse_pairs(pairs: list[str]) -> dict[str, Any]:
             result[key.strip()] = yaml.safe_load(text) if text.strip() else None
         except yaml.YAMLError:
             result[key.strip()] = text
+        check_spaces(result[key.strip()], f"--set {pair}", f"--set '{key.strip()}={{}}'")
     return result
 
 
@@ -35,6 +37,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise SettingError(f"{path}: is not YAML ({str(error).splitlines()[0]})") from None
     if values is None:
         return {}
+    check_spaces(values, str(path), "{}")
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise SettingError(f"{path}: wants settings by name, as in 'model: {{hidden_size: 256}}'")
     return values

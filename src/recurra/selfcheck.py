@@ -17,7 +17,8 @@ from torch import Tensor
 
 from . import cells, nn, ops
 from .ops.threads import threads
-from .testing import Outcome, distance, magnitude, outcome_of, run_alone, run_in_chunks, run_whole
+from .testing.invariances import Outcome, outcome_of, run_alone, run_in_chunks, run_whole
+from .testing.reporting import distance, magnitude
 
 LENGTHS = (24, 0, 13, 1, 24, 9)
 INPUTS, UNITS = 7, 33  # off the width of any vector

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
+from .yaml_mappings import mapping_problem
 
 GROUPS = ("data", "model", "training")
 DEFAULT_CELL = "lstm"
@@ -286,4 +287,6 @@ def check(cls: type[S], values: Mapping[str, Any]) -> S:
         name = ".".join(str(part) for part in first["loc"][:2])
         if first["type"] == "missing":
             raise SettingError(f"setting {name} has no value") from None
+        if problem := mapping_problem(name, first["type"], first["input"]):
+            raise SettingError(problem) from None
         raise SettingError(f"setting {name} = {first['input']!r}: {first['msg']}") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from cells_registry import CELLS, Leaky, every_cell
+from cells_registry import CELLS, OTHERS, Leaky, every_cell
 
 from recurra import cells
 from recurra.errors import CallError
@@ -18,8 +18,32 @@ def params_of(cell: cells.Cell, I: int, H: int, bias: bool = True) -> dict[str, 
     params = {}
     for name, parameter in cell.parameters(I, H, bias).items():
         params[name] = torch.full(parameter.shape, torch.nan, dtype=torch.float64)
-        parameter.init(params[name])
+    cell.initialize(params, I, H, bias)
     return params
+
+
+GATED = (
+    "rnn",
+    "lstm",
+    "gru",
+    "peephole_lstm",
+    "coupled_lstm",
+    "ln_lstm",
+    "gru_before",
+    "gru_textbook",
+    "ln_gru",
+    "mgu",
+)
+
+
+@pytest.mark.parametrize("cell", [cells.get(name) for name in GATED], ids=str)
+def test_the_weights_of_gated_cells_start_within_the_usual_bound(cell: cells.Cell) -> None:
+    """What a normalisation multiplies by and adds starts at 1 and 0; all else is uniform in 1/sqrt(H)."""
+    for name, parameter in cell.parameters(5, 7, True).items():
+        if name.startswith("gain_"):
+            assert parameter.init is torch.nn.init.ones_
+        elif parameter.init is not torch.nn.init.zeros_:
+            assert parameter.init == cells.Uniform(-1 / math.sqrt(7), 1 / math.sqrt(7))
 
 
 @every_cell
@@ -27,10 +51,14 @@ def params_of(cell: cells.Cell, I: int, H: int, bias: bool = True) -> dict[str, 
 def test_contract(cell: cells.Cell, bias: bool) -> None:
     B, T, I, H = 3, 4, 5, 7
     params = params_of(cell, I, H, bias)
-    # Drawn at initialisation scale; what a norm multiplies by and adds starts at 1 and 0.
-    drawn = {name: p for name, p in params.items() if not p.eq(1).all() and not p.eq(0).all()}
-    assert all(p.abs().max() <= 1 / math.sqrt(H) and p.unique().numel() == p.numel() for p in drawn.values())
-    assert len(drawn) == len(params) or "norm" in type(cell).__name__.lower()
+    for name, parameter in cell.parameters(I, H, bias).items():
+        p = params[name]
+        assert p.isfinite().all()
+        if isinstance(parameter.init, cells.Uniform):
+            assert parameter.init.low <= p.min() and p.max() <= parameter.init.high
+            assert p.unique().numel() == p.numel()
+    again = params_of(cell, I, H, bias)
+    assert all(torch.equal(p, again[name]) for name, p in params.items()), "the same seed gives the same numbers"
     sizes = cell.state_sizes(H)
     assert tuple(sizes) == cell.states == cell.state_type._fields
     state = cell.state_type(*(torch.rand(B, size, dtype=torch.float64) for size in sizes.values()))
@@ -133,18 +161,17 @@ def test_wrong_specs_are_answered(call, says: str) -> None:  # type: ignore[no-u
         call()
 
 
-def test_register(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "_registry", dict(cells._registry))
-    assert cells.register(Leaky) is Leaky
-    assert cells.register(Leaky) is Leaky, "twice the same is no conflict"
-    assert cells.get("leaky") == Leaky()
+def test_a_name_always_means_the_built_in_cell() -> None:
+    """A user's own class with the name of a built-in one is a cell like any other, and takes nothing over."""
 
     @dataclass(frozen=True)
-    class Other(Leaky):
-        name = "leaky"
+    class LSTM(Leaky):
+        name = "lstm"
 
-    with pytest.raises(CallError, match="exists already"):
-        cells.register(Other)
+    assert type(cells.get(LSTM)) is LSTM
+    assert type(cells.get("lstm")) is cells.LSTM
+    assert not hasattr(cells, "register"), "nothing can be entered into the registry from elsewhere"
+    assert len(set(cells.names())) == len(cells.names()) == len(CELLS) - len(OTHERS)
 
 
 def test_gates_without_values_are_told() -> None:

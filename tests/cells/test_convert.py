@@ -11,8 +11,7 @@ from recurra.cells.convert import double_bias, single_bias, turn_update_gate
 from recurra.errors import CallError
 
 EPS = torch.finfo(torch.float64).eps
-WITH_BIAS = [cells.get(name) for name in cells.names()]
-INSIDE = (cells.GRU, cells.LayerNormGRU)
+WITH_BIAS = [cell for cell in map(cells.get, cells.names()) if cell.separate_hidden_bias is not None]
 
 
 def layer_of(cell: cells.Cell | str, seed: int) -> nn.Recurrent:
@@ -69,9 +68,13 @@ def test_biases_merged_and_parted(cell: cells.Cell) -> None:
     assert not any(name.startswith(("bias_ih", "bias_hh")) for name in single)
     for k in ("l0", "l0_reverse", "l1", "l1_reverse"):
         assert single[f"bias_{k}"].shape == params[f"bias_ih_{k}"].shape
-        assert (f"bias_hn_{k}" in single) == isinstance(cell, INSIDE)
-        if isinstance(cell, INSIDE):
-            assert torch.equal(single[f"bias_hn_{k}"], params[f"bias_hh_{k}"][-5:])
+        separate = cell.separate_hidden_bias or ()
+        assert [name for name in single if name.startswith("bias_h") and name.endswith(f"_{k}")] == [
+            f"bias_h{gate}_{k}" for gate in separate
+        ]
+        for gate in separate:
+            at = 5 * cell.gates.index(gate)
+            assert torch.equal(single[f"bias_h{gate}_{k}"], params[f"bias_hh_{k}"][at : at + 5])
     double = double_bias(cell, single)
     assert {name: tensor.shape for name, tensor in double.items()} == {n: t.shape for n, t in params.items()}
     other.load_state_dict(double)
@@ -104,8 +107,23 @@ def wrong_params() -> dict[str, torch.Tensor]:
     return {"weight_ih": torch.zeros(6, 2), "weight_hh": torch.zeros(6, 2)}
 
 
+def test_the_hidden_bias_that_is_kept_apart_is_that_of_n() -> None:
+    separate = {cell.name for cell in WITH_BIAS if cell.separate_hidden_bias == ("n",)}
+    assert separate == {"gru", "ln_gru"}
+    assert all(cell.separate_hidden_bias == () for cell in WITH_BIAS if cell.name not in separate)
+    assert {cell.name for cell in WITH_BIAS} >= {
+        "rnn",
+        "lstm",
+        "gru",
+        "peephole_lstm",
+        "coupled_lstm",
+        "ln_lstm",
+        "mgu",
+    }
+
+
 class Own(cells.GRU):
-    pass
+    separate_hidden_bias = None
 
 
 @pytest.mark.parametrize(
@@ -120,7 +138,7 @@ class Own(cells.GRU):
         (lambda: single_bias(cells.GRU(), {"bias_ih_l0": torch.ones(6)}), "has bias_ih_l0 and no bias_hh_l0"),
         (lambda: double_bias(cells.GRU(), {"bias": torch.ones(6)}), "has bias and no bias_hn, which gru wants"),
         (lambda: double_bias(cells.LSTM(), {}), "params has no bias for lstm; it holds nothing"),
-        (lambda: single_bias(Own(), wrong_params()), "is known for the registered cells alone"),
+        (lambda: single_bias(Own(), wrong_params()), "it states no separate_hidden_bias"),
     ],
 )
 def test_what_cannot_be_converted_is_told(call, says: str) -> None:  # type: ignore[no-untyped-def]

@@ -7,12 +7,15 @@ import json
 import re
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from tiny_runs import write_reviews
 
+from recurra import cells
 from recurra.cli import main as cli
 from recurra.errors import CallError, SettingError
 from recurra.nn import Recurrent
@@ -20,7 +23,7 @@ from recurra.plugins import load_cell
 from recurra.testing import check_cell
 
 PAGE = (Path(__file__).parents[2] / "docs" / "custom-cell.md").read_text(encoding="utf-8")
-CELL, TEST, STREAM, LAYER, _ = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+CELL, TEST, STREAM, LAYER, TWO_COMPONENTS, RESERVOIR, START = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 (COMMANDS,) = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
 SMALL = [f"--set={setting}" for setting in ("hidden_size=8", "level=words", "steps=40", "learning_rate=0.03")]
 
@@ -93,6 +96,29 @@ def test_it_is_the_registered_cell(folder: Path) -> None:
     theirs.load_state_dict({"weight_ih_l0": w, "weight_hh_l0": u, "bias_ih_l0": b, "bias_hh_l0": torch.zeros_like(b)})
     x = torch.randn(2, 6, 3, dtype=torch.float64)
     assert (ours(x)[0] - theirs(x)[0]).abs().max() <= 32 * torch.finfo(torch.float64).eps
+
+
+def test_the_fragments_are_methods_of_a_cell() -> None:
+    """Two components of the state, fixed parameters and a learned initial state, each in a class as the page has it."""
+    names: dict[str, object] = {"NamedTuple": NamedTuple, "Tensor": torch.Tensor, "dataclass": dataclass, **vars(cells)}
+    exec(TWO_COMPONENTS, names)
+    assert names["Mine"].states == ("h", "c")  # type: ignore[attr-defined]
+
+    names = {"torch": torch, **vars(cells)}
+    step = "    def step(self, projected, state, params):\n"
+    step += "        return Hidden(torch.tanh(projected + state.h @ params['U'].T))\n"
+    project = "    def project(self, x, params):\n        return x @ params['W'].T\n"
+    exec(f"class Reservoir(Cell):\n    spectral_radius = 0.9\n{RESERVOIR}\n{project}\n{step}", names)
+    reservoir: Any = names["Reservoir"]
+    check_cell(reservoir)
+    assert list(Recurrent(reservoir, 3, 5).parameters()) == []
+
+    parameters = "    def parameters(self, *sizes):\n        start = Parameter((sizes[1],), uniform(sizes[1]))\n"
+    parameters += "        return super().parameters(*sizes) | {'start': start}\n"
+    exec(f"class Start(Reservoir):\n{parameters}\n{START}", names)
+    start: Any = names["Start"]
+    check_cell(start)
+    assert [name for name, _ in Recurrent(start, 3, 5).named_parameters()] == ["start_l0"]
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ class Listed(Leaky):
     ("cell", "says"),
     [
         (Bent(), r"Bent\(leak=0.3\): h changed its shape: \(1, 4\) came out of step, \(2, 4\) went in"),
-        (Dropping(), r"Dropping\(\): step gave 1 part; wanted LSTMState\(h, c\)"),
+        (Dropping(), r"Dropping\(\): step gave 1 component; wanted LSTMState\(h, c\)"),
         (Listed(), r"Listed\(leak=0.3\): parameters gave a list; wanted a dict from name to Parameter"),
     ],
     ids=["shape", "part", "parameters"],

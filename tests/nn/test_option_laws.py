@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from cells_registry import every_cell, random_call, worst
-from test_layer_options import FEW, made, some
+from layer_helpers import FEW, made, some
 from torch import Tensor
 
 from recurra import cells, nn, ops

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from cells_registry import CELLS, Leaky, every_cell, random_call, worst
+from layer_helpers import FEW, made, random_state, some
 from torch import Tensor
 
 from recurra import cells, nn, ops
@@ -16,23 +17,6 @@ from recurra.errors import BackendError, CallError
 from recurra.nn.options import RecurrentOptions
 from recurra.ops import torch_rnn
 from recurra.ops.native import loader
-
-EPS = torch.finfo(torch.float64).eps
-FEW = 64 * EPS  # sums of some tens of terms of size one, in another order
-
-
-def made(cell: Any = "lstm", I: int = 3, H: int = 4, seed: int = 0, **options: Any) -> nn.Recurrent:
-    torch.manual_seed(seed)
-    return nn.Recurrent(cell, I, H, **({"dtype": torch.float64} | options))
-
-
-def some(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def random_state(layer: nn.Recurrent, B: int) -> nn.State:
-    torch.manual_seed(5)
-    return layer.initial_state(B).map(lambda part: (torch.rand_like(part) - 0.5).detach())
 
 
 # options on each step ------------------------------------------------------------------------------------------------
@@ -269,7 +253,7 @@ def test_each_layer_may_have_its_width_and_cell() -> None:
         (lambda: made(Leaky, recurrent_dropout=0.1), "recurrent_dropout is 0.1, and leaky names no gates"),
         (lambda: made(weight_drop=-1), "weight_drop is -1; wanted a probability"),
         (lambda: made(Leaky, weight_drop=0.1), "weight_drop is 0.1, and leaky has no weight_hh"),
-        (lambda: made("gru", forget_bias=1.0), "forget_bias is 1.0, and gru has no gate f"),
+        (lambda: made("gru", forget_bias=1.0), "forget_bias is 1.0, and gru has no forget gate"),
         (lambda: made(bias=False, forget_bias=1.0), "forget_bias is 1.0, and lstm has no bias_ih"),
         (lambda: made(forget_bias="one"), "forget_bias is 'one'; wanted a finite number"),
         (lambda: made(learned_state=1), "learned_state is 1; wanted True or False"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from cells_registry import every_cell, worst
-from test_layer_options import FEW, made, random_state, some
+from layer_helpers import FEW, made, random_state, some
 from torch import Tensor
 
 from recurra import cells, nn

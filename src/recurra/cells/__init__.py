@@ -1,89 +1,83 @@
 """The recurrences, one a file, and their registry.
 
-`get("lstm")`, `get(LSTM)` and `get(LSTM())` are the same cell. A name needs registration, a class or an instance
-does not.
+`get("lstm")`, `get(LSTM)` and `get(LSTM())` are the same cell. A name always means a built-in cell: a user's own class
+has no name here and is given as a class, on the command line and in config.yaml as `file.py:Class` or `module:Class`.
 """
 
 from __future__ import annotations
 
 import inspect
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import CallError, near
-from .base import Cell, Hidden, Parameter, Params, gated_parameters, uniform
-from .check import check_class, check_options, check_parameters, check_sizes, check_step, failure
-from .coupled_lstm import CoupledLSTM
-from .gru import GRU
-from .gru_before import GRUBefore
-from .gru_textbook import GRUTextbook
-from .ln_gru import LayerNormGRU
-from .ln_lstm import LayerNormLSTM
-from .lstm import LSTM, LSTMState
-from .mgu import MGU
-from .peephole_lstm import PeepholeLSTM
-from .rnn import RNN
+from .base import Cell as Cell
+from .base import Hidden as Hidden
+from .base import Parameter as Parameter
+from .base import Params as Params
+from .base import Uniform as Uniform
+from .base import gated_parameters as gated_parameters
+from .base import uniform as uniform
+from .check import check_class as check_class
+from .check import check_instance as check_instance
+from .check import check_options as check_options
+from .check import check_parameters as check_parameters
+from .check import check_sizes as check_sizes
+from .check import check_step as check_step
+from .check import failure as failure
+from .check import first_line as first_line
+from .check import initial_state_of as initial_state_of
+from .check import no_default as no_default
+from .check import options_without_default as options_without_default
+from .check import place_of as place_of
+from .check import problem as problem
+from .check import raised_at as raised_at
+from .lstm import LSTMState as LSTMState
 
-__all__ = [
-    "GRU",
-    "LSTM",
-    "MGU",
-    "RNN",
-    "Cell",
-    "CoupledLSTM",
-    "GRUBefore",
-    "GRUTextbook",
-    "Hidden",
-    "LSTMState",
-    "LayerNormGRU",
-    "LayerNormLSTM",
-    "Parameter",
-    "Params",
-    "PeepholeLSTM",
-    "check_class",
-    "check_parameters",
-    "check_sizes",
-    "check_step",
-    "failure",
-    "gated_parameters",
-    "get",
-    "names",
-    "register",
-    "uniform",
-]
+# isort: off
+# The built-in cells, one line each, in the order of docs/cells.md: a Cell imported here is exported and registered.
+from .rnn import RNN as RNN
+from .lstm import LSTM as LSTM
+from .gru import GRU as GRU
+from .peephole_lstm import PeepholeLSTM as PeepholeLSTM
+from .coupled_lstm import CoupledLSTM as CoupledLSTM
+from .ln_lstm import LayerNormLSTM as LayerNormLSTM
+from .gru_before import GRUBefore as GRUBefore
+from .gru_textbook import GRUTextbook as GRUTextbook
+from .ln_gru import LayerNormGRU as LayerNormGRU
+from .mgu import MGU as MGU
 
-_C = TypeVar("_C", bound=type[Cell])
-_registry: dict[str, type[Cell]] = {}
+# isort: on
 
-
-def register(cls: _C) -> _C:
-    """Make a cell known by its name; also usable as a decorator. A name is given once."""
-    if _registry.setdefault(cls.name, cls) is not cls:
-        raise CallError(f"a cell named {cls.name!r} exists already; give {cls.__qualname__} another `name`")
-    return cls
+_built_in: dict[str, type[Cell]] = {
+    cls.name: cls
+    for cls in tuple(vars().values())
+    if inspect.isclass(cls) and issubclass(cls, Cell) and cls is not Cell
+}
 
 
 def names() -> tuple[str, ...]:
-    """The names of the registered cells."""
-    return tuple(_registry)
+    """Return the names of the built-in cells."""
+    return tuple(_built_in)
 
 
 def get(spec: str | Cell | type[Cell], **options: Any) -> Cell:
-    """The cell meant by a name, a class or an instance; `options` are the fields of the cell (not for an instance)."""
+    """Return the cell meant by the name of a built-in cell, a class or an instance.
+
+    `options` are the fields of the cell; an instance has its own. Raises CallError for an unknown name or option and for
+    a class that is not a complete cell.
+    """
     if isinstance(spec, Cell):
         if options:
             raise CallError(f"cell is the instance {spec!r}; its options are set where it is made, not here: {options}")
         check_class(type(spec))
+        check_instance(spec)
         return spec
     if isinstance(spec, str):
-        if spec not in _registry:
-            raise CallError(f"there is no cell {spec!r}; {near(spec, _registry)}")
-        spec = _registry[spec]
+        if spec not in _built_in:
+            raise CallError(f"there is no cell {spec!r}; {near(spec, _built_in)}")
+        spec = _built_in[spec]
     if not (inspect.isclass(spec) and issubclass(spec, Cell)):
-        raise CallError(f"cell is {spec!r}; wanted a name ({', '.join(_registry)}), a Cell class or an instance of one")
+        raise CallError(f"cell is {spec!r}; wanted a name ({', '.join(_built_in)}), a Cell class or an instance of one")
     check_class(spec)
     check_options(spec, options)
     return spec(**options)
-
-
-for _cls in (RNN, LSTM, GRU, PeepholeLSTM, CoupledLSTM, LayerNormLSTM, GRUBefore, GRUTextbook, LayerNormGRU, MGU):
-    register(_cls)

@@ -10,6 +10,8 @@ the fields of a frozen dataclass:
         def parameters(self, input_size, hidden_size, bias): ...
         def project(self, x, params): ...
         def step(self, projected, state, params): ...
+
+Everything that other code needs to know of a cell is a class attribute or a method here: a cell is one file.
 """
 
 from __future__ import annotations
@@ -28,39 +30,64 @@ Params = Mapping[str, Tensor]
 
 
 class Parameter(NamedTuple):
-    """A parameter a cell asks for: its shape, and what fills a fresh tensor of that shape in place."""
+    """A parameter that a cell declares.
+
+    shape      the shape of the tensor
+    init       fills a fresh tensor of that shape in place; None where the cell defines `initialize`
+    trainable  False for a fixed parameter: it is saved, loaded and moved with the layer, and never trained
+    """
 
     shape: tuple[int, ...]
-    init: Callable[[Tensor], object]
+    init: Callable[[Tensor], object] | None = None
+    trainable: bool = True
 
 
 class Hidden(NamedTuple):
-    """The state of a cell that keeps one vector."""
+    """The state of a cell that has one component, the hidden state."""
 
     h: Tensor  # (B, H)
 
 
-def uniform(hidden_size: int) -> Callable[[Tensor], object]:
-    """The usual initialisation of recurrent layers: U(-1/sqrt(H), 1/sqrt(H))."""
+@dataclass(frozen=True)
+class Uniform:
+    """Initialisation by the uniform distribution U(low, high)."""
+
+    low: float
+    high: float
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """Fill `tensor` in place."""
+        return tensor.uniform_(self.low, self.high)
+
+
+def uniform(hidden_size: int) -> Uniform:
+    """Return the usual initialisation of recurrent layers, U(-1/sqrt(H), 1/sqrt(H))."""
     bound = 1.0 / math.sqrt(hidden_size)
-    return lambda tensor: tensor.uniform_(-bound, bound)
+    return Uniform(-bound, bound)
 
 
 @dataclass(frozen=True)
 class Cell(ABC):
     """One recurrence. Its fields are its options; two cells with equal options are equal.
 
-    name        how it is called in settings; the class name in lower case unless said otherwise
-    state_type  a NamedTuple of the parts of the state; the first part is the output of the cell
-    states      the names of those parts (read from `state_type`)
-    gates       the names of the gates, in the order in which they are stacked in the parameters
-    source      the paper
+    name                  how it is called in settings; the class name in lower case unless stated otherwise
+    state_type            a NamedTuple of the components of the state; the first component is the output of the cell
+    states                the names of those components (read from `state_type`)
+    gates                 the names of the gates, in the order in which they are stacked in the parameters
+    forget_gate           the gate that keeps the cell state where it is 1, to which the option `forget_bias` of a
+                          layer applies; None where there is none
+    separate_hidden_bias  for a cell with the two biases `bias_ih` and `bias_hh` (G*H,): the gates in which the second
+                          cannot be merged with the first, because it stands inside a product; () where both are only
+                          added. None for a cell with other biases
+    source                the paper
     """
 
     name: ClassVar[str]
     state_type: ClassVar[Any] = Hidden
     states: ClassVar[tuple[str, ...]] = Hidden._fields
     gates: ClassVar[tuple[str, ...]] = ()
+    forget_gate: ClassVar[str | None] = None
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = None
     source: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -73,29 +100,48 @@ class Cell(ABC):
 
     @abstractmethod
     def parameters(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, Parameter]:
-        """The parameters by name, in the order in which they are drawn and stored."""
+        """Return the parameters by name, in the order in which they are initialised and stored."""
 
     @abstractmethod
     def project(self, x: Tensor, params: Params) -> Tensor:
-        """What the step needs of the input, for all time at once: (..., I) -> (..., G*H); or `x` itself."""
+        """Return what the step needs of the input, for all time steps at once: (..., I) -> (..., G*H); or `x` itself."""
 
     @abstractmethod
     def step(self, projected: Tensor, state: Any, params: Params) -> tuple[Tensor, ...]:
-        """One step: projected (B, G*H) and the state before -> the state after, a `state_type`. Pure."""
+        """Compute one time step: projected (B, G*H) and the state before -> the state after, a `state_type`. Pure."""
 
     def gates_of(self, projected: Tensor, state: Any, params: Params) -> dict[str, Tensor]:
-        """The gates of one step, (B, H) each, by the names in `gates`. `step` begins with this, so it cannot drift."""
+        """Return the gates of one step, (B, H) each, by the names in `gates`. `step` begins with this call, so that the
+        gates shown are the gates computed."""
         if self.gates:
             raise NotImplementedError(f"{type(self).__name__} names gates but does not define gates_of")
         return {}
 
     def state_sizes(self, hidden_size: int) -> dict[str, int]:
-        """The features of each part of the state."""
+        """Return the number of features of each component of the state."""
         return dict.fromkeys(self.states, hidden_size)
+
+    def initialize(self, params: Params, input_size: int, hidden_size: int, bias: bool) -> None:
+        """Fill fresh `params` in place. By default each is filled by its own `init`, in the order of `parameters`; define
+        this where the initial values of one parameter depend on those of another."""
+        for name, parameter in self.parameters(input_size, hidden_size, bias).items():
+            if parameter.init is not None:
+                parameter.init(params[name])
+
+    def initial_state(self, hidden_size: int, params: Params) -> tuple[Tensor, ...] | None:
+        """Return the state before the first time step, the same for every sequence: a `state_type` of components (H,);
+        None, the default, for zeros. Return a parameter for a learned state, `params[...].new_full(...)` for a constant
+        one."""
+        return None
+
+    @property
+    def has_initial_state(self) -> bool:
+        """Whether the cell defines `initial_state`."""
+        return type(self).initial_state is not Cell.initial_state
 
 
 def gated_parameters(gates: int, input_size: int, hidden_size: int, bias: bool) -> dict[str, Parameter]:
-    """Input and hidden weights and biases of a cell with `gates` stacked gates, named and ordered as in torch.nn."""
+    """Return input and hidden weights and biases of a cell with `gates` stacked gates, named and ordered as in torch.nn."""
     rows, init = gates * hidden_size, uniform(hidden_size)
     parameters = {
         "weight_ih": Parameter((rows, input_size), init),

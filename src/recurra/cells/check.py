@@ -1,111 +1,237 @@
-"""What a cell must be, checked where a person's own comes in: one line that says what came and what was wanted."""
+"""Checks of a cell where a user's own comes in. A message is one line: what came, what was wanted, file and line."""
 
 from __future__ import annotations
 
 import inspect
 import sys
 import traceback
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..errors import CallError, RecurraError, near
-from .base import Cell, Parameter
+from .base import Cell, Parameter, Params
+
+_OPTION_TYPES = (bool, int, float, str)
+
+
+def place_of(cls: type[Cell], method: str = "") -> str:
+    """Return ` (file.py, line N)`, where `method` of a user's own cell is defined, or else the class; "" for a cell of
+    recurra and where no file is known."""
+    ours = Path(__file__).parents[1]
+    if cls.__module__.startswith("recurra."):
+        return ""
+    code = getattr(getattr(cls, method, None), "__code__", None) if method else None
+    if code is not None and not Path(code.co_filename).is_relative_to(ours):
+        return f" ({Path(code.co_filename).name}, line {code.co_firstlineno})"
+    try:
+        file, (_, line) = inspect.getsourcefile(cls), inspect.getsourcelines(cls)
+    except (OSError, TypeError):
+        return ""
+    return f" ({Path(file).name}, line {line})" if file else ""
+
+
+def problem(cell: Cell, message: str, method: str = "") -> CallError:
+    """Return the error that reports `message` about `method` of a cell, or about its class."""
+    return CallError(f"{cell}: {message}{place_of(type(cell), method)}")
 
 
 def check_class(cls: type[Cell]) -> None:
-    """CallError when `cls` lacks a method, names gates that it does not define, or is no dataclass but has options."""
-    who = f"cell {cls.__name__}"
+    """Raise CallError when `cls` lacks a method, names gates that it does not define, or has options and is no
+    dataclass."""
+    who, place = f"cell {cls.__name__}", place_of(cls)
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
-        raise CallError(f"{who} does not define {', '.join(missing)}")
+        raise CallError(f"{who} does not define {', '.join(missing)}{place}")
     if not isinstance(cls.gates, tuple) or not all(isinstance(gate, str) for gate in cls.gates):
-        raise CallError(f"{who}: gates is {cls.gates!r}; wanted a tuple of names, as ('f', 'n')")
+        raise CallError(f"{who}: gates is {cls.gates!r}; wanted a tuple of names, as ('f', 'n'){place}")
     if cls.gates and cls.gates_of is Cell.gates_of:
-        raise CallError(f"{who} names the gates {', '.join(cls.gates)} and does not define gates_of; define it")
+        raise CallError(f"{who} names the gates {', '.join(cls.gates)} and does not define gates_of; define it{place}")
+    for attribute, named in (("forget_gate", cls.forget_gate), ("separate_hidden_bias", cls.separate_hidden_bias)):
+        for gate in (named,) if isinstance(named, str) else named or ():
+            if gate not in cls.gates:
+                raise CallError(f"{who}: {attribute} is {named!r}, and {gate!r} is not one of its gates{place}")
     for name, kind in inspect.get_annotations(cls).items():
         if name not in cls.__dataclass_fields__ and "ClassVar" not in str(kind):
-            raise CallError(f"{who} has the option {name} and is no dataclass; write @dataclass(frozen=True) over it")
+            raise CallError(
+                f"{who} has the option {name} and is no dataclass; write @dataclass(frozen=True) over it{place}"
+            )
+
+
+def options_without_default(cls: type[Cell]) -> list[str]:
+    """Return the names of the options of `cls` that have no default value."""
+    return [
+        field.name
+        for field in fields(cls)
+        if field.init and field.default is MISSING and field.default_factory is MISSING
+    ]
+
+
+def no_default(cls: type[Cell], option: str) -> CallError:
+    """Return the error that reports an option without a default value."""
+    return CallError(
+        f"cell {cls.__name__}: the option {option} has no default value; give it one, as in "
+        f"`{option}: float = 0.5`{place_of(cls)}"
+    )
 
 
 def check_options(cls: type[Cell], options: Mapping[str, Any]) -> None:
-    """CallError when `cls` has no such option, or a value is of another type than the option's default."""
+    """Raise CallError when `cls` has no such option, one without a default is missing, or a value has the wrong type."""
     known = {field.name: field.default for field in fields(cls) if field.init}
     for name, value in options.items():
         if name not in known:
             raise CallError(f"cell {cls.name!r} has no option {name!r}; {near(name, known)}")
-        kind = type(known[name])
-        if kind not in (bool, int, float, str):  # no default, or one that says nothing about the type
+        expected = type(known[name])
+        if expected not in _OPTION_TYPES:  # no default, or one of another type
+            _check_option(cls, name, value)
             continue
-        number = kind is float and type(value) is int
-        if type(value) is not kind and not number:
+        is_number = expected is float and type(value) is int
+        if type(value) is not expected and not is_number:
             raise CallError(
-                f"cell {cls.name!r}: option {name} is {value!r}; wanted a {kind.__name__}, as {known[name]!r}"
+                f"cell {cls.name!r}: option {name} is {_short_value(value)}; wanted a {expected.__name__}, as {known[name]!r}"
             )
+    for name in options_without_default(cls):
+        if name not in options:
+            raise no_default(cls, name)
+
+
+def check_instance(cell: Cell) -> None:
+    """Raise CallError unless every attribute of the instance is an option whose value can be saved."""
+    options = {field.name for field in fields(cell) if field.init}
+    for name, value in vars(cell).items():
+        if name not in options:
+            raise CallError(
+                f"cell {type(cell).__name__} holds {name}, which is not one of its options and is not saved; make it an "
+                f"option, a parameter or a class attribute{place_of(type(cell))}"
+            )
+        _check_option(type(cell), name, value)
+
+
+def _check_option(cls: type[Cell], name: str, value: Any) -> None:
+    if not isinstance(value, _OPTION_TYPES):
+        raise CallError(
+            f"cell {cls.__name__}: the option {name} is {_short(value)}; wanted a bool, int, float or str{place_of(cls)}"
+        )
 
 
 def check_parameters(cell: Cell, parameters: Any) -> None:
-    """CallError unless `parameters` is what `cell.parameters` should give: a dict from name to Parameter."""
+    """Raise CallError unless `parameters` is what `cell.parameters` should return: a dict from name to Parameter."""
     wanted = "wanted a dict from name to Parameter(shape, init)"
     if not isinstance(parameters, Mapping):
-        raise CallError(f"{cell}: parameters gave {_short(parameters)}; {wanted}")
+        raise problem(cell, f"parameters gave {_short(parameters)}; {wanted}", "parameters")
     if not parameters:
-        raise CallError(f"{cell}: parameters gave none; wanted at least one")
+        raise problem(cell, "parameters gave none; wanted at least one", "parameters")
+    own_initialize = type(cell).initialize is not Cell.initialize
     for name, parameter in parameters.items():
         if not isinstance(name, str) or not name.isidentifier():
-            raise CallError(f"{cell}: parameters has the name {name!r}; wanted one that is a Python name, as weight_ih")
-        if not isinstance(parameter, Parameter):
-            raise CallError(f"{cell}: parameters has {_short(parameter)} at {name}; {wanted}")
-        if not (isinstance(parameter.shape, tuple) and all(isinstance(size, int) for size in parameter.shape)):
-            raise CallError(f"{cell}: the shape of {name} is {parameter.shape!r}; wanted a tuple of integers")
-        if not callable(parameter.init):
-            raise CallError(f"{cell}: the init of {name} is {_short(parameter.init)}; wanted a function of a tensor")
+            message = f"parameters has the name {name!r}; wanted one that is a Python name, as weight_ih"
+        elif not isinstance(parameter, Parameter):
+            message = f"parameters has {_short(parameter)} at {name}; {wanted}"
+        elif not (isinstance(parameter.shape, tuple) and all(isinstance(size, int) for size in parameter.shape)):
+            message = f"the shape of {name} is {parameter.shape!r}; wanted a tuple of integers"
+        elif parameter.init is None and not own_initialize:
+            message = f"{name} has no init; give it one, or define initialize"
+        elif parameter.init is not None and not callable(parameter.init):
+            message = f"the init of {name} is {_short(parameter.init)}; wanted a function of a tensor"
+        elif not isinstance(parameter.trainable, bool):
+            message = f"trainable of {name} is {parameter.trainable!r}; wanted True or False"
+        else:
+            continue
+        raise problem(cell, message, "parameters")
 
 
 def check_sizes(cell: Cell, sizes: Any) -> None:
-    """CallError unless `sizes` is what `cell.state_sizes` should give: a dict from each part of the state to an int."""
+    """Raise CallError unless `sizes` is what `cell.state_sizes` should return: a dict from each component to an int."""
     if not isinstance(sizes, Mapping) or tuple(sizes) != cell.states:
         came = f"a dict of {', '.join(map(str, sizes)) or 'nothing'}" if isinstance(sizes, Mapping) else _short(sizes)
-        raise CallError(
-            f"{cell}: state_sizes gave {came}; wanted a dict from {', '.join(cell.states)}, in this order, to an int"
-        )
+        expected = f"wanted a dict from {', '.join(cell.states)}, in this order, to an int"
+        raise problem(cell, f"state_sizes gave {came}; {expected}", "state_sizes")
     for name, size in sizes.items():
         if type(size) is not int or size < 1:
-            raise CallError(f"{cell}: state_sizes gave {size!r} for {name}; wanted an int of at least 1")
+            message = f"state_sizes gave {size!r} for {name}; wanted an int of at least 1"
+            raise problem(cell, message, "state_sizes")
 
 
 def failure(cell: Cell, error: Exception) -> CallError | None:
-    """What to tell of an `error` that somebody's own cell raised: the place in their file. None: it is not theirs."""
-    kind = type(cell)
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    if file is None or kind.__module__.startswith("recurra.") or isinstance(error, RecurraError):
+    """Return what to report of an `error` that a user's own cell raised, with the place in their file; None when the
+    error is not theirs."""
+    where = raised_at(type(cell), error)
+    if where is None or isinstance(error, RecurraError):
+        return None
+    return CallError(f"{cell}: {type(error).__name__} at {where}: {first_line(error)}")
+
+
+def raised_at(cls: type[Cell], error: Exception) -> str | None:
+    """Return `file.py, line N, in method` of the innermost frame of `error` in the file of a user's own cell, or None."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if file is None or cls.__module__.startswith("recurra."):
         return None
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    if not own:
-        return None
-    said = (str(error).strip().splitlines() or [""])[0]
-    where = f"{Path(file).name}, line {own[-1].lineno}, in {own[-1].name}"
-    return CallError(f"{cell}: {type(error).__name__} at {where}: {said}")
+    return f"{Path(file).name}, line {own[-1].lineno}, in {own[-1].name}" if own else None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of the message of `error`."""
+    return (str(error).strip().splitlines() or [""])[0]
 
 
 def check_step(cell: Cell, before: tuple[Tensor, ...], after: Any) -> None:
-    """CallError unless `after` has the parts and shapes of `before`, the state that went into `cell.step`."""
-    wanted = f"{cell.state_type.__name__}({', '.join(cell.states)})"
-    if not isinstance(after, tuple):
-        raise CallError(f"{cell}: step gave {_short(after)}; wanted {wanted}")
-    if len(after) != len(before):
-        parts = f"{len(after)} part" + ("" if len(after) == 1 else "s")
-        raise CallError(f"{cell}: step gave {parts}; wanted {wanted}")
+    """Raise CallError unless `after` has the components and shapes of `before`, the state that went into `cell.step`."""
+    _check_state(cell, "step", after, [tuple(component.shape) for component in before])
     for name, new, old in zip(cell.states, after, before, strict=True):
-        if not isinstance(new, Tensor):
-            raise CallError(f"{cell}: step gave {_short(new)} as {name}; wanted a tensor {tuple(old.shape)}")
         if new.shape != old.shape:
             came = f"{tuple(new.shape)} came out of step, {tuple(old.shape)} went in"
-            raise CallError(f"{cell}: {name} changed its shape: {came}; wanted the same")
+            raise problem(cell, f"{name} changed its shape: {came}; wanted the same", "step")
+
+
+def initial_state_of(cell: Cell, hidden_size: int, params: Params) -> list[Tensor]:
+    """Return the state before the first time step, (size,) for each component.
+
+    Raises CallError when `cell.initial_state` fails or returns anything else.
+    """
+    try:
+        state = cell.initial_state(hidden_size, params)
+    except Exception as error:
+        if report := failure(cell, error):
+            raise report from error
+        raise
+    like, sizes = next(iter(params.values())), cell.state_sizes(hidden_size)
+    if state is None:
+        return [like.new_zeros(size) for size in sizes.values()]
+    _check_state(cell, "initial_state", state, [(size,) for size in sizes.values()])
+    for (name, size), component in zip(sizes.items(), state, strict=True):
+        if component.shape != (size,):
+            message = (
+                f"initial_state gave {name} as {tuple(component.shape)}; wanted {(size,)}, the same for every sequence"
+            )
+            raise problem(cell, message, "initial_state")
+        if component.dtype != like.dtype or component.device != like.device:
+            came = f"in {component.dtype} on {component.device}; wanted {like.dtype} on {like.device}"
+            advice = "as the parameters: params[...].new_full(...)"
+            raise problem(cell, f"initial_state gave {name} {came}, {advice}", "initial_state")
+    return list(state)
+
+
+def _check_state(cell: Cell, method: str, state: Any, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Raise CallError unless `state` has as many components as there are shapes, all of them tensors."""
+    wanted = f"{cell.state_type.__name__}({', '.join(cell.states)})"
+    if not isinstance(state, tuple):
+        raise problem(cell, f"{method} gave {_short(state)}; wanted {wanted}", method)
+    if len(state) != len(shapes):
+        count = f"{len(state)} component" + ("" if len(state) == 1 else "s")
+        raise problem(cell, f"{method} gave {count}; wanted {wanted}", method)
+    for name, component, shape in zip(cell.states, state, shapes, strict=True):
+        if not isinstance(component, Tensor):
+            raise problem(cell, f"{method} gave {_short(component)} as {name}; wanted a tensor {shape}", method)
 
 
 def _short(value: Any) -> str:
-    """What came, in a few words: a tensor by its shape, the rest by its type."""
+    """Return a description of `value` in a few words: a tensor by its shape, anything else by its type."""
     return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _short_value(value: Any) -> str:
+    return _short(value) if isinstance(value, Tensor | torch.nn.Module) else repr(value)

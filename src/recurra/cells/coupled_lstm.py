@@ -1,9 +1,9 @@
 """LSTM with coupled input and forget gates: what is forgotten makes room for what comes in. Greff et al. 2017,
 arXiv:1503.04069 (CIFG).
 
-    f  = sigmoid(Wf x + bf + Uf h + cf)      forget gate: 1 keeps the memory, 0 replaces it by the proposal
-    g  = tanh(Wg x + bg + Ug h + cg)         proposal
-    o  = sigmoid(Wo x + bo + Uo h + co)      output gate: 1 shows the memory
+    f  = sigmoid(Wf x + bf + Uf h + cf)      forget gate: 1 keeps the cell state, 0 replaces it by the candidate
+    g  = tanh(Wg x + bg + Ug h + cg)         candidate
+    o  = sigmoid(Wo x + bo + Uo h + co)      output gate: 1 outputs the cell state
     c' = f * c + (1 - f) * g
     h' = o * tanh(c')
 
@@ -32,6 +32,8 @@ class CoupledLSTM(Cell):
     name: ClassVar[str] = "coupled_lstm"
     state_type: ClassVar[Any] = LSTMState
     gates: ClassVar[tuple[str, ...]] = ("f", "g", "o")
+    forget_gate: ClassVar[str | None] = "f"
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Greff, Srivastava, Koutník, Steunebrink and Schmidhuber 2017, LSTM: a search space odyssey, "
         "IEEE Transactions on Neural Networks and Learning Systems 28(10):2222-2232, arXiv:1503.04069"

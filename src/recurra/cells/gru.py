@@ -1,9 +1,9 @@
 """Gated recurrent unit. Cho et al. 2014, arXiv:1406.1078, in the variant with the reset after the matmul that
 cuDNN and torch.nn compute (arXiv:1406.1078v1; the later version of the paper resets before the matmul).
 
-    r  = sigmoid(Wr x + br + Ur h + cr)      reset gate: 0 hides the past from the proposal
+    r  = sigmoid(Wr x + br + Ur h + cr)      reset gate: 0 hides the past from the candidate
     z  = sigmoid(Wz x + bz + Uz h + cz)      update gate: 1 KEEPS the old state (some papers turn it round)
-    n  = tanh(Wn x + bn + r * (Un h + cn))   proposal
+    n  = tanh(Wn x + bn + r * (Un h + cn))   candidate
     h' = (1 - z) * n + z * h
 
 W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); gate order r, z, n."""
@@ -26,6 +26,7 @@ class GRU(Cell):
 
     name: ClassVar[str] = "gru"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ("n",)
     source: ClassVar[str] = (
         "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder "
         "for statistical machine translation, arXiv:1406.1078"

@@ -1,9 +1,9 @@
 """Gated recurrent unit with the reset before the matmul. Cho et al. 2014, arXiv:1406.1078v3; ONNX's GRU with
 linear_before_reset=0, Keras' with reset_after=False.
 
-    r  = sigmoid(Wr x + br + Ur h + cr)      reset gate: 0 hides the past from the proposal
+    r  = sigmoid(Wr x + br + Ur h + cr)      reset gate: 0 hides the past from the candidate
     z  = sigmoid(Wz x + bz + Uz h + cz)      update gate: 1 KEEPS the old state
-    n  = tanh(Wn x + bn + Un (r * h) + cn)   proposal
+    n  = tanh(Wn x + bn + Un (r * h) + cn)   candidate
     h' = (1 - z) * n + z * h
 
 W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); gate order r, z, n. `gru` resets after
@@ -27,6 +27,7 @@ class GRUBefore(Cell):
 
     name: ClassVar[str] = "gru_before"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder "
         "for statistical machine translation, arXiv:1406.1078v3"

@@ -1,8 +1,8 @@
-"""Gated recurrent unit as many textbooks print it: the update gate lets the new in. Chung et al. 2014, arXiv:1412.3555.
+"""Gated recurrent unit as many textbooks print it: the update gate admits the candidate. Chung et al. 2014, arXiv:1412.3555.
 
-    r  = sigmoid(Wr x + br + Ur h + cr)      reset gate: 0 hides the past from the proposal
-    z  = sigmoid(Wz x + bz + Uz h + cz)      update gate: 1 takes the PROPOSAL, 0 keeps the old state
-    n  = tanh(Wn x + bn + Un (r * h) + cn)   proposal, reset before the matmul
+    r  = sigmoid(Wr x + br + Ur h + cr)      reset gate: 0 hides the past from the candidate
+    z  = sigmoid(Wz x + bz + Uz h + cz)      update gate: 1 takes the CANDIDATE, 0 keeps the old state
+    n  = tanh(Wn x + bn + Un (r * h) + cn)   candidate, reset before the matmul
     h' = (1 - z) * h + z * n
 
 W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); gate order r, z, n. The gates are those
@@ -21,7 +21,7 @@ from .gru_before import GRUBefore
 
 @dataclass(frozen=True)
 class GRUTextbook(GRUBefore):
-    """Gated recurrent unit, reset before the matmul, whose update gate lets the new in."""
+    """Gated recurrent unit, reset before the matmul, whose update gate admits the candidate."""
 
     name: ClassVar[str] = "gru_textbook"
     source: ClassVar[str] = (

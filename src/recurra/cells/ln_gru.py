@@ -1,8 +1,8 @@
 """Layer-normalised gated recurrent unit. Ba, Kiros and Hinton 2016, arXiv:1607.06450.
 
-    r  = sigmoid(N(Wr x) + br + N(Ur h) + cr)      reset gate: 0 hides the past from the proposal
+    r  = sigmoid(N(Wr x) + br + N(Ur h) + cr)      reset gate: 0 hides the past from the candidate
     z  = sigmoid(N(Wz x) + bz + N(Uz h) + cz)      update gate: 1 KEEPS the old state, as in `gru`
-    n  = tanh(N(Wn x) + bn + r * (N(Un h) + cn))   proposal, reset after the matmul and its norm
+    n  = tanh(N(Wn x) + bn + r * (N(Un h) + cn))   candidate, reset after the matmul and its norm
     h' = (1 - z) * n + z * h
     N(v) = gain * (v - mean(v)) / sqrt(var(v) + eps)
 
@@ -30,6 +30,7 @@ class LayerNormGRU(Cell):
 
     name: ClassVar[str] = "ln_gru"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ("n",)
     source: ClassVar[str] = "Ba, Kiros and Hinton 2016, Layer normalization, arXiv:1607.06450"
 
     eps: float = 1e-5

@@ -1,12 +1,12 @@
 """Layer-normalised long short-term memory. Ba, Kiros and Hinton 2016, arXiv:1607.06450.
 
     a  = N(W x) + b + N(U h) + d             two norms, each over all 4H numbers; cut into i, f, g, o
-    i  = sigmoid(ai)                         input gate: 1 lets the proposal in
-    f  = sigmoid(af)                         forget gate: 1 keeps the memory, 0 forgets it
-    g  = tanh(ag)                            proposal
-    o  = sigmoid(ao)                         output gate: 1 shows the memory
-    c' = f * c + i * g                       the memory that is handed on is not normalised
-    h' = o * tanh(N(c') + e)                 the third norm, over the H numbers of the memory that is shown
+    i  = sigmoid(ai)                         input gate: 1 admits the candidate
+    f  = sigmoid(af)                         forget gate: 1 keeps the cell state, 0 forgets it
+    g  = tanh(ag)                            candidate
+    o  = sigmoid(ao)                         output gate: 1 outputs the cell state
+    c' = f * c + i * g                       the cell state that is carried on is not normalised
+    h' = o * tanh(N(c') + e)                 the third norm, over the H numbers of the cell state that is output
     N(v) = gain * (v - mean(v)) / sqrt(var(v) + eps)
 
 The norms stand on the products and on c' alone: no bias goes through one, and each has a gain of its own, gain_ih
@@ -34,6 +34,8 @@ class LayerNormLSTM(Cell):
     name: ClassVar[str] = "ln_lstm"
     state_type: ClassVar[Any] = LSTMState
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    forget_gate: ClassVar[str | None] = "f"
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = "Ba, Kiros and Hinton 2016, Layer normalization, arXiv:1607.06450"
 
     eps: float = 1e-5

@@ -1,10 +1,10 @@
 """Long short-term memory. Hochreiter and Schmidhuber 1997, Neural Computation 9(8); the forget gate is of
 Gers, Schmidhuber and Cummins 2000, Neural Computation 12(10).
 
-    i  = sigmoid(Wi x + bi + Ui h + ci)      input gate: 1 lets the proposal in
-    f  = sigmoid(Wf x + bf + Uf h + cf)      forget gate: 1 keeps the memory, 0 forgets it
-    g  = tanh(Wg x + bg + Ug h + cg)         proposal
-    o  = sigmoid(Wo x + bo + Uo h + co)      output gate: 1 shows the memory
+    i  = sigmoid(Wi x + bi + Ui h + ci)      input gate: 1 admits the candidate
+    f  = sigmoid(Wf x + bf + Uf h + cf)      forget gate: 1 keeps the cell state, 0 forgets it
+    g  = tanh(Wg x + bg + Ug h + cg)         candidate
+    o  = sigmoid(Wo x + bo + Uo h + co)      output gate: 1 outputs the cell state
     c' = f * c + i * g
     h' = o * tanh(c')
 
@@ -23,7 +23,7 @@ from .base import Cell, Parameter, Params, gated_parameters
 
 
 class LSTMState(NamedTuple):
-    """Output and memory."""
+    """Hidden state, which is the output, and cell state."""
 
     h: Tensor  # (B, H)
     c: Tensor  # (B, H)
@@ -36,6 +36,8 @@ class LSTM(Cell):
     name: ClassVar[str] = "lstm"
     state_type: ClassVar[Any] = LSTMState
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    forget_gate: ClassVar[str | None] = "f"
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Hochreiter and Schmidhuber 1997, Long short-term memory, Neural Computation 9(8):1735-1780; "
         "Gers, Schmidhuber and Cummins 2000, Learning to forget, Neural Computation 12(10):2451-2471"

@@ -1,9 +1,9 @@
 """LSTM with a projected output. Sak, Senior and Beaufays 2014, arXiv:1402.1128.
 
     i, f, g, o, c'   as in `recurra.cells.lstm`, from the projected h
-    h' = R (o * tanh(c'))                    R makes the output narrower than the memory
+    h' = R (o * tanh(c'))                    R makes the output narrower than the cell state
 
-The memory c is (B, H), the output h (B, P). U is weight_hh (4H, P), R weight_hr (P, H); the rest as in the LSTM."""
+The cell state c is (B, H), the output h (B, P). U is weight_hh (4H, P), R weight_hr (P, H); the rest as in the LSTM."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Minimal gated unit: one gate resets and updates. Zhou et al. 2016, arXiv:1603.09420.
 
-    f  = sigmoid(Wf x + bf + Uf h + cf)      gate: 0 hides the past from the proposal, and keeps the old state
-    n  = tanh(Wn x + bn + Un (f * h) + cn)   proposal
+    f  = sigmoid(Wf x + bf + Uf h + cf)      gate: 0 hides the past from the candidate, and keeps the old state
+    n  = tanh(Wn x + bn + Un (f * h) + cn)   candidate
     h' = (1 - f) * h + f * n
 
 W is weight_ih (2H, I), U weight_hh (2H, H), b bias_ih (2H,), c bias_hh (2H,); gate order f, n."""
@@ -24,6 +24,7 @@ class MGU(Cell):
 
     name: ClassVar[str] = "mgu"
     gates: ClassVar[tuple[str, ...]] = ("f", "n")
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Zhou, Wu, Zhang and Zhou 2016, Minimal gated unit for recurrent neural networks, "
         "International Journal of Automation and Computing 13(3):226-234, arXiv:1603.09420"

@@ -1,10 +1,10 @@
-"""LSTM with peepholes: the gates see the memory. Gers, Schraudolph and Schmidhuber 2002, JMLR 3.
+"""LSTM with peepholes: the gates see the cell state. Gers, Schraudolph and Schmidhuber 2002, JMLR 3.
 
-    i  = sigmoid(Wi x + bi + Ui h + ci + pi * c)      input gate: 1 lets the proposal in
-    f  = sigmoid(Wf x + bf + Uf h + cf + pf * c)      forget gate: 1 keeps the memory, 0 forgets it
-    g  = tanh(Wg x + bg + Ug h + cg)                  proposal; it has no peephole
+    i  = sigmoid(Wi x + bi + Ui h + ci + pi * c)      input gate: 1 admits the candidate
+    f  = sigmoid(Wf x + bf + Uf h + cf + pf * c)      forget gate: 1 keeps the cell state, 0 forgets it
+    g  = tanh(Wg x + bg + Ug h + cg)                  candidate; it has no peephole
     c' = f * c + i * g
-    o  = sigmoid(Wo x + bo + Uo h + co + po * c')     output gate: 1 shows the memory; it sees the new one
+    o  = sigmoid(Wo x + bo + Uo h + co + po * c')     output gate: 1 outputs the cell state; it sees the new one
     h' = o * tanh(c')
 
 W is weight_ih (4H, I), U weight_hh (4H, H), b bias_ih (4H,), c bias_hh (4H,), gate order i, f, g, o; p is peephole
@@ -26,11 +26,13 @@ from .lstm import LSTMState
 
 @dataclass(frozen=True)
 class PeepholeLSTM(Cell):
-    """LSTM whose gates see the memory."""
+    """LSTM whose gates see the cell state."""
 
     name: ClassVar[str] = "peephole_lstm"
     state_type: ClassVar[Any] = LSTMState
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
+    forget_gate: ClassVar[str | None] = "f"
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Gers, Schraudolph and Schmidhuber 2002, Learning precise timing with LSTM recurrent networks, "
         "Journal of Machine Learning Research 3:115-143"
@@ -47,13 +49,13 @@ class PeepholeLSTM(Cell):
         i, f, g, o = (projected + linear(state.h, params["weight_hh"], params.get("bias_hh"))).chunk(4, dim=-1)
         pi, pf, po = params["peephole"].chunk(3)
         i, f, g = torch.sigmoid(i + pi * state.c), torch.sigmoid(f + pf * state.c), torch.tanh(g)
-        return {"i": i, "f": f, "g": g, "o": torch.sigmoid(o + po * _memory(i, f, g, state.c))}
+        return {"i": i, "f": f, "g": g, "o": torch.sigmoid(o + po * _cell_state(i, f, g, state.c))}
 
     def step(self, projected: Tensor, state: LSTMState, params: Params) -> LSTMState:
         i, f, g, o = self.gates_of(projected, state, params).values()
-        c = _memory(i, f, g, state.c)
+        c = _cell_state(i, f, g, state.c)
         return LSTMState(o * torch.tanh(c), c)
 
 
-def _memory(i: Tensor, f: Tensor, g: Tensor, c: Tensor) -> Tensor:
+def _cell_state(i: Tensor, f: Tensor, g: Tensor, c: Tensor) -> Tensor:
     return f * c + i * g

@@ -3,7 +3,7 @@
     n  = tanh(Wn x + bn + Un h + cn)         or relu
     h' = n
 
-One "gate": n, the proposal, which becomes the state as it is. W is weight_ih (H, I), U weight_hh (H, H),
+One "gate": n, the candidate, which becomes the state as it is. W is weight_ih (H, I), U weight_hh (H, H),
 b bias_ih (H,), c bias_hh (H,)."""
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class RNN(Cell):
 
     name: ClassVar[str] = "rnn"
     gates: ClassVar[tuple[str, ...]] = ("n",)
+    separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = "Elman 1990, Finding structure in time, Cognitive Science 14(2):179-211"
 
     nonlinearity: str = "tanh"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import dropout
 
 from .. import ops
-from ..cells import Cell, Parameter, check_parameters, check_sizes, failure
+from ..cells import Cell, Parameter, check_parameters, check_sizes, failure, initial_state_of
 from ..errors import CallError
 from .explain import LayerPlan, plan_of
 from .options import Options, fill_forget_bias
@@ -25,6 +26,17 @@ from .validate import (
     check_size,
     check_tensor,
 )
+
+
+@contextmanager
+def _reporting(cell: Cell) -> Iterator[None]:
+    """What a method of somebody's own cell raises, with the place in their file."""
+    try:
+        yield
+    except Exception as error:
+        if report := failure(cell, error):
+            raise report from error
+        raise
 
 
 class Stack(torch.nn.Module):
@@ -55,15 +67,22 @@ class Stack(torch.nn.Module):
         self._sizes = [cell.state_sizes(size) for cell, size in zip(cells, self.hidden_sizes, strict=True)]
         for cell, sizes in zip(cells, self._sizes, strict=True):
             check_sizes(cell, sizes)
+        self._has_initial_state = any(cell.has_initial_state for cell in cells)
         self._suffixes = ("", "_reverse") if bidirectional else ("",)
         self._state_names = [f"{part}{end}" for k, end in self._ends() for part in self._sizes[k]]
         self._names: list[list[str]] = [[] for _ in cells]  # the parameters of each layer, direction after direction
-        for k, name, parameter in self._parameters_asked():
-            self._names[k].append(name)
-            tensor = torch.empty(parameter.shape, device=device, dtype=dtype)
-            self.register_parameter(name, torch.nn.Parameter(tensor))
-        own = [[name.removesuffix(f"_l{k}") for name in names] for k, names in enumerate(self._names)]
-        options.check_fit(cells, own, bidirectional)
+        self._own_names: list[tuple[str, ...]] = [() for _ in cells]  # those of one direction, as the cell names them
+        for k, end in self._ends():
+            declared = self._declared(k)
+            self._own_names[k] = tuple(declared)
+            for name, parameter in declared.items():
+                self._names[k].append(name + end)
+                tensor = torch.empty(parameter.shape, device=device, dtype=dtype)
+                if parameter.trainable:
+                    self.register_parameter(name + end, torch.nn.Parameter(tensor))
+                else:  # fixed: saved, loaded and moved with the layer, and none of its parameters()
+                    self.register_buffer(name + end, tensor)
+        options.check_fit(cells, self._own_names, bidirectional)
         for k in range(1, self.num_layers) if options.residual else ():
             if self._input_size(k) != self._output_size(k):
                 raise CallError(f"residual is True, and layer {k} takes {self._input_size(k)} features and gives "
@@ -82,17 +101,12 @@ class Stack(torch.nn.Module):
         """What the names of each layer and direction end in."""
         return ((k, f"_l{k}{suffix}") for k in range(self.num_layers) for suffix in self._suffixes)
 
-    def _parameters_asked(self) -> Iterator[tuple[int, str, Parameter]]:
-        """What the cells ask for, in the order of torch.nn: layer, name, parameter."""
-        for k, end in self._ends():
-            try:
-                asked = self.cells[k].parameters(self._input_size(k), self.hidden_sizes[k], self.bias)
-            except Exception as error:
-                if said := failure(self.cells[k], error):
-                    raise said from error
-                raise
-            check_parameters(self.cells[k], asked)
-            yield from ((k, name + end, parameter) for name, parameter in asked.items())
+    def _declared(self, k: int) -> dict[str, Parameter]:
+        """What the cell of layer k declares as the parameters of one direction."""
+        with _reporting(self.cells[k]):
+            declared = self.cells[k].parameters(self._input_size(k), self.hidden_sizes[k], self.bias)
+        check_parameters(self.cells[k], declared)
+        return declared
 
     def _find_operators(self) -> None:
         self._operators: list[Callable[..., list[Tensor]] | None] = [ops.operator_of(cell) for cell in self.cells]
@@ -115,15 +129,23 @@ class Stack(torch.nn.Module):
         sizes = [size for sizes in self._sizes for _ in self._suffixes for size in sizes.values()]
         return {name: (batch_size, size) for name, size in zip(self._state_names, sizes, strict=True)}
 
-    def _learned(self) -> list[Tensor]:
-        """The learned state before the first step, (size,) a part; empty when it is not learned but zero."""
-        return [getattr(self, name) for name in self._learned_names]
+    def _initial(self) -> list[Tensor]:
+        """The state before the first step, (size,) a part: as learned, or as the cells declare it; empty where it is zero."""
+        if not self._has_initial_state:
+            return [getattr(self, name) for name in self._learned_names]
+        initial: list[Tensor] = []
+        for k, end in self._ends():
+            params = {name: self._weight(name + end) for name in self._own_names[k]}
+            initial += initial_state_of(self.cells[k], self.hidden_sizes[k], params)
+        return initial
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew, in the order of torch.nn."""
+        """Draw all parameters anew, fixed ones too, in the order of torch.nn."""
         with torch.no_grad():
-            for _, name, parameter in self._parameters_asked():
-                parameter.init(getattr(self, name))
+            for k, end in self._ends():
+                params = {name: getattr(self, name + end) for name in self._own_names[k]}
+                with _reporting(self.cells[k]):
+                    self.cells[k].initialize(params, self._input_size(k), self.hidden_sizes[k], self.bias)
             for name in self._learned_names:
                 getattr(self, name).zero_()
             for norm in self.norms if self.options.layer_norm else ():
@@ -185,14 +207,14 @@ class Stack(torch.nn.Module):
         self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], starts: Tensor | None
     ) -> tuple[Tensor, Tensor | None, Sequence[Tensor], Pieces | None]:
         """x, lengths and the first state as the layers are given them, and the pieces that rows are cut into."""
-        learned, pieces = self._learned(), None
+        initial, pieces = self._initial(), None
         if starts is not None:
             pieces = Pieces.of(starts, lengths, x.device)
             if state:
-                anew = learned or [x.new_zeros(())] * len(state)
+                anew = initial or [x.new_zeros(())] * len(state)
                 state = [pieces.first(*parts) for parts in zip(state, anew, self._directions(), strict=True)]
             x, lengths = pieces.cut(x), pieces.lengths
-        return x, lengths, state or [part.repeat(x.shape[0], 1) for part in learned], pieces
+        return x, lengths, state or [part.repeat(x.shape[0], 1) for part in initial], pieces
 
     def _directions(self) -> list[int]:
         """The direction of each part of the state."""

@@ -32,8 +32,8 @@ class _Single(torch.nn.Module):
     def reset_parameters(self) -> None:
         """Draw all parameters anew, in the order of torch.nn."""
         with torch.no_grad():
-            for name, parameter in self.cell.parameters(self.input_size, self.hidden_size, self.bias).items():
-                parameter.init(getattr(self, name))
+            params = {name: parameter for name, parameter in self._parameters.items() if parameter is not None}
+            self.cell.initialize(params, self.input_size, self.hidden_size, self.bias)
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")

@@ -7,7 +7,7 @@ zoneout            p, or p for each part of the state ({"h": 0.05, "c": 0.5}): w
                    p * old + (1 - p) * new. Krueger et al. 2017, arXiv:1606.01305
 weight_drop        p: while training, entries of the recurrent weights (weight_hh) are dropped, anew in each call and the
                    same for all rows and steps. DropConnect as in Merity et al. 2018, arXiv:1708.02182
-forget_bias        a number: what the biases of the forget gate (the gate f of the cell) add up to at initialisation.
+forget_bias        a number: what the biases of the forget gate (`forget_gate` of the cell) add up to at initialisation.
                    Gers et al. 2000, Neural Computation 12(10); Jozefowicz et al. 2015, ICML
 learned_state      the state before the first step is learned, one for all rows, zero at initialisation: parameters
                    `{part}0_l{k}`. Forcada and Carrasco 1995, Neural Computation 7(5)
@@ -118,8 +118,10 @@ class Options:
                 )
             if self.forget_bias is not None and not {"bias_ih"} <= set(names):
                 raise CallError(f"forget_bias is {self.forget_bias}, and {cell.name} has no bias_ih here")
-            if self.forget_bias is not None and "f" not in cell.gates:
-                raise CallError(f"forget_bias is {self.forget_bias}, and {cell.name} has no gate f")
+            if self.forget_bias is not None and cell.forget_gate is None:
+                raise CallError(f"forget_bias is {self.forget_bias}, and {cell.name} has no forget gate")
+            if self.learned_state and cell.has_initial_state:
+                raise CallError(f"learned_state is True, and {cell.name} has an initial state of its own; leave it out")
         parts = {part for cell in cells for part in cell.states}
         for part in self.zoneout if isinstance(self.zoneout, Mapping) else ():
             if part not in parts:
@@ -154,7 +156,8 @@ class Options:
 
 def fill_forget_bias(cell: Cell, hidden_size: int, value: float, bias_ih: Tensor, bias_hh: Tensor | None) -> None:
     """Fill the forget gate's part of a cell's biases, (G*H,) each, in place, so that they add up to `value`."""
-    gate = cell.gates.index("f")
+    assert cell.forget_gate is not None  # `check_fit` has seen to that
+    gate = cell.gates.index(cell.forget_gate)
     rows = slice(gate * hidden_size, (gate + 1) * hidden_size)
     with torch.no_grad():
         bias_ih[rows] = value

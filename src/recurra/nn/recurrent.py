@@ -66,7 +66,7 @@ class Recurrent(Stack):
     def forward(
         self, x: Tensor, state: State | None = None, *, lengths: Lengths = None, reset: Reset = None
     ) -> tuple[Tensor, State]:
-        """x (B, T, I), first state (None: zeros, or as learned), lengths (B,) -> y (B, T, D*H), the state after each
+        """x (B, T, I), first state (None: see `initial_state`), lengths (B,) -> y (B, T, D*H), the state after each
         row's last step.
 
         y is zero past each row's length. A row of length 0 keeps its first state. `reset`, booleans (B, T) or a list of
@@ -95,9 +95,10 @@ class Recurrent(Stack):
         return parts
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first step: zeros, or as learned, on the device and in the dtype of the layer."""
-        if learned := self._learned():
-            return State(dict(zip(self._state_names, (part.repeat(batch_size, 1) for part in learned), strict=True)))
+        """The state before the first step: zeros, or as learned, or as the cell declares it; on the device and in the
+        dtype of the layer."""
+        if initial := self._initial():
+            return State(dict(zip(self._state_names, (part.repeat(batch_size, 1) for part in initial), strict=True)))
         weight = getattr(self, self._names[0][0])
         return State({name: weight.new_zeros(shape) for name, shape in self._state_shapes(batch_size).items()})
 

@@ -64,7 +64,7 @@ class _DropIn(Stack):
             dtype,
         )
         self.batch_first = check_bool("batch_first", batch_first)
-        self.proj_size: int = getattr(cell, "proj_size", 0)
+        self.proj_size = 0
         if dropout and L == 1:  # torch.nn warns too, and runs
             warnings.warn(f"dropout={dropout} acts between layers, and num_layers is 1: it does nothing", stacklevel=3)
 
@@ -267,6 +267,7 @@ class LSTM(_DropIn):
             cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend,
             options,
         )  # fmt: skip
+        self.proj_size = proj_size
 
     def forward(
         self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Lengths = None, reset: Reset = None

@@ -66,12 +66,19 @@ class State:
         """The rows at `index`: integers, a slice, or booleans (B,)."""
         return self.map(lambda part: part[index])
 
-    def reset(self, rows: Tensor | slice | Sequence[int]) -> State:
-        """The same with `rows` zeroed: integers, a slice, or booleans (B,)."""
+    def reset(self, rows: Tensor | slice | Sequence[int], initial: State | None = None) -> State:
+        """The same with `rows` as they are in `initial`, or zeroed: integers, a slice, or booleans (B,).
+
+        A layer whose initial state is not zero gives the other: `state.reset(rows, layer.initial_state(B))`.
+        """
         first = next(iter(self._parts.values()))
         mask = torch.zeros(first.shape[0], 1, dtype=torch.bool, device=first.device)
         mask[rows] = True
-        return self.map(lambda part: torch.where(mask, torch.zeros_like(part), part))
+        if initial is None:
+            return self.map(lambda part: torch.where(mask, torch.zeros_like(part), part))
+        shapes: dict[str, Any] = {name: tuple(part.shape) for name, part in self._parts.items()}
+        fresh = dict(zip(shapes, initial.flat(shapes), strict=True))
+        return State({name: torch.where(mask, fresh[name], part) for name, part in self._parts.items()})
 
     def flat(self, shapes: Mapping[str, tuple[int, int]]) -> list[Tensor]:
         """The parts in the order of `shapes`. CallError unless names and shapes are those."""

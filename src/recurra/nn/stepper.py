@@ -50,7 +50,7 @@ class Stepper:
                 x = weight.new_zeros(streams, 1, layer._input_size(k))
                 calls.append(layer._call(k, x, None, ()))
             self._steps = Steps(calls, check_bool("int8", int8))
-            self._first = [part.detach().clone() for part in layer._learned()]
+            self._first = [part.detach().clone() for part in layer._initial()]
         self._names = layer._state_names
         self.x: Tensor = self._steps.x
         self.y: Tensor = self._steps.y
@@ -72,6 +72,6 @@ class Stepper:
             mine.copy_(part)
 
     def reset(self, rows: Tensor | slice | list[int] = slice(None)) -> None:
-        """The streams `rows` begin anew: their state is zero, or the layer's learned one."""
+        """The streams `rows` begin anew: their state is the layer's initial one."""
         for k, part in enumerate(self._steps.state):
             part[rows] = self._first[k] if self._first else 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import cells
 from .call import Call
@@ -65,11 +66,11 @@ def _call(kind: Kind, size: tuple[int, int, int]) -> Call:
     (B, T, H), cell = size, cells.get(kind.cell)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        weights = []
+        weights: list[Tensor] = []
         for _ in range(kind.directions):
-            for parameter in cell.parameters(H, H, True).values():
-                weights.append(torch.empty(parameter.shape))
-                parameter.init(weights[-1])
+            params = {name: torch.empty(declared.shape) for name, declared in cell.parameters(H, H, True).items()}
+            cell.initialize(params, H, H, True)
+            weights += params.values()
         x = torch.randn(B, T, H)
     if kind.training:
         x, weights = x.requires_grad_(), [weight.requires_grad_() for weight in weights]

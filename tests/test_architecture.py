@@ -1,4 +1,4 @@
-"""The house: imports point one way, importing is light, the exported names are the ones promised."""
+"""Architecture: imports point one way and form no cycle, files are short, importing is light, exported names are stable."""
 
 from __future__ import annotations
 
@@ -17,25 +17,34 @@ import recurra
 SOURCE = Path(recurra.__file__).parent
 
 # Every part, with the parts it may import from. Leaves may be imported by all, and import leaves alone.
-LEAVES = {"__init__", "errors", "shapes", "settings", "files", "yaml_mappings"}
+LEAVES = {"__init__", "errors", "shapes", "settings", "config", "yaml_mappings", "files"}
+NETWORKS = {"cells", "ops", "nn"}
+COMPONENTS = {"data", "fields", "models", "decoding", "metrics"}
+TASKS = NETWORKS | COMPONENTS | {"tasks"}
+RUNS = TASKS | {"weights", "evaluation", "provenance", "progress", "run"}
 BELOW = {
     "cells": set(),
     "bptt": set(),
     "ops": {"cells"},
     "nn": {"cells", "ops"},
-    "testing": {"cells", "ops", "nn"},
-    "selfcheck": {"cells", "ops", "nn", "testing"},
     "data": set(),
-    "tasks": {"cells", "ops", "nn", "data"},
-    "training": {"cells", "ops", "nn", "data", "tasks"},
-    "run": {"cells", "ops", "nn", "data", "tasks", "training", "streaming"},
-    "streaming": {"cells", "ops", "nn", "data", "tasks"},
+    "fields": {"data"},
+    "models": NETWORKS | {"data"},
+    "decoding": {"data"},
+    "metrics": {"data"},
+    "tasks": TASKS,
+    "weights": set(),
+    "progress": set(),
+    "provenance": set(),
+    "evaluation": TASKS,
+    "run": RUNS,
+    "training": RUNS,
+    "testing": RUNS | {"training"},
+    "selfcheck": NETWORKS | {"testing"},
     "plugins": {"cells", "tasks"},
-    "cli": {"cells", "ops", "nn", "data", "tasks", "training", "run", "streaming", "plugins", "selfcheck"},
+    "cli": RUNS | {"training", "plugins", "selfcheck"},
     "__main__": {"cli"},
 }
-# Training hands a Run back, and a Run trains again: the two name each other inside functions.
-SAME_LEVEL = {("training", "run"), ("run", "training")}
 NO_LEAVES = {"bptt"}  # an oracle that shares nothing with what it checks
 
 
@@ -89,18 +98,68 @@ def test_imports_point_one_way(file: Path) -> None:
     part = part_of(file)
     if part in LEAVES - {"__init__"}:
         allowed = LEAVES
-        # A setting's task is named for the type checker alone.
-        allowed = allowed | ({"tasks"} if part == "settings" else set())
     elif part == "__init__":
         return  # the front door names everything, lazily; test_import_is_light holds that
     else:
         assert part in BELOW, f"{part} is new: say in BELOW what it may import"
         allowed = {part} | BELOW[part] | (set() if part in NO_LEAVES else LEAVES)
-        allowed |= {to for origin, to in SAME_LEVEL if origin == part}
     package = ["recurra", *file.relative_to(SOURCE).parts[:-1]]
     found = imported_parts(file.read_text(encoding="utf-8"), package)
     wrong = [f"{file.name}:{line} imports {name}" for line, name in found if name not in allowed]
     assert not wrong, f"{part} may import {sorted(allowed)}"
+
+
+def modules_imported(file: Path) -> set[Path]:
+    """The files of recurra that a file imports, also in functions and for type checking."""
+    package = file.relative_to(SOURCE).parts[:-1]
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = ["recurra", *package[: len(package) - node.level + 1]] if node.level else []
+            stem = [*base, *(node.module.split(".") if node.module else [])]
+            names = [[*stem, alias.name] for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name[0] != "recurra" or name[-1] == "_native":  # compiled
+                continue
+            inner = SOURCE.joinpath(*name[1:])
+            outer = SOURCE.joinpath(*name[1:-1])
+            candidates = (
+                inner.with_suffix(".py"),
+                inner / "__init__.py",
+                outer.with_suffix(".py"),
+                outer / "__init__.py",
+            )
+            found.update([next(path for path in candidates if path.exists())])
+    return found - {SOURCE / "__init__.py"}
+
+
+def test_there_is_no_import_cycle() -> None:
+    """Files that import each other cannot be understood or changed one at a time."""
+    graph = {file: modules_imported(file) for file in FILES}
+    done: set[Path] = set()
+
+    def visit(file: Path, path: list[Path]) -> None:
+        if file in path:
+            cycle = [str(one.relative_to(SOURCE)) for one in [*path[path.index(file) :], file]]
+            raise AssertionError(" -> ".join(cycle))
+        if file not in done:
+            for other in graph[file]:
+                visit(other, [*path, file])
+            done.add(file)
+
+    for file in FILES:
+        visit(file, [])
+
+
+def test_no_file_is_long() -> None:
+    native = SOURCE.parent.parent / "native"
+    files = [*FILES, *(native.glob("*.[ch]*") if native.is_dir() else [])]
+    long = {file.name: count for file in files if (count := len(file.read_text(encoding="utf-8").splitlines())) > 300}
+    assert long == {}
 
 
 HEAVY = ("torch", "numpy", "pyarrow", "tokenizers", "lightning", "lightning_fabric", "torchmetrics", "safetensors")

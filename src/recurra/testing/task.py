@@ -13,6 +13,7 @@ import torch
 from ..errors import CallError
 from ..tasks.base import Task
 from ..tasks.contract import place_of
+from ..tasks.shared.row_reader import RowReader
 
 SMALL = {"steps": 4, "batch_size": 4, "seed": 0, "evaluations": 1}
 CLOSE = 1e-4  # of a result in float32 that was computed in another order; results are rounded when they are written
@@ -36,41 +37,43 @@ def check_task(task: type[Task[Any]], rows: Iterable[Mapping[str, Any]], **setti
     from ..run import load
     from ..training import train
 
-    rows = [dict(row) for row in rows]
-    if len(rows) < 8:
-        raise CallError(f"check_task needs at least 8 rows, got {len(rows)}")
+    examples = [dict(row) for row in rows]
+    if len(examples) < 8:
+        raise CallError(f"check_task needs at least 8 rows, got {len(examples)}")
     with tempfile.TemporaryDirectory(prefix="recurra-check-") as name:
         folder = Path(name)
         file = folder / "rows.jsonl"
-        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in examples), encoding="utf-8")
         given = {**SMALL, **settings}
         run = train(task, file, out=folder / "run", **given)
-        results = run.predict(rows)
+        results = run.predict(examples)
         where = place_of(task, "predict")
         try:
             json.dumps(results)
         except (TypeError, ValueError) as error:
             raise CallError(f"{where}: a result is not JSON: {error}") from None
-        shuffled = run.predict(rows[::-1])[::-1]
-        alone = [run.predict([row])[0] for row in rows[:4]]
+        shuffled = run.predict(examples[::-1])[::-1]
+        alone = [run.predict([row])[0] for row in examples[:4]]
         _same(where, "in another order", results, shuffled)
         _same(where, "alone", results[:4], alone)
         loaded = load(run.path, tasks=[task], cells=[type(run.task.cell)])
-        _same(f"{place_of(type(run.task.dataset), 'load')}", "of the loaded run", results, loaded.predict(rows))
+        _same(f"{place_of(type(run.task.dataset), 'load')}", "of the loaded run", results, loaded.predict(examples))
         again = train(task, file, out=folder / "again", **given)
         _same_weights(run.network, again.network, task)
         metrics = run.evaluate(file)
         if run.task.selection.metric not in metrics:
             raise CallError(f"{place_of(task, 'evaluate')}: returns no {run.task.selection.metric!r} on a file")
         if run.streams[0]:
-            _check_stream(run, rows[:4], results[:4])
+            _check_stream(run, examples[:4], results[:4])
 
 
 def _check_stream(run: Any, rows: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]]) -> None:
     """Where the input is one column of text or numbers: its pieces give the result of the whole."""
-    column = next(iter(run.task.dataset.rows.columns.values()), None) if hasattr(run.task.dataset, "rows") else None
+    reader = getattr(run.task.dataset, "rows", None)
+    if not isinstance(reader, RowReader) or not reader.columns:
+        return
     for row, result in zip(rows, results, strict=True):
-        value = row.get(column)
+        value = row.get(reader.columns[reader.input.name])
         if not isinstance(value, str | list):
             continue
         with run.stream() as session:
@@ -104,5 +107,5 @@ def _difference(a: Any, b: Any) -> str | None:
     if isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
         return next((what for x, y in zip(a, b, strict=True) if (what := _difference(x, y))), None)
     if isinstance(a, float) and isinstance(b, float | int):
-        return None if abs(a - b) <= CLOSE * max(1.0, abs(a), abs(b)) or a != a and b != b else f"{a} and {b}"
+        return None if abs(a - b) <= CLOSE * max(1.0, abs(a), abs(b)) or (a != a and b != b) else f"{a} and {b}"
     return None if a == b else f"{a!r} and {b!r}"

@@ -54,7 +54,9 @@ def test_captions_are_words_or_the_characters_of_chinese(tmp_path: Path) -> None
     words.save(tmp_path)
     again = captions()
     again.load(tmp_path)
-    assert again.level == "words" and again.encode(["a dog runs"])[0].tolist() == words.encode(["a dog runs"])[0].tolist()
+    assert (
+        again.level == "words" and again.encode(["a dog runs"])[0].tolist() == words.encode(["a dog runs"])[0].tolist()
+    )
     assert again.describe() == ["text: 7 words"]
 
 
@@ -73,7 +75,9 @@ def test_the_column_of_captions(tmp_path: Path) -> None:
     assert captions().find(one, ("picture",)) == "caption"
     assert captions().find(one, ("picture", "caption")) == "note"  # the only one that is left
     assert Captions("text", "note", None, 10, None).find(one, ()) == "note"
-    with pytest.raises(DataError, match=r"which column is the text\? name it with --text \(there are picture, note, oth"):
+    with pytest.raises(
+        DataError, match=r"which column is the text\? name it with --text \(there are picture, note, oth"
+    ):
         captions().find(other, ("picture",))
 
 
@@ -131,7 +135,9 @@ def test_defaults_attend_to_maps_alone() -> None:
     for input, several, condition, attention, size in cases:
         model, _ = caption_defaults(settings(condition=condition).model, input, several=several, captions=1)
         assert (model["attention"], model["encoder_size"]) == (attention, size)
-    epochs = [caption_defaults(settings().model, images, several=True, captions=n)[1]["epochs"] for n in (1, 30_000, 10**6)]
+    epochs = [
+        caption_defaults(settings().model, images, several=True, captions=n)[1]["epochs"] for n in (1, 30_000, 10**6)
+    ]
     assert epochs == [100, 20, 12]
 
 

@@ -32,12 +32,8 @@ class AudioData(DataSettings):
     """A table of audio files."""
 
     audio: str | None = setting(None, description="column of the files; found by itself")
-    rate: int | None = setting(
-        None, ge=1, description="samples a second; of most files, at most 16,000", advanced=True
-    )
-    bands: int | None = setting(
-        None, ge=4, le=256, description="log-mel features of a frame", advanced=True
-    )
+    rate: int | None = setting(None, ge=1, description="samples a second; of most files, at most 16,000", advanced=True)
+    bands: int | None = setting(None, ge=4, le=256, description="log-mel features of a frame", advanced=True)
 
 
 class _File(NamedTuple):

@@ -47,9 +47,7 @@ class Transcribe(Task[TranscribeSettings]):
         return TranscribeDataset(settings)
 
     @classmethod
-    def resolve(
-        cls, settings: TranscribeSettings, dataset: TranscribeDataset, info: DatasetInfo
-    ) -> TranscribeSettings:
+    def resolve(cls, settings: TranscribeSettings, dataset: TranscribeDataset, info: DatasetInfo) -> TranscribeSettings:
         model, training = transcribe_defaults(info)
         data = {"level": dataset.text.level, "rate": dataset.audio.rate, "bands": dataset.audio.bands}
         resolved = settings.fill(data=data, model=model, training=training)

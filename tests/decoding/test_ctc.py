@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 
-from recurra.decoding.ctc import Beam, Greedy, Guess, needed, search
+from recurra.decoding.ctc import GreedySearch, Hypothesis, PrefixBeamSearch, ctc_search, log_add_exp, min_steps
 
 
 def steps_of(seed: int, T: int, V: int) -> np.ndarray:
@@ -34,7 +34,7 @@ def test_a_wide_beam_finds_the_likeliest_of_all_texts(T: int, V: int, seed: int)
     steps = steps_of(seed, T, V)
     every = by_all_paths(steps)
     wanted = max(every, key=every.__getitem__)
-    beam = Beam(len(every))
+    beam = PrefixBeamSearch(len(every))
     beam.push(steps)
     assert tuple(beam.best().units) == wanted
     assert beam.best().score == pytest.approx(every[wanted], abs=1e-9)
@@ -42,7 +42,7 @@ def test_a_wide_beam_finds_the_likeliest_of_all_texts(T: int, V: int, seed: int)
 
 def test_the_score_of_each_text_is_the_sum_over_its_paths() -> None:
     steps = steps_of(7, 5, 3)
-    every, beam = by_all_paths(steps), Beam(1000)
+    every, beam = by_all_paths(steps), PrefixBeamSearch(1000)
     beam.push(steps)
     assert len(beam.beams) == len(every)
     for node, scores in beam.beams.items():
@@ -56,7 +56,7 @@ def test_the_score_of_each_text_is_the_sum_over_its_paths() -> None:
 def test_a_narrow_beam_is_never_better_than_the_truth() -> None:
     for seed in range(20):
         steps = steps_of(seed, 6, 3)
-        every, beam = by_all_paths(steps), Beam(2)
+        every, beam = by_all_paths(steps), PrefixBeamSearch(2)
         beam.push(steps)
         assert beam.best().score <= every[tuple(beam.best().units)] + 1e-9
 
@@ -65,7 +65,7 @@ def test_greedy_merges_repeats_and_drops_blanks() -> None:
     path = [1, 1, 0, 1, 2, 2, 2, 0, 0, 3, 1]
     steps = np.full((len(path), 4), math.log(0.1))
     steps[range(len(path)), path] = math.log(0.7)
-    greedy = Greedy()
+    greedy = GreedySearch()
     greedy.push(steps)
     assert greedy.best().units == [1, 1, 2, 3, 1]
     assert greedy.best().score == pytest.approx(len(path) * math.log(0.7))
@@ -74,18 +74,18 @@ def test_greedy_merges_repeats_and_drops_blanks() -> None:
 def test_where_many_paths_are_one_text_the_beam_sees_it() -> None:
     """Twice a blank is the likeliest path, 0.36; but 'a' has three paths, together 0.64."""
     steps = np.log([[0.6, 0.4], [0.6, 0.4]])
-    greedy, beam = search(1), search(2)
+    greedy, beam = ctc_search(1), ctc_search(2)
     greedy.push(steps)
     beam.push(steps)
-    assert greedy.best() == Guess([], pytest.approx(math.log(0.36)))
-    assert beam.best() == Guess([1], pytest.approx(math.log(0.64)))
+    assert greedy.best() == Hypothesis([], pytest.approx(math.log(0.36)))
+    assert beam.best() == Hypothesis([1], pytest.approx(math.log(0.64)))
 
 
 @pytest.mark.parametrize("width", [1, 2, 8])
 @pytest.mark.parametrize("seed", range(3))
 def test_pieces_are_the_whole(width: int, seed: int) -> None:
     steps = steps_of(seed, 40, 5)
-    whole, pieces = search(width), search(width)
+    whole, pieces = ctc_search(width), ctc_search(width)
     whole.push(steps)
     draw = np.random.default_rng(seed)
     at = 0
@@ -100,7 +100,7 @@ def test_pieces_are_the_whole(width: int, seed: int) -> None:
 @pytest.mark.parametrize("width", [1, 3])
 def test_a_copy_goes_its_own_way(width: int) -> None:
     steps = steps_of(3, 12, 4)
-    one, alone = search(width), search(width)
+    one, alone = ctc_search(width), ctc_search(width)
     one.push(steps[:6])
     other = copy.copy(one)
     other.push(steps_of(4, 6, 4))
@@ -114,11 +114,17 @@ def test_what_can_never_be_is_never_written() -> None:
     steps = steps_of(5, 30, 5)
     steps[:, 2] = -np.inf
     for width in (1, 4):
-        found = search(width)
+        found = ctc_search(width)
         found.push(steps)
         assert found.best().units and 2 not in found.best().units
         assert math.isfinite(found.best().score)
 
 
 def test_steps_that_a_text_needs() -> None:
-    assert [needed(text) for text in ("", "a", "ab", "aa", "aab", "aaab")] == [0, 1, 2, 3, 4, 6]
+    assert [min_steps(text) for text in ("", "a", "ab", "aa", "aab", "aaab")] == [0, 1, 2, 3, 4, 6]
+
+
+@pytest.mark.parametrize(("a", "b"), [(-1.0, -2.5), (-700.0, -1.0), (0.0, 0.0)])
+def test_the_sum_of_probabilities_by_their_logarithms(a: float, b: float) -> None:
+    assert log_add_exp(a, b) == log_add_exp(b, a) == pytest.approx(np.logaddexp(a, b), abs=1e-15)
+    assert log_add_exp(a, -math.inf) == a and log_add_exp(-math.inf, -math.inf) == -math.inf

@@ -18,7 +18,7 @@ from recurra.data.media.audio import LogMel, read_audio, resample
 from recurra.data.sources.sources import open_source
 from recurra.errors import CallError, DataError, SettingError
 from recurra.fields.audio import Audio
-from recurra.models.frames import Augment, Stacking, _between, _warped
+from recurra.models.frames import Augment, Stacking, interpolated, warped
 from recurra.progress import Silent
 
 
@@ -184,6 +184,7 @@ def test_a_name_is_meant_from_the_manifest(tmp_path: Path, monkeypatch: pytest.M
     field, values = field_over(path)
     assert [field.check(value) for value in values] == [None, None]
     assert [field.frames(value) for value in values] == [18, 28]
+    assert field.frames(noise(0.2)) == 18 and field.frames(f"{tmp_path}/no.wav") == 0
 
 
 def test_the_same_recording_under_two_names_is_the_same(tmp_path: Path) -> None:
@@ -288,13 +289,13 @@ def test_augmentation_is_for_training_alone() -> None:
 
 def test_a_row_is_read_between_its_frames() -> None:
     x = torch.tensor([[[0.0, 10.0], [2.0, 20.0], [4.0, 0.0]]])
-    assert _between(x, torch.tensor([[0.0, 0.5, 1.25, 2.0]])).tolist() == [[[0, 10], [1, 15], [2.5, 15], [4, 0]]]
+    assert interpolated(x, torch.tensor([[0.0, 0.5, 1.25, 2.0]])).tolist() == [[[0, 10], [1, 15], [2.5, 15], [4, 0]]]
 
 
 def test_a_slower_row_is_longer_and_says_the_same() -> None:
     torch.manual_seed(1)
     ramp = torch.arange(50.0).reshape(1, 50, 1).expand(8, 50, 4).contiguous()
-    found, lengths = _warped(ramp, torch.full((8,), 50), 0.2)
+    found, lengths = warped(ramp, torch.full((8,), 50), 0.2)
     assert lengths.min() < 50 < lengths.max()
     for row, length in zip(found, lengths.tolist(), strict=True):
         values = row[:length, 0]
@@ -410,13 +411,19 @@ def test_regress_takes_a_table_of_sounds(tmp_path: Path) -> None:
 
 
 def test_training_hears_each_row_otherwise_and_use_does_not(tmp_path: Path) -> None:
-    from recurra.settings import settings_from
+    from recurra.cells import get
+    from recurra.settings import as_given, settings_from
+    from recurra.tasks.base import ignore_progress
     from recurra.tasks.classify.task import Classify
+    from recurra.tasks.shared.collate import collate
 
-    task = Classify(settings_from(Classify, {"input": "audio"}))
-    task.read(pitches(tmp_path / "set"), None, tmp_path / "cache", lambda _: None, lambda _: None)
+    given = settings_from(as_given(Classify.settings_class), {"input": "audio"})
+    dataset = Classify.dataset_for(given)
+    info = dataset.prepare(pitches(tmp_path / "set"), None, tmp_path / "cache", ignore_progress)
+    task = Classify(Classify.resolve(given, dataset, info), dataset, get("lstm"))
     rows = np.array([0, 1, 2])
     torch.manual_seed(0)
-    plain, heard = task._gather(task.stores["train"], rows, cut=False).inputs, task.batch(rows).inputs
+    plain = collate(dataset.stores["train"], rows, dataset.input.field, dataset.targets).inputs
+    heard = task.batch(rows).inputs
     assert heard["x"].shape[2] == plain["x"].shape[2] == 40
     assert not torch.equal(heard["lengths"], plain["lengths"])

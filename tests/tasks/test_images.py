@@ -119,7 +119,7 @@ def test_a_folder_of_classes(tmp_path: Path) -> None:
     assert run.settings.data.input == "image"  # type: ignore[attr-defined]
     file = tmp_path / "data" / "row" / "0.png"
     assert run.predict([str(file)]) == run.predict([images[0]])
-    assert list(run.task.inputs(str(file))) == [str(file)]  # type: ignore[arg-type]
+    assert list(run.task.dataset.inputs(str(file))) == [str(file)]
     assert run.evaluate(tmp_path / "data")["loss"] > 0
 
 
@@ -157,7 +157,7 @@ def test_another_size_is_told_or_resized(tmp_path: Path) -> None:
         recurra.train("classify", table, out=tmp_path / "run", **SMALL)
     run = recurra.train("classify", table, out=tmp_path / "run", image_size="6x5", **SMALL)
     assert run.predict([np.zeros((20, 30), np.uint8)])[0]["label"] in "01"
-    assert run.task.kind.shape == (6, 5, 1)  # type: ignore[attr-defined]
+    assert run.task.dataset.input.field.shape == (6, 5, 1)
 
 
 def test_pictures_are_bytes_of_one_form() -> None:

@@ -17,11 +17,12 @@ from tiny_runs import reviews
 import recurra
 from recurra.data.sources.sources import open_source
 from recurra.errors import CallError, DataError, SettingError
+from recurra.fields.label import Label
+from recurra.fields.windows import Windows
 from recurra.progress import Silent
-from recurra.settings import settings_from
+from recurra.settings import as_given, settings_from
 from recurra.tasks.classify.task import Classify
-from recurra.tasks.inputs.numbers import NumbersInput, _grid
-from recurra.tasks.inputs.registry import KINDS, which
+from recurra.tasks.inputs.registry import INPUTS, InputData, choose_input
 from recurra.tasks.inputs.text import TextData
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "steps": 4, "members": 1, "threads": 1}
@@ -54,35 +55,36 @@ def grid(path: Path, rows: int = 60, *, more: bool = False) -> Path:
     return table(path, header, content)
 
 
-def kind(path: Path, **settings: Any) -> tuple[str, str]:
-    task = Classify(settings_from(Classify, settings))
-    return which(task.settings, open_source(path), task._others)
+def chosen(path: Path, **settings: Any) -> tuple[str, str]:
+    given = settings_from(as_given(Classify.settings_class), settings)
+    label = Label("label", None)
+    return choose_input(given, open_source(path), lambda source: [label.find(source, ())])
 
 
 def test_the_kind_is_seen_in_the_values(tmp_path: Path) -> None:
-    assert kind(grid(tmp_path / "a.csv")) == ("numbers", "6 columns hold numbers")
-    assert kind(table(tmp_path / "b.csv", ["text", "label"], [[f"so {n} it", n % 2] for n in range(9)]))[0] == "text"
+    assert chosen(grid(tmp_path / "a.csv")) == ("numbers", "6 columns hold numbers")
+    assert chosen(table(tmp_path / "b.csv", ["text", "label"], [[f"so {n} it", n % 2] for n in range(9)]))[0] == "text"
     lists = tmp_path / "c.jsonl"
     lists.write_text("\n".join(json.dumps({"w": [n, 1.5], "label": n % 2}) for n in range(9)))
-    assert kind(lists) == ("numbers", "column 'w' holds lists of numbers")
+    assert chosen(lists) == ("numbers", "column 'w' holds lists of numbers")
     files = [[f"{n}.png", n % 2] for n in range(9)]
-    assert kind(table(tmp_path / "d.csv", ["picture", "label"], files)) == ("image", "column 'picture' holds images")
+    assert chosen(table(tmp_path / "d.csv", ["picture", "label"], files)) == ("image", "column 'picture' holds images")
     two = table(tmp_path / "e.csv", ["word", "count", "label"], [[f"w{n}", n * 3 % 7, n % 2] for n in range(9)])
-    assert kind(two)[0] == "text"  # a column that is no number is there
+    assert chosen(two)[0] == "text"  # a column that is no number is there
 
 
 def test_a_setting_of_one_kind_names_it(tmp_path: Path) -> None:
     data = grid(tmp_path / "a.csv")
-    assert kind(data, level="words") == ("text", "level is for it")
-    assert kind(data, embedding_size=3)[0] == "text"
-    assert kind(data, image_size="4x4")[0] == "image"
-    assert kind(data, input="text") == ("text", "as you say")
+    assert chosen(data, level="words") == ("text", "level is for it")
+    assert chosen(data, embedding_size=3)[0] == "text"
+    assert chosen(data, image_size="4x4")[0] == "image"
+    assert chosen(data, input="text") == ("text", "as you say")
     with pytest.raises(SettingError, match="level is for text, and the input is numbers; leave one of them out"):
-        kind(data, input="numbers", level="words")
+        chosen(data, input="numbers", level="words")
     with pytest.raises(SettingError, match="width is for numbers, and level for text; an input is of one kind"):
-        kind(data, width=2, level="words")
+        chosen(data, width=2, level="words")
     with pytest.raises(SettingError, match=r"setting data.input = 'sound'"):
-        kind(data, input="sound")
+        chosen(data, input="sound")
 
 
 def test_columns_are_windows(tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_columns_are_windows(tmp_path: Path) -> None:
     assert recurra.load(run.path).predict(forms) == answers
     with pytest.raises(CallError, match=re.escape("window has the shape (1, 2), wanted (steps, 3)")):
         run.predict([[[1, 2]]])
-    rows = list(run.task.inputs(str(data)))  # type: ignore[arg-type]
+    rows = list(run.task.dataset.inputs(str(data)))
     assert run.predict(rows[:1]) == run.predict([[float(cell) for cell in rows[0]]])
     narrow = table(tmp_path / "b.csv", ["label", *names[:5]], [["up", *window[:5]]])
     with pytest.raises(DataError, match="there is no column 'r1c2'"):
@@ -133,18 +135,22 @@ def test_a_cell_that_is_no_number_is_named(tmp_path: Path) -> None:
         (["x1", "x2", "x3"], None),
     ],
 )
-def test_a_grid_is_told_by_its_names(names: list[str], width: int | None) -> None:
-    assert _grid(names) == width
+def test_a_grid_is_told_by_its_names(tmp_path: Path, names: list[str], width: int | None) -> None:
+    """A step is a row of the grid; without one it is a number, and steps are as many as columns."""
+    field = Windows("window", None)
+    rows = [["ab"[n % 2], *(n * 5 % 7 + k for k in range(len(names)))] for n in range(9)]
+    field.adapt_source(open_source(table(tmp_path / "a.csv", ["label", *names], rows)), lambda _: ["label"])
+    assert field.parts == names and field.width == (width or 1)
 
 
 def test_the_width_can_be_said(tmp_path: Path) -> None:
-    field = NumbersInput("window", None, 2)
-    source = field.view(open_source(grid(tmp_path / "a.csv")), lambda _: ["label"])
+    field = Windows("window", None, 2)
+    source = field.adapt_source(open_source(grid(tmp_path / "a.csv")), lambda _: ["label"])
     assert field.find(source, ()) == "window" and field.width == 2
     assert field.numbers(("1", "2", "3", "4", "5", "6")).tolist() == [[1, 2], [3, 4], [5, 6]]
-    wrong = NumbersInput("window", None, 4)
+    wrong = Windows("window", None, 4)
     with pytest.raises(SettingError, match="width is 4, and a window has 6 columns"):
-        wrong.view(open_source(tmp_path / "a.csv"), lambda _: ["label"])
+        wrong.adapt_source(open_source(tmp_path / "a.csv"), lambda _: ["label"])
 
 
 def test_a_number_for_each_window(tmp_path: Path) -> None:
@@ -178,6 +184,6 @@ def test_a_run_from_before_there_were_kinds_is_of_text(tmp_path: Path) -> None:
 
 
 def test_every_kind_says_what_it_is() -> None:
-    words = Classify.Data.model_fields["input"].annotation
-    assert all(f"'{name}'" in str(words) for name in KINDS)
-    assert list(KINDS)[-1] == "text"  # which suits anything
+    words = InputData.model_fields["input"].annotation
+    assert all(f"'{name}'" in str(words) for name in INPUTS)
+    assert list(INPUTS)[-1] == "text"  # which suits anything

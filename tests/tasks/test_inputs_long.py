@@ -18,13 +18,15 @@ from recurra.data.sources.long_format_columns import find_channels, find_targets
 from recurra.data.sources.rows import Row, Source
 from recurra.data.sources.sources import open_source
 from recurra.errors import CallError, DataError, SettingError
+from recurra.fields.base import Field
+from recurra.fields.label import Label
+from recurra.fields.number import Number
+from recurra.fields.windows import Windows
 from recurra.progress import Silent
 from recurra.run import Run
-from recurra.settings import settings_from
+from recurra.settings import as_given, settings_from
 from recurra.tasks.classify.task import Classify
-from recurra.tasks.inputs.numbers import NumbersInput
-from recurra.tasks.inputs.registry import which
-from recurra.tasks.regress.task import Regress
+from recurra.tasks.inputs.registry import choose_input
 
 SMALL: dict[str, Any] = {
     "hidden_size": 8,
@@ -164,7 +166,7 @@ def test_what_is_no_moment(cell: str | None) -> None:
 
 def test_windows_are_the_same_where_all_their_steps_are() -> None:
     """Also long ones, of which text shows the ends alone: equal keys go to one part of a split, and count as repeats."""
-    field = NumbersInput("window", None, series="id")
+    field = Windows("window", None, series="id")
     flat, bent = np.zeros((2_000, 3)), np.zeros((2_000, 3))
     bent[1_000, 1] = 1
     one, same, other = (field.key(Window(name, steps)) for name, steps in (("a", flat), ("b", flat), ("c", bent)))
@@ -229,9 +231,10 @@ def test_nothing_but_broken_rows(tmp_path: Path) -> None:
 
 
 # which column is what -------------------------------------------------------------------------------------------------
-def channels(path: Path, kind: type[Classify | Regress] = Classify, time: str | None = None, **data: Any) -> Any:
-    task, source = kind(settings_from(kind, data)), open_source(path)
-    targets = find_targets(source, "id", time, task._others)
+def channels(path: Path, target: Field | None = None, time: str | None = None) -> Any:
+    """The target, a label by default, the channels, and what is left out and why."""
+    field, source = target or Label("label", None), open_source(path)
+    targets = find_targets(source, "id", time, lambda source: [field.find(source, ())])
     return targets, *find_channels(source, "id", time, targets)
 
 
@@ -266,16 +269,16 @@ def test_a_target_is_what_stays_as_it_is_within_a_series(tmp_path: Path) -> None
     draw = np.random.default_rng(0)
     path = made(tmp_path / "a.csv", "gear,ax,kind", lambda n, t: (t % 3, draw.normal(), "pq"[n % 2]))
     assert channels(path)[:2] == (["kind"], ["gear", "ax"])  # gear has few values too
-    assert channels(path, label="gear")[0] == ["gear"]  # which is told when it is read
+    assert channels(path, Label("label", "gear"))[0] == ["gear"]  # which is told when it is read
     path = made(tmp_path / "c.csv", "gear,ax,life", lambda n, t: (t % 3, draw.normal(), n * 1.7))
-    assert channels(path, Regress)[:2] == (["life"], ["gear", "ax"])
+    assert channels(path, Number("number", None))[:2] == (["life"], ["gear", "ax"])
     two = made(tmp_path / "d.csv", "ax,kind,life", lambda n, t: (draw.normal(), "pq"[n % 2], n * 1.7))
     with pytest.raises(DataError, match="the label could be 'kind' or 'life'; name it with --label"):
         channels(two)
     named = made(tmp_path / "b.csv", "x,y,z,life", lambda n, t: (*draw.normal(size=3).round(2), n * 1.7))
     with pytest.raises(DataError, match="the target could be 'y', which changes within a series, or 'life'; name it"):
-        channels(named, Regress)
-    assert channels(named, Regress, number="life")[:2] == (["life"], ["x", "y", "z"])
+        channels(named, Number("number", None))
+    assert channels(named, Number("number", "life"))[:2] == (["life"], ["x", "y", "z"])
 
 
 # whole runs -----------------------------------------------------------------------------------------------------------
@@ -315,7 +318,7 @@ def test_it_learns_by_series(run: Run, said: Lines, folder: Path) -> None:
 
 def test_a_table_and_lists_and_objects_are_one(run: Run, folder: Path) -> None:
     other = swings(folder / "other.csv", 30, seed=1)
-    examples = list(run.task.inputs(str(other)) or ())
+    examples = list(run.task.dataset.inputs(str(other)) or ())
     answers = run.predict(examples)
     assert [answer["series"] for answer in answers] == [f"s{n}" for n in range(30)]
     assert [answer["label"] for answer in answers] == ["down", "up"] * 15
@@ -338,11 +341,11 @@ def test_a_table_and_lists_and_objects_are_one(run: Run, folder: Path) -> None:
 def test_no_labels_are_needed_to_predict(run: Run, folder: Path) -> None:
     rows = [line.rpartition(",")[0] for line in (folder / "a.csv").read_text().splitlines()]
     path = write(folder / "bare.csv", "\n".join(rows))
-    whole, bare = (list(run.task.inputs(str(file)) or ()) for file in (folder / "a.csv", path))
+    whole, bare = (list(run.task.dataset.inputs(str(file)) or ()) for file in (folder / "a.csv", path))
     assert run.predict(whole) == run.predict(bare)
     narrow = write(folder / "narrow.csv", "\n".join(row.rpartition(",")[0] for row in rows))
     with pytest.raises(DataError, match="there is no column 'ay'; there are id, t, ax"):
-        run.task.inputs(str(narrow))
+        run.task.dataset.inputs(str(narrow))
     with pytest.raises(CallError, match=r"window has the shape \(1, 3\), wanted \(steps, 2\)"):
         run.predict([[[1, 2, 3]]])
 
@@ -425,9 +428,9 @@ def test_settings_that_cannot_be(tmp_path: Path, settings: dict[str, Any], error
 
 
 def test_the_series_names_the_kind(tmp_path: Path) -> None:
-    task = Classify(settings_from(Classify, {"series": "id"}))
+    given = settings_from(as_given(Classify.settings_class), {"series": "id"})
     source = open_source(swings(tmp_path / "a.csv"))
-    assert which(task.settings, source, task._others) == ("numbers", "series is for it")
+    assert choose_input(given, source, lambda _: ["label"]) == ("numbers", "series is for it")
 
 
 def test_a_row_a_step_that_is_taken_for_a_window_is_warned_of(tmp_path: Path) -> None:
@@ -443,6 +446,6 @@ def test_the_columns_asked_for_are_the_window(tmp_path: Path) -> None:
     run = recurra.train(
         "classify", swings(tmp_path / "a.csv"), series="id", window="ax", out=tmp_path / "run", **SMALL | {"steps": 2}
     )
-    wanted: Sequence[Any] = list(run.task.inputs(str(tmp_path / "a.csv")) or ())
+    wanted: Sequence[Any] = list(run.task.dataset.inputs(str(tmp_path / "a.csv")) or ())
     assert {example.steps.shape[1] for example in wanted} == {1}
     assert run.predict(wanted[:1])[0]["label"] == run.predict([wanted[0].steps[:, 0].tolist()])[0]["label"]

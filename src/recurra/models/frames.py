@@ -56,9 +56,9 @@ class Augment(nn.Module):
         if not self.training:
             return x, lengths
         if self.warp:
-            x, lengths = _warped(x, lengths, self.warp)
+            x, lengths = warped(x, lengths, self.warp)
         if self.masks:
-            x = _masked(x, lengths, self.masks)
+            x = masked(x, lengths, self.masks)
         return x, lengths
 
 
@@ -66,7 +66,7 @@ def _uniform(like: Tensor, size: int, low: float, high: float) -> Tensor:
     return torch.empty(size, device=like.device, dtype=like.dtype).uniform_(low, high)
 
 
-def _warped(x: Tensor, lengths: Tensor, warp: float) -> tuple[Tensor, Tensor]:
+def warped(x: Tensor, lengths: Tensor, warp: float) -> tuple[Tensor, Tensor]:
     """Each row's time and bands stretched by factors of its own, between the frames and bands there are: linearly."""
     B, _, I = x.shape
     pace = _uniform(x, B, 1 - warp, 1 + warp)
@@ -76,13 +76,13 @@ def _warped(x: Tensor, lengths: Tensor, warp: float) -> tuple[Tensor, Tensor]:
     times = torch.arange(longest, device=x.device, dtype=x.dtype)[None] * pace[:, None]
     times = torch.minimum(times, (lengths[:, None] - 1).clamp(min=0).to(x.dtype))
     bands = (torch.arange(I, device=x.device, dtype=x.dtype)[None] * pitch[:, None]).clamp(max=I - 1)
-    x = _between(x, times)
-    x = _between(x.transpose(1, 2), bands).transpose(1, 2)
+    x = interpolated(x, times)
+    x = interpolated(x.transpose(1, 2), bands).transpose(1, 2)
     live = torch.arange(longest, device=x.device)[None] < after[:, None]
     return x * live[..., None], after
 
 
-def _between(x: Tensor, places: Tensor) -> Tensor:
+def interpolated(x: Tensor, places: Tensor) -> Tensor:
     """x (B, T, I) read at fractional `places` (B, N) of its second axis: (B, N, I)."""
     below = places.floor()
     share = (places - below)[..., None]
@@ -95,7 +95,7 @@ def _between(x: Tensor, places: Tensor) -> Tensor:
     return torch.lerp(read(first), read(second), share)
 
 
-def _masked(x: Tensor, lengths: Tensor, masks: int) -> Tensor:
+def masked(x: Tensor, lengths: Tensor, masks: int) -> Tensor:
     B, T, I = x.shape
     kept = torch.ones(B, T, I, device=x.device, dtype=torch.bool)
     for _ in range(masks):

@@ -14,7 +14,6 @@ protocols at the end of this file: a task has one when it has the method.
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,6 @@ import torch
 from torch import Tensor
 
 from ..cells import Cell
-from ..errors import DataError
 from ..settings import Settings
 
 Log = Callable[[str], None]
@@ -270,22 +268,6 @@ class HasGeneration(Protocol):
 
 
 # helpers ---------------------------------------------------------------------------------------------------------------
-def parse_json_line(line: str, opens: str = "{") -> Any:
-    """The JSON value of a line that begins with one of the characters `opens`; else the line itself.
-
-    Raises DataError where the line begins like an object with names, as text hardly does, and is not one.
-    """
-    begin = line.lstrip()
-    if begin.startswith(tuple(opens)):
-        try:
-            return json.loads(line)
-        except json.JSONDecodeError as error:
-            if begin.startswith('{"'):
-                what = f"begins as a JSON object and is none ({error.msg}, character {error.pos + 1})"
-                raise DataError(f"{what}; wanted an object, or plain text") from None
-    return line
-
-
 def device_of(network: torch.nn.Module) -> torch.device:
     """The device of the first parameter."""
     return next(network.parameters()).device

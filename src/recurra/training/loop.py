@@ -250,11 +250,9 @@ class Loop:
 
     def record(self, facts: dict[str, Any]) -> None:
         """A line of history.jsonl."""
-        line = {"step": self.step, "seconds": round(self.clock.seconds, 2), "learning_rate": self._rate(), **facts}
+        rate = float(self.optimizer.param_groups[0]["lr"])
+        line = {"step": self.step, "seconds": round(self.clock.seconds, 2), "learning_rate": rate, **facts}
         append_line(self.folder / "history.jsonl", json.dumps(line, ensure_ascii=False))
-
-    def _rate(self) -> float:
-        return float(self.optimizer.param_groups[0]["lr"])
 
     # checkpoints ---------------------------------------------------------------------------------------------------
     def save(self) -> None:

@@ -10,13 +10,14 @@ from typing import Any, final
 import numpy as np
 
 from ...data.report import DataReport
+from ...data.sources.json_line import parse_json_line
 from ...data.sources.sources import Source
 from ...data.store.store import Store
 from ...fields.image import image_column
 from ...fields.image_features import features_column
 from ...fields.paired_text import Raw
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..base import Dataset, DatasetInfo, OnProgress
 from ..shared.generation import check_parts
 from ..shared.row_reader import RowReader
 from .fields import Captions, ImageId, captions_of

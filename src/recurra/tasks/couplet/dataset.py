@@ -9,12 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
+from ...data.sources.json_line import parse_json_line
 from ...data.sources.sources import Source, is_table
 from ...data.store.store import Store
 from ...data.words.vocabulary import Vocabulary
 from ...fields.base import Field
 from ...fields.paired_text import Letters, Side
-from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..base import Dataset, DatasetInfo, OnProgress
 from ..shared.generation import check_parts
 from ..shared.paired_rows import find_pair_columns, source_value, sources_in
 from ..shared.row_reader import Columns, RowReader

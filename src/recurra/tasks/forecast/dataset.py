@@ -9,8 +9,9 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from ...data.series.series import Table
+from ...data.sources.json_line import parse_json_line
 from ...data.sources.sources import is_table
-from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..base import Dataset, DatasetInfo, OnProgress
 from .metadata import SeriesMetadata
 from .reader import SeriesReader
 from .report import report

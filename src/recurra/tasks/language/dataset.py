@@ -10,13 +10,14 @@ from typing import Any, final
 
 import numpy as np
 
+from ...data.sources.json_line import parse_json_line
 from ...data.sources.text import TextSource, open_text
 from ...data.store.store import Store, StoreWriter
 from ...data.words.documents import SAMPLE, pieces_of
 from ...data.words.vocabulary import Vocabulary, build
 from ...errors import DataError
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..base import Dataset, DatasetInfo, OnProgress
 from .scoring import MAX_SCORED
 from .settings import LanguageSettings
 from .tokenizer import TextTokenizer

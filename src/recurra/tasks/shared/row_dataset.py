@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, final
 
+from ...data.sources.json_line import parse_json_line
 from ...data.sources.sources import Source, is_table, open_source
 from ...data.store.store import Store
 from ...errors import CallError
 from ...fields.base import Field
 from ...fields.text import Text
 from ...settings import Settings
-from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..base import Dataset, DatasetInfo, OnProgress
 from ..inputs.base import Input
 from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input

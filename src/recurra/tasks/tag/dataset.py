@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...data.sources.conll import TokenColumns, as_tokens, looks_like_columns, open_tagged
 from ...data.sources.files import suffixes
+from ...data.sources.json_line import parse_json_line
 from ...data.sources.rows import Source
 from ...data.sources.sources import TABLES
 from ...data.store.store import Store
@@ -25,7 +26,7 @@ from ...fields.token_features import Feature
 from ...fields.token_lists import TokenField
 from ...fields.words import Words
 from ...settings import Settings
-from ..base import Batch, Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..base import Batch, Dataset, DatasetInfo, OnProgress
 from ..inputs.pretrained import Pretrained
 from ..shared.row_reader import RowReader
 from .row import TokenRow, token_row

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ...data.sources.json_line import parse_json_line
 from ...data.sources.sources import Source
 from ...data.store.store import Store
 from ...decoding.ctc import min_steps
@@ -16,7 +17,7 @@ from ...fields.audio import Audio
 from ...fields.base import Field
 from ...fields.paired_text import Raw
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..base import Dataset, DatasetInfo, OnProgress
 from ..shared.generation import check_parts
 from ..shared.row_reader import RowReader
 from .ctc_loss import min_steps_of_texts

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, final
 
 from ...data.sources.files import suffixes
+from ...data.sources.json_line import parse_json_line
 from ...data.sources.parallel_text import Joined, Parallel
 from ...data.sources.sources import TABLES, Source, is_table, locate, open_source
 from ...data.store.store import Store
 from ...errors import CallError, SettingError
 from ...fields.paired_text import Raw, Side, choose_levels, same_alphabet
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress, parse_json_line
+from ..base import Dataset, DatasetInfo, OnProgress
 from ..shared.generation import check_parts
 from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value, sources_in
 from ..shared.row_reader import Columns, RowReader

@@ -38,7 +38,7 @@ def main() -> None:
                 data,
                 out=Path(folder) / cell,
                 cell=cell,
-                level="characters",
+                tokenization="characters",
                 num_layers=1,
                 hidden_size=192,
                 max_minutes=options.minutes,

@@ -35,7 +35,7 @@ class Texts:
 
     def __init__(self, loop: Loop) -> None:
         store = loop.task.stores["train"]  # type: ignore[attr-defined]
-        self.longest = int(loop.task.settings.data.max_length)  # type: ignore[attr-defined]
+        self.longest = int(loop.task.settings.data.truncation_length)  # type: ignore[attr-defined]
         self.vocabulary = len(loop.task.input.vocabulary)  # type: ignore[attr-defined]
         self.store, self.rows = store, len(store.column("label"))
         self.order = np.random.default_rng(0).permutation(self.rows)

@@ -63,7 +63,7 @@ def make_loop(name: str, data: Path, folder: Path, threads: int | None) -> Loop:
     torch.manual_seed(0)
     cls = tasks.get(name)
     task: Task = cls(
-        settings_from(cls, {"steps": 1_000_000, "device": "cpu"} | ({"members": 1} if name == "classify" else {}))
+        settings_from(cls, {"steps": 1_000_000, "device": "cpu"} | ({"ensemble_size": 1} if name == "classify" else {}))
     )
     task.reading = task.read(data, None, folder / "cache", lambda _: None, lambda _: None)
     task.settings = task.choose(task.reading)

@@ -77,14 +77,14 @@ def main() -> None:
             model = folder / f"language-{seed}"
             if not finished(model):
                 recurra(  # without a cache: that is for use, and nobody uses this model
-                    *("train", "language", paths["text"], "--out", model, "--seed", seed, "--level", "words"),
-                    *("--vocabulary-size", options.vocabulary, "--cache", 0),
+                    *("train", "language", paths["text"], "--out", model, "--seed", seed, "--tokenization", "words"),
+                    *("--vocabulary-size", options.vocabulary, "--neural-cache-size", 0),
                     *("--max-minutes", options.minutes * options.language_share),
                 )
             left = options.minutes - resolved(model)["seconds"] / 60  # from the command to its end
             if left <= 0:
                 stop("no minutes are left for the classifier; give more with --minutes, or a smaller --language-share")
-            begun = classify(paths, folder / f"pretrained-{seed}", seed, left, "--pretrain", model)
+            begun = classify(paths, folder / f"pretrained-{seed}", seed, left, "--pretrained", model)
             results.append({"seed": seed, "alone": plain, "pretrained": begun, "language": facts(model)})
             say(f"seed {seed}: alone {plain['accuracy']:.4f}, pretrained {begun['accuracy']:.4f}")
         gains = [100 * (one["pretrained"]["accuracy"] - one["alone"]["accuracy"]) for one in results]

@@ -64,7 +64,7 @@ class Set:
     judge: Callable[[Path, Parts, str], dict[str, float]] = by_command
     options: tuple[
         str, ...
-    ] = ()  # of `recurra train`: what the question is, as `--column upos`, not how it is answered
+    ] = ()  # of `recurra train`: what the question is, as `--tags upos`, not how it is answered
 
 
 # --- labelled rows ----------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def judge_poems(run: Path, parts: Parts, part: str) -> dict[str, float]:
 
 # --- tagged sentences -------------------------------------------------------------------------------------------------
 
-UPOS = ("--column", "upos")
+UPOS = ("--tags", "upos")
 english = tagged.columns("ud_english_ewt/en_ewt-ud-train.conllu.gz", "ud_english_ewt/en_ewt-ud-dev.conllu.gz", word=1)
 chinese = tagged.columns("ud_chinese_gsd/zh-ud-train.conllu.gz", "ud_chinese_gsd/zh-ud-dev.conllu", word=1)
 resume = tagged.columns("ner_resume/train.char.bmes", "ner_resume/dev.char.bmes")
@@ -290,7 +290,7 @@ SETS = {
             (Target("scaled_mse", 0.39, most=True), Target("scaled_mae", 0.41, most=True)),
             forecasts.by_time("ETTh1.csv.gz", 8640, 11520, 14400, context=96),
             forecasts.judge,
-            backtest(96, 24, ALL, 1, "--window", "96"),
+            backtest(96, 24, ALL, 1, "--measurements", "96"),
         ),
         Set(
             "m4_hourly",
@@ -338,12 +338,12 @@ SETS = {
             backtest(24, 24, 8737, 1, "--target", "pm2.5"),
         ),
         Set("tang", "language", 10, (Target("regular", 0.85), Target("copied", 0.02, most=True)), tang, judge_poems),
-        Set("hdfs", "language", 5, (Target("f1", 0.93),), logs.write, logs.judge, ("--level", "words")),
+        Set("hdfs", "language", 5, (Target("f1", 0.93),), logs.write, logs.judge, ("--tokenization", "words")),
         Set("ewt", "tag", 15, (Target("accuracy", 0.94),), english, options=UPOS),
         Set("gsd", "tag", 10, (Target("accuracy", 0.91),), chinese, options=UPOS),
         Set("resume", "tag", 15, (Target("f1", 0.93),), resume),
         Set("chunks", "tag", 15, (Target("f1", 0.92),), chunks),
-        Set("chunks_pos", "tag", 15, (Target("f1", 0.93),), chunks, options=("--features", "2")),
+        Set("chunks_pos", "tag", 15, (Target("f1", 0.93),), chunks, options=("--token-features", "2")),
         Set("atis", "tag", 10, (Target("f1", 0.96), Target("intent_accuracy", 0.97)), tagged.triple("nlu_atis")),
         Set("snips", "tag", 10, (Target("f1", 0.92), Target("intent_accuracy", 0.98)), tagged.triple("nlu_snips")),
         Set("dates", "translate", 5, (Target("exact_match", 0.99),), dates),

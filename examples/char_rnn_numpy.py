@@ -143,7 +143,7 @@ def parse(words: list[str] | None) -> tuple[Parser, argparse.Namespace]:
     add("file", metavar="FILE", type=Path, help="a text in UTF-8")
     add("--hidden", type=above_zero(int), default=256, help="features of the hidden state (%(default)s)")
     add("--rows", type=above_zero(int), default=16, help="rows that are read side by side (%(default)s)")
-    add("--window", type=above_zero(int), default=32, help="steps of a window: how far gradients reach (%(default)s)")
+    add("--measurements", type=above_zero(int), default=32, help="steps of a window: how far gradients reach (%(default)s)")
     add("--learning-rate", type=above_zero(float), default=0.02, help="of Adagrad (%(default)s)")
     add("--clip", type=above_zero(float), default=5.0, help="largest number in a gradient (%(default)s)")
     end = parser.add_mutually_exclusive_group()
@@ -174,7 +174,7 @@ def main(words: list[str] | None = None) -> int:
     if cut < wanted or len(codes) - cut < 2:
         parser.error(
             f"{options.file} has {len(codes):,} characters, {cut:,} to learn from; {options.rows} rows of windows of "
-            f"{options.window} want {wanted:,}, so take more text, or fewer --rows, or a shorter --window"
+            f"{options.window} want {wanted:,}, so take more text, or fewer --rows, or a shorter --measurements"
         )
     rng = np.random.default_rng(options.seed)
     model = Model(alphabet, options.hidden, rng)

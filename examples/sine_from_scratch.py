@@ -251,7 +251,7 @@ def parse(words: list[str] | None) -> tuple[Parser, argparse.Namespace]:
     add("--cell", choices=list(CELLS), default="rnn", help="(%(default)s)")
     add("--hidden", type=above_zero(int), default=32, help="features of the hidden state (%(default)s)")
     add("--rows", type=above_zero(int), default=16, help="windows taken together (%(default)s)")
-    add("--window", type=above_zero(int), default=32, help="steps of a window: how far gradients reach (%(default)s)")
+    add("--measurements", type=above_zero(int), default=32, help="steps of a window: how far gradients reach (%(default)s)")
     add("--steps", type=above_zero(int), default=2000, help="steps of descent (%(default)s)")
     add("--learning-rate", type=above_zero(float), default=0.03, help="of Adagrad, falling to zero (%(default)s)")
     add("--clip", type=above_zero(float), default=1.0, help="radius of the ball of gradients (%(default)s)")
@@ -264,9 +264,9 @@ def parse(words: list[str] | None) -> tuple[Parser, argparse.Namespace]:
     if options.period <= 2:
         parser.error(f"--period is {options.period:g}; wanted more than 2, or the samples do not show the wave")
     if options.window <= BLIND:
-        parser.error(f"--window is {options.window}; wanted more than {BLIND}: so many steps are not judged")
+        parser.error(f"--measurements is {options.window}; wanted more than {BLIND}: so many steps are not judged")
     if options.window * (options.rows + 1) >= LEARNED:
-        parser.error(f"{options.rows} --rows of a --window of {options.window} do not fit into {LEARNED} samples")
+        parser.error(f"{options.rows} --rows of a --measurements of {options.window} do not fit into {LEARNED} samples")
     if options.out.is_dir() or not options.out.parent.is_dir():
         parser.error(f"--out {options.out}: {'a folder' if options.out.is_dir() else 'no such folder'}")
     return parser, options

@@ -26,7 +26,7 @@ from recurra.tasks.shared import EncoderModel, RowData, RowDataset, SequenceTask
 
 
 class WindowsData(RowData):
-    """What the user may specify about the data; each field is an option of `recurra train` as well (--window, --label)."""
+    """What the user may specify about the data; each field is an option of `recurra train` as well (--measurements, --label)."""
 
     window: str = setting("window", description="key of the numbers")
     label: str = setting("label", description="key of the class")
@@ -46,7 +46,7 @@ class Windows(SequenceTask[WindowsSettings]):
     @classmethod
     def dataset_for(cls, settings: WindowsSettings) -> RowDataset:
         data = settings.data
-        return RowDataset(settings, [Label("label", data.label)], SeriesInput(Series("window", data.window)))
+        return RowDataset(settings, [Label("label", data.label)], SeriesInput(Series("window", data.measurements)))
 
     @cached_property
     def head(self) -> Classification:

@@ -59,7 +59,7 @@ def imported_parts(text: str, package: list[str]) -> list[tuple[int, str]]:
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
+            base = package[: len(package) - node.tokenization + 1] if node.tokenization else []
             stem = [*base, *(node.module.split(".") if node.module else [])]
             # `from .. import cells, __version__` names parts, `from ..cells import LSTM` names what is in one
             modules = [f"recurra.{alias.name}" for alias in node.names] if stem == ["recurra"] else [".".join(stem)]
@@ -115,7 +115,7 @@ def modules_imported(file: Path) -> set[Path]:
     found: set[Path] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            base = ["recurra", *package[: len(package) - node.level + 1]] if node.level else []
+            base = ["recurra", *package[: len(package) - node.tokenization + 1]] if node.tokenization else []
             stem = [*base, *(node.module.split(".") if node.module else [])]
             names = [[*stem, alias.name] for alias in node.names]
         elif isinstance(node, ast.Import):

@@ -25,7 +25,7 @@ from recurra.tasks.classify.task import Classify
 from recurra.tasks.language.task import Language
 
 Plain = Settings[DataSettings, ModelSettings, TrainingSettings]
-TRAINING = {"epochs": 1.0, "batch_size": 4, "learning_rate": 0.1, "averaging": 0.0, "patience": 3}
+TRAINING = {"epochs": 1.0, "batch_size": 4, "learning_rate": 0.1, "ema_decay": 0.0, "patience": 3}
 
 
 def test_later_sources_win_and_names_are_short_or_full_or_nested() -> None:
@@ -89,7 +89,7 @@ def test_pairs_are_read_as_yaml() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pair", "spelling"),
+    ("pair", "character_ngrams"),
     [
         ("cell_options={dt:0.5}", "wanted a colon and a space: --set 'cell_options={dt: 0.5}'"),
         (
@@ -102,7 +102,7 @@ def test_pairs_are_read_as_yaml() -> None:
         ("a=[{c:1}]", "wanted a colon and a space: {c: 1}"),
     ],
 )
-def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: Path, pair: str, spelling: str) -> None:
+def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: Path, pair: str, character_ngrams: str) -> None:
     with pytest.raises(SettingError) as raised:
         parse_pairs([pair])
     assert spelling in str(raised.value) and str(raised.value).startswith(f"--set {pair}: ")
@@ -114,13 +114,13 @@ def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("value", "spelling"),
+    ("value", "character_ngrams"),
     [("dt:0.5", "{dt: 0.5}"), ("dt=0.5", "{dt: 0.5}"), ("relu", "{name: value}"), (3, "{name: value}")],
 )
-def test_what_is_no_mapping_is_answered_with_one(value: object, spelling: str) -> None:
+def test_what_is_no_mapping_is_answered_with_one(value: object, character_ngrams: str) -> None:
     with pytest.raises(SettingError) as raised:
         settings_from(tasks.get("classify"), {"cell_options": value})
-    assert f"= {value!r}: wanted a mapping, as in --set 'cell_options={spelling}'" in str(raised.value)
+    assert f"= {value!r}: wanted a mapping, as in --set 'cell_options={character_ngrams}'" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -24,18 +24,18 @@ from recurra.weights import NoRandomWeights
 # A task is in one of these two. For a new one, add its networks here, with a function of `tiny_runs` that trains it.
 NETWORKS: dict[str, list[dict[str, Any]]] = {
     "classify": [
-        {"level": "characters"},
-        {"level": "words", "members": 3, "pooling": "attention", "spelling": True, "bidirectional": True},
+        {"tokenization": "characters"},
+        {"tokenization": "words", "ensemble_size": 3, "pooling": "attention", "character_ngrams": True, "bidirectional": True},
         {"cell": "ln_lstm", "pooling": "mean_max", "num_layers": 2, "dropout": 0.2, "precision": "64"},
     ],
     "language": [
         {"cache": 0},
         {"cache": 50, "windows": "sequential"},
-        {"tied": True, "embedding_size": 6, "num_layers": 2, "dropout": 0.2, "precision": "64"},
-        {"tied": True, "embedding_size": 8, "weight_drop": 0.3, "windows": "sequential", "cache": 50},
-        {"weight_drop": 0.3, "cell": "gru", "level": "words", "sampled": 5, "windows": "aligned"},
+        {"tie_weights": True, "embedding_size": 6, "num_layers": 2, "dropout": 0.2, "precision": "64"},
+        {"tie_weights": True, "embedding_size": 8, "weight_drop": 0.3, "windows": "sequential", "cache": 50},
+        {"weight_drop": 0.3, "cell": "gru", "tokenization": "words", "sampled_softmax": 5, "windows": "aligned"},
     ],
-    "regress": [{"level": "words", "pooling": "max"}],
+    "regress": [{"tokenization": "words", "pooling": "max"}],
 }
 WITHOUT_NETWORKS = {"caption", "couplet", "forecast", "tag", "transcribe", "translate"}
 MAKERS = {"language": tiny_runs.language, "couplet": tiny_runs.couplets}
@@ -62,7 +62,7 @@ def trained(
         run_loop(self, *arguments)
         networks.append(self.bare.eval())
 
-    options = {"steps": 2, "evaluations": 1, "averaging": 0.0, **settings}
+    options = {"steps": 2, "evaluations": 1, "ema_decay": 0.0, **settings}
     with monkeypatch.context() as patch:
         patch.setattr(Loop, "run", run)
         made = MAKERS[task](folder, **options) if task in MAKERS else tiny_runs.reviews(folder, task=task, **options)
@@ -94,7 +94,7 @@ def test_a_loaded_network_is_the_trained_one(
         assert ours[name].dtype is value.dtype and torch.equal(ours[name], value), name
     shared = {(a, b) for a in theirs for b in theirs if a < b and theirs[a] is theirs[b]}
     assert shared == {(a, b) for a in ours for b in ours if a < b and ours[a] is ours[b]}, "tied weights stay tied"
-    assert bool(shared) == bool(settings.get("tied"))
+    assert bool(shared) == bool(settings.get("tie_weights"))
 
 
 @pytest.mark.parametrize("task", NETWORKS)

@@ -19,7 +19,7 @@ EXACT = {"rtol": 1e-10, "atol": 1e-12}
 
 
 def network(
-    feed: str = "between", rule: str | None = "additive", cell: str = "lstm", **options: Any
+    context_injection: str = "between", rule: str | None = "additive", cell: str = "lstm", **options: Any
 ) -> SequenceToSequence:
     torch.manual_seed(0)
     source, target = nn.Embedding(V, E), nn.Embedding(V, E)
@@ -33,7 +33,7 @@ def network(
         hidden_size=H,
         output_size=E,
         attend=attend,
-        feed=feed,
+        context_injection=context_injection,
     )
     return SequenceToSequence(encoder, decoder, V, target).double().eval()
 

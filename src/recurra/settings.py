@@ -87,8 +87,8 @@ class Group(BaseModel):
 class DataSettings(Group):
     """Where the examples come from and how they are read."""
 
-    valid_share: float = setting(0.1, gt=0, lt=0.9, description="share of the rows held back when no --valid is given")
-    broken: Literal["stop", "skip"] = setting(
+    validation_fraction: float = setting(0.1, gt=0, lt=0.9, description="share of the rows held back when no --valid is given")
+    on_error: Literal["stop", "skip"] = setting(
         "stop", description="a row that cannot be read stops the run or is skipped"
     )
     encoding: str = setting("utf-8", description="encoding of text files")
@@ -114,7 +114,7 @@ class TrainingSettings(Group):
     max_minutes: float | None = setting(None, gt=0, description="time for all of it, reading included")
     steps: int | None = setting(None, ge=1, description="optimiser steps; instead of max_minutes or epochs")
     epochs: float = open_setting(gt=0, description="passes over the data; early stopping may end sooner")
-    plan: list[tuple[int, float, int]] | None = setting(
+    step_schedule: list[tuple[int, float, int]] | None = setting(
         None, description="the steps of an earlier run, as its config.yaml records them, to repeat it"
     )
     batch_size: int = open_setting(ge=1, description="rows of a batch")
@@ -130,9 +130,9 @@ class TrainingSettings(Group):
     )
     clip_norm: float | None = setting(1.0, gt=0, description="largest norm of the whole gradient; null for none")
     clip_value: float | None = setting(None, gt=0, description="largest absolute value of a gradient entry")
-    averaging: float = open_setting(ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
+    ema_decay: float = open_setting(ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
     patience: int = open_setting(ge=1, description="evaluations without a better figure before stopping")
-    evaluations: int | None = setting(None, ge=1, description="evaluations in all when the steps are known")
+    num_evaluations: int | None = setting(None, ge=1, description="evaluations in all when the steps are known")
     device: str = setting("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Literal["32", "bf16", "16", "64"] = setting(
         "32", description="arithmetic: 32, bf16 (mixed), 16 (mixed), 64"

@@ -25,7 +25,7 @@ from recurra.testing import check_cell
 PAGE = (Path(__file__).parents[2] / "docs" / "custom-cell.md").read_text(encoding="utf-8")
 CELL, TEST, STREAM, LAYER, TWO_COMPONENTS, RESERVOIR, START = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 (COMMANDS,) = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
-SMALL = [f"--set={setting}" for setting in ("hidden_size=8", "level=words", "steps=40", "learning_rate=0.03")]
+SMALL = [f"--set={setting}" for setting in ("hidden_size=8", "tokenization=words", "steps=40", "learning_rate=0.03")]
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_broken_row_is_named_or_skipped(tmp_path: Path) -> None:
     refused(
         tmp_path, data, "a.csv, row 4: 3 cells, but the header has 2; is a cell with a separator in quotes? (line 5)"
     )
-    assert classify(data, broken="skip").task.dataset.stores == {}  # a loaded run has read nothing
+    assert classify(data, on_error="skip").task.dataset.stores == {}  # a loaded run has read nothing
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     assert config["resolved"]["reading"]["rows"] + config["resolved"]["reading"]["valid_rows"] == 19
     assert config["resolved"]["back_end_table"]  # which one chose the back end
@@ -120,10 +120,10 @@ def test_rows_with_empty_text(tmp_path: Path) -> None:
         tmp_path,
         data,
         "a.csv, row 3, field 'text': is empty (line 4); 1 more row cannot be used (row 9)",
-        "broken=skip",
+        "on_error=skip",
     )
     told = Told()
-    classify(data, broken="skip", progress=told)
+    classify(data, on_error="skip", progress=told)
     assert told.lines[0] == "18 rows"
     assert told.lines[1] == f"2 broken rows skipped, the first: {data}, row 3, field 'text': is empty (line 4)"
 
@@ -132,14 +132,14 @@ def test_only_empty_rows(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", "text,label\n" + " ,y\n ,n\n" * 4)
     for chosen in ("stop", "skip"):  # which would leave nothing: it is not advised
         said = "7 more rows cannot be used (row 2, 3, ...). Mend the file; leaving such rows out leaves nothing"
-        refused(tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", broken=chosen)
+        refused(tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", on_error=chosen)
 
 
 def test_a_text_longer_than_a_hundred_thousand_words(tmp_path: Path) -> None:
     draw = random.Random(0)
     long = " ".join(draw.choice(["sea", "sky", "film"]) for _ in range(100_500))
     data = write(tmp_path / "a.csv", GOOD + f"{long},y\n")
-    run = classify(data, level="words", bidirectional=False)
+    run = classify(data, tokenization="words", bidirectional=False)
     whole = run.predict([long])[0]
     with run.stream() as session:
         for at in range(0, len(long), 50_000):
@@ -203,7 +203,7 @@ def test_settings_that_do_not_exist_or_fit(tmp_path: Path, settings: dict[str, A
 # run folders ----------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return reviews(tmp_path_factory.mktemp("made"), level="words", pooling="mean", bidirectional=False)
+    return reviews(tmp_path_factory.mktemp("made"), tokenization="words", pooling="mean", bidirectional=False)
 
 
 @pytest.fixture
@@ -376,7 +376,7 @@ def test_evaluating_on_what_cannot_be_evaluated(made: Run, tmp_path: Path) -> No
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
     data = write_reviews(tmp_path / "a.csv")
     with pytest.raises(TrainingError) as raised:
-        classify(data, label="label", text="text", learning_rate=1e30, clip_norm=None, steps=60, averaging=0.0)
+        classify(data, label="label", text="text", learning_rate=1e30, clip_norm=None, steps=60, ema_decay=0.0)
     said = str(raised.value)
     assert "the loss became" in said and "at step" in said and "smaller learning_rate (it was 1e+30)" in said
     assert "the last good weights" in said and str(tmp_path / "run") in said
@@ -430,7 +430,7 @@ def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_class_that_nobody_taught_is_told_by_its_row_also_where_rows_before_it_are_left_out(tmp_path: Path) -> None:
-    run = classify(write(tmp_path / "good.csv", GOOD), broken="skip")
+    run = classify(write(tmp_path / "good.csv", GOOD), on_error="skip")
     other = write(tmp_path / "other.csv", "text,label\na film,\na fine film,y\na film,strange\n")
     with pytest.raises(
         DataError, match=r"other.csv, row 3, field 'label': class 'strange' was not in the training data"

@@ -101,7 +101,7 @@ def wrong(done: Done, *said: str) -> None:
         ("train classify {csv} --set hidden_size", "write it as key=value"),
         ("train classify {csv} --set hidden_size=many", "hidden_size = 'many'"),
         ("train classify {csv} --pooling lasst", "pooling = 'lasst'"),
-        ("train classify {csv} --level wurds", "level = 'wurds'"),
+        ("train classify {csv} --tokenization wurds", "level = 'wurds'"),
         ("train classify {csv} --cell lsmt", "did you mean 'lstm'"),
         ("train classify {csv} --cell {tmp}/none.py:Cell", "none.py: no such file"),
         ("train classify {csv} --config {tmp}/none.yaml", "none.yaml"),
@@ -188,7 +188,7 @@ def test_help_names_the_contract(recurra: Shell) -> None:
     assert [o for o in ("--prompt", "--length", "--temperature", "--top-p", "--seed") if o not in text] == []
     assert "--json" in recurra("evaluate", "--help").out
     text = recurra("train", "classify", "--help").out
-    assert [o for o in ("--text", "--label", "--level", "--bidirectional", "--no-bidirectional") if o not in text] == []
+    assert [o for o in ("--text", "--label", "--tokenization", "--bidirectional", "--no-bidirectional") if o not in text] == []
     assert recurra("--help").out.strip() == recurra().out.strip()
 
 
@@ -220,7 +220,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("job")
     csv = write_reviews(folder / "reviews.csv")
     line = ["train", "classify", csv, "--out", folder / "run", "--text", "review", "--label", "sentiment"]
-    assert cli.run([str(word) for word in (*line, "--no-bidirectional", "--level", "words", *SMALL)]) == 0
+    assert cli.run([str(word) for word in (*line, "--no-bidirectional", "--tokenization", "words", *SMALL)]) == 0
     return folder / "run"
 
 
@@ -376,7 +376,7 @@ def test_generate_goes_on_from_the_prompt(recurra: Shell, run: Path, tmp_path: P
     text = tmp_path / "poem.txt"
     text.write_text("the sea and the sky and the sea again\n" * 60)
     out = tmp_path / "model"
-    done = recurra("train", "language", text, "--out", out, "--window", "16", *SMALL)
+    done = recurra("train", "language", text, "--out", out, "--measurements", "16", *SMALL)
     assert done.status == 0, done.err
     assert f"recurra generate {out}" in done.out
     first = recurra("generate", out, "--prompt", "the s", "--length", "20", "--seed", "1")
@@ -384,7 +384,7 @@ def test_generate_goes_on_from_the_prompt(recurra: Shell, run: Path, tmp_path: P
     assert first == recurra("generate", out, "--prompt", "the s", "--length", "20", "--seed", "1")
     wrong(recurra("generate", out, "--top-p", "2"), "top_p")
     wrong(recurra("generate", run), "does not write text")
-    done = recurra("train", "language", text, "--out", tmp_path / "words", "--level", "words", "--window", "8", *SMALL)
+    done = recurra("train", "language", text, "--out", tmp_path / "words", "--tokenization", "words", "--measurements", "8", *SMALL)
     assert done.status == 0, done.err
     said = recurra("generate", tmp_path / "words", "--prompt", "the sea", "--length", "5", "--seed", "1")
     assert re.match(r"the sea (the|sea|and|sky|again)\b", said.out) or said.out.startswith("the sea\n")

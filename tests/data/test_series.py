@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra.data.series.columns import find_columns
-from recurra.data.series.season import find_season
-from recurra.data.series.series import Table
-from recurra.data.series.table import read_table
-from recurra.data.series.times import Grid
+from recurra.data.sequence_id.columns import find_columns
+from recurra.data.sequence_id.season import find_season
+from recurra.data.sequence_id.series import Table
+from recurra.data.sequence_id.table import read_table
+from recurra.data.sequence_id.times import Grid
 from recurra.data.sources.sources import open_source
 from recurra.errors import DataError
 
@@ -100,13 +100,13 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "a time too far": ("date,y\n2020-01-01 00:00:00,1\n2020-01-01 00:00:01,2\n2020-01-01 00:00:02,3\n2920-01-01,4\n", {},
                        r"row 4, field 'date': 2920-01-01 comes 28,401,\d+,\d+ steps after .*:02, where rows stand every sec"),
     "no name": ("id,date,y\na,2020-01-01,1\n,2020-01-02,2\n", {"series": "id"},
-                r"row 2, field 'id': is empty, so nothing says which series.*broken=skip"),
+                r"row 2, field 'id': is empty, so nothing says which series.*on_error=skip"),
     "order": ("date,y\n2020-01-01,1\n2020-01-03,2\n2020-01-02,3\n", {},
               r"row 3, field 'date': 2020-01-02 comes after 2020-01-03: .*not sorted.* \(1 such places\).*--sort"),
     "twice": ("date,y\n2020-01-01,1\n2020-01-02,2\n2020-01-02,3\n", {},
-              r"row 3, field 'date': 2020-01-02 stands there twice \(first in row 2\).*--series"),
+              r"row 3, field 'date': 2020-01-02 stands there twice \(first in row 2\).*--sequence-id"),
     "number": ("date,y\n" + "".join(f"2020-01-{n:02},{n}\n" for n in range(1, 20)) + "2020-01-20,much\n2020-01-21,x\n",
-               {"targets": "y"}, r"row 20, field 'y': 'much' is not a number; 1 more row .*broken=skip"),
+               {"targets": "y"}, r"row 20, field 'y': 'much' is not a number; 1 more row .*on_error=skip"),
     "between": ("date,y\n2020-01-01 00:00,1\n2020-01-01 01:00,2\n2020-01-01 02:00,2\n2020-01-01 02:20,3\n", {},
                 r"row 4, field 'date': 2020-01-01 02:20 is not on a regular grid.*every hour"),
     "static": ("date,y,town\n2020-01-01,1,a\n2020-01-02,2,b\n", {"static": "town", "targets": "y"},

@@ -277,7 +277,7 @@ def test_columns_that_cannot_be_told_apart(tmp_path: Path) -> None:
         find_text(source)
     with pytest.raises(DataError, match="the label could be 'r' or 's'; name it with --label"):
         find_label(source)
-    with pytest.raises(DataError, match="the number could be 'r' or 's'; name it with --number"):
+    with pytest.raises(DataError, match="the number could be 'r' or 's'; name it with --target"):
         find_number(source)
     numbers = open_source(_write(tmp_path, "b.csv", "p,q\n1,2\n2,3\n"))
     with pytest.raises(DataError, match=r"no column looks like the text; name it with --text \(there are p, q\)"):
@@ -289,7 +289,7 @@ def test_why_no_column_fits_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no column looks like the text \('review': nothing in any row\); name it"):
         find_text(open_source(empty), exclude=["topic"])
     nearly = _write(tmp_path, "b.csv", "review,points\n" + "well,3\n" * 20 + "ill,lots\n")
-    with pytest.raises(DataError, match=r"b.csv, row 21, field 'points': no column looks .* 'lots'; .*--number points"):
+    with pytest.raises(DataError, match=r"b.csv, row 21, field 'points': no column looks .* 'lots'; .*--target points"):
         find_number(open_source(nearly))
 
 

@@ -196,7 +196,7 @@ def test_duplicates() -> None:
 def test_report_lines() -> None:
     report = DataReport(
         rows=20_050,
-        broken=2,
+        on_error=2,
         broken_places=("a.csv, row 3: bad",),
         duplicates=1_234,
         empty=1,

@@ -17,7 +17,7 @@ from tiny_runs import reviews
 import recurra
 from recurra.config import read_config
 from recurra.data.words import tokenizers
-from recurra.data.words.tokenizers import Cutter, choose_cutter
+from recurra.data.words.tokenizers import WordTokenizer, choose_tokenizer
 from recurra.data.words.vocabulary import Vocabulary, build
 from recurra.errors import DataError, RunError, SettingError
 from recurra.settings import as_given, settings_from
@@ -54,15 +54,15 @@ def test_nltk_cuts_and_reads_no_pickle(tables: None, monkeypatch: pytest.MonkeyP
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, forbidden)
     text = "It's a <br />dull film. Isn't it?"
-    assert Cutter("nltk")(text) == ["It", "'s", "a", "dull", "film", ".", "Is", "n't", "it", "?"]
-    nouns = choose_cutter("nltk", "english", "english", "noun, adjective")
+    assert WordTokenizer("nltk")(text) == ["It", "'s", "a", "dull", "film", ".", "Is", "n't", "it", "?"]
+    nouns = choose_tokenizer("nltk", "english", "english", "noun, adjective")
     assert nouns is not None and nouns("The actors gave a good performance.") == ["actors", "good", "performance"]
 
 
 def test_stop_words_are_left_out_in_any_case(tables: None) -> None:
-    cutter = choose_cutter("nltk", "english", "english", None)
-    assert cutter is not None and cutter("THE film was not The best") == ["film", "best"]
-    own = choose_cutter("recurra", "english", "chinese", None)
+    tokenizer = choose_tokenizer("nltk", "english", "english", None)
+    assert tokenizer is not None and cutter("THE film was not The best") == ["film", "best"]
+    own = choose_tokenizer("recurra", "english", "chinese", None)
     kept = [word for word in "一部好电影。" if own is not None and word not in own.stop_words]
     assert own is not None and own("一部好电影。The end") == [*kept, "The", "end"]
 
@@ -77,20 +77,20 @@ def test_jieba_says_nothing_and_leaves_nothing(
     tokenizers._jieba.cache_clear()
     tokenizers._jieba_tagger.cache_clear()
     text = "我来到北京清华大学 and stay"
-    assert Cutter("jieba")(text) == ["我", "来到", "北京", "清华大学", "and", "stay"]
-    assert Cutter("jieba", keep_pos=("noun",))("我来到北京清华大学") == ["北京", "清华大学"]
+    assert WordTokenizer("jieba")(text) == ["我", "来到", "北京", "清华大学", "and", "stay"]
+    assert WordTokenizer("jieba", keep_pos=("noun",))("我来到北京清华大学") == ["北京", "清华大学"]
     assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
     assert (tmp_path / "jieba.cache").read_bytes() == planted
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
-    cutter = Cutter(stop_words=("the", "a"))
-    vocabulary = build(["The film", "a FILM, the end"], "words", cutter=cutter)
+    tokenizer = WordTokenizer(stop_words=("the", "a"))
+    vocabulary = build(["The film", "a FILM, the end"], "words", tokenizer=tokenizer)
     assert vocabulary.tokens[3:] == ["film", ",", "end"]
     vocabulary.save(tmp_path, "text")
     again = Vocabulary.load(tmp_path, "text")
-    assert again.cutter == cutter and again.decode(again.encode("The film the End")) == "film end"
+    assert again.tokenizer == cutter and again.decode(again.encode("The film the End")) == "film end"
     spelt = again.encode_spelt(["The film"])[0]
     assert spelt.shape[0] == 1 and spelt[0, 0] == 3 and spelt[0, 1:].any()
     plain = build(["The film"], "words").encode_spelt(["film"])[0]
@@ -98,14 +98,14 @@ def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "text.json").read_text(encoding="utf-8"))
     for spoilt in ({"name": "other"}, {"stop_words": [1]}, {"keep_pos": ["noun"]}, {"more": 1}):
         (tmp_path / "text.json").write_text(
-            json.dumps(record | {"cutter": record["cutter"] | spoilt}), encoding="utf-8"
+            json.dumps(record | {"tokenizer": record["tokenizer"] | spoilt}), encoding="utf-8"
         )
         with pytest.raises(RunError, match="the vocabulary is damaged"):
             Vocabulary.load(tmp_path, "text")
 
 
 def test_a_run_cuts_as_it_was_trained(tables: None, tmp_path: Path) -> None:
-    run = reviews(tmp_path, cutter="nltk", stop_words="english", bidirectional=False, steps=2, members=1)
+    run = reviews(tmp_path, tokenizer="nltk", stop_words="english", bidirectional=False, steps=2, ensemble_size=1)
     field = run.task.dataset.input.field
     assert "and" not in field.vocabulary.tokens and "film" in field.vocabulary.tokens
     (line,) = field.describe()
@@ -120,7 +120,7 @@ def test_a_run_cuts_as_it_was_trained(tables: None, tmp_path: Path) -> None:
 
 
 def test_without_stop_words_a_run_still_streams(tables: None, tmp_path: Path) -> None:
-    run = reviews(tmp_path, stop_words="english", bidirectional=False, steps=2, members=1)
+    run = reviews(tmp_path, stop_words="english", bidirectional=False, steps=2, ensemble_size=1)
     text = "a dull film, and the 电影 was warm"
     whole = run.predict([text])[0]
     for size in (1, 3, 100):
@@ -132,9 +132,9 @@ def test_without_stop_words_a_run_still_streams(tables: None, tmp_path: Path) ->
 
 def test_what_cannot_be_is_told(tables: None, tmp_path: Path) -> None:
     for given, said in (
-        (("recurra", "english", None, "noun"), "keep_pos wants words whose part of speech is known: --cutter nltk"),
+        (("recurra", "english", None, "noun"), "keep_pos wants words whose part of speech is known: --tokenizer nltk"),
         (("nltk", "english", None, "nuon"), "keep_pos has 'nuon'; did you mean 'noun'"),
-        (("jieba", "french", None, None), "cutter_language is for --cutter nltk"),
+        (("jieba", "french", None, None), "cutter_language is for --tokenizer nltk"),
         (("nltk", "french", None, "noun"), "NLTK knows parts of speech of English"),
         (
             ("nltk", "finnish", None, None),
@@ -143,22 +143,22 @@ def test_what_cannot_be_is_told(tables: None, tmp_path: Path) -> None:
         (("nltk", "english", "klingon", None), "NLTK has no stop words of 'klingon'"),
     ):
         with pytest.raises(SettingError, match=said):
-            choose_cutter(*given)
+            choose_tokenizer(*given)
     with pytest.raises(SettingError, match="level is characters, and cutter and stop_words are of words"):
-        reviews(tmp_path, cutter="nltk", level="characters")
-    assert choose_cutter("recurra", "english", None, None) is None
+        reviews(tmp_path, tokenizer="nltk", tokenization="characters")
+    assert choose_tokenizer("recurra", "english", None, None) is None
 
 
 def test_no_tables_at_all(tables: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     nltk = tokenizers._nltk()
-    assert Cutter("nltk")("A film") == ["A", "film"]
+    assert WordTokenizer("nltk")("A film") == ["A", "film"]
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])  # those of the sentences are in memory now
     nltk.tag._get_tagger.cache_clear()
     with pytest.raises(SettingError, match=r"nltk.downloader averaged_perceptron_tagger_eng, .* set NLTK_DATA"):
-        Cutter("nltk", keep_pos=("noun",))("A film")
+        WordTokenizer("nltk", keep_pos=("noun",))("A film")
 
 
 def test_the_lesson_is_a_configuration() -> None:
     settings = settings_from(as_given(Classify.settings_class), read_config(EXAMPLES / "imdb_nltk.yaml"))
     data, model = settings.data, settings.model
-    assert (data.cutter, data.stop_words, model.num_layers, model.bidirectional) == ("nltk", "english", 2, True)
+    assert (data.tokenizer, data.stop_words, model.num_layers, model.bidirectional) == ("nltk", "english", 2, True)

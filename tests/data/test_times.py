@@ -7,7 +7,7 @@ import datetime
 import numpy as np
 import pytest
 
-from recurra.data.series.times import DAY, HOUR, Grid, find_grid, read_column, read_stamp
+from recurra.data.sequence_id.times import DAY, HOUR, Grid, find_grid, read_column, read_stamp
 
 
 def seconds(*date: int) -> int:

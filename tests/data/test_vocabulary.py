@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recurra.data.words import count
-from recurra.data.words.vocabulary import Level, Vocabulary, build
+from recurra.data.words.vocabulary import Tokenization, Vocabulary, build
 from recurra.errors import RunError, SettingError
 
-LEVELS: tuple[Level, ...] = get_args(Level)
+TOKENIZATIONS: tuple[Tokenization, ...] = get_args(Tokenization)
 TEXTS = [
     "I don't like it at all.<br /><br />He did NOT either!!! It's 3.5 of 10...",
     "他说：“这部电影很好看，我们都喜欢。” 第二行",
@@ -65,9 +65,9 @@ def test_frequent_tokens_come_first_and_ties_by_spelling() -> None:
     assert build(["b a c c a d", "c b"], "words", min_count=2).tokens[3:] == ["c", "a", "b"]
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_ids(level: Level) -> None:
-    vocabulary = build(TEXTS, level, size=600)
+@pytest.mark.parametrize("tokenization", TOKENIZATIONS)
+def test_ids(tokenization: Tokenization) -> None:
+    vocabulary = build(TEXTS, tokenization, size=600)
     single = [vocabulary.encode(text) for text in TEXTS]
     assert all(ids.dtype == np.int32 and ids.ndim == 1 for ids in single)
     for one, of_batch in zip(single, vocabulary.encode_batch(iter(TEXTS)), strict=True):
@@ -77,25 +77,25 @@ def test_ids(level: Level) -> None:
     assert vocabulary.encode("").shape == (0,)
 
 
-@pytest.mark.parametrize("level", ["characters", "words"])
-def test_unknown(level: Level) -> None:
-    vocabulary = build(["ab ab cd"], level)
+@pytest.mark.parametrize("tokenization", ["characters", "words"])
+def test_unknown(tokenization: Tokenization) -> None:
+    vocabulary = build(["ab ab cd"], tokenization)
     assert vocabulary.encode("Ж").tolist() == [vocabulary.unknown]
     assert vocabulary.decode([vocabulary.unknown, vocabulary.pad, vocabulary.end]) == "\ufffd"
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_text_cannot_spell_a_mark(level: Level) -> None:
+@pytest.mark.parametrize("tokenization", TOKENIZATIONS)
+def test_text_cannot_spell_a_mark(tokenization: Tokenization) -> None:
     marks = "<pad> <unknown> <end> <pad><end> "
-    vocabulary = build([marks * 50, "plain text"], level)
+    vocabulary = build([marks * 50, "plain text"], tokenization)
     assert not set(vocabulary.encode(marks).tolist()) & {0, 1, 2}
 
 
-@pytest.mark.parametrize("level", ["characters", "subwords"])
+@pytest.mark.parametrize("tokenization", ["characters", "subwords"])
 @given(text=st.text())
 @settings(deadline=None)
-def test_round_trip(level: Level, text: str) -> None:
-    vocabulary = _BUILT[level] if level == "subwords" else build([text], level)
+def test_round_trip(tokenization: Tokenization, text: str) -> None:
+    vocabulary = _BUILT[tokenization] if tokenization == "subwords" else build([text], tokenization)
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
@@ -106,19 +106,19 @@ def test_words_are_joined_as_a_person_writes() -> None:
 
 
 def test_lone_surrogates_do_no_harm() -> None:
-    for level in LEVELS:
-        vocabulary = _BUILT[level]
+    for tokenization in TOKENIZATIONS:
+        vocabulary = _BUILT[tokenization]
         assert len(vocabulary.encode("a\ud83d b"))
         stream = vocabulary.stream()
         assert [*stream.push("a\ud83d"), *stream.push(" b"), *stream.flush()] == vocabulary.encode("a\ud83d b").tolist()
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_saved_is_loaded(tmp_path: Path, level: Level) -> None:
-    vocabulary = build(TEXTS, level, size=500, lowercase=level != "words")
+@pytest.mark.parametrize("tokenization", TOKENIZATIONS)
+def test_saved_is_loaded(tmp_path: Path, tokenization: Tokenization) -> None:
+    vocabulary = build(TEXTS, tokenization, size=500, lowercase=tokenization != "words")
     vocabulary.save(tmp_path / "vocabulary", "text")
     loaded = Vocabulary.load(tmp_path / "vocabulary", "text")
-    assert (loaded.level, loaded.tokens, loaded.lowercase) == (level, vocabulary.tokens, vocabulary.lowercase)
+    assert (loaded.tokenization, loaded.tokens, loaded.lowercase) == (tokenization, vocabulary.tokens, vocabulary.lowercase)
     for text in [*TEXTS, "Ж unseen ÆØ"]:
         np.testing.assert_array_equal(loaded.encode(text), vocabulary.encode(text))
 
@@ -133,7 +133,7 @@ def test_a_vocabulary_that_cannot_be_loaded(tmp_path: Path) -> None:
         {"tokens": record["tokens"][5:]},
         {"tokens": [*record["tokens"], "a"]},
         {"tokens": 3},
-        {"level": "wrods"},
+        {"tokenization": "wrods"},
     ]
     for change in damaged:
         path.write_text(json.dumps(record | change))
@@ -189,7 +189,7 @@ def test_subwords_learn_from_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -
     assert sum(map(len, texts)) * share == pytest.approx(sum(map(len, kept)), rel=0.5)
 
 
-_BUILT: dict[Level, Vocabulary] = {level: build(TEXTS * 3, level, size=700) for level in LEVELS}
+_BUILT: dict[Tokenization, Vocabulary] = {tokenization: build(TEXTS * 3, tokenization, size=700) for tokenization in TOKENIZATIONS}
 _PARTS = ["don't", "<br />", "很好", " ", "  ", "e\u0301", "!!!!", "\u1100\u1161\u11a8", "。", "\n\n", "x" * 9]
 _SIGNS = "ab'’ <br/>!.\n\t很好か\u3099\u0301e한ก็\u3000\r\x1c\x85\u2028\u00a0_7٣。；Σσİi̇\U0002f800\ufa10"
 _NASTY = st.one_of(
@@ -199,17 +199,17 @@ _NASTY = st.one_of(
 )
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("tokenization", TOKENIZATIONS)
 @given(text=_NASTY, cuts=st.lists(st.integers(0, 40)))
 @settings(deadline=None, max_examples=300)
 @example(text="rock 'n' roll", cuts=[5, 6, 7, 8])
 @example(text="か\u3099 e\u0301\u0323 \u0301x", cuts=[1, 4, 5, 6, 7])
 @example(text="<br /><br/>", cuts=list(range(11)))
-def test_streamed_equals_whole(level: Level, text: str, cuts: list[int]) -> None:
-    vocabulary = _BUILT[level]
+def test_streamed_equals_whole(tokenization: Tokenization, text: str, cuts: list[int]) -> None:
+    vocabulary = _BUILT[tokenization]
     # Unknown words all look alike, so the text's own tokens are added: a wrong cut then shows.
-    if level == "words":
-        vocabulary = build([*TEXTS, text, *(text[:at] for at in cuts), *(text[at:] for at in cuts)], level)
+    if tokenization == "words":
+        vocabulary = build([*TEXTS, text, *(text[:at] for at in cuts), *(text[at:] for at in cuts)], tokenization)
     stream = vocabulary.stream()
     places = [0, *sorted(min(at, len(text)) for at in cuts), len(text)]
     ids: list[int] = []
@@ -222,15 +222,15 @@ def test_streamed_equals_whole(level: Level, text: str, cuts: list[int]) -> None
 
 
 def test_the_stream_does_not_wait_for_the_end() -> None:
-    for level, text in (
+    for tokenization, text in (
         ("words", "a dull film"),
         ("subwords", "a dull film"),
         ("words", "很好看"),
         ("characters", "abc"),
     ):
-        vocabulary = build([text], level)  # type: ignore[arg-type]
+        vocabulary = build([text], tokenization)  # type: ignore[arg-type]
         pushed = vocabulary.stream().push(text)
-        assert len(pushed) >= len(vocabulary.encode(text)) * (1 / 3), (level, text)
+        assert len(pushed) >= len(vocabulary.encode(text)) * (1 / 3), (tokenization, text)
     stream = build(["很好看"], "words").stream()
     assert [len(stream.push(character)) for character in "很好看"] == [1, 1, 1]
 

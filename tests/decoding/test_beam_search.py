@@ -49,7 +49,7 @@ def by_hand(table: Tensor, limit: int, alpha: float) -> list[tuple[list[int], fl
 @pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
 def test_a_beam_as_wide_as_all_finds_the_best(alpha: float) -> None:
     table, limit = tables(3), 3
-    found = search(table_step, Table(table), [limit] * 3, start=END, end=END, beam=64, alpha=alpha)
+    found = search(table_step, Table(table), [limit] * 3, start=END, end=END, beam_size=64, alpha=alpha)
     for row, answers in zip(table, found, strict=True):
         wanted = by_hand(row, limit, alpha)
         assert [answer.tokens for answer in answers[:5]] == [tokens for tokens, _ in wanted[:5]]
@@ -67,10 +67,10 @@ def test_greedy_is_the_likeliest_at_each_step() -> None:
         assert answers[0].ended == (len(tokens) < 7)
 
 
-@pytest.mark.parametrize("beam", [1, 3])
-def test_an_answer_does_not_hang_on_the_batch(beam: int) -> None:
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_an_answer_does_not_hang_on_the_batch(beam_size: int) -> None:
     table, limits = tables(12, 6), [1 + row % 5 for row in range(12)]
-    options: dict[str, Any] = {"start": END, "end": END, "beam": beam}
+    options: dict[str, Any] = {"start": END, "end": END, "beam_size": beam}
     together = search(table_step, Table(table), limits, **options)
     for row in range(12):
         alone = search(table_step, Table(table[row : row + 1]), limits[row : row + 1], **options)
@@ -81,7 +81,7 @@ def test_an_answer_does_not_hang_on_the_batch(beam: int) -> None:
 
 
 def test_what_may_never_stand_in_an_answer_does_not() -> None:
-    found = search(table_step, Table(tables(20)), [5] * 20, start=END, end=END, beam=2, never=[2])
+    found = search(table_step, Table(tables(20)), [5] * 20, start=END, end=END, beam_size=2, never=[2])
     assert not any(2 in answer.tokens for answers in found for answer in answers)
     assert search(table_step, Table(tables(0)), [], start=END, end=END) == []
 
@@ -91,7 +91,7 @@ def test_the_network_searched_alone_and_in_a_batch(feed: str) -> None:
     """Weights, too: each belongs to its own answer."""
     net, (x, _) = network(feed), batch()
     net.output.weight.data *= 20  # far apart, so that no two answers are equal but for rounding
-    options: dict[str, Any] = {"start": 2, "end": 2, "beam": 3, "never": [0, 1], "keep_weights": True}
+    options: dict[str, Any] = {"start": 2, "end": 2, "beam_size": 3, "never": [0, 1], "keep_weights": True}
 
     def found(rows: list[int]) -> list[list[Found]]:
         with torch.no_grad():

@@ -34,7 +34,7 @@ def test_a_wide_beam_finds_the_likeliest_of_all_texts(T: int, V: int, seed: int)
     steps = steps_of(seed, T, V)
     every = by_all_paths(steps)
     wanted = max(every, key=every.__getitem__)
-    beam = PrefixBeamSearch(len(every))
+    beam_size = PrefixBeamSearch(len(every))
     beam.push(steps)
     assert tuple(beam.best().units) == wanted
     assert beam.best().score == pytest.approx(every[wanted], abs=1e-9)
@@ -42,7 +42,7 @@ def test_a_wide_beam_finds_the_likeliest_of_all_texts(T: int, V: int, seed: int)
 
 def test_the_score_of_each_text_is_the_sum_over_its_paths() -> None:
     steps = steps_of(7, 5, 3)
-    every, beam = by_all_paths(steps), PrefixBeamSearch(1000)
+    every, beam_size = by_all_paths(steps), PrefixBeamSearch(1000)
     beam.push(steps)
     assert len(beam.beams) == len(every)
     for node, scores in beam.beams.items():
@@ -56,7 +56,7 @@ def test_the_score_of_each_text_is_the_sum_over_its_paths() -> None:
 def test_a_narrow_beam_is_never_better_than_the_truth() -> None:
     for seed in range(20):
         steps = steps_of(seed, 6, 3)
-        every, beam = by_all_paths(steps), PrefixBeamSearch(2)
+        every, beam_size = by_all_paths(steps), PrefixBeamSearch(2)
         beam.push(steps)
         assert beam.best().score <= every[tuple(beam.best().units)] + 1e-9
 
@@ -74,7 +74,7 @@ def test_greedy_merges_repeats_and_drops_blanks() -> None:
 def test_where_many_paths_are_one_text_the_beam_sees_it() -> None:
     """Twice a blank is the likeliest path, 0.36; but 'a' has three paths, together 0.64."""
     steps = np.log([[0.6, 0.4], [0.6, 0.4]])
-    greedy, beam = ctc_search(1), ctc_search(2)
+    greedy, beam_size = ctc_search(1), ctc_search(2)
     greedy.push(steps)
     beam.push(steps)
     assert greedy.best() == Hypothesis([], pytest.approx(math.log(0.36)))

@@ -29,7 +29,7 @@ def test_vectors_without_numbers_are_refused(tmp_path: Path) -> None:
     assert series.check([[], []]) == "has the shape (2, 0), wanted (steps, 1)"
 
 
-@pytest.mark.parametrize(("kind", "option"), [(Label, "--label"), (RowLabel, "--intent")])
+@pytest.mark.parametrize(("kind", "option"), [(Label, "--label"), (RowLabel, "--sentence-label")])
 def test_too_many_classes_name_the_option_that_there_is(kind: type[Label] | type[RowLabel], option: str) -> None:
     with pytest.raises(DataError, match=f"right column\\? {option} names another"):
         kind("intent", None).fit(map(str, range(10_001)))

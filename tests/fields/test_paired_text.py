@@ -70,7 +70,7 @@ def test_several_texts_are_encoded_with_an_end_mark_between(tmp_path: Path) -> N
     side.save(tmp_path)
     again = Side("source", None, None, "words")
     again.load(tmp_path)
-    assert again.level == "characters" and again.vocabulary.tokens == side.vocabulary.tokens
+    assert again.tokenization == "characters" and again.vocabulary.tokens == side.vocabulary.tokens
 
 
 @pytest.mark.parametrize(

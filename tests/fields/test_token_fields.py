@@ -21,7 +21,7 @@ from recurra.fields.words import Words
 
 
 def words(**settings: Any) -> Words:
-    defaults: dict[str, Any] = {"level": None, "size": 100, "min_count": None, "spelling": True, "lookahead": True}
+    defaults: dict[str, Any] = {"tokenization": None, "size": 100, "min_count": None, "character_ngrams": True, "lookahead": True}
     return Words("words", None, **(defaults | settings))
 
 
@@ -87,9 +87,9 @@ def test_the_tokens_of_a_cell() -> None:
 
 # words ----------------------------------------------------------------------------------------------------------------
 def test_words_are_normalised_and_rare_ones_are_unknown() -> None:
-    field = words(spelling=False)
+    field = words(character_ngrams=False)
     field.fit([["The", "film", "of", "1998"], ["the", "film", "from", "2001"]])
-    assert field.level == "words" and field.words == ["0000", "film", "the"]
+    assert field.tokenization == "words" and field.words == ["0000", "film", "the"]
     assert field.encode([["THE", "1234", "of"]])[0].tolist() == [4, 2, 1]
     assert (field.kind, field.width, len(field)) == ("ragged:int32", 0, 5)
     assert field.nothing().shape == (0,)
@@ -108,7 +108,7 @@ def test_words_have_the_ids_of_their_known_ngrams() -> None:
 def test_characters_have_the_ids_of_the_ngrams_around_them() -> None:
     field = words(lookahead=False)
     field.fit([["北", "京"], ["北", "京"]])
-    assert field.level == "characters" and sorted(field.ngrams) == ["-1^北", "-1北京", "-2^^北", "-2^北京"]
+    assert field.tokenization == "characters" and sorted(field.ngrams) == ["-1^北", "-1北京", "-2^^北", "-2^北京"]
     encoded = field.encode_tokens(["北", "京"])
     assert [[field.ngrams[at - 1] for at in row[1:] if at] for row in encoded] == [
         ["-1^北", "-2^^北"],
@@ -119,13 +119,13 @@ def test_characters_have_the_ids_of_the_ngrams_around_them() -> None:
 
 
 def test_the_level_that_the_user_names_stays() -> None:
-    field = words(level="words")
+    field = words(tokenization="words")
     field.fit([["a", "b"], ["a", "b"]])
-    assert field.level == "words"
+    assert field.tokenization == "words"
 
 
 def test_words_of_a_language_model_are_known_too() -> None:
-    field = words(spelling=False)
+    field = words(character_ngrams=False)
     field.take(build(["a Warm film"] * 2, "words", size=10, min_count=1))
     field.fit([["film", "dull"], ["film", "dull"]])
     assert field.words[:2] == ["dull", "film"] and set(field.words) == {"dull", "film", "a", "warm"}
@@ -137,7 +137,7 @@ def test_words_of_a_language_model_are_known_too() -> None:
 
 
 def test_words_are_saved(tmp_path: Path) -> None:
-    field, again = words(), words(level="words")
+    field, again = words(), words(tokenization="words")
     field.fit([["walking", "walked"], ["walking", "walked"]])
     field.save(tmp_path)
     assert json.loads((tmp_path / "words.json").read_text()).keys() == {"words", "pieces"}

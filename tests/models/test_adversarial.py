@@ -13,7 +13,7 @@ from torch import Tensor
 import recurra
 from recurra.models.adversarial import Movable, training_step
 
-STILL: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "token_dropout": 0.0, "spelling": False}
+STILL: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "token_dropout": 0.0, "character_ngrams": False}
 
 
 class Bowl(torch.nn.Module):
@@ -61,10 +61,10 @@ def test_nothing_is_left_behind_when_a_loss_fails() -> None:
     assert bowl.movable.by is None and not bowl.movable.listens
 
 
-@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("ensemble_size", [1, 2])
 def test_a_task_trains_on_the_moved_rows_too(tmp_path: Path, members: int) -> None:
     """What is descended is larger than the plain loss: the mean of that and the moved rows'."""
-    run = reviews(tmp_path, members=members, adversarial=3.0, **STILL)
+    run = reviews(tmp_path, ensemble_size=members, adversarial_epsilon=3.0, **STILL)
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
     task.dataset.prepare(tmp_path / "more.csv", None, tmp_path / "cache", lambda _: None)
@@ -78,7 +78,7 @@ def test_a_task_trains_on_the_moved_rows_too(tmp_path: Path, members: int) -> No
 
 
 def test_it_is_a_setting_of_the_run(tmp_path: Path) -> None:
-    plain, moved = (reviews(tmp_path, f"run{size}", adversarial=size) for size in (0.0, 1.0))
+    plain, moved = (reviews(tmp_path, f"run{size}", adversarial_epsilon=size) for size in (0.0, 1.0))
     a, b = (dict(run.network.state_dict()) for run in (plain, moved))
     assert any(not torch.equal(a[name], b[name]) for name in a)
-    assert recurra.load(moved.path).task.settings.model.adversarial == 1.0
+    assert recurra.load(moved.path).task.settings.model.adversarial_epsilon == 1.0

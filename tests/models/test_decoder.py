@@ -9,17 +9,17 @@ from torch import nn
 
 from recurra import cells
 from recurra.errors import SettingError
-from recurra.models.decoder import FEEDS, Decoder
+from recurra.models.decoder import CONTEXT_INJECTIONS, Decoder
 from recurra.nn import State
 from recurra.nn.attention import RULES
 
 
-@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("context_injection", CONTEXT_INJECTIONS)
 @pytest.mark.parametrize("rule", [*RULES, None])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "mgu"])
-def test_all_steps_at_once_are_one_by_one(feed: str, rule: str | None, cell: str) -> None:
+def test_all_steps_at_once_are_one_by_one(context_injection: str, rule: str | None, cell: str) -> None:
     """Values, the state after, weights, and that a step knows nothing of later ones."""
-    net, (x, tokens) = network(feed, rule, cell), batch()
+    net, (x, tokens) = network(context_injection, rule, cell), batch()
     whole, after, weights = net.decoder(tokens, net.start(x, LENGTHS))
     state, steps, looked = net.start(x, LENGTHS), [], []
     for t in range(S):
@@ -35,10 +35,10 @@ def test_all_steps_at_once_are_one_by_one(feed: str, rule: str | None, cell: str
         torch.testing.assert_close(torch.cat(looked, 1), weights, **EXACT)
 
 
-@pytest.mark.parametrize("feed", FEEDS)
-def test_the_context_is_used_at_each_step(feed: str) -> None:
+@pytest.mark.parametrize("context_injection", CONTEXT_INJECTIONS)
+def test_the_context_is_used_at_each_step(context_injection: str) -> None:
     """Another source changes every step's vector, also where the first state is the same."""
-    net, (x, tokens) = network(feed), batch()
+    net, (x, tokens) = network(context_injection), batch()
     start = net.start(x, LENGTHS)
     other = start._replace(memory=net.start(x.flip(0), LENGTHS.flip(0)).memory)
     one, two = (net.decoder(tokens, state)[0] for state in (start, other))

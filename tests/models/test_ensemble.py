@@ -1,4 +1,4 @@
-"""Several networks whose outputs are averaged, words known by their spelling, and a timed run repeated from its record."""
+"""Several networks whose outputs are averaged, words known by their character_ngrams, and a timed run repeated from its record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def weights(run: recurra.Run) -> dict[str, torch.Tensor]:
 
 
 def test_members_answer_with_the_mean_of_their_probabilities(tmp_path: Path) -> None:
-    run = reviews(tmp_path, members=3, spelling=False)
+    run = reviews(tmp_path, ensemble_size=3, character_ngrams=False)
     x = torch.from_numpy(run.task.dataset.input.field.encode(["a warm film 3"])[0])[None]
     with torch.no_grad():
         alone = [member(x).softmax(-1) for member in run.network.members]
@@ -32,7 +32,7 @@ def test_members_answer_with_the_mean_of_their_probabilities(tmp_path: Path) -> 
 
 
 def test_members_of_a_regression_answer_with_the_mean(tmp_path: Path) -> None:
-    run = reviews(tmp_path, task="regress", members=2, spelling=False)
+    run = reviews(tmp_path, task="regress", ensemble_size=2, character_ngrams=False)
     x = torch.from_numpy(run.task.dataset.input.field.encode(["a warm film 3"])[0])[None]
     with torch.no_grad():
         mean = torch.stack([member(x) for member in run.network.members]).mean().item()
@@ -44,7 +44,7 @@ def test_members_of_a_regression_answer_with_the_mean(tmp_path: Path) -> None:
 def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> None:
     """The loss is the mean of the members' losses, not the loss of their mean."""
     run = reviews(
-        tmp_path, members=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0, spelling=False, adversarial=0.0
+        tmp_path, ensemble_size=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0, character_ngrams=False, adversarial_epsilon=0.0
     )
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
@@ -57,7 +57,7 @@ def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> Non
     torch.testing.assert_close(loss, torch.stack(single).mean())
 
 
-@pytest.mark.parametrize("settings", [{"members": 2}, {"spelling": True}, {"spelling": True, "members": 2}])
+@pytest.mark.parametrize("settings", [{"ensemble_size": 2}, {"character_ngrams": True}, {"character_ngrams": True, "ensemble_size": 2}])
 def test_a_stream_gives_what_the_whole_gives(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = reviews(tmp_path, bidirectional=False, **settings)
     text = "a Brighter film 好看 don't you think <br /> unseen1"
@@ -72,8 +72,8 @@ def test_a_stream_gives_what_the_whole_gives(tmp_path: Path, settings: dict[str,
 
 
 def test_spelling_tells_unknown_words_apart_and_is_saved(tmp_path: Path) -> None:
-    known = reviews(tmp_path, "spelt", spelling=True)
-    blind = reviews(tmp_path, "blind", spelling=False)
+    known = reviews(tmp_path, "spelt", character_ngrams=True)
+    blind = reviews(tmp_path, "blind", character_ngrams=False)
     unseen = ["zzyzx", "Qwertz"]  # both unknown
     a, b = (recurra.load(known.path).predict(unseen)[n]["likely"] for n in (0, 1))
     assert a != b
@@ -92,7 +92,7 @@ def test_pieces_of_a_word() -> None:
 
 def test_only_words_have_a_spelling(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="only words have a spelling"):
-        reviews(tmp_path, level="characters", spelling=True)
+        reviews(tmp_path, tokenization="characters", character_ngrams=True)
     with pytest.raises(SettingError, match="only words"):
         build(["ab"], "characters").encode_spelt(["ab"])
 

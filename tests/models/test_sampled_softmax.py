@@ -59,15 +59,15 @@ def text(folder: Path) -> Path:
 
 
 def test_a_model_is_trained_so_and_scored_by_all(tmp_path: Path) -> None:
-    given = {"level": "words", "hidden_size": 8, "steps": 30, "evaluations": 1, "windows": "sequential"}
-    run = recurra.train("language", text(tmp_path), out=tmp_path / "some", sampled=10, **given)
-    whole = recurra.train("language", text(tmp_path), out=tmp_path / "all", sampled=0, **given)
+    given = {"tokenization": "words", "hidden_size": 8, "steps": 30, "evaluations": 1, "windows": "sequential"}
+    run = recurra.train("language", text(tmp_path), out=tmp_path / "some", sampled_softmax=10, **given)
+    whole = recurra.train("language", text(tmp_path), out=tmp_path / "all", sampled_softmax=0, **given)
     some, every = (one.evaluate(text(tmp_path))["loss"] for one in (run, whole))
     assert some < 4.51 and abs(some - every) < 0.5  # log 91 is what knowing nothing costs
 
 
 def test_smoothing_wants_all_tokens(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="sampled=0"):
+    with pytest.raises(SettingError, match="sampled_softmax=0"):
         recurra.train(
-            "language", text(tmp_path), out=tmp_path / "no", level="words", sampled=10, label_smoothing=0.1, steps=1
+            "language", text(tmp_path), out=tmp_path / "no", tokenization="words", sampled_softmax=10, label_smoothing=0.1, steps=1
         )

@@ -8,14 +8,14 @@ import pytest
 import torch
 from tiny_seq2seq import EXACT, LENGTHS, STEPS, batch, network
 
-from recurra.models.decoder import FEEDS
+from recurra.models.decoder import CONTEXT_INJECTIONS
 from recurra.nn.attention import RULES
 
 
-@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize("context_injection", CONTEXT_INJECTIONS)
 @pytest.mark.parametrize("rule", [*RULES, None])
-def test_padded_is_alone(feed: str, rule: str | None) -> None:
-    net, (x, tokens) = network(feed, rule, self_attention=feed == "between"), batch()
+def test_padded_is_alone(context_injection: str, rule: str | None) -> None:
+    net, (x, tokens) = network(context_injection, rule, self_attention=context_injection == "between"), batch()
     answer = net(x, LENGTHS, tokens, STEPS)
     at = 0
     for b, (n, m) in enumerate(zip(LENGTHS.tolist(), STEPS.tolist(), strict=True)):
@@ -25,9 +25,9 @@ def test_padded_is_alone(feed: str, rule: str | None) -> None:
 
 
 def test_gradients_reach_every_parameter() -> None:
-    for feed, rule in product(FEEDS, (*RULES, None)):
-        net, (x, tokens) = network(feed, rule), batch()
+    for context_injection, rule in product(CONTEXT_INJECTIONS, (*RULES, None)):
+        net, (x, tokens) = network(context_injection, rule), batch()
         net(x, LENGTHS, tokens, STEPS).scores.square().sum().backward()
         for name, parameter in net.named_parameters():
             grad = parameter.grad
-            assert grad is not None and grad.isfinite().all() and grad.abs().max() > 0, (feed, rule, name)
+            assert grad is not None and grad.isfinite().all() and grad.abs().max() > 0, (context_injection, rule, name)

@@ -145,7 +145,7 @@ def names(path: Path) -> Path:
 
 def test_a_run_has_a_cache_that_is_saved_streams_and_helps(tmp_path: Path) -> None:
     data = names(tmp_path / "names.txt")
-    settings = {"hidden_size": 24, "windows": "sequential", "steps": 150, "learning_rate": 0.01, "valid_share": 0.2}
+    settings = {"hidden_size": 24, "windows": "sequential", "steps": 150, "learning_rate": 0.01, "validation_fraction": 0.2}
     run = recurra.train("language", data, out=tmp_path / "with", cache=300, **settings)
     bare = recurra.train("language", data, out=tmp_path / "without", cache=0, **settings)
     ours, plain = (one.evaluate(data)["nats_per_character"] for one in (run, bare))
@@ -164,5 +164,5 @@ def test_a_run_has_a_cache_that_is_saved_streams_and_helps(tmp_path: Path) -> No
 
 
 def test_texts_that_stand_alone_have_none_by_default(tmp_path: Path) -> None:
-    assert language(tmp_path, "carried", windows="sequential", cache=None).task.settings.model.cache == 4000
-    assert language(tmp_path, "aligned", windows="aligned", cache=None).task.settings.model.cache == 0
+    assert language(tmp_path, "carried", windows="sequential", cache=None).task.settings.model.neural_cache_size == 4000
+    assert language(tmp_path, "aligned", windows="aligned", cache=None).task.settings.model.neural_cache_size == 0

@@ -132,7 +132,7 @@ def log_mel(x: np.ndarray, rate: int, bands: int) -> np.ndarray:
     return np.array(rows)
 
 
-@pytest.mark.parametrize(("rate", "bands"), [(8000, 40), (16000, 80)])
+@pytest.mark.parametrize(("rate", "n_mels"), [(8000, 40), (16000, 80)])
 def test_features_are_those_of_the_definition(rate: int, bands: int) -> None:
     x = noise(0.3, rate)
     found = LogMel(rate, bands)(x)
@@ -252,7 +252,7 @@ def test_what_the_field_says_of_a_row(tmp_path: Path) -> None:
 
 
 def test_samples_of_16_bits_are_scaled() -> None:
-    field = Audio("audio", None, rate=8000, bands=40)
+    field = Audio("audio", None, rate=8000, n_mels=40)
     whole = np.array([-32768, 0, 16384], np.int16)
     assert field.sound(whole).tolist() == [-1.0, 0.0, 0.5]
     assert field.sound([0.25, -0.5]).tolist() == [0.25, -0.5]
@@ -376,7 +376,7 @@ def pitches(folder: Path, rows: int = 16) -> Path:
     return folder
 
 
-LITTLE = {"hidden_size": 8, "members": 1, "steps": 30, "batch_size": 8, "learning_rate": 2e-2, "bidirectional": False}
+LITTLE = {"hidden_size": 8, "ensemble_size": 1, "steps": 30, "batch_size": 8, "learning_rate": 2e-2, "bidirectional": False}
 
 
 def test_classify_takes_a_folder_of_sounds(tmp_path: Path) -> None:
@@ -406,7 +406,7 @@ def test_regress_takes_a_table_of_sounds(tmp_path: Path) -> None:
         lines.append(f"{n}.wav,{300 + 100 * n}")
     (tmp_path / "m.csv").write_text("\n".join(lines) + "\n")
     run = recurra.train("regress", tmp_path / "m.csv", out=tmp_path / "run", **LITTLE)
-    assert run.settings.data.input == "audio" and run.settings.data.rate == 8000
+    assert run.settings.data.input == "audio" and run.settings.data.sample_rate == 8000
     assert run.evaluate(tmp_path / "m.csv")["r2"] > 0.5
 
 

@@ -26,7 +26,7 @@ from recurra.tasks.caption.fields import rows_of_images
 from recurra.tasks.caption.task import Caption
 
 WORDS = ("dark", "bright")
-SMALL: dict[str, Any] = {"hidden_size": 24, "embedding_size": 8, "encoder_size": 16, "threads": 1, "averaging": 0.9}
+SMALL: dict[str, Any] = {"hidden_size": 24, "embedding_size": 8, "encoder_size": 16, "threads": 1, "ema_decay": 0.9}
 
 
 def scenes(count: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
     return recurra.train("caption", folder / "train.npz", out=folder / "run", steps=420, evaluations=1,
-                         learning_rate=5e-3, valid_share=0.1, **SMALL)  # fmt: skip
+                         learning_rate=5e-3, validation_fraction=0.1, **SMALL)  # fmt: skip
 
 
 @pytest.fixture
@@ -140,16 +140,16 @@ def test_attention_looks_at_what_is_named(run: Run) -> None:
 
 def test_a_search_is_at_least_as_likely_as_the_greedy_answer(run: Run, examples: list[np.ndarray]) -> None:
     wide, greedy = recurra.load(run.path), recurra.load(run.path)
-    wide.change(beam=4, length_penalty=0.0)
-    greedy.change(beam=1, length_penalty=0.0)
+    wide.change(beam_size=4, length_penalty=0.0)
+    greedy.change(beam_size=1, length_penalty=0.0)
     for one, other in zip(wide.predict(examples), greedy.predict(examples), strict=True):
         assert one["score"] >= other["score"] - 1e-6
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"attention": "none"}, {"attention": "none", "condition": "first"}, {"attention": "dot", "feed": "output"},
-     {"feed": "between", "num_layers": 2, "tied": True}, {"teacher_forcing": 0.5}, {"cell": "gru", "shift": 1}],
+    [{"attention": "none"}, {"attention": "none", "context_at": "first"}, {"attention": "dot", "context_injection": "output"},
+     {"context_injection": "between", "num_layers": 2, "tie_weights": True}, {"teacher_forcing_ratio": 0.5}, {"cell": "gru", "shift": 1}],
 )  # fmt: skip
 def test_every_option_trains_and_is_opened_again(folder: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     made = recurra.train("caption", folder / "test.npz", out=tmp_path / "run", **(SMALL | {"steps": 3} | options))
@@ -162,13 +162,13 @@ def test_the_first_state_alone_or_every_step(folder: Path, tmp_path: Path) -> No
     """With `first` the steps see no image: the state before the first step is all that differs between two."""
     steps = {"attention": "none", "steps": 2}
     for condition, seen in (("first", False), ("steps", True)):
-        run = recurra.train("caption", folder / "test.npz", out=tmp_path / condition, condition=condition,
+        run = recurra.train("caption", folder / "test.npz", out=tmp_path / condition, context_at=condition,
                             **(SMALL | steps))  # fmt: skip
         state = run.network.start(torch.from_numpy(scenes(1)[0]))  # type: ignore[operator]
         assert bool(state.context.abs().sum() > 0) is seen
         assert all(part.abs().sum() > 0 for part in state.layers[0].tensors().values())
     with pytest.raises(SettingError, match="condition is first, and attention"):
-        recurra.train("caption", folder / "test.npz", out=tmp_path / "no", condition="first", attention="dot", steps=1)
+        recurra.train("caption", folder / "test.npz", out=tmp_path / "no", context_at="first", attention="dot", steps=1)
 
 
 def test_features_of_somebody_else(tmp_path: Path) -> None:
@@ -220,15 +220,15 @@ def test_images_in_a_folder_with_a_table(tmp_path: Path) -> None:
         run.evaluate(tmp_path)
     said = str(raised.value)
     assert "captions.csv, row 8, field 'file': names the file" in said and "7.png, which is not there" in said
-    assert "1 more row cannot be used (row 10)" in said and "broken=skip" in said
+    assert "1 more row cannot be used (row 10)" in said and "on_error=skip" in said
     lines: list[str] = []
-    recurra.train("caption", tmp_path, out=tmp_path / "skip", steps=2, broken="skip", progress=Lines(lines), **SMALL)
+    recurra.train("caption", tmp_path, out=tmp_path / "skip", steps=2, on_error="skip", progress=Lines(lines), **SMALL)
     assert any("22 captions of 2" in line for line in lines) and any("2 broken rows skipped" in line for line in lines)
 
 
 def test_what_is_asked_for_in_vain(folder: Path, run: Run, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="features are in place of images"):
-        recurra.train("caption", folder / "train.npz", out=tmp_path / "run", features="image", grey=True)
+        recurra.train("caption", folder / "train.npz", out=tmp_path / "run", features="image", grayscale=True)
     with pytest.raises(SettingError, match=r"image_size = 'big': .*rows x columns, as 28x28"):
         recurra.train("caption", folder / "train.npz", out=tmp_path / "run", image_size="big")
     with pytest.raises(CallError, match="example 2: image is an image of 8x8 pixels, others are 16x32"):
@@ -260,7 +260,7 @@ def written(folder: Path, captions: dict[int, list[str]], form: str) -> Path:
 @pytest.mark.parametrize("form", ["rows", "lists"])
 def test_all_captions_are_rows_and_an_image_is_on_one_side(tmp_path: Path, form: str) -> None:
     captions = {n: [f"dark {n}", f"bright {n}", f"the {n}"][: 1 + n % 3] for n in range(30)}
-    given = {"image": "file" if form == "rows" else "image", "valid_share": 0.3}
+    given = {"image": "file" if form == "rows" else "image", "validation_fraction": 0.3}
     dataset = Caption.dataset_for(settings_from(as_given(Caption.settings_class), given))
     info = dataset.prepare(written(tmp_path, captions, form), None, tmp_path / "cache", ignore_progress)
     sides = {name: Raw.read(store, "raw_text", np.arange(len(store))) for name, store in dataset.stores.items()}
@@ -349,9 +349,9 @@ def test_an_image_without_a_caption_is_told_by_row(tmp_path: Path, captions: str
     with pytest.raises(DataError) as raised:
         recurra.train("caption", path, **options)
     assert f"captions.jsonl, row 5, field 'captions': {said} (line 5)" in str(raised.value)
-    assert "broken=skip" in str(raised.value) and not (tmp_path / "run").exists()
+    assert "on_error=skip" in str(raised.value) and not (tmp_path / "run").exists()
     shown: list[str] = []
-    recurra.train("caption", path, broken="skip", progress=Lines(shown), **options)
+    recurra.train("caption", path, on_error="skip", progress=Lines(shown), **options)
     assert "22 captions of 11 images" in shown and any("1 broken row skipped" in line for line in shown)
 
 

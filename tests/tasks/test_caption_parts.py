@@ -33,8 +33,8 @@ def settings(**values: Any) -> CaptionSettings:
     return settings_from(as_given(Caption.settings_class), values)
 
 
-def captions(level: Any = None, size: int = 100, min_count: int | None = 1) -> Captions:
-    return Captions("text", None, level, size, min_count)
+def captions(tokenization: Any = None, size: int = 100, min_count: int | None = 1) -> Captions:
+    return Captions("text", None, tokenization, size, min_count)
 
 
 # fields ---------------------------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ def test_captions_are_words_or_the_characters_of_chinese(tmp_path: Path) -> None
     words, characters = captions(), captions()
     words.fit(["A dog runs", "a dog"])
     characters.fit(["一只狗", "一只猫 cat"])
-    assert (words.level, characters.level) == ("words", "characters")
+    assert (words.tokenization, characters.tokenization) == ("words", "characters")
     assert sorted(words.vocabulary.tokens[3:]) == ["A", "a", "dog", "runs"]  # the case is kept
     first, second = words.encode(["a dog", "a cat"])
     assert words.vocabulary.decode(first) == "a dog" and second[1] == words.vocabulary.unknown
@@ -55,7 +55,7 @@ def test_captions_are_words_or_the_characters_of_chinese(tmp_path: Path) -> None
     again = captions()
     again.load(tmp_path)
     assert (
-        again.level == "words" and again.encode(["a dog runs"])[0].tolist() == words.encode(["a dog runs"])[0].tolist()
+        again.tokenization == "words" and again.encode(["a dog runs"])[0].tolist() == words.encode(["a dog runs"])[0].tolist()
     )
     assert again.describe() == ["text: 7 words"]
 
@@ -97,7 +97,7 @@ def test_the_id_is_that_of_the_content(tmp_path: Path) -> None:
 def test_features_take_the_place_of_images() -> None:
     assert isinstance(input_for(settings().data), ImageInput)
     assert isinstance(input_for(settings(features="v").data), FeaturesInput)
-    for other in ({"image": "i"}, {"image_size": "8x8"}, {"grey": False}):
+    for other in ({"image": "i"}, {"image_size": "8x8"}, {"grayscale": False}):
         with pytest.raises(SettingError, match="features are in place of images"):
             input_for(settings(features="v", **other).data)
 
@@ -106,7 +106,7 @@ def test_features_are_found_where_no_column_holds_images(tmp_path: Path) -> None
     """The columns and the name of the input go to the run; a setting of images is refused then, too."""
     vectors = np.random.default_rng(0).normal(size=(12, 3))
     np.savez(tmp_path / "a.npz", vectors=vectors, text=np.array(["a dog", "a cat"] * 6))
-    dataset = CaptionDataset(settings(valid_share=0.3))
+    dataset = CaptionDataset(settings(validation_fraction=0.3))
     info = dataset.prepare(tmp_path / "a.npz", None, tmp_path / "cache", ignore_progress)
     assert info.settings == {"data": {"features": "vectors"}} and not dataset.several and dataset.longest == 2
     assert dataset.rows.columns == {"features": "vectors", "text": "text", "raw_text": "text", "which": "vectors"}
@@ -116,9 +116,9 @@ def test_features_are_found_where_no_column_holds_images(tmp_path: Path) -> None
     dataset.save(tmp_path)
     again = CaptionDataset(settings(features="vectors"))
     again.load(tmp_path)
-    assert (again.longest, again.several, again.text.level) == (2, False, "words")
+    assert (again.longest, again.several, again.text.tokenization) == (2, False, "words")
     with pytest.raises(SettingError, match="features are in place of images"):
-        CaptionDataset(settings(grey=True)).prepare(tmp_path / "a.npz", None, tmp_path / "other", ignore_progress)
+        CaptionDataset(settings(grayscale=True)).prepare(tmp_path / "a.npz", None, tmp_path / "other", ignore_progress)
 
 
 def test_the_grid_of_attention(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_defaults_attend_to_maps_alone() -> None:
     cases = [(images, False, "steps", "additive", 96), (images, False, "first", "none", 96),
              (features, False, "steps", "none", 192), (features, True, "steps", "additive", 192)]  # fmt: skip
     for input, several, condition, attention, size in cases:
-        model, _ = caption_defaults(settings(condition=condition).model, input, several=several, captions=1)
+        model, _ = caption_defaults(settings(context_at=condition).model, input, several=several, captions=1)
         assert (model["attention"], model["encoder_size"]) == (attention, size)
     epochs = [
         caption_defaults(settings().model, images, several=True, captions=n)[1]["epochs"] for n in (1, 30_000, 10**6)
@@ -141,12 +141,12 @@ def test_defaults_attend_to_maps_alone() -> None:
     assert epochs == [100, 20, 12]
 
 
-@pytest.mark.parametrize("condition", ["first", "steps"])
+@pytest.mark.parametrize("context_at", ["first", "steps"])
 def test_the_summary_conditions_the_first_state_or_every_step(condition: str) -> None:
     """Two inputs whose first states are made equal differ in the steps where the summary is seen by these."""
     text = captions()
     text.fit(["a dog"])
-    given = settings(condition=condition, features="v", cell="lstm", hidden_size=5, num_layers=1, dropout=0.0,
+    given = settings(context_at=condition, features="v", cell="lstm", hidden_size=5, num_layers=1, dropout=0.0,
                      embedding_size=4, encoder_size=8, attention="none")  # fmt: skip
     network = caption_network(FeaturesInput(given.data), given.model, get("lstm"), text.vocabulary)
     state, other = (network.start(torch.full((1, 1, 1), value), torch.tensor([1])) for value in (0.5, -0.5))
@@ -176,7 +176,7 @@ def test_settings_are_resolved_from_the_data(tmp_path: Path) -> None:
     dataset = Caption.dataset_for(given)
     info: DatasetInfo = dataset.prepare(tmp_path / "a.npz", None, tmp_path / "cache", ignore_progress)
     resolved = Caption.resolve(given.with_(**info.settings), dataset, info)
-    assert (resolved.data.features, resolved.data.level, resolved.model.hidden_size) == ("vectors", "words", 7)
+    assert (resolved.data.image_features, resolved.data.tokenization, resolved.model.hidden_size) == ("vectors", "words", 7)
     task = Caption(resolved, dataset, get("lstm"))
     assert (task.selection.metric, task.selection.higher_is_better) == ("token_error_rate", False)
     keys = task.sampler().epoch(0)

@@ -67,7 +67,7 @@ def train(folder: Path, pairs: Sequence[tuple[str, str]] = PAIRS, name: str = "r
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that has learnt which character answers which."""
     folder = tmp_path_factory.mktemp("learnt")
-    settings = {"hidden_size": 32, "embedding_size": 32, "steps": 160, "batch_size": 32, "averaging": 0.9}
+    settings = {"hidden_size": 32, "embedding_size": 32, "steps": 160, "batch_size": 32, "ema_decay": 0.9}
     return train(folder, [pair(n) for n in range(1200)], **settings, dropout=0.0, input_dropout=0.0, learning_rate=1e-2)
 
 
@@ -78,19 +78,19 @@ def test_it_learns_the_mapping(learnt: Run) -> None:
     assert learnt.metrics["valid/exact_match"] > 0.95
     assert 1 <= learnt.metrics["valid/perplexity"] < 1.2
     assert learnt.metrics["valid/equal_length"] == 1.0
-    assert learnt.settings.model.rules == "couplet"  # type: ignore[attr-defined]
+    assert learnt.settings.model.constraints == "couplet"  # type: ignore[attr-defined]
     questions = ["天山云风", "春风，花红", "一天，一山"]
     run = recurra.load(learnt.path)
     assert [one["text"] for one in run.predict(questions)] == [mapped(question) for question in questions]
     assert run.streams[0] is False
 
 
-@pytest.mark.parametrize("rules", ["none", "punctuation", "couplet"])
-@pytest.mark.parametrize("beam", [1, 8])
-def test_equal_length_always(learnt: Run, rules: str, beam: int) -> None:
+@pytest.mark.parametrize("constraints", ["none", "punctuation", "couplet"])
+@pytest.mark.parametrize("beam_size", [1, 8])
+def test_equal_length_always(learnt: Run, rules: str, beam_size: int) -> None:
     """Unknown characters, marks that were never seen, lines far longer than any, nothing at all."""
     run = recurra.load(learnt.path)
-    run.change(rules=rules, beam=beam)
+    run.change(constraints=rules, beam_size=beam_size)
     for question, one in zip(UNSEEN, run.predict(UNSEEN), strict=True):
         assert len(one["text"]) == len(question)
         if rules != "none":
@@ -102,9 +102,9 @@ def test_equal_length_always(learnt: Run, rules: str, beam: int) -> None:
 def test_greedy_is_a_beam_of_one(learnt: Run) -> None:
     """The likeliest of what is allowed, step by step."""
     run = recurra.load(learnt.path)
-    run.change(beam=1, rules="punctuation")
-    net, spelling = run.network, run.task.dataset.vocabulary.tokens
-    words = torch.tensor([n > 2 and not is_punctuation(token) for n, token in enumerate(spelling)])
+    run.change(beam_size=1, constraints="punctuation")
+    net, character_ngrams = run.network, run.task.dataset.vocabulary.tokens
+    words = torch.tensor([n > 2 and not is_punctuation(token) for n, token in enumerate(character_ngrams)])
     questions = [pair(n)[0] for n in range(5000, 5010)]
     for question, one in zip(questions, run.predict(questions), strict=True):
         x = torch.from_numpy(run.task.dataset.vocabulary.encode(question)).long()[None]
@@ -119,10 +119,10 @@ def test_greedy_is_a_beam_of_one(learnt: Run) -> None:
         assert one["text"] == written
 
 
-@pytest.mark.parametrize("beam", [1, 4])
-def test_the_same_answer_whatever_else_is_in_the_batch(learnt: Run, beam: int) -> None:
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_the_same_answer_whatever_else_is_in_the_batch(learnt: Run, beam_size: int) -> None:
     run = recurra.load(learnt.path)
-    run.change(beam=beam)
+    run.change(beam_size=beam_size)
     questions = [*(pair(n)[0] for n in range(5000, 5020)), *UNSEEN]
     alone = [run.predict([question])[0] for question in questions]
     for seed in range(2):
@@ -134,11 +134,11 @@ def test_the_same_answer_whatever_else_is_in_the_batch(learnt: Run, beam: int) -
 
 def test_other_answers_of_the_beam(learnt: Run) -> None:
     run = recurra.load(learnt.path)
-    run.change(likely=3, beam=4)
+    run.change(num_return_sequences=3, beam_size=4)
     one = run.predict(["天山，云"])[0]
-    assert len(one["likely"]) == 3 and one["likely"][0] == {"text": one["text"], "score": one["score"]}
-    assert len({other["text"] for other in one["likely"]}) == 3
-    scores = [other["score"] for other in one["likely"]]
+    assert len(one["num_return_sequences"]) == 3 and one["num_return_sequences"][0] == {"text": one["text"], "score": one["score"]}
+    assert len({other["text"] for other in one["num_return_sequences"]}) == 3
+    scores = [other["score"] for other in one["num_return_sequences"]]
     assert scores == sorted(scores, reverse=True)
 
 
@@ -162,7 +162,7 @@ def test_figures_by_hand(learnt: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"attention": "none", "cell": "gru"}, {"attention": "dot", "both_ways": False}]
+    "settings", [{}, {"attention": "none", "cell": "gru"}, {"attention": "dot", "reverse_pairs": False}]
 )
 def test_every_kind_trains_and_saved_is_loaded(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = train(tmp_path, num_layers=1 + len(settings) % 2, encoder_layers=2, **settings)
@@ -187,7 +187,7 @@ def test_pairs_turned_round_are_learnt_too(tmp_path: Path) -> None:
 
 def test_the_rules_are_those_that_most_pairs_keep(tmp_path: Path) -> None:
     def chosen(pairs: Sequence[tuple[str, str]], name: str) -> str:
-        return str(train(tmp_path, pairs, name, steps=1).settings.model.rules)  # type: ignore[attr-defined]
+        return str(train(tmp_path, pairs, name, steps=1).settings.model.constraints)  # type: ignore[attr-defined]
 
     copied = [(f"a{n}b-c", f"b{n}a-d") for n in range(100, 140)]
     assert chosen(copied, "copied") == "punctuation"
@@ -245,13 +245,13 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "keep the rules of couplets" in said.out + said.err
     questions = tmp_path / "questions.txt"
     questions.write_text("天山\n春风，花红\n", encoding="utf-8")
-    assert cli.run(["predict", str(run), str(questions), "--set", "likely=2", "--set", "rules=punctuation"]) == 0
+    assert cli.run(["predict", str(run), str(questions), "--set", "num_return_sequences=2", "--set", "constraints=punctuation"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [len(line["text"]) for line in lines] == [2, 5] and lines[0].keys() == {"text", "score", "likely"}
+    assert [len(line["text"]) for line in lines] == [2, 5] and lines[0].keys() == {"text", "score", "num_return_sequences"}
     assert cli.run(["evaluate", str(run), str(data), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["equal_length"] == 1.0
     assert cli.run(["predict", str(run), str(questions), "--set", "hidden_size=3"]) == 2
-    assert "what can be changed in use: beam, rules, likely" in capsys.readouterr().err
+    assert "what can be changed in use: beam_size, rules, likely" in capsys.readouterr().err
 
 
 # bad input ------------------------------------------------------------------------------------------------------------
@@ -275,9 +275,9 @@ def test_sides_of_different_length_stop_or_are_skipped(tmp_path: Path) -> None:
         start,
         "a.csv, row 31, field '下联': has 3 characters, and the question has 2 (line 32)",
         "2 more rows cannot be used (row 62, 63)",
-        "broken=skip",
+        "on_error=skip",
     )
-    reading = start(broken="skip").config["resolved"]["reading"]
+    reading = start(on_error="skip").config["resolved"]["reading"]
     assert reading["rows"] + reading["valid_rows"] == 60
 
 
@@ -293,7 +293,7 @@ def test_other_bad_rows_and_settings(tmp_path: Path) -> None:
         "is asked for twice, as source and target",
     )
     refused(tmp_path, lambda: recurra.train("couplet", good, max_length=1, **out), "every pair has more characters")
-    refused(tmp_path, lambda: recurra.train("couplet", good, rules="strict", **out), "model.rules = 'strict'")
+    refused(tmp_path, lambda: recurra.train("couplet", good, constraints="strict", **out), "model.constraints = 'strict'")
     lines = write_pairs(tmp_path / "c.jsonl", PAIRS[:20])
     refused(tmp_path, lambda: recurra.train("couplet", lines, header=False, **out), "header is false", "no CSV or TSV")
 

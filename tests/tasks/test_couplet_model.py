@@ -136,7 +136,7 @@ def test_what_is_punctuation() -> None:
     assert not any(map(is_punctuation, "天a1一々〇é□"))
 
 
-def answers(net: AlignedSeq2Seq, texts: Sequence[str], rule: str, beam: int = 3) -> list[list[Found]]:
+def answers(net: AlignedSeq2Seq, texts: Sequence[str], rule: str, beam_size: int = 3) -> list[list[Found]]:
     """Search as the task does it, over the alphabet SPELT."""
     ids = {character: n for n, character in enumerate(SPELT)}
     longest = max(map(len, texts))
@@ -146,7 +146,7 @@ def answers(net: AlignedSeq2Seq, texts: Sequence[str], rule: str, beam: int = 3)
     with torch.no_grad():
         question = net.encode(x, n, first_occurrences(letters))
         state = ConstrainedState(net.start(question), constraints.fixed_tokens(texts, x))
-        return search(partial(constraints.step, net), state, n.tolist(), start=2, end=2, beam=beam)
+        return search(partial(constraints.step, net), state, n.tolist(), start=2, end=2, beam_size=beam_size)
 
 
 def spelt(found: Found) -> str:
@@ -156,12 +156,12 @@ def spelt(found: Found) -> str:
 TEXTS = ["ab，a。", "a", "xyxy!", "abcdefg", "cc。cc", "！?", "gfedcbagfedcba"]
 
 
-@pytest.mark.parametrize("beam", [1, 3])
-def test_every_answer_of_the_beam_keeps_the_rules(beam: int) -> None:
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_every_answer_of_the_beam_keeps_the_rules(beam_size: int) -> None:
     """Also for characters and marks that nobody knows (x, y, !), and where the alphabet is used up."""
     net = network()
     for rule in ("none", "punctuation", "couplet"):
-        for text, found in zip(TEXTS, answers(net, TEXTS, rule, beam), strict=True):
+        for text, found in zip(TEXTS, answers(net, TEXTS, rule, beam_size), strict=True):
             assert 1 <= len(found) <= beam and np.isfinite([one.score for one in found]).all()
             for one in found:
                 assert len(one.tokens) == len(text) and 0 not in one.tokens and 2 not in one.tokens
@@ -207,7 +207,7 @@ def test_a_beam_as_wide_as_all_finds_the_best(text: str, rule: str) -> None:
     net = network()
     with torch.no_grad():
         wanted = by_hand(net, text, rule)
-    found = answers(net, [text], rule, beam=100)[0]
+    found = answers(net, [text], rule, beam_size=100)[0]
     assert [spelt(one) for one in found[:5]] == [answer for _, answer in wanted[:5]]
     for one, (score, _) in zip(found[:5], wanted[:5], strict=True):
         assert one.score == pytest.approx(score, abs=1e-5)

@@ -51,7 +51,7 @@ def pair(folder: Path, count: int = 80, name: str = "train", **options: Any) -> 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("bars")
-    options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.01, "shift": 0, "averaging": 0.9}
+    options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.01, "shift": 0, "ema_decay": 0.9}
     return recurra.train("classify", pair(folder, 200), out=folder / "run", **options)
 
 
@@ -143,8 +143,8 @@ def test_a_table_of_files_and_what_is_wrong_with_them(tmp_path: Path) -> None:
         recurra.train("classify", table, out=tmp_path / "run", **SMALL)
     said = str(raised.value)
     assert "list.csv, row 3, field 'file': names the file" in said and "2.png, which is not there (line 4)" in said
-    assert "1 more row cannot be used (row 8)" in said and "--set broken=skip" in said
-    run = recurra.train("classify", table, out=tmp_path / "run", broken="skip", **SMALL)
+    assert "1 more row cannot be used (row 8)" in said and "--set on_error=skip" in said
+    run = recurra.train("classify", table, out=tmp_path / "run", on_error="skip", **SMALL)
     with pytest.raises(CallError, match=r"7.png, which is no whole image"):
         run.predict([str(tmp_path / "a" / "7.png")])
 

@@ -25,7 +25,7 @@ from recurra.tasks.classify.task import Classify
 from recurra.tasks.inputs.registry import INPUTS, InputData, choose_input
 from recurra.tasks.inputs.text import TextData
 
-SMALL: dict[str, Any] = {"hidden_size": 8, "steps": 4, "members": 1, "threads": 1}
+SMALL: dict[str, Any] = {"hidden_size": 8, "steps": 4, "ensemble_size": 1, "threads": 1}
 
 
 class Lines(Silent):
@@ -75,14 +75,14 @@ def test_the_kind_is_seen_in_the_values(tmp_path: Path) -> None:
 
 def test_a_setting_of_one_kind_names_it(tmp_path: Path) -> None:
     data = grid(tmp_path / "a.csv")
-    assert chosen(data, level="words") == ("text", "level is for it")
+    assert chosen(data, tokenization="words") == ("text", "level is for it")
     assert chosen(data, embedding_size=3)[0] == "text"
     assert chosen(data, image_size="4x4")[0] == "image"
     assert chosen(data, input="text") == ("text", "as you say")
     with pytest.raises(SettingError, match="level is for text, and the input is numbers; leave one of them out"):
-        chosen(data, input="numbers", level="words")
+        chosen(data, input="numbers", tokenization="words")
     with pytest.raises(SettingError, match="width is for numbers, and level for text; an input is of one kind"):
-        chosen(data, width=2, level="words")
+        chosen(data, width=2, tokenization="words")
     with pytest.raises(SettingError, match=r"setting data.input = 'sound'"):
         chosen(data, input="sound")
 
@@ -158,7 +158,7 @@ def test_a_number_for_each_window(tmp_path: Path) -> None:
     rows = [{"window": values.round(3).tolist(), "sum": float(values.sum())} for values in draw.normal(0, 1, (80, 4))]
     data = tmp_path / "a.jsonl"
     data.write_text("\n".join(map(json.dumps, rows)))
-    options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.02, "dropout": 0.0, "averaging": 0.9}
+    options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.02, "dropout": 0.0, "ema_decay": 0.9}
     run = recurra.train("regress", data, number="sum", out=tmp_path / "run", **options)
     assert run.settings.data.input == "numbers"  # type: ignore[attr-defined]
     assert run.evaluate(data)["r2"] > 0.8

@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
     "hidden_size": 8,
     "steps": 60,
     "learning_rate": 0.02,
-    "members": 1,
+    "ensemble_size": 1,
     "threads": 1,
     "bidirectional": False,
 }
@@ -261,7 +261,7 @@ def test_numbers_are_channels_and_the_rest_is_left_out(tmp_path: Path) -> None:
     }
     assert channels(path, time="t")[2]["step"] == "a time" and "t" not in channels(path, time="t")[2]
     assert find_channels(open_source(path), "id", None, ["label"], "step, ax") == (["step", "ax"], {})
-    with pytest.raises(DataError, match="no column holds the numbers of a step; name them with --window A,B"):
+    with pytest.raises(DataError, match="no column holds the numbers of a step; name them with --measurements A,B"):
         find_channels(open_source(path), "id", None, ["label", "ax", "steady"])
 
 
@@ -371,12 +371,12 @@ def test_a_bad_series_stops_the_run_or_is_left_out(folder: Path) -> None:
     lines[bad[1]] = "s9,0.5,1,1,down"
     path = write(folder / "two.csv", "\n".join(lines))
     stop = rf"two.csv, row {bad[0]}, field 'window': has nothing in column 'ay', in series 's4' \(line {bad[0] + 1}\); "
-    stop += rf"1 more row cannot be used \(row {bad[1]}\). Mend the file, or leave such rows out with --set broken=skip"
+    stop += rf"1 more row cannot be used \(row {bad[1]}\). Mend the file, or leave such rows out with --set on_error=skip"
     with pytest.raises(DataError, match=stop):
         recurra.train("classify", path, series="id", out=folder / "stopped", **SMALL)
     seen = Lines()
     recurra.train(
-        "classify", path, series="id", broken="skip", out=folder / "left", progress=seen, **SMALL | {"steps": 2}
+        "classify", path, series="id", on_error="skip", out=folder / "left", progress=seen, **SMALL | {"steps": 2}
     )
     assert "58 rows" in seen.lines
     assert any(
@@ -390,13 +390,13 @@ def test_an_unknown_class_is_told_with_its_row(run: Run, folder: Path) -> None:
     first = next(n for n, line in enumerate(lines) if line.startswith("s3,"))
     path = write(folder / "level.csv", "\n".join(lines))
     with pytest.raises(
-        DataError, match=f"level.csv, row {first}, field 'label': class 'level' was not in the training"
+        DataError, match=f"level.csv, row {first}, field 'label': class 'tokenization' was not in the training"
     ):
         run.evaluate(path)
 
 
 def test_a_number_for_each_series_in_any_order_of_rows(folder: Path) -> None:
-    options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.02, "dropout": 0.0, "averaging": 0.9}
+    options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.02, "dropout": 0.0, "ema_decay": 0.9}
     plain = swings(folder / "number.csv", 80, number=True)
     header, *rows = plain.read_text().splitlines()
     random.Random(0).shuffle(rows)
@@ -413,9 +413,9 @@ def test_a_number_for_each_series_in_any_order_of_rows(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "said"),
     [
-        ({"time": "t"}, SettingError, "name the column that tells series apart with --series"),
-        ({"series": "id", "width": 2}, SettingError, "width is for windows that are columns; with --series a row is"),
-        ({"series": "id", "level": "words"}, SettingError, "series is for numbers, and level for text"),
+        ({"time": "t"}, SettingError, "name the column that tells series apart with --sequence-id"),
+        ({"series": "id", "width": 2}, SettingError, "width is for windows that are columns; with --sequence-id a row is"),
+        ({"series": "id", "tokenization": "words"}, SettingError, "series is for numbers, and level for text"),
         ({"series": "idd"}, DataError, "there is no column 'idd'; there are id, t, ax, ay, label; did you mean 'id'"),
         ({"series": "id", "time": "when"}, DataError, "there is no column 'when'"),
         ({"series": "id", "window": "ax,az"}, DataError, "there is no column 'az'"),
@@ -438,8 +438,8 @@ def test_a_row_a_step_that_is_taken_for_a_window_is_warned_of(tmp_path: Path) ->
     path = write(tmp_path / "a.csv", "\n".join(["id,ax,ay,az,label", *rows]))
     seen = Lines()
     recurra.train("classify", path, out=tmp_path / "run", progress=seen, **SMALL | {"steps": 2})
-    hint = "warning: 'id' stays as it is from row to row; if a row is a step of it, say --series id"
-    assert [line for line in seen.lines if "--series" in line] == [hint]
+    hint = "warning: 'id' stays as it is from row to row; if a row is a step of it, say --sequence-id id"
+    assert [line for line in seen.lines if "--sequence-id" in line] == [hint]
 
 
 def test_the_columns_asked_for_are_the_window(tmp_path: Path) -> None:

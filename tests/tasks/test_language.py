@@ -79,13 +79,13 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
     lines = [" ".join(["open", *["read"] * draw.randint(1, 3), "close"]) for _ in range(400)]
     (folder / "traces.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return recurra.train(
-        "language", folder / "traces.txt", out=folder / "run", level="words", epochs=12.0, hidden_size=16
+        "language", folder / "traces.txt", out=folder / "run", tokenization="words", epochs=12.0, hidden_size=16
     )
 
 
 def test_lines_that_stand_alone_are_learnt_from_their_beginning(traces: recurra.Run) -> None:
     settings = traces.task.settings
-    assert settings.data.windows == "aligned" and settings.model.cache == 0
+    assert settings.data.batching == "aligned" and settings.model.neural_cache_size == 0
 
 
 def test_one_line_is_written_where_lines_stand_alone(traces: recurra.Run) -> None:

@@ -181,7 +181,7 @@ def test_metrics_of_what_cannot_be_said_are_finite() -> None:
 # the network and its cache --------------------------------------------------------------------------------------------
 def made(cache: int, **options: Any) -> LanguageNetwork:
     torch.manual_seed(0)
-    sizes = {"hidden_size": 6, "num_layers": 1, "dropout": 0.0, "input_dropout": 0.0, "weight_drop": 0.0, "tied": False}
+    sizes = {"hidden_size": 6, "num_layers": 1, "dropout": 0.0, "input_dropout": 0.0, "weight_drop": 0.0, "tie_weights": False}
     return LanguageNetwork(V, 5, LSTM(), **sizes | {"backend": "auto", "cache": cache} | options).eval()
 
 
@@ -191,7 +191,7 @@ def test_the_network_is_found_inside_of_another() -> None:
 
 
 def test_logits_are_those_of_the_layers() -> None:
-    network, ids = made(0, tied=True), torch.tensor([[3, 4, 5]])
+    network, ids = made(0, tie_weights=True), torch.tensor([[3, 4, 5]])
     logits, after = network(ids)
     y, state = network.recurrent(network.embedding(ids))
     torch.testing.assert_close(logits, network.bridge(y) @ network.embedding.weight.T + network.output.bias)
@@ -291,14 +291,14 @@ def test_defaults(tokens: int, vocabulary: int, independent: bool, expected: tup
     info = DatasetInfo(rows=tokens)
     found = language_defaults(given(), info, vocabulary_size=vocabulary, independent_texts=independent)
     data, model, training = found["data"], found["model"], found["training"]
-    chosen = [model[key] for key in ("hidden_size", "embedding_size", "dropout", "tied", "cache")]
-    assert (data["window"], data["windows"], *chosen, training["batch_size"], training["sampled"]) == expected
+    chosen = [model[key] for key in ("hidden_size", "embedding_size", "dropout", "tie_weights", "cache")]
+    assert (data["window"], data["windows"], *chosen, training["batch_size"], training["sampled_softmax"]) == expected
 
 
 def test_defaults_follow_what_was_given() -> None:
     info = DatasetInfo(rows=5_000_000)
     smooth = language_defaults(given(label_smoothing=0.1), info, vocabulary_size=9_000, independent_texts=False)
-    assert smooth["training"]["sampled"] == 0
+    assert smooth["training"]["sampled_softmax"] == 0
     aligned = language_defaults(given(windows="aligned"), info, vocabulary_size=100, independent_texts=False)
     assert aligned["model"]["cache"] == 0 and aligned["data"]["window"] == 128
 
@@ -314,7 +314,7 @@ def prepared(folder: Path, text: str, valid: str | None = None, **settings: Any)
 
 def test_the_end_of_the_text_is_held_back(tmp_path: Path) -> None:
     text = "".join("abcdefghij"[n * n % 10] for n in range(500))
-    dataset, info = prepared(tmp_path, text, valid_share=0.2)
+    dataset, info = prepared(tmp_path, text, validation_fraction=0.2)
     decode = dataset.vocabulary.decode
     assert decode(dataset.stores["train"].flat("tokens")) == text[:400]
     assert decode(dataset.stores["valid"].flat("tokens")) == text[400:]
@@ -345,17 +345,17 @@ def test_too_little_text_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "separator", "expected"),
+    ("tokenization", "separator", "expected"),
     [("characters", "", "\n"), ("characters", "\n\n", "\n\n"), ("subwords", "", "\n"), ("words", "\n", None)],
 )
-def test_what_is_read_before_a_text(level: Any, separator: str, expected: str | None) -> None:
-    dataset = TextDataset(given(level=level))
-    dataset.vocabulary = build(["to be or\nnot to be\n\n"] * 3, level, size=300 if level == "subwords" else None)
+def test_what_is_read_before_a_text(tokenization: Any, separator: str, expected: str | None) -> None:
+    dataset = TextDataset(given(tokenization=tokenization))
+    dataset.vocabulary = build(["to be or\nnot to be\n\n"] * 3, tokenization, size=300 if tokenization == "subwords" else None)
     dataset.separator = separator
     wanted = [dataset.vocabulary.end] if expected is None else dataset.vocabulary.encode(expected).tolist()
     assert dataset.text_start == wanted
-    if level == "characters":
-        dataset.vocabulary = build(["no line ends"], level)
+    if tokenization == "characters":
+        dataset.vocabulary = build(["no line ends"], tokenization)
         assert dataset.text_start == [dataset.vocabulary.end]
 
 

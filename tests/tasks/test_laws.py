@@ -16,7 +16,7 @@ import recurra
 from recurra.errors import CallError, DataError
 from recurra.run import Run
 
-LEVELS = ("characters", "words", "subwords")
+TOKENIZATIONS = ("characters", "words", "subwords")
 POOLINGS = ("last", "mean", "max", "attention", "mean_max")
 TEXTS = (
     "a dull film 难看的片子 and so on and so on 12",
@@ -76,10 +76,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     return make
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("tokenization", TOKENIZATIONS)
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_chunks_are_the_whole_for_classify(made: Callable[..., Run], level: str, pooling: str) -> None:
-    run = made("classify", level=level, pooling=pooling, bidirectional=False, vocabulary_size=300)
+def test_chunks_are_the_whole_for_classify(made: Callable[..., Run], tokenization: str, pooling: str) -> None:
+    run = made("classify", tokenization=tokenization, pooling=pooling, bidirectional=False, vocabulary_size=300)
     assert run.streams == (True, "")
     for text in TEXTS:
         whole = run.predict([text])[0]
@@ -89,20 +89,20 @@ def test_chunks_are_the_whole_for_classify(made: Callable[..., Run], level: str,
         alike(streamed(run, [text]), whole)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("tokenization", TOKENIZATIONS)
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_chunks_are_the_whole_for_regress(made: Callable[..., Run], level: str, cell: str) -> None:
-    run = made("regress", level=level, cell=cell, num_layers=2, bidirectional=False, vocabulary_size=300)
+def test_chunks_are_the_whole_for_regress(made: Callable[..., Run], tokenization: str, cell: str) -> None:
+    run = made("regress", tokenization=tokenization, cell=cell, num_layers=2, bidirectional=False, vocabulary_size=300)
     for text in TEXTS:
         whole = run.predict([text])[0]
         for seed in range(3):
             alike(streamed(run, cuts(text, seed)), whole)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("tokenization", TOKENIZATIONS)
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_chunks_are_the_whole_for_language(made: Callable[..., Run], level: str, cell: str) -> None:
-    run = made("language", level=level, cell=cell, num_layers=2, vocabulary_size=300 if level == "subwords" else None)
+def test_chunks_are_the_whole_for_language(made: Callable[..., Run], tokenization: str, cell: str) -> None:
+    run = made("language", tokenization=tokenization, cell=cell, num_layers=2, vocabulary_size=300 if tokenization == "subwords" else None)
     for text in TEXTS:
         whole = run.predict([text])[0]
         for seed in range(3):
@@ -112,7 +112,7 @@ def test_chunks_are_the_whole_for_language(made: Callable[..., Run], level: str,
 def test_the_result_so_far_is_that_of_the_text_so_far(made: Callable[..., Run]) -> None:
     """Asking changes nothing: not even a word that is only half there."""
     for kind in ("classify", "regress", "language"):
-        run = made(kind, level="words", **({} if kind == "language" else {"bidirectional": False}))
+        run = made(kind, tokenization="words", **({} if kind == "language" else {"bidirectional": False}))
         text = "a dull film and so on 很好"
         with run.stream() as session:
             for at, letter in enumerate(text, 1):
@@ -121,7 +121,7 @@ def test_the_result_so_far_is_that_of_the_text_so_far(made: Callable[..., Run]) 
 
 
 def test_what_needs_the_end_first_does_not_stream(made: Callable[..., Run]) -> None:
-    run = made("classify", bidirectional=True, level="words")
+    run = made("classify", bidirectional=True, tokenization="words")
     streams, why = run.streams
     assert not streams and "backward direction" in why
     with pytest.raises(DataError, match="does not stream: the backward direction"):
@@ -132,7 +132,7 @@ def test_what_needs_the_end_first_does_not_stream(made: Callable[..., Run]) -> N
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_batch_is_its_rows_in_any_order(made: Callable[..., Run], kind: str, bidirectional: bool) -> None:
     """Rows of 0 to 46 tokens are padded to the longest: padded = alone, too."""
-    run = made(kind, level="words", bidirectional=bidirectional)
+    run = made(kind, tokenization="words", bidirectional=bidirectional)
     alone = [run.predict([text])[0] for text in TEXTS]
     for seed in range(3):
         order = random.Random(seed).sample(range(len(TEXTS)), len(TEXTS))
@@ -157,7 +157,7 @@ def test_couplets_in_a_batch_alone_and_of_a_loaded_run_are_the_same(made: Callab
 
 def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> None:
     for pooling in POOLINGS:
-        network = made("classify", level="words", pooling=pooling, bidirectional=True).network
+        network = made("classify", tokenization="words", pooling=pooling, bidirectional=True).network
         rows = [torch.tensor([[3, 4, 5, 6, 7]]), torch.tensor([[8]]), torch.tensor([[9, 3, 4]])]
         x = torch.zeros(3, 9, dtype=torch.long)
         for b, row in enumerate(rows):
@@ -194,7 +194,7 @@ def test_loaded_is_saved_to_the_bit(made: Callable[..., Run], kind: str, precisi
 
 
 def test_a_tied_language_model_is_saved_and_loaded(tmp_path: Path) -> None:
-    run = language(tmp_path, tied=True, embedding_size=6)
+    run = language(tmp_path, tie_weights=True, embedding_size=6)
     assert run.network.output.weight is run.network.embedding.weight  # type: ignore[union-attr]
     assert recurra.load(run.path).predict(["the sea"]) == run.predict(["the sea"])
     assert not torch.equal(run.network.output.weight, torch.zeros(1))  # type: ignore[arg-type]
@@ -202,7 +202,7 @@ def test_a_tied_language_model_is_saved_and_loaded(tmp_path: Path) -> None:
 
 def test_evaluating_a_text_is_reading_it(made: Callable[..., Run], tmp_path: Path) -> None:
     """The nats of `evaluate FILE` are those of a stream of the same text, and perplexity and bits follow from them."""
-    run = made("language", level="characters")
+    run = made("language", tokenization="characters")
     text = write_text(tmp_path / "other.txt", 30).read_text(encoding="utf-8")
     figures, read = run.evaluate(tmp_path / "other.txt"), run.predict([text])[0]
     assert read["tokens"] == len(text) > 256
@@ -213,7 +213,7 @@ def test_evaluating_a_text_is_reading_it(made: Callable[..., Run], tmp_path: Pat
 
 
 def test_figures_of_classify_by_hand(made: Callable[..., Run], tmp_path: Path) -> None:
-    run = made("classify", level="words")
+    run = made("classify", tokenization="words")
     rows = ["a dull film", "a warm film", "an empty film", "a bright film", "a film"]
     labels = ["bad", "good", "good", "good", "bad"]
     (tmp_path / "t.csv").write_text("text,label\n" + "".join(f"{a},{b}\n" for a, b in zip(rows, labels, strict=True)))
@@ -232,7 +232,7 @@ def test_figures_of_classify_by_hand(made: Callable[..., Run], tmp_path: Path) -
 
 
 def test_figures_of_regress_are_in_the_units_of_the_data(made: Callable[..., Run], tmp_path: Path) -> None:
-    run = made("regress", level="words")
+    run = made("regress", tokenization="words")
     rows, stars = ["a dull film", "a warm film", "a film"], np.array([1.0, 4.5, 2.0])
     (tmp_path / "t.csv").write_text("text,stars\n" + "".join(f"{a},{b}\n" for a, b in zip(rows, stars, strict=True)))
     error = np.array([one["number"] for one in run.predict(rows)]) - stars
@@ -244,7 +244,7 @@ def test_figures_of_regress_are_in_the_units_of_the_data(made: Callable[..., Run
 
 
 def test_what_is_no_text_is_refused(made: Callable[..., Run]) -> None:
-    run = made("classify", level="words")
+    run = made("classify", tokenization="words")
     with pytest.raises(CallError, match="example 2: text is 7, not text"):
         run.predict(["a film", 7])
     with pytest.raises(CallError, match="an input object wants 'text'; this one has 'txt'"):

@@ -40,7 +40,7 @@ def test_a_run_from_a_file(tmp_path: Path) -> None:
     lines = [f"{'good ' * (n % 11)}film {n},{n % 11}" for n in range(66)]
     (tmp_path / "reviews.csv").write_text("\n".join(["text,stars", *lines]) + "\n")
     task = load_task(f"{EXAMPLE}:Ordinal")
-    run = recurra.train(task, tmp_path / "reviews.csv", out=tmp_path / "run", label="stars", members=1, **SMALL)
+    run = recurra.train(task, tmp_path / "reviews.csv", out=tmp_path / "run", label="stars", ensemble_size=1, **SMALL)
     assert run.task.head.label.classes == [str(n) for n in range(11)]  # 10 comes after 9
     assert run.network.head.out_features == 10
     assert set(run.metrics) == {"valid/loss", "valid/mae", "valid/accuracy"}

@@ -38,13 +38,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("model")
     rows = write_reviews(folder / "reviews.csv").read_text(encoding="utf-8").splitlines()[1:]
     (folder / "text.txt").write_text("".join(row.split(",")[0] + "\n" for row in rows), encoding="utf-8")
-    return language(folder, level="words", cell="gru", hidden_size=6, embedding_size=5, steps=4)
+    return language(folder, tokenization="words", cell="gru", hidden_size=6, embedding_size=5, steps=4)
 
 
 def begun(folder: Path, model: Run, task: str = "classify", **settings: Any) -> tuple[Run, Heard]:
     """A run from `model` that trains next to nothing, so that its weights tell where it began."""
     heard = Heard()
-    run = reviews(folder, task=task, pretrain=str(model.path), steps=1, learning_rate=1e-12, averaging=0.0,
+    run = reviews(folder, task=task, pretrained=str(model.path), steps=1, learning_rate=1e-12, ema_decay=0.0,
                   progress=heard, **SIZES | settings)  # fmt: skip
     return run, heard
 
@@ -68,7 +68,7 @@ def test_embedding_recurrent_weights_and_vocabulary_are_the_models(tmp_path: Pat
 
 
 def test_the_backward_direction_begins_anew(tmp_path: Path, model: Run) -> None:
-    run, heard = begun(tmp_path, model, bidirectional=True, members=2)
+    run, heard = begun(tmp_path, model, bidirectional=True, ensemble_size=2)
     theirs, ours = load_file(model.path / "model.safetensors"), run.network.state_dict()
     for at in (0, 1):
         weight = ours[f"members.{at}.encoder.recurrent.weight_hh_l0"]
@@ -78,16 +78,16 @@ def test_the_backward_direction_begins_anew(tmp_path: Path, model: Run) -> None:
 
 
 def test_the_spelling_is_silent_at_first(tmp_path: Path, model: Run) -> None:
-    run, _ = begun(tmp_path, model, spelling=True)
+    run, _ = begun(tmp_path, model, character_ngrams=True)
     (table,) = (module for module in run.network.modules() if isinstance(module, Tokens))
-    assert table.spelling is not None and table.spelling.weight.abs().max() < 1e-6
+    assert table.character_ngrams is not None and table.character_ngrams.weight.abs().max() < 1e-6
 
 
 def test_the_run_stands_alone(tmp_path: Path, model: Run) -> None:
     """Loaded, resumed and evaluated without the language model."""
     copy = tmp_path / "model"
     shutil.copytree(model.path, copy)
-    whole = reviews(tmp_path, "whole", pretrain=str(copy), **SIZES | {"steps": 6})
+    whole = reviews(tmp_path, "whole", pretrained=str(copy), **SIZES | {"steps": 6})
     stopped = tmp_path / "stopped"
     took = Loop.take_step
 
@@ -99,7 +99,7 @@ def test_the_run_stands_alone(tmp_path: Path, model: Run) -> None:
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Loop, "take_step", step)
-        reviews(tmp_path, "stopped", pretrain=str(copy), **SIZES | {"steps": 6})
+        reviews(tmp_path, "stopped", pretrained=str(copy), **SIZES | {"steps": 6})
     run = resume(stopped)
     for name, value in whole.network.state_dict().items():
         assert torch.equal(run.network.state_dict()[name], value), name
@@ -117,8 +117,8 @@ def test_a_tagger_knows_the_models_words_beside_its_own(tmp_path: Path, model: R
     data = tmp_path / "tags.jsonl"
     lines = [{"tokens": [*words, str(n)], "tags": [*tags, "O"]} for n in range(10, 20) for words, tags in rows]
     data.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    run = recurra.train("tag", data, out=tmp_path / "run", pretrain=str(model.path), steps=1, learning_rate=1e-12,
-                        averaging=0.0)  # fmt: skip
+    run = recurra.train("tag", data, out=tmp_path / "run", pretrained=str(model.path), steps=1, learning_rate=1e-12,
+                        ema_decay=0.0)  # fmt: skip
     theirs, ours = load_file(model.path / "model.safetensors"), run.network.state_dict()
     torch.testing.assert_close(ours["recurrent.weight_hh_l0"], theirs["recurrent.weight_hh_l0"])
     assert "recurrent.weight_hh_l0_reverse" in ours  # a tagger reads both ways
@@ -138,14 +138,14 @@ def test_what_disagrees_is_told(tmp_path: Path, model: Run) -> None:
         ({"num_layers": 2}, "num_layers = 2, and the weights of .* have 1"),
         ({"cell": "lstm"}, "cell = lstm, and the weights of .* have gru"),
         (
-            {"level": "characters"},
-            "level is characters, and with --pretrain the vocabulary is .* words; leave level out",
+            {"tokenization": "characters"},
+            "level is characters, and with --pretrained the vocabulary is .* words; leave level out",
         ),
         ({"min_count": 3}, "leave min_count out"),
-        ({"vocabulary_size": 12}, "vocabulary_size = 12, and with --pretrain the vocabulary is that of"),
+        ({"vocabulary_size": 12}, "vocabulary_size = 12, and with --pretrained the vocabulary is that of"),
     ):
         with pytest.raises(SettingError, match=said):
-            reviews(tmp_path, pretrain=pretrain, **SIZES | settings)
+            reviews(tmp_path, pretrained=pretrain, **SIZES | settings)
     assert not (tmp_path / "run").exists()
 
 
@@ -155,14 +155,14 @@ def test_a_model_of_another_language_is_told(tmp_path: Path, model: Run) -> None
         "text,label\n" + "".join(f"жук {chr(0x430 + n % 30)}{n},{'ab'[n % 2]}\n" for n in range(40)), encoding="utf-8"
     )
     with pytest.raises(DataError, match="knows none of the words here: name one of text of this kind, or leave out"):
-        recurra.train("classify", data, out=tmp_path / "run", pretrain=str(model.path), epochs=1)
+        recurra.train("classify", data, out=tmp_path / "run", pretrained=str(model.path), epochs=1)
 
 
 def test_several_layers_read_one_way(tmp_path: Path, model: Run) -> None:
-    deep = language(model.path.parent, "deep", level="words", hidden_size=4, embedding_size=4, num_layers=2, steps=1)
-    assert not reviews(tmp_path, pretrain=str(deep.path), **SIZES | {"steps": 1}).settings.model.bidirectional
+    deep = language(model.path.parent, "deep", tokenization="words", hidden_size=4, embedding_size=4, num_layers=2, steps=1)
+    assert not reviews(tmp_path, pretrained=str(deep.path), **SIZES | {"steps": 1}).settings.model.bidirectional
     with pytest.raises(SettingError, match=r"has 2 layers; .* --set bidirectional=false"):
-        reviews(tmp_path, "both", pretrain=str(deep.path), bidirectional=True, **SIZES)
+        reviews(tmp_path, "both", pretrained=str(deep.path), bidirectional=True, **SIZES)
 
 
 def test_what_is_no_language_model_is_told(tmp_path: Path, model: Run) -> None:
@@ -173,7 +173,7 @@ def test_what_is_no_language_model_is_told(tmp_path: Path, model: Run) -> None:
         (other.path, "is a run of classify; pretrain wants one of language"),
     ):
         with pytest.raises(RunError, match=said):
-            reviews(tmp_path, pretrain=str(path), **SIZES)
+            reviews(tmp_path, pretrained=str(path), **SIZES)
     for spoilt, said in (
         ("model.safetensors", r"model\.safetensors: is missing or damaged"),
         ("vocabulary/text.json", r"text\.json: the vocabulary is damaged"),
@@ -183,7 +183,7 @@ def test_what_is_no_language_model_is_told(tmp_path: Path, model: Run) -> None:
         shutil.copytree(model.path, copy)
         (copy / spoilt).write_text("{")
         with pytest.raises(RunError, match=said):
-            reviews(tmp_path, pretrain=str(copy), **SIZES)
+            reviews(tmp_path, pretrained=str(copy), **SIZES)
     assert not (tmp_path / "run").exists()
 
 
@@ -194,4 +194,4 @@ def test_weights_of_another_vocabulary_are_told(tmp_path: Path, model: Run) -> N
     record["tokens"].pop()
     (copy / "vocabulary" / "text.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(RunError, match=r"has no embedding of .* tokens and 5 features"):
-        reviews(tmp_path, pretrain=str(copy), **SIZES)
+        reviews(tmp_path, pretrained=str(copy), **SIZES)

@@ -71,15 +71,15 @@ def test_values_that_mean_nothing(options: tuple[float, int | None, float | None
         sample_token(P.log(), *options, torch.Generator())
 
 
-@pytest.mark.parametrize("level", ["characters", "words", "subwords"])
-def test_same_seed_same_text(tmp_path: Path, level: str) -> None:
-    run = language(tmp_path, level=level, **({"vocabulary_size": 300} if level == "subwords" else {}))
+@pytest.mark.parametrize("tokenization", ["characters", "words", "subwords"])
+def test_same_seed_same_text(tmp_path: Path, tokenization: str) -> None:
+    run = language(tmp_path, tokenization=tokenization, **({"vocabulary_size": 300} if tokenization == "subwords" else {}))
     first = run.generate("the sea", 30, seed=1)
     assert first == run.generate("the sea", 30, seed=1) == "".join(run.generate_iter("the sea", 30, seed=1))
     assert first != run.generate("the sea", 30, seed=2)
     assert run.generate("the sea", 12, temperature=0.0) == run.generate("the sea", 12, temperature=1.0, top_k=1)
     assert run.generate("the sea", 0) == ""
-    if level == "characters":
+    if tokenization == "characters":
         assert len(first) == 30 and set(first) <= set((tmp_path / "text.txt").read_text(encoding="utf-8"))
 
 

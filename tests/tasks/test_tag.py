@@ -26,8 +26,8 @@ from recurra.tasks.base import Selection, ignore_progress
 from recurra.tasks.tag.scores import mean_scores, row_losses
 from recurra.tasks.tag.task import Tag
 
-SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "members": 1}
-WORDS: dict[str, Any] = {"level": None, "size": 1000, "min_count": None, "spelling": True, "lookahead": True}
+SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "ensemble_size": 1}
+WORDS: dict[str, Any] = {"tokenization": None, "size": 1000, "min_count": None, "character_ngrams": True, "lookahead": True}
 FIRST, LAST, PLACES = ("Ada", "Grace", "Alan"), ("Lovelace", "Hopper", "Turing"), ("Paris", "New York", "Oslo")
 CHINESE = ("王", "李", "张"), ("伟", "芳", "小明"), ("在北京", "去上海", "看书")
 CLOSE = 64 * torch.finfo(torch.float32).eps * 10 + 1e-6  # values below 10 after a few dozen roundings; 6 places in JSON
@@ -223,7 +223,7 @@ def test_no_column_is_two_things(tmp_path: Path) -> None:
     assert said(data, words="3")[0] == "columns: words 3, tags 2"
     assert said(data, column="1")[0] == "columns: words 2, tags 1"
     assert said(data, features="3")[0] == "columns: words 1, tags 2, 3 beside them"
-    refused(data, "a.conll: no column is left for the tags; name it with --column", features="2,3")
+    refused(data, "a.conll: no column is left for the tags; name it with --tags", features="2,3")
     lists = tmp_path / "lists.jsonl"
     lists.write_text("\n".join(json.dumps({"a": [f"x{n}", "y"], "b": ["O", str(n % 3)]}) for n in range(9)))
     assert said(lists, column="2")[0] == "jsonl: words a, tags b"
@@ -296,14 +296,14 @@ def test_real_data_is_read_whole(name: str) -> None:
     if tokens is not None:
         assert sum(len(row[0]) for row in rows) == tokens
         assert sum(len(spans(row[1], tags.scheme)) for row in rows) == found
-    assert words.level == ("characters" if name.startswith(("ner_weibo", "ner_resume")) else "words")
+    assert words.tokenization == ("characters" if name.startswith(("ner_weibo", "ner_resume")) else "words")
     if "weibo" in name:  # 声0 音1 -> 声 音
         assert all(len(token) <= 2 and not (len(token) == 2 and token[1].isdigit()) for row in rows for token in row[0])
 
 
 # what is learnt -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "settings", [{}, {"crf": False}, {"bidirectional": False}, {"members": 2}, {"spelling": False}]
+    "settings", [{}, {"crf": False}, {"bidirectional": False}, {"ensemble_size": 2}, {"character_ngrams": False}]
 )
 def test_names_are_learnt(made: Callable[..., Run], settings: dict[str, Any]) -> None:
     run = made("conll", steps=80, learning_rate=0.03, **settings)
@@ -312,7 +312,7 @@ def test_names_are_learnt(made: Callable[..., Run], settings: dict[str, Any]) ->
 
 def test_chinese_names_are_learnt_and_cut_by_characters(made: Callable[..., Run]) -> None:
     run = made("characters", steps=80, learning_rate=0.03)
-    assert run.settings.data.level == "characters" and run.settings.data.scheme == "bmes"
+    assert run.settings.data.tokenization == "characters" and run.settings.data.scheme == "bmes"
     assert run.metrics["valid/f1"] > 0.9
     found = run.predict(["李 小明在北京"])[0]
     assert found["tokens"] == list("李小明在北京")
@@ -343,7 +343,7 @@ def test_figures_by_type_are_shown_as_a_table() -> None:
 
 def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Path) -> None:
     data = jsonl(tmp_path / "a.jsonl")
-    run = tagger(data, members=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0)
+    run = tagger(data, ensemble_size=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0)
     task, network = run.task, run.network
     task.dataset.prepare(data, None, tmp_path / "cache", ignore_progress)
     batch = task.batch(task.sampler().epoch(0)[0])
@@ -429,16 +429,16 @@ def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> No
 
 def test_loaded_is_saved_and_the_same_seed_is_the_same_run(tmp_path: Path) -> None:
     data = jsonl(tmp_path / "a.jsonl")
-    one, two = tagger(data, "one", members=2), tagger(data, "two", members=2)
+    one, two = tagger(data, "one", ensemble_size=2), tagger(data, "two", ensemble_size=2)
     assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), two.network.parameters(), strict=True))
     assert one.predict(TEXTS) == two.predict(TEXTS) == recurra.load(one.path).predict(TEXTS)
     assert one.evaluate(data) == recurra.load(one.path).evaluate(data)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "characters"])
-@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("ensemble_size", [1, 2])
 def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, members: int) -> None:
-    run = made(kind, crf=False, bidirectional=False, members=members)
+    run = made(kind, crf=False, bidirectional=False, ensemble_size=members)
     assert run.streams == (True, "")
     for text in (*TEXTS, "李小明在北京 王芳"):
         whole = run.predict([text])[0]
@@ -455,7 +455,7 @@ def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, members: int)
 
 @pytest.mark.parametrize("kind", ["jsonl", "characters"])
 def test_lists_of_tokens_stream_too(made: Callable[..., Run], kind: str) -> None:
-    run = made(kind, crf=False, bidirectional=False, members=1)
+    run = made(kind, crf=False, bidirectional=False, ensemble_size=1)
     tokens = sentence(3)[0] if kind == "jsonl" else list("李小明在北京")
     with run.stream() as session:
         session.push(tokens[:3])
@@ -527,7 +527,7 @@ def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_pat
     assert "loss" not in run.evaluate(strange), "no row has a probability"
     with strange.open("a") as file:
         file.write('{"tokens": ["Ada"], "tags": [], "intent": "weather"}\n')
-    run.change(broken="skip")
+    run.change(on_error="skip")
     assert run.evaluate(strange)["unseen_tags"] == {"B-GOD": 3}
     valid = tagger(jsonl(tmp_path / "c.jsonl"), valid=tmp_path / "a.jsonl")
     assert any(
@@ -564,7 +564,7 @@ def test_rows_of_unequal_columns(tmp_path: Path) -> None:
     lines[at] += "\tmore"
     path.write_text("\n".join(lines))
     refused(path, "a.conll, row 2", "3 columns, but the first token of the file has 2", f"(line {at + 1})")
-    run = tagger(path, broken="skip")
+    run = tagger(path, on_error="skip")
     assert run.config["resolved"]["reading"]["rows"] + run.config["resolved"]["reading"]["valid_rows"] == 39
 
 
@@ -601,7 +601,7 @@ def test_lists_of_unequal_length(tmp_path: Path) -> None:
     bad = json.dumps({"tokens": ["a", "b"], "tags": ["O"], "intent": "look"})
     path.write_text("\n".join([*path.read_text().split("\n")[:20], bad, bad]))
     refused(
-        path, "a.jsonl, row 21, field 'tags': has 1 entry for 2 words (line 21); 1 more row ", "row 22", "broken=skip"
+        path, "a.jsonl, row 21, field 'tags': has 1 entry for 2 words (line 21); 1 more row ", "row 22", "on_error=skip"
     )
 
 
@@ -666,5 +666,5 @@ def test_other_wrong_input(tmp_path: Path) -> None:
 
 def test_adversarial_training_is_an_option(tmp_path: Path) -> None:
     data = conll(tmp_path / "a.conll")
-    plain, moved = (tagger(data, f"run{size}", adversarial=size).network.state_dict() for size in (0.0, 2.0))
+    plain, moved = (tagger(data, f"run{size}", adversarial_epsilon=size).network.state_dict() for size in (0.0, 2.0))
     assert any(not torch.equal(plain[name], moved[name]) for name in plain)

@@ -45,7 +45,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 def dataset(folder: Path, valid: list[dict[str, Any]] | None = None, **settings: Any) -> tuple[TagDataset, DatasetInfo]:
     data = write(folder / "a.jsonl", ROWS * 4)
     given = None if valid is None else write(folder / "v.jsonl", valid)
-    made = TagDataset(settings_from(as_given(TagSettings), {"spelling": False, "min_count": 1} | settings))
+    made = TagDataset(settings_from(as_given(TagSettings), {"character_ngrams": False, "min_count": 1} | settings))
     return made, made.prepare(data, given, folder / "cache", ignore_progress)
 
 
@@ -69,7 +69,7 @@ def test_a_batch_has_words_features_tags_and_intents(tmp_path: Path) -> None:
 
 def test_what_reading_resolves(tmp_path: Path) -> None:
     made, info = dataset(tmp_path)
-    assert made.resolved == {"scheme": "bio", "level": "words", "spelling": False, "intent": "intent"}
+    assert made.resolved == {"scheme": "bio", "tokenization": "words", "character_ngrams": False, "intent": "intent"}
     assert info.messages[0] == "jsonl: words tokens, tags tags, intent of the whole row"
     without, info = dataset(tmp_path, intent="none")
     assert without.resolved["intent"] == "none" and without.intent is None
@@ -119,7 +119,7 @@ def test_an_example_names_its_words_as_the_file_does(tmp_path: Path) -> None:
 
 # rows -----------------------------------------------------------------------------------------------------------------
 def test_rows_that_cannot_be_tagged() -> None:
-    words = Words("words", None, level="words", size=10, min_count=1, spelling=False, lookahead=True)
+    words = Words("words", None, tokenization="words", size=10, min_count=1, character_ngrams=False, lookahead=True)
     pos = Feature("beside1", "pos")
     assert token_row("Ada saw", (), words, (), 1) == TokenRow(["Ada", "saw"], [(0, 3), (4, 7)], "Ada saw", [])
     assert token_row(["a", 1], (["N", "V"],), words, (pos,), 1) == TokenRow(["a", "1"], None, None, [["N", "V"]])
@@ -213,7 +213,7 @@ def tagger(intents: int = 2) -> Tagger:
                   bidirectional=False, pooling="mean_max", dropout=0.1, input_dropout=0.1, backend="auto")  # fmt: skip
 
 
-@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("ensemble_size", [1, 2])
 def test_pieces_give_the_scores_of_the_whole(members: int) -> None:
     torch.manual_seed(0)
     networks = [tagger() for _ in range(members)]
@@ -277,11 +277,11 @@ def test_intents_as_json() -> None:
 
 # defaults -------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("rows", "steps", "batch", "epochs", "members"),
+    ("rows", "steps", "batch", "epochs", "ensemble_size"),
     [(100, 1_000, 16, 60.0, 4), (2_000, 100_000, 32, 60.0, 2), (10_000, 2_000_000, 32, 20.0, 1)],
 )
 def test_defaults_by_the_size_of_the_data(rows: int, steps: int, batch: int, epochs: float, members: int) -> None:
     defaults = tag_defaults(DatasetInfo(rows=rows, time_steps=steps), "bio")
     assert (defaults["training"]["batch_size"], defaults["training"]["epochs"]) == (batch, epochs)
-    assert defaults["model"]["members"] == members and defaults["model"]["crf"]
+    assert defaults["model"]["ensemble_size"] == members and defaults["model"]["crf"]
     assert not tag_defaults(DatasetInfo(rows=rows, time_steps=steps), "plain")["model"]["crf"]

@@ -51,8 +51,8 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One that streams and has learnt the tones."""
-    settings: dict[str, Any] = {"bidirectional": False, "hidden_size": 48, "num_layers": 1, "dropout": 0.0, "warp": 0.0}
-    settings |= {"masks": 0, "learning_rate": 2e-2, "averaging": 0.9, "steps": 150, "batch_size": 8}
+    settings: dict[str, Any] = {"bidirectional": False, "hidden_size": 48, "num_layers": 1, "dropout": 0.0, "speed_perturbation": 0.0}
+    settings |= {"masks": 0, "learning_rate": 2e-2, "ema_decay": 0.9, "steps": 150, "batch_size": 8}
     return recurra.train("transcribe", tones, out=tmp_path_factory.mktemp("runs") / "tones", **settings)
 
 
@@ -120,9 +120,9 @@ def test_what_is_chosen_is_said(tones: Path, tmp_path: Path) -> None:
 # laws -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("beam", [1, 4])
-def test_chunks_are_the_whole(run: Run, tones: Path, beam: int) -> None:
-    run.change(beam=beam)
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_chunks_are_the_whole(run: Run, tones: Path, beam_size: int) -> None:
+    run.change(beam_size=beam_size)
     assert run.streams == (True, "")
     for at, name in enumerate(some(tones, 3)):
         samples, _ = soundfile.read(name, dtype="int16")
@@ -138,7 +138,7 @@ def test_chunks_are_the_whole(run: Run, tones: Path, beam: int) -> None:
                 if draw.random() < 0.3:
                     session.result()  # asking changes nothing
             alike(session.result(), whole)
-    run.change(beam=8)
+    run.change(beam_size=8)
 
 
 def test_the_result_so_far_is_that_of_the_sound_so_far(run: Run, tones: Path) -> None:
@@ -163,8 +163,8 @@ def test_padded_is_alone_in_values_and_gradients() -> None:
     from recurra.tasks.transcribe.model import Transcriber
 
     torch.manual_seed(0)
-    sizes = {"stack": 3, "hidden_size": 5, "num_layers": 2, "bidirectional": True}
-    network = Transcriber(4, get("lstm"), 6, **sizes, dropout=0.0, input_dropout=0.0, warp=0.0, masks=0).double()
+    sizes = {"frame_stacking": 3, "hidden_size": 5, "num_layers": 2, "bidirectional": True}
+    network = Transcriber(4, get("lstm"), 6, **sizes, dropout=0.0, input_dropout=0.0, speed_perturbation=0.0, specaugment_masks=0).double()
     lengths, x = [11, 3, 7], torch.zeros(3, 14, 4)
     rows = [torch.randn(n, 4) for n in lengths]
     for b, row in enumerate(rows):
@@ -210,9 +210,9 @@ def test_resumed_is_uninterrupted(tones: Path, tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_beam_knows_more_of_a_text_than_its_best_path(run: Run, tones: Path) -> None:
-    run.change(beam=1)
+    run.change(beam_size=1)
     greedy = run.predict(some(tones))
-    run.change(beam=8)
+    run.change(beam_size=8)
     for one, other in zip(run.predict(some(tones)), greedy, strict=True):
         assert one["score"] >= other["score"] - CLOSE
 
@@ -234,7 +234,7 @@ def spoken(folder: Path, texts: list[str], seconds: float = 0.5) -> Path:
 def test_texts_of_many_words_and_chinese_are_characters(tmp_path: Path) -> None:
     texts = ["打开 空调", "关灯", "It's on", "播放音乐"] * 3
     run = recurra.train("transcribe", spoken(tmp_path, texts), out=tmp_path / "run", **TINY)
-    assert run.settings.data.level == "characters"
+    assert run.settings.data.tokenization == "characters"
     vocabulary = run.task.dataset.text.vocabulary
     assert vocabulary.decode(vocabulary.encode("打开 空调")) == "打开 空调"
     assert set("打开空调关灯播放音乐It's on") == set(vocabulary.tokens[3:])
@@ -243,7 +243,7 @@ def test_texts_of_many_words_and_chinese_are_characters(tmp_path: Path) -> None:
 def test_few_chinese_words_with_blanks_are_characters_too(tmp_path: Path) -> None:
     """A word that is cut in two would be written without its blank."""
     run = recurra.train("transcribe", spoken(tmp_path, ["打开 空调", "关闭 空调"] * 20), out=tmp_path / "run", **TINY)
-    assert run.settings.data.level == "characters" and run.task.selection.metric == "wer"
+    assert run.settings.data.tokenization == "characters" and run.task.selection.metric == "wer"
 
 
 def test_steps_that_rows_need() -> None:
@@ -262,7 +262,7 @@ def test_without_blanks_characters_are_what_counts(tmp_path: Path) -> None:
 def test_fast_speech_gets_short_steps(tmp_path: Path) -> None:
     """48 frames for 20 characters leave steps of one frame."""
     run = recurra.train("transcribe", spoken(tmp_path, ["abcdefghijklmnopqrst"] * 8), out=tmp_path / "run", **TINY)
-    assert run.settings.model.stack == 1  # type: ignore[attr-defined]
+    assert run.settings.model.frame_stacking == 1  # type: ignore[attr-defined]
 
 
 # what is wrong --------------------------------------------------------------------------------------------------------
@@ -295,12 +295,12 @@ def test_a_row_that_cannot_be_used(tmp_path: Path, row: str, said: str) -> None:
     soundfile.write(tmp_path / "short.wav", np.zeros(80), 8000)
     path = broken(tmp_path, row)
     with pytest.raises(DataError) as error:
-        recurra.train("transcribe", path, out=tmp_path / "run", level="characters", **TINY)
-    assert said in str(error.value) and "--set broken=skip" in str(error.value)
+        recurra.train("transcribe", path, out=tmp_path / "run", tokenization="characters", **TINY)
+    assert said in str(error.value) and "--set on_error=skip" in str(error.value)
     assert "row 3, field " in str(error.value)
     assert not (tmp_path / "run").exists()
     kept = Said()
-    recurra.train("transcribe", path, out=tmp_path / "run", level="characters", broken="skip", progress=kept, **TINY)
+    recurra.train("transcribe", path, out=tmp_path / "run", tokenization="characters", on_error="skip", progress=kept, **TINY)
     assert any("1" in line and "row 3" in line for line in kept.lines), kept.lines
 
 

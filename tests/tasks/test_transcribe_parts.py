@@ -35,7 +35,7 @@ def test_few_words_are_units_and_other_texts_are_characters(tmp_path: Path) -> N
     words, characters = Transcript("text", None, None), Transcript("text", None, None)
     words.choose_level(["one two", "two one"] * 10)
     characters.choose_level(["it is another", "sentence each time"])
-    assert (words.level, characters.level) == ("words", "characters")
+    assert (words.tokenization, characters.tokenization) == ("words", "characters")
     assert words.cut("one  two") == ["one", "two"] and characters.cut(" a  b ") == ["a", " ", "b"]
     words.fit(["one  two", "Two"])
     assert sorted(words.vocabulary.tokens[3:]) == ["Two", "one", "two"]
@@ -45,13 +45,13 @@ def test_few_words_are_units_and_other_texts_are_characters(tmp_path: Path) -> N
     words.save(tmp_path)
     again = Transcript("text", None, None)
     again.load(tmp_path)
-    assert again.level == "words" and again.encode(["two one"])[0].tolist() == first.tolist()
+    assert again.tokenization == "words" and again.encode(["two one"])[0].tolist() == first.tolist()
 
 
 def test_a_level_that_is_given_is_kept() -> None:
     field = Transcript("text", None, "characters")
     field.choose_level(["one two", "two one"] * 10)
-    assert field.level == "characters"
+    assert field.tokenization == "characters"
 
 
 def test_what_is_no_transcript() -> None:
@@ -95,15 +95,15 @@ def test_marks_are_never_written() -> None:
     assert np.isneginf(masked[..., [1, 2]]).all() and np.array_equal(masked[..., [0, 3, 4]], scores[..., [0, 3, 4]])
     assert torch.equal(scores, before)
     for beam in (1, 4):
-        assert all(set(found.units) <= {3, 4} for found in search_texts(scores, torch.tensor([6, 6]), beam))
+        assert all(set(found.units) <= {3, 4} for found in search_texts(scores, torch.tensor([6, 6]), beam_size))
 
 
 def test_steps_behind_the_end_of_a_row_are_not_searched() -> None:
     scores = log_probs(2, 2, 6, 5)
     for beam in (1, 4):
-        together = search_texts(scores, torch.tensor([6, 2]), beam)
-        assert [together[0]] == search_texts(scores[:1], torch.tensor([6]), beam)
-        assert [together[1]] == search_texts(scores[1:, :2], torch.tensor([2]), beam)
+        together = search_texts(scores, torch.tensor([6, 2]), beam_size)
+        assert [together[0]] == search_texts(scores[:1], torch.tensor([6]), beam_size)
+        assert [together[1]] == search_texts(scores[1:, :2], torch.tensor([2]), beam_size)
 
 
 # batches, defaults ----------------------------------------------------------------------------------------------------
@@ -119,10 +119,10 @@ def test_a_batch_holds_frames_and_units(tmp_path: Path) -> None:
     assert unknown_units(store) == 1  # the number 1
 
 
-@pytest.mark.parametrize(("needed", "stack"), [(10, 3), (20, 3), (21, 2), (30, 2), (31, 1), (200, 1)])
-def test_a_step_leaves_twice_the_steps_that_are_needed(needed: int, stack: int) -> None:
+@pytest.mark.parametrize(("needed", "frame_stacking"), [(10, 3), (20, 3), (21, 2), (30, 2), (31, 1), (200, 1)])
+def test_a_step_leaves_twice_the_steps_that_are_needed(needed: int, frame_stacking: int) -> None:
     info = DatasetInfo(rows=5, stats={"lengths": np.full(5, 120), "needed": np.full(5, needed)})
-    assert transcribe_defaults(info)[0]["stack"] == stack
+    assert transcribe_defaults(info)[0]["frame_stacking"] == stack
 
 
 def test_rows_that_do_not_fit_are_counted() -> None:
@@ -137,7 +137,7 @@ def test_rows_that_do_not_fit_are_counted() -> None:
 # the dataset ----------------------------------------------------------------------------------------------------------
 def test_what_is_read_and_resolved(tmp_path: Path) -> None:
     write_folder(tmp_path, 40)
-    given = settings(beam=2)
+    given = settings(beam_size=2)
     dataset = Transcribe.dataset_for(given)
     info = dataset.prepare(tmp_path / "manifest.csv", None, tmp_path / "cache", ignore_progress)
     assert dataset.rows.columns == {"audio": "audio", "text": "text", "reference": "text"}
@@ -145,8 +145,8 @@ def test_what_is_read_and_resolved(tmp_path: Path) -> None:
     assert (info.rows + info.valid_rows, info.time_steps) == (40, int(lengths.sum()))
     assert info.messages[-1].endswith(f"minutes of audio to train on, {lengths.mean() / 100:.1f} s a row")
     resolved = Transcribe.resolve(given, dataset, info)
-    assert (resolved.data.level, resolved.data.rate, resolved.data.bands) == ("words", 8000, 40)
-    assert (resolved.model.stack, resolved.model.beam, resolved.model.cell) == (3, 2, "lstm")
+    assert (resolved.data.tokenization, resolved.data.sample_rate, resolved.data.n_mels) == ("words", 8000, 40)
+    assert (resolved.model.frame_stacking, resolved.model.beam_size, resolved.model.cell) == (3, 2, "lstm")
     assert info.messages[-1] == "a step of the network is 3 frames, 30 ms"
     task = Transcribe(resolved, dataset, get("lstm"))
     keys = task.sampler().epoch(0)

@@ -81,7 +81,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "steps": 260,
         "dropout": 0.0,
         "batch_size": 64,
-        "averaging": 0.9,
+        "ema_decay": 0.9,
     }
     return train(folder, [spell(n) for n in range(3000)], **settings, learning_rate=1e-2)
 
@@ -91,17 +91,17 @@ def test_it_learns_and_says_where_it_looked(learnt: Run) -> None:
     assert learnt.metrics["valid/token_error_rate"] < 0.02
     loaded = recurra.load(learnt.path)
     assert [answer["text"] for answer in loaded.predict(["abcd", "eda", "", "b"])] == ["dcba", "ade", "", "b"]
-    loaded.change(weights=True, beam=1)
+    loaded.change(weights=True, beam_size=1)
     picture = loaded.predict(["abc"])[0]["attention"]
     assert (picture["source"], picture["target"]) == (["a", "b", "c"], ["c", "b", "a", "<end>"])
     assert all(sum(row) == pytest.approx(1, abs=2e-4) for row in picture["weights"])
     assert loaded.streams[0] is False
 
 
-@pytest.mark.parametrize("beam", [1, 4])
-def test_the_same_answer_whatever_else_is_in_the_batch(learnt: Run, beam: int) -> None:
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_the_same_answer_whatever_else_is_in_the_batch(learnt: Run, beam_size: int) -> None:
     run = recurra.load(learnt.path)
-    run.change(beam=beam)
+    run.change(beam_size=beam_size)
     words = [spell(n)[0] for n in range(5000, 5040)] + ["", "abcdeabcdeabcde", "xyz"]
     alone = [run.predict([word])[0] for word in words]
     for seed in range(3):
@@ -115,15 +115,15 @@ def test_a_wider_beam_finds_no_less_likely_answers(learnt: Run) -> None:
     run = recurra.load(learnt.path)
     words = [spell(n)[0] for n in range(6000, 6100)]
     greedy, wide = [], []
-    for beam, scores in ((1, greedy), (6, wide)):
-        run.change(beam=beam)
+    for beam_size, scores in ((1, greedy), (6, wide)):
+        run.change(beam_size=beam_size)
         scores += [answer["score"] for answer in run.predict(words)]
     assert sum(wide) >= sum(greedy)
 
 
 def test_the_same_seed_is_the_same_run_also_with_a_schedule(tmp_path: Path) -> None:
     one, two, other = (
-        train(tmp_path, WORDS, name, teacher_forcing=share, forcing_schedule="sigmoid")
+        train(tmp_path, WORDS, name, teacher_forcing_ratio=share, scheduled_sampling="sigmoid")
         for name, share in (("a", 0.2), ("b", 0.2), ("c", 1.0))
     )
     first, second, third = (dict(run.network.state_dict()) for run in (one, two, other))
@@ -135,9 +135,9 @@ def test_the_same_seed_is_the_same_run_also_with_a_schedule(tmp_path: Path) -> N
     "settings",
     [
         {"attention": "concat", "cell": "gru"},
-        {"attention": "dot", "feed": "input", "num_layers": 1, "bidirectional": False},
-        {"attention": "none", "feed": "output", "cell": "rnn", "tied": False},
-        {"attention": "additive", "self_attention": True, "encoder_layers": 2, "level": "characters", "shared": True},
+        {"attention": "dot", "context_injection": "input", "num_layers": 1, "bidirectional": False},
+        {"attention": "none", "context_injection": "output", "cell": "rnn", "tie_weights": False},
+        {"attention": "additive", "self_attention": True, "encoder_layers": 2, "tokenization": "characters", "shared": True},
     ],
 )
 def test_every_kind_trains_saves_and_answers(tmp_path: Path, settings: dict[str, Any]) -> None:
@@ -154,21 +154,21 @@ def test_figures_while_training_are_of_pairs_evenly_picked(tmp_path: Path, monke
     valid = write_pairs(tmp_path / "valid.csv", WORDS[:40])
     monkeypatch.setattr(Translate, "searched", 4)
     data = write_pairs(tmp_path / "a.csv", WORDS)
-    run = recurra.train("translate", data, valid=valid, out=tmp_path / "run", **(SMALL | {"averaging": 0.0}))
+    run = recurra.train("translate", data, valid=valid, out=tmp_path / "run", **(SMALL | {"ema_decay": 0.0}))
     picked = write_pairs(tmp_path / "picked.csv", [WORDS[0], WORDS[13], WORDS[26], WORDS[39]])
-    run.change(beam=1)
+    run.change(beam_size=1)
     figures = run.evaluate(picked)
     assert run.metrics["valid/loss"] == pytest.approx(figures["loss"], rel=1e-5)
     assert run.metrics["valid/chrf"] == pytest.approx(figures["chrf"])
 
 
 def test_tied_and_shared_weights_are_one(tmp_path: Path) -> None:
-    net = train(tmp_path, SENTENCES, level="subwords", vocabulary_size=300).network
+    net = train(tmp_path, SENTENCES, tokenization="subwords", vocabulary_size=300).network
     assert net.output.weight is net.decoder.embed.embedding.weight is net.encoder.embed.embedding.weight
-    apart = train(tmp_path, SENTENCES, "apart", level="subwords", vocabulary_size=300, shared=False, tied=False).network
+    apart = train(tmp_path, SENTENCES, "apart", tokenization="subwords", vocabulary_size=300, shared=False, tie_weights=False).network
     assert apart.output.weight is not apart.decoder.embed.embedding.weight
     assert apart.encoder.embed is not apart.decoder.embed
-    alone = train(tmp_path, SENTENCES, "alone", level="subwords", vocabulary_size=300, shared=False).network
+    alone = train(tmp_path, SENTENCES, "alone", tokenization="subwords", vocabulary_size=300, shared=False).network
     assert alone.output.weight is alone.decoder.embed.embedding.weight is not alone.encoder.embed.embedding.weight
 
 
@@ -218,19 +218,19 @@ def test_several_source_columns_are_read_with_a_mark_between(tmp_path: Path) -> 
 
 
 def test_unknown_words_are_copied_from_where_attention_looked(tmp_path: Path) -> None:
-    run = train(tmp_path, SENTENCES, level="words", min_count=3, copy_unknown=True)
+    run = train(tmp_path, SENTENCES, tokenization="words", min_count=3, replace_unk=True)
     source, target = run.task.dataset.source, run.task.dataset.target
     vocabulary = target.vocabulary
     assert vocabulary.decode([vocabulary.unknown, vocabulary.unknown], ["a", "Zürich"]) == "a Zürich"
     weights = torch.tensor([[0.1, 0.9, 0.0], [0.8, 0.1, 0.1], [1.0, 0.0, 0.0]])
     known = vocabulary.encode("sieht").tolist()
     found = Found([vocabulary.unknown, *known], 0.0, 0.0, True, weights)
-    assert Output(source, target, copy_unknown=True).text(found, "the Zebra sees") == "Zebra sieht"
+    assert Output(source, target, replace_unk=True).text(found, "the Zebra sees") == "Zebra sieht"
     assert "�" not in run.predict(["the Zebra sees number 99"])[0]["text"]
-    run.change(copy_unknown=False)
-    assert Output(source, target, copy_unknown=False).text(found, "the Zebra sees") == "� sieht"
+    run.change(replace_unk=False)
+    assert Output(source, target, replace_unk=False).text(found, "the Zebra sees") == "� sieht"
     letters = train(tmp_path, WORDS, "letters")
-    letters.change(copy_unknown=True)
+    letters.change(replace_unk=True)
     with pytest.raises(SettingError, match="letters and subwords have no unknown words"):
         letters.predict(["abc"])
 
@@ -255,7 +255,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     run = tmp_path / "run"
     assert cli.run(["train", "translate", str(a), "--target", str(b), "--out", str(run), *options]) == 0
     capsys.readouterr()
-    assert cli.run(["predict", str(run), str(a), "--set", "weights=true", "--set", "beam=2"]) == 0
+    assert cli.run(["predict", str(run), str(a), "--set", "weights=true", "--set", "beam_size=2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(WORDS) and json.loads(lines[0]).keys() == {"text", "score", "attention"}
     assert cli.run(["evaluate", str(run), str(a), "--set", f"target={b}", "--json"]) == 0
@@ -328,24 +328,24 @@ def prepared(folder: Path, pairs: Sequence[tuple[str, str]], **settings: Any) ->
 def test_defaults_of_spelling_and_of_sentences(tmp_path: Path) -> None:
     dataset, info, given = prepared(tmp_path / "words", WORDS)
     words = Translate.resolve(given, dataset, info)
-    assert (words.data.source_level, words.data.target_level, words.data.shared) == ("characters", "characters", False)
+    assert (words.data.source_tokenization, words.data.target_tokenization, words.data.shared_vocabulary) == ("characters", "characters", False)
     model, training = words.model, words.training
-    assert (model.cell, model.hidden_size, model.feed, model.num_layers) == ("gru", 128, "output", 1)
-    assert (training.metric, training.label_smoothing) == ("token_error_rate", 0.0) and words.data.max_length == 8
+    assert (model.cell, model.hidden_size, model.context_injection, model.num_layers) == ("gru", 128, "output", 1)
+    assert (training.selection_metric, training.label_smoothing) == ("token_error_rate", 0.0) and words.data.max_length == 8
     assert info.rows + info.valid_rows == len(WORDS) and info.time_steps == info.stats["lengths"].sum()
     pairs = [(f"the red dog sees number {n}", f"das rote Tier sieht Nummer {n}") for n in range(100)]
-    dataset, info, given = prepared(tmp_path / "sentences", pairs, feed="input", dropout=0.0)
+    dataset, info, given = prepared(tmp_path / "sentences", pairs, context_injection="input", dropout=0.0)
     sentences = Translate.resolve(given, dataset, info)
-    assert (sentences.data.source_level, sentences.data.target_level) == ("subwords", "subwords")
-    assert sentences.data.shared and dataset.source.vocabulary is dataset.target.vocabulary
-    assert (sentences.model.cell, sentences.model.feed, sentences.model.num_layers) == ("lstm", "input", 1)
-    assert (sentences.training.metric, sentences.training.label_smoothing) == ("bleu", 0.1)
+    assert (sentences.data.source_tokenization, sentences.data.target_tokenization) == ("subwords", "subwords")
+    assert sentences.data.shared_vocabulary and dataset.source.vocabulary is dataset.target.vocabulary
+    assert (sentences.model.cell, sentences.model.context_injection, sentences.model.num_layers) == ("lstm", "input", 1)
+    assert (sentences.training.selection_metric, sentences.training.label_smoothing) == ("bleu", 0.1)
     assert sentences.model.dropout == 0.0
 
 
 def test_pairs_that_are_too_long_are_not_trained_on(tmp_path: Path) -> None:
     pairs = [*WORDS, ("a" * 9, "b"), ("b", "a" * 9)]
-    dataset, info, given = prepared(tmp_path / "pairs", pairs, max_length=5, valid_share=0.1)
+    dataset, info, given = prepared(tmp_path / "pairs", pairs, max_length=5, validation_fraction=0.1)
     task = Translate(Translate.resolve(given, dataset, info), dataset, cells.get("lstm"))
     train = dataset.stores["train"]
     long = np.flatnonzero(np.maximum(train.lengths("source"), train.lengths("target")) > 5)
@@ -374,7 +374,7 @@ def test_parallel_files_of_different_length(tmp_path: Path) -> None:
     b.write_text("".join(b.read_text().splitlines(keepends=True)[:150]))
     start = lambda **options: recurra.train("translate", a, target=str(b), out=tmp_path / "run", **SMALL, **options)  # noqa: E731
     refused(tmp_path, start, "train.b: there is no line 151", "150 lines", "train.a has more")
-    refused(tmp_path, lambda: start(broken="skip"), "there is no line 151")
+    refused(tmp_path, lambda: start(on_error="skip"), "there is no line 151")
     a.write_text("".join(a.read_text().splitlines(keepends=True)[:100]))
     refused(tmp_path, start, "train.a: there is no line 101", "100 lines", "train.b has more")
 
@@ -404,9 +404,9 @@ def test_an_empty_side_stops_or_is_skipped(tmp_path: Path) -> None:
         start,
         f"{b}, row 31, field 'target': is empty (line 31)",
         "1 more row cannot be used (row 202)",
-        "broken=skip",
+        "on_error=skip",
     )
-    assert start(broken="skip").config["resolved"]["reading"]["rows"] < 200
+    assert start(on_error="skip").config["resolved"]["reading"]["rows"] < 200
 
 
 def test_rows_of_unequal_columns(tmp_path: Path) -> None:
@@ -438,12 +438,12 @@ def test_columns_that_cannot_be_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"num_layers": 1, "feed": "between"}, "num_layers is 1"),
+        ({"num_layers": 1, "context_injection": "between"}, "num_layers is 1"),
         ({"attention": "adittive"}, "model.attention = 'adittive'"),
-        ({"shared": True, "source_level": "words", "target_level": "characters"}, "set one level for both"),
-        ({"copy_unknown": True, "attention": "none"}, "attention is none"),
-        ({"max_length": 1, "level": "words", "min_count": 1, "source": "none"}, "no column 'none'"),
-        ({"teacher_forcing": 1.5}, "training.teacher_forcing"),
+        ({"shared": True, "source_tokenization": "words", "target_tokenization": "characters"}, "set one level for both"),
+        ({"replace_unk": True, "attention": "none"}, "attention is none"),
+        ({"max_length": 1, "tokenization": "words", "min_count": 1, "source": "none"}, "no column 'none'"),
+        ({"teacher_forcing_ratio": 1.5}, "training.teacher_forcing_ratio"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path: Path, settings: dict[str, Any], said: str) -> None:

@@ -34,7 +34,7 @@ def waves(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(waves: Path) -> Path:
     """Trained by the command, with flags made from the task's own fields."""
     out = waves.parent / "run"
-    line = ["train", f"{EXAMPLE}:Windows", waves, "--out", out, "--window", "window", "--no-bidirectional"]
+    line = ["train", f"{EXAMPLE}:Windows", waves, "--out", out, "--measurements", "window", "--no-bidirectional"]
     assert cli.run([str(word) for word in (*line, "--set", "steps=300", "--set", "hidden_size=32")]) == 0
     return out
 

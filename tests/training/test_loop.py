@@ -49,7 +49,7 @@ def test_the_learning_rate_of_each_step_is_on_record(tmp_path: Path) -> None:
 
 
 def test_training_stops_early_and_keeps_the_best(tmp_path: Path) -> None:
-    run = reviews(tmp_path, steps=100, evaluations=100, patience=3, learning_rate=1e-12, averaging=0.0)
+    run = reviews(tmp_path, steps=100, evaluations=100, patience=3, learning_rate=1e-12, ema_decay=0.0)
     history = lines(run.path)
     assert history[-1]["stopped"] == "no better accuracy in 3 evaluations"
     best = json.loads((run.path / "checkpoint/facts.json").read_text())["best"]["step"]
@@ -134,7 +134,7 @@ def test_gradients_are_clipped_by_norm_and_by_value(tmp_path: Path, monkeypatch:
 
 def test_label_smoothing_is_the_formula(tmp_path: Path) -> None:
     """(1 - s) times the loss of the true class plus s times the mean loss of all classes."""
-    run = reviews(tmp_path, level="words", members=1)
+    run = reviews(tmp_path, tokenization="words", ensemble_size=1)
     task = run.task
     assert isinstance(task, Classify)
     x, lengths, label = torch.tensor([[3, 4, 5], [6, 7, 0]]), torch.tensor([3, 2]), torch.tensor([0, 1])
@@ -152,8 +152,8 @@ def test_label_smoothing_is_the_formula(tmp_path: Path) -> None:
 
 def test_smoothing_is_of_training_not_of_the_figures(tmp_path: Path) -> None:
     """At the same weights the reported loss is the plain one."""
-    plain = reviews(tmp_path, "plain", learning_rate=1e-12, averaging=0.0)
-    smooth = reviews(tmp_path, "smooth", learning_rate=1e-12, averaging=0.0, label_smoothing=0.3)
+    plain = reviews(tmp_path, "plain", learning_rate=1e-12, ema_decay=0.0)
+    smooth = reviews(tmp_path, "smooth", learning_rate=1e-12, ema_decay=0.0, label_smoothing=0.3)
     assert smooth.metrics["valid/loss"] == pytest.approx(plain.metrics["valid/loss"], rel=1e-5)
 
 
@@ -163,7 +163,7 @@ def test_language_smoothing_changes_what_is_learnt(tmp_path: Path) -> None:
 
 
 def test_training_learns(tmp_path: Path) -> None:
-    run = reviews(tmp_path, steps=150, level="words", learning_rate=0.02, hidden_size=16)
+    run = reviews(tmp_path, steps=150, tokenization="words", learning_rate=0.02, hidden_size=16)
     assert run.metrics["valid/accuracy"] == 1.0
     text = language(tmp_path, "text", steps=200, learning_rate=0.02, hidden_size=16)
     assert text.metrics["valid/nats_per_character"] < 0.7 < 2.5 < math.log(20)
@@ -171,7 +171,7 @@ def test_training_learns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("precision", ["32", "64", "bf16"])
 def test_precisions_train(tmp_path: Path, precision: str) -> None:
-    run = reviews(tmp_path, precision=precision, averaging=0.9)
+    run = reviews(tmp_path, precision=precision, ema_decay=0.9)
     wanted = torch.float64 if precision == "64" else torch.float32
     assert {tensor.dtype for tensor in load_file(run.path / "model.safetensors").values()} == {wanted}
     assert run.predict(["a film"]) == recurra.load(run.path).predict(["a film"])

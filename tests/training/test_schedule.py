@@ -90,7 +90,7 @@ def network() -> nn.Module:
 
 
 def settings(**values: object) -> TrainingSettings:
-    chosen = {"learning_rate": 0.1, "epochs": 1.0, "batch_size": 4, "averaging": 0.0, "patience": 1}
+    chosen = {"learning_rate": 0.1, "epochs": 1.0, "batch_size": 4, "ema_decay": 0.0, "patience": 1}
     return TrainingSettings.model_validate(chosen | values)
 
 

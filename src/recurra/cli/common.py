@@ -22,7 +22,7 @@ Import = Annotated[
 ]
 InUse = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="key=value", help="A setting that acts in use, as beam=8; repeatable."),
+    typer.Option("--set", metavar="key=value", help="A setting that acts in use, as beam_size=8; repeatable."),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, as train leaves it")]
 

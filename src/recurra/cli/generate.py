@@ -43,7 +43,7 @@ def generate(
 
 def _joined(run: Run, prompt: str, first: str) -> str:
     """Words are written with a space between them where their script has one; other tokens bring their own."""
-    if getattr(run.settings.data, "level", None) != "words" or not prompt.strip():
+    if getattr(run.settings.data, "tokenization", None) != "words" or not prompt.strip():
         return prompt + first
     from ..data.words.pretokenize import join
 

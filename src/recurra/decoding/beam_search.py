@@ -45,7 +45,7 @@ def search(
     *,
     start: int,
     end: int,
-    beam: int = 1,
+    beam_size: int = 1,
     alpha: float = 1.0,
     never: Sequence[int] = (),
     keep_weights: bool = False,
@@ -63,7 +63,7 @@ def search(
         return found
     row = torch.arange(len(limits))  # (A,): the rows still searched
     limit = torch.tensor([max(int(most), 1) for most in limits])
-    K = beam
+    K = beam_size
     state = state.rows(row.repeat_interleave(K))
     tokens = torch.full((len(row) * K,), start)
     total = torch.full((len(row), K), -torch.inf, dtype=torch.float64)  # of the K alive answers of each row

@@ -39,9 +39,9 @@ class CtcSearch(Protocol):
         """The most probable text of all steps so far."""
 
 
-def ctc_search(beam: int) -> CtcSearch:
+def ctc_search(beam_size: int) -> CtcSearch:
     """A new search: greedy with a beam of 1."""
-    return GreedySearch() if beam == 1 else PrefixBeamSearch(beam)
+    return GreedySearch() if beam_size == 1 else PrefixBeamSearch(beam_size)
 
 
 def min_steps(units: Sequence[object]) -> int:

@@ -32,8 +32,8 @@ class AudioData(DataSettings):
     """A table of audio files."""
 
     audio: str | None = setting(None, description="column of the files; found by itself")
-    rate: int | None = setting(None, ge=1, description="samples a second; of most files, at most 16,000", advanced=True)
-    bands: int | None = setting(None, ge=4, le=256, description="log-mel features of a frame", advanced=True)
+    sample_rate: int | None = setting(None, ge=1, description="samples a second; of most files, at most 16,000", advanced=True)
+    n_mels: int | None = setting(None, ge=4, le=256, description="log-mel features of a frame", advanced=True)
 
 
 class _File(NamedTuple):
@@ -198,7 +198,7 @@ class Audio(Field):
     def save(self, folder: Path) -> None:
         saved = {
             "rate": self.features.rate,
-            "bands": self.features.bands,
+            "n_mels": self.features.bands,
             "mean": self.mean.tolist(),
             "std": self.std.tolist(),
             "least": self.least.tolist(),
@@ -207,7 +207,7 @@ class Audio(Field):
 
     def load(self, folder: Path) -> None:
         saved = read_json(folder / f"{self.name}.json")
-        self._rate, self._bands = int(saved["rate"]), int(saved["bands"])
+        self._rate, self._bands = int(saved["rate"]), int(saved["n_mels"])
         self.mean, self.std = np.array(saved["mean"]), np.array(saved["std"])
         self.least = np.array(saved.get("least", -np.inf))  # younger than the first runs
 

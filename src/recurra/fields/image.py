@@ -31,7 +31,7 @@ class ImageSettings(DataSettings):
 
     image: str | None = setting(None, description="column of images or files; found by itself")
     image_size: str | None = setting(None, description="as 28x28: images are made that large")
-    grey: bool | None = setting(None, description="without colours; as the first image is", advanced=True)
+    grayscale: bool | None = setting(None, description="without colours; as the first image is", advanced=True)
 
     @field_validator("image_size")
     @classmethod
@@ -186,7 +186,7 @@ class Image(Field):
 
     def describe(self) -> list[str]:
         height, width, channels = self.shape
-        return [f"{self.name}: {height} rows of {width} pixels, {'grey' if channels == 1 else 'in colours'}"]
+        return [f"{self.name}: {height} rows of {width} pixels, {'grayscale' if channels == 1 else 'in colours'}"]
 
 
 class _RowsOfPixels:

@@ -48,7 +48,7 @@ class RowLabel(Field):
         try:
             self.label.fit(values)
         except DataError as error:
-            raise DataError(f"{error.message}; to learn the tags alone: --intent none") from None
+            raise DataError(f"{error.message}; to learn the tags alone: --sentence-label none") from None
 
     def encode(self, values: Sequence[Any]) -> list[int]:
         ids = self.label.numbers(values)

@@ -11,5 +11,5 @@ class Lexicon(NamedTuple):
 
     words: Sequence[str]
     first: int
-    level: str
+    tokenization: str
     normal: Callable[[str], str]  # a word as the field writes it

@@ -18,7 +18,7 @@ from ..data.sources.columns import by_name
 from ..data.sources.rows import Source
 from ..data.store.store import Store
 from ..data.words.pretokenize import han_share
-from ..data.words.vocabulary import Level, Vocabulary, build
+from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError
 from .base import Field
 from .text import natural_level, text_problem, type_problem
@@ -46,16 +46,16 @@ CLOSED = 200  # words at most of a set that is closed, as that of the phonemes i
 
 
 def build_vocabulary(
-    texts: Iterable[str], level: Level, *, name: str, size: int | None = None, min_count: int | None = None
+    texts: Iterable[str], tokenization: Tokenization, *, name: str, size: int | None = None, min_count: int | None = None
 ) -> Vocabulary:
     """The vocabulary of the texts of the field `name`, case kept. `min_count` None: 2 for words, else 1.
 
     Raises DataError where no token occurs often enough.
     """
-    minimum = min_count or (2 if level == "words" else 1)
-    vocabulary = build(texts, level, size=size, min_count=minimum, lowercase=False)
+    minimum = min_count or (2 if tokenization == "words" else 1)
+    vocabulary = build(texts, tokenization, size=size, min_count=minimum, lowercase=False)
     if len(vocabulary) <= 3:
-        raise DataError(f"no {level} of the {name} occur {minimum} times; train on more rows")
+        raise DataError(f"no {tokenization} of the {name} occur {minimum} times; train on more rows")
     return vocabulary
 
 
@@ -74,11 +74,11 @@ class Side(Field):
         name: str,
         asked: str | None,
         min_count: int | None,
-        level: Level = "characters",
+        tokenization: Tokenization = "characters",
         size: int | None = None,
     ) -> None:
         super().__init__(name, asked)
-        self.min_count, self.level, self.size = min_count, level, size
+        self.min_count, self.tokenization, self.size = min_count, tokenization, size
         self.vocabulary: Vocabulary
         self.vocabulary_of: Side | None = None  # the side whose vocabulary this one shares
         self._other_values: Callable[[], Iterable[Any]] | None = None
@@ -115,7 +115,7 @@ class Side(Field):
             return
         others = () if self._other_values is None else self._other_values()
         texts = (text for value in chain(values, others) for text in texts_of(value))
-        self.vocabulary = build_vocabulary(texts, self.level, name=self.name, size=self.size, min_count=self.min_count)
+        self.vocabulary = build_vocabulary(texts, self.tokenization, name=self.name, size=self.size, min_count=self.min_count)
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         parts = [texts_of(value) for value in values]
@@ -138,13 +138,13 @@ class Side(Field):
 
     def load(self, folder: Path) -> None:
         self.vocabulary = Vocabulary.load(folder, self.name)
-        self.level = self.vocabulary.level
+        self.tokenization = self.vocabulary.tokenization
 
     def describe(self) -> list[str]:
         if self.vocabulary_of is not None:
             return []
         sides = self.name if self._other_values is None else "source and target"
-        return [f"{sides}: {len(self.vocabulary):,} {self.level}"]
+        return [f"{sides}: {len(self.vocabulary):,} {self.tokenization}"]
 
 
 def texts_of(value: Any) -> tuple[Any, ...]:
@@ -153,7 +153,7 @@ def texts_of(value: Any) -> tuple[Any, ...]:
 
 
 # tokenization ----------------------------------------------------------------------------------------------------------
-def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Level, Level]:
+def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Tokenization, Tokenization]:
     """What a token of each side is, from the first rows.
 
     The target: characters where it is a single word, as a date or a name, or Chinese; words where these are of a small
@@ -161,7 +161,7 @@ def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Level
     beside a target of characters that is not Chinese (one is spelt anew from the other); else subwords.
     """
     texts = [text for value in sources for text in texts_of(value)]
-    target: Level = "subwords"
+    target: Tokenization = "subwords"
     if natural_level(targets) == "characters" or han_share(targets) > 0.5:
         target = "characters"
     elif closed(targets):

@@ -50,7 +50,7 @@ class Tags(TokenField):
         for value in values:
             counts.update(token_texts(value))
             if len(counts) > 10_000:
-                raise DataError("more than 10,000 tags: is that the right column? --column names another")
+                raise DataError("more than 10,000 tags: is that the right column? --tags names another")
         if self.scheme_is_open:
             self.scheme = find_scheme(counts)
         check_tags(counts, self.scheme)

@@ -12,9 +12,9 @@ import numpy as np
 from ..data.sources import columns
 from ..data.sources.sources import Source
 from ..data.words.ngrams import PIECES
-from ..data.words.tokenizers import Cutter
+from ..data.words.tokenizers import WordTokenizer
 from ..data.words.tokenstream import TokenStream
-from ..data.words.vocabulary import Level, Vocabulary, build
+from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError, SettingError
 from .base import Field
 from .lexicon import Lexicon
@@ -35,21 +35,21 @@ class Text(Field):
         self,
         name: str,
         asked: str | None,
-        level: Level | None,
+        tokenization: Tokenization | None,
         size: int,
         min_count: int | None,
-        spelling: bool | None = False,
-        cutter: Callable[[], Cutter | None] | None = None,
+        character_ngrams: bool | None = False,
+        tokenizer: Callable[[], WordTokenizer | None] | None = None,
     ) -> None:
         super().__init__(name, asked)
-        self.level, self.size, self.min_count, self.spelling = level, size, min_count, spelling
-        self.cutter = cutter
+        self.tokenization, self.size, self.min_count, self.character_ngrams = tokenization, size, min_count, character_ngrams
+        self.tokenizer = tokenizer
         self.vocabulary: Vocabulary
         self.taken = False  # the vocabulary is that of a language model
 
     @property
     def kind(self) -> str:
-        return f"ragged:int32:{1 + PIECES}" if self.spelling else "ragged:int32"
+        return f"ragged:int32:{1 + PIECES}" if self.character_ngrams else "ragged:int32"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         return columns.find_text(source, self.asked, exclude=taken)
@@ -62,42 +62,42 @@ class Text(Field):
 
     def take(self, vocabulary: Vocabulary) -> None:
         """Use the vocabulary of a language model. SettingError where other settings disagree."""
-        theirs = f"the language model's, {len(vocabulary):,} {vocabulary.level}"
-        if self.level not in (None, vocabulary.level):
+        theirs = f"the language model's, {len(vocabulary):,} {vocabulary.tokenization}"
+        if self.tokenization not in (None, vocabulary.tokenization):
             raise SettingError(
-                f"level is {self.level}, and with --pretrain the vocabulary is {theirs}; leave level out"
+                f"level is {self.tokenization}, and with --pretrained the vocabulary is {theirs}; leave level out"
             )
         if self.min_count is not None:
-            raise SettingError(f"with --pretrain the vocabulary is {theirs}; leave min_count out")
-        if self._cutter() is not None:
-            raise SettingError(f"with --pretrain the text is cut as {theirs}; leave cutter and stop_words out")
-        self.vocabulary, self.level, self.taken = vocabulary, vocabulary.level, True
-        self.spelling = self.spelling or False  # the model has read the words it is to know
+            raise SettingError(f"with --pretrained the vocabulary is {theirs}; leave min_count out")
+        if self._tokenizer() is not None:
+            raise SettingError(f"with --pretrained the text is cut as {theirs}; leave tokenizer and stop_words out")
+        self.vocabulary, self.tokenization, self.taken = vocabulary, vocabulary.tokenization, True
+        self.character_ngrams = self.character_ngrams or False  # the model has read the words it is to know
         self._check_spelling()
 
-    def _cutter(self) -> Cutter | None:
-        return None if self.cutter is None else self.cutter()
+    def _tokenizer(self) -> WordTokenizer | None:
+        return None if self.tokenizer is None else self.tokenizer()
 
     def _check_spelling(self) -> None:
-        if self.spelling and self.level != "words":
-            raise SettingError(f"only words have a spelling, and level is {self.level}; leave spelling out")
+        if self.character_ngrams and self.tokenization != "words":
+            raise SettingError(f"only words have a character_ngrams, and tokenization is {self.tokenization}; leave character_ngrams out")
 
     def lexicon(self) -> Lexicon:
-        return Lexicon(self.vocabulary.tokens[3:], 3, self.vocabulary.level, self.vocabulary.normal)
+        return Lexicon(self.vocabulary.tokens[3:], 3, self.vocabulary.tokenization, self.vocabulary.normal)
 
     def fit(self, values: Iterable[str]) -> None:
         if self.taken:
             return
-        cutter = self._cutter()
-        if cutter is not None:
-            if self.level not in (None, "words"):
-                raise SettingError(f"level is {self.level}, and cutter and stop_words are of words; leave them out")
-            self.level = "words"
-        if self.level is None:
+        tokenizer = self._tokenizer()
+        if tokenizer is not None:
+            if self.tokenization not in (None, "words"):
+                raise SettingError(f"level is {self.tokenization}, and tokenizer and stop_words are of words; leave them out")
+            self.tokenization = "words"
+        if self.tokenization is None:
             values = iter(values)
             sample = list(itertools.islice(values, 1000))
-            self.level, values = natural_level(sample), itertools.chain(sample, values)
-        minimum = self.min_count or (2 if self.level == "words" else 1)
+            self.tokenization, values = natural_level(sample), itertools.chain(sample, values)
+        minimum = self.min_count or (2 if self.tokenization == "words" else 1)
         characters = 0
 
         def counted() -> Iterator[str]:
@@ -106,37 +106,37 @@ class Text(Field):
                 characters += len(value)
                 yield value
 
-        self.vocabulary = build(counted(), self.level, size=self.size, min_count=minimum, cutter=cutter)
-        if self.spelling is None:
-            self.spelling = self.level == "words" and characters <= SPELT and _has_letters(self.vocabulary)
+        self.vocabulary = build(counted(), self.tokenization, size=self.size, min_count=minimum, tokenizer=tokenizer)
+        if self.character_ngrams is None:
+            self.character_ngrams = self.tokenization == "words" and characters <= SPELT and _has_letters(self.vocabulary)
         self._check_spelling()
         if len(self.vocabulary) <= 3 and minimum > 1:
-            raise DataError(f"no word occurs {minimum} times; train on more rows, or with --set level=characters")
+            raise DataError(f"no word occurs {minimum} times; train on more rows, or with --set tokenization=characters")
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
-        return self.vocabulary.encode_spelt(values) if self.spelling else self.vocabulary.encode_batch(values)
+        return self.vocabulary.encode_spelt(values) if self.character_ngrams else self.vocabulary.encode_batch(values)
 
     def stream(self) -> TokenStream:
-        return self.vocabulary.stream(spelt=bool(self.spelling))
+        return self.vocabulary.stream(spelt=bool(self.character_ngrams))
 
     def whole(self) -> str | None:
-        cutter = self.vocabulary.cutter
-        return None if cutter is None else cutter.whole
+        tokenizer = self.vocabulary.tokenizer
+        return None if tokenizer is None else tokenizer.whole
 
     def nothing(self) -> np.ndarray:
-        return np.zeros((0, 1 + PIECES) if self.spelling else 0, np.int32)
+        return np.zeros((0, 1 + PIECES) if self.character_ngrams else 0, np.int32)
 
     def save(self, folder: Path) -> None:
         self.vocabulary.save(folder, self.name)
 
     def load(self, folder: Path) -> None:
         self.vocabulary = Vocabulary.load(folder, self.name)
-        self.level = self.vocabulary.level
+        self.tokenization = self.vocabulary.tokenization
 
     def describe(self) -> list[str]:
-        spelt = " and the spelling of each" if self.spelling else ""
-        cut = self.vocabulary.cutter or ""
-        return [f"{self.name}: {len(self.vocabulary):,} {self.level}{spelt}{cut}"]
+        spelt = " and the character_ngrams of each" if self.character_ngrams else ""
+        cut = self.vocabulary.tokenizer or ""
+        return [f"{self.name}: {len(self.vocabulary):,} {self.tokenization}{spelt}{cut}"]
 
 
 def type_problem(value: Any) -> str | None:
@@ -157,7 +157,7 @@ def _has_letters(vocabulary: Vocabulary) -> bool:
     return sum(map(len, words)) >= 2 * len(words)
 
 
-def natural_level(sample: Sequence[str]) -> Level:
+def natural_level(sample: Sequence[str]) -> Tokenization:
     """Words, unless most texts are a single short one, as names are."""
     single = sum(len(text.split()) <= 1 and len(text) <= 40 for text in sample)
     return "characters" if single > len(sample) / 2 else "words"

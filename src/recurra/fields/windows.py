@@ -71,7 +71,7 @@ class Windows(Field):
             return self._grouped(source, self.series, others)
         if self.time is not None:
             raise SettingError(
-                "time orders the rows of a series; name the column that tells series apart with --series"
+                "time orders the rows of a series; name the column that tells series apart with --sequence-id"
             )
         if self.asked is None and not self.parts and self.steps.width is None:  # nothing was read yet
             taken = others(source)
@@ -79,7 +79,7 @@ class Windows(Field):
                 self.parts = number_columns(source, taken)
                 self.steps.width = self._width_of(self.parts)
                 self.notes = [
-                    f"warning: {column!r} stays as it is from row to row; if a row is a step of it, say --series {column}"
+                    f"warning: {column!r} stays as it is from row to row; if a row is a step of it, say --sequence-id {column}"
                     for column in self.parts
                     if column.strip().lower() in SERIES_NAMES and _repeats(source, column)
                 ]
@@ -90,7 +90,7 @@ class Windows(Field):
         if self.channels and series not in source.columns and self.name in source.columns:
             return source  # lists, a cell a window, are understood as well
         if self.asked_width is not None:
-            raise SettingError("width is for windows that are columns; with --series a row is a step")
+            raise SettingError("width is for windows that are columns; with --sequence-id a row is a step")
         source.need(series)
         if self.time is not None:
             source.need(self.time)

@@ -19,7 +19,7 @@ from .lexicon import Lexicon
 from .token_lists import UNKNOWN, TokenField, token_texts
 
 WORD_NAMES = ("tokens", "words", "form", "text", "sentence", "characters", "chars", "词", "句子", "文本")
-TokenLevel = Literal["words", "characters"]
+TokenTokenization = Literal["words", "characters"]
 CACHED_WORDS = 50_000  # whose n-grams are kept
 
 
@@ -28,7 +28,7 @@ class Words(TokenField):
     """The tokens, each as the id of its word and, with `spelling`, the ids of its subword features.
 
     level      words, or characters; None: characters where nearly all tokens are one. It also says how raw text is cut
-    spelling   the subword features are character n-grams: those of a word that other words have too
+    character_ngrams   the subword features are character n-grams: those of a word that other words have too
                (recurra.data.words.ngrams), or those that contain a character and occur again; None: yes
     lookahead  whether the n-grams of a character may reach to later ones, which a stream does not have yet
     """
@@ -41,17 +41,17 @@ class Words(TokenField):
         name: str,
         asked: str | None,
         *,
-        level: TokenLevel | None,
+        tokenization: TokenTokenization | None,
         size: int,
         min_count: int | None,
-        spelling: bool | None,
+        character_ngrams: bool | None,
         lookahead: bool,
     ) -> None:
         super().__init__(name, asked)
-        self.level: TokenLevel = level or "words"
-        self.level_is_open = level is None
+        self.tokenization: TokenTokenization = tokenization or "words"
+        self.level_is_open = tokenization is None
         self.size, self.min_count, self.lookahead = size, min_count, lookahead
-        self.spelling = True if spelling is None else spelling
+        self.character_ngrams = True if character_ngrams is None else character_ngrams
         self.notes: list[str] = []
         self.extra: Vocabulary | None = None  # of a language model
         self._set([], [])
@@ -69,11 +69,11 @@ class Words(TokenField):
     @property
     def width(self) -> int:
         """The largest number of n-grams of a token."""
-        return 0 if not self.spelling else PIECES if self.level == "words" else CONTEXT_NGRAMS
+        return 0 if not self.character_ngrams else PIECES if self.tokenization == "words" else CONTEXT_NGRAMS
 
     @property
     def kind(self) -> str:
-        return f"ragged:int32:{1 + self.width}" if self.spelling else "ragged:int32"
+        return f"ragged:int32:{1 + self.width}" if self.character_ngrams else "ragged:int32"
 
     # fitting -------------------------------------------------------------------------------------------------------
     def fit(self, values: Iterable[Any]) -> None:
@@ -91,24 +91,24 @@ class Words(TokenField):
         """Tokens, and the n-grams of characters, which are counted while tokens may be characters. Settles the level."""
         tokens, contexts = LossyCounter(), LossyCounter()
         total = single = 0
-        maybe_characters = self.level_is_open or self.level == "characters"
+        maybe_characters = self.level_is_open or self.tokenization == "characters"
         for value in values:
             row = token_texts(value)
             tokens.add(row)
             total += len(row)
             single += sum(len(token) == 1 for token in row)
-            if self.spelling and maybe_characters and single > 0.5 * total:  # by what was read so far
+            if self.character_ngrams and maybe_characters and single > 0.5 * total:  # by what was read so far
                 for ngrams in context_ngrams(row, 0, lookahead=self.lookahead):
                     contexts.add(ngrams)
         if self.level_is_open:
-            self.level = "characters" if single > 0.95 * total else "words"
+            self.tokenization = "characters" if single > 0.95 * total else "words"
         return tokens, contexts
 
     def _ngram_counts(self, tokens: LossyCounter, contexts: LossyCounter) -> LossyCounter:
-        if self.level == "characters":
+        if self.tokenization == "characters":
             return contexts
         counter = LossyCounter()
-        for token in tokens.counts if self.spelling else ():
+        for token in tokens.counts if self.character_ngrams else ():
             counter.add(word_ngrams(token))
         return counter
 
@@ -116,10 +116,10 @@ class Words(TokenField):
         """These words, and those of the language model."""
         if self.extra is None:
             return words
-        if self.extra.level != self.level:
+        if self.extra.tokenization != self.tokenization:
             raise SettingError(
-                f"the tokens are {self.level}, and the language model's {self.extra.level}; train one "
-                f"with --set level={self.level}"
+                f"the tokens are {self.tokenization}, and the language model's {self.extra.tokenization}; train one "
+                f"with --set tokenization={self.tokenization}"
             )
         return list(dict.fromkeys([*words, *map(normalize, self.extra.tokens[3:])]))
 
@@ -128,20 +128,20 @@ class Words(TokenField):
         self.extra = vocabulary
 
     def lexicon(self) -> Lexicon:
-        return Lexicon(self.words, UNKNOWN + 1, self.level, normalize)
+        return Lexicon(self.words, UNKNOWN + 1, self.tokenization, normalize)
 
     # encoding ------------------------------------------------------------------------------------------------------
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         return [self.encode_tokens(token_texts(value)) for value in values]
 
     def encode_tokens(self, tokens: Sequence[str], before: Sequence[str] = ()) -> np.ndarray:
-        """(T, 1 + width), or (T,) without spelling. `before`: the characters before these tokens, in a stream."""
+        """(T, 1 + width), or (T,) without character_ngrams. `before`: the characters before these tokens, in a stream."""
         ids = [self.ids.get(normalize(token), UNKNOWN) for token in tokens]
-        if not self.spelling:
+        if not self.character_ngrams:
             return np.array(ids, np.int32)
         rows = np.zeros((len(tokens), 1 + self.width), np.int32)
         rows[:, 0] = ids
-        if self.level == "words":
+        if self.tokenization == "words":
             for row, token in zip(rows, tokens, strict=True):
                 row[1:] = self._word_ngram_ids(token)
         else:
@@ -162,7 +162,7 @@ class Words(TokenField):
         return row
 
     def nothing(self) -> np.ndarray:
-        return np.zeros((0, 1 + self.width) if self.spelling else 0, np.int32)
+        return np.zeros((0, 1 + self.width) if self.character_ngrams else 0, np.int32)
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
@@ -173,6 +173,6 @@ class Words(TokenField):
         self._set(saved["words"], saved["pieces"])
 
     def describe(self) -> list[str]:
-        what = "runs of letters in them" if self.level == "words" else "runs that they stand in"
-        spelling = f", {len(self.ngrams):,} {what}" if self.spelling else ""
-        return [f"{self.name}: {len(self.words):,} {self.level}{spelling}", *self.notes]
+        what = "runs of letters in them" if self.tokenization == "words" else "runs that they stand in"
+        character_ngrams = f", {len(self.ngrams):,} {what}" if self.character_ngrams else ""
+        return [f"{self.name}: {len(self.words):,} {self.tokenization}{character_ngrams}", *self.notes]

@@ -26,7 +26,7 @@ from ..nn import Recurrent, State
 from ..nn.attention import Attention, Join, Memory
 from ..nn.dropout import LockedDropout, between_layers
 
-FEEDS = ("between", "input", "output")
+CONTEXT_INJECTIONS = ("between", "input", "output")
 
 
 class DecoderState(NamedTuple):
@@ -76,29 +76,29 @@ class Decoder(nn.Module):
         num_layers: int = 2,
         attend: Attention | None = None,
         summary_at_steps: bool = True,
-        feed: str = "between",
+        context_injection: str = "between",
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         backend: str = "auto",
     ) -> None:
         super().__init__()
-        if feed == "between" and num_layers < 2:
+        if context_injection == "between" and num_layers < 2:
             raise SettingError(
                 f"feed is between, which wants a layer below and one above, and num_layers is {num_layers}; "
-                "say num_layers=2, or feed=input"
+                "say num_layers=2, or context_injection=input"
             )
-        self.embed, self.attend, self.feed, self.output_size = embed, attend, feed, output_size
+        self.embed, self.attend, self.context_injection, self.output_size = embed, attend, context_injection, output_size
         self.summary_at_steps = summary_at_steps
         self.input_dropout, self.dropout = LockedDropout(input_dropout), nn.Dropout(dropout)
-        below = 1 if feed == "between" else num_layers
+        below = 1 if context_injection == "between" else num_layers
 
         def layers(size: int, count: int) -> Recurrent:
             return Recurrent(
                 cell, size, hidden_size, num_layers=count, dropout=between_layers(dropout, count), backend=backend
             )
 
-        self.lower = layers(embedding_size + (memory_size if feed == "input" else 0), below)
-        self.upper = layers(hidden_size + memory_size, num_layers - 1) if feed == "between" else None
+        self.lower = layers(embedding_size + (memory_size if context_injection == "input" else 0), below)
+        self.upper = layers(hidden_size + memory_size, num_layers - 1) if context_injection == "between" else None
         self.bridges = nn.ModuleList(Bridge(memory_size, layer) for layer in self._layers)
         self.join = Join(hidden_size, memory_size, output_size)
 
@@ -122,10 +122,10 @@ class Decoder(nn.Module):
         Vectors past a row's length mean nothing; nor does the context of the state, unless every row is S long.
         """
         x = self.input_dropout(self.embed(tokens))
-        if self.feed == "input" and self.attend is not None:
+        if self.context_injection == "input" and self.attend is not None:
             return self._step_by_step(x, state)
         S, memory, first = x.shape[1], state.memory, state.context
-        if self.feed == "input":
+        if self.context_injection == "input":
             x = torch.cat([x, first[:, None].expand(-1, S, -1)], dim=-1)
         y, after = self.lower(x, state.layers[0], lengths=lengths)
         query = self.dropout(y)

@@ -27,11 +27,11 @@ class EncoderModel(ModelSettings):
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = open_setting(
         description="from all outputs to one vector"
     )
-    members: int = open_setting(ge=1, le=64, description="networks whose outputs are averaged")
+    ensemble_size: int = open_setting(ge=1, le=64, description="networks whose outputs are averaged")
     input_dropout: float = open_setting(
         ge=0, lt=1, description="dropout of the vectors, one mask for all steps", advanced=True
     )
-    adversarial: float = open_setting(
+    adversarial_epsilon: float = open_setting(
         ge=0, description="train also on vectors moved so far, to where the loss grows", advanced=True
     )
 
@@ -183,20 +183,20 @@ class Tokens(nn.Module):
             self.register_buffer("held", torch.zeros(vocabulary_size, dtype=torch.bool))
         self.drop = TokenDropout(token_dropout, pad=pad, unknown=unknown)
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=pad)
-        self.spelling = (
+        self.character_ngrams = (
             None if buckets is None else nn.EmbeddingBag(1 + buckets, embedding_size, mode="sum", padding_idx=0)
         )
         with torch.no_grad():
-            for table in (self.embedding, self.spelling):
+            for table in (self.embedding, self.character_ngrams):
                 if table is not None:
                     table.weight.normal_(std=0.1)
                     table.weight[0].zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.spelling is None:
+        if self.character_ngrams is None:
             return self._of(self.drop(x))
         ids, pieces = x[..., 0], x[..., 1:]
-        spelt = self.spelling(pieces.flatten(0, 1)).unflatten(0, ids.shape)
+        spelt = self.character_ngrams(pieces.flatten(0, 1)).unflatten(0, ids.shape)
         count = (pieces != 0).sum(-1, keepdim=True).clamp(min=1)
         return self._of(self.drop(ids)) + spelt * count.to(spelt.dtype).rsqrt()  # type: ignore[no-any-return]
 

@@ -40,25 +40,25 @@ class Stacking(nn.Module):
 class Augment(nn.Module):
     """In training each row is heard otherwise: quicker or slower, higher or lower, and with parts missing.
 
-    warp   up to this share quicker or slower (Ko et al. 2015), and half of it higher or lower, as throats of other lengths
+    speed_perturbation   up to this share quicker or slower (Ko et al. 2015), and half of it higher or lower, as throats of other lengths
            speak (Jaitly and Hinton 2013)
-    masks  of each kind, over time and over bands, at most `masks` (SpecAugment: Park et al. 2019, arXiv:1904.08779); one
+    specaugment_masks  of each kind, over time and over bands, at most `masks` (SpecAugment: Park et al. 2019, arXiv:1904.08779); one
            hides up to a tenth of the row's time, or a fifth of the bands
 
     (B, T, I) and lengths (B,) -> the same, of another T. In evaluation mode nothing is changed.
     """
 
-    def __init__(self, warp: float, masks: int) -> None:
+    def __init__(self, speed_perturbation: float, specaugment_masks: int) -> None:
         super().__init__()
-        self.warp, self.masks = warp, masks
+        self.speed_perturbation, self.specaugment_masks = speed_perturbation, specaugment_masks
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         if not self.training:
             return x, lengths
-        if self.warp:
-            x, lengths = warped(x, lengths, self.warp)
-        if self.masks:
-            x = masked(x, lengths, self.masks)
+        if self.speed_perturbation:
+            x, lengths = warped(x, lengths, self.speed_perturbation)
+        if self.specaugment_masks:
+            x = masked(x, lengths, self.specaugment_masks)
         return x, lengths
 
 
@@ -66,11 +66,11 @@ def _uniform(like: Tensor, size: int, low: float, high: float) -> Tensor:
     return torch.empty(size, device=like.device, dtype=like.dtype).uniform_(low, high)
 
 
-def warped(x: Tensor, lengths: Tensor, warp: float) -> tuple[Tensor, Tensor]:
+def warped(x: Tensor, lengths: Tensor, speed_perturbation: float) -> tuple[Tensor, Tensor]:
     """Each row's time and bands stretched by factors of its own, between the frames and bands there are: linearly."""
     B, _, I = x.shape
-    pace = _uniform(x, B, 1 - warp, 1 + warp)
-    pitch = _uniform(x, B, 1 - warp / 2, 1 + warp / 2)
+    pace = _uniform(x, B, 1 - speed_perturbation, 1 + speed_perturbation)
+    pitch = _uniform(x, B, 1 - speed_perturbation / 2, 1 + speed_perturbation / 2)
     after = (lengths / pace).round().long().clamp(min=1)
     longest = int(after.max())
     times = torch.arange(longest, device=x.device, dtype=x.dtype)[None] * pace[:, None]
@@ -95,10 +95,10 @@ def interpolated(x: Tensor, places: Tensor) -> Tensor:
     return torch.lerp(read(first), read(second), share)
 
 
-def masked(x: Tensor, lengths: Tensor, masks: int) -> Tensor:
+def masked(x: Tensor, lengths: Tensor, specaugment_masks: int) -> Tensor:
     B, T, I = x.shape
     kept = torch.ones(B, T, I, device=x.device, dtype=torch.bool)
-    for _ in range(masks):
+    for _ in range(specaugment_masks):
         for axis, most, size in ((1, lengths.to(x.dtype) / 10, lengths.to(x.dtype)), (2, I / 5, I)):
             width = _uniform(x, B, 0, 1) * most
             begin = _uniform(x, B, 0, 1) * (size - width)

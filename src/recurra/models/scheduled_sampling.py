@@ -43,11 +43,11 @@ def mixed(tokens: Tensor, scores: Tensor, live: Tensor, share: float) -> Tensor:
 class ForcedTraining(ClassTraining):
     """The training run of a task whose decoder is taught so."""
 
-    teacher_forcing: float = setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
-    forcing_schedule: Literal["constant", "linear", "sigmoid"] = setting(
+    teacher_forcing_ratio: float = setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
+    scheduled_sampling: Literal["constant", "linear", "sigmoid"] = setting(
         "linear", description="how that share falls from 1", advanced=True
     )
-    metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] = open_setting(
+    selection_metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] = open_setting(
         description="the figure that picks the best weights", advanced=True
     )
 
@@ -67,7 +67,7 @@ def forced_loss(
     progress: float,
 ) -> Tensor:
     """The mean loss of the tokens `targets` (B, S), nats a token, at `progress` (0 to 1) of the training."""
-    share = forcing_share(training.forcing_schedule, training.teacher_forcing, progress)
+    share = forcing_share(training.scheduled_sampling, training.teacher_forcing_ratio, progress)
     tokens: Tensor | None = None
     if share < 1:
         with torch.no_grad():

@@ -32,7 +32,7 @@ def check_task(task: type[Task[Any]], rows: Iterable[Mapping[str, Any]], **setti
     >>> from recurra.testing import check_task
     >>> from recurra.tasks.classify.task import Classify
     >>> rows = [{"text": f"a {word} film", "label": word} for word in ("good", "bad")] * 8
-    >>> check_task(Classify, rows, hidden_size=4, members=1)
+    >>> check_task(Classify, rows, hidden_size=4, ensemble_size=1)
     """
     from ..run import load
     from ..training import train

@@ -58,7 +58,7 @@ class Loop:
         self.bare = network
         optimizer = optimizer_for(network, self.training)
         self.network, self.optimizer = fabric.setup(network, optimizer)
-        self.average = Average(network, self.training.averaging)  # now on the device, in its arithmetic
+        self.average = Average(network, self.training.ema_decay)  # now on the device, in its arithmetic
         self.step = self.epoch = self.index = 0
         self.state: Any = None
         self.best = BestWeights(folder, task.selection, self.training.patience)
@@ -66,12 +66,12 @@ class Loop:
         self.back_end = "none"  # what ran the recurrent layers, when the first step was rehearsed
         self.losses: float | None = None  # a running mean of the loss
         self.keys = self.sampler.epoch(0)
-        self.plan = Plan(list(self.training.plan)) if self.training.plan else Plan.of(self.longest())
+        self.plan = Plan(list(self.training.step_schedule)) if self.training.step_schedule else Plan.of(self.longest())
         self.restored = False
         work = float(self.sampler.time_steps(self.keys).mean())
         share = info.valid_rows / max(info.rows, 1)
         calibration = task.calibration_time if isinstance(task, HasCalibration) else 0.0
-        evaluations = self.training.evaluations or min(max(round(self.longest() / len(self.keys)), 10), 20)
+        evaluations = self.training.num_evaluations or min(max(round(self.longest() / len(self.keys)), 10), 20)
         self.clock = Clock(
             started, self.training.max_minutes, work, share * len(self.keys) * work, evaluations, calibration
         )
@@ -91,7 +91,7 @@ class Loop:
     @property
     def timed(self) -> bool:
         """Whether the clock fixes the number of steps; if not, it may only end the run."""
-        return self.clock.budget is not None and self.training.steps is None and not self.training.plan
+        return self.clock.budget is not None and self.training.steps is None and not self.training.step_schedule
 
     # the loop ------------------------------------------------------------------------------------------------------
     def run(self, progress: Progress) -> None:
@@ -161,7 +161,7 @@ class Loop:
 
     def _fix(self) -> None:
         """Fix the number of steps, now that the speed is known."""
-        if self.training.evaluations is None and not self.clock.evaluated:
+        if self.training.num_evaluations is None and not self.clock.evaluated:
             self.clock.fewer_evaluations()
         self._correct(self.affordable())
 

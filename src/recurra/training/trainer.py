@@ -184,7 +184,7 @@ def _given_settings(
     cls = as_given(kind.settings_class)
     file = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
     if {full_name(cls, key) for key, value in settings.items() if value is not None} & LENGTHS:
-        settings.setdefault("training.plan", None)  # another length than that of the run whose config.yaml is given
+        settings.setdefault("training.step_schedule", None)  # another length than that of the run whose config.yaml is given
     return settings_from(cls, {key: value for key, value in file.items() if key not in RECORD}, settings)
 
 
@@ -219,7 +219,7 @@ def _described(task: Task[Any], network: torch.nn.Module) -> str:
     count = sum(parameter.numel() for parameter in network.parameters())
     streaming = task.streaming()
     both = ", both directions" if model.get("bidirectional") else ""
-    several = f"{members} networks of " if (members := model.get("members") or 1) > 1 else ""
+    several = f"{members} networks of " if (members := model.get("ensemble_size") or 1) > 1 else ""
     return (
         f"{several}{model['cell']} {model['num_layers']} x {model['hidden_size']}{both}, {count / 1e6:.2f} million "
         f"parameters; streams: {'yes' if streaming.open else f'no ({streaming.reason})'}"

@@ -38,12 +38,12 @@ def task_of(path: Path, **given: object) -> Forecast:
 
 def test_reading_determines_horizon_and_season(tmp_path: Path) -> None:
     _, dataset, info = prepared(waves(tmp_path / "waves.csv"))
-    assert info.settings == {"data": {"horizon": 8, "season": 8}}
+    assert info.settings == {"data": {"horizon": 8, "seasonality": 8}}
     assert (info.rows, info.valid_rows, info.time_steps) == (360, 40, 360)
     assert info.messages[0].startswith("2 series of 360 steps to train on, 40 to check with; no column of time")
     assert dataset.split.cuts.tolist() == [180, 380] and list(dataset.metadata.series) == ["one", "two"]
-    _, _, info = prepared(tmp_path / "waves.csv", horizon=25, season=3)
-    assert info.settings == {"data": {"horizon": 25, "season": 3}}
+    _, _, info = prepared(tmp_path / "waves.csv", horizon=25, seasonality=3)
+    assert info.settings == {"data": {"horizon": 25, "seasonality": 3}}
     assert (info.rows, info.valid_rows) == (350, 50)  # a horizon at least
 
 
@@ -73,11 +73,11 @@ def test_inputs_are_series_and_lines_are_json(tmp_path: Path) -> None:
 def test_every_open_setting_is_chosen(tmp_path: Path) -> None:
     task = task_of(waves(tmp_path / "waves.csv"))
     data, model = task.settings.data, task.settings.model
-    assert data.window in (8, 16, 24, 32, 56, 112) and data.scaling in ("last", "window", "level", "training")
-    assert (model.cell, model.segment, model.series_vectors) == ("gru", -(-data.window // 8), True)
-    kept = task_of(tmp_path / "waves.csv", window=20, scaling="level", segment=3, series_vectors=False)
-    assert (kept.settings.data.window, kept.settings.data.scaling) == (20, "level")
-    assert (kept.settings.model.segment, kept.settings.model.series_vectors) == (3, False)
+    assert data.context_length in (8, 16, 24, 32, 56, 112) and data.scaling in ("last", "window", "tokenization", "training")
+    assert (model.cell, model.segment_length, model.series_embedding) == ("gru", -(-data.context_length // 8), True)
+    kept = task_of(tmp_path / "waves.csv", window=20, scaling="tokenization", segment_length=3, series_embedding=False)
+    assert (kept.settings.data.context_length, kept.settings.data.scaling) == (20, "tokenization")
+    assert (kept.settings.model.segment_length, kept.settings.model.series_embedding) == (3, False)
 
 
 def test_the_shortcut_begins_as_the_ridge_regression(tmp_path: Path) -> None:
@@ -85,12 +85,12 @@ def test_the_shortcut_begins_as_the_ridge_regression(tmp_path: Path) -> None:
     task = task_of(waves(tmp_path / "waves.csv"))
     assert isinstance(task, HasPretrainedWeights)
     network = task.network().eval()
-    assert network.shortcut is not None and not network.shortcut.weight.any()
+    assert network.linear_skip is not None and not network.linear_skip.weight.any()
     with torch.no_grad():
         assert task.load_pretrained(network, ignore_progress) == []
     metrics = task.evaluate(network.requires_grad_(False), None, ignore_progress)
     assert metrics["rmse"] < 0.15
-    bare = task_of(tmp_path / "waves.csv", shortcut=False)
+    bare = task_of(tmp_path / "waves.csv", linear_skip=False)
     network = bare.network()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with torch.no_grad():

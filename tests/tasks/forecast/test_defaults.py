@@ -13,7 +13,7 @@ from recurra.tasks.forecast.split_windows import SplitWindows
 
 
 def split(n: int = 60, season: int = 4) -> SplitWindows:
-    return SplitWindows(panel([float(k % season) for k in range(n)], season=season), np.array([n - 10]))
+    return SplitWindows(panel([float(k % season) for k in range(n)], seasonality=season), np.array([n - 10]))
 
 
 def test_candidate_windows_are_multiples_of_horizon_and_season() -> None:
@@ -56,13 +56,13 @@ def test_a_window_longer_than_the_part_to_train_on_is_refused() -> None:
 
 def test_sizes_grow_with_the_number_of_windows() -> None:
     few, many = sizes(100, 24, 1), sizes(100_000, 5, 20)
-    assert few["model"] == {"hidden_size": 32, "num_layers": 1, "dropout": 0.2, "segment": 3, "series_vectors": False}
+    assert few["model"] == {"hidden_size": 32, "num_layers": 1, "dropout": 0.2, "segment_length": 3, "series_embedding": False}
     assert few["training"] == {
-        "batch_size": 16, "learning_rate": 1e-3, "epochs": 60.0, "averaging": 0.99, "patience": 6
+        "batch_size": 16, "learning_rate": 1e-3, "epochs": 60.0, "ema_decay": 0.99, "patience": 6
     }  # fmt: skip
-    assert (many["model"]["hidden_size"], many["model"]["segment"], many["model"]["series_vectors"]) == (128, 1, True)
+    assert (many["model"]["hidden_size"], many["model"]["segment_length"], many["model"]["series_embedding"]) == (128, 1, True)
     assert (many["training"]["batch_size"], many["training"]["epochs"]) == (256, 10.0)
-    assert not sizes(1000, 5, 65)["model"]["series_vectors"]
+    assert not sizes(1000, 5, 65)["model"]["series_embedding"]
 
 
 def test_the_season_is_found_or_as_requested() -> None:

@@ -13,7 +13,7 @@ from recurra import cells
 from recurra.tasks.forecast.model import SegmentForecast, Shape
 
 SHAPE: dict[str, Any] = {
-    "window": 7, "horizon": 5, "segment": 3, "inputs": 4, "masked": True, "known": 2, "ahead": 3, "static": 2,
+    "window": 7, "horizon": 5, "segment_length": 3, "inputs": 4, "masked": True, "known": 2, "ahead": 3, "static": 2,
     "series": 3, "quantiles": 4, "middle": 1,
 }  # fmt: skip
 
@@ -21,7 +21,7 @@ SHAPE: dict[str, Any] = {
 def network(cell: str = "gru", recursive: bool = False, **changes: Any) -> SegmentForecast:
     torch.manual_seed(0)
     made = SegmentForecast(
-        Shape(**(SHAPE | changes)), cells.get(cell), hidden_size=6, num_layers=2, dropout=0.0, shortcut=True,
+        Shape(**(SHAPE | changes)), cells.get(cell), hidden_size=6, num_layers=2, dropout=0.0, linear_skip=True,
         recursive=recursive, backend="auto",
     ).double()  # fmt: skip
     for parameter in made.parameters():  # also those that begin at zero

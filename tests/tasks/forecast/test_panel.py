@@ -8,7 +8,7 @@ from tiny_panels import NAN, panel
 
 def test_windows_by_hand() -> None:
     data = panel([1, NAN, 3, 4, 5, 6], [NAN, 20, 30, 40, 50])
-    origins = data.origins(data.starts[:-1] + 2, data.starts[1:] - 2, 2)
+    origins = data.num_windows(data.starts[:-1] + 2, data.starts[1:] - 2, 2)
     assert origins.tolist() == [2, 3, 4, 8, 9]
     found = data.windows(origins[[0, 3]], 2, 2, "last")
     assert found.series.tolist() == [0, 1]
@@ -20,7 +20,7 @@ def test_windows_by_hand() -> None:
 
 
 def test_naive_forecasts_by_hand() -> None:
-    data = panel([1, 2, 3, 4, 5, 6, 7, 8], season=3)
+    data = panel([1, 2, 3, 4, 5, 6, 7, 8], seasonality=3)
     found = data.windows(np.array([5]), 2, 3, "last")
     np.testing.assert_array_equal(data.naive(found), [[5, 5, 5]])
     np.testing.assert_array_equal(data.seasonal_naive(found), [[3, 4, 5]])
@@ -31,8 +31,8 @@ def test_naive_forecasts_by_hand() -> None:
 def test_origins_of_a_backtest_end_with_the_series() -> None:
     data = panel(list(range(20)), list(range(9)))
     first, last = data.starts[:-1] + 4, data.starts[1:] - 3
-    assert data.origins(first, last, 3, 5).tolist() == [7, 12, 17, 26]
-    assert data.origins(first, last, 3, 5, 2).tolist() == [12, 17, 26]
+    assert data.num_windows(first, last, 3, 5).tolist() == [7, 12, 17, 26]
+    assert data.num_windows(first, last, 3, 5, 2).tolist() == [12, 17, 26]
     gap = panel([1, 2, 3, NAN, NAN, NAN, 7, 8])
     assert gap.origins(np.array([2]), np.array([6]), 2).tolist() == [2, 5, 6]  # 3 and 4 have nothing to compare with
 
@@ -47,5 +47,5 @@ def test_scaled_and_unscaled_are_inverse() -> None:
 
 def test_units_of_errors() -> None:
     """The deviation of the training part, and the mean absolute difference of values a season apart."""
-    units = panel([1, 2, 4, NAN, 9], [3, 3], season=2).error_units()
+    units = panel([1, 2, 4, NAN, 9], [3, 3], seasonality=2).error_units()
     np.testing.assert_allclose(units, [[2, (3 + 5) / 2], [2, NAN]])

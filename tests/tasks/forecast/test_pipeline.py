@@ -13,7 +13,7 @@ from recurra.tasks.forecast.pipeline import ForecastPipeline
 from recurra.tasks.forecast.split_windows import SplitWindows
 from recurra.tasks.forecast.validation import validate
 
-PIPELINE = ForecastPipeline(3, 2, "last", [0.1, 0.5, 0.9], masked=True, mean_weight=0.5)
+PIPELINE = ForecastPipeline(3, 2, "last", [0.1, 0.5, 0.9], masked=True, mse_weight=0.5)
 
 
 class Constant(nn.Module):
@@ -33,8 +33,8 @@ class Constant(nn.Module):
 
 def test_a_batch_by_hand() -> None:
     data = panel([1, NAN, 3, 4, NAN, 6, 7])
-    data.known = np.arange(7, dtype=np.float32)[:, None]
-    data.past = -np.arange(7, dtype=np.float32)[:, None]
+    data.future_covariates = np.arange(7, dtype=np.float32)[:, None]
+    data.past_covariates = -np.arange(7, dtype=np.float32)[:, None]
     data.calendar = 10 * np.arange(7, dtype=np.float32)[:, None]
     batch = PIPELINE.batch(data, PIPELINE.windows(data, np.array([3])))
     x = [[-1, 1, 0, 0], [-1, 0, -1, 1], [0, 1, -2, 2]]  # (value - 3) / 2, observed, past, known
@@ -43,7 +43,7 @@ def test_a_batch_by_hand() -> None:
     assert batch.inputs["series"].tolist() == [1] and batch.inputs["static"].shape == (1, 0)
     assert batch.targets["y"].tolist() == [[0.5, 0]] and batch.targets["observed"].tolist() == [[True, False]]
     assert (batch.valid, batch.computed, PIPELINE.steps_per_window) == (5, 5, 5)
-    bare = ForecastPipeline(3, 2, "last", [0.5], masked=False, mean_weight=0.5)
+    bare = ForecastPipeline(3, 2, "last", [0.5], masked=False, mse_weight=0.5)
     assert bare.batch(data, bare.windows(data, np.array([3]))).inputs["x"].shape == (1, 3, 3)
 
 

@@ -88,12 +88,12 @@ class Told(Silent):
 # it learns --------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("decoding", ["direct", "recursive"])
 def test_a_sampled_sine_is_learnt_by_the_recurrent_layers_alone(tmp_path: Path, decoding: str) -> None:
-    """Down to the noise of 0.05: what nobody can foresee. Without the linear shortcut, which would do it by itself."""
+    """Down to the noise of 0.05: what nobody can foresee. Without the linear linear_skip, which would do it by itself."""
     run = recurra.train(
-        "forecast", sets.make("sine", tmp_path), out=tmp_path / "run", shortcut=False, decoding=decoding, steps=500,
+        "forecast", sets.make("sine", tmp_path), out=tmp_path / "run", linear_skip=False, decoding=decoding, steps=500,
         hidden_size=32, window=50, learning_rate=5e-3, batch_size=64,
     )  # fmt: skip
-    assert run.settings.data.season == 25 and run.settings.data.horizon == 25
+    assert run.settings.data.seasonality == 25 and run.settings.data.horizon == 25
     assert run.metrics["valid/rmse"] < 0.075
     figures = run.evaluate(tmp_path / "sine.csv")
     assert figures["backtest"]["seasonal naive"]["rmse"] == pytest.approx(0.05 * 2**0.5, rel=0.1)
@@ -120,7 +120,7 @@ def test_covariates_are_read(tmp_path: Path) -> None:
         for day, k in zip(days(260), known, strict=True):
             rows.append([name, day, f"{k + height:.4f}", f"{k:.4f}", "high" if height > 0 else "low"])
     path = write(tmp_path / "covariates.csv", "shop,date,y,price,kind", rows)
-    options: dict[str, Any] = {"series": "shop", "target": "y", "horizon": 6, "window": 12, "season": 7, "steps": 400,
+    options: dict[str, Any] = {"series": "shop", "target": "y", "horizon": 6, "window": 12, "seasonality": 7, "steps": 400,
                                "hidden_size": 24, "batch_size": 32, "learning_rate": 5e-3}  # fmt: skip
     blind = recurra.train("forecast", path, out=tmp_path / "blind", **options)
     seeing = recurra.train("forecast", path, out=tmp_path / "seeing", known="price", static="kind", **options)
@@ -350,7 +350,7 @@ def columns(n: int = 120, **more: Any) -> list[list[Any]]:
 
 BAD: dict[str, tuple[str, list[list[Any]], dict[str, Any], str]] = {
     "constant": ("date,flat,y", columns(flat=5), {},
-                 r"the series 'flat' never changes \(always 5\): there is nothing to learn.*broken=skip"),
+                 r"the series 'flat' never changes \(always 5\): there is nothing to learn.*on_error=skip"),
     "missing": ("date,none,y", columns(none=""), {}, "the series 'none' has no value at all: there is nothing"),
     "several": ("date,none,flat,y", columns(none="", flat=1), {}, r"'none' has no value at all; 1 more such series \(flat\)"),
     "short": ("date,y", columns(12), {"window": 30}, r"'y' has 12 steps, .* a window of 30 and a horizon of \d+ want 3\d"),
@@ -361,12 +361,12 @@ BAD: dict[str, tuple[str, list[list[Any]], dict[str, Any], str]] = {
     "horizon": ("date,y", columns(), {"horizon": 100}, "want 1"),
     "longer horizon": ("date,y", columns(), {"horizon": 200}, "has 120 steps, 0 of them to train on"),
     "late": ("date,late,y", columns(late=[""] * 110 + list(range(10))), {},
-             r"the series 'late' has no value in the 108 steps to train on, only after them: .*broken=skip"),
+             r"the series 'late' has no value in the 108 steps to train on, only after them: .*on_error=skip"),
     "ends early": ("date,y", [*columns(), *([day, ""] for day in days(140)[120:])], {},
-                   "the part held back, 14 steps, has no value to compare a forecast with. Take empty rows.*--known"),
-    "covariate": ("date,price,y", columns(price=""), {"known": "price"}, "'price': has no value at all; take .* of --known"),
-    "past": ("date,wind,y", columns(wind="NA"), {"past": "wind"}, "'wind': has no value at all; take it out of --past"),
-    "static": ("date,town,y", columns(town=""), {"static": "town"}, "'town': has no value at all; take it out of --static"),
+                   "the part held back, 14 steps, has no value to compare a forecast with. Take empty rows.*--future-covariates"),
+    "covariate": ("date,price,y", columns(price=""), {"known": "price"}, "'price': has no value at all; take .* of --future-covariates"),
+    "past": ("date,wind,y", columns(wind="NA"), {"past": "wind"}, "'wind': has no value at all; take it out of --past-covariates"),
+    "static": ("date,town,y", columns(town=""), {"static": "town"}, "'town': has no value at all; take it out of --static-covariates"),
 }  # fmt: skip
 
 
@@ -387,7 +387,7 @@ def test_nothing_is_measured_in_the_part_held_back(tmp_path: Path) -> None:
     task: Any = run.task
     assert task.dataset.metadata.measures["price"][0] == pytest.approx(107 / 2)
     few = write(tmp_path / "few.csv", "date,y", columns(15))
-    run = recurra.train("forecast", few, out=tmp_path / "few", horizon=2, window=4, season=1, **SMALL)
+    run = recurra.train("forecast", few, out=tmp_path / "few", horizon=2, window=4, seasonality=1, **SMALL)
     task = run.task
     assert task.dataset.metadata.cycles == [False, False, False]  # 13 days are no two weeks
 
@@ -395,7 +395,7 @@ def test_nothing_is_measured_in_the_part_held_back(tmp_path: Path) -> None:
 def test_series_that_cannot_be_learnt_may_be_left_out(tmp_path: Path) -> None:
     told = Told()
     path = write(tmp_path / "bad.csv", *BAD["several"][:2])
-    run = recurra.train("forecast", path, out=tmp_path / "run", broken="skip", progress=told, **SMALL)
+    run = recurra.train("forecast", path, out=tmp_path / "run", on_error="skip", progress=told, **SMALL)
     assert list(run.task.dataset.metadata.series) == ["y"]
     assert any("2 of 3 series left out: the series 'none'" in line for line in told.lines)
 
@@ -404,7 +404,7 @@ def test_what_is_left_out_stays_out(tmp_path: Path) -> None:
     """--valid holds the series, too, and with values that change: it must not come back as one to learn from."""
     path = write(tmp_path / "flat.csv", "date,flat,y", columns(flat=1))
     later = write(tmp_path / "later.csv", "date,flat,y", [[day, n, n % 7] for n, day in enumerate(days(160)[120:])])
-    run = recurra.train("forecast", path, valid=later, out=tmp_path / "run", broken="skip", horizon=7, **SMALL)
+    run = recurra.train("forecast", path, valid=later, out=tmp_path / "run", on_error="skip", horizon=7, **SMALL)
     assert list(run.task.dataset.metadata.series) == ["y"]
 
 

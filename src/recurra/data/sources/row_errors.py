@@ -33,7 +33,7 @@ class BadRows:
         if next_ones:
             named = ", ".join(str(one.row) for one in next_ones) + ", ..." * (self.count > 3)
             more = f"; {self.count - 1:,} more row{'s' * (self.count > 2)} cannot be used (row {named})"
-        do = ", or leave such rows out with --set broken=skip" if others else "; leaving such rows out leaves nothing"
+        do = ", or leave such rows out with --set on_error=skip" if others else "; leaving such rows out leaves nothing"
         said = f"{error.message}{more}. Mend the file{do}"
         raise DataError(said, file=error.file, row=error.row, field=error.field)
 

@@ -66,12 +66,12 @@ def count_characters(texts: Iterable[str]) -> LossyCounter:
 def count_words(texts: Iterable[str], lowercase: bool, cut: Callable[[str], list[str]] | None = None) -> LossyCounter:
     """`cut` gives the words where our own patterns are not to."""
     counter = LossyCounter()
-    normalizer, cutter = word_normalizer(lowercase), word_cutter()
+    normalizer, tokenizer = word_normalizer(lowercase), word_cutter()
     for text in texts:
         if cut is not None:
             counter.add([normalizer.normalize_str(word) for word in cut(text)])
             continue
-        counter.add([word for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
+        counter.add([word for word, _ in tokenizer.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
     return counter
 
 

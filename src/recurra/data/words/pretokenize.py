@@ -65,10 +65,10 @@ def piece_decoder() -> decoders.Decoder:
     return decoders.ByteLevel()
 
 
-def cut(text: str, level: str) -> tuple[list[str], list[tuple[int, int]]]:
+def cut(text: str, tokenization: str) -> tuple[list[str], list[tuple[int, int]]]:
     """The words of `text`, or its characters that are not blank, as they stand there, and where each begins and ends."""
     text = clean(text)
-    if level == "characters":
+    if tokenization == "characters":
         found = [(character, (at, at + 1)) for at, character in enumerate(text) if not character.isspace()]
     else:
         found = _CUTTER.pre_tokenize_str(text)

@@ -4,7 +4,7 @@
     nltk      sentences by Punkt, words by NLTK's Treebank rules, parts of speech by its perceptron (English)
     jieba     Chinese words, by dictionary and hidden Markov model, and their parts of speech
 
-A cutter is data: a run keeps it in its vocabulary, stop words and all. The libraries are imported when text is cut.
+A tokenizer is data: a run keeps it in its vocabulary, stop words and all. The libraries are imported when text is cut.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _OWN = word_cutter()
 
 
 @dataclass(frozen=True)
-class Cutter:
-    """A way to cut; called with a text it gives its words, in their own case. Made by `choose_cutter`.
+class WordTokenizer:
+    """A way to cut; called with a text it gives its words, in their own case. Made by `choose_tokenizer`.
 
     language    of NLTK's sentences; stop_words  left out, in lower case; keep_pos  parts of speech kept, () for all
     """
@@ -67,14 +67,14 @@ class Cutter:
         """Why a text must be whole before it is cut, in words; None where it may come in pieces."""
         if self.name == "recurra":
             return None
-        return f"{self.name} cuts a text that is whole, for what follows decides; --set cutter=recurra streams"
+        return f"{self.name} cuts a text that is whole, for what follows decides; --set tokenizer=recurra streams"
 
     def record(self) -> dict[str, Any]:
-        """As JSON, for `Cutter.of`."""
+        """As JSON, for `WordTokenizer.of`."""
         return asdict(self)
 
     @classmethod
-    def of(cls, record: dict[str, Any]) -> Cutter:
+    def of(cls, record: dict[str, Any]) -> WordTokenizer:
         """What `record` gave. ValueError where it is something else."""
         values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
@@ -92,8 +92,8 @@ class Cutter:
         return by + kept + (f", without {len(self.stop_words):,} stop words" if self.stop_words else "")
 
 
-def choose_cutter(name: Name, language: str, stop_words: str | None, keep_pos: str | None) -> Cutter | None:
-    """The cutter of the settings; None for our own with nothing left out.
+def choose_tokenizer(name: Name, language: str, stop_words: str | None, keep_pos: str | None) -> WordTokenizer | None:
+    """The tokenizer of the settings; None for our own with nothing left out.
 
     stop_words  the language whose list of NLTK's is left out;  keep_pos  parts of speech, with commas between
 
@@ -101,18 +101,18 @@ def choose_cutter(name: Name, language: str, stop_words: str | None, keep_pos: s
     """
     parts = tuple(part.strip() for part in (keep_pos or "").split(",") if part.strip())
     if parts and name == "recurra":
-        raise SettingError("keep_pos wants words whose part of speech is known: --cutter nltk, or jieba for Chinese")
+        raise SettingError("keep_pos wants words whose part of speech is known: --tokenizer nltk, or jieba for Chinese")
     for part in parts:
         if part not in PARTS[name]:
             raise SettingError(f"keep_pos has {part!r}; {near(part, PARTS[name])}")
     if language != "english" and name != "nltk":
-        raise SettingError(f"cutter_language is for --cutter nltk, and cutter is {name}; leave it out")
+        raise SettingError(f"cutter_language is for --tokenizer nltk, and tokenizer is {name}; leave it out")
     if parts and name == "nltk" and language != "english":
         raise SettingError(f"NLTK knows parts of speech of English, not of {language}; leave keep_pos out")
     stop = _stop_words(stop_words) if stop_words else ()
     if name == "recurra" and not stop:
         return None
-    made = Cutter(name, language, stop, parts)
+    made = WordTokenizer(name, language, stop, parts)
     made("One word.")  # what is missing is told before anything is read
     return made
 
@@ -176,21 +176,21 @@ def _stop_words(language: str) -> tuple[str, ...]:
 # jieba -----------------------------------------------------------------------------------------------------------------
 @lru_cache(maxsize=1)
 def _jieba() -> Any:
-    """jieba's cutter. It says nothing, and its cache, which it would read from a folder that anybody can write to, is
+    """jieba's tokenizer. It says nothing, and its cache, which it would read from a folder that anybody can write to, is
     made in one of our own that is gone afterwards."""
     jieba = _imported("jieba")
     jieba.setLogLevel(60)  # above every level
-    cutter = jieba.Tokenizer()
+    tokenizer = jieba.Tokenizer()
     with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
-        cutter.tmp_dir = folder
-        cutter.initialize()
-    return cutter
+        tokenizer.tmp_dir = folder
+        tokenizer.initialize()
+    return tokenizer
 
 
 @lru_cache(maxsize=1)
 def _jieba_tagger() -> Any:
-    cutter = _jieba()
-    return _imported("jieba.posseg").POSTokenizer(cutter)
+    tokenizer = _jieba()
+    return _imported("jieba.posseg").POSTokenizer(tokenizer)
 
 
 def _jieba_words(text: str) -> list[str]:

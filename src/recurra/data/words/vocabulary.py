@@ -28,16 +28,16 @@ from recurra.data.words.pretokenize import (
     word_cutter,
     word_normalizer,
 )
-from recurra.data.words.tokenizers import Cutter
+from recurra.data.words.tokenizers import WordTokenizer
 from recurra.data.words.tokenstream import CharacterStream, PieceStream, TokenStream
 from recurra.errors import RunError, SettingError
 
-Level = Literal["characters", "words", "subwords"]
+Tokenization = Literal["characters", "words", "subwords"]
 Ids = NDArray[np.int32]
 
 MARKS = ("<pad>", "<unknown>", "<end>")
 _HIDDEN = tuple(f"{mark} " for mark in MARKS)  # inside the tokenizer; a blank occurs in no word and no byte-level token
-_FORMAT = 2  # 1 where no cutter is saved
+_FORMAT = 2  # 1 where no tokenizer is saved
 _BATCH = 256  # texts encoded at once, by as many threads as TOKENIZERS_PARALLELISM allows
 _UNKNOWN_TEXT = "\ufffd"
 
@@ -49,35 +49,35 @@ class Vocabulary:
 
     def __init__(
         self,
-        level: Level,
+        tokenization: Tokenization,
         tokens: Sequence[str],
         *,
         merges: Sequence[tuple[str, str]] = (),
         lowercase: bool = False,
         notes: Sequence[str] = (),
-        cutter: Cutter | None = None,
+        tokenizer: WordTokenizer | None = None,
     ) -> None:
-        if level not in get_args(Level):
-            raise SettingError(f"there is no level {level!r}; there are {', '.join(get_args(Level))}")
-        self.level: Level = level
-        self.lowercase = lowercase and level == "words"
+        if tokenization not in get_args(Tokenization):
+            raise SettingError(f"there is no tokenization {tokenization!r}; there are {', '.join(get_args(Tokenization))}")
+        self.tokenization: Tokenization = tokenization
+        self.lowercase = lowercase and tokenization == "words"
         self.notes = list(notes)
         self.tokens = [*MARKS, *tokens]
-        self.cutter = cutter if level == "words" else None
-        self._ids = {word: at for at, word in enumerate(tokens, len(MARKS))} if self.cutter else {}
+        self.tokenizer = tokenizer if tokenization == "words" else None
+        self._ids = {word: at for at, word in enumerate(tokens, len(MARKS))} if self.tokenizer else {}
         self._merges = list(merges)
-        self._table = _character_table(tokens) if level == "characters" else None
-        self._tokenizer = None if level == "characters" else self._make_tokenizer(tokens)
+        self._table = _character_table(tokens) if tokenization == "characters" else None
+        self._tokenizer = None if tokenization == "characters" else self._make_tokenizer(tokens)
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def __repr__(self) -> str:
-        return f"Vocabulary({self.level}, {len(self):,} entries)"
+        return f"Vocabulary({self.tokenization}, {len(self):,} entries)"
 
     def _make_tokenizer(self, tokens: Sequence[str]) -> Tokenizer:
         ids = {token: at for at, token in enumerate([*_HIDDEN, *tokens])}
-        if self.level == "words":
+        if self.tokenization == "words":
             tokenizer = Tokenizer(models.WordLevel(ids, unk_token=_HIDDEN[self.unknown]))
             tokenizer.normalizer = word_normalizer(self.lowercase)
             tokenizer.pre_tokenizer = word_cutter()
@@ -96,8 +96,8 @@ class Vocabulary:
         if self._table is not None:
             table = self._table
             return [table[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)] for text in texts]
-        if self.cutter is not None:
-            return [np.array([self._id(word) for word in self.cutter(text)], np.int32) for text in texts]
+        if self.tokenizer is not None:
+            return [np.array([self._id(word) for word in self.tokenizer(text)], np.int32) for text in texts]
         assert self._tokenizer is not None
         ids: list[Ids] = []
         stream = iter(texts)
@@ -108,10 +108,10 @@ class Vocabulary:
 
     def encode_spelt(self, texts: Iterable[str]) -> list[Ids]:
         """The ids of each text's words and beside each id the pieces of its word: int32 (T, 1 + PIECES). Words only."""
-        if self.level != "words":
-            raise SettingError(f"only words have a spelling; this vocabulary is of {self.level}")
-        if self.cutter is not None:
-            return [self._spelt(self.cutter(text)) for text in texts]
+        if self.tokenization != "words":
+            raise SettingError(f"only words have a spelling; this vocabulary is of {self.tokenization}")
+        if self.tokenizer is not None:
+            return [self._spelt(self.tokenizer(text)) for text in texts]
         assert self._tokenizer is not None
         found: list[Ids] = []
         stream = iter(texts)
@@ -135,12 +135,12 @@ class Vocabulary:
 
     def normal(self, word: str) -> str:
         """A word as this vocabulary writes it: composed and in lower case, where words are."""
-        return word_normalizer(self.lowercase).normalize_str(clean(word)) if self.level == "words" else word
+        return word_normalizer(self.lowercase).normalize_str(clean(word)) if self.tokenization == "words" else word
 
     def cut(self, text: str) -> list[str]:
         """The stretch of `text` that each of its tokens stands for, unknown ones too."""
-        if self.cutter is not None:
-            return self.cutter(text)
+        if self.tokenizer is not None:
+            return self.tokenizer(text)
         if self._tokenizer is None:
             return list(text)
         text = clean(text)
@@ -160,35 +160,35 @@ class Vocabulary:
             for at, i in enumerate(given)
             if i not in (self.pad, self.end)
         ]
-        if self.level == "characters":
+        if self.tokenization == "characters":
             return "".join(words)
-        if self.level == "words":
+        if self.tokenization == "words":
             return join(words)
         assert self._tokenizer is not None
         return self._tokenizer.decode(wanted, skip_special_tokens=False).replace(_HIDDEN[1], _UNKNOWN_TEXT)
 
     def stream(self, *, spelt: bool = False) -> TokenStream:
         """A tokeniser for text that arrives in pieces; equals `encode`, or `encode_spelt`, of the whole for every cutting."""
-        if self.cutter is not None and self.cutter.whole:
-            raise SettingError(f"this text does not stream: {self.cutter.whole}")
+        if self.tokenizer is not None and self.tokenizer.whole:
+            raise SettingError(f"this text does not stream: {self.tokenizer.whole}")
         if spelt:
             return PieceStream(lambda text: self.encode_spelt([text])[0], word_cut)
-        if self.level == "characters":
+        if self.tokenization == "characters":
             return CharacterStream(self.encode)
-        return PieceStream(self.encode, word_cut if self.level == "words" else piece_cut)
+        return PieceStream(self.encode, word_cut if self.tokenization == "words" else piece_cut)
 
     def save(self, folder: Path, name: str) -> None:
         """Write `folder/name.json`."""
         record: dict[str, Any] = {
-            "format": _FORMAT if self.cutter else 1,
-            "level": self.level,
+            "format": _FORMAT if self.tokenizer else 1,
+            "tokenization": self.tokenization,
             "lowercase": self.lowercase,
             "notes": self.notes,
             "tokens": self.tokens[len(MARKS) :],
             "merges": self._merges,
         }
-        if self.cutter is not None:
-            record["cutter"] = self.cutter.record()
+        if self.tokenizer is not None:
+            record["tokenizer"] = self.tokenizer.record()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
 
@@ -204,14 +204,14 @@ class Vocabulary:
             if not all(isinstance(token, str) for token in tokens) or len(set(tokens)) != len(tokens):
                 raise ValueError("tokens")
             merges = [(left, right) for left, right in record["merges"]]
-            cutter = Cutter.of(record["cutter"]) if record.get("cutter") else None
+            tokenizer = WordTokenizer.of(record["tokenizer"]) if record.get("tokenizer") else None
             return cls(
-                record["level"],
+                record["tokenization"],
                 tokens,
                 merges=merges,
                 lowercase=record["lowercase"],
                 notes=record["notes"],
-                cutter=cutter,
+                tokenizer=tokenizer,
             )
         except FileNotFoundError:
             raise RunError(f"{path}: the vocabulary is missing") from None
@@ -221,14 +221,14 @@ class Vocabulary:
             raise RunError(f"{path}: the vocabulary is damaged ({type(error).__name__}: {error})") from None
 
 
-def build(texts: Iterable[str], level: Level, *, size: int | None = None, min_count: int = 1,
-          lowercase: bool = True, cutter: Cutter | None = None) -> Vocabulary:  # fmt: skip
+def build(texts: Iterable[str], tokenization: Tokenization, *, size: int | None = None, min_count: int = 1,
+          lowercase: bool = True, tokenizer: WordTokenizer | None = None) -> Vocabulary:  # fmt: skip
     """A vocabulary of at most `size` entries, the three marks included, from one streaming pass.
 
     size       None keeps every character or word; for subwords it means 8,000
     min_count  tokens seen less often are unknown; for subwords, pairs seen less often are not merged
     lowercase  words only: characters and subwords keep the case
-    cutter     words only: what cuts the text, if not our own patterns
+    tokenizer     words only: what cuts the text, if not our own patterns
 
     Memory is bounded: rare tokens are dropped while counting a text with very many, subwords are learnt from a
     sample of at most 20 million characters; `notes` then says so. Raises SettingError for a size that is too small.
@@ -236,15 +236,15 @@ def build(texts: Iterable[str], level: Level, *, size: int | None = None, min_co
     if size is not None and size <= len(MARKS):
         raise SettingError(f"a vocabulary needs more than {len(MARKS)} entries, not {size}")
     room = None if size is None else size - len(MARKS)
-    if level == "subwords":
+    if tokenization == "subwords":
         vocabulary, merges, notes = count.learn_subwords(texts, (size or 8000) - len(MARKS), min_count)
         tokens = sorted(vocabulary, key=vocabulary.__getitem__)
-        return Vocabulary(level, tokens, merges=merges, notes=notes)
-    if level not in get_args(Level):
-        raise SettingError(f"there is no level {level!r}; there are {', '.join(get_args(Level))}")
-    words = level == "words"
-    counter = count.count_words(texts, lowercase, cutter) if words else count.count_characters(texts)
-    return Vocabulary(level, counter.kept(room, min_count), lowercase=lowercase, notes=counter.notes(), cutter=cutter)
+        return Vocabulary(tokenization, tokens, merges=merges, notes=notes)
+    if tokenization not in get_args(Tokenization):
+        raise SettingError(f"there is no tokenization {tokenization!r}; there are {', '.join(get_args(Tokenization))}")
+    words = tokenization == "words"
+    counter = count.count_words(texts, lowercase, tokenizer) if words else count.count_characters(texts)
+    return Vocabulary(tokenization, counter.kept(room, min_count), lowercase=lowercase, notes=counter.notes(), tokenizer=tokenizer)
 
 
 def _character_table(tokens: Sequence[str]) -> Ids:

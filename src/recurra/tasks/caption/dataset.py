@@ -38,7 +38,7 @@ class CaptionDataset(Dataset):
     def __init__(self, settings: CaptionSettings) -> None:
         data = settings.data
         self.settings = settings
-        self.text = Captions("text", data.text, data.level, data.vocabulary_size, data.min_count)
+        self.text = Captions("text", data.text, data.tokenization, data.vocabulary_size, data.min_count)
         self.input: CaptionInput = input_for(data)
         self.rows = RowReader([], data, examples=_examples)
         self._set_fields()
@@ -66,14 +66,14 @@ class CaptionDataset(Dataset):
         info.rows, info.valid_rows = len(train), len(self.stores["valid"])
         info.time_steps = int(lengths.sum()) + len(train)
         described = [line for field in self.rows.fields for line in field.describe()]
-        summary = f"texts of {lengths.mean():.1f} {self.text.level} on average, {self.longest} at most"
+        summary = f"texts of {lengths.mean():.1f} {self.text.tokenization} on average, {self.longest} at most"
         info.messages = [*self._report_lines(report, len(np.unique(hashes))), *described, summary]
         return info
 
     def _choose_input(self, source: Source, info: DatasetInfo) -> None:
         """Read features where nobody named a column, none holds images, and one holds features."""
         data = self.settings.data
-        if data.features is None and data.image is None and image_column(source, ()) is None:
+        if data.image_features is None and data.image is None and image_column(source, ()) is None:
             column = features_column(source, ())
             if column:
                 info.settings["data"] = {"features": column}

@@ -15,7 +15,7 @@ def caption_defaults(
 
     `model`: as the user gave it. `several`: whether an encoded input has several steps.
     """
-    attends = input.is_map(several) and model.condition == "steps"
+    attends = input.is_map(several) and model.context_at == "steps"
     sizes = {
         "hidden_size": 192,
         "num_layers": 1,
@@ -28,7 +28,7 @@ def caption_defaults(
         "batch_size": 32,
         "learning_rate": 1.5e-3,
         "epochs": float(min(max(600_000 / max(captions, 1), 12.0), 100.0)),
-        "averaging": 0.998,
+        "ema_decay": 0.998,
         "patience": 10,
         "metric": "token_error_rate",
     }

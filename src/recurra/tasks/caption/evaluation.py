@@ -28,7 +28,7 @@ def evaluate(
     store: Store,
     on_progress: OnProgress,
     *,
-    beam: int,
+    beam_size: int,
     searched: int,
 ) -> dict[str, Any]:
     """The loss of all captions, nats a token, and the metrics of the answers to `searched` images, evenly spaced."""
@@ -42,8 +42,8 @@ def evaluate(
     for begin in range(0, len(picked), PART):
         part = picked[begin : begin + PART]
         x, lengths = store.ragged(dataset.input.field.name, np.array([rows[0] for rows in part]))
-        found = search([row[:length] for row, length in zip(x, lengths, strict=True)], beam=beam)
+        found = search([row[:length] for row, length in zip(x, lengths, strict=True)], beam_size=beam_size)
         answers += [dataset.text.vocabulary.decode(best[0].tokens) for best in found]
         after(sum(map(len, part)))
     references = [Raw.read(store, TEXT, rows) for rows in picked]
-    return {"loss": loss, **scores_of_any(answers, references, letters=dataset.text.level == "characters")}
+    return {"loss": loss, **scores_of_any(answers, references, letters=dataset.text.tokenization == "characters")}

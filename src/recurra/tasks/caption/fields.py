@@ -17,7 +17,7 @@ from ...data.sources.rows import Row
 from ...data.sources.sources import Source
 from ...data.store.split import digest
 from ...data.words.pretokenize import han_share
-from ...data.words.vocabulary import Level, Vocabulary, build
+from ...data.words.vocabulary import Tokenization, Vocabulary, build
 from ...errors import DataError
 from ...fields.base import Field
 
@@ -25,7 +25,7 @@ CAPTION_NAMES = (
     *("text", "caption", "captions", "description", "sentence", "label", "target"),
     *("描述", "文本", "标题"),
 )
-SAMPLE = 1000  # captions that the level is chosen from
+SAMPLE = 1000  # captions that the tokenization is chosen from
 
 
 def captions_of(value: Any) -> list[Any]:
@@ -37,7 +37,7 @@ def captions_of(value: Any) -> list[Any]:
 class Captions(Field):
     """The captions of an image, as tokens. `check` takes a whole cell; what is fitted and encoded is one caption.
 
-    level      what a token is; None: characters where most captions are Chinese, else words
+    tokenization      what a token is; None: characters where most captions are Chinese, else words
     size       most frequent tokens kept
     min_count  rarer tokens are unknown; None: 2 of words, else 1
     """
@@ -45,14 +45,14 @@ class Captions(Field):
     sequence = True
     kind = "ragged:int32"
 
-    def __init__(self, name: str, asked: str | None, level: Level | None, size: int, min_count: int | None) -> None:
+    def __init__(self, name: str, asked: str | None, tokenization: Tokenization | None, size: int, min_count: int | None) -> None:
         super().__init__(name, asked)
         self.size, self.min_count = size, min_count
-        self._level = level
+        self._level = tokenization
         self.vocabulary: Vocabulary
 
     @property
-    def level(self) -> Level:
+    def tokenization(self) -> Tokenization:
         """What a token is. Known once the field was fitted or loaded."""
         return self._level or "words"
 
@@ -82,10 +82,10 @@ class Captions(Field):
         captions = list(values)
         if self._level is None:
             self._level = "characters" if han_share(captions[:SAMPLE]) > 0.5 else "words"
-        minimum = self.min_count or (2 if self.level == "words" else 1)
-        self.vocabulary = build(captions, self.level, size=self.size, min_count=minimum, lowercase=False)
+        minimum = self.min_count or (2 if self.tokenization == "words" else 1)
+        self.vocabulary = build(captions, self.tokenization, size=self.size, min_count=minimum, lowercase=False)
         if len(self.vocabulary) <= 3:
-            raise DataError(f"no {self.level} of the {self.name} occur {minimum} times; train on more rows")
+            raise DataError(f"no {self.tokenization} of the {self.name} occur {minimum} times; train on more rows")
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         return list(self.vocabulary.encode_batch(values))
@@ -95,10 +95,10 @@ class Captions(Field):
 
     def load(self, folder: Path) -> None:
         self.vocabulary = Vocabulary.load(folder, self.name)
-        self._level = self.vocabulary.level
+        self._level = self.vocabulary.tokenization
 
     def describe(self) -> list[str]:
-        return [f"{self.name}: {len(self.vocabulary):,} {self.level}"]
+        return [f"{self.name}: {len(self.vocabulary):,} {self.tokenization}"]
 
 
 def _caption_problem(caption: Any) -> str | None:

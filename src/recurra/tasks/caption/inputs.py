@@ -43,11 +43,11 @@ class ImageInput(CaptionInput):
     encoder_size = 96
 
     def __init__(self, data: CaptionData) -> None:
-        self.field: Image = Image("image", data.image, data.image_size, data.grey)
+        self.field: Image = Image("image", data.image, data.image_size, data.grayscale)
 
     def encoder(self, model: CaptionModel) -> ImageEncoder:
         field, width = self.field, model.encoder_size
-        return ImageEncoder(field.shape, field.mean, field.std, width=width, shift=model.shift, dropout=model.dropout)
+        return ImageEncoder(field.shape, field.mean, field.std, width=width, shift=model.random_shift, dropout=model.dropout)
 
     def is_map(self, several: bool) -> bool:
         return True
@@ -65,7 +65,7 @@ class FeaturesInput(CaptionInput):
     encoder_size = 192
 
     def __init__(self, data: CaptionData) -> None:
-        self.field: ImageFeatures = ImageFeatures("features", data.features)
+        self.field: ImageFeatures = ImageFeatures("features", data.image_features)
 
     def encoder(self, model: CaptionModel) -> FeatureEncoder:
         return FeatureEncoder(self.field.width, width=model.encoder_size, dropout=model.dropout)
@@ -79,8 +79,8 @@ class FeaturesInput(CaptionInput):
 
 def input_for(data: CaptionData) -> CaptionInput:
     """The input that the settings name: features where they name their column, else images. SettingError where both."""
-    if data.features is None:
+    if data.image_features is None:
         return ImageInput(data)
-    if any(value is not None for value in (data.image, data.image_size, data.grey)):
+    if any(value is not None for value in (data.image, data.image_size, data.grayscale)):
         raise SettingError("features are in place of images: leave out image, image_size and grey")
     return FeaturesInput(data)

@@ -14,8 +14,8 @@ from .settings import CaptionModel
 
 
 def caption_network(input: CaptionInput, model: CaptionModel, cell: Cell, vocabulary: Vocabulary) -> SequenceToSequence:
-    """A new network. With `condition=first` the image makes the first state of the decoder and is not seen by its steps."""
-    if model.condition == "first" and model.attention != "none":
+    """A new network. With `context_at=first` the image makes the first state of the decoder and is not seen by its steps."""
+    if model.context_at == "first" and model.attention != "none":
         raise SettingError("condition is first, and attention conditions every step; say attention=none, or steps")
     encoder, size = input.encoder(model), model.embedding_size
     tokens = Tokens(len(vocabulary), size, 0.0, pad=Vocabulary.pad, unknown=Vocabulary.unknown)
@@ -26,12 +26,12 @@ def caption_network(input: CaptionInput, model: CaptionModel, cell: Cell, vocabu
         cell,
         memory_size=encoder.output_size,
         hidden_size=model.hidden_size,
-        output_size=size if model.tied else model.hidden_size,
+        output_size=size if model.tie_weights else model.hidden_size,
         num_layers=model.num_layers,
         attend=attention(model.attention, model.hidden_size, encoder.output_size) if attends else None,
-        summary_at_steps=model.condition == "steps",
-        feed=model.feed,
+        summary_at_steps=model.context_at == "steps",
+        context_injection=model.context_injection,
         dropout=model.dropout,
         backend=model.backend,
     )
-    return SequenceToSequence(encoder, decoder, len(vocabulary), tokens.embedding if model.tied else None)
+    return SequenceToSequence(encoder, decoder, len(vocabulary), tokens.embedding if model.tie_weights else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ...data.words.vocabulary import Level
+from ...data.words.vocabulary import Tokenization
 from ...fields.image import ImageSettings
 from ...models.scheduled_sampling import ForcedTraining
 from ...settings import ModelSettings, Settings, open_setting, setting
@@ -13,10 +13,10 @@ from ...settings import ModelSettings, Settings, open_setting, setting
 class CaptionData(ImageSettings):
     """Images or feature vectors, and texts about each."""
 
-    grey: bool | None = setting(None, description="without colours; as the first image is")
-    features: str | None = setting(None, description="column of feature vectors, in place of images")
+    grayscale: bool | None = setting(None, description="without colours; as the first image is")
+    image_features: str | None = setting(None, description="column of feature vectors, in place of images")
     text: str | None = setting(None, description="column of the texts; found by itself")
-    level: Level = open_setting(description="what a token is")
+    tokenization: Tokenization = open_setting(description="what a token is")
     vocabulary_size: int = setting(30_000, ge=10, description="most frequent tokens kept", advanced=True)
     min_count: int | None = setting(None, ge=1, description="rarer tokens are unknown", advanced=True)
 
@@ -25,17 +25,17 @@ class CaptionModel(ModelSettings):
     """Encoder, attention, decoder."""
 
     encoder_size: int = open_setting(ge=8, description="channels of the map that attention looks at")
-    shift: int = setting(0, ge=0, description="in training images are moved by up to so many pixels")
+    random_shift: int = setting(0, ge=0, description="in training images are moved by up to so many pixels")
     embedding_size: int = open_setting(ge=1, description="features of a token's vector")
     attention: Literal["additive", "dot", "none"] = open_setting(description="score; none for one vector")
-    condition: Literal["steps", "first"] = setting("steps", description="the image conditions each step, or the first")
-    feed: Literal["between", "input", "output"] = setting(
+    context_at: Literal["steps", "first"] = setting("steps", description="the image conditions each step, or the first")
+    context_injection: Literal["between", "input", "output"] = setting(
         "input", description="where the context enters", advanced=True
     )
-    tied: bool = setting(False, description="output layer and embedding are one", advanced=True)
-    beam: int = setting(3, ge=1, le=64, description="answers followed side by side")
+    tie_weights: bool = setting(False, description="output layer and embedding are one", advanced=True)
+    beam_size: int = setting(3, ge=1, le=64, description="answers followed side by side")
     length_penalty: float = setting(1.0, ge=0, description="a: log p / length ** a is the score", advanced=True)
-    weights: bool = setting(False, description="predict gives the attention weights")
+    return_attention: bool = setting(False, description="predict gives the attention weights")
 
 
 CaptionSettings = Settings[CaptionData, CaptionModel, ForcedTraining]

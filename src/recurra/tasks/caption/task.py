@@ -3,7 +3,7 @@
     image -> convolutions -> attention <-> decoder -> text          features (F,) or (N, F) -> linear -> ...
 
 The encoder is trained along. The context that attention gives at a step conditions the next one, with the token written;
-without attention the image's summary conditions every step, or the first state alone (`--condition first`).
+without attention the image's summary conditions every step, or the first state alone (`--context-at first`).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Caption(Task[CaptionSettings]):
     summary: ClassVar[str] = "a text for each image or feature vector"
     settings_class = CaptionSettings
     inference_settings: ClassVar[tuple[str, ...]] = (
-        *("model.beam", "model.length_penalty", "model.weights"),
-        "data.broken",
+        *("model.beam_size", "model.length_penalty", "model.return_attention"),
+        "data.on_error",
     )
     dataset: CaptionDataset
 
@@ -55,7 +55,7 @@ class Caption(Task[CaptionSettings]):
         held_back = len(np.unique(dataset.stores["valid"].column(IMAGE_ID)))
         info.messages += searched_message(held_back, SEARCHED, "images", "figures other than the loss")
         model, training = caption_defaults(settings.model, dataset.input, several=dataset.several, captions=info.rows)
-        return settings.fill(data={"level": dataset.text.level}, model=model, training=training)
+        return settings.fill(data={"tokenization": dataset.text.tokenization}, model=model, training=training)
 
     def network(self) -> SequenceToSequence:
         return caption_network(self.dataset.input, self.settings.model, self.cell, self.dataset.text.vocabulary)
@@ -63,7 +63,7 @@ class Caption(Task[CaptionSettings]):
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
-        return selection_by(self.settings.training.metric)
+        return selection_by(self.settings.training.selection_metric)
 
     def sampler(self) -> Sampler:
         training = self.settings.training
@@ -78,9 +78,9 @@ class Caption(Task[CaptionSettings]):
 
     # use -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
-        beam, search = self.settings.model.beam, self._search(network)
-        with part_to_evaluate(self.dataset, data, beam=beam, searched=SEARCHED) as (store, beam, searched):
-            return evaluate(network, search, self.dataset, store, on_progress, beam=beam, searched=searched)
+        beam_size, search = self.settings.model.beam_size, self._search(network)
+        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=SEARCHED) as (store, beam_size, searched):
+            return evaluate(network, search, self.dataset, store, on_progress, beam_size=beam_size, searched=searched)
 
     def _search(self, network: SequenceToSequence) -> AnswerSearch:
         limit = 2 * self.dataset.longest + 5
@@ -94,11 +94,11 @@ class Caption(Task[CaptionSettings]):
     def predict(self, network: SequenceToSequence, examples: Sequence[Any]) -> list[dict[str, Any]]:
         model, vocabulary = self.settings.model, self.dataset.text.vocabulary
         encoded = self.dataset.encode_examples(examples)
-        found = self._search(network)(encoded, beam=model.beam, keep_weights=model.weights)
+        found = self._search(network)(encoded, beam_size=model.beam_size, keep_weights=model.return_attention)
         results: list[dict[str, Any]] = []
         for (best, *_), array in zip(found, encoded, strict=True):
             result = {"text": vocabulary.decode(best.tokens), "score": round(best.score, 6)}
-            attention = {"attention": self._attention(best, len(array))} if model.weights else {}
+            attention = {"attention": self._attention(best, len(array))} if model.return_attention else {}
             results.append(result | attention)
         return results
 

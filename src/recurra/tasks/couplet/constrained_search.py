@@ -28,7 +28,7 @@ class ConstrainedSearch:
         self.constraints = Constraints(vocabulary.tokens, len(MARKS), rule)
 
     def __call__(
-        self, questions: Sequence[str], *, beam: int, on_progress: OnProgress = ignore_progress
+        self, questions: Sequence[str], *, beam_size: int, on_progress: OnProgress = ignore_progress
     ) -> list[list[Found]]:
         """The answers to each question, which has a character at least, best first."""
         device, constraints = device_of(self.network), self.constraints
@@ -46,10 +46,10 @@ class ConstrainedSearch:
                 lengths[rows].tolist(),
                 start=Vocabulary.end,
                 end=Vocabulary.end,
-                beam=beam,
+                beam_size=beam_size,
             )
 
-        return search_in_batches(lengths, beam, found, on_progress)
+        return search_in_batches(lengths, beam_size, found, on_progress)
 
 
 def answer_text(found: Found, question: str, vocabulary: Vocabulary) -> str:

@@ -67,7 +67,7 @@ class CoupletDataset(Dataset):
             rows=len(self.stores["train"]),
             valid_rows=len(self.stores["valid"]),
             time_steps=int(lengths.sum()),
-            stats={"lengths": lengths, "rules": rule},
+            stats={"lengths": lengths, "constraints": rule},
             messages=[
                 *report.lines(),
                 *(line for field in self.rows.fields for line in field.describe()),

@@ -25,14 +25,14 @@ def defaults(info: DatasetInfo) -> dict[str, dict[str, Any]]:
             "dropout": 0.2,
             "input_dropout": 0.1,
             "token_dropout": 0.0,
-            "rules": info.stats["rules"],
+            "constraints": info.stats["constraints"],
         },
         "training": {
             "batch_size": 64,
             "learning_rate": 2e-3,
             "epochs": 20.0,
-            "averaging": 0.998,
+            "ema_decay": 0.998,
             "patience": 6,
-            "both_ways": True,
+            "reverse_pairs": True,
         },
     }

@@ -29,15 +29,15 @@ class CoupletModel(ModelSettings):
     token_dropout: float = open_setting(
         ge=0, lt=1, description="share of characters made unknown in training", advanced=True
     )
-    rules: Literal["none", "punctuation", "couplet"] = open_setting(description="what an answer must keep")
-    beam: int = setting(8, ge=1, le=64, description="answers followed side by side")
-    likely: int = setting(0, ge=0, le=64, description="so many answers are shown")
+    constraints: Literal["none", "punctuation", "couplet"] = open_setting(description="what an answer must keep")
+    beam_size: int = setting(8, ge=1, le=64, description="answers followed side by side")
+    num_return_sequences: int = setting(0, ge=0, le=64, description="so many answers are shown")
 
 
 class CoupletTraining(ClassTraining):
     """The training run."""
 
-    both_ways: bool = open_setting(description="learn the pairs turned round, too")
+    reverse_pairs: bool = open_setting(description="learn the pairs turned round, too")
 
 
 CoupletSettings = Settings[CoupletData, CoupletModel, CoupletTraining]

@@ -43,8 +43,8 @@ class Couplet(Task[CoupletSettings]):
     summary: ClassVar[str] = "an answer as long as the question: the second line of a Chinese couplet"
     settings_class = CoupletSettings
     inference_settings: ClassVar[tuple[str, ...]] = (
-        *("model.beam", "model.rules", "model.likely"),
-        *("data.broken", "data.encoding", "data.header"),
+        *("model.beam_size", "model.constraints", "model.num_return_sequences"),
+        *("data.on_error", "data.encoding", "data.header"),
     )
     searched: ClassVar[int] = 200  # held-back pairs that are answered while training; the loss is of all
     dataset: CoupletDataset
@@ -59,7 +59,7 @@ class Couplet(Task[CoupletSettings]):
         info.messages += too_long_message(resolved.data.max_length, info.stats["lengths"], "characters")
         held_back = len(dataset.stores["valid"])
         info.messages += searched_message(held_back, cls.searched, "pairs", "figures other than the loss")
-        info.messages.append(f"rules: {resolved.model.rules}")
+        info.messages.append(f"rules: {resolved.model.constraints}")
         return resolved
 
     def network(self) -> AlignedSeq2Seq:
@@ -75,7 +75,7 @@ class Couplet(Task[CoupletSettings]):
         training, lengths = self.settings.training, self.dataset.stores["train"].lengths("source")
         n, lengths = len(lengths), np.concatenate([lengths, lengths])
         rows = np.flatnonzero(lengths <= self.settings.data.max_length)
-        rows = rows if training.both_ways else rows[rows < n]
+        rows = rows if training.reverse_pairs else rows[rows < n]
         return LengthSampler(
             lengths,
             training.batch_size,
@@ -93,13 +93,13 @@ class Couplet(Task[CoupletSettings]):
 
     # evaluation ----------------------------------------------------------------------------------------------------
     def evaluate(self, network: AlignedSeq2Seq, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
-        beam = self.settings.model.beam
-        with part_to_evaluate(self.dataset, data, beam=beam, searched=self.searched) as (store, beam, searched):
+        beam_size = self.settings.model.beam_size
+        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=self.searched) as (store, beam_size, searched):
             some = searched < len(store)
             loss = self._loss(network, store, on_progress if some else ignore_progress)
             rows = evenly_spaced(len(store), searched)
             questions, references = (Letters.read(store, name, rows) for name in ("source_text", "target_text"))
-            found = self._search(network)(questions, beam=beam, on_progress=ignore_progress if some else on_progress)
+            found = self._search(network)(questions, beam_size=beam_size, on_progress=ignore_progress if some else on_progress)
         answers = [self._text(best[0], question) for best, question in zip(found, questions, strict=True)]
         scores = scores_of(answers, references, letters=True)
         equal = [len(question) == len(answer) for question, answer in zip(questions, answers, strict=True)]
@@ -119,7 +119,7 @@ class Couplet(Task[CoupletSettings]):
 
     # use -----------------------------------------------------------------------------------------------------------
     def _search(self, network: AlignedSeq2Seq) -> ConstrainedSearch:
-        return ConstrainedSearch(network, self.dataset.vocabulary, self.settings.model.rules)
+        return ConstrainedSearch(network, self.dataset.vocabulary, self.settings.model.constraints)
 
     def _text(self, found: Found, question: str) -> str:
         return answer_text(found, question, self.dataset.vocabulary)
@@ -128,12 +128,12 @@ class Couplet(Task[CoupletSettings]):
         model, questions = self.settings.model, self.dataset.questions(examples)
         results: list[dict[str, Any]] = [{"text": "", "score": 0.0} for _ in questions]  # of an empty question
         rows = [row for row, question in enumerate(questions) if question]
-        found = self._search(network)([questions[row] for row in rows], beam=model.beam)
+        found = self._search(network)([questions[row] for row in rows], beam_size=model.beam_size)
         for row, best in zip(rows, found, strict=True):
             answers = [{"text": self._text(one, questions[row]), "score": round(one.score, 6)} for one in best]
             results[row] = dict(answers[0])
-            if model.likely:
-                results[row]["likely"] = answers[: model.likely]
+            if model.num_return_sequences:
+                results[row]["num_return_sequences"] = answers[: model.num_return_sequences]
         return results
 
     def streaming(self) -> Streaming:

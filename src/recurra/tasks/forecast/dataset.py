@@ -49,18 +49,18 @@ class ForecastDataset(Dataset):
         split.leave_out_constant()
         if valid is not None:
             split.append(self.reader.read_later(valid, table.columns))
-        metadata.seasons, season_line = find_seasons(split.series, split.cuts, settings.season)
+        metadata.seasons, season_line = find_seasons(split.series, split.cuts, settings.seasonality)
         horizon = settings.horizon or default_horizon(split.series, metadata.seasons)
         if valid is None:
-            split.hold_back(settings.valid_share, horizon)
-        split.leave_out_short(settings.window, horizon)
+            split.hold_back(settings.validation_fraction, horizon)
+        split.leave_out_short(settings.context_length, horizon)
         split.check_valid(horizon)
         metadata.fit(split.series, split.cuts, calendar=settings.calendar)
         self._write(split, cache)
         self.load_cache(cache)
         determined: dict[str, Any] = {"horizon": horizon}
         if len(set(metadata.seasons.values())) == 1:
-            determined["season"] = next(iter(metadata.seasons.values()))
+            determined["seasonality"] = next(iter(metadata.seasons.values()))
         return DatasetInfo(
             rows=split.train_steps,
             valid_rows=split.valid_steps,

@@ -42,7 +42,7 @@ def fit_candidates(
         if not len(train_origins):
             raise DataError(
                 f"in the part to train on, no series has a value after its first {window:,} steps, the window; a shorter "
-                "--window may do"
+                "--context-length may do"
             )
         for scaling in scalings:
             train, valid = (panel.windows(at, window, horizon, scaling) for at in (train_origins, valid_origins))
@@ -80,11 +80,11 @@ def sizes(windows: int, longer: int, series: int) -> dict[str, dict[str, Any]]:
     batch = int(min(max(2 ** round(math.log2(max(windows, 1) / 40)), 16), 256))
     steps = min(max(windows // batch, 1), math.ceil(MAX_WINDOWS / batch))
     model = {
-        "hidden_size": hidden, "num_layers": 1, "dropout": 0.2, "segment": max(math.ceil(longer / SEGMENTS), 1),
-        "series_vectors": 1 < series <= 64,
+        "hidden_size": hidden, "num_layers": 1, "dropout": 0.2, "segment_length": max(math.ceil(longer / SEGMENTS), 1),
+        "series_embedding": 1 < series <= 64,
     }  # fmt: skip
     epochs = float(min(max(round(1200 / steps), 10), 60))
-    training = {"batch_size": batch, "learning_rate": 1e-3, "epochs": epochs, "averaging": 0.99, "patience": 6}
+    training = {"batch_size": batch, "learning_rate": 1e-3, "epochs": epochs, "ema_decay": 0.99, "patience": 6}
     return {"model": model, "training": training}
 
 

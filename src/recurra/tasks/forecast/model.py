@@ -1,15 +1,15 @@
 """A recurrent network over segments of a series, so that a long window is a short sequence.
 
-    encoder   e_k = relu(W x_k + b)                            each segment of the window, all its channels
+    encoder   e_k = relu(W x_k + b)                            each segment_length of the window, all its channels
               h = recurrent(e_1, ..., e_K)                     the final state
-    decoder   q_j = position_j + series + static + F f_j       a query for each segment of the horizon, f_j what is known of it
+    decoder   q_j = position_j + series + static + F f_j       a query for each segment_length of the horizon, f_j what is known of it
               y_j = V dropout(recurrent(q_j, h)) + c           direct: every j from the same h, in parallel
 
 This is SegRNN, Lin et al. 2023, arXiv:2308.11200 (parallel multi-step forecasting). Recursive decoding instead reads its own
-output as the next segment. A linear map of the window (`shortcut`) is added to the output, as in LSTNet, Lai et al. 2017,
+output as the next segment_length. A linear map of the window (`shortcut`) is added to the output, as in LSTNet, Lai et al. 2017,
 arXiv:1703.07015, and the recurrent layers learn the residual.
 
-T steps of the window, H of the horizon, w of a segment; I channels of a step of the window, C of a step of the horizon; Q
+T steps of the window, H of the horizon, w of a segment_length; I channels of a step of the window, C of a step of the horizon; Q
 quantiles.
 """
 
@@ -34,7 +34,7 @@ class Shape:
 
     window: int
     horizon: int
-    segment: int
+    segment_length: int
     inputs: int  # I: the value first, then whether it was observed (`masked`), then covariates
     masked: bool
     known: int  # future covariates: the last of I, the first of C
@@ -59,13 +59,13 @@ class SegmentForecast(nn.Module):
         hidden_size: int,
         num_layers: int,
         dropout: float,
-        shortcut: bool,
+        linear_skip: bool,
         recursive: bool,
         backend: str,
     ) -> None:
         super().__init__()
         self.shape, self.recursive = shape, recursive
-        w = shape.segment
+        w = shape.segment_length
         self.segments = -(-shape.horizon // w)
         self.embed = nn.Linear(w * shape.inputs, hidden_size)
         self.recurrent = Recurrent(
@@ -84,17 +84,17 @@ class SegmentForecast(nn.Module):
         self.of_ahead = nn.Linear(w * shape.ahead, hidden_size) if shape.ahead else None
         self.dropout = nn.Dropout(dropout)
         self.answer = nn.Linear(hidden_size, w * (1 + shape.quantiles))
-        nn.init.normal_(self.answer.weight, std=0.01)  # at first the shortcut dominates
+        nn.init.normal_(self.answer.weight, std=0.01)  # at first the linear_skip dominates
         nn.init.zeros_(self.answer.bias)
-        self.shortcut = nn.Linear(shape.window, shape.horizon) if shortcut else None
-        if self.shortcut is not None:
-            nn.init.zeros_(self.shortcut.weight)
-            nn.init.zeros_(self.shortcut.bias)
+        self.linear_skip = nn.Linear(shape.window, shape.horizon) if linear_skip else None
+        if self.linear_skip is not None:
+            nn.init.zeros_(self.linear_skip.weight)
+            nn.init.zeros_(self.linear_skip.bias)
         self.register_buffer("spread", torch.ones(shape.quantiles))  # of calibration; forward does not use it
 
     def forward(self, x: Tensor, series: Tensor, static: Tensor, ahead: Tensor) -> Tensor:
         """x (B, T, I), series (B,) rows of the embedding, static (B, S), ahead (B, H, C) -> (B, H, 1 + Q)."""
-        B, w, dtype = x.shape[0], self.shape.segment, self.position.dtype
+        B, w, dtype = x.shape[0], self.shape.segment_length, self.position.dtype
         x, static, ahead = x.to(dtype), static.to(dtype), ahead.to(dtype)
         state = self._read(F.pad(x, (0, 0, -x.shape[1] % w, 0)), None)
         queries = self.position.expand(B, self.segments, -1)
@@ -107,7 +107,7 @@ class SegmentForecast(nn.Module):
             queries = queries + self.of_ahead(ahead.reshape(B, self.segments, -1))
         raw = self._recursive(queries, state, ahead) if self.recursive else self._direct(queries, state)
         raw = raw[:, : self.shape.horizon]
-        line = raw.new_zeros(()) if self.shortcut is None else self.shortcut(x[..., 0])[..., None]
+        line = raw.new_zeros(()) if self.linear_skip is None else self.linear_skip(x[..., 0])[..., None]
         return self._ordered(raw, line)
 
     def _read(self, x: Tensor, state: State | None) -> State:
@@ -120,29 +120,29 @@ class SegmentForecast(nn.Module):
         """(B, E) -> (B, w, 1 + Q)."""
         y = self.recurrent(queries[:, None], state)[0][:, 0]
         answer: Tensor = self.answer(self.dropout(y))
-        return answer.reshape(len(queries), self.shape.segment, -1)
+        return answer.reshape(len(queries), self.shape.segment_length, -1)
 
     def _direct(self, queries: Tensor, state: State) -> Tensor:
         B, K, E = queries.shape
         each = state.map(lambda part: part.repeat_interleave(K, 0))
-        return self._answer(queries.reshape(B * K, E), each).reshape(B, K * self.shape.segment, -1)
+        return self._answer(queries.reshape(B * K, E), each).reshape(B, K * self.shape.segment_length, -1)
 
     def _recursive(self, queries: Tensor, state: State, ahead: Tensor) -> Tensor:
-        w, parts = self.shape.segment, []
+        w, parts = self.shape.segment_length, []
         for j in range(self.segments):
             parts.append(self._answer(queries[:, j], state))
             if j + 1 < self.segments:
-                segment = parts[-1].new_zeros(len(queries), w, self.shape.inputs)
-                segment[..., 0] = parts[-1][..., 1]
+                segment_length = parts[-1].new_zeros(len(queries), w, self.shape.inputs)
+                segment_length[..., 0] = parts[-1][..., 1]
                 if self.shape.masked:
-                    segment[..., 1] = 1.0
+                    segment_length[..., 1] = 1.0
                 if self.shape.known:
-                    segment[..., -self.shape.known :] = ahead[:, j * w : (j + 1) * w, : self.shape.known]
-                state = self._read(segment, state)
+                    segment_length[..., -self.shape.known :] = ahead[:, j * w : (j + 1) * w, : self.shape.known]
+                state = self._read(segment_length, state)
         return torch.cat(parts, 1)
 
     def _ordered(self, raw: Tensor, line: Tensor) -> Tensor:
-        """raw: mean, median, then the distances between neighbouring quantiles, so that no two cross; line: the shortcut."""
+        """raw: mean, median, then the distances between neighbouring quantiles, so that no two cross; line: the linear_skip."""
         mean, median = raw[..., :1] + line, raw[..., 1:2] + line
         steps, m = F.softplus(raw[..., 2:]), self.shape.middle
         above = median + steps[..., m:].cumsum(-1)

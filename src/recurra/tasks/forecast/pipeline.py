@@ -38,7 +38,7 @@ class ForecastPipeline:
     def of(cls, settings: ForecastSettings, *, masked: bool) -> ForecastPipeline:
         """The pipeline of resolved settings."""
         data = settings.data
-        return cls(data.window, data.horizon, data.scaling, data.quantiles, masked, settings.training.mean_weight)
+        return cls(data.context_length, data.horizon, data.scaling, data.quantiles, masked, settings.training.mse_weight)
 
     @property
     def middle(self) -> int:

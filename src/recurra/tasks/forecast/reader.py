@@ -28,14 +28,14 @@ class SeriesReader:
     @property
     def skips(self) -> bool:
         """Whether rows and series that cannot be used are left out."""
-        return self.settings.broken == "skip"
+        return self.settings.on_error == "skip"
 
     def read_first(self, data: str | Path) -> tuple[Table, list[str]]:
         """The series to train on, and lines that report which columns were left out."""
         settings, source = self.settings, self._open(data)
         columns, lines = find_columns(
-            source, time=settings.time, series=settings.series, targets=settings.target, known=settings.known,
-            past=settings.past, static=settings.static, form=settings.time_format,
+            source, time=settings.time, series=settings.series, targets=settings.target, known=settings.future_covariates,
+            past=settings.past_covariates, static=settings.static_covariates, form=settings.time_format,
         )  # fmt: skip
         table = self._table(source, columns)
         _check_covariates(table)
@@ -67,9 +67,9 @@ def _check_covariates(table: Table) -> None:
     """Raise DataError where a covariate has no value in any series."""
     columns = table.columns
     checks: tuple[tuple[str, tuple[str, ...], Callable[[Series, int], bool]], ...] = (
-        ("--known", columns.known, lambda one, at: bool(np.isnan(one.known[:, at]).all())),
-        ("--past", columns.past, lambda one, at: bool(np.isnan(one.past[:, at]).all())),
-        ("--static", columns.static, lambda one, at: one.static[at].strip().lower() in MISSING),
+        ("--future-covariates", columns.known, lambda one, at: bool(np.isnan(one.known[:, at]).all())),
+        ("--past-covariates", columns.past, lambda one, at: bool(np.isnan(one.past[:, at]).all())),
+        ("--static-covariates", columns.static, lambda one, at: one.static[at].strip().lower() in MISSING),
     )
     for flag, names, empty in checks:
         for at, name in enumerate(names):

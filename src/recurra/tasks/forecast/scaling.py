@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .windows import Floats
 
-SCALINGS = ("last", "window", "level", "training")
+SCALINGS = ("last", "window", "tokenization", "training")
 FLOOR = 0.1  # a window's own deviation or mean absolute value counts as at least this fraction of the training part's
 
 

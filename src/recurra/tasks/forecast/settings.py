@@ -16,17 +16,17 @@ class ForecastData(DataSettings):
     time_format: str | None = setting(None, description="how it is written: %d/%m/%Y", advanced=True)
     series: str | None = setting(None, description="column that names the series, if long")
     target: str | None = setting(None, description="columns to forecast: A,B; by default all numbers")
-    known: str | None = setting(None, description="covariates known ahead: A,B")
-    past: str | None = setting(None, description="covariates known up to now: A,B", advanced=True)
-    static: str | None = setting(None, description="what describes a series: A,B", advanced=True)
+    future_covariates: str | None = setting(None, description="covariates known ahead: A,B")
+    past_covariates: str | None = setting(None, description="covariates known up to now: A,B", advanced=True)
+    static_covariates: str | None = setting(None, description="what describes a series: A,B", advanced=True)
     horizon: int = open_setting(ge=1, description="steps to forecast")
-    window: int = open_setting(ge=1, description="steps it looks back")
-    season: int | None = setting(None, ge=1, description="steps of a season; 1 for none")  # None: each grid has its own
-    scaling: Literal["last", "window", "level", "training"] = open_setting(description="of values")
+    context_length: int = open_setting(ge=1, description="steps it looks back")
+    seasonality: int | None = setting(None, ge=1, description="steps of a season; 1 for none")  # None: each grid has its own
+    scaling: Literal["last", "window", "tokenization", "training"] = open_setting(description="of values")
     calendar: bool = setting(True, description="hour, weekday, day of the year as covariates")
     quantiles: list[float] = setting([0.1, 0.25, 0.5, 0.75, 0.9], description="levels")
-    origins: int | None = setting(None, ge=1, description="latest forecasts of a backtest; by default all")
-    stride: int = setting(1, ge=1, description="steps between two forecasts of it", advanced=True)
+    num_windows: int | None = setting(None, ge=1, description="latest forecasts of a backtest; by default all")
+    step_size: int = setting(1, ge=1, description="steps between two forecasts of it", advanced=True)
     sort: bool = setting(False, description="sort rows by time")
 
     @field_validator("quantiles")
@@ -41,19 +41,19 @@ class ForecastModel(ModelSettings):
     """A network over segments."""
 
     cell: str = setting("gru", description="cell of the recurrent layers: a name, or file.py:Class")
-    segment: int = open_setting(ge=1, description="steps of the series in one of the network")
+    segment_length: int = open_setting(ge=1, description="steps of the series in one of the network")
     decoding: Literal["direct", "recursive"] = setting("direct", description="all segments at once, or one by one")
-    shortcut: bool = setting(True, description="a linear map of the window beside the recurrent layers", advanced=True)
-    series_vectors: bool = open_setting(description="a vector for each series", advanced=True)
+    linear_skip: bool = setting(True, description="a linear map of the window beside the recurrent layers", advanced=True)
+    series_embedding: bool = open_setting(description="a vector for each series", advanced=True)
 
 
 class ForecastTraining(TrainingSettings):
     """The training run."""
 
-    mean_weight: float = setting(
+    mse_weight: float = setting(
         0.5, ge=0, description="of the mean's squared error beside the quantiles' loss", advanced=True
     )
-    metric: Literal["scaled_mae", "scaled_mse", "smape", "loss"] = setting(
+    selection_metric: Literal["scaled_mae", "scaled_mse", "smape", "loss"] = setting(
         "scaled_mae", description="the figure that picks the best weights", advanced=True
     )
 

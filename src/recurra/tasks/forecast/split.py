@@ -82,7 +82,7 @@ class TrainValidationSplit:
                 )
             elif np.isnan(one.values[:cut]).all():
                 empty[one.name] = f"has no value in the {cut:,} steps to train on, only after them"
-        self._leave_out(short, "a shorter --window or --horizon may do")
+        self._leave_out(short, "a shorter --context-length or --horizon may do")
         self._leave_out(empty, "there is nothing to learn from it")
 
     def check_valid(self, horizon: int) -> None:
@@ -97,7 +97,7 @@ class TrainValidationSplit:
         if all(np.isnan(values).all() for values in parts):
             raise DataError(
                 f"the part held back, {max(map(len, parts)):,} steps, has no value to compare a forecast with. Take empty "
-                "rows at the end away, or, if they are there for covariates known ahead, name these with --known",
+                "rows at the end away, or, if they are there for covariates known ahead, name these with --future-covariates",
                 file=self._valid_path,
             )
 
@@ -112,7 +112,7 @@ class TrainValidationSplit:
             problem += f"; {len(others):,} more such series ({shown})"
         left = [one for one in self.series if one.name not in bad]
         if not self.skip or not left:
-            do = f"Take {'them' if others else 'it'} out, or say --set broken=skip" if left else "Give other data"
+            do = f"Take {'them' if others else 'it'} out, or say --set on_error=skip" if left else "Give other data"
             raise DataError(f"{problem}: {why}. {do}", file=self.path)
         self.messages.append(f"{len(bad):,} of {len(self.series):,} series left out: {problem}")
         self.series = left

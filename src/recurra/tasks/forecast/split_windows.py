@@ -46,7 +46,7 @@ class SplitWindows:
         covariates = {"known": panel.known, "past": panel.past, "calendar": panel.calendar}
         # A store has no field of width 0.
         wide = {name: values for name, values in covariates.items() if values.shape[1]}
-        fields = {"values": "ragged:float64", "stats": "ragged:float64", "season": "int64", "vector": "int64",
+        fields = {"values": "ragged:float64", "stats": "ragged:float64", "seasonality": "int64", "vector": "int64",
                   "cut": "int64"}  # fmt: skip
         fields |= {name: f"ragged:float32:{values.shape[1]}" for name, values in wide.items()}
         fields |= {"static": "ragged:float32"}
@@ -54,7 +54,7 @@ class SplitWindows:
             for s in panel.numbers:
                 part = slice(int(panel.starts[s]), int(panel.starts[s + 1]))
                 writer.append(
-                    values=panel.values[part], stats=panel.stats[s], season=int(panel.seasons[s]),
+                    values=panel.values[part], stats=panel.stats[s], seasonality=int(panel.seasons[s]),
                     vector=int(panel.vectors[s]), cut=int(self.cuts[s] - panel.starts[s]), static=panel.static[s],
                     **{name: values[part] for name, values in wide.items()},
                 )  # fmt: skip
@@ -71,7 +71,7 @@ class SplitWindows:
 
         panel = Panel(
             np.array(store.flat("values")), covariates("known"), covariates("past"), covariates("calendar"), starts,
-            stats=np.array(store.flat("stats")).reshape(-1, 3), seasons=np.array(store.column("season")),
+            stats=np.array(store.flat("stats")).reshape(-1, 3), seasons=np.array(store.column("seasonality")),
             vectors=np.array(store.column("vector")),
             static=np.array(store.flat("static"), np.float32).reshape(len(lengths), -1),
         )  # fmt: skip

@@ -52,7 +52,7 @@ class Forecast(Task[ForecastSettings]):
     @classmethod
     def resolve(cls, settings: ForecastSettings, dataset: ForecastDataset, info: DatasetInfo) -> ForecastSettings:
         data, split = settings.data, dataset.split
-        windows = [data.window] if data.window else candidate_windows(split, data.horizon)
+        windows = [data.context_length] if data.context_length else candidate_windows(split, data.horizon)
         scalings = [data.scaling] if data.scaling else SCALINGS
         best, line = choose(fit_candidates(split, data.horizon, windows, scalings), data.horizon)
         info.messages.append(line)
@@ -69,15 +69,15 @@ class Forecast(Task[ForecastSettings]):
     def network(self) -> SegmentForecast:
         data, model, metadata = self.settings.data, self.settings.model, self.dataset.metadata
         shape = Shape(
-            window=data.window,
+            window=data.context_length,
             horizon=data.horizon,
-            segment=min(model.segment, max(data.window, data.horizon)),
+            segment_length=min(model.segment_length, max(data.context_length, data.horizon)),
             inputs=1 + int(metadata.masked) + metadata.past_width + metadata.known_width,
             masked=metadata.masked,
             known=metadata.known_width,
             ahead=metadata.known_width + metadata.calendar_width,
             static=metadata.static_width,
-            series=len(metadata.series) if model.series_vectors else 0,
+            series=len(metadata.series) if model.series_embedding else 0,
             quantiles=len(data.quantiles),
             middle=self.pipeline.middle,
         )
@@ -87,16 +87,16 @@ class Forecast(Task[ForecastSettings]):
             hidden_size=model.hidden_size,
             num_layers=model.num_layers,
             dropout=model.dropout,
-            shortcut=model.shortcut,
+            linear_skip=model.linear_skip,
             recursive=model.decoding == "recursive",
             backend=model.backend,
         )
 
     def load_pretrained(self, network: nn.Module, on_progress: OnProgress) -> list[str]:
         """Fill the shortcut with the ridge regression of this window and scaling."""
-        if self.settings.model.shortcut:
+        if self.settings.model.linear_skip:
             data = self.settings.data
-            (fitted,) = fit_candidates(self.dataset.split, data.horizon, [data.window], [data.scaling])
+            (fitted,) = fit_candidates(self.dataset.split, data.horizon, [data.context_length], [data.scaling])
             network.get_parameter("shortcut.weight").copy_(torch.from_numpy(fitted.fit.weight))
             network.get_parameter("shortcut.bias").copy_(torch.from_numpy(fitted.fit.bias))
         return []
@@ -105,11 +105,11 @@ class Forecast(Task[ForecastSettings]):
     @property
     def selection(self) -> Selection:
         """By default not the loss: where there are many series, its squares are those of a few."""
-        return Selection(self.settings.training.metric)
+        return Selection(self.settings.training.selection_metric)
 
     def sampler(self) -> ForecastSampler:
         data, training = self.settings.data, self.settings.training
-        origins = self.dataset.split.train_origins(data.window, data.horizon)
+        origins = self.dataset.split.train_origins(data.context_length, data.horizon)
         steps = self.pipeline.steps_per_window
         return ForecastSampler(origins, training.batch_size, seed=training.seed, steps_per_window=steps)
 
@@ -142,7 +142,7 @@ class Forecast(Task[ForecastSettings]):
         settings = self.settings.data
         return backtest(
             self.pipeline, network, self.dataset.metadata, self.dataset.read(data),
-            origins=origins or settings.origins, stride=stride or settings.stride, on_progress=on_progress,
+            origins=origins or settings.num_windows, stride=stride or settings.step_size, on_progress=on_progress,
         )  # fmt: skip
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:

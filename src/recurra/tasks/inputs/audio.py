@@ -28,7 +28,7 @@ class AudioInput(Input):
     Model: ClassVar[type[ModelSettings]] = EncoderModel
 
     def __init__(self, data: Any) -> None:
-        self.field: Audio = Audio("audio", data.audio, data.rate, data.bands)
+        self.field: Audio = Audio("audio", data.audio, data.sample_rate, data.n_mels)
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
@@ -64,9 +64,9 @@ class AudioInput(Input):
             "dropout": 0.3,
             "input_dropout": 0.0,
             "pooling": "mean_max",
-            "members": 2 if few else 1,
-            "adversarial": 0.0,
+            "ensemble_size": 2 if few else 1,
+            "adversarial_epsilon": 0.0,
         }
-        training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "averaging": 0.99, "patience": 10}
-        data = {"rate": self.field.rate, "bands": self.field.bands}
+        training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "ema_decay": 0.99, "patience": 10}
+        data = {"rate": self.field.rate, "n_mels": self.field.bands}
         return {"data": data, "model": model, "training": training}

@@ -24,7 +24,7 @@ class ImageData(ImageSettings, RowData):
 class ImageModel(EncoderModel):
     """An encoder of images."""
 
-    shift: int = open_setting(
+    random_shift: int = open_setting(
         ge=0, description="pixels that images are moved by in training", advanced=True, only_for="image"
     )
 
@@ -38,7 +38,7 @@ class ImageInput(Input):
     Model: ClassVar[type[ModelSettings]] = ImageModel
 
     def __init__(self, data: Any) -> None:
-        self.field: Image = Image("image", data.image, data.image_size, data.grey)
+        self.field: Image = Image("image", data.image, data.image_size, data.grayscale)
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
@@ -58,7 +58,7 @@ class ImageInput(Input):
         return x, lengths  # the network's first module moves the pixels
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
-        return Pixels(self.field.shape, self.field.mean, self.field.std, model.shift), self.field.width
+        return Pixels(self.field.shape, self.field.mean, self.field.std, model.random_shift), self.field.width
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
         """Pictures bear more passes than texts: moved a little, they are others each time."""
@@ -68,11 +68,11 @@ class ImageInput(Input):
             "dropout": 0.2,
             "input_dropout": 0.0,
             "pooling": "mean_max",
-            "members": 1,
-            "adversarial": 0.0,
+            "ensemble_size": 1,
+            "adversarial_epsilon": 0.0,
             "shift": min(min(self.field.shape[:2]) // 20, 4),
         }
         batch = 64 if info.rows >= 5_000 else 32
         epochs = min(max(1_000_000 / max(info.rows, 1), 10.0), 60.0)
-        training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "averaging": 0.998, "patience": 10}
+        training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "ema_decay": 0.998, "patience": 10}
         return {"model": model, "training": training}

@@ -19,11 +19,11 @@ from .row_data import RowData
 class NumbersData(RowData):
     """A table with windows of numbers."""
 
-    window: str | None = setting(
-        None, description="column of the windows; with --series those of a step: A,B", advanced=True
+    measurements: str | None = setting(
+        None, description="column of the windows; with --sequence-id those of a step: A,B", advanced=True
     )
-    width: int | None = setting(None, ge=1, description="numbers a step, of windows that are columns", advanced=True)
-    series: str | None = setting(None, description="column that names the series, if a row is a step", advanced=True)
+    step_width: int | None = setting(None, ge=1, description="numbers a step, of windows that are columns", advanced=True)
+    sequence_id: str | None = setting(None, description="column that names the series, if a row is a step", advanced=True)
     time: str | None = setting(None, description="column that orders the steps of a series", advanced=True)
 
 
@@ -36,7 +36,7 @@ class NumbersInput(Input):
     Model: ClassVar[type[ModelSettings]] = EncoderModel
 
     def __init__(self, data: Any) -> None:
-        self.field: Windows = Windows("window", data.window, data.width, data.series, data.time)
+        self.field: Windows = Windows("window", data.measurements, data.step_width, data.sequence_id, data.time)
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
@@ -70,10 +70,10 @@ class NumbersInput(Input):
             "dropout": 0.3,
             "input_dropout": 0.0,
             "pooling": "mean_max",
-            "members": 4 if few else 1,
-            "adversarial": 0.0,
+            "ensemble_size": 4 if few else 1,
+            "adversarial_epsilon": 0.0,
         }
         batch = 32 if info.rows < 20_000 else 64
         epochs = min(max(10.0, 2_000 * batch / max(info.rows, 1)), 60.0)
-        training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "averaging": 0.99, "patience": 10}
+        training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "ema_decay": 0.99, "patience": 10}
         return {"model": model, "training": training}

@@ -1,7 +1,7 @@
 """Pretrained weights: word vectors that others trained, or a language model of one's own unlabelled text.
 
-    --vectors FILE    the embedding begins with the vectors of a file, for the words that it has
-    --pretrain RUN    embedding and recurrent layers begin as those of a `language` run, whose vocabulary is taken too
+    --embeddings FILE    the embedding begins with the vectors of a file, for the words that it has
+    --pretrained RUN    embedding and recurrent layers begin as those of a `language` run, whose vocabulary is taken too
                       (Dai and Le 2015, arXiv:1511.01432; Howard and Ruder 2018, arXiv:1801.06146)
 
 Both act once, before training. The run folder then holds all: it needs neither the file nor the other run.
@@ -33,9 +33,9 @@ PIECE = 1 << 20  # steps counted at once
 class PretrainedModel(EncoderModel):
     """An encoder of words, which may begin with what was learnt elsewhere."""
 
-    vectors: str | None = setting(None, description="file of word vectors: GloVe, word2vec, .vec")
-    vectors_frozen: bool = setting(False, description="those vectors are not trained", advanced=True)
-    pretrain: str | None = setting(None, description="language run whose weights are the first")
+    embeddings: str | None = setting(None, description="file of word vectors: GloVe, word2vec, .vec")
+    freeze_embeddings: bool = setting(False, description="those vectors are not trained", advanced=True)
+    pretrained: str | None = setting(None, description="language run whose weights are the first")
 
 
 class WordField(Protocol):
@@ -52,7 +52,7 @@ class WordField(Protocol):
 
 @final
 class Pretrained:
-    """What `--vectors` or `--pretrain` gives. `one_way`: with a language model the encoder is unidirectional by default.
+    """What `--embeddings` or `--pretrained` gives. `one_way`: with a language model the encoder is unidirectional by default.
 
     Construction checks the settings, and opens the file or the run. Raises SettingError, DataError or RunError.
     """
@@ -61,15 +61,15 @@ class Pretrained:
         self.model, self.one_way = model, one_way
         self.file: VectorFile | None = None
         self.run: LanguageRun | None = None
-        if model.vectors and model.pretrain:
+        if model.embeddings and model.pretrained:
             raise SettingError("vectors and pretrain each say how the embedding begins; give one of them")
-        if model.vectors_frozen and not model.vectors:
-            raise SettingError("vectors_frozen is for --vectors FILE; there are none to freeze")
-        if model.vectors:
-            self.file = VectorFile(model.vectors)
+        if model.freeze_embeddings and not model.embeddings:
+            raise SettingError("vectors_frozen is for --embeddings FILE; there are none to freeze")
+        if model.embeddings:
+            self.file = VectorFile(model.embeddings)
             self._agree("embedding_size", self.file.size, f"the vectors in {self.file.path}")
-        elif model.pretrain:
-            self.run = LanguageRun(model.pretrain)
+        elif model.pretrained:
+            self.run = LanguageRun(model.pretrained)
 
     # before the rows are read --------------------------------------------------------------------------------------
     def settle(self, field: WordField, vocabulary_size: int | None, info: DatasetInfo) -> None:
@@ -98,12 +98,12 @@ class Pretrained:
             )
         if vocabulary_size is not None and vocabulary_size < len(run.vocabulary):
             raise SettingError(
-                f"vocabulary_size = {vocabulary_size}, and with --pretrain the vocabulary is that of {run.path}, "
-                f"{len(run.vocabulary):,} {run.vocabulary.level}; leave it out"
+                f"vocabulary_size = {vocabulary_size}, and with --pretrained the vocabulary is that of {run.path}, "
+                f"{len(run.vocabulary):,} {run.vocabulary.tokenization}; leave it out"
             )
         settled: dict[str, Any] = {**run.sizes, "cell_options": run.cell_options}
-        if self.model.members is None:
-            settled["members"] = 1  # several would begin as one
+        if self.model.ensemble_size is None:
+            settled["ensemble_size"] = 1  # several would begin as one
         both = self.model.bidirectional
         if both and self.one_way and "bidirectional" not in self.model.model_fields_set:
             both = settled["bidirectional"] = False
@@ -116,7 +116,7 @@ class Pretrained:
         info.settings["model"] = settled
         ways = "its direction alone" if not both else "also backwards, which begins anew"
         info.messages.append(
-            f"begins from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.level}; reads {ways}"
+            f"begins from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.tokenization}; reads {ways}"
         )
 
     # a new network -------------------------------------------------------------------------------------------------
@@ -126,8 +126,8 @@ class Pretrained:
             return []
         tables = [module for module in network.modules() if isinstance(module, Tokens)]
         for table in tables:
-            if table.spelling is not None:
-                table.spelling.weight.zero_()  # at first the vectors speak alone
+            if table.character_ngrams is not None:
+                table.character_ngrams.weight.zero_()  # at first the vectors speak alone
         lexicon = field.lexicon()
         running = _running(train, field.name, lexicon.first + len(lexicon.words))
         if self.file is not None:
@@ -139,8 +139,8 @@ class Pretrained:
     def _fill_vectors(
         self, file: VectorFile, tables: Sequence[Tokens], lexicon: Lexicon, running: np.ndarray, on_progress: OnProgress
     ) -> list[str]:
-        if lexicon.level == "subwords":
-            raise SettingError(f"{file.path} has vectors of words, and level is subwords; --set level=words")
+        if lexicon.tokenization == "subwords":
+            raise SettingError(f"{file.path} has vectors of words, and tokenization is subwords; --set tokenization=words")
         found = look_up(file, lexicon.words, lexicon.normal, on_progress)
         known = np.concatenate([np.zeros(lexicon.first, bool), found.how > 0])
         vectors = torch.from_numpy(found.vectors[found.how > 0])
@@ -154,10 +154,10 @@ class Pretrained:
                 table.held.copy_(torch.from_numpy(known))
         other = int(((found.how > 0) & (found.how < EXACT)).sum())
         return [
-            f"vectors: {file.size} numbers a word; {_percent(known[lexicon.first :].mean())} of the {lexicon.level}, "
-            f"{_percent(running[known].sum() / max(running.sum(), 1))} of the running {lexicon.level}"
+            f"vectors: {file.size} numbers a word; {_percent(known[lexicon.first :].mean())} of the {lexicon.tokenization}, "
+            f"{_percent(running[known].sum() / max(running.sum(), 1))} of the running {lexicon.tokenization}"
             + (f"; {other:,} in another case" if other else "")
-            + ("; not trained" if self.model.vectors_frozen else "")
+            + ("; not trained" if self.model.freeze_embeddings else "")
         ]
 
     def _fill_run(
@@ -173,11 +173,11 @@ class Pretrained:
                 run.fill(layer, weights)
         if not running[lexicon.first :][known[lexicon.first :]].any():
             raise DataError(
-                f"the model of {self.model.pretrain} knows none of the {lexicon.level} here: name one of text of this kind, "
-                "or leave out --pretrain"
+                f"the model of {self.model.pretrained} knows none of the {lexicon.tokenization} here: name one of text of this kind, "
+                "or leave out --pretrained"
             )
         return [
-            f"the model knows {_percent(running[known].sum() / max(running.sum(), 1))} of the running {lexicon.level}"
+            f"the model knows {_percent(running[known].sum() / max(running.sum(), 1))} of the running {lexicon.tokenization}"
         ]
 
 

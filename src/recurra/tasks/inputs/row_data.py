@@ -8,4 +8,4 @@ from ...settings import DataSettings, setting
 class RowData(DataSettings):
     """Rows of a table."""
 
-    max_length: int | None = setting(None, ge=2, description="longer rows train on their two ends")
+    truncation_length: int | None = setting(None, ge=2, description="longer rows train on their two ends")

@@ -56,8 +56,8 @@ class SeriesInput(Input):
             "dropout": 0.1,
             "input_dropout": 0.0,
             "pooling": "mean_max",
-            "members": 1,
-            "adversarial": 0.0,
+            "ensemble_size": 1,
+            "adversarial_epsilon": 0.0,
         }
-        training = {"batch_size": 32, "learning_rate": 3e-3, "epochs": 20.0, "averaging": 0.99, "patience": 8}
+        training = {"batch_size": 32, "learning_rate": 3e-3, "epochs": 20.0, "ema_decay": 0.99, "patience": 8}
         return {"model": model, "training": training}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...data.sources.sources import Source
 from ...data.words.ngrams import BUCKETS
-from ...data.words.tokenizers import Cutter, Name, choose_cutter
+from ...data.words.tokenizers import WordTokenizer, Name, choose_tokenizer
 from ...fields.text import Text
 from ...models.encoder import Tokens
 from ...settings import DataSettings, ModelSettings, open_setting, setting
@@ -24,14 +24,14 @@ class TextData(RowData):
     """A table with a column of text."""
 
     text: str | None = setting(None, description="column of the text; found by itself")
-    level: Literal["words", "characters", "subwords"] | None = setting(None, description="what a token is")
+    tokenization: Literal["words", "characters", "subwords"] | None = setting(None, description="what a token is")
     vocabulary_size: int = setting(30_000, ge=10, description="tokens kept, the most frequent")
     min_count: int | None = setting(None, ge=1, description="rarer tokens are unknown", advanced=True)
-    spelling: bool | None = setting(None, description="know words by their letters too", advanced=True)
-    cutter: Name = setting("recurra", description="cuts words")
+    character_ngrams: bool | None = setting(None, description="know words by their letters too", advanced=True)
+    tokenizer: Name = setting("recurra", description="cuts words")
     stop_words: str | None = setting(None, description="language whose stop words are left out", advanced=True)
     keep_pos: str | None = setting(None, description="parts of speech kept, as noun,verb", advanced=True)
-    cutter_language: str = setting("english", pattern="^[a-z]+$", description="of NLTK's sentences", advanced=True)
+    tokenizer_language: str = setting("english", pattern="^[a-z]+$", description="of NLTK's sentences", advanced=True)
 
 
 class TextModel(PretrainedModel):
@@ -52,11 +52,11 @@ class TextInput(Input):
     Model: ClassVar[type[ModelSettings]] = TextModel
 
     def __init__(self, data: Any) -> None:
-        def cutter() -> Cutter | None:
-            return choose_cutter(data.cutter, data.cutter_language, data.stop_words, data.keep_pos)
+        def tokenizer() -> WordTokenizer | None:
+            return choose_tokenizer(data.tokenizer, data.tokenizer_language, data.stop_words, data.keep_pos)
 
         self.field: Text = Text(
-            "text", data.text, data.level, data.vocabulary_size, data.min_count, data.spelling, cutter
+            "text", data.text, data.tokenization, data.vocabulary_size, data.min_count, data.character_ngrams, tokenizer
         )
 
     @classmethod
@@ -83,10 +83,10 @@ class TextInput(Input):
             model.token_dropout,
             pad=field.vocabulary.pad,
             unknown=field.vocabulary.unknown,
-            buckets=BUCKETS if field.spelling else None,
-            frozen=model.vectors_frozen,
+            buckets=BUCKETS if field.character_ngrams else None,
+            frozen=model.freeze_embeddings,
         )
         return tokens, model.embedding_size
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
-        return text_defaults(settings.model, info, level=str(self.field.level), spelling=bool(self.field.spelling))
+        return text_defaults(settings.model, info, tokenization=str(self.field.tokenization), character_ngrams=bool(self.field.character_ngrams))

@@ -55,10 +55,10 @@ class TextDataset(Dataset):
                 yield chunk
 
         lines = (line for chunk in chunks() for line in chunk.split("\n"))
-        texts = lines if settings.level == "words" else chunks()
-        self.vocabulary = build(texts, settings.level, size=settings.vocabulary_size, min_count=settings.min_count)
+        texts = lines if settings.tokenization == "words" else chunks()
+        self.vocabulary = build(texts, settings.tokenization, size=settings.vocabulary_size, min_count=settings.min_count)
         self.separator, why = pieces_of(beginning)
-        held_back = 0.0 if valid is not None else settings.valid_share
+        held_back = 0.0 if valid is not None else settings.validation_fraction
         end = int(characters * (1 - held_back))
         self._encode(source, {"train": (0, end)} | ({"valid": (end, characters)} if held_back else {}), cache)
         if valid is not None:
@@ -67,12 +67,12 @@ class TextDataset(Dataset):
         train, check = (len(self.stores[part].flat("tokens")) for part in ("train", "valid"))
         if train < 64 or check < 2:
             raise DataError(
-                f"{train + check:,} {settings.level} are too few to learn a language model from; give a longer text",
+                f"{train + check:,} {settings.tokenization} are too few to learn a language model from; give a longer text",
                 file=source.path,
             )
-        unit = "of them" if settings.level == "characters" else settings.level
+        unit = "of them" if settings.tokenization == "characters" else settings.tokenization
         messages = [
-            f"{characters:,} characters: {train:,} {settings.level} to train on, {check:,} to check with",
+            f"{characters:,} characters: {train:,} {settings.tokenization} to train on, {check:,} to check with",
             f"vocabulary: {len(self.vocabulary):,} {unit}; {', '.join(self.vocabulary.notes) or 'all are kept'}",
         ]
         if why:
@@ -83,7 +83,7 @@ class TextDataset(Dataset):
 
     def _open(self, data: str | Path) -> TextSource:
         settings = self.settings
-        return open_text(data, encoding=settings.encoding, column=settings.text, skip_broken=settings.broken == "skip")
+        return open_text(data, encoding=settings.encoding, column=settings.text, skip_broken=settings.on_error == "skip")
 
     def _encode(self, source: TextSource, parts: Mapping[str, tuple[int, int | None]], folder: Path) -> None:
         """Write the tokens of the characters from..to of each part, and with each chunk how many characters it has."""
@@ -124,7 +124,7 @@ class TextDataset(Dataset):
     @property
     def text_start(self) -> list[int]:
         """The tokens that the network reads before a text begins: the end of whatever text was before it."""
-        before = {"characters": self.separator or "\n", "subwords": "\n"}.get(self.vocabulary.level)
+        before = {"characters": self.separator or "\n", "subwords": "\n"}.get(self.vocabulary.tokenization)
         ids = [] if before is None else self.vocabulary.encode(before).tolist()
         return [i for i in ids if i != self.vocabulary.unknown] or [self.vocabulary.end]
 

@@ -26,7 +26,7 @@ def language_defaults(
     wide = 128 if little else 256 if tokens < 300_000 else 384 if many else 512
     # Words of film reviews: perplexity 96 after 4 epochs in batches of 64, 89 in batches of 32. With a sampled softmax of
     # 2 x 700 tokens it is 91, and a step of a layer of 384 takes half the time of one with 2 x 2,000.
-    windows = given.data.windows or ("aligned" if independent_texts else "sequential")
+    windows = given.data.batching or ("aligned" if independent_texts else "sequential")
     window, batch = (128, 32) if windows == "aligned" else (64, 32 if many else 64)
     while batch > 8 and batch * window * 250 > tokens:
         batch //= 2
@@ -42,15 +42,15 @@ def language_defaults(
             "dropout": 0.5 if little else 0.2 if many else 0.3,
             "input_dropout": 0.1 if many else 0.0,
             "weight_drop": 0.0,
-            "tied": many,
+            "tie_weights": many,
             "cache": CACHE_SIZE if windows == "sequential" else 0,  # independent texts have no text before them
         },
         "training": {
             "batch_size": batch,
             "learning_rate": 3e-3,
             "epochs": 16.0,
-            "averaging": 0.99,
+            "ema_decay": 0.99,
             "patience": 5,
-            "sampled": NUM_SAMPLED if sampled else 0,
+            "sampled_softmax": NUM_SAMPLED if sampled else 0,
         },
     }

@@ -39,12 +39,12 @@ def generate_text(
     session.push(prompt)
     session.flush()
     drawn: list[int] = []
-    by_character = vocabulary.level == "characters"
+    by_character = vocabulary.tokenization == "characters"
     written = prompt if by_character else ""
     for _ in range(length if length is not None else MAX_TEXT_LENGTH if end else DEFAULT_LENGTH):
         logits = session.logits.clone()
         logits[[vocabulary.pad, vocabulary.unknown]] = -torch.inf
-        if vocabulary.level != "words":
+        if vocabulary.tokenization != "words":
             logits[vocabulary.end] = -torch.inf
         token = sample_token(logits, temperature, top_k, top_p, generator)
         session.read([token])
@@ -60,7 +60,7 @@ def generate_text(
 
 def decode_lines(vocabulary: Vocabulary, ids: Sequence[int]) -> str:
     """The text of `ids`; with a vocabulary of words an end mark is a line end."""
-    if vocabulary.level != "words":
+    if vocabulary.tokenization != "words":
         return vocabulary.decode(ids)
     lines: list[list[int]] = [[]]
     for i in ids:

@@ -33,7 +33,7 @@ class LanguageNetwork(nn.Module):
         dropout: float,
         input_dropout: float,
         weight_drop: float,
-        tied: bool,
+        tie_weights: bool,
         backend: str,
         cache: int = 0,
     ) -> None:
@@ -52,10 +52,10 @@ class LanguageNetwork(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.bridge = (
-            nn.Linear(hidden_size, embedding_size) if tied and hidden_size != embedding_size else nn.Identity()
+            nn.Linear(hidden_size, embedding_size) if tie_weights and hidden_size != embedding_size else nn.Identity()
         )
-        self.output = nn.Linear(embedding_size if tied else hidden_size, vocabulary_size)
-        if tied:
+        self.output = nn.Linear(embedding_size if tie_weights else hidden_size, vocabulary_size)
+        if tie_weights:
             self.output.weight = self.embedding.weight
         self.cache = ContinuousCache(cache) if cache else None
 

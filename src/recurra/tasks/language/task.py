@@ -1,6 +1,6 @@
 """language: the next token of a text (N to N). Characters, words or subwords; text, code, poems, log keys.
 
-    embedding -> recurrent layers -> linear (its weights those of the embedding where tied) -> softmax
+    embedding -> recurrent layers -> linear (its weights those of the embedding where tie_weights) -> softmax
 
 The text is one long sequence. Sequential windows continue each other in `batch_size` places, and the state is carried from
 one to the next (truncated backpropagation through time). Random and aligned windows begin with an empty state; aligned ones
@@ -43,7 +43,7 @@ class Language(Task[LanguageSettings]):
     structure: ClassVar[str] = "N to N"
     summary: ClassVar[str] = "a language model of characters, words or subwords, to score and to write text"
     settings_class = LanguageSettings
-    inference_settings: ClassVar[tuple[str, ...]] = ("model.each", "data.text", "data.encoding", "data.broken")
+    inference_settings: ClassVar[tuple[str, ...]] = ("model.per_token", "data.text", "data.encoding", "data.on_error")
     dataset: TextDataset
 
     @classmethod
@@ -55,9 +55,9 @@ class Language(Task[LanguageSettings]):
         size = len(dataset.vocabulary)
         defaults = language_defaults(settings, info, vocabulary_size=size, independent_texts=bool(dataset.separator))
         resolved = settings.fill(**defaults)
-        if sampled := resolved.training.sampled:
+        if sampled := resolved.training.sampled_softmax:
             if resolved.training.label_smoothing:
-                raise SettingError("label_smoothing is spread over all tokens; with it, set sampled=0")
+                raise SettingError("label_smoothing is spread over all tokens; with it, set sampled_softmax=0")
             info.messages.append(
                 f"while training, tokens are told from the {sampled:,} most frequent ones and {sampled:,} drawn anew "
                 f"each step, of {size:,} (sampled)"
@@ -75,9 +75,9 @@ class Language(Task[LanguageSettings]):
             dropout=model.dropout,
             input_dropout=model.input_dropout,
             weight_drop=model.weight_drop,
-            tied=model.tied,
+            tie_weights=model.tie_weights,
             backend=model.backend,
-            cache=model.cache,
+            cache=model.neural_cache_size,
         )
 
     # training ------------------------------------------------------------------------------------------------------
@@ -89,26 +89,26 @@ class Language(Task[LanguageSettings]):
         data, training = self.settings.data, self.settings.training
         return WindowSampler(
             self.dataset.stores["train"].flat("tokens"),
-            data.windows,
+            data.batching,
             training.batch_size,
-            data.window,
+            data.bptt_length,
             seed=training.seed,
             text_start=self.dataset.text_start,
         )
 
     def batch(self, key: np.ndarray) -> Batch:
-        inputs, targets = gather(self.dataset.stores["train"].flat("tokens"), key, self.settings.data.window)
+        inputs, targets = gather(self.dataset.stores["train"].flat("tokens"), key, self.settings.data.bptt_length)
         return Batch({"x": torch.from_numpy(inputs)}, {"next": torch.from_numpy(targets)}, inputs.size, inputs.size)
 
     def loss(self, network: nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
         training, x, targets = self.settings.training, batch.inputs["x"], batch.targets["next"]
-        if training.sampled:
-            loss, after = network(x, state, targets, training.sampled)
+        if training.sampled_softmax:
+            loss, after = network(x, state, targets, training.sampled_softmax)
         else:
             logits, after = network(x, state)
             smoothing = training.label_smoothing
             loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), label_smoothing=smoothing)
-        return loss, after.detach() if self.settings.data.windows == "sequential" else None
+        return loss, after.detach() if self.settings.data.batching == "sequential" else None
 
     # evaluation ----------------------------------------------------------------------------------------------------
     @property
@@ -126,7 +126,7 @@ class Language(Task[LanguageSettings]):
     @property
     def calibration_time(self) -> float:
         """The time of fitting the cache, in evaluations."""
-        return 8.0 if self.settings.model.cache else 0.0
+        return 8.0 if self.settings.model.neural_cache_size else 0.0
 
     def calibrate(self, network: nn.Module) -> list[str]:
         """Fit the cache to the validation part."""
@@ -145,7 +145,7 @@ class Language(Task[LanguageSettings]):
     def session(self, network: nn.Module) -> LanguageSession:
         """A stream at the beginning of a text."""
         dataset = self.dataset
-        return LanguageSession(network, dataset.vocabulary, dataset.text_start, per_token=self.settings.model.each)
+        return LanguageSession(network, dataset.vocabulary, dataset.text_start, per_token=self.settings.model.per_token)
 
     def streaming(self) -> Streaming:
         return Streaming(self.session)

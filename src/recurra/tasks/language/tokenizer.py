@@ -20,7 +20,7 @@ class TextTokenizer:
 
     def push(self, text: str) -> list[int]:
         """The tokens that no later text can change."""
-        if self.vocabulary.level != "words":
+        if self.vocabulary.tokenization != "words":
             return self._stream.push(text)
         lines = text.split("\n")
         ids = self._stream.push(lines[0])

@@ -20,7 +20,7 @@ from .regression import Regression
 class RegressData(InputData):
     """An input and a column of numbers."""
 
-    number: str | None = setting(None, description="column of the number; found by itself")
+    target: str | None = setting(None, description="column of the number; found by itself")
 
 
 RegressSettings = Settings[RegressData, InputModel, TrainingSettings]
@@ -37,7 +37,7 @@ class Regress(SequenceTask[RegressSettings]):
 
     @classmethod
     def dataset_for(cls, settings: RegressSettings) -> RowDataset:
-        return RowDataset(settings, [Number("number", settings.data.number)])
+        return RowDataset(settings, [Number("number", settings.data.target)])
 
     @cached_property
     def head(self) -> Regression:

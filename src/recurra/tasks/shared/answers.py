@@ -58,7 +58,7 @@ class AnswerSearch:
         self,
         examples: Sequence[np.ndarray],
         *,
-        beam: int,
+        beam_size: int,
         on_progress: OnProgress = ignore_progress,
         keep_weights: bool = False,
     ) -> list[list[Found]]:
@@ -73,13 +73,13 @@ class AnswerSearch:
                 [self.max_length(int(length)) for length in lengths[rows]],
                 start=Vocabulary.end,
                 end=Vocabulary.end,
-                beam=beam,
+                beam_size=beam_size,
                 alpha=self.alpha,
                 never=self.never,
                 keep_weights=keep_weights,
             )
 
-        return search_in_batches(lengths, beam, found, on_progress)
+        return search_in_batches(lengths, beam_size, found, on_progress)
 
 
 def attention_of(found: Found, vocabulary: Vocabulary, places: int) -> tuple[list[str], list[list[float]]]:

@@ -1,7 +1,7 @@
 """Tasks that generate a sequence for each example with a search: what they share in evaluation.
 
-A search takes many times as long as the loss. While training, answers are therefore those of a search without a beam, for a
-limited number of held-back rows; on another file they are those of the run's beam, for all rows.
+A search takes many times as long as the loss. While training, answers are therefore those of a search without a beam_size, for a
+limited number of held-back rows; on another file they are those of the run's beam_size, for all rows.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class EncodedRows(Protocol):
 
 @contextmanager
 def part_to_evaluate(
-    dataset: EncodedRows, data: str | Path | None, *, beam: int, searched: int
+    dataset: EncodedRows, data: str | Path | None, *, beam_size: int, searched: int
 ) -> Iterator[tuple[Store, int, int]]:
     """The rows to evaluate, the beam size, and the number of rows to search answers for.
 
@@ -47,7 +47,7 @@ def part_to_evaluate(
         yield dataset.stores["valid"], 1, searched
     else:
         with dataset.encoded(data) as store:
-            yield store, beam, len(store)
+            yield store, beam_size, len(store)
 
 
 def check_parts(stores: dict[str, Store], examples: str, data: str | Path) -> None:
@@ -78,13 +78,13 @@ def batches_of(
 
 def search_in_batches(
     lengths: np.ndarray,
-    beam: int,
+    beam_size: int,
     search: Callable[[np.ndarray], Sequence[list[Found]]],
     on_progress: OnProgress = ignore_progress,
 ) -> list[list[Found]]:
     """The answers to examples of these lengths, best first. `search` is called for as many as are followed at once."""
     answers: list[list[Found]] = [[] for _ in lengths]
-    for rows in LengthBatches(lengths, max(BEAMS // beam, 1)).in_order():
+    for rows in LengthBatches(lengths, max(BEAMS // beam_size, 1)).in_order():
         for row, best in zip(rows, search(rows), strict=True):
             answers[row] = best
         on_progress(len(rows))

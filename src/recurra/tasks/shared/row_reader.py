@@ -67,7 +67,7 @@ class RowReader:
     @property
     def skips(self) -> bool:
         """Whether rows that cannot be used are left out."""
-        return self.settings.broken == "skip"
+        return self.settings.on_error == "skip"
 
     def open(self, data: str | Path) -> Source:
         """The rows of `data`, as the settings have them read."""
@@ -134,7 +134,7 @@ class RowReader:
         """
         self.columns = columns
         report, hashes = self._survey(source, columns, on_progress)
-        share = 0.0 if valid is not None else self.settings.valid_share
+        share = 0.0 if valid is not None else self.settings.validation_fraction
         limit = self._limit(hashes, share, source)
         self._encode(source, columns, lambda h: "valid" if h <= limit else "train", cache, on_progress)
         if valid is not None:

@@ -39,7 +39,7 @@ class SequenceTask(Task[S]):
     Its settings: `RowData` and `EncoderModel` or subclasses of them.
     """
 
-    inference_settings: ClassVar[tuple[str, ...]] = ("data.broken", "data.encoding")
+    inference_settings: ClassVar[tuple[str, ...]] = ("data.on_error", "data.encoding")
     dataset: RowDataset
 
     @cached_property
@@ -53,7 +53,7 @@ class SequenceTask(Task[S]):
 
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
-        members = [self._member() for _ in range(self.settings.model.members)]
+        members = [self._member() for _ in range(self.settings.model.ensemble_size)]
         return members[0] if len(members) == 1 else Members(members, self.head.combine)
 
     def _member(self) -> SequenceToVector:
@@ -86,13 +86,13 @@ class SequenceTask(Task[S]):
         return self.head.selection
 
     def sampler(self) -> Sampler:
-        training, limit = self.settings.training, self.settings.data.max_length
+        training, limit = self.settings.training, self.settings.data.truncation_length
         lengths = self.dataset.stores["train"].lengths(self.dataset.input.field.name)
         lengths = lengths if limit is None else np.minimum(lengths, limit)
         return LengthSampler(lengths, training.batch_size, seed=training.seed)
 
     def batch(self, key: np.ndarray) -> Batch:
-        batch = self._collate(self.dataset.stores["train"], key, max_length=self.settings.data.max_length)
+        batch = self._collate(self.dataset.stores["train"], key, max_length=self.settings.data.truncation_length)
         x, lengths = self.dataset.input.augment(batch.inputs["x"], batch.inputs["lengths"])
         batch.inputs |= {"x": x, "lengths": lengths}
         return batch
@@ -102,7 +102,7 @@ class SequenceTask(Task[S]):
 
     def loss(self, network: nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
         output = network(batch.inputs["x"], batch.inputs["lengths"])
-        members = output if self.settings.model.members > 1 else [output]
+        members = output if self.settings.model.ensemble_size > 1 else [output]
         losses = [self._losses(one, batch, self.settings.training).mean() for one in members]
         return torch.stack(losses).mean(), None
 
@@ -117,7 +117,7 @@ class SequenceTask(Task[S]):
         def loss() -> Tensor:
             return self.loss(network, batch, None, progress)[0]
 
-        return adversarial.training_step(network, loss, self.settings.model.adversarial, backward), None
+        return adversarial.training_step(network, loss, self.settings.model.adversarial_epsilon, backward), None
 
     # evaluation ----------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:

@@ -60,20 +60,20 @@ class TagDataset(Dataset):
         self.words = Words(
             "words",
             data.words,
-            level=data.level,
+            tokenization=data.tokenization,
             size=data.vocabulary_size,
             min_count=data.min_count,
-            spelling=data.spelling,
+            character_ngrams=data.character_ngrams,
             lookahead=model.bidirectional,
         )
-        self.tags = Tags("tags", data.column, data.scheme)
-        columns = [name.strip() for name in (data.features or "").split(",") if name.strip()]
+        self.tags = Tags("tags", data.tags, data.scheme)
+        columns = [name.strip() for name in (data.token_features or "").split(",") if name.strip()]
         self.features = [Feature(f"beside{at}", column) for at, column in enumerate(columns, 1)]
         self.intent: RowLabel | None = None
         self.pretrained: Pretrained | None = None
         self.rows = RowReader([self.words, self.tags, *self.features], data, problem=self._problem)
-        if data.intent not in (None, NO_INTENT):
-            self._add_intent(data.intent)
+        if data.sentence_label not in (None, NO_INTENT):
+            self._add_intent(data.sentence_label)
 
     def _add_intent(self, column: str | None) -> None:
         self.intent = RowLabel("intent", column)
@@ -100,7 +100,7 @@ class TagDataset(Dataset):
 
     def _find_intent(self, source: Source) -> None:
         """Look for the label of the row, where the settings leave it open, in the columns of no other field."""
-        if self.intent is None and self.settings.data.intent is None:
+        if self.intent is None and self.settings.data.sentence_label is None:
             taken = list(self.rows.find_columns(source).values())
             if find_row_label(source, taken):
                 self._add_intent(None)
@@ -140,8 +140,8 @@ class TagDataset(Dataset):
         """The settings of the group `data` that reading has resolved."""
         return {
             "scheme": self.tags.scheme,
-            "level": self.words.level,
-            "spelling": self.words.spelling,
+            "tokenization": self.words.tokenization,
+            "character_ngrams": self.words.character_ngrams,
             "intent": NO_INTENT if self.intent is None else self.rows.columns[self.intent.name],
         }
 

@@ -28,9 +28,9 @@ def tag_defaults(info: DatasetInfo, scheme: Scheme) -> dict[str, dict[str, Any]]
         "embedding_size": 100,
         "input_dropout": 0.5,
         "token_dropout": 0.2,
-        "adversarial": 0.0,
-        "members": 4 if steps <= FEW_STEPS else 2 if steps <= 4 * FEW_STEPS else 1,
+        "adversarial_epsilon": 0.0,
+        "ensemble_size": 4 if steps <= FEW_STEPS else 2 if steps <= 4 * FEW_STEPS else 1,
         "crf": scheme != "plain",
     }
-    training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "averaging": 0.99, "patience": 8}
+    training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "ema_decay": 0.99, "patience": 8}
     return {"model": model, "training": training}

@@ -11,7 +11,7 @@ from ...data.words.pretokenize import join
 from ...data.words.tag_schemes import Scheme, Span, spans
 from ...fields.intent import RowLabel
 from ...fields.tags import Tags
-from ...fields.words import TokenLevel, Words
+from ...fields.words import TokenTokenization, Words
 from .row import TokenRow
 
 
@@ -27,26 +27,26 @@ class TagOutput:
 
         A row without tokens has no probabilities.
         """
-        result = tags_to_json(row, self.tags.tags_of(path), self.tags.scheme, self.words.level)
+        result = tags_to_json(row, self.tags.tags_of(path), self.tags.scheme, self.words.tokenization)
         return result if self.intent is None else result | intent_to_json(intent, self.intent.classes)
 
 
-def tags_to_json(row: TokenRow, tags: Sequence[str], scheme: Scheme, level: TokenLevel) -> dict[str, Any]:
+def tags_to_json(row: TokenRow, tags: Sequence[str], scheme: Scheme, tokenization: TokenTokenization) -> dict[str, Any]:
     """Tokens and tags; the offsets of the tokens in raw text; the spans, where the scheme has any."""
     result: dict[str, Any] = {"tokens": row.tokens, "tags": tags}
     if row.offsets is not None:
         result["offsets"] = [list(pair) for pair in row.offsets]
     if scheme != "plain":
-        result["spans"] = [_span_to_json(row, span, level) for span in spans(tags, scheme)]
+        result["spans"] = [_span_to_json(row, span, tokenization) for span in spans(tags, scheme)]
     return result
 
 
-def _span_to_json(row: TokenRow, span: Span, level: TokenLevel) -> dict[str, Any]:
+def _span_to_json(row: TokenRow, span: Span, tokenization: TokenTokenization) -> dict[str, Any]:
     """Type and text, the tokens from `begin` up to, not including, `end`, and in raw text the characters likewise."""
     tokens = row.tokens[span.begin : span.end]
     result: dict[str, Any] = {"type": span.type, "begin": span.begin, "end": span.end}
     if row.offsets is None or row.text is None:
-        return {**result, "text": "".join(tokens) if level == "characters" else join(tokens)}
+        return {**result, "text": "".join(tokens) if tokenization == "characters" else join(tokens)}
     first, last = row.offsets[span.begin][0], row.offsets[span.end - 1][1]
     return {**result, "text": row.text[first:last], "characters": [first, last]}
 

@@ -39,7 +39,7 @@ def token_row(
     if isinstance(value, str):
         if features:
             raise CallError(f"{where}{words.name} are raw text, but {reads}: give lists")
-        tokens, offsets = cut(value, words.level)
+        tokens, offsets = cut(value, words.tokenization)
         return TokenRow(tokens, offsets, value, [])
     if not isinstance(value, list):
         raise CallError(f"{where}{words.name} is {value!r:.40}; wanted text or a list of tokens")

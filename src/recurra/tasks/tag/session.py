@@ -73,14 +73,14 @@ class TagSession(Session):
         searched = len(self.pending)
         self.text += piece
         self.pending += piece
-        at = len(self.pending) if self.words.level == "characters" else word_cut(self.pending, searched)
+        at = len(self.pending) if self.words.tokenization == "characters" else word_cut(self.pending, searched)
         begin = len(self.text) - len(self.pending)
         complete, self.pending = self.pending[:at], self.pending[at:]
         self._run_text(complete, begin)
 
     def _run_text(self, text: str, begin: int) -> None:
         """Run the network over text that is complete; it begins at character `begin` of the whole."""
-        tokens, offsets = cut(text, self.words.level)
+        tokens, offsets = cut(text, self.words.tokenization)
         self.offsets += [(begin + first, begin + end) for first, end in offsets]
         self._run(tokens, [])
 

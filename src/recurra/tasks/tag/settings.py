@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ...data.words.tag_schemes import Scheme
-from ...fields.words import TokenLevel
+from ...fields.words import TokenTokenization
 from ...settings import DataSettings, Settings, TrainingSettings, open_setting, setting
 from ..inputs.pretrained import PretrainedModel
 
@@ -15,15 +15,15 @@ NO_INTENT = "none"  # the value of `intent` where rows have no label
 class TagData(DataSettings):
     """Rows of tokens with a tag each."""
 
-    column: str | None = setting(None, description="column of the tags, by name or number")
+    tags: str | None = setting(None, description="column of the tags, by name or number")
     words: str | None = setting(None, description="column of the words; found by itself")
-    features: str | None = setting(None, description="columns to read beside the words: upos,feats")
-    intent: str = open_setting(description="column of the row's label, or none")
+    token_features: str | None = setting(None, description="columns to read beside the words: upos,feats")
+    sentence_label: str = open_setting(description="column of the row's label, or none")
     scheme: Scheme = open_setting(description="how tags spell spans")
-    level: TokenLevel = open_setting(description="what a token is")
+    tokenization: TokenTokenization = open_setting(description="what a token is")
     vocabulary_size: int = setting(30_000, ge=10, description="words kept, the most frequent")
     min_count: int | None = setting(None, ge=1, description="rarer words are unknown (2)")
-    spelling: bool = open_setting(description="know words by their letters too (yes)")
+    character_ngrams: bool = open_setting(description="know words by their letters too (yes)")
 
 
 class TagModel(PretrainedModel):

@@ -49,7 +49,7 @@ class Tag(Task[TagSettings]):
     structure: ClassVar[str] = "N to N"
     summary: ClassVar[str] = "a tag for each word or character: names, chunks, parts of speech, slots and intents"
     settings_class = TagSettings
-    inference_settings: ClassVar[tuple[str, ...]] = ("data.words", "data.broken", "data.encoding")
+    inference_settings: ClassVar[tuple[str, ...]] = ("data.words", "data.on_error", "data.encoding")
     dataset: TagDataset
 
     @classmethod
@@ -62,7 +62,7 @@ class Tag(Task[TagSettings]):
 
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
-        members = [self._member() for _ in range(self.settings.model.members)]
+        members = [self._member() for _ in range(self.settings.model.ensemble_size)]
         return members[0] if len(members) == 1 else TaggerEnsemble(members)
 
     def _member(self) -> Tagger:
@@ -73,8 +73,8 @@ class Tag(Task[TagSettings]):
             model.token_dropout,
             pad=PAD,
             unknown=UNKNOWN,
-            buckets=len(dataset.words.ngrams) if dataset.words.spelling else None,
-            frozen=model.vectors_frozen,
+            buckets=len(dataset.words.ngrams) if dataset.words.character_ngrams else None,
+            frozen=model.freeze_embeddings,
         )
         return Tagger(
             FeatureEmbedding(words, [len(field) for field in dataset.features], FEATURE_SIZE),
@@ -131,7 +131,7 @@ class Tag(Task[TagSettings]):
         def loss() -> Tensor:
             return self.loss(network, batch, None, progress)[0]
 
-        return adversarial.training_step(network, loss, self.settings.model.adversarial, backward), None
+        return adversarial.training_step(network, loss, self.settings.model.adversarial_epsilon, backward), None
 
     # use -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:

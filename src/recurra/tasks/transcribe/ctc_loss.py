@@ -39,11 +39,11 @@ def text_losses(log_probs: Tensor, steps: Tensor, batch: Batch) -> Tensor:
     )
 
 
-def search_texts(log_probs: Tensor, steps: Tensor, beam: int) -> list[Hypothesis]:
+def search_texts(log_probs: Tensor, steps: Tensor, beam_size: int) -> list[Hypothesis]:
     """The best text of each row of log_probs (B, S, V), of which `steps (B,)` are valid."""
     found = []
     for row, count in zip(mask_unwritable(log_probs), steps.tolist(), strict=True):
-        search = ctc_search(beam)
+        search = ctc_search(beam_size)
         search.push(row[:count])
         found.append(search.best())
     return found

@@ -37,9 +37,9 @@ class TranscribeDataset(Dataset):
 
     def __init__(self, settings: TranscribeSettings) -> None:
         data = settings.data
-        self.stack = settings.model.stack or 1  # while it is open, a step may be one frame
-        self.audio = Audio("audio", data.audio, data.rate, data.bands)
-        self.text = Transcript("text", data.text, data.level)
+        self.frame_stacking = settings.model.frame_stacking or 1  # while it is open, a step may be one frame
+        self.audio = Audio("audio", data.audio, data.sample_rate, data.n_mels)
+        self.text = Transcript("text", data.text, data.tokenization)
         self.rows = RowReader([self.audio, self.text, Raw(REFERENCE)], data, problem=self._problem)
         self.has_words = True
 
@@ -68,7 +68,7 @@ class TranscribeDataset(Dataset):
         """Settle what a unit is, and whether there are words, from the first texts."""
         self.text.choose_level(texts)
         several = sum(len(text.split()) > 1 for text in texts)
-        self.has_words = several > len(texts) / 10 or self.text.level == "words"
+        self.has_words = several > len(texts) / 10 or self.text.tokenization == "words"
 
     def _columns(self, source: Source) -> dict[str, str]:
         found = self.rows.find_columns(source, [self.audio, self.text])
@@ -77,10 +77,10 @@ class TranscribeDataset(Dataset):
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
         if problem := self.rows.first_problem(values):
             return problem
-        units, steps = self.text.cut(values[1]), -(-self.audio.frames(values[0]) // self.stack)
+        units, steps = self.text.cut(values[1]), -(-self.audio.frames(values[0]) // self.frame_stacking)
         if (needed := min_steps(units)) > steps:
             return self.text, (
-                f"has {len(units)} {self.text.level}, which want {needed} steps, but {Path(values[0]).name} has {steps}: "
+                f"has {len(units)} {self.text.tokenization}, which want {needed} steps, but {Path(values[0]).name} has {steps}: "
                 f"is it the right file?"
             )
         return None

@@ -21,7 +21,7 @@ from .model import Transcriber
 
 
 def evaluate(
-    network: Transcriber, vocabulary: Vocabulary, store: Store, on_progress: OnProgress, *, beam: int, searched: int
+    network: Transcriber, vocabulary: Vocabulary, store: Store, on_progress: OnProgress, *, beam_size: int, searched: int
 ) -> dict[str, Any]:
     """The loss of all rows, and the metrics of the texts of `searched` rows, evenly spaced."""
     parts = LengthBatches(store.lengths("audio"), 256, max_tokens=EVALUATION_STEPS).in_order()
@@ -35,7 +35,7 @@ def evaluate(
         nats += float(losses.double().sum())
         units += int(batch.targets["ends"][losses > 0].sum())
         places = np.flatnonzero(np.isin(rows, picked))
-        for row, found in zip(rows[places], search_texts(log_probs[places], steps[places], beam), strict=True):
+        for row, found in zip(rows[places], search_texts(log_probs[places], steps[places], beam_size), strict=True):
             texts[int(row)] = vocabulary.decode(found.units)
     references = Raw.read(store, REFERENCE, picked)
     return {"loss": nats / max(units, 1), **error_rates([texts[row] for row in picked.tolist()], references)}

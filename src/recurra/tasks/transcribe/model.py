@@ -30,22 +30,22 @@ class Transcriber(nn.Module):
         cell: Cell,
         units: int,
         *,
-        stack: int,
+        frame_stacking: int,
         hidden_size: int,
         num_layers: int,
         bidirectional: bool,
         dropout: float,
         input_dropout: float,
-        warp: float,
-        masks: int,
+        speed_perturbation: float,
+        specaugment_masks: int,
         backend: str = "auto",
     ) -> None:
         super().__init__()
-        self.augment, self.stacking = Augment(warp, masks), Stacking(stack)
+        self.augment, self.stacking = Augment(speed_perturbation, specaugment_masks), Stacking(frame_stacking)
         self.input_dropout, self.dropout = LockedDropout(input_dropout), nn.Dropout(dropout)
         self.recurrent = Recurrent(
             cell,
-            bands * stack,
+            bands * frame_stacking,
             hidden_size,
             num_layers=num_layers,
             bidirectional=bidirectional,

@@ -24,10 +24,10 @@ class TranscribeSession(Session):
     """
 
     def __init__(
-        self, network: Transcriber, field: Audio, beam: int, decode: Callable[[Hypothesis], dict[str, Any]]
+        self, network: Transcriber, field: Audio, beam_size: int, decode: Callable[[Hypothesis], dict[str, Any]]
     ) -> None:
         self.network, self.decode = network, decode
-        self.frames, self.search = field.stream(), ctc_search(beam)
+        self.frames, self.search = field.stream(), ctc_search(beam_size)
         self.state: TranscriberState | None = None
 
     def push(self, piece: Any) -> None:

@@ -39,7 +39,7 @@ class Transcribe(Task[TranscribeSettings]):
     structure: ClassVar[str] = "N to M, monotone"
     summary: ClassVar[str] = "the text of each recording: speech to text"
     settings_class = TranscribeSettings
-    inference_settings: ClassVar[tuple[str, ...]] = ("model.beam", "data.broken", "data.encoding")
+    inference_settings: ClassVar[tuple[str, ...]] = ("model.beam_size", "data.on_error", "data.encoding")
     dataset: TranscribeDataset
 
     @classmethod
@@ -49,9 +49,9 @@ class Transcribe(Task[TranscribeSettings]):
     @classmethod
     def resolve(cls, settings: TranscribeSettings, dataset: TranscribeDataset, info: DatasetInfo) -> TranscribeSettings:
         model, training = transcribe_defaults(info)
-        data = {"level": dataset.text.level, "rate": dataset.audio.rate, "bands": dataset.audio.bands}
+        data = {"tokenization": dataset.text.tokenization, "rate": dataset.audio.rate, "n_mels": dataset.audio.bands}
         resolved = settings.fill(data=data, model=model, training=training)
-        info.messages += stack_messages(info, resolved.model.stack)
+        info.messages += stack_messages(info, resolved.model.frame_stacking)
         return resolved
 
     def network(self) -> Transcriber:
@@ -60,14 +60,14 @@ class Transcribe(Task[TranscribeSettings]):
             self.dataset.audio.bands,
             self.cell,
             len(self.dataset.text.vocabulary),  # 0, which pads, is the blank
-            stack=model.stack,
+            frame_stacking=model.frame_stacking,
             hidden_size=model.hidden_size,
             num_layers=model.num_layers,
             bidirectional=model.bidirectional,
             dropout=model.dropout,
             input_dropout=model.input_dropout,
-            warp=training.warp,
-            masks=training.masks,
+            speed_perturbation=training.speed_perturbation,
+            specaugment_masks=training.specaugment_masks,
             backend=model.backend,
         )
 
@@ -92,9 +92,9 @@ class Transcribe(Task[TranscribeSettings]):
     # use -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: Transcriber, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
         """On another file also `unknown_units`, if there are any that the training data did not have."""
-        vocabulary, beam = self.dataset.text.vocabulary, self.settings.model.beam
-        with part_to_evaluate(self.dataset, data, beam=beam, searched=SEARCHED) as (store, beam, searched):
-            metrics = evaluate(network, vocabulary, store, on_progress, beam=beam, searched=searched)
+        vocabulary, beam_size = self.dataset.text.vocabulary, self.settings.model.beam_size
+        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=SEARCHED) as (store, beam_size, searched):
+            metrics = evaluate(network, vocabulary, store, on_progress, beam_size=beam_size, searched=searched)
             unknown = 0 if data is None else unknown_units(store)
         return metrics | ({"unknown_units": unknown} if unknown else {})
 
@@ -105,7 +105,7 @@ class Transcribe(Task[TranscribeSettings]):
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             x = padded([arrays[row] for row in rows]).to(device_of(network))
             log_probs, steps = network(x, torch.from_numpy(lengths[rows]).to(x.device))
-            for row, found in zip(rows, search_texts(log_probs, steps, self.settings.model.beam), strict=True):
+            for row, found in zip(rows, search_texts(log_probs, steps, self.settings.model.beam_size), strict=True):
                 results[row] = self._decode(found)
         return results
 
@@ -118,6 +118,6 @@ class Transcribe(Task[TranscribeSettings]):
             return Streaming(reason="the backward direction needs the end first; --set bidirectional=false streams")
 
         def session(network: Any) -> Session:
-            return TranscribeSession(network, self.dataset.audio, self.settings.model.beam, self._decode)
+            return TranscribeSession(network, self.dataset.audio, self.settings.model.beam_size, self._decode)
 
         return Streaming(session)

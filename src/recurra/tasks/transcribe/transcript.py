@@ -26,19 +26,19 @@ UnitLevel = Literal["characters", "words"]
 class Transcript(Field):
     """Text as units: words where few distinct ones make up the texts, as digits do, else characters; the case is kept.
 
-    level  what a unit is; None: `choose_level` is called before anything else is read
+    tokenization  what a unit is; None: `choose_level` is called before anything else is read
     """
 
     sequence = True
     kind = "ragged:int32"
 
-    def __init__(self, name: str, asked: str | None, level: UnitLevel | None) -> None:
+    def __init__(self, name: str, asked: str | None, tokenization: UnitLevel | None) -> None:
         super().__init__(name, asked)
-        self._level = level
+        self._level = tokenization
         self.vocabulary: Vocabulary
 
     @property
-    def level(self) -> UnitLevel:
+    def tokenization(self) -> UnitLevel:
         """What a unit is. Known once it was chosen or loaded."""
         return self._level or "characters"
 
@@ -46,7 +46,7 @@ class Transcript(Field):
         return pick(source, self.name, self.asked, TRANSCRIPT_NAMES, _mean_length, exclude=taken)
 
     def choose_level(self, texts: Sequence[str]) -> None:
-        """Choose the level from the first texts, where the user left it open.
+        """Choose the tokenization from the first texts, where the user left it open.
 
         Words that are cut in two would be written without the blank between them, so they make characters the units.
         """
@@ -57,7 +57,7 @@ class Transcript(Field):
 
     def cut(self, text: str) -> list[str]:
         """The units of a text."""
-        return cut(text, "words")[0] if self.level == "words" else list(clean(single_spaced(text)))
+        return cut(text, "words")[0] if self.tokenization == "words" else list(clean(single_spaced(text)))
 
     def check(self, value: Any) -> str | None:
         if value is None or (isinstance(value, str) and not value.strip()):
@@ -65,7 +65,7 @@ class Transcript(Field):
         return None if isinstance(value, str) else f"is {value!r:.40}, not text"
 
     def fit(self, values: Iterable[str]) -> None:
-        self.vocabulary = build(map(single_spaced, values), self.level, min_count=1, lowercase=False)
+        self.vocabulary = build(map(single_spaced, values), self.tokenization, min_count=1, lowercase=False)
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
         return list(self.vocabulary.encode_batch(map(single_spaced, values)))
@@ -75,11 +75,11 @@ class Transcript(Field):
 
     def load(self, folder: Path) -> None:
         self.vocabulary = Vocabulary.load(folder, self.name)
-        self._level = "words" if self.vocabulary.level == "words" else "characters"
+        self._level = "words" if self.vocabulary.tokenization == "words" else "characters"
 
     def describe(self) -> list[str]:
-        why = ", which is all that the texts are made of" if self.level == "words" else ""
-        return [f"{self.name}: {len(self.vocabulary) - 3:,} {self.level}{why}"]
+        why = ", which is all that the texts are made of" if self.tokenization == "words" else ""
+        return [f"{self.name}: {len(self.vocabulary) - 3:,} {self.tokenization}{why}"]
 
 
 def single_spaced(text: str) -> str:

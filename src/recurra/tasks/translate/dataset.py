@@ -66,7 +66,7 @@ class PairDataset(Dataset):
         train, valid = self.stores["train"], self.stores["valid"]
         sources, targets = train.lengths("source"), train.lengths("target")
         source, target = (
-            f"{lengths.mean():.1f} {side.level}" for lengths, side in ((sources, self.source), (targets, self.target))
+            f"{lengths.mean():.1f} {side.tokenization}" for lengths, side in ((sources, self.source), (targets, self.target))
         )
         return DatasetInfo(
             rows=len(train),
@@ -110,20 +110,20 @@ class PairDataset(Dataset):
             count += 1
         sources, targets = [row[0] for row in sample], [row[1] for row in sample]
         source_level, target_level = choose_levels(sources, targets)
-        self.source.level = data.source_level or data.level or source_level
-        self.target.level = data.target_level or data.level or target_level
-        same = self.source.level == self.target.level
-        if data.shared and not same:
+        self.source.tokenization = data.source_tokenization or data.tokenization or source_level
+        self.target.tokenization = data.target_tokenization or data.tokenization or target_level
+        same = self.source.tokenization == self.target.tokenization
+        if data.shared_vocabulary and not same:
             raise SettingError(
-                f"shared is true, and the source is cut into {self.source.level}, the target into {self.target.level}; "
+                f"shared is true, and the source is cut into {self.source.tokenization}, the target into {self.target.tokenization}; "
                 "set one level for both, or leave shared out"
             )
-        shared = data.shared
+        shared = data.shared_vocabulary
         if shared is None:
-            shared = same and self.source.level == "subwords" and same_alphabet(sources, targets)
+            shared = same and self.source.tokenization == "subwords" and same_alphabet(sources, targets)
         size = 2_000 if count < 5_000 else 4_000 if count < 15_000 else 8_000 if count < 300_000 else 16_000
         for side in (self.source, self.target):
-            side.size = data.vocabulary_size or (size if side.level == "subwords" else 30_000)
+            side.size = data.vocabulary_size or (size if side.tokenization == "subwords" else 30_000)
         if shared:
             self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
 

@@ -20,7 +20,7 @@ def build_network(
     source_size, target_size  entries of the vocabularies; `shared` where they are one
     positions                 the longest source, which bounds the attention by concat
     """
-    if model.copy_unknown and model.attention == "none":
+    if model.replace_unk and model.attention == "none":
         raise SettingError(
             "copy_unknown takes the word that attention looks at, and attention is none; leave one of them"
         )
@@ -30,7 +30,7 @@ def build_network(
         return Tokens(vocabulary_size, model.embedding_size, model.token_dropout, pad=pad, unknown=unknown)
 
     target = embedding(target_size)
-    source = target if shared and model.tied else embedding(source_size)
+    source = target if shared and model.tie_weights else embedding(source_size)
     encoder = Encoder(
         source,
         model.embedding_size,
@@ -49,14 +49,14 @@ def build_network(
         cell,
         memory_size=encoder.output_size,
         hidden_size=model.hidden_size,
-        output_size=model.embedding_size if model.tied else model.hidden_size,
+        output_size=model.embedding_size if model.tie_weights else model.hidden_size,
         num_layers=model.num_layers,
         attend=None
         if model.attention == "none"
         else attention(model.attention, model.hidden_size, encoder.output_size, positions),
-        feed=model.feed,
+        context_injection=model.context_injection,
         dropout=model.dropout,
         input_dropout=model.input_dropout,
         backend=model.backend,
     )
-    return SequenceToSequence(encoder, decoder, target_size, target.embedding if model.tied else None)
+    return SequenceToSequence(encoder, decoder, target_size, target.embedding if model.tie_weights else None)

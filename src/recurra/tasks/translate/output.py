@@ -14,18 +14,18 @@ from ..shared.answers import attention_of
 class Output:
     """`copy_unknown`: an unknown word of an answer is the source's word with the largest attention weight."""
 
-    def __init__(self, source: Side, target: Side, *, copy_unknown: bool) -> None:
-        self.source, self.target, self.copy_unknown = source, target, copy_unknown
+    def __init__(self, source: Side, target: Side, *, replace_unk: bool) -> None:
+        self.source, self.target, self.replace_unk = source, target, replace_unk
 
     @property
     def never(self) -> list[int]:
         """Tokens that no answer holds. An unknown word may stand where it is to be copied."""
-        return [Vocabulary.pad] if self.copy_unknown else [Vocabulary.pad, Vocabulary.unknown]
+        return [Vocabulary.pad] if self.replace_unk else [Vocabulary.pad, Vocabulary.unknown]
 
     def text(self, found: Found, value: Any) -> str:
         """The text of the answer to the source `value`."""
         vocabulary = self.target.vocabulary
-        if not self.copy_unknown or found.weights is None or vocabulary.unknown not in found.tokens:
+        if not self.replace_unk or found.weights is None or vocabulary.unknown not in found.tokens:
             return vocabulary.decode(found.tokens)
         words = self.source.cut(value)
         copied = [words[at] if at < len(words) else "" for at in found.weights.argmax(-1).tolist()]

@@ -44,8 +44,8 @@ class Translate(Task[TranslateSettings]):
     summary: ClassVar[str] = "a text for each text: translation, dates, letters to sounds, summaries, answers"
     settings_class = TranslateSettings
     inference_settings: ClassVar[tuple[str, ...]] = (
-        *("model.beam", "model.length_penalty", "model.copy_unknown", "model.weights"),
-        *("data.target", "data.broken", "data.encoding"),
+        *("model.beam_size", "model.length_penalty", "model.replace_unk", "model.return_attention"),
+        *("data.target", "data.on_error", "data.encoding"),
     )
     searched: ClassVar[int] = 1000  # held-back pairs that are evaluated while training
     dataset: PairDataset
@@ -68,14 +68,14 @@ class Translate(Task[TranslateSettings]):
             self.cell,
             source_size=len(self.dataset.source.vocabulary),
             target_size=len(self.dataset.target.vocabulary),
-            shared=self.settings.data.shared,
+            shared=self.settings.data.shared_vocabulary,
             positions=self.dataset.lengths.positions,
         )
 
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
-        return selection_by(self.settings.training.metric)
+        return selection_by(self.settings.training.selection_metric)
 
     def sampler(self) -> LengthSampler:
         training, train = self.settings.training, self.dataset.stores["train"]
@@ -91,15 +91,15 @@ class Translate(Task[TranslateSettings]):
 
     # evaluation ----------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
-        beam = self.settings.model.beam
-        with part_to_evaluate(self.dataset, data, beam=beam, searched=self.searched) as (store, beam, searched):
+        beam_size = self.settings.model.beam_size
+        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=self.searched) as (store, beam_size, searched):
             lengths = store.lengths("source")
             if problem := self._length_problem(int(lengths.max())):
                 raise DataError(problem, file=data, row=int(lengths.argmax()) + 1)
-            return self._evaluate(network, store, evenly_spaced(len(store), searched), beam, on_progress)
+            return self._evaluate(network, store, evenly_spaced(len(store), searched), beam_size, on_progress)
 
     def _evaluate(
-        self, network: SequenceToSequence, store: Store, rows: np.ndarray, beam: int, on_progress: OnProgress
+        self, network: SequenceToSequence, store: Store, rows: np.ndarray, beam_size: int, on_progress: OnProgress
     ) -> dict[str, Any]:
         """The metrics of some rows of a store: the loss a token, the others from the answers."""
         target = self.dataset.target
@@ -110,10 +110,10 @@ class Translate(Task[TranslateSettings]):
         sources = [row[:end] for row, end in zip(padded_sources, ends, strict=True)]
         values, references = (Raw.read(store, name, rows) for name in ("source_text", "target_text"))
         found = self._search(network)(
-            sources, beam=beam, on_progress=on_progress, keep_weights=self.settings.model.copy_unknown
+            sources, beam_size=beam_size, on_progress=on_progress, keep_weights=self.settings.model.replace_unk
         )
         answers = [self._output.text(best[0], value) for best, value in zip(found, values, strict=True)]
-        return {"loss": loss, **scores_of(answers, references, letters=target.level == "characters")}
+        return {"loss": loss, **scores_of(answers, references, letters=target.tokenization == "characters")}
 
     def _length_problem(self, length: int) -> str | None:
         """What is wrong with a source of `length` tokens, or None."""
@@ -128,11 +128,11 @@ class Translate(Task[TranslateSettings]):
     # use -----------------------------------------------------------------------------------------------------------
     @cached_property
     def _output(self) -> Output:
-        return Output(self.dataset.source, self.dataset.target, copy_unknown=self.settings.model.copy_unknown)
+        return Output(self.dataset.source, self.dataset.target, replace_unk=self.settings.model.replace_unk)
 
     def _search(self, network: SequenceToSequence) -> AnswerSearch:
         model = self.settings.model
-        if model.copy_unknown and (model.attention == "none" or self.dataset.target.level != "words"):
+        if model.replace_unk and (model.attention == "none" or self.dataset.target.tokenization != "words"):
             raise SettingError(
                 "copy_unknown is for words and wants attention: letters and subwords have no unknown words"
             )
@@ -153,11 +153,11 @@ class Translate(Task[TranslateSettings]):
         results: list[dict[str, Any]] = [{"text": "", "score": 0.0} for _ in values]  # of an empty source
         rows = [row for row, source in enumerate(sources) if len(source)]
         found = self._search(network)(
-            [sources[row] for row in rows], beam=model.beam, keep_weights=model.weights or model.copy_unknown
+            [sources[row] for row in rows], beam_size=model.beam_size, keep_weights=model.return_attention or model.replace_unk
         )
         for row, (best, *_) in zip(rows, found, strict=True):
             results[row] = {"text": output.text(best, values[row]), "score": round(best.score, 6)}
-            if model.weights:
+            if model.return_attention:
                 results[row]["attention"] = output.attention(best, values[row])
         return results
 

@@ -88,8 +88,8 @@ class DataSettings(Group):
     """Where the examples come from and how they are read."""
 
     validation_fraction: float = setting(0.1, gt=0, lt=0.9, description="share of the rows held back when no --valid is given")
-    on_error: Literal["stop", "skip"] = setting(
-        "stop", description="a row that cannot be read stops the run or is skipped"
+    on_error: Literal["raise", "skip"] = setting(
+        "raise", description="a row that cannot be read stops the run or is skipped"
     )
     encoding: str = setting("utf-8", description="encoding of text files")
 

@@ -130,7 +130,7 @@ def test_rows_with_empty_text(tmp_path: Path) -> None:
 
 def test_only_empty_rows(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", "text,label\n" + " ,y\n ,n\n" * 4)
-    for chosen in ("stop", "skip"):  # which would leave nothing: it is not advised
+    for chosen in ("raise", "skip"):  # which would leave nothing: it is not advised
         said = "7 more rows cannot be used (row 2, 3, ...). Mend the file; leaving such rows out leaves nothing"
         refused(tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", on_error=chosen)
 

@@ -148,7 +148,7 @@ def test_a_search_is_at_least_as_likely_as_the_greedy_answer(run: Run, examples:
 
 @pytest.mark.parametrize(
     "options",
-    [{"attention": "none"}, {"attention": "none", "context_at": "first"}, {"attention": "dot", "context_injection": "output"},
+    [{"attention": "none"}, {"attention": "none", "context_at": "initial_state"}, {"attention": "dot", "context_injection": "output"},
      {"context_injection": "between", "num_layers": 2, "tie_weights": True}, {"teacher_forcing_ratio": 0.5}, {"cell": "gru", "shift": 1}],
 )  # fmt: skip
 def test_every_option_trains_and_is_opened_again(folder: Path, tmp_path: Path, options: dict[str, Any]) -> None:
@@ -168,7 +168,7 @@ def test_the_first_state_alone_or_every_step(folder: Path, tmp_path: Path) -> No
         assert bool(state.context.abs().sum() > 0) is seen
         assert all(part.abs().sum() > 0 for part in state.layers[0].tensors().values())
     with pytest.raises(SettingError, match="condition is first, and attention"):
-        recurra.train("caption", folder / "test.npz", out=tmp_path / "no", context_at="first", attention="dot", steps=1)
+        recurra.train("caption", folder / "test.npz", out=tmp_path / "no", context_at="initial_state", attention="dot", steps=1)
 
 
 def test_features_of_somebody_else(tmp_path: Path) -> None:

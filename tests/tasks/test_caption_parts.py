@@ -141,7 +141,7 @@ def test_defaults_attend_to_maps_alone() -> None:
     assert epochs == [100, 20, 12]
 
 
-@pytest.mark.parametrize("context_at", ["first", "steps"])
+@pytest.mark.parametrize("context_at", ["initial_state", "every_step"])
 def test_the_summary_conditions_the_first_state_or_every_step(condition: str) -> None:
     """Two inputs whose first states are made equal differ in the steps where the summary is seen by these."""
     text = captions()

@@ -11,7 +11,7 @@ from recurra.tasks.forecast.scaling import SCALINGS, place_and_scale
 def test_scalings_by_hand() -> None:
     x, stats = np.array([[1.0, 3.0, 8.0]]), np.array([[10.0, 2.0, 5.0]])
     observed = np.array([[True, True, False]])  # 8 was only filled in
-    assert [[float(v[0]) for v in place_and_scale(s, x, observed, stats)] for s in ("training", "last", "window", "tokenization")] == [
+    assert [[float(v[0]) for v in place_and_scale(s, x, observed, stats)] for s in ("training", "last", "window", "mean_abs")] == [
         [10, 2], [8, 2], [2, 1], [2, 2]
     ]  # fmt: skip
 

@@ -15,7 +15,7 @@ def caption_defaults(
 
     `model`: as the user gave it. `several`: whether an encoded input has several steps.
     """
-    attends = input.is_map(several) and model.context_at == "steps"
+    attends = input.is_map(several) and model.context_at == "every_step"
     sizes = {
         "hidden_size": 192,
         "num_layers": 1,

@@ -14,8 +14,8 @@ from .settings import CaptionModel
 
 
 def caption_network(input: CaptionInput, model: CaptionModel, cell: Cell, vocabulary: Vocabulary) -> SequenceToSequence:
-    """A new network. With `context_at=first` the image makes the first state of the decoder and is not seen by its steps."""
-    if model.context_at == "first" and model.attention != "none":
+    """A new network. With `context_at=initial_state` the image makes the first state of the decoder and is not seen by its steps."""
+    if model.context_at == "initial_state" and model.attention != "none":
         raise SettingError("condition is first, and attention conditions every step; say attention=none, or steps")
     encoder, size = input.encoder(model), model.embedding_size
     tokens = Tokens(len(vocabulary), size, 0.0, pad=Vocabulary.pad, unknown=Vocabulary.unknown)
@@ -29,7 +29,7 @@ def caption_network(input: CaptionInput, model: CaptionModel, cell: Cell, vocabu
         output_size=size if model.tie_weights else model.hidden_size,
         num_layers=model.num_layers,
         attend=attention(model.attention, model.hidden_size, encoder.output_size) if attends else None,
-        summary_at_steps=model.context_at == "steps",
+        summary_at_steps=model.context_at == "every_step",
         context_injection=model.context_injection,
         dropout=model.dropout,
         backend=model.backend,

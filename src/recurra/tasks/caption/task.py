@@ -3,7 +3,7 @@
     image -> convolutions -> attention <-> decoder -> text          features (F,) or (N, F) -> linear -> ...
 
 The encoder is trained along. The context that attention gives at a step conditions the next one, with the token written;
-without attention the image's summary conditions every step, or the first state alone (`--context-at first`).
+without attention the image's summary conditions every step, or the first state alone (`--context-at initial_state`).
 """
 
 from __future__ import annotations

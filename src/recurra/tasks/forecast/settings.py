@@ -22,7 +22,7 @@ class ForecastData(DataSettings):
     horizon: int = open_setting(ge=1, description="steps to forecast")
     context_length: int = open_setting(ge=1, description="steps it looks back")
     seasonality: int | None = setting(None, ge=1, description="steps of a season; 1 for none")  # None: each grid has its own
-    scaling: Literal["last", "window", "tokenization", "training"] = open_setting(description="of values")
+    scaling: Literal["last_value", "per_window", "mean_abs", "global"] = open_setting(description="of values")
     calendar: bool = setting(True, description="hour, weekday, day of the year as covariates")
     quantiles: list[float] = setting([0.1, 0.25, 0.5, 0.75, 0.9], description="levels")
     num_windows: int | None = setting(None, ge=1, description="latest forecasts of a backtest; by default all")

@@ -21,7 +21,7 @@ LEAVES = {"__init__", "errors", "shapes", "settings", "config", "yaml_mappings",
 NETWORKS = {"cells", "ops", "nn"}
 COMPONENTS = {"data", "fields", "models", "decoding", "metrics"}
 TASKS = NETWORKS | COMPONENTS | {"tasks"}
-RUNS = TASKS | {"weights", "evaluation", "provenance", "progress", "run"}
+RUNS = TASKS | {"weights", "evaluation", "provenance", "progress", "run_folder", "run"}
 BELOW = {
     "cells": set(),
     "bptt": set(),
@@ -37,6 +37,7 @@ BELOW = {
     "progress": set(),
     "provenance": set(),
     "evaluation": TASKS,
+    "run_folder": TASKS | {"provenance"},
     "run": RUNS,
     "training": RUNS,
     "testing": RUNS | {"training"},

@@ -77,8 +77,8 @@ def test_broken_row_is_named_or_skipped(tmp_path: Path) -> None:
     )
     assert classify(data, on_error="skip").task.dataset.stores == {}  # a loaded run has read nothing
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
-    assert config["resolved"]["reading"]["rows"] + config["resolved"]["reading"]["valid_rows"] == 19
-    assert config["resolved"]["back_end_table"]  # which one chose the back end
+    assert config["resolved"]["dataset"]["rows"] + config["resolved"]["dataset"]["valid_rows"] == 19
+    assert config["resolved"]["timings"]  # which one chose the back end
 
 
 def test_missing_column_names_those_there_are(tmp_path: Path) -> None:

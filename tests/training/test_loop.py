@@ -52,7 +52,7 @@ def test_training_stops_early_and_keeps_the_best(tmp_path: Path) -> None:
     run = reviews(tmp_path, steps=100, evaluations=100, patience=3, learning_rate=1e-12, ema_decay=0.0)
     history = lines(run.path)
     assert history[-1]["stopped"] == "no better accuracy in 3 evaluations"
-    best = json.loads((run.path / "checkpoint/facts.json").read_text())["best"]["step"]
+    best = json.loads((run.path / "checkpoint/state.json").read_text())["best"]["step"]
     assert evaluated(run.path) == list(range(1, best + 4))
     assert run.metrics["valid/accuracy"] == history[best - 1]["valid/accuracy"]
 
@@ -60,7 +60,7 @@ def test_training_stops_early_and_keeps_the_best(tmp_path: Path) -> None:
 def test_epochs_are_passes_over_the_data(tmp_path: Path) -> None:
     run = reviews(tmp_path, steps=None, epochs=2.0, batch_size=8, patience=50)
     config = yaml.safe_load((run.path / "config.yaml").read_text())
-    rows = config["resolved"]["reading"]["rows"]
+    rows = config["resolved"]["dataset"]["rows"]
     assert config["resolved"]["steps"] == 2 * math.ceil(rows / 8)
 
 
@@ -235,7 +235,7 @@ def test_a_crash_between_renames_leaves_a_checkpoint(
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
-@pytest.mark.parametrize("file", ["tensors.safetensors", "facts.json"])
+@pytest.mark.parametrize("file", ["tensors.safetensors", "state.json"])
 @pytest.mark.parametrize("share", [None, 0.0, 0.5])
 def test_a_damaged_checkpoint_says_so(tmp_path: Path, file: str, share: float | None) -> None:
     folder = tmp_path / "checkpoint"

@@ -86,7 +86,7 @@ def test_resumed_is_uninterrupted(
     resumed = training.resume(tmp_path / "cut")
     assert same(resumed, whole)
     assert resumed.predict(["the sea"]) == whole.predict(["the sea"])
-    facts = json.loads((resumed.path / "checkpoint/facts.json").read_text())
+    facts = json.loads((resumed.path / "checkpoint/state.json").read_text())
     assert facts["epoch"] >= 1 or make is language  # so the order of a second epoch was resumed as well
 
 
@@ -119,7 +119,7 @@ def test_ctrl_c_in_the_evaluation_that_ends_a_run(tmp_path: Path, monkeypatch: p
     """Early stopping had decided: resuming does not train on."""
     settings = CLASSIFY | {"learning_rate": 1e-12, "evaluations": 30, "patience": 2}
     whole = reviews(tmp_path, "whole", **settings)
-    stopped = json.loads((whole.path / "checkpoint/facts.json").read_text())["step"]
+    stopped = json.loads((whole.path / "checkpoint/state.json").read_text())["step"]
     assert stopped < 30
     signalled(monkeypatch, stopped - 1)
     with pytest.raises(KeyboardInterrupt):
@@ -176,8 +176,8 @@ def test_resolved_facts_are_in_the_config(tmp_path: Path) -> None:
     assert config["format"] == 1 and config["task"] == "classify"
     resolved = config["resolved"]
     assert resolved["steps"] == 30 and config["training"]["plan"] == [[0, 0.0, 30]]
-    assert resolved["reading"]["rows"] + resolved["reading"]["valid_rows"] == 48
-    assert resolved["device"] == "cpu" and set(resolved["back_end"].split(", ")) <= set(ran)
+    assert resolved["dataset"]["rows"] + resolved["dataset"]["valid_rows"] == 48
+    assert resolved["device"] == "cpu" and set(resolved["backend"].split(", ")) <= set(ran)
     assert resolved["threads"] == torch.get_num_threads()
     assert resolved["parameters"] == sum(p.numel() for p in run.network.parameters())
     known = {key: field for key, (_, field) in fields(Classify.settings_class).items()}

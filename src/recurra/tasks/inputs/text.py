@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...data.sources.sources import Source
 from ...data.words.ngrams import BUCKETS
-from ...data.words.tokenizers import WordTokenizer, Name, choose_tokenizer
+from ...data.words.tokenizers import Name, WordTokenizer, choose_tokenizer
 from ...fields.text import Text
 from ...models.encoder import Tokens
 from ...settings import DataSettings, ModelSettings, open_setting, setting

@@ -401,7 +401,7 @@ def test_a_full_disk_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("method", ["write_bytes", "write_text"])
 def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """At the third evaluation the disk is full: the run stops, what was saved is whole, and with room it goes on."""
-    whole = reviews(tmp_path, "whole", steps=12, evaluations=6)
+    whole = reviews(tmp_path, "whole", steps=12, num_evaluations=6)
     from recurra.training import loop
 
     check, count = loop.Loop.check, [0]
@@ -419,7 +419,7 @@ def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(loop.Loop, "check", check_on_a_full_disk)
         with pytest.raises(RunError, match=r"cannot be written \(No space left on device\)"):
-            reviews(tmp_path, "cut", steps=12, evaluations=6)
+            reviews(tmp_path, "cut", steps=12, num_evaluations=6)
     assert not [path for path in (tmp_path / "cut").rglob("*") if path.name.endswith(".part")]
     assert recurra.load(tmp_path / "cut").predict(["a film"])
     resumed = training.resume(tmp_path / "cut")

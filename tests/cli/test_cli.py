@@ -427,7 +427,7 @@ def test_ctrl_c_saves_the_run_and_says_how_to_go_on(recurra: Shell, reviews: Pat
         "--set",
         "batch_size=16",
         "--set",
-        "evaluations=5000",
+        "num_evaluations=5000",
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         history = out / "history.jsonl"

@@ -20,7 +20,7 @@ from recurra.tasks.base import ignore_progress
 from recurra.tasks.couplet.constraints import is_punctuation
 from recurra.tasks.couplet.model import first_occurrences
 
-SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "evaluations": 2}
+SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "num_evaluations": 2}
 
 
 # runs -----------------------------------------------------------------------------------------------------------------

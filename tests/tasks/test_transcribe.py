@@ -197,7 +197,7 @@ def test_loaded_is_saved(run: Run, tones: Path) -> None:
 
 def test_resumed_is_uninterrupted(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the bit, though training hears each recording otherwise each time."""
-    settings = TINY | {"steps": 6, "evaluations": 2, "bidirectional": False}
+    settings = TINY | {"steps": 6, "num_evaluations": 2, "bidirectional": False}
     whole = recurra.train("transcribe", tones, out=tmp_path / "whole", **settings)
     plain, taken = Loop.take_step, 0
 

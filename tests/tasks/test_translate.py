@@ -30,7 +30,7 @@ from recurra.tasks.translate.settings import TranslateSettings
 from recurra.tasks.translate.target_files import TargetFiles
 from recurra.tasks.translate.task import Translate, pair_batch
 
-SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "evaluations": 2}
+SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "num_evaluations": 2}
 
 
 # runs -----------------------------------------------------------------------------------------------------------------

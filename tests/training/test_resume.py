@@ -28,7 +28,7 @@ CLASSIFY: dict[str, Any] = {
     "token_dropout": 0.1,
     "input_dropout": 0.2,
     "ema_decay": 0.9,
-    "evaluations": 6,
+    "num_evaluations": 6,
     "patience": 50,
     "batch_size": 8,
 }
@@ -37,7 +37,7 @@ LANGUAGE: dict[str, Any] = {
     "dropout": 0.3,
     "input_dropout": 0.2,
     "ema_decay": 0.9,
-    "evaluations": 6,
+    "num_evaluations": 6,
     "patience": 50,
     "batch_size": 4,
     "window": 16,
@@ -117,7 +117,7 @@ def test_a_terminated_run_is_saved_too(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_ctrl_c_in_the_evaluation_that_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Early stopping had decided: resuming does not train on."""
-    settings = CLASSIFY | {"learning_rate": 1e-12, "evaluations": 30, "patience": 2}
+    settings = CLASSIFY | {"learning_rate": 1e-12, "num_evaluations": 30, "patience": 2}
     whole = reviews(tmp_path, "whole", **settings)
     stopped = json.loads((whole.path / "checkpoint/state.json").read_text())["step"]
     assert stopped < 30
@@ -175,7 +175,7 @@ def test_resolved_facts_are_in_the_config(tmp_path: Path) -> None:
     config = yaml.safe_load((run.path / "config.yaml").read_text(encoding="utf-8"))
     assert config["format"] == 1 and config["task"] == "classify"
     resolved = config["resolved"]
-    assert resolved["steps"] == 30 and config["training"]["plan"] == [[0, 0.0, 30]]
+    assert resolved["steps"] == 30 and config["training"]["step_schedule"] == [[0, 0.0, 30]]
     assert resolved["dataset"]["rows"] + resolved["dataset"]["valid_rows"] == 48
     assert resolved["device"] == "cpu" and set(resolved["backend"].split(", ")) <= set(ran)
     assert resolved["threads"] == torch.get_num_threads()

@@ -12,7 +12,7 @@ from torch import nn
 
 from recurra.errors import SettingError
 from recurra.settings import TrainingSettings
-from recurra.training.ema import Average
+from recurra.training.ema import WeightEMA
 from recurra.training.optimizers import optimizer_for
 from recurra.training.schedule import StepSchedule, learning_rate_factor
 
@@ -143,7 +143,7 @@ def test_momentum_goes_where_it_is_an_option() -> None:
 def test_the_average_by_hand() -> None:
     net = nn.Linear(1, 1, bias=False)
     net.weight.data.fill_(0.0)
-    average = Average(net, 0.25)
+    average = WeightEMA(net, 0.25)
     expected = 0.0
     for n, weight in enumerate([1.0, 4.0, -2.0, 3.0], 1):
         net.weight.data.fill_(weight)
@@ -157,7 +157,7 @@ def test_the_average_by_hand() -> None:
 
 def test_without_averaging_the_weights_are_what_is_evaluated() -> None:
     net = nn.Linear(1, 1)
-    average = Average(net, 0.0)
+    average = WeightEMA(net, 0.0)
     average.update()
     weight = net.weight.item()
     with average.applied():
@@ -167,6 +167,6 @@ def test_without_averaging_the_weights_are_what_is_evaluated() -> None:
 
 def test_the_average_is_of_the_networks_arithmetic() -> None:
     net = nn.Linear(2, 2).double()
-    average = Average(net, 0.9)
+    average = WeightEMA(net, 0.9)
     average.update()
     assert {tensor.dtype for tensor in average.tensors().values()} == {torch.float64}

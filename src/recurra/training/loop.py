@@ -31,6 +31,7 @@ from ..tasks.contract import check_batch, check_loss
 from ..weights import load_tensors
 from . import checkpoint
 from .best import BestWeights
+from .clipping import clip_gradients
 from .clock import Clock
 from .ema import WeightEMA
 from .messages import described
@@ -188,12 +189,7 @@ class Loop:
         value = loss.item()
         if not math.isfinite(value):
             raise self._not_finite(value)
-        if self.training.clip_value is not None:
-            self.fabric.clip_gradients(self.network, self.optimizer, clip_val=self.training.clip_value)
-        if self.training.clip_norm is not None:
-            self.fabric.clip_gradients(
-                self.network, self.optimizer, max_norm=self.training.clip_norm, error_if_nonfinite=False
-            )
+        clip_gradients(self.fabric, self.network, self.optimizer, self.training)
         self.optimizer.step()
         self.ema.update()
         self.step += 1

@@ -19,9 +19,11 @@ def described(
     max_steps: int,
     timed: bool,
 ) -> str:
-    """The settings that matter, the number of steps, and the expected time.
+    """Describe the main settings, the number of steps, and the expected time.
 
-    `epoch_steps`: number of batches of an epoch; `max_steps`: the number of steps without a time limit; `timed`: whether the clock sets the number of steps.
+    epoch_steps   number of batches of an epoch
+    max_steps     number of steps without a time limit
+    timed         whether the clock sets the number of steps
     """
     epochs, threads = schedule.total / epoch_steps, torch.get_num_threads()
     line = (

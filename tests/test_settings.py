@@ -89,7 +89,7 @@ def test_pairs_are_read_as_yaml() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pair", "character_ngrams"),
+    ("pair", "spelling"),
     [
         ("cell_options={dt:0.5}", "wanted a colon and a space: --set 'cell_options={dt: 0.5}'"),
         (

@@ -303,7 +303,7 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 2}, "run format 2 is newer than this recurra reads (1); update recurra"),
+        ({"format": 2}, "run format 2 is newer than this version of recurra reads (1); update recurra"),
         ({"format": "one"}, "names no format"),
         ({"task": "clasify"}, "did you mean 'classify'"),
         ({"task": None}, "there is no task 'None'"),

@@ -120,7 +120,7 @@ def test_what_is_chosen_is_said(tones: Path, tmp_path: Path) -> None:
         "a step of the network is 3 frames, 30 ms",
     ):
         assert wanted in told
-    assert "streams: no (the backward direction" in told
+    assert "streaming: no (the backward direction" in told
 
 
 # laws -----------------------------------------------------------------------------------------------------------------

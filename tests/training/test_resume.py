@@ -40,7 +40,7 @@ LANGUAGE: dict[str, Any] = {
     "num_evaluations": 6,
     "patience": 50,
     "batch_size": 4,
-    "window": 16,
+    "bptt_length": 16,
 }
 
 
@@ -80,7 +80,7 @@ def test_resumed_is_uninterrupted(
     whole = make(tmp_path, "whole", **settings)
     with monkeypatch.context() as patch:
         signalled(patch, at)
-        with pytest.raises(KeyboardInterrupt, match=f"stopped at step {at + 1} and saved; recurra train --resume"):
+        with pytest.raises(KeyboardInterrupt, match=f"interrupted at step {at + 1}, checkpoint saved; to continue: recurra train --resume"):
             make(tmp_path, "cut", **settings)
     torch.manual_seed(99)  # what the process drew in between is of no weight
     resumed = training.resume(tmp_path / "cut")
@@ -91,10 +91,10 @@ def test_resumed_is_uninterrupted(
 
 
 def test_a_carried_state_is_in_the_checkpoint(tmp_path: Path) -> None:
-    carried = language(tmp_path, "carried", **LANGUAGE, windows="sequential")
+    carried = language(tmp_path, "carried", **LANGUAGE, batching="sequential")
     names = [name for name in load_file(carried.path / "checkpoint/tensors.safetensors") if name.startswith("state/")]
     assert sorted(names) == ["state/c_l0", "state/h_l0"]
-    loose = language(tmp_path, "loose", **LANGUAGE, windows="random")
+    loose = language(tmp_path, "loose", **LANGUAGE, batching="random")
     assert not any(name.startswith("state/") for name in load_file(loose.path / "checkpoint/tensors.safetensors"))
 
 
@@ -110,7 +110,7 @@ def test_every_optimiser_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_terminated_run_is_saved_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signalled(monkeypatch, 3, signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt, match="stopped at step 4"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted at step 4"):
         reviews(tmp_path, "cut", **CLASSIFY)
     assert training.resume(tmp_path / "cut").metrics
 

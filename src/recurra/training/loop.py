@@ -151,9 +151,8 @@ class Loop:
             if self.step and self.clock.out_of_time():
                 self._update_total_steps(self.step)
                 return
-            loss = self.take_step()
-            done = self.schedule.progress(self.step)
-            bar.at(done, self._progress_text(loss))
+            self.take_step()
+            bar.at(done := self.schedule.progress(self.step), self._progress_text())
             if self.clock.due(done) and self.step < self.schedule.total:
                 self.evaluate()
                 if self.best.should_stop:
@@ -188,7 +187,7 @@ class Loop:
         loss, self.state = self._gradient(batch, self.state, self.schedule.progress(self.step))
         value = loss.item()
         if not math.isfinite(value):
-            raise self._not_finite(value)
+            raise TrainingError(self.best.not_finite(value, self.step, self.training.learning_rate))
         clip_gradients(self.fabric, self.network, self.optimizer, self.training)
         self.optimizer.step()
         self.ema.update()
@@ -227,12 +226,8 @@ class Loop:
             self.keys = self.sampler.epoch(self.epoch)
         return self.keys[self.index]
 
-    def _progress_text(self, loss: float) -> str:
-        shown = loss if self.running_loss is None else self.running_loss
-        return f"{self.step:,}/{self.schedule.total:,} loss {shown:.3f}{self.best.note()}"
-
-    def _not_finite(self, value: float) -> TrainingError:
-        return TrainingError(self.best.not_finite(value, self.step, self.training.learning_rate))
+    def _progress_text(self) -> str:
+        return f"{self.step:,}/{self.schedule.total:,} loss {self.running_loss or 0.0:.3f}{self.best.note()}"
 
     def evaluate(self) -> None:
         """Evaluate the averaged weights, write a line of the history, and keep the weights if they are the best."""
@@ -243,7 +238,7 @@ class Loop:
             self.clock.evaluation_done(time.perf_counter() - began)
             self.record({"train/loss": self.running_loss, **named(numbers(metrics))})
             if not math.isfinite(metrics["loss"]):
-                raise self._not_finite(metrics["loss"])
+                raise TrainingError(self.best.not_finite(metrics["loss"], self.step, self.training.learning_rate))
             self.best.offer(self.step, metrics, self.module)
 
     def record(self, facts: dict[str, Any]) -> None:

@@ -75,8 +75,8 @@ def write_final_config(loop: Loop, source: dict[str, Any], sampler: Sampler) -> 
     """config.yaml of a run that has ended or was stopped: with all that repeats it, and what was resolved."""
     settings = loop.task.settings.model_dump(mode="json")
     settings["training"] |= {  # what repeats the run, whatever the clock says next time
-        "plan": [list(entry) for entry in loop.plan.record],
-        "evaluations": loop.clock.evaluations,
+        "step_schedule": [list(entry) for entry in loop.plan.record],
+        "num_evaluations": loop.clock.evaluations,
     }
     resolved = _resolved(loop.task, loop.bare, loop.info)
     if (padding := sampler.padding_fraction()) is not None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from recurra.data.series.series import Series
-from recurra.data.series.times import Grid
+from recurra.data.series.series import TimeSeries
+from recurra.data.series.times import TimeGrid
 from recurra.tasks.forecast.panel import Panel
 
 NAN = float("nan")
 
 
 def panel(*series: list[float], season: int = 2) -> Panel:
-    """Series without covariates, each with mean 10, standard deviation 2 and mean absolute value 5."""
+    """TimeSeries without covariates, each with mean 10, standard deviation 2 and mean absolute value 5."""
     n = sum(map(len, series))
     starts = np.cumsum([0, *map(len, series)])
     none = np.zeros((n, 0), np.float32)
@@ -23,8 +23,8 @@ def panel(*series: list[float], season: int = 2) -> Panel:
     )  # fmt: skip
 
 
-def series(name: str, values: list[float], known: list[float] | None = None, static: tuple[str, ...] = ()) -> Series:
+def series(name: str, values: list[float], known: list[float] | None = None, static: tuple[str, ...] = ()) -> TimeSeries:
     """One series whose steps are counted, and a future covariate if given."""
     n = len(values)
     columns = np.zeros((n, 0)) if known is None else np.array(known, float)[:, None]
-    return Series(name, np.array(values, float), Grid("step", 1), 0, columns, np.zeros((n, 0)), static)
+    return TimeSeries(name, np.array(values, float), TimeGrid("step", 1), 0, columns, np.zeros((n, 0)), static)

@@ -1,4 +1,4 @@
-"""Series from tables: long and wide, gaps, missing values, what is wrong and where."""
+"""TimeSeries from tables: long and wide, gaps, missing values, what is wrong and where."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra.data.sequence_id.columns import find_columns
-from recurra.data.sequence_id.season import find_season
-from recurra.data.sequence_id.series import Table
-from recurra.data.sequence_id.table import read_table
-from recurra.data.sequence_id.times import Grid
+from recurra.data.series.columns import find_columns
+from recurra.data.series.seasonality import detect_seasonality
+from recurra.data.series.series import TimeSeriesTable
+from recurra.data.series.table import read_table
+from recurra.data.series.times import TimeGrid
 from recurra.data.sources.sources import open_source
 from recurra.errors import DataError
 
@@ -20,13 +20,13 @@ NAN = float("nan")
 
 
 def table(
-    folder: Path, text: str, *, sort: bool = False, skip: bool = False, form: str | None = None, **asked: Any
-) -> Table:
+    folder: Path, text: str, *, sort: bool = False, skip: bool = False, time_format: str | None = None, **asked: Any
+) -> TimeSeriesTable:
     path = folder / "table.csv"
     path.write_text(text, encoding="utf-8")
     source = open_source(path, skip_broken=skip)
-    columns, lines = find_columns(source, form=form, **asked)
-    found = read_table(source, columns, form=form, sort=sort, skip=skip)
+    columns, lines = find_columns(source, time_format=form, **asked)
+    found = read_table(source, columns, time_format=form, sort=sort, skip=skip)
     found.lines[:0] = lines
     return found
 
@@ -41,7 +41,7 @@ LONG = "id,date,value\n" + "".join(
 @pytest.mark.parametrize("text", [WIDE, LONG], ids=["wide", "long"])
 def test_long_is_wide(tmp_path: Path, text: str) -> None:
     found = table(tmp_path, text)
-    assert [(one.name, one.grid.name, one.first) for one in found.series] == [
+    assert [(one.name, one.grid.name, one.start) for one in found.series] == [
         ("a", "every day", 0),
         ("b", "every day", 0),
     ]
@@ -62,8 +62,8 @@ def test_the_parts_of_a_time_are_put_together(tmp_path: Path) -> None:
 
 def test_covariates_may_go_on_after_the_target(tmp_path: Path) -> None:
     text = "date,y,price,town\n2020-01-01,1,5,x\n2020-01-02,2,6,x\n2020-01-03,,7,x\n2020-01-04,,8,x\n"
-    one = table(tmp_path, text, targets="y", known="price", static="town").series[0]
-    assert one.values.tolist() == [1, 2] and one.known[:, 0].tolist() == [5, 6, 7, 8] and one.static == ("x",)
+    one = table(tmp_path, text, targets="y", future_covariates="price", static_covariates="town").series[0]
+    assert one.values.tolist() == [1, 2] and one.future_covariates[:, 0].tolist() == [5, 6, 7, 8] and one.static_covariates == ("x",)
     whole = table(tmp_path, text, targets="y").series[0]
     np.testing.assert_array_equal(whole.values, [1, 2, NAN, NAN])  # nothing is known ahead: these are missing values
 
@@ -76,19 +76,19 @@ def test_a_table_without_time_counts_its_rows(tmp_path: Path) -> None:
 def test_a_series_goes_on_with_a_later_file(tmp_path: Path) -> None:
     one = table(tmp_path, "date,y\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n").series[0]
     later = table(tmp_path, "date,y\n2020-01-03,30\n2020-01-04,4\n2020-01-05,5\n").series[0]
-    assert one.followed_by(later).values.tolist() == [1, 2, 3, 4, 5]  # what both have stays as it was
+    assert one.extended_by(later).values.tolist() == [1, 2, 3, 4, 5]  # what both have stays as it was
     apart = table(tmp_path, "date,y\n2020-01-05,5\n2020-01-06,6\n").series[0]
-    np.testing.assert_array_equal(one.followed_by(apart).values, [1, 2, 3, NAN, 5, 6])
+    np.testing.assert_array_equal(one.extended_by(apart).values, [1, 2, 3, NAN, 5, 6])
     plain = table(tmp_path, "y\n1\n2\n").series[0]
-    assert plain.followed_by(plain, counted=True).values.tolist() == [1, 2, 1, 2]
+    assert plain.extended_by(plain, counted=True).values.tolist() == [1, 2, 1, 2]
     steps = table(tmp_path, "step,y\n4,1\n5,2\n6,3\n").series[0]
     later = table(tmp_path, "step,y\n6,9\n7,4\n").series[0]
-    assert steps.followed_by(later).values.tolist() == [1, 2, 3, 4]
+    assert steps.extended_by(later).values.tolist() == [1, 2, 3, 4]
     noon = table(tmp_path, "date,y\n2020-01-05 12:00,1\n2020-01-06 12:00,2\n").series[0]
     with pytest.raises(
         DataError, match="'y' goes on every day from 2020-01-05 12:00:00, but began every day from 2020-01-01:"
     ):
-        one.followed_by(noon)
+        one.extended_by(noon)
 
 
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -109,10 +109,10 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
                {"targets": "y"}, r"row 20, field 'y': 'much' is not a number; 1 more row .*on_error=skip"),
     "between": ("date,y\n2020-01-01 00:00,1\n2020-01-01 01:00,2\n2020-01-01 02:00,2\n2020-01-01 02:20,3\n", {},
                 r"row 4, field 'date': 2020-01-01 02:20 is not on a regular grid.*every hour"),
-    "static": ("date,y,town\n2020-01-01,1,a\n2020-01-02,2,b\n", {"static": "town", "targets": "y"},
+    "static": ("date,y,town\n2020-01-01,1,a\n2020-01-02,2,b\n", {"static_covariates": "town", "targets": "y"},
                "row 2, field 'town': is 'b', but was 'a' above"),
-    "column": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"known": "price"}, "no column 'price'"),
-    "two things": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"known": "y", "targets": "y"}, "'y' cannot be two things"),
+    "column": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"future_covariates": "price"}, "no column 'price'"),
+    "two things": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"future_covariates": "y", "targets": "y"}, "'y' cannot be two things"),
     "no numbers": ("date,y\n2020-01-01,a\n2020-01-02,b\n", {}, "no column holds numbers to forecast"),
 }  # fmt: skip
 
@@ -151,7 +151,7 @@ def test_something_must_be_left(tmp_path: Path, text: str, said: str) -> None:
 def test_steps_may_be_written_as_decimals(tmp_path: Path) -> None:
     one = table(tmp_path, "step,y\n20.0,1\n21.0,2\n23.0,4\n").series[0]
     np.testing.assert_array_equal(one.values, [1, 2, NAN, 4])
-    assert one.grid.unit == "step" and one.stamps([0, 3]) == ["20", "23"]
+    assert one.grid.unit == "step" and one.format_times([0, 3]) == ["20", "23"]
 
 
 def test_rows_are_sorted_when_asked(tmp_path: Path) -> None:
@@ -159,11 +159,11 @@ def test_rows_are_sorted_when_asked(tmp_path: Path) -> None:
 
 
 def test_other_forms_of_time(tmp_path: Path) -> None:
-    found = table(tmp_path, "day,y\n30.12.2019,1\n31.12.2019,2\n01.01.2020,3\n", form="%d.%m.%Y")
+    found = table(tmp_path, "day,y\n30.12.2019,1\n31.12.2019,2\n01.01.2020,3\n", time_format="%d.%m.%Y")
     assert found.series[0].values.tolist() == [1, 2, 3] and found.columns.time == ("day",)
 
 
-STEP = Grid("step", 1)
+STEP = TimeGrid("step", 1)
 
 
 def noise(steps: int, seed: int = 0) -> np.ndarray:
@@ -176,19 +176,19 @@ def test_the_season_of_a_wave_is_found(season: int) -> None:
     values = np.sin(2 * np.pi * steps / season) + 0.5 * np.cos(4 * np.pi * steps / season) + 0.3 * noise(len(steps))
     values = values + 0.01 * steps
     values[::11] = np.nan
-    assert abs(find_season([values], STEP)[0] - season) <= season // 50
+    assert abs(detect_seasonality([values], STEP)[0] - season) <= season // 50
 
 
 def test_there_is_no_season_in_noise_or_in_a_walk() -> None:
-    assert find_season([noise(3000)], STEP) == (1, 0.0)
-    assert find_season([], STEP) == (1, 0.0)
-    assert find_season([np.array([1.0, 2.0, 1.0])], STEP) == (1, 0.0)
+    assert detect_seasonality([noise(3000)], STEP) == (1, 0.0)
+    assert detect_seasonality([], STEP) == (1, 0.0)
+    assert detect_seasonality([np.array([1.0, 2.0, 1.0])], STEP) == (1, 0.0)
 
 
 def test_of_a_day_in_a_week_the_stronger_is_taken() -> None:
     hours = np.arange(24 * 7 * 8)
     working = (hours // 24 % 7 < 5).astype(float)
     day = np.sin(2 * np.pi * hours / 24)
-    grid = Grid("second", 3600)
-    assert find_season([day + 0.1 * working], grid)[0] == 24
-    assert find_season([day * working + 2 * working], grid)[0] == 168
+    grid = TimeGrid("second", 3600)
+    assert detect_seasonality([day + 0.1 * working], grid)[0] == 24
+    assert detect_seasonality([day * working + 2 * working], grid)[0] == 168

@@ -7,7 +7,7 @@ import pytest
 from tiny_panels import NAN
 
 from recurra.metrics.forecasts import Coverage
-from recurra.tasks.forecast.calibration import calibrated, calibration_factors
+from recurra.tasks.forecast.calibration import apply_calibration, calibration_factors
 
 
 def test_calibrated_quantiles_have_their_share() -> None:
@@ -21,7 +21,7 @@ def test_calibrated_quantiles_have_their_share() -> None:
     given = median + width * np.array([-0.01, -0.005, 0, 0.1])
     factors = calibration_factors(y, given, levels, 2)
     coverage = Coverage(levels)
-    values = calibrated(np.concatenate([0 * median, given], -1), factors, 2)
+    values = apply_calibration(np.concatenate([0 * median, given], -1), factors, 2)
     np.testing.assert_allclose(values[..., 1:], median + factors * (given - median))
     assert (values[..., 0] == 0).all()  # the mean stays where it is
     coverage.add(y, values[..., 1:])

@@ -75,7 +75,7 @@ def test_every_open_setting_is_chosen(tmp_path: Path) -> None:
     data, model = task.settings.data, task.settings.model
     assert data.context_length in (8, 16, 24, 32, 56, 112) and data.scaling in ("last_value", "per_window", "mean_abs", "global")
     assert (model.cell, model.segment_length, model.series_embedding) == ("gru", -(-data.context_length // 8), True)
-    kept = task_of(tmp_path / "waves.csv", window=20, scaling="mean_abs", segment_length=3, series_embedding=False)
+    kept = task_of(tmp_path / "waves.csv", context_length=20, scaling="mean_abs", segment_length=3, series_embedding=False)
     assert (kept.settings.data.context_length, kept.settings.data.scaling) == (20, "mean_abs")
     assert (kept.settings.model.segment_length, kept.settings.model.series_embedding) == (3, False)
 

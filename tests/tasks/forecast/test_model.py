@@ -10,18 +10,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recurra import cells
-from recurra.tasks.forecast.model import SegmentForecast, Shape
+from recurra.tasks.forecast.model import SegmentForecaster, ForecastShape
 
 SHAPE: dict[str, Any] = {
-    "window": 7, "horizon": 5, "segment_length": 3, "inputs": 4, "masked": True, "known": 2, "ahead": 3, "static": 2,
+    "context_length": 7, "horizon": 5, "segment_length": 3, "inputs": 4, "masked": True, "known": 2, "future": 3, "static": 2,
     "series": 3, "quantiles": 4, "middle": 1,
 }  # fmt: skip
 
 
-def network(cell: str = "gru", recursive: bool = False, **changes: Any) -> SegmentForecast:
+def network(cell: str = "gru", recursive: bool = False, **changes: Any) -> SegmentForecaster:
     torch.manual_seed(0)
-    made = SegmentForecast(
-        Shape(**(SHAPE | changes)), cells.get(cell), hidden_size=6, num_layers=2, dropout=0.0, linear_skip=True,
+    made = SegmentForecaster(
+        ForecastShape(**(SHAPE | changes)), cells.get(cell), hidden_size=6, num_layers=2, dropout=0.0, linear_skip=True,
         recursive=recursive, backend="auto",
     ).double()  # fmt: skip
     for parameter in made.parameters():  # also those that begin at zero
@@ -35,25 +35,25 @@ def inputs(rows: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             torch.randn(rows, 5, 3).double())  # fmt: skip
 
 
-def by_hand(net: SegmentForecast, x: Tensor, series: Tensor, static: Tensor, ahead: Tensor) -> Tensor:
+def by_hand(net: SegmentForecaster, x: Tensor, series: Tensor, static: Tensor, ahead: Tensor) -> Tensor:
     """One row, one segment after the other, with the layers' own step."""
     w, state = 3, None
     padded = torch.cat([x.new_zeros(2, 4), x])
     for k in range(3):
-        state = net.recurrent(F.relu(net.embed(padded[w * k : w * k + w].flatten()))[None, None], state)[1]
+        state = net.recurrent(F.relu(net.segment_projection(padded[w * k : w * k + w].flatten()))[None, None], state)[1]
     ahead = torch.cat([ahead, ahead.new_zeros(1, 3)])
     answers = []
     for j in range(2):
-        assert net.of_series is not None and net.of_static is not None and net.of_ahead is not None
-        query = net.position[0 if net.recursive else j] + net.of_series(series) + net.of_static(static)
-        query = query + net.of_ahead(ahead[w * j : w * j + w].flatten())
-        answers.append(net.answer(net.recurrent(query[None, None], state)[0][0, 0]).reshape(w, 5))
+        assert net.series_embedding is not None and net.static_projection is not None and net.future_projection is not None
+        query = net.position_embedding[0 if net.recursive else j] + net.series_embedding(series) + net.static_projection(static)
+        query = query + net.future_projection(ahead[w * j : w * j + w].flatten())
+        answers.append(net.head(net.recurrent(query[None, None], state)[0][0, 0]).reshape(w, 5))
         if net.recursive:
             told = torch.cat([answers[-1][:, 1:2], torch.ones(w, 1).double(), ahead[w * j : w * j + w, :2]], 1)
-            state = net.recurrent(F.relu(net.embed(told.flatten()))[None, None], state)[1]
+            state = net.recurrent(F.relu(net.segment_projection(told.flatten()))[None, None], state)[1]
     raw = torch.cat(answers)[:5]
-    assert net.shortcut is not None
-    line = net.shortcut(x[:, 0])
+    assert net.linear_skip is not None
+    line = net.linear_skip(x[:, 0])
     mean, median, steps = raw[:, 0] + line, raw[:, 1] + line, F.softplus(raw[:, 2:])
     above = median + steps[:, 1]
     return torch.stack([mean, median - steps[:, 0], median, above, above + steps[:, 2]], 1)

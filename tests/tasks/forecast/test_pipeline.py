@@ -13,7 +13,7 @@ from recurra.tasks.forecast.pipeline import ForecastPipeline
 from recurra.tasks.forecast.split_windows import SplitWindows
 from recurra.tasks.forecast.validation import validate
 
-PIPELINE = ForecastPipeline(3, 2, "last", [0.1, 0.5, 0.9], masked=True, mse_weight=0.5)
+PIPELINE = ForecastPipeline(3, 2, "last", [0.1, 0.5, 0.9], has_missing=True, mse_weight=0.5)
 
 
 class Constant(nn.Module):
@@ -24,7 +24,7 @@ class Constant(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
-        self.register_buffer("spread", torch.tensor([2.0, 1.0, 0.5]))
+        self.register_buffer("quantile_scale", torch.tensor([2.0, 1.0, 0.5]))
 
     def forward(self, x: Tensor, series: Tensor, static: Tensor, ahead: Tensor) -> Tensor:
         """(B, T, I) -> (B, 2, 4)."""
@@ -39,11 +39,11 @@ def test_a_batch_by_hand() -> None:
     batch = PIPELINE.batch(data, PIPELINE.windows(data, np.array([3])))
     x = [[-1, 1, 0, 0], [-1, 0, -1, 1], [0, 1, -2, 2]]  # (value - 3) / 2, observed, past, known
     torch.testing.assert_close(batch.inputs["x"], torch.tensor([x]).float())
-    assert batch.inputs["ahead"].tolist() == [[[3, 30], [4, 40]]]
+    assert batch.inputs["future"].tolist() == [[[3, 30], [4, 40]]]
     assert batch.inputs["series"].tolist() == [1] and batch.inputs["static"].shape == (1, 0)
     assert batch.targets["y"].tolist() == [[0.5, 0]] and batch.targets["observed"].tolist() == [[True, False]]
     assert (batch.valid, batch.computed, PIPELINE.steps_per_window) == (5, 5, 5)
-    bare = ForecastPipeline(3, 2, "last", [0.5], masked=False, mse_weight=0.5)
+    bare = ForecastPipeline(3, 2, "last", [0.5], has_missing=False, mse_weight=0.5)
     assert bare.batch(data, bare.windows(data, np.array([3]))).inputs["x"].shape == (1, 3, 3)
 
 
@@ -69,9 +69,9 @@ def test_validation_calibrates_the_network() -> None:
     ((windows, batch, output),) = PIPELINE.run(network, split.panel, split.valid_origins(3, 2))
     numbers = output.double().numpy()
     factors = calibration_factors(windows.scaled_y(), numbers[..., 1:], PIPELINE.levels, 1)
-    np.testing.assert_allclose(network.spread.numpy(), factors, rtol=1e-6)
+    np.testing.assert_allclose(network.quantile_scale.numpy(), factors, rtol=1e-6)
     assert metrics["loss"] == float(PIPELINE.losses(output, batch).double().mean())
-    last = windows.unscaled(numbers)[..., 0]
+    last = windows.unscale(numbers)[..., 0]
     np.testing.assert_allclose(metrics["mse"], ((windows.y - last) ** 2).mean())
     inside = (np.abs(windows.scaled_y()) <= 1).mean()
     np.testing.assert_allclose(metrics["uncalibrated_coverage_80"], inside)

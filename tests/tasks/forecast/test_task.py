@@ -91,7 +91,7 @@ def test_a_sampled_sine_is_learnt_by_the_recurrent_layers_alone(tmp_path: Path, 
     """Down to the noise of 0.05: what nobody can foresee. Without the linear linear_skip, which would do it by itself."""
     run = recurra.train(
         "forecast", sets.make("sine", tmp_path), out=tmp_path / "run", linear_skip=False, decoding=decoding, steps=500,
-        hidden_size=32, window=50, learning_rate=5e-3, batch_size=64,
+        hidden_size=32, context_length=50, learning_rate=5e-3, batch_size=64,
     )  # fmt: skip
     assert run.settings.data.seasonality == 25 and run.settings.data.horizon == 25
     assert run.metrics["valid/rmse"] < 0.075
@@ -120,10 +120,10 @@ def test_covariates_are_read(tmp_path: Path) -> None:
         for day, k in zip(days(260), known, strict=True):
             rows.append([name, day, f"{k + height:.4f}", f"{k:.4f}", "high" if height > 0 else "low"])
     path = write(tmp_path / "covariates.csv", "shop,date,y,price,kind", rows)
-    options: dict[str, Any] = {"series": "shop", "target": "y", "horizon": 6, "window": 12, "seasonality": 7, "steps": 400,
+    options: dict[str, Any] = {"series": "shop", "target": "y", "horizon": 6, "context_length": 12, "seasonality": 7, "steps": 400,
                                "hidden_size": 24, "batch_size": 32, "learning_rate": 5e-3}  # fmt: skip
     blind = recurra.train("forecast", path, out=tmp_path / "blind", **options)
-    seeing = recurra.train("forecast", path, out=tmp_path / "seeing", known="price", static="kind", **options)
+    seeing = recurra.train("forecast", path, out=tmp_path / "seeing", future_covariates="price", static_covariates="kind", **options)
     assert blind.metrics["valid/rmse"] > 0.8  # the deviation of what is not known is 1
     assert seeing.metrics["valid/rmse"] < 0.4
     ahead = [
@@ -188,7 +188,7 @@ def test_a_batch_is_its_rows_in_any_order(made: Callable[..., Run], data: Path, 
 def test_loaded_is_saved_and_keeps_its_calibration(made: Callable[..., Run], data: Path) -> None:
     run = made()
     again = recurra.load(run.path)
-    assert not torch.equal(run.network.spread, torch.ones_like(run.network.spread))  # type: ignore[operator, arg-type]
+    assert not torch.equal(run.network.quantile_scale, torch.ones_like(run.network.quantile_scale))  # type: ignore[operator, arg-type]
     assert again.predict(series_of(again, data)) == run.predict(series_of(run, data))
     assert again.evaluate(data) == run.evaluate(data)
 
@@ -219,7 +219,7 @@ def test_the_same_seed_is_the_same_run_and_resumed_is_uninterrupted(
 
 def test_forecasts_of_a_backtest_are_those_of_predict(made: Callable[..., Run], data: Path, tmp_path: Path) -> None:
     """Cutting the file before an origin and forecasting gives what the backtest judges: nothing of the future is seen."""
-    run = made(origins=3, stride=10)
+    run = made(num_windows=3, step_size=10)
     rows = rows_of(data)
     figures = run.evaluate(data)
     assert figures["forecasts"] == 6 and figures["backtest"].keys() == {"forecast", "naive", "seasonal naive"}
@@ -353,7 +353,7 @@ BAD: dict[str, tuple[str, list[list[Any]], dict[str, Any], str]] = {
                  r"the series 'flat' never changes \(always 5\): there is nothing to learn.*on_error=skip"),
     "missing": ("date,none,y", columns(none=""), {}, "the series 'none' has no value at all: there is nothing"),
     "several": ("date,none,flat,y", columns(none="", flat=1), {}, r"'none' has no value at all; 1 more such series \(flat\)"),
-    "short": ("date,y", columns(12), {"window": 30}, r"'y' has 12 steps, .* a window of 30 and a horizon of \d+ want 3\d"),
+    "short": ("date,y", columns(12), {"context_length": 30}, r"'y' has 12 steps, .* a window of 30 and a horizon of \d+ want 3\d"),
     "order": ("date,y", columns()[::-1], {}, "not sorted by time"),
     "twice": ("date,y", columns() + columns()[-1:], {}, "stands there twice"),
     "time": ("date,y", [*columns(), ["then", 1]], {"time": "date"}, "'then' cannot be read as a time"),
@@ -364,9 +364,9 @@ BAD: dict[str, tuple[str, list[list[Any]], dict[str, Any], str]] = {
              r"the series 'late' has no value in the 108 steps to train on, only after them: .*on_error=skip"),
     "ends early": ("date,y", [*columns(), *([day, ""] for day in days(140)[120:])], {},
                    "the part held back, 14 steps, has no value to compare a forecast with. Take empty rows.*--future-covariates"),
-    "covariate": ("date,price,y", columns(price=""), {"known": "price"}, "'price': has no value at all; take .* of --future-covariates"),
-    "past": ("date,wind,y", columns(wind="NA"), {"past": "wind"}, "'wind': has no value at all; take it out of --past-covariates"),
-    "static": ("date,town,y", columns(town=""), {"static": "town"}, "'town': has no value at all; take it out of --static-covariates"),
+    "covariate": ("date,price,y", columns(price=""), {"future_covariates": "price"}, "'price': has no value at all; take .* of --future-covariates"),
+    "past": ("date,wind,y", columns(wind="NA"), {"past_covariates": "wind"}, "'wind': has no value at all; take it out of --past-covariates"),
+    "static": ("date,town,y", columns(town=""), {"static_covariates": "town"}, "'town': has no value at all; take it out of --static-covariates"),
 }  # fmt: skip
 
 
@@ -383,11 +383,11 @@ def test_bad_input_is_told_before_training(tmp_path: Path, name: str) -> None:
 def test_nothing_is_measured_in_the_part_held_back(tmp_path: Path) -> None:
     """12 of 120 days: neither the mean of a covariate, nor whether a cycle of the calendar is there twice."""
     path = write(tmp_path / "price.csv", "date,price,y", columns(price=list(range(120))))
-    run = recurra.train("forecast", path, out=tmp_path / "run", known="price", horizon=7, **SMALL)
+    run = recurra.train("forecast", path, out=tmp_path / "run", future_covariates="price", horizon=7, **SMALL)
     task: Any = run.task
-    assert task.dataset.metadata.measures["price"][0] == pytest.approx(107 / 2)
+    assert task.dataset.metadata.covariate_stats["price"][0] == pytest.approx(107 / 2)
     few = write(tmp_path / "few.csv", "date,y", columns(15))
-    run = recurra.train("forecast", few, out=tmp_path / "few", horizon=2, window=4, seasonality=1, **SMALL)
+    run = recurra.train("forecast", few, out=tmp_path / "few", horizon=2, context_length=4, seasonality=1, **SMALL)
     task = run.task
     assert task.dataset.metadata.cycles == [False, False, False]  # 13 days are no two weeks
 
@@ -432,7 +432,7 @@ def test_other_data_than_it_was_trained_on(made: Callable[..., Run], tmp_path: P
     with pytest.raises(DataError, match="there is no column 'large'"):
         run.evaluate(write(tmp_path / "less.csv", "date,small", columns()))
     half = run.evaluate(write(tmp_path / "half.csv", "date,small,large", columns(150, small="")))
-    assert half["series_not_judged"] == 1
+    assert half["skipped_series"] == 1
     with pytest.raises(DataError, match=r"short\.csv: is too short for a backtest: its longest series has 9 steps"):
         run.evaluate(write(tmp_path / "short.csv", "date,small,large", columns(9, small=1)))
 
@@ -445,7 +445,7 @@ def test_series_of_several_kinds_of_steps(tmp_path: Path) -> None:
     told = Told()
     path = write(tmp_path / "mixed.csv", "series,time,value", [*months, *years])
     run = recurra.train("forecast", path, out=tmp_path / "run", horizon=6, progress=told, **SMALL)
-    assert run.task.dataset.metadata.seasons == {"every month": 12, "every year": 11}
+    assert run.task.dataset.metadata.seasonality == {"every month": 12, "every year": 11}
     assert any("every month 12 steps" in line and "every year 11 steps" in line for line in told.lines)
     assert [one["time"][0] for one in run.predict(series_of(run, path))] == ["1970-01", "1970-01", "1850"]
 
@@ -462,13 +462,13 @@ def test_the_example_draws_a_forecast_and_what_happened(made: Callable[..., Run]
     picture = example.picture(run, str(data), series.name)
     truth = series.values[-horizon:]
     assert picture.count("<circle") == int((truth == truth).sum())
-    assert f">{series.name}: {series.stamps(np.array([len(series) - horizon]))[0]} to " in picture
+    assert f">{series.name}: {series.format_times(np.array([len(series) - horizon]))[0]} to " in picture
 
 
 def test_the_weights_that_are_kept_have_the_least_figure_that_was_asked_for(data: Path, tmp_path: Path) -> None:
     for metric in ("scaled_mae", "loss"):
         out = tmp_path / metric
-        recurra.train("forecast", data, out=out, metric=metric, **(SMALL | {"steps": 40}), patience=None)
+        recurra.train("forecast", data, out=out, selection_metric=metric, **(SMALL | {"steps": 40}), patience=None)
         lines = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
         seen = [line[f"valid/{metric}"] for line in lines if "valid/loss" in line]
         kept = json.loads((out / "metrics.json").read_text())[f"valid/{metric}"]

@@ -123,7 +123,9 @@ def test_covariates_are_read(tmp_path: Path) -> None:
     options: dict[str, Any] = {"series": "shop", "target": "y", "horizon": 6, "context_length": 12, "seasonality": 7, "steps": 400,
                                "hidden_size": 24, "batch_size": 32, "learning_rate": 5e-3}  # fmt: skip
     blind = recurra.train("forecast", path, out=tmp_path / "blind", **options)
-    seeing = recurra.train("forecast", path, out=tmp_path / "seeing", future_covariates="price", static_covariates="kind", **options)
+    seeing = recurra.train(
+        "forecast", path, out=tmp_path / "seeing", future_covariates="price", static_covariates="kind", **options
+    )
     assert blind.metrics["valid/rmse"] > 0.8  # the deviation of what is not known is 1
     assert seeing.metrics["valid/rmse"] < 0.4
     ahead = [

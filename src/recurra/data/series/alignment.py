@@ -65,7 +65,7 @@ def align(raw: RawSeries, columns: SeriesColumns, bad: BadRows, *, time_format: 
         at, previous = indices[descents[0] + 1], indices[descents[0]]
         raise DataError(
             f"{raw.times[at]} comes after {raw.times[previous]}{raw.suffix}: the rows are not sorted by time "
-            f"({len(descents):,} descents). Sort the rows or use --sort",
+            f"({len(descents):,} row{'s' * (len(descents) > 1)} out of order). Sort the rows or use --sort",
             file=bad.path, row=raw.row_numbers[at], field=column,
         )  # fmt: skip
     order = np.argsort(timestamps, kind="stable")

@@ -35,8 +35,11 @@ def test_panel() -> None:
     metadata = fitted()
     assert metadata.has_missing and metadata.num_static == 3
     assert (metadata.num_future, metadata.num_past, metadata.num_calendar) == (1, 0, 0)
-    panel = metadata.panel([series("b", [5, 7, 9], [2, 2, 2, NAN], ("east", "6")), series("new", [2, 4], [2, 2, 3, 3],
-                                                                                        ("north", "8"))], horizon=1)  # fmt: skip
+    known, new = (
+        series("b", [5, 7, 9], [2, 2, 2, NAN], ("east", "6")),
+        series("new", [2, 4], [2, 2, 3, 3], ("north", "8")),
+    )
+    panel = metadata.panel([known, new], horizon=1)
     np.testing.assert_array_equal(panel.values, [5, 7, 9, NAN, 2, 4, NAN])
     np.testing.assert_allclose(panel.future_covariates[:, 0], [0, 0, 0, 0, 0, 0, 1.5**0.5], rtol=1e-6)
     assert panel.starts.tolist() == [0, 4, 7]

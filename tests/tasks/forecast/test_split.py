@@ -13,7 +13,6 @@ from recurra.errors import DataError
 from recurra.tasks.forecast.split import TrainValidationSplit
 from recurra.tasks.forecast.split_windows import SplitWindows, evenly_spaced
 
-
 NAMES = ("values", "future_covariates", "past_covariates", "calendar", "starts", "stats", "seasonality", "embedding_indices",
          "static_covariates")  # fmt: skip
 

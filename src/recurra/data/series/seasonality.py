@@ -19,8 +19,8 @@ def detect_seasonality(series: Sequence[Floats], grid: TimeGrid, *, max_series: 
     The linear trend of each series is removed, and the autocorrelation is averaged over at most `max_series` series. The
     period is the highest peak, or a shorter lag whose peak is nearly as high. Lags up to a third of a series are considered.
     """
-    chosen = np.unique(np.linspace(0, len(series) - 1, max_series).astype(int)) if len(series) else []
-    selected = [series[at] for at in chosen]
+    indices = np.linspace(0, len(series) - 1, max_series).astype(int) if len(series) else np.zeros(0, int)
+    selected = [series[at] for at in np.unique(indices)]
     longest = max((len(values) for values in selected), default=0)
     total, count = np.zeros(longest), np.zeros(longest)
     for values in selected:

@@ -159,7 +159,9 @@ def test_a_model_of_another_language_is_told(tmp_path: Path, model: Run) -> None
 
 
 def test_several_layers_read_one_way(tmp_path: Path, model: Run) -> None:
-    deep = language(model.path.parent, "deep", tokenization="words", hidden_size=4, embedding_size=4, num_layers=2, steps=1)
+    deep = language(
+        model.path.parent, "deep", tokenization="words", hidden_size=4, embedding_size=4, num_layers=2, steps=1
+    )
     assert not reviews(tmp_path, pretrained=str(deep.path), **SIZES | {"steps": 1}).settings.model.bidirectional
     with pytest.raises(SettingError, match=r"has 2 layers; .* --set bidirectional=false"):
         reviews(tmp_path, "both", pretrained=str(deep.path), bidirectional=True, **SIZES)
@@ -170,7 +172,7 @@ def test_what_is_no_language_model_is_told(tmp_path: Path, model: Run) -> None:
     for path, said in (
         (tmp_path / "none", "there is no such run folder"),
         (tmp_path, "is not a run folder"),
-        (other.path, "is a run of classify; pretrain wants one of language"),
+        (other.path, "is a run of classify; pretrained expects a run of language"),
     ):
         with pytest.raises(RunError, match=said):
             reviews(tmp_path, pretrained=str(path), **SIZES)

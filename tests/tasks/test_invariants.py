@@ -102,7 +102,13 @@ def test_chunks_are_the_whole_for_regress(made: Callable[..., Run], tokenization
 @pytest.mark.parametrize("tokenization", TOKENIZATIONS)
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_chunks_are_the_whole_for_language(made: Callable[..., Run], tokenization: str, cell: str) -> None:
-    run = made("language", tokenization=tokenization, cell=cell, num_layers=2, vocabulary_size=300 if tokenization == "subwords" else None)
+    run = made(
+        "language",
+        tokenization=tokenization,
+        cell=cell,
+        num_layers=2,
+        vocabulary_size=300 if tokenization == "subwords" else None,
+    )
     for text in TEXTS:
         whole = run.predict([text])[0]
         for seed in range(3):

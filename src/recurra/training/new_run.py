@@ -75,11 +75,7 @@ def write_final_config(loop: Loop, source: dict[str, Any], sampler: Sampler) -> 
     """config.yaml of a run that has ended or was stopped: with all that repeats it, and what was resolved."""
     settings = loop.task.settings.model_dump(mode="json")
     settings["training"] |= {  # what repeats the run, whatever the clock says next time
-<<<<<<< HEAD:src/recurra/training/new_run.py
         "step_schedule": [list(entry) for entry in loop.schedule.record],
-=======
-        "step_schedule": [list(entry) for entry in loop.plan.record],
->>>>>>> main:src/recurra/training/run_folder.py
         "num_evaluations": loop.clock.evaluations,
     }
     resolved = _resolved(loop.task, loop.module, loop.info)

@@ -88,5 +88,5 @@ def test_the_same_seed_gives_the_same_text(tmp_path: Path, tokenization: str) ->
 def test_generation_needs_a_language_run_and_a_valid_length(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="length = -1"):
         language(tmp_path).generate("a", -1)
-    with pytest.raises(SettingError, match="a classify run does not generate text; language runs do"):
+    with pytest.raises(SettingError, match="a run of classify does not generate text; runs of language do"):
         reviews(tmp_path, "other").generate("a")

@@ -1,6 +1,6 @@
 """Small generated data and small settings, with which a test trains a run in a fraction of a second.
 
-`TINY` contains every built-in task. The tests over all tasks (invariants, resuming, weights) use it, so a new task needs one entry.
+`TINY` contains every built-in task. The tests over all tasks (invariants, resuming, weights) use it: a new task needs one entry.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from recurra.data.sets import tones
 from recurra.run import Run
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 8}
+LABELLED = SMALL | {"text": "text", "label": "label"}
+RATED = SMALL | {"text": "text", "target": "stars"}
+NUMERIC: dict[str, Any] = {"hidden_size": 8, "steps": 8}  # for inputs without an embedding
 CHINESE = ("好看的电影", "难看的片子", "演员很好，故事不错", "太长了，没有意思")
 
 
@@ -125,8 +128,8 @@ def maker(task: str, file: str, write: Callable[[Path], Path], small: dict[str, 
 
 def reviews(folder: Path, name: str = "run", task: str = "classify", **settings: Any) -> Run:
     """A run of `classify` or `regress` on `write_reviews`."""
-    column = {"target": "stars"} if task == "regress" else {"label": "label"}
-    return maker(task, "reviews.csv", write_reviews, SMALL | {"text": "text"} | column)(folder, name, **settings)
+    small = RATED if task == "regress" else LABELLED
+    return maker(task, "reviews.csv", write_reviews, small)(folder, name, **settings)
 
 
 language = maker("language", "text.txt", write_text, SMALL)
@@ -134,15 +137,15 @@ couplets = maker("couplet", "couplets.tsv", write_couplets, SMALL)
 
 TINY: dict[str, Maker] = {
     "caption": maker("caption", "scenes.npz", write_scenes, SMALL | {"encoder_size": 8}),
-    "classify": maker("classify", "reviews.csv", write_reviews, SMALL | {"text": "text", "label": "label"}),
+    "classify": maker("classify", "reviews.csv", write_reviews, LABELLED),
     "couplet": couplets,
-    "forecast": maker("forecast", "waves.csv", write_waves, {"hidden_size": 8, "steps": 8}),
+    "forecast": maker("forecast", "waves.csv", write_waves, NUMERIC),
     "language": language,
-    "regress": maker("regress", "reviews.csv", write_reviews, SMALL | {"text": "text", "target": "stars"}),
+    "regress": maker("regress", "reviews.csv", write_reviews, RATED),
     "tag": maker("tag", "tagged.jsonl", write_tagged, SMALL),
-    "transcribe": maker("transcribe", "tones/manifest.csv", write_tones, {"hidden_size": 8, "steps": 8, "num_layers": 1, "sample_rate": 8000}),
+    "transcribe": maker("transcribe", "tones/manifest.csv", write_tones, NUMERIC | {"sample_rate": 8000}),
     "translate": maker("translate", "words.tsv", write_reversed_words, SMALL),
-}  # fmt: skip
+}
 
 
 def inputs(run: Run, count: int = 8) -> list[Any]:

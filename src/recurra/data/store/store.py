@@ -35,8 +35,8 @@ _DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64", "uint8")
 class _Field:
     """A field and its specification.
 
-    `dtype`: one number per row; `dtype:WIDTH`: WIDTH numbers per row; `ragged:dtype`: T numbers per row, where T differs between
-    rows; `ragged:dtype:WIDTH`: T time steps of WIDTH numbers.
+    `dtype`: one number per row; `dtype:WIDTH`: WIDTH numbers per row; `ragged:dtype`: T numbers per row, where T may differ
+    between rows; `ragged:dtype:WIDTH`: T time steps of WIDTH numbers.
     """
 
     name: str
@@ -70,8 +70,8 @@ class StoreWriter:
     folder   folder of the store; an older store there is replaced when the new one is complete
     fields   name -> specification: `dtype`, `dtype:WIDTH`, `ragged:dtype` or `ragged:dtype:WIDTH`
 
-    Use it as a context manager, or call `close`. After an error no file remains. Raises CallError for a wrong specification, and
-    DataError where the folder cannot be written.
+    Use it as a context manager, or call `close`. After an error no file remains. Raises CallError for an invalid specification,
+    and DataError where the folder cannot be written.
     """
 
     def __init__(self, folder: Path, fields: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """Small generated data and small settings, with which a test trains a run in a fraction of a second.
 
-`TINY` contains every built-in task. The tests over all tasks (invariants, resuming, weights) use it: a new task needs one entry.
+`TINY` contains every built-in task. The tests over all tasks (invariants, resuming, weights) use it; a new task adds one entry.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Texts:
 
     def batch(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = self.order[n * BATCH : (n + 1) * BATCH]
-        x, lengths = self.store.ragged("text", rows, longest=self.longest)
+        x, lengths = self.store.ragged("text", rows, max_length=self.longest)
         return x, lengths, np.asarray(self.store.column("label")[rows])
 
 

@@ -183,7 +183,7 @@ class Audio(Field):
             return self.as_samples(example)
         return example
 
-    def is_one(self, file: str) -> bool:
+    def is_single_input(self, file: str) -> bool:
         return audio.is_audio(file)
 
     def as_samples(self, piece: Any) -> audio.Samples:

@@ -79,7 +79,7 @@ class Image(Field):
 
     # finding -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        column = source.need(self.asked) if self.asked else image_column(source, taken)
+        column = source.need(self.column) if self.column else image_column(source, taken)
         if column is None:
             columns = ", ".join(source.columns[:20])
             raise DataError(f"no column contains images; name it with --image (columns: {columns})", file=source.path)
@@ -127,7 +127,7 @@ class Image(Field):
             self._checked_files[file] = self._problem(value)
         return self._checked_files[file]
 
-    def is_one(self, file: str) -> bool:
+    def is_single_input(self, file: str) -> bool:
         return holds(file) == "image"
 
     def _problem(self, value: Any) -> str | None:
@@ -166,7 +166,7 @@ class Image(Field):
         self.std = max(squares / count - self.mean**2, 0.0) ** 0.5 or 1.0
 
     @property
-    def kind(self) -> str:
+    def storage(self) -> str:
         return f"ragged:uint8:{self.width}"
 
     @property
@@ -181,7 +181,7 @@ class Image(Field):
     def stream(self) -> TokenStream:
         return _PixelRowStream(self)
 
-    def nothing(self) -> np.ndarray:
+    def empty(self) -> np.ndarray:
         return np.zeros((0, self.width), np.uint8)
 
     # the run folder ------------------------------------------------------------------------------------------------

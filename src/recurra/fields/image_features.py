@@ -45,7 +45,7 @@ class ImageFeatures(Field):
 
     # finding -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        column = source.need(self.asked) if self.asked else features_column(source, taken)
+        column = source.need(self.column) if self.column else features_column(source, taken)
         if column is None:
             columns = ", ".join(source.columns[:20])
             raise DataError(f"no column contains features (columns: {columns})", file=source.path)
@@ -73,7 +73,7 @@ class ImageFeatures(Field):
         except (TypeError, ValueError):
             return str(value)
 
-    def is_one(self, file: str) -> bool:
+    def is_single_input(self, file: str) -> bool:
         return _is_file(file)
 
     def to_vectors(self, value: Any) -> np.ndarray:

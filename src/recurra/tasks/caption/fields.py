@@ -46,10 +46,12 @@ class Captions(Field):
     """
 
     sequence = True
-    kind = "ragged:int32"
+    storage = "ragged:int32"
 
-    def __init__(self, name: str, asked: str | None, tokenization: Tokenization | None, size: int, min_count: int | None) -> None:
-        super().__init__(name, asked)
+    def __init__(
+        self, name: str, column: str | None, tokenization: Tokenization | None, size: int, min_count: int | None
+    ) -> None:
+        super().__init__(name, column)
         self.size, self.min_count = size, min_count
         self._tokenization = tokenization
         self.vocabulary: Vocabulary
@@ -60,8 +62,8 @@ class Captions(Field):
         return self._tokenization or "words"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        if self.asked is not None:
-            return source.need(self.asked)
+        if self.column is not None:
+            return source.need(self.column)
         free = [column for column in source.columns if column not in taken]
         columns = by_name(free)
         column = next((columns[name] for name in CAPTION_NAMES if name in columns), None)
@@ -119,7 +121,7 @@ class ImageId(Field):
         image: the field of the image.
     """
 
-    kind = "int64"
+    storage = "int64"
     is_fitted = False
 
     def __init__(self, name: str, image: Field) -> None:

@@ -33,7 +33,7 @@ class Transcript(Field):
     """
 
     sequence = True
-    kind = "ragged:int32"
+    storage = "ragged:int32"
 
     def __init__(self, name: str, asked: str | None, tokenization: TranscriptTokenization | None) -> None:
         super().__init__(name, asked)
@@ -46,7 +46,7 @@ class Transcript(Field):
         return self._tokenization or "characters"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        return pick(source, self.name, self.asked, TRANSCRIPT_NAMES, _mean_length, exclude=taken)
+        return pick(source, self.name, self.column, TRANSCRIPT_NAMES, _mean_length, exclude=taken)
 
     def choose_tokenization(self, texts: Sequence[str]) -> None:
         """Choose the tokenization from the first texts if the user has not set it.

@@ -56,22 +56,24 @@ class Audio(Field):
 
     Args:
         name: name of the field.
-        asked: column that the user named, or None.
+        column: column that the user named, or None.
         sample_rate: samples per second; None: that of most files, at most 16,000. Other files are resampled.
         n_mels: number of mel bands; None: 40 up to 8,000 samples per second, else 80.
     """
 
     sequence = True
 
-    def __init__(self, name: str, asked: str | None, sample_rate: int | None = None, n_mels: int | None = None) -> None:
-        super().__init__(name, asked)
+    def __init__(
+        self, name: str, column: str | None, sample_rate: int | None = None, n_mels: int | None = None
+    ) -> None:
+        super().__init__(name, column)
         self._sample_rate, self._n_mels = sample_rate, n_mels
         self.mean = self.std = self.minimum = np.ones(0)
         self._files: dict[str, _File] = {}
         self.num_resampled = self.num_mixed = self.num_fitted = 0
 
     @property
-    def kind(self) -> str:
+    def storage(self) -> str:
         return f"ragged:float32:{self.features.n_mels}"
 
     @property
@@ -91,7 +93,7 @@ class Audio(Field):
 
     # reading -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        column = pick(source, self.name, self.asked, AUDIO_NAMES, audio_fraction, exclude=taken)
+        column = pick(source, self.name, self.column, AUDIO_NAMES, audio_fraction, exclude=taken)
         if self._sample_rate is None:
             self._sample_rate = _most_common_sample_rate(self.value(row, column) for row in source.look())
         if self.sample_rate < audio.MIN_SAMPLE_RATE:
@@ -112,7 +114,7 @@ class Audio(Field):
             return "is empty"
         return self._file(value).problem if isinstance(value, str) else f"is {value!r:.40}, not the name of a file"
 
-    def unusable(self, value: Any) -> str | None:
+    def check_input(self, value: Any) -> str | None:
         self._files.clear()  # at inference a file may appear or change between two calls
         return self.check(value)
 
@@ -175,7 +177,7 @@ class Audio(Field):
         return [self.standardize(self._features(value)) for value in values]
 
     # use -----------------------------------------------------------------------------------------------------------
-    def meant(self, example: Any) -> Any:
+    def normalize_input(self, example: Any) -> Any:
         """Convert an input of `predict`: a file name, or samples in [-1, 1] (or int16) at the run's sample rate."""
         if isinstance(example, Path):
             return str(example)
@@ -200,7 +202,7 @@ class Audio(Field):
     def stream(self) -> Any:
         return AudioStream(self)
 
-    def nothing(self) -> NDArray[np.float32]:
+    def empty(self) -> NDArray[np.float32]:
         return np.zeros((0, self.features.n_mels), np.float32)
 
     def save(self, folder: Path) -> None:
@@ -222,7 +224,9 @@ class Audio(Field):
         sample_rate = self.features.sample_rate
         lines = [f"{self.name}: {sample_rate:,} samples per second, {self.features.n_mels} log-mel bands every 10 ms"]
         if self.num_resampled:
-            lines.append(f"{self.num_resampled:,} files have another sample rate and are resampled to {sample_rate:,} Hz")
+            lines.append(
+                f"{self.num_resampled:,} files have another sample rate and are resampled to {sample_rate:,} Hz"
+            )
         if self.num_mixed:
             lines.append(f"{self.num_mixed:,} files have several channels and are mixed to their mean")
         return lines
@@ -241,7 +245,7 @@ class AudioStream:
 
     def flush(self) -> NDArray[np.float32]:
         """Return the remaining frames; there are none, because an incomplete window is not a frame."""
-        return self.field.nothing()
+        return self.field.empty()
 
 
 def column_text(source: Source, column: str) -> list[str]:

@@ -58,15 +58,15 @@ class Image(Field):
 
     Args:
         name: name of the field.
-        asked: column that the user named, or None.
+        column: column that the user named, or None.
         size: size to which images are resized, as `28x28`; None: all images have the size of the first.
         grayscale: whether images are converted to grayscale; None: as the first image.
     """
 
     sequence = True
 
-    def __init__(self, name: str, asked: str | None, size: str | None = None, grayscale: bool | None = None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None, size: str | None = None, grayscale: bool | None = None) -> None:
+        super().__init__(name, column)
         self.size, self.grayscale = None if size is None else parse_size(size), grayscale
         self._shape: tuple[int, int, int] | None = None
         self.mean, self.std = 0.0, 1.0

@@ -29,13 +29,13 @@ class ImageFeatures(Field):
 
     Args:
         name: name of the field.
-        asked: column that the user named, or None.
+        column: column that the user named, or None.
     """
 
     sequence = True
 
-    def __init__(self, name: str, asked: str | None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None) -> None:
+        super().__init__(name, column)
         self.series = Series(name, None)  # standardizes the vectors and stores their size
 
     @property
@@ -101,8 +101,8 @@ class ImageFeatures(Field):
         self.series.fit(map(self.to_vectors, values))
 
     @property
-    def kind(self) -> str:
-        return self.series.kind
+    def storage(self) -> str:
+        return self.series.storage
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         return self.series.encode([self.to_vectors(value) for value in values])

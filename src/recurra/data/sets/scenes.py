@@ -14,7 +14,9 @@ Array = np.ndarray[Any, Any]
 COUNT, SIDE = 12_000, 40
 COLORS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 230), "yellow": (230, 210, 40),
            "purple": (150, 50, 180), "white": (235, 235, 235)}  # fmt: skip
-SHAPES: dict[str, Callable[[Array, Array], Array]] = {  # x to the right and y down, from the center, in units of the radius
+SHAPES: dict[
+    str, Callable[[Array, Array], Array]
+] = {  # x to the right and y down, from the center, in units of the radius
     "circle": lambda x, y: x**2 + y**2 <= 1,
     "square": lambda x, y: np.maximum(abs(x), abs(y)) <= 0.85,
     "triangle": lambda x, y: (abs(x) <= (y + 1) / 2) & (y <= 0.9),

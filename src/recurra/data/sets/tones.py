@@ -35,7 +35,8 @@ def dial(keys: list[str], draw: random.Random) -> NDArray[np.int16]:
         seconds = np.arange(round(draw.uniform(0.06, 0.12) * RATE)) / RATE
         amplitude = draw.uniform(0.05, 0.3)
         pieces.append(
-            amplitude * np.sum([np.sin(2 * np.pi * (frequency * seconds + draw.random())) for frequency in KEYS[key]], axis=0)
+            amplitude
+            * np.sum([np.sin(2 * np.pi * (frequency * seconds + draw.random())) for frequency in KEYS[key]], axis=0)
         )
         pieces.append(_silence(draw))
     samples = np.concatenate(pieces)

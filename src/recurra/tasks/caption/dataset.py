@@ -108,7 +108,9 @@ class CaptionDataset(Dataset):
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
         self.rows.save(folder)
-        write_json(folder / "caption.json", {"max_length": self.max_length, "has_several_steps": self.has_several_steps})
+        write_json(
+            folder / "caption.json", {"max_length": self.max_length, "has_several_steps": self.has_several_steps}
+        )
 
     def load(self, folder: Path) -> None:
         self.rows.load(folder)

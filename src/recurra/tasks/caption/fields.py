@@ -39,7 +39,7 @@ class Captions(Field):
 
     Args:
         name: name of the field.
-        asked: column that the user named, or None.
+        column: column that the user named, or None.
         tokenization: the token unit; None: characters if most captions are Chinese, else words.
         size: maximal size of the vocabulary.
         min_count: tokens with fewer occurrences are replaced by the unknown token; None: 2 for words, else 1.
@@ -71,7 +71,9 @@ class Captions(Field):
             column = free[0]
         if column is None:
             names = ", ".join(source.columns[:20])
-            raise DataError(f"no column looks like the captions; name it with --text (columns: {names})", file=source.path)
+            raise DataError(
+                f"no column looks like the captions; name it with --text (columns: {names})", file=source.path
+            )
         return column
 
     def check(self, value: Any) -> str | None:
@@ -152,7 +154,7 @@ class ImageId(Field):
 
 
 def rows_of_images(image_ids: np.ndarray) -> list[np.ndarray]:
-    """Return the indices of the rows of each image, from the image ids (N,) of all rows. Images are in order of their first row."""
+    """Return the row indices of each image from the image ids (N,) of all rows, ordered by the first row of each image."""
     _, first, image_of_row = np.unique(image_ids, return_index=True, return_inverse=True)
     grouped = np.split(np.argsort(image_of_row, kind="stable"), np.cumsum(np.bincount(image_of_row))[:-1])
     return [grouped[image] for image in np.argsort(first)]

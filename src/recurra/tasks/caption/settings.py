@@ -20,7 +20,9 @@ class CaptionData(ImageSettings):
     image_features: str | None = setting(None, description="Column of feature vectors, which replace images.")
     text: str | None = setting(None, description="Column of captions. It is found automatically.")
     tokenization: Tokenization = open_setting(description="Token unit of the captions")
-    vocabulary_size: int = setting(30_000, ge=10, description="Maximal number of tokens in the vocabulary.", advanced=True)
+    vocabulary_size: int = setting(
+        30_000, ge=10, description="Maximal number of tokens in the vocabulary.", advanced=True
+    )
     min_count: int | None = setting(
         None, ge=1, description="Minimal number of occurrences of a token in the vocabulary.", advanced=True
     )
@@ -40,7 +42,10 @@ class CaptionModel(ModelSettings):
     tie_weights: bool = setting(False, description="Share weights of embedding and output layer.", advanced=True)
     beam_size: int = setting(3, ge=1, le=64, description="Beam size of the search.")
     length_penalty: float = setting(
-        1.0, ge=0, description="Exponent a of the length normalization: the score is log p / length ** a.", advanced=True
+        1.0,
+        ge=0,
+        description="Exponent a of the length normalization: the score is log p / length ** a.",
+        advanced=True,
     )
     return_attention: bool = setting(False, description="Add the attention weights to predictions.")
 

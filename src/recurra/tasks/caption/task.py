@@ -82,7 +82,11 @@ class Caption(Task[CaptionSettings]):
     # inference -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
         beam_size, search = self.settings.model.beam_size, self._search(network)
-        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=MAX_SEARCHED) as (store, beam_size, searched):
+        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=MAX_SEARCHED) as (
+            store,
+            beam_size,
+            searched,
+        ):
             return evaluate(network, search, self.dataset, store, on_progress, beam_size=beam_size, searched=searched)
 
     def _search(self, network: SequenceToSequence) -> AnswerSearch:

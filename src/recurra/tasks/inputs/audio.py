@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...data.sources.sources import Source
 from ...fields.audio import Audio, AudioData, audio_fraction, column_text
-from ...models.encoder import EncoderModel, Numbers
+from ...models.encoder import CastInput, EncoderModel
 from ...models.frames import SpectrogramAugmentation
 from ...settings import DataSettings, ModelSettings
 from ..base import DatasetInfo
@@ -47,12 +47,14 @@ class AudioInput(Input):
         return {}
 
     def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        augmentation = SpectrogramAugmentation(SPEED_PERTURBATION, SPECAUGMENT_MASKS)  # a new module is in training mode
+        augmentation = SpectrogramAugmentation(
+            SPEED_PERTURBATION, SPECAUGMENT_MASKS
+        )  # a new module is in training mode
         augmented: tuple[Tensor, Tensor] = augmentation(x, lengths)
         return augmented
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
-        return Numbers(), self.field.features.n_mels
+        return CastInput(), self.field.features.n_mels
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
         """Defaults from the number of rows and frames. They were selected on the audio data of `benchmarks/quality.py`."""

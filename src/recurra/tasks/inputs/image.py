@@ -25,7 +25,10 @@ class ImageModel(EncoderModel):
     """The encoder of images."""
 
     random_shift: int = open_setting(
-        ge=0, description="Largest random translation of images in training, in pixels.", advanced=True, only_for="image"
+        ge=0,
+        description="Largest random translation of images in training, in pixels.",
+        advanced=True,
+        only_for="image",
     )
 
 

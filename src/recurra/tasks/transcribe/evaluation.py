@@ -21,7 +21,13 @@ from .model import Transcriber
 
 
 def evaluate(
-    network: Transcriber, vocabulary: Vocabulary, store: Store, on_progress: OnProgress, *, beam_size: int, searched: int
+    network: Transcriber,
+    vocabulary: Vocabulary,
+    store: Store,
+    on_progress: OnProgress,
+    *,
+    beam_size: int,
+    searched: int,
 ) -> dict[str, Any]:
     """Return the loss over all recordings, and the metrics of the texts of `searched` evenly spaced recordings."""
     parts = LengthBatches(store.lengths("audio"), 256, max_tokens=EVALUATION_STEPS).in_order()

@@ -19,7 +19,9 @@ class TranscribeData(AudioData):
 class TranscribeModel(ModelSettings):
     """Encoder and output layer."""
 
-    bidirectional: bool = setting(True, description="Use a bidirectional encoder. Streaming requires --no-bidirectional.")
+    bidirectional: bool = setting(
+        True, description="Use a bidirectional encoder. Streaming requires --no-bidirectional."
+    )
     frame_stacking: int = open_setting(ge=1, le=16, description="Number of 10 ms frames per time step.")
     input_dropout: float = open_setting(
         ge=0, lt=1, description="Dropout probability of the features, with one mask for all time steps.", advanced=True

@@ -1,6 +1,6 @@
 """The task transcribe (N to M, monotone): speech recognition with connectionist temporal classification (CTC).
 
-    stacked log-mel frames -> recurrent layers -> linear -> a unit of text or a blank per step -> greedy or beam search
+stacked log-mel frames -> recurrent layers -> linear -> a unit of text or a blank per step -> greedy or beam search
 """
 
 from __future__ import annotations
@@ -94,7 +94,11 @@ class Transcribe(Task[TranscribeSettings]):
     def evaluate(self, network: Transcriber, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
         """Return the metrics; of another file also `unknown_units` if it has units that the training data does not have."""
         vocabulary, beam_size = self.dataset.text.vocabulary, self.settings.model.beam_size
-        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=MAX_SEARCHED) as (store, beam_size, searched):
+        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=MAX_SEARCHED) as (
+            store,
+            beam_size,
+            searched,
+        ):
             metrics = evaluate(network, vocabulary, store, on_progress, beam_size=beam_size, searched=searched)
             unknown = 0 if data is None else unknown_units(store)
         return metrics | ({"unknown_units": unknown} if unknown else {})
@@ -117,7 +121,9 @@ class Transcribe(Task[TranscribeSettings]):
 
     def streaming(self) -> Streaming:
         if self.settings.model.bidirectional:
-            return Streaming(reason="the backward direction needs the whole recording; train with --no-bidirectional to stream")
+            return Streaming(
+                reason="the backward direction needs the whole recording; train with --no-bidirectional to stream"
+            )
 
         def session(network: Any) -> Session:
             return TranscribeSession(network, self.dataset.audio, self.settings.model.beam_size, self._decode)

@@ -28,15 +28,15 @@ class Transcript(Field):
 
     Args:
         name: name of the field.
-        asked: column that the user named, or None.
+        column: column that the user named, or None.
         tokenization: the unit; None: `choose_tokenization` has to be called before `fit`.
     """
 
     sequence = True
     storage = "ragged:int32"
 
-    def __init__(self, name: str, asked: str | None, tokenization: TranscriptTokenization | None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None, tokenization: TranscriptTokenization | None) -> None:
+        super().__init__(name, column)
         self._tokenization = tokenization
         self.vocabulary: Vocabulary
 

@@ -17,9 +17,7 @@ def write(file: TextIO) -> None:
     from babel.dates import format_date
 
     every = [Locale.parse(name) for name in sorted(localedata.locale_identifiers()) if "_" not in name]
-    locales = [
-        locale for locale in every if locale.months["format"]["wide"][1] != "M01"
-    ]  # others have no month names
+    locales = [locale for locale in every if locale.months["format"]["wide"][1] != "M01"]  # others have no month names
     draw = random.Random(0)
     first, last = datetime.date(1900, 1, 1).toordinal(), datetime.date(2099, 12, 31).toordinal()
     rows: dict[tuple[str, str], None] = {}

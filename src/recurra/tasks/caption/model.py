@@ -16,9 +16,7 @@ from .settings import CaptionModel
 def caption_network(input: CaptionInput, model: CaptionModel, cell: Cell, vocabulary: Vocabulary) -> SequenceToSequence:
     """Return a new network. With `context_at=initial_state` the decoder reads the image in its initial state only."""
     if model.context_at == "initial_state" and model.attention != "none":
-        raise SettingError(
-            "context_at = initial_state excludes attention; set attention=none or context_at=every_step"
-        )
+        raise SettingError("context_at = initial_state excludes attention; set attention=none or context_at=every_step")
     encoder, size = input.encoder(model), model.embedding_size
     tokens = TokenEmbedding(len(vocabulary), size, 0.0, pad=Vocabulary.pad, unknown=Vocabulary.unknown)
     attends = model.attention != "none"

@@ -39,9 +39,5 @@ def frame_stacking_messages(info: DatasetInfo, frame_stacking: int) -> list[str]
     frames, min_steps = info.stats["lengths"], info.stats["min_steps"]
     num_lost = int((~np.asarray(-(-frames // frame_stacking) >= min_steps)).sum())
     step = 10 * frame_stacking
-    lines = (
-        [f"{num_lost:,} recordings have fewer steps of {step} ms than their text needs; they are ignored"]
-        if num_lost
-        else []
-    )
-    return [*lines, f"a time step of the network is {frame_stacking} frames, {step} ms"]
+    lost = f"{num_lost:,} recordings have fewer steps of {step} ms than their text needs; they are ignored"
+    return [*([lost] if num_lost else []), f"a time step of the network is {frame_stacking} frames, {step} ms"]

@@ -148,9 +148,15 @@ def test_beam_search_scores_at_least_as_high_as_greedy_search(run: Run, examples
 
 @pytest.mark.parametrize(
     "options",
-    [{"attention": "none"}, {"attention": "none", "context_at": "initial_state"}, {"attention": "dot", "context_injection": "output"},
-     {"context_injection": "between", "num_layers": 2, "tie_weights": True}, {"teacher_forcing_ratio": 0.5}, {"cell": "gru", "random_shift": 1}],
-)  # fmt: skip
+    [
+        {"attention": "none"},
+        {"attention": "none", "context_at": "initial_state"},
+        {"attention": "dot", "context_injection": "output"},
+        {"context_injection": "between", "num_layers": 2, "tie_weights": True},
+        {"teacher_forcing_ratio": 0.5},
+        {"cell": "gru", "random_shift": 1},
+    ],
+)
 def test_every_option_trains_and_loads(folder: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     trained = recurra.train("caption", folder / "test.npz", out=tmp_path / "run", **(SMALL | {"steps": 3} | options))
     loaded = recurra.load(trained.path)

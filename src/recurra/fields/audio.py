@@ -26,16 +26,16 @@ from .series import Series
 AUDIO_NAMES = ("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "sound", "音频", "文件")
 MAX_FITTED_FRAMES = 120_000  # 20 minutes, from which mean and standard deviation are computed
 MAX_INSPECTED_FILES = 200  # files whose sample rate is inspected
-SAMPLE_RATE_HELP = "Sample rate in Hz. The default is that of most files, at most 16,000."
+SAMPLE_RATE_HELP = "Sample rate in Hz; by default that of most files, at most 16,000."
 
 
 class AudioData(DataSettings):
     """A table of audio files."""
 
-    audio: str | None = setting(None, description="Column of audio files. It is found automatically.")
+    audio: str | None = setting(None, description="Column of audio files; detected by default.")
     sample_rate: int | None = setting(None, ge=1, description=SAMPLE_RATE_HELP, advanced=True)
     n_mels: int | None = setting(
-        None, ge=4, le=256, description="Number of mel bands. The default is 40 up to 8,000 Hz, else 80.", advanced=True
+        None, ge=4, le=256, description="Number of mel bands; by default 40 up to 8,000 Hz, else 80.", advanced=True
     )
 
 

@@ -24,9 +24,9 @@ from ..settings import DataSettings, setting
 from .base import Field
 
 NAMES = ("image", "picture", "photo", "file", "filename", "path", "图像", "图片")
-IMAGE_HELP = "Column of images or image files. It is found automatically."
-SIZE_HELP = "Size to which images are resized, as 28x28 (rows x columns)."
-GRAYSCALE_HELP = "Convert images to grayscale. The first image decides."
+IMAGE_HELP = "Column of images; detected by default."
+SIZE_HELP = "Resize images, as 28x28 (rows x columns)."
+GRAYSCALE_HELP = "Convert images to grayscale, or with --no-grayscale to RGB."
 
 
 class ImageSettings(DataSettings):

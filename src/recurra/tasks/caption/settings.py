@@ -5,26 +5,32 @@ from __future__ import annotations
 from typing import Literal
 
 from ...data.words.vocabulary import Tokenization
-from ...fields.image import GRAYSCALE_HELP, ImageSettings
+from ...fields.image import ImageSettings
 from ...models.scheduled_sampling import ForcedTraining
 from ...settings import ModelSettings, Settings, open_setting, setting
 
-CONTEXT_AT_HELP = "Whether the image is an input of every decoder step or of the initial state only"
-CONTEXT_INJECTION_HELP = "Where the context enters the decoder"
+CONTEXT_AT_HELP = "Decoder states that the image conditions."
+CONTEXT_INJECTION_HELP = "Layer at which the context enters the decoder."
 
 
 class CaptionData(ImageSettings):
     """A table of images or feature vectors, and their captions."""
 
-    grayscale: bool | None = setting(None, description=GRAYSCALE_HELP)
-    image_features: str | None = setting(None, description="Column of feature vectors, which replace images.")
-    text: str | None = setting(None, description="Column of captions. It is found automatically.")
-    tokenization: Tokenization = open_setting(description="Token unit of the captions")
+    grayscale: bool | None = setting(None, description="Convert images to grayscale.")
+    image_features: str | None = setting(None, description="Column of feature vectors, instead of images.")
+    text: str | None = setting(None, description="Column of the captions; detected by default.")
+    tokenization: Tokenization = open_setting(description="Unit of a token.")
     vocabulary_size: int = setting(
-        30_000, ge=10, description="Maximal number of tokens in the vocabulary.", advanced=True
+        30_000,
+        ge=10,
+        description="Maximum number of tokens in the vocabulary; the most frequent are kept.",
+        advanced=True,
     )
     min_count: int | None = setting(
-        None, ge=1, description="Minimal number of occurrences of a token in the vocabulary.", advanced=True
+        None,
+        ge=1,
+        description="Minimum count of a token in the training data; rarer tokens are unknown.",
+        advanced=True,
     )
 
 
@@ -32,22 +38,22 @@ class CaptionModel(ModelSettings):
     """Encoder, attention, decoder."""
 
     encoder_size: int = open_setting(ge=8, description="Number of channels of the feature map.")
-    random_shift: int = setting(0, ge=0, description="Largest random image translation in training, in pixels.")
+    random_shift: int = setting(0, ge=0, description="Maximum random translation in pixels.")
     embedding_size: int = open_setting(ge=1, description="Size of the token embeddings.")
-    attention: Literal["additive", "dot", "none"] = open_setting(description="Attention score function")
+    attention: Literal["additive", "dot", "none"] = open_setting(description="Attention score function.")
     context_at: Literal["every_step", "initial_state"] = setting("every_step", description=CONTEXT_AT_HELP)
     context_injection: Literal["between", "input", "output"] = setting(
         "input", description=CONTEXT_INJECTION_HELP, advanced=True
     )
-    tie_weights: bool = setting(False, description="Share weights of embedding and output layer.", advanced=True)
+    tie_weights: bool = setting(False, description="Share the weights of embedding and output layer.", advanced=True)
     beam_size: int = setting(3, ge=1, le=64, description="Beam size of the search.")
     length_penalty: float = setting(
         1.0,
         ge=0,
-        description="Exponent a of the length normalization: the score is log p / length ** a.",
+        description="Exponent a of the length normalization log p / length ** a.",
         advanced=True,
     )
-    return_attention: bool = setting(False, description="Add the attention weights to predictions.")
+    return_attention: bool = setting(False, description="Return the attention weights with predictions.", advanced=True)
 
 
 CaptionSettings = Settings[CaptionData, CaptionModel, ForcedTraining]

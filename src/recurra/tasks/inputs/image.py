@@ -26,7 +26,7 @@ class ImageModel(EncoderModel):
 
     random_shift: int = open_setting(
         ge=0,
-        description="Largest random translation of images in training, in pixels.",
+        description="Maximum random translation of images in training, in pixels.",
         advanced=True,
         only_for="image",
     )

@@ -12,8 +12,8 @@ class TranscribeData(AudioData):
     """A table of audio files and their transcripts."""
 
     sample_rate: int | None = setting(None, ge=1, description=SAMPLE_RATE_HELP)
-    text: str | None = setting(None, description="Column of transcripts. It is found automatically.")
-    tokenization: Literal["characters", "words"] = open_setting(description="Token unit of the transcripts")
+    text: str | None = setting(None, description="Column of the transcripts; detected by default.")
+    tokenization: Literal["characters", "words"] = open_setting(description="Unit of a token.")
 
 
 class TranscribeModel(ModelSettings):
@@ -26,16 +26,14 @@ class TranscribeModel(ModelSettings):
     input_dropout: float = open_setting(
         ge=0, lt=1, description="Dropout probability of the features, with one mask for all time steps.", advanced=True
     )
-    beam_size: int = setting(8, ge=1, le=256, description="Beam size of the search. 1 is greedy search.")
+    beam_size: int = setting(8, ge=1, le=256, description="Beam size of the search; 1 is greedy.")
 
 
 class TranscribeTraining(TrainingSettings):
     """The training run."""
 
-    speed_perturbation: float = setting(0.1, ge=0, lt=0.5, description="Largest relative random change of the speed.")
-    specaugment_masks: int = setting(
-        2, ge=0, le=16, description="Number of SpecAugment masks over time and over mel bands."
-    )
+    speed_perturbation: float = setting(0.1, ge=0, lt=0.5, description="Maximum relative change of speed in training.")
+    specaugment_masks: int = setting(2, ge=0, le=16, description="SpecAugment masks over time and over mel bands.")
 
 
 TranscribeSettings = Settings[TranscribeData, TranscribeModel, TranscribeTraining]

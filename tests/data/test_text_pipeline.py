@@ -91,9 +91,9 @@ def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
     vocabulary.save(tmp_path, "text")
     again = Vocabulary.load(tmp_path, "text")
     assert again.tokenizer == cutter and again.decode(again.encode("The film the End")) == "film end"
-    spelt = again.encode_spelt(["The film"])[0]
+    spelt = again.encode_with_ngrams(["The film"])[0]
     assert spelt.shape[0] == 1 and spelt[0, 0] == 3 and spelt[0, 1:].any()
-    plain = build(["The film"], "words").encode_spelt(["film"])[0]
+    plain = build(["The film"], "words").encode_with_ngrams(["film"])[0]
     assert (spelt[0, 1:] == plain[0, 1:]).all()
     record = json.loads((tmp_path / "text.json").read_text(encoding="utf-8"))
     for spoilt in ({"name": "other"}, {"stop_words": [1]}, {"keep_pos": ["noun"]}, {"more": 1}):

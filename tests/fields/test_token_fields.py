@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from recurra.data.sources.conll import open_tagged
-from recurra.data.words.ngrams import PIECES
+from recurra.data.words.ngrams import MAX_NGRAMS
 from recurra.data.words.vocabulary import build
 from recurra.errors import DataError, SettingError
 from recurra.fields.character_ngrams import CONTEXT_NGRAMS, context_ngrams, normalize, word_ngrams
 from recurra.fields.tags import Tags
-from recurra.fields.token_features import Feature
+from recurra.fields.token_features import TokenFeature
 from recurra.fields.token_lists import describe_unseen, free_columns, resolve_column, token_texts
 from recurra.fields.words import Words
 
@@ -98,7 +98,7 @@ def test_words_are_normalised_and_rare_ones_are_unknown() -> None:
 def test_words_have_the_ids_of_their_known_ngrams() -> None:
     field = words()
     field.fit([["walking", "walked"], ["talking", "talked"]])
-    assert field.kind == f"ragged:int32:{1 + PIECES}" and field.nothing().shape == (0, 1 + PIECES)
+    assert field.kind == f"ragged:int32:{1 + MAX_NGRAMS}" and field.nothing().shape == (0, 1 + MAX_NGRAMS)
     row = field.encode_tokens(["balking"])[0]
     known = {field.ngrams[at - 1] for at in row[1:] if at}
     assert row[0] == 1 and known == set(word_ngrams("balking")) & set(field.ngrams) != set()
@@ -203,7 +203,7 @@ def test_unseen_values_are_reported_the_most_frequent_first() -> None:
 
 # features -------------------------------------------------------------------------------------------------------------
 def test_features_that_training_did_not_have_are_unknown(tmp_path: Path) -> None:
-    field, again = Feature("beside1", "pos"), Feature("beside1", "pos")
+    field, again = TokenFeature("token_feature1", "pos"), TokenFeature("token_feature1", "pos")
     field.fit([["NN", "DT"], ["NN"]])
     assert field.encode([["NN", "DT", "XX"]])[0].tolist() == [3, 2, 1] and len(field) == 4
     field.save(tmp_path)

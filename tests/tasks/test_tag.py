@@ -23,7 +23,7 @@ from recurra.fields.words import Words
 from recurra.run import Run
 from recurra.settings import as_given, settings_from
 from recurra.tasks.base import Selection, ignore_progress
-from recurra.tasks.tag.scores import mean_scores, row_losses
+from recurra.tasks.tag.scores import mean_scores, sequence_losses
 from recurra.tasks.tag.task import Tag
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "ensemble_size": 1}
@@ -255,11 +255,11 @@ def test_features_are_read_beside_the_words(tmp_path: Path) -> None:
 
 def test_the_intent_is_learnt_where_there_is_one(made: Callable[..., Run], tmp_path: Path) -> None:
     run = made("jsonl", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
-    assert run.metrics["valid/intent_accuracy"] == 1.0
+    assert run.metrics["valid/sentence_label_accuracy"] == 1.0
     found = run.predict(["Ada went to Oslo", "Ada saw Oslo", ""])
     assert [one["intent"] for one in found] == ["travel", "look", None]
     without = tagger(triple(tmp_path / "set"), intent="none")
-    assert "intent" not in without.predict(["Ada saw Oslo"])[0] and "valid/intent_accuracy" not in without.metrics
+    assert "intent" not in without.predict(["Ada saw Oslo"])[0] and "valid/sentence_label_accuracy" not in without.metrics
 
 
 def test_what_was_found_is_said(tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Pa
     loss = task.loss(network.train(), batch, None, 0.0)[0]
     x, lengths, tags = batch.inputs["x"], batch.inputs["lengths"], batch.targets["tags"]
     single = [
-        row_losses(m(x, lengths), tags, lengths, batch.targets["intent"]).sum() / lengths.sum() for m in network.members
+        sequence_losses(m(x, lengths), tags, lengths, batch.targets["intent"]).sum() / lengths.sum() for m in network.members
     ]
     torch.testing.assert_close(loss, torch.stack(single).mean())
     scores = network.eval()(x, lengths)
@@ -366,9 +366,9 @@ def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> No
         scores = run.network(ids)
     tags, intent = torch.tensor([[1, 0, 2]]), torch.tensor([1])
     probability = scores.emissions[0].softmax(-1)[range(3), tags[0]].prod() * scores.intent[0].softmax(-1)[1]
-    found = row_losses(scores, tags, torch.tensor([3]), intent)
+    found = sequence_losses(scores, tags, torch.tensor([3]), intent)
     torch.testing.assert_close(found, -probability.log()[None], rtol=1e-5, atol=1e-6)
-    tags_alone = row_losses(scores, tags, torch.tensor([3]), torch.tensor([-1]))
+    tags_alone = sequence_losses(scores, tags, torch.tensor([3]), torch.tensor([-1]))
     assert tags_alone < found
 
 
@@ -411,17 +411,17 @@ def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> No
         losses.backward()
         return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
-    together = row_losses(network(x, lengths), tags, lengths, intent)
+    together = sequence_losses(network(x, lengths), tags, lengths, intent)
     ours = gradients(together.sum())
     alone = torch.cat(
         [
-            row_losses(network(row[None]), tags[b : b + 1, : len(row)], lengths[b : b + 1], intent[b : b + 1])
+            sequence_losses(network(row[None]), tags[b : b + 1, : len(row)], lengths[b : b + 1], intent[b : b + 1])
             for b, row in enumerate(rows)
         ]
     )
     torch.testing.assert_close(together, alone, rtol=0, atol=CLOSE)
     theirs = gradients(alone.sum())
-    assert ours.keys() == theirs.keys() >= {"transitions.between", "head.weight", "intent_head.weight"}
+    assert ours.keys() == theirs.keys() >= {"transitions.between", "head.weight", "sentence_label_head.weight"}
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=CLOSE, msg=name)
     network.zero_grad()
@@ -519,8 +519,8 @@ def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_pat
     ]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     figures = run.evaluate(tmp_path / "a.jsonl")
-    assert figures["unseen_tags"] == {"B-GOD": 1, "Z": 1} and figures["unseen_intents"] == {"dance": 1}
-    assert figures["accuracy"] <= len(words) / (len(words) + 2) and figures["intent_accuracy"] <= 0.5
+    assert figures["unseen_tags"] == {"B-GOD": 1, "Z": 1} and figures["unseen_sentence_labels"] == {"dance": 1}
+    assert figures["accuracy"] <= len(words) / (len(words) + 2) and figures["sentence_label_accuracy"] <= 0.5
     assert "unseen_tags" not in run.evaluate(jsonl(tmp_path / "b.jsonl"))
     strange = tmp_path / "strange.jsonl"
     strange.write_text('{"tokens": ["Ada"], "tags": ["B-GOD"], "intent": "weather"}\n' * 3)

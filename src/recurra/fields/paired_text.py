@@ -17,7 +17,7 @@ import numpy as np
 from ..data.sources.columns import by_name
 from ..data.sources.rows import Source
 from ..data.store.store import Store
-from ..data.words.pretokenize import han_share
+from ..data.words.pretokenize import han_fraction
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError
 from .base import Field
@@ -162,13 +162,13 @@ def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Token
     """
     texts = [text for value in sources for text in texts_of(value)]
     target: Tokenization = "subwords"
-    if natural_level(targets) == "characters" or han_share(targets) > 0.5:
+    if natural_level(targets) == "characters" or han_fraction(targets) > 0.5:
         target = "characters"
     elif closed(targets):
         target = "words"
-    spelt = target == "characters" and han_share(targets) <= 0.5
+    spelt = target == "characters" and han_fraction(targets) <= 0.5
     short = sum(map(len, texts)) <= 60 * len(texts)
-    if natural_level(texts) == "characters" or han_share(texts) > 0.5 or (spelt and short):
+    if natural_level(texts) == "characters" or han_fraction(texts) > 0.5 or (spelt and short):
         return "characters", target
     return "subwords", target
 

@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..data.words.tag_schemes import Scheme, all_tags, check_tags, find_scheme, mend
+from ..data.words.tag_schemes import Scheme, all_tags, check_tags, find_scheme, repair_tags
 from ..errors import DataError
 from ..files import read_json, write_json
 from .token_lists import TokenField, describe_unseen, token_texts
@@ -78,7 +78,7 @@ class Tags(TokenField):
             check_tags(set(tags), self.scheme)
         except DataError:
             return tags
-        repaired = mend(tags, self.scheme)
+        repaired = repair_tags(tags, self.scheme)
         changed = [at for at, (tag, other) in enumerate(zip(tags, repaired, strict=True)) if tag != other]
         if changed and not self.repaired:
             self.repaired_example = f"{tags[changed[0]]} taken as {repaired[changed[0]]}"

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..data.sources import columns
 from ..data.sources.sources import Source
-from ..data.words.ngrams import PIECES
+from ..data.words.ngrams import MAX_NGRAMS
 from ..data.words.tokenizers import WordTokenizer
-from ..data.words.tokenstream import TokenStream
+from ..data.words.token_stream import TokenStream
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError, SettingError
 from .base import Field
@@ -49,7 +49,7 @@ class Text(Field):
 
     @property
     def kind(self) -> str:
-        return f"ragged:int32:{1 + PIECES}" if self.character_ngrams else "ragged:int32"
+        return f"ragged:int32:{1 + MAX_NGRAMS}" if self.character_ngrams else "ragged:int32"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         return columns.find_text(source, self.asked, exclude=taken)
@@ -114,17 +114,17 @@ class Text(Field):
             raise DataError(f"no word occurs {minimum} times; train on more rows, or with --set tokenization=characters")
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
-        return self.vocabulary.encode_spelt(values) if self.character_ngrams else self.vocabulary.encode_batch(values)
+        return self.vocabulary.encode_with_ngrams(values) if self.character_ngrams else self.vocabulary.encode_batch(values)
 
     def stream(self) -> TokenStream:
-        return self.vocabulary.stream(spelt=bool(self.character_ngrams))
+        return self.vocabulary.stream(with_ngrams=bool(self.character_ngrams))
 
     def whole(self) -> str | None:
         tokenizer = self.vocabulary.tokenizer
         return None if tokenizer is None else tokenizer.whole
 
     def nothing(self) -> np.ndarray:
-        return np.zeros((0, 1 + PIECES) if self.character_ngrams else 0, np.int32)
+        return np.zeros((0, 1 + MAX_NGRAMS) if self.character_ngrams else 0, np.int32)
 
     def save(self, folder: Path) -> None:
         self.vocabulary.save(folder, self.name)

@@ -15,7 +15,7 @@ from .token_lists import UNKNOWN, TokenField, token_texts
 
 
 @final
-class Feature(TokenField):
+class TokenFeature(TokenField):
     """A feature of each token, from a column that the user named. Values that training did not have are unknown."""
 
     option = "features"

@@ -10,7 +10,7 @@ from typing import Any, Literal, final
 import numpy as np
 
 from ..data.words.count import LossyCounter
-from ..data.words.ngrams import BUCKETS, PIECES
+from ..data.words.ngrams import BUCKETS, MAX_NGRAMS
 from ..data.words.vocabulary import Vocabulary
 from ..errors import SettingError
 from ..files import read_json, write_json
@@ -19,7 +19,7 @@ from .lexicon import Lexicon
 from .token_lists import UNKNOWN, TokenField, token_texts
 
 WORD_NAMES = ("tokens", "words", "form", "text", "sentence", "characters", "chars", "词", "句子", "文本")
-TokenTokenization = Literal["words", "characters"]
+TokenUnit = Literal["words", "characters"]
 CACHED_WORDS = 50_000  # whose n-grams are kept
 
 
@@ -41,14 +41,14 @@ class Words(TokenField):
         name: str,
         asked: str | None,
         *,
-        tokenization: TokenTokenization | None,
+        tokenization: TokenUnit | None,
         size: int,
         min_count: int | None,
         character_ngrams: bool | None,
         lookahead: bool,
     ) -> None:
         super().__init__(name, asked)
-        self.tokenization: TokenTokenization = tokenization or "words"
+        self.tokenization: TokenUnit = tokenization or "words"
         self.level_is_open = tokenization is None
         self.size, self.min_count, self.lookahead = size, min_count, lookahead
         self.character_ngrams = True if character_ngrams is None else character_ngrams
@@ -69,7 +69,7 @@ class Words(TokenField):
     @property
     def width(self) -> int:
         """The largest number of n-grams of a token."""
-        return 0 if not self.character_ngrams else PIECES if self.tokenization == "words" else CONTEXT_NGRAMS
+        return 0 if not self.character_ngrams else MAX_NGRAMS if self.tokenization == "words" else CONTEXT_NGRAMS
 
     @property
     def kind(self) -> str:
@@ -151,11 +151,11 @@ class Words(TokenField):
         return rows
 
     def _word_ngram_ids(self, word: str) -> np.ndarray:
-        """The ids of the known n-grams of a word, (PIECES,), padded with 0."""
+        """The ids of the known n-grams of a word, (MAX_NGRAMS,), padded with 0."""
         if (cached := self._cache.get(word)) is not None:
             return cached
-        row = np.zeros(PIECES, np.int32)
-        ids = [self.ngram_ids[ngram] for ngram in word_ngrams(word) if ngram in self.ngram_ids][:PIECES]
+        row = np.zeros(MAX_NGRAMS, np.int32)
+        ids = [self.ngram_ids[ngram] for ngram in word_ngrams(word) if ngram in self.ngram_ids][:MAX_NGRAMS]
         row[: len(ids)] = ids
         if len(self._cache) < CACHED_WORDS:
             self._cache[word] = row

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from recurra.data.words.pretokenize import clean, word_cutter
+from recurra.data.words.pretokenize import clean, word_pretokenizer
 from recurra.errors import SettingError, near
 
 Name = Literal["recurra", "nltk", "jieba"]
@@ -32,7 +32,7 @@ PARTS = {
     "jieba": {"noun": "n", "verb": "v", "adjective": "a", "adverb": "d", "pronoun": "r", "number": "m"},
 }
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
-_OWN = word_cutter()
+_OWN = word_pretokenizer()
 
 
 @dataclass(frozen=True)

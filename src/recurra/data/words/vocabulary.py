@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
 from recurra.data.words import count
-from recurra.data.words.ngrams import PIECES, pieces
+from recurra.data.words.ngrams import MAX_NGRAMS, pieces
 from recurra.data.words.pretokenize import (
     clean,
     join,
-    piece_cut,
-    piece_cutter,
-    piece_decoder,
-    word_cut,
-    word_cutter,
+    last_subword_boundary,
+    subword_pretokenizer,
+    subword_decoder,
+    last_word_boundary,
+    word_pretokenizer,
     word_normalizer,
 )
 from recurra.data.words.tokenizers import WordTokenizer
-from recurra.data.words.tokenstream import CharacterStream, PieceStream, TokenStream
+from recurra.data.words.token_stream import CharacterTokenStream, BufferedTokenStream, TokenStream
 from recurra.errors import RunError, SettingError
 
 Tokenization = Literal["characters", "words", "subwords"]
@@ -80,11 +80,11 @@ class Vocabulary:
         if self.tokenization == "words":
             tokenizer = Tokenizer(models.WordLevel(ids, unk_token=_HIDDEN[self.unknown]))
             tokenizer.normalizer = word_normalizer(self.lowercase)
-            tokenizer.pre_tokenizer = word_cutter()
+            tokenizer.pre_tokenizer = word_pretokenizer()
         else:
             tokenizer = Tokenizer(models.BPE(ids, self._merges, unk_token=_HIDDEN[self.unknown]))
-            tokenizer.pre_tokenizer = piece_cutter()
-            tokenizer.decoder = piece_decoder()
+            tokenizer.pre_tokenizer = subword_pretokenizer()
+            tokenizer.decoder = subword_decoder()
         return tokenizer
 
     def encode(self, text: str) -> Ids:
@@ -106,8 +106,8 @@ class Vocabulary:
             ids += [np.array(one.ids, np.int32) for one in coded]
         return ids
 
-    def encode_spelt(self, texts: Iterable[str]) -> list[Ids]:
-        """The ids of each text's words and beside each id the pieces of its word: int32 (T, 1 + PIECES). Words only."""
+    def encode_with_ngrams(self, texts: Iterable[str]) -> list[Ids]:
+        """The ids of each text's words and beside each id the pieces of its word: int32 (T, 1 + MAX_NGRAMS). Words only."""
         if self.tokenization != "words":
             raise SettingError(f"only words have a spelling; this vocabulary is of {self.tokenization}")
         if self.tokenizer is not None:
@@ -117,7 +117,7 @@ class Vocabulary:
         stream = iter(texts)
         while batch := [clean(text) for text in islice(stream, _BATCH)]:
             for text, one in zip(batch, self._tokenizer.encode_batch(batch, add_special_tokens=False), strict=True):
-                rows = np.zeros((len(one.ids), 1 + PIECES), np.int32)
+                rows = np.zeros((len(one.ids), 1 + MAX_NGRAMS), np.int32)
                 rows[:, 0] = one.ids
                 for row, (begin, end) in zip(rows, one.offsets, strict=True):
                     row[1:] = pieces(text[begin:end])
@@ -128,7 +128,7 @@ class Vocabulary:
         return self._ids.get(self.normal(word), self.unknown)
 
     def _spelt(self, words: Sequence[str]) -> Ids:
-        rows = np.zeros((len(words), 1 + PIECES), np.int32)
+        rows = np.zeros((len(words), 1 + MAX_NGRAMS), np.int32)
         for row, word in zip(rows, words, strict=True):
             row[0], row[1:] = self._id(word), pieces(word)
         return rows
@@ -168,14 +168,14 @@ class Vocabulary:
         return self._tokenizer.decode(wanted, skip_special_tokens=False).replace(_HIDDEN[1], _UNKNOWN_TEXT)
 
     def stream(self, *, spelt: bool = False) -> TokenStream:
-        """A tokeniser for text that arrives in pieces; equals `encode`, or `encode_spelt`, of the whole for every cutting."""
+        """A tokeniser for text that arrives in pieces; equals `encode`, or `encode_with_ngrams`, of the whole for every cutting."""
         if self.tokenizer is not None and self.tokenizer.whole:
             raise SettingError(f"this text does not stream: {self.tokenizer.whole}")
         if spelt:
-            return PieceStream(lambda text: self.encode_spelt([text])[0], word_cut)
+            return BufferedTokenStream(lambda text: self.encode_with_ngrams([text])[0], last_word_boundary)
         if self.tokenization == "characters":
-            return CharacterStream(self.encode)
-        return PieceStream(self.encode, word_cut if self.tokenization == "words" else piece_cut)
+            return CharacterTokenStream(self.encode)
+        return BufferedTokenStream(self.encode, last_word_boundary if self.tokenization == "words" else last_subword_boundary)
 
     def save(self, folder: Path, name: str) -> None:
         """Write `folder/name.json`."""

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ...data.store.store import Store
-from ...data.words.vectors import EXACT, VectorFile, look_up
+from ...data.words.embeddings import EXACT, EmbeddingFile, find_embeddings
 from ...data.words.vocabulary import Vocabulary
 from ...errors import DataError, SettingError
 from ...fields.lexicon import Lexicon
@@ -59,14 +59,14 @@ class Pretrained:
 
     def __init__(self, model: PretrainedModel, *, one_way: bool) -> None:
         self.model, self.one_way = model, one_way
-        self.file: VectorFile | None = None
+        self.file: EmbeddingFile | None = None
         self.run: LanguageRun | None = None
         if model.embeddings and model.pretrained:
             raise SettingError("vectors and pretrain each say how the embedding begins; give one of them")
         if model.freeze_embeddings and not model.embeddings:
             raise SettingError("vectors_frozen is for --embeddings FILE; there are none to freeze")
         if model.embeddings:
-            self.file = VectorFile(model.embeddings)
+            self.file = EmbeddingFile(model.embeddings)
             self._agree("embedding_size", self.file.size, f"the vectors in {self.file.path}")
         elif model.pretrained:
             self.run = LanguageRun(model.pretrained)
@@ -137,11 +137,11 @@ class Pretrained:
         return []
 
     def _fill_vectors(
-        self, file: VectorFile, tables: Sequence[Tokens], lexicon: Lexicon, running: np.ndarray, on_progress: OnProgress
+        self, file: EmbeddingFile, tables: Sequence[Tokens], lexicon: Lexicon, running: np.ndarray, on_progress: OnProgress
     ) -> list[str]:
         if lexicon.tokenization == "subwords":
             raise SettingError(f"{file.path} has vectors of words, and tokenization is subwords; --set tokenization=words")
-        found = look_up(file, lexicon.words, lexicon.normal, on_progress)
+        found = find_embeddings(file, lexicon.words, lexicon.normal, on_progress)
         known = np.concatenate([np.zeros(lexicon.first, bool), found.how > 0])
         vectors = torch.from_numpy(found.vectors[found.how > 0])
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1

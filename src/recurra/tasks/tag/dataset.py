@@ -20,27 +20,27 @@ from ...data.sources.sources import TABLES
 from ...data.store.store import Store
 from ...errors import DataError
 from ...fields.base import Field
-from ...fields.intent import RowLabel, find_row_label
+from ...fields.sentence_label import SentenceLabel, find_sentence_label
 from ...fields.tags import Tags
-from ...fields.token_features import Feature
+from ...fields.token_features import TokenFeature
 from ...fields.token_lists import TokenField
 from ...fields.words import Words
 from ...settings import Settings
 from ..base import Batch, Dataset, DatasetInfo, OnProgress
 from ..inputs.pretrained import Pretrained
 from ..shared.row_reader import RowReader
-from .row import TokenRow, token_row
-from .settings import NO_INTENT
+from .token_sequence import TokenSequence, token_sequence
+from .settings import NO_SENTENCE_LABEL
 
 NUMBERED = "each character has the number of its place in a word after it: the numbers are left out"
 
 
-class TaggedRows(NamedTuple):
+class TaggedExamples(NamedTuple):
     """Encoded rows to evaluate on, with the counts of their tags and labels that the training data do not have."""
 
     store: Store
     unseen_tags: Counter[str]
-    unseen_intents: Counter[str]
+    unseen_sentence_labels: Counter[str]
 
 
 @final
@@ -51,7 +51,7 @@ class TagDataset(Dataset):
     words     the tokens
     tags      the tag of each token
     features  the columns that are read together with the words
-    intent    the label of the row; None where there is none. Where the settings leave it open, `prepare` looks for it
+    sentence_label    the label of the row; None where there is none. Where the settings leave it open, `prepare` looks for it
     """
 
     def __init__(self, settings: Settings[Any, Any, Any]) -> None:
@@ -68,21 +68,21 @@ class TagDataset(Dataset):
         )
         self.tags = Tags("tags", data.tags, data.scheme)
         columns = [name.strip() for name in (data.token_features or "").split(",") if name.strip()]
-        self.features = [Feature(f"beside{at}", column) for at, column in enumerate(columns, 1)]
-        self.intent: RowLabel | None = None
+        self.features = [TokenFeature(f"token_feature{at}", column) for at, column in enumerate(columns, 1)]
+        self.sentence_label: SentenceLabel | None = None
         self.pretrained: Pretrained | None = None
         self.rows = RowReader([self.words, self.tags, *self.features], data, problem=self._problem)
-        if data.sentence_label not in (None, NO_INTENT):
-            self._add_intent(data.sentence_label)
+        if data.sentence_label not in (None, NO_SENTENCE_LABEL):
+            self._add_sentence_label(data.sentence_label)
 
-    def _add_intent(self, column: str | None) -> None:
-        self.intent = RowLabel("intent", column)
-        self.rows.fields.append(self.intent)
+    def _add_sentence_label(self, column: str | None) -> None:
+        self.sentence_label = SentenceLabel("sentence_label", column)
+        self.rows.fields.append(self.sentence_label)
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         info, source = DatasetInfo(), self._open(data)
-        self._find_intent(source)
+        self._find_sentence_label(source)
         self.pretrained = Pretrained(self.settings.model, one_way=False)
         self.pretrained.settle(self.words, None, info)
 
@@ -98,18 +98,18 @@ class TagDataset(Dataset):
         info.messages = [self._describe_columns(source), *report.lines(), *self._describe(source), *info.messages]
         return info
 
-    def _find_intent(self, source: Source) -> None:
+    def _find_sentence_label(self, source: Source) -> None:
         """Look for the label of the row, where the settings leave it open, in the columns of no other field."""
-        if self.intent is None and self.settings.data.sentence_label is None:
+        if self.sentence_label is None and self.settings.data.sentence_label is None:
             taken = list(self.rows.find_columns(source).values())
-            if find_row_label(source, taken):
-                self._add_intent(None)
+            if find_sentence_label(source, taken):
+                self._add_sentence_label(None)
 
     def _describe_columns(self, source: Source) -> str:
         at = self.rows.columns
         features = "".join(f", {at[field.name]} beside them" for field in self.features)
-        intent = "" if self.intent is None else f", {at[self.intent.name]} of the whole row"
-        return f"{source.format}: words {at[self.words.name]}, tags {at[self.tags.name]}{features}{intent}"
+        sentence_label = "" if self.sentence_label is None else f", {at[self.sentence_label.name]} of the whole row"
+        return f"{source.format}: words {at[self.words.name]}, tags {at[self.tags.name]}{features}{sentence_label}"
 
     def _describe(self, source: Source) -> list[str]:
         lines = self.words.describe()
@@ -142,7 +142,7 @@ class TagDataset(Dataset):
             "scheme": self.tags.scheme,
             "tokenization": self.words.tokenization,
             "character_ngrams": self.words.character_ngrams,
-            "intent": NO_INTENT if self.intent is None else self.rows.columns[self.intent.name],
+            "sentence_label": NO_SENTENCE_LABEL if self.sentence_label is None else self.rows.columns[self.sentence_label.name],
         }
 
     def load_cache(self, cache: Path) -> None:
@@ -156,14 +156,14 @@ class TagDataset(Dataset):
 
     # batches -------------------------------------------------------------------------------------------------------
     def collate(self, store: Store, rows: np.ndarray) -> Batch:
-        """Inputs x, lengths (B,) and each feature (B, T); targets tags (B, T) and, where rows have a label, intent (B,)."""
+        """Inputs x, lengths (B,) and each feature (B, T); targets tags (B, T) and, where rows have a label, sentence_label (B,)."""
         x, lengths = store.ragged(self.words.name, rows)
         inputs = {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)}
         for field in self.features:
             inputs[field.name] = torch.from_numpy(store.ragged(field.name, rows)[0])
         targets = {"tags": torch.from_numpy(store.ragged(self.tags.name, rows)[0]).long()}
-        if self.intent is not None:
-            targets["intent"] = torch.from_numpy(np.array(store.column(self.intent.name)[rows]))
+        if self.sentence_label is not None:
+            targets["sentence_label"] = torch.from_numpy(np.array(store.column(self.sentence_label.name)[rows]))
         return Batch(inputs, targets, int(lengths.sum()), int(x.shape[0] * x.shape[1]))
 
     def network_inputs(self, batch: Batch) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -171,20 +171,20 @@ class TagDataset(Dataset):
         inputs = batch.inputs
         return inputs["x"], inputs["lengths"], [inputs[field.name] for field in self.features]
 
-    def validation_rows(self) -> TaggedRows:
+    def validation_examples(self) -> TaggedExamples:
         """The validation part."""
-        unseen_intents = Counter() if self.intent is None else self.intent.unseen
-        return TaggedRows(self.stores["valid"], self.tags.unseen, unseen_intents)
+        unseen_sentence_labels = Counter() if self.sentence_label is None else self.sentence_label.unseen
+        return TaggedExamples(self.stores["valid"], self.tags.unseen, unseen_sentence_labels)
 
     @contextmanager
-    def encoded(self, data: str | Path) -> Iterator[TaggedRows]:
+    def encoded(self, data: str | Path) -> Iterator[TaggedExamples]:
         """The rows of another file, while it is evaluated."""
         source = self._open(data)
         with ExitStack() as stack:
             unseen_tags = stack.enter_context(self.tags.separate_counts())
-            unseen_intents = Counter() if self.intent is None else stack.enter_context(self.intent.separate_counts())
+            unseen_sentence_labels = Counter() if self.sentence_label is None else stack.enter_context(self.sentence_label.separate_counts())
             store = stack.enter_context(self.rows.encoded(source, self.rows.find_columns(source)))
-            yield TaggedRows(store, unseen_tags, unseen_intents)
+            yield TaggedExamples(store, unseen_tags, unseen_sentence_labels)
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
@@ -213,15 +213,15 @@ class TagDataset(Dataset):
         value = parse_json_line(line, "{[")
         return line if isinstance(value, list) and not all(isinstance(word, str) for word in value) else value
 
-    def token_row(self, example: Any, number: int = 1) -> TokenRow:
+    def token_sequence(self, example: Any, number: int = 1) -> TokenSequence:
         """The row of an example: raw text, a list of tokens, or an object with either and the features.
 
         Raises CallError, which names example `number`, where it cannot be used.
         """
         features = [self._feature_value(example, field) for field in self.features]
-        return token_row(self._words_value(example), features, self.words, self.features, number)
+        return token_sequence(self._words_value(example), features, self.words, self.features, number)
 
-    def _feature_value(self, example: Any, field: Feature) -> Any:
+    def _feature_value(self, example: Any, field: TokenFeature) -> Any:
         """What an object has for a feature, by any of its names; None where it has nothing."""
         names = self._names(field) if isinstance(example, dict) else []
         return next((example[name] for name in names if name in example), None)
@@ -236,7 +236,7 @@ class TagDataset(Dataset):
     def _names(self, field: TokenField) -> list[str]:
         return [name for name in (self.rows.columns.get(field.name), field.asked, field.name) if name]
 
-    def encode_rows(self, rows: Sequence[TokenRow]) -> list[list[np.ndarray]]:
+    def encode_sequences(self, rows: Sequence[TokenSequence]) -> list[list[np.ndarray]]:
         """The encoded words of each row, and the encoded values of each feature: a list of arrays for each field."""
         words = self.words.encode([row.tokens for row in rows])
         return [words, *(field.encode([row.features[k] for row in rows]) for k, field in enumerate(self.features))]

@@ -1,4 +1,4 @@
-"""The metrics of a tagger on encoded rows: the loss, accuracy, F1 of spans, and the accuracy of intents."""
+"""The metrics of a tagger on encoded rows: the loss, accuracy, F1 of spans, and the accuracy of sentence_labels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ...fields.tags import Tags
 from ...metrics.spans import span_metrics, tag_metrics
 from ..base import OnProgress, device_of
 from ..shared.collate import EVALUATION_STEPS
-from .dataset import TagDataset, TaggedRows
+from .dataset import TagDataset, TaggedExamples
 from .model import member_scores
-from .scores import best_tags, row_losses, rows_at_once
+from .scores import best_tags, sequence_losses, max_batch_size
 
 
-def evaluate_rows(network: nn.Module, dataset: TagDataset, rows: TaggedRows, on_progress: OnProgress) -> dict[str, Any]:
+def evaluate_examples(network: nn.Module, dataset: TagDataset, rows: TaggedExamples, on_progress: OnProgress) -> dict[str, Any]:
     """The metrics of a network in evaluation mode.
 
     The loss is that of the rows whose tags all occur in the training data, the others have no probability; without any
@@ -28,31 +28,31 @@ def evaluate_rows(network: nn.Module, dataset: TagDataset, rows: TaggedRows, on_
     store, K = rows.store, len(dataset.tags.tags)
     lengths = store.lengths(dataset.words.name)
     paths: list[list[int]] = [[] for _ in range(len(store))]
-    intents = np.full(len(store), -2)
+    sentence_labels = np.full(len(store), -2)
     loss = _MeanLoss()
     device = device_of(network)
-    for part in LengthBatches(lengths, rows_at_once(K), seed=0, max_tokens=EVALUATION_STEPS).in_order():
+    for part in LengthBatches(lengths, max_batch_size(K), seed=0, max_tokens=EVALUATION_STEPS).in_order():
         batch = dataset.collate(store, part).to(device)
         (scores,) = member_scores(network, *dataset.network_inputs(batch))
         tags = batch.targets["tags"]
         known = (tags < K).all(1)
-        losses = row_losses(scores, tags.clamp(max=K - 1), batch.inputs["lengths"], batch.targets.get("intent"))
+        losses = sequence_losses(scores, tags.clamp(max=K - 1), batch.inputs["lengths"], batch.targets.get("sentence_label"))
         loss.add(float(losses[known].sum()), float(batch.inputs["lengths"][known].sum()))
         predicted = best_tags(scores, batch.inputs["lengths"]).tolist()
         for row, path, length in zip(part, predicted, lengths[part], strict=True):
             paths[row] = path[:length]
-        if scores.intent is not None:
-            intents[part] = scores.intent.argmax(1).cpu().numpy()
+        if scores.sentence_label is not None:
+            sentence_labels[part] = scores.sentence_label.argmax(1).cpu().numpy()
         on_progress(len(part))
     flat, ends = store.flat(dataset.tags.name).tolist(), np.cumsum(lengths)
     expected = [flat[end - length : end] for end, length in zip(ends, lengths, strict=True)]
     metrics = {**loss.metrics(), **path_metrics(dataset.tags, expected, paths, rows.unseen_tags)}
-    if dataset.intent is not None:
-        metrics["intent_accuracy"] = float((intents == store.column(dataset.intent.name)).mean())
+    if dataset.sentence_label is not None:
+        metrics["sentence_label_accuracy"] = float((sentence_labels == store.column(dataset.sentence_label.name)).mean())
     if rows.unseen_tags:
         metrics["unseen_tags"] = dict(rows.unseen_tags)
-    if rows.unseen_intents:
-        metrics["unseen_intents"] = dict(rows.unseen_intents)
+    if rows.unseen_sentence_labels:
+        metrics["unseen_sentence_labels"] = dict(rows.unseen_sentence_labels)
     return metrics
 
 

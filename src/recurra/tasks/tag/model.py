@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...cells import Cell
 from ...models.adversarial import Movable
 from ...nn import Recurrent, State
-from ...nn.crf import Chain
+from ...nn.crf import TransitionScores
 from ...nn.dropout import LockedDropout, between_layers
 from ...nn.pooling import POOLINGS, PoolState
 from .scores import Scores, mean_scores
@@ -42,18 +42,18 @@ class Transitions(nn.Module):
 
     def __init__(self, allowed: tuple[Sequence[Sequence[bool]], Sequence[bool], Sequence[bool]]) -> None:
         super().__init__()
-        for name, mask in zip(Chain._fields, allowed, strict=True):
+        for name, mask in zip(TransitionScores._fields, allowed, strict=True):
             self.register_buffer(f"no_{name}", ~torch.tensor(mask), persistent=False)
             self.register_parameter(name, nn.Parameter(torch.zeros(torch.tensor(mask).shape)))
 
-    def forward(self) -> Chain:
-        return Chain(
-            *(getattr(self, name).masked_fill(getattr(self, f"no_{name}"), -torch.inf) for name in Chain._fields)
+    def forward(self) -> TransitionScores:
+        return TransitionScores(
+            *(getattr(self, name).masked_fill(getattr(self, f"no_{name}"), -torch.inf) for name in TransitionScores._fields)
         )
 
 
 class TaggerState(NamedTuple):
-    """The state of a stream: of the recurrent layers, and of the pooling where rows have an intent."""
+    """The state of a stream: of the recurrent layers, and of the pooling where rows have an sentence_label."""
 
     recurrent: State | None
     pooled: PoolState | None
@@ -69,7 +69,7 @@ class TaggerNetwork(nn.Module, ABC):
     def push(
         self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
     ) -> tuple[Scores, States]:
-        """The scores of the next piece of each row, and the states after it. The intent is that of all pieces so far."""
+        """The scores of the next piece of each row, and the states after it. The sentence_label is that of all pieces so far."""
 
 
 @final
@@ -84,7 +84,7 @@ class Tagger(TaggerNetwork):
         *,
         tags: int,
         transitions: Transitions | None,
-        intents: int,
+        sentence_labels: int,
         hidden_size: int,
         num_layers: int,
         bidirectional: bool,
@@ -110,9 +110,9 @@ class Tagger(TaggerNetwork):
         self.dropout = LockedDropout(dropout)
         self.head = nn.Linear(hidden_size * directions, tags)
         self.transitions = transitions
-        self.pooling = POOLINGS[pooling](hidden_size, directions) if intents else None
-        self.intent_dropout = nn.Dropout(dropout)
-        self.intent_head = nn.Linear(self.pooling.output_size, intents) if self.pooling is not None else None
+        self.pooling = POOLINGS[pooling](hidden_size, directions) if sentence_labels else None
+        self.sentence_label_dropout = nn.Dropout(dropout)
+        self.sentence_label_head = nn.Linear(self.pooling.output_size, sentence_labels) if self.pooling is not None else None
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, features: Sequence[Tensor] = ()) -> Scores:
         return self.push(x, lengths, features)[0]
@@ -123,12 +123,12 @@ class Tagger(TaggerNetwork):
         recurrent, pooled = TaggerState(None, None) if states is None else states[0]
         vectors = self.input_dropout(self.movable(self.front(x, features)))
         y, recurrent = self.recurrent(vectors, recurrent, lengths=lengths)
-        intent = None
-        if self.pooling is not None and self.intent_head is not None:
+        sentence_label = None
+        if self.pooling is not None and self.sentence_label_head is not None:
             pooled = self.pooling.push(y, lengths, pooled)
-            intent = self.intent_head(self.intent_dropout(self.pooling.result(pooled)))
+            sentence_label = self.sentence_label_head(self.sentence_label_dropout(self.pooling.result(pooled)))
         emissions = self.head(self.dropout(y))
-        scores = Scores(emissions, None if self.transitions is None else self.transitions(), intent)
+        scores = Scores(emissions, None if self.transitions is None else self.transitions(), sentence_label)
         return scores, (TaggerState(recurrent, pooled),)
 
 

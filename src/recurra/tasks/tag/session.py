@@ -8,13 +8,13 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from ...data.words.pretokenize import cut, word_cut
+from ...data.words.pretokenize import cut, last_word_boundary
 from ...errors import CallError
-from ...fields.token_features import Feature
+from ...fields.token_features import TokenFeature
 from ...fields.words import Words
 from ..base import Session, device_of
 from .model import States, TaggerNetwork
-from .row import TokenRow
+from .token_sequence import TokenSequence
 from .scores import best_tags
 
 
@@ -23,31 +23,31 @@ class TagSession(Session):
     """Text in pieces cut anywhere, or lists of tokens; `result` is that of all that was pushed, as one row.
 
     network    the trained network
-    token_row  the row of an example
-    decode     the JSON of a row, the ids of its tags, and the probabilities of the intents or None
+    token_sequence  the row of an example
+    decode     the JSON of a row, the ids of its tags, and the probabilities of the sentence_labels or None
     """
 
     def __init__(
         self,
         network: TaggerNetwork,
         words: Words,
-        features: Sequence[Feature],
-        token_row: Callable[[Any], TokenRow],
-        decode: Callable[[TokenRow, Sequence[int], Tensor | None], dict[str, Any]],
+        features: Sequence[TokenFeature],
+        token_sequence: Callable[[Any], TokenSequence],
+        decode: Callable[[TokenSequence, Sequence[int], Tensor | None], dict[str, Any]],
     ) -> None:
         self.network, self.words, self.features = network, words, features
-        self.token_row, self.decode = token_row, decode
+        self.token_sequence, self.decode = token_sequence, decode
         self.of_text: bool | None = None  # or of lists: the first piece decides
         self.tokens: list[str] = []
         self.offsets: list[tuple[int, int]] = []
         self.path: list[int] = []
         self.text = ""
         self.pending = ""  # the end of the text, whose last token may still grow
-        self.intent: Tensor | None = None
+        self.sentence_label: Tensor | None = None
         self.states: States | None = None
 
     def push(self, piece: Any) -> None:
-        row = None if isinstance(piece, str) and not self.features else self.token_row(piece)
+        row = None if isinstance(piece, str) and not self.features else self.token_sequence(piece)
         if row is not None and row.text is not None:  # an object that holds text
             piece, row = row.text, None
         if self.of_text is (row is not None):
@@ -60,12 +60,12 @@ class TagSession(Session):
             self._run(row.tokens, row.features)
 
     def result(self) -> dict[str, Any]:
-        saved = self.states, self.intent, len(self.tokens), self.pending  # pending text is taken for this result only
+        saved = self.states, self.sentence_label, len(self.tokens), self.pending  # pending text is taken for this result only
         self._run_text(self.pending, len(self.text) - len(self.pending))
         text = None if self.of_text is False else self.text
         offsets = None if text is None else list(self.offsets)
-        result = self.decode(TokenRow(list(self.tokens), offsets, text, []), self.path, self.intent)
-        self.states, self.intent, count, self.pending = saved
+        result = self.decode(TokenSequence(list(self.tokens), offsets, text, []), self.path, self.sentence_label)
+        self.states, self.sentence_label, count, self.pending = saved
         del self.tokens[count:], self.offsets[count:], self.path[count:]
         return result
 
@@ -73,7 +73,7 @@ class TagSession(Session):
         searched = len(self.pending)
         self.text += piece
         self.pending += piece
-        at = len(self.pending) if self.words.tokenization == "characters" else word_cut(self.pending, searched)
+        at = len(self.pending) if self.words.tokenization == "characters" else last_word_boundary(self.pending, searched)
         begin = len(self.text) - len(self.pending)
         complete, self.pending = self.pending[:at], self.pending[at:]
         self._run_text(complete, begin)
@@ -95,4 +95,4 @@ class TagSession(Session):
             scores, self.states = self.network.push(x, None, features, self.states)
         self.tokens += tokens
         self.path += best_tags(scores)[0].tolist()
-        self.intent = None if scores.intent is None else scores.intent[0].float().softmax(0).cpu()
+        self.sentence_label = None if scores.sentence_label is None else scores.sentence_label[0].float().softmax(0).cpu()

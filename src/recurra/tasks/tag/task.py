@@ -1,8 +1,8 @@
-"""tag: a tag for each token (N to N). Names, chunks, parts of speech, slots with the intent of the sentence, ...
+"""tag: a tag for each token (N to N). Names, chunks, parts of speech, slots with the sentence_label of the sentence, ...
 
 words and their n-grams -> embedding -> recurrent layers -> linear -> conditional random field, or the best tag of each token
 
-The fields are fields/words.py, tags.py, token_features.py and intent.py, with token_lists.py, which the first three share.
+The fields are fields/words.py, tags.py, token_features.py and sentence_label.py, with token_lists.py, which the first three share.
 In this folder:
 
     dataset   dataset.py (files and batches), row.py (examples to predict from), settings.py, defaults.py
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.store.batching import LengthBatches
-from ...data.words.tag_schemes import follows
+from ...data.words.tag_schemes import allowed_transitions
 from ...fields.token_lists import PAD, UNKNOWN
 from ...models import adversarial
 from ...models.encoder import Tokens
@@ -31,10 +31,10 @@ from ..shared.length_sampler import LengthSampler
 from ..shared.session import why_not_streamable
 from .dataset import TagDataset
 from .defaults import tag_defaults
-from .metrics import evaluate_rows
+from .metrics import evaluate_examples
 from .model import FeatureEmbedding, Tagger, TaggerEnsemble, TaggerNetwork, Transitions, member_scores
 from .output import TagOutput
-from .scores import best_tags, row_losses, rows_at_once
+from .scores import best_tags, sequence_losses, max_batch_size
 from .session import TagSession
 from .settings import TagSettings
 
@@ -47,7 +47,7 @@ class Tag(Task[TagSettings]):
 
     name: ClassVar[str] = "tag"
     structure: ClassVar[str] = "N to N"
-    summary: ClassVar[str] = "a tag for each word or character: names, chunks, parts of speech, slots and intents"
+    summary: ClassVar[str] = "a tag for each word or character: names, chunks, parts of speech, slots and sentence_labels"
     settings_class = TagSettings
     inference_settings: ClassVar[tuple[str, ...]] = ("data.words", "data.on_error", "data.encoding")
     dataset: TagDataset
@@ -81,8 +81,8 @@ class Tag(Task[TagSettings]):
             model.embedding_size + FEATURE_SIZE * len(dataset.features),
             self.cell,
             tags=len(dataset.tags.tags),
-            transitions=Transitions(follows(dataset.tags.tags, dataset.tags.scheme)) if model.crf else None,
-            intents=0 if dataset.intent is None else len(dataset.intent.classes),
+            transitions=Transitions(allowed_transitions(dataset.tags.tags, dataset.tags.scheme)) if model.crf else None,
+            sentence_labels=0 if dataset.sentence_label is None else len(dataset.sentence_label.classes),
             hidden_size=model.hidden_size,
             num_layers=model.num_layers,
             bidirectional=model.bidirectional,
@@ -115,9 +115,9 @@ class Tag(Task[TagSettings]):
         return self.dataset.collate(self.dataset.stores["train"], key)
 
     def loss(self, network: nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
-        """The loss of the tags, and of the intent if there is one, per token: the mean over the members."""
+        """The loss of the tags, and of the sentence_label if there is one, per token: the mean over the members."""
         losses = [
-            row_losses(scores, batch.targets["tags"], batch.inputs["lengths"], batch.targets.get("intent")).sum()
+            sequence_losses(scores, batch.targets["tags"], batch.inputs["lengths"], batch.targets.get("sentence_label")).sum()
             / batch.valid
             for scores in member_scores(network, *self.dataset.network_inputs(batch))
         ]
@@ -136,34 +136,34 @@ class Tag(Task[TagSettings]):
     # use -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
         if data is None:  # while training there must be a loss
-            metrics = evaluate_rows(network, self.dataset, self.dataset.validation_rows(), on_progress)
+            metrics = evaluate_examples(network, self.dataset, self.dataset.validation_examples(), on_progress)
             return metrics if "loss" in metrics else metrics | {"loss": 0.0}
         with self.dataset.encoded(data) as rows:
-            return evaluate_rows(network, self.dataset, rows, on_progress)
+            return evaluate_examples(network, self.dataset, rows, on_progress)
 
     @property
     def output(self) -> TagOutput:
         """Makes JSON of predictions."""
-        return TagOutput(self.dataset.words, self.dataset.tags, self.dataset.intent)
+        return TagOutput(self.dataset.words, self.dataset.tags, self.dataset.sentence_label)
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
-        rows = [self.dataset.token_row(example, number) for number, example in enumerate(examples, 1)]
+        rows = [self.dataset.token_sequence(example, number) for number, example in enumerate(examples, 1)]
         paths: list[list[int]] = [[] for _ in rows]
-        intents: list[Tensor | None] = [None] * len(rows)
+        sentence_labels: list[Tensor | None] = [None] * len(rows)
         full = np.flatnonzero([len(row.tokens) for row in rows])
-        arrays = self.dataset.encode_rows([rows[at] for at in full])
+        arrays = self.dataset.encode_sequences([rows[at] for at in full])
         lengths = np.array([len(rows[at].tokens) for at in full], np.int64)
-        device, at_once = device_of(network), rows_at_once(len(self.dataset.tags.tags))
+        device, at_once = device_of(network), max_batch_size(len(self.dataset.tags.tags))
         for part in LengthBatches(lengths, at_once, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             x, *features = (padded([column[at] for at in part]).to(device) for column in arrays)
             valid = torch.from_numpy(lengths[part]).to(device)
             (scores,) = member_scores(network, x, valid, features)
             for at, path in zip(full[part], best_tags(scores, valid).tolist(), strict=True):
                 paths[at] = path[: len(rows[at].tokens)]
-            if scores.intent is not None:
-                for at, probabilities in zip(full[part], scores.intent.float().softmax(1).cpu(), strict=True):
-                    intents[at] = probabilities
-        return [self.output.decode(*prediction) for prediction in zip(rows, paths, intents, strict=True)]
+            if scores.sentence_label is not None:
+                for at, probabilities in zip(full[part], scores.sentence_label.float().softmax(1).cpu(), strict=True):
+                    sentence_labels[at] = probabilities
+        return [self.output.decode(*prediction) for prediction in zip(rows, paths, sentence_labels, strict=True)]
 
     def streaming(self) -> Streaming:
         model, dataset = self.settings.model, self.dataset
@@ -176,6 +176,6 @@ class Tag(Task[TagSettings]):
 
         def open_session(network: nn.Module) -> Session:
             tagger = cast(TaggerNetwork, network)
-            return TagSession(tagger, dataset.words, dataset.features, dataset.token_row, self.output.decode)
+            return TagSession(tagger, dataset.words, dataset.features, dataset.token_sequence, self.output.decode)
 
         return Streaming(open_session)

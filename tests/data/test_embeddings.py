@@ -14,7 +14,7 @@ import torch
 from tiny_runs import reviews
 
 import recurra
-from recurra.data.words.vectors import EXACT, LOWER, NORMAL, VectorFile, look_up
+from recurra.data.words.embeddings import EXACT, LOWER, NORMAL, EmbeddingFile, find_embeddings
 from recurra.errors import DataError, SettingError, UserError
 from recurra.models.encoder import Tokens
 from recurra.progress import Silent
@@ -62,10 +62,10 @@ def test_every_form_gives_the_same_vectors(tmp_path: Path, name: str, packed: bo
     if packed:
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path = tmp_path / f"{name}.gz"
-    file = VectorFile(path)
+    file = EmbeddingFile(path)
     assert (file.size, file.form) == (3, "binary" if name.endswith(".bin") else "text")
     assert [word.decode() for word, _ in file.entries()] == list(WORDS)
-    found = look_up(file, ["电影", "no", "film"], None, lambda _: None)
+    found = find_embeddings(file, ["电影", "no", "film"], None, lambda _: None)
     np.testing.assert_array_equal(found.vectors, [WORDS["电影"], [0, 0, 0], WORDS["film"]])
     assert found.how.tolist() == [EXACT, 0, EXACT]
 
@@ -74,7 +74,7 @@ def test_the_nearest_spelling_counts(tmp_path: Path) -> None:
     """The word itself before its lower case before the file's first in another case, wherever they stand."""
     path = tmp_path / "v.txt"
     path.write_text("Paris 1 1\nPARIS 2 2\nfilm 3 3\nFilm 4 4\nbonn 5 5\n. . 6 6\n", encoding="utf-8")
-    found = look_up(VectorFile(path), ["paris", "film", "Bonn", ". ."], str.lower, lambda _: None)
+    found = find_embeddings(EmbeddingFile(path), ["paris", "film", "Bonn", ". ."], str.lower, lambda _: None)
     assert found.how.tolist() == [NORMAL, EXACT, LOWER, EXACT]
     assert found.vectors[:, 0].tolist() == [1, 3, 5, 6]
 
@@ -104,7 +104,7 @@ def test_what_is_broken_is_told_by_its_place(tmp_path: Path, content: bytes, sai
     path = path if b"\0" in content or b"\x7f" in content else tmp_path / "v.txt"
     path.write_bytes(content)
     with pytest.raises(DataError) as told:
-        look_up(VectorFile(path), ["film", "dull"], None, lambda _: None)
+        find_embeddings(EmbeddingFile(path), ["film", "dull"], None, lambda _: None)
     assert said in str(told.value) and str(path) in str(told.value) and "\n" not in str(told.value)
 
 
@@ -112,7 +112,7 @@ def test_a_gzip_file_that_is_cut_short(tmp_path: Path) -> None:
     glove(tmp_path / "v")
     (tmp_path / "v.txt.gz").write_bytes(gzip.compress((tmp_path / "v").read_bytes() * 400)[:-20])
     with pytest.raises(DataError, match="cannot be read"):
-        look_up(VectorFile(tmp_path / "v.txt.gz"), ["film"], None, lambda _: None)
+        find_embeddings(EmbeddingFile(tmp_path / "v.txt.gz"), ["film"], None, lambda _: None)
 
 
 def write_vectors(path: Path, size: int = 8) -> dict[str, list[float]]:

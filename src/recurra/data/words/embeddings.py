@@ -37,7 +37,7 @@ class Found(NamedTuple):
     how: NDArray[np.int8]
 
 
-class VectorFile:
+class EmbeddingFile:
     """The head of a file of vectors: its form, D as `size`, and the words it says it has. DataError where it is none."""
 
     def __init__(self, path: str | Path) -> None:
@@ -136,8 +136,8 @@ class VectorFile:
         return DataError(f"{place}: {said}; this is no whole file of word vectors", file=self.path)
 
 
-def look_up(
-    file: VectorFile, words: Sequence[str], normal: Callable[[str], str] | None, tick: Callable[[int], None]
+def find_embeddings(
+    file: EmbeddingFile, words: Sequence[str], normal: Callable[[str], str] | None, tick: Callable[[int], None]
 ) -> Found:
     """The vectors of `words`: of the word as it is, else of its lower case, else of the file's first word that `normal`
     (lower case, digits as 0: as the vocabulary writes words) makes this one. DataError where no word is found."""

@@ -19,7 +19,7 @@ LABEL_NAMES = ("intent", "label", "class", "category", "意图", "类别")
 
 
 @final
-class RowLabel(Field):
+class SentenceLabel(Field):
     """The label of a whole row, such as the intent of a sentence.
 
     A label that the training data do not have is encoded as -1 and counted in `unseen`.
@@ -39,7 +39,7 @@ class RowLabel(Field):
         return self.label.classes
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        return resolve_column(source, self.asked or find_row_label(source, taken) or self.name)
+        return resolve_column(source, self.asked or find_sentence_label(source, taken) or self.name)
 
     def check(self, value: Any) -> str | None:
         return f"is {value!r:.40}, and not one label of the row" if isinstance(value, list) else self.label.check(value)
@@ -77,7 +77,7 @@ class RowLabel(Field):
         return [f"intent: {line}" for line in self.label.describe()] + describe_unseen(self.unseen, "intents")
 
 
-def find_row_label(source: Source, taken: Sequence[str]) -> str | None:
+def find_sentence_label(source: Source, taken: Sequence[str]) -> str | None:
     """A column with a name that labels of rows have, and with one short text in each row; or None."""
     if source.format in ("columns", "conllu"):
         return None

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from ...data.sources.conll import as_tokens
 from ...data.words.pretokenize import cut
 from ...errors import CallError
-from ...fields.token_features import Feature
+from ...fields.token_features import TokenFeature
 from ...fields.words import Words
 
 
-class TokenRow(NamedTuple):
+class TokenSequence(NamedTuple):
     """A row to tag.
 
     tokens    the tokens
@@ -27,9 +27,9 @@ class TokenRow(NamedTuple):
     features: list[Any]
 
 
-def token_row(
-    value: Any, feature_values: Sequence[Any], words: Words, features: Sequence[Feature], number: int
-) -> TokenRow:
+def token_sequence(
+    value: Any, feature_values: Sequence[Any], words: Words, features: Sequence[TokenFeature], number: int
+) -> TokenSequence:
     """The row of example `number`. `value`: text or tokens; `feature_values`: of each of `features`, None where missing.
 
     Raises CallError where the example cannot be used.
@@ -40,7 +40,7 @@ def token_row(
         if features:
             raise CallError(f"{where}{words.name} are raw text, but {reads}: give lists")
         tokens, offsets = cut(value, words.tokenization)
-        return TokenRow(tokens, offsets, value, [])
+        return TokenSequence(tokens, offsets, value, [])
     if not isinstance(value, list):
         raise CallError(f"{where}{words.name} is {value!r:.40}; wanted text or a list of tokens")
     if value and (problem := words.check(value)):
@@ -51,4 +51,4 @@ def token_row(
         count = len(as_tokens(entries) or ())
         if count != len(value):
             raise CallError(f"{where}{field.column} has {count} entries for {len(value)} words")
-    return TokenRow([str(token) for token in value], None, None, list(feature_values))
+    return TokenSequence([str(token) for token in value], None, None, list(feature_values))

@@ -14,7 +14,7 @@ import torch
 from tiny_runs import reviews
 
 import recurra
-from recurra.data.words.embeddings import EXACT, LOWER, NORMAL, EmbeddingFile, find_embeddings
+from recurra.data.words.embeddings import EXACT, LOWERCASE, NORMALIZED, EmbeddingFile, find_embeddings
 from recurra.errors import DataError, SettingError, UserError
 from recurra.models.encoder import TokenEmbedding
 from recurra.progress import Silent
@@ -67,7 +67,7 @@ def test_every_form_gives_the_same_vectors(tmp_path: Path, name: str, packed: bo
     assert [word.decode() for word, _ in file.entries()] == list(WORDS)
     found = find_embeddings(file, ["电影", "no", "film"], None, lambda _: None)
     np.testing.assert_array_equal(found.vectors, [WORDS["电影"], [0, 0, 0], WORDS["film"]])
-    assert found.how.tolist() == [EXACT, 0, EXACT]
+    assert found.match.tolist() == [EXACT, 0, EXACT]
 
 
 def test_the_nearest_spelling_counts(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_nearest_spelling_counts(tmp_path: Path) -> None:
     path = tmp_path / "v.txt"
     path.write_text("Paris 1 1\nPARIS 2 2\nfilm 3 3\nFilm 4 4\nbonn 5 5\n. . 6 6\n", encoding="utf-8")
     found = find_embeddings(EmbeddingFile(path), ["paris", "film", "Bonn", ". ."], str.lower, lambda _: None)
-    assert found.how.tolist() == [NORMAL, EXACT, LOWER, EXACT]
+    assert found.match.tolist() == [NORMALIZED, EXACT, LOWERCASE, EXACT]
     assert found.vectors[:, 0].tolist() == [1, 3, 5, 6]
 
 

@@ -135,7 +135,7 @@ def test_words_of_a_language_model_are_known_too() -> None:
     field.take(build(["a Warm film"] * 2, "words", size=10, min_count=1))
     field.fit([["film", "dull"], ["film", "dull"]])
     assert field.words[:2] == ["dull", "film"] and set(field.words) == {"dull", "film", "a", "warm"}
-    assert field.lexicon().words == field.words and field.lexicon().first == 2
+    assert field.lexicon().words == field.words and field.lexicon().first_id == 2
     other = words()
     other.take(build(["a Warm film"] * 2, "words", size=10, min_count=1))
     with pytest.raises(SettingError, match="the tokens are characters, and the language model's words; train one"):

@@ -137,7 +137,7 @@ class Side(Field):
 
     def cut(self, value: Any) -> list[str]:
         """The text of each token."""
-        pieces = [["|", *self.vocabulary.cut(text)] for text in texts_of(value)]
+        pieces = [["|", *self.vocabulary.tokenize(text)] for text in texts_of(value)]
         return [piece for part in pieces for piece in part][1:]
 
     def save(self, folder: Path) -> None:

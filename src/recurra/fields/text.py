@@ -12,8 +12,8 @@ import numpy as np
 from ..data.sources import columns
 from ..data.sources.sources import Source
 from ..data.words.ngrams import MAX_NGRAMS
-from ..data.words.tokenizers import WordTokenizer
 from ..data.words.token_stream import TokenStream
+from ..data.words.tokenizers import WordTokenizer
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError, SettingError
 from .base import Field
@@ -90,7 +90,7 @@ class Text(Field):
             )
 
     def lexicon(self) -> Lexicon:
-        return Lexicon(self.vocabulary.tokens[3:], 3, self.vocabulary.tokenization, self.vocabulary.normal)
+        return Lexicon(self.vocabulary.tokens[3:], 3, self.vocabulary.tokenization, self.vocabulary.normalize)
 
     def fit(self, values: Iterable[str]) -> None:
         if self.taken:
@@ -127,7 +127,11 @@ class Text(Field):
             )
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
-        return self.vocabulary.encode_with_ngrams(values) if self.character_ngrams else self.vocabulary.encode_batch(values)
+        return (
+            self.vocabulary.encode_with_ngrams(values)
+            if self.character_ngrams
+            else self.vocabulary.encode_batch(values)
+        )
 
     def stream(self) -> TokenStream:
         return self.vocabulary.stream(with_ngrams=bool(self.character_ngrams))

@@ -21,9 +21,7 @@ def span_metrics(expected: TagSequences, predicted: TagSequences, scheme: Scheme
 
     if not any(spans(tags, scheme) for sequences in (expected, predicted) for tags in sequences):
         return {"precision": 0.0, "recall": 0.0, "f1": 0.0}  # seqeval would warn
-    true, guessed = (
-        [[_for_seqeval(tag) for tag in tags] for tags in sequences] for sequences in (expected, predicted)
-    )
+    true, guessed = ([[_for_seqeval(tag) for tag in tags] for tags in sequences] for sequences in (expected, predicted))
     report = classification_report(true, guessed, output_dict=True, zero_division=0)
     total = report["micro avg"]
     types = {name: _type_metrics(entry) for name, entry in report.items() if not name.endswith(" avg")}

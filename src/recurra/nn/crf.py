@@ -53,9 +53,7 @@ def log_partition(emissions: Tensor, transitions: TransitionScores, lengths: Ten
     return torch.logsumexp(alpha + end, 1)
 
 
-def path_score(
-    emissions: Tensor, tags: Tensor, transitions: TransitionScores, lengths: Tensor | None = None
-) -> Tensor:
+def path_score(emissions: Tensor, tags: Tensor, transitions: TransitionScores, lengths: Tensor | None = None) -> Tensor:
     """The score s(y) of the sequence `tags` (B, T), (B,). Values of `tags` beyond the length are ignored."""
     emissions, (between, start, end) = _to_double(emissions), TransitionScores(*map(_to_double, transitions))
     B, T, _ = emissions.shape

@@ -104,7 +104,9 @@ def learn_subwords(texts: Iterable[str], size: int, min_count: int) -> tuple[dic
     )
     tokenizer.train_from_iterator(sample, trainer)
     model = json.loads(tokenizer.to_str())["model"]
-    notes = [] if fraction == 1 else [f"subwords were learnt from a sample of about 1/{round(1 / fraction)} of the text"]
+    notes = (
+        [] if fraction == 1 else [f"subwords were learnt from a sample of about 1/{round(1 / fraction)} of the text"]
+    )
     return model["vocab"], [tuple(pair) for pair in model["merges"]], notes
 
 

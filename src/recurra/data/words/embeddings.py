@@ -1,10 +1,10 @@
-"""Word vectors that others trained, read as a stream: only those of the words asked for are kept.
+"""Files of pretrained word embeddings, read as a stream: only the embeddings of requested words are kept in memory.
 
-    GloVe            a line a word: the word, a blank, D numbers
-    word2vec, text   the same after a line with the number of words and D; fastText's .vec is this too
-    word2vec, binary that first line, then for each word: the word, a blank, D little-endian float32
+    GloVe             a word per line: the word, a space, D numbers separated by spaces
+    word2vec, text    the same after a header line with the number of words and D; fastText's .vec files have this format
+    word2vec, binary  the header line, then for each word: the word, a space, D little-endian float32 numbers
 
-Each may be gzipped (.gz). Pennington et al. 2014; Mikolov et al. 2013, arXiv:1301.3781; Bojanowski et al. 2017.
+Each may be compressed by gzip (.gz). Pennington et al. 2014; Mikolov et al. 2013, arXiv:1301.3781; Bojanowski et al. 2017.
 """
 
 from __future__ import annotations
@@ -20,35 +20,46 @@ from numpy.typing import NDArray
 from recurra.data.sources.files import check_file, open_binary, reading, suffixes
 from recurra.errors import DataError
 
-_FASTTEXT_MODEL = bytes.fromhex("ba164f2f")  # how fastText's own .bin begins: a model, not vectors
+_FASTTEXT_MODEL = bytes.fromhex("ba164f2f")  # the first bytes of a fastText model (.bin), which is not supported
 _CHUNK = 1 << 20  # bytes
-_LONGEST = 1 << 20  # bytes of a line
-_LONGEST_WORD = 1000  # bytes
-_BLANKS = b" \t\r\n"
+_MAX_LINE = 1 << 20  # bytes
+_MAX_WORD = 1000  # bytes
+_WHITESPACE = b" \t\r\n"
 
 Entry = tuple[bytes, Callable[[], NDArray[np.float32]]]
-EXACT, LOWER, NORMAL = 3, 2, 1  # how a word was found; the larger the nearer
+EXACT, LOWERCASE, NORMALIZED = 3, 2, 1  # how a word was matched; a higher value is a closer match
 
 
-class Found(NamedTuple):
-    """vectors (N, D), zero where there is none; how (N,): EXACT, LOWER, NORMAL, or 0 where there is none."""
+class MatchedEmbeddings(NamedTuple):
+    """The embeddings of N words.
+
+    vectors  (N, D): the embeddings, 0 for a word that is not in the file
+    match    (N,): EXACT, LOWERCASE or NORMALIZED, 0 for a word that is not in the file
+    """
 
     vectors: NDArray[np.float32]
-    how: NDArray[np.int8]
+    match: NDArray[np.int8]
 
 
 class EmbeddingFile:
-    """The head of a file of vectors: its form, D as `size`, and the words it says it has. DataError where it is none."""
+    """A file of word embeddings. Raises DataError if its beginning has none of the supported formats.
+
+    Attributes:
+        form: "text" or "binary".
+        size: D, the number of values per word.
+        count: The number of words according to the header; None if there is no header.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         check_file(self.path)
         with reading(self.path), open_binary(self.path) as stream:
-            first = stream.readline(_LONGEST)
+            first = stream.readline(_MAX_LINE)
             sample = stream.read(4096)
         if first.startswith(_FASTTEXT_MODEL):
             raise DataError(
-                "this is a model of fastText's (.bin); give its vectors as text (.vec), or in word2vec's format",
+                "this is a fastText model (.bin), which is not supported; use its embeddings as text (.vec) or in the word2vec "
+                "format",
                 file=self.path,
             )
         fields = first.split()
@@ -58,121 +69,146 @@ class EmbeddingFile:
         if len(fields) == 2 and all(field.isdigit() for field in fields):
             self.count, self.size = int(fields[0]), int(fields[1])
             if not self.count or not self.size:
-                raise self._wrong("line 1", f"says {self.count} words of {self.size} numbers")
+                raise self._error("line 1", f"the header announces {self.count} words of {self.size} numbers")
             if suffixes(self.path)[0] == ".bin" or not _is_text(sample):
                 self.form = "binary"
-        elif self.size < 1 or not _is_text(first) or _numbers(fields[1:]) is None:
-            raise self._wrong("line 1", "is neither a word and its numbers nor the number of words and of numbers")
+        elif self.size < 1 or not _is_text(first) or _parse_numbers(fields[1:]) is None:
+            raise self._error(
+                "line 1", "expected a word and its numbers, or the number of words and the number of values"
+            )
 
     def entries(self) -> Iterator[Entry]:
-        """Each word in UTF-8, and a call that gives its vector (D,). DataError, with the line or byte, where it is broken."""
+        """Iterate over the words in UTF-8, each with a function that returns its embedding (D,).
+
+        Both raise DataError with the line or byte if the file is damaged.
+        """
         with reading(self.path), open_binary(self.path) as stream:
             if self.count is not None:
-                stream.readline(_LONGEST)
-            yield from self._of_text(stream) if self.form == "text" else self._of_binary(stream)
+                stream.readline(_MAX_LINE)
+            yield from self._text_entries(stream) if self.form == "text" else self._binary_entries(stream)
 
-    def _of_text(self, stream: IO[bytes]) -> Iterator[Entry]:
+    def _text_entries(self, stream: IO[bytes]) -> Iterator[Entry]:
         D, first = self.size, 1 if self.count is None else 2
         number = first - 1
         empty: int | None = None
         for number, line in enumerate(stream, first):
-            line = line.rstrip(_BLANKS)
+            line = line.rstrip(_WHITESPACE)
             if not line:
                 empty = empty or number
                 continue
             if empty:
-                raise self._wrong(f"line {empty}", "is empty")
+                raise self._error(f"line {empty}", "the line is empty")
             word, _, rest = line.partition(b" ")
             if not word or rest.count(b" ") != D - 1:
-                word, rest = self._parted(line, number)  # tabs, or a word with blanks in it
+                word, rest = self._split(line, number)  # tabs, or spaces within the word
 
             def vector(rest: bytes = rest, number: int = number) -> NDArray[np.float32]:
-                values = _numbers(rest.split())
+                values = _parse_numbers(rest.split())
                 if values is None or len(values) != D:
-                    raise self._wrong(f"line {number}", f"has something else than {D} finite numbers after the word")
+                    raise self._error(f"line {number}", f"expected {D} finite numbers after the word")
                 return values
 
             yield word, vector
         lines = (empty or number + 1) - first
         if self.count is not None and lines < self.count:
-            raise self._wrong(f"line {lines + 1}", f"is the last, {lines:,} of {self.count:,} words: it is cut short")
+            raise self._error(
+                f"line {lines + 1}", f"the file ends after {lines:,} of {self.count:,} words: it is truncated"
+            )
 
-    def _parted(self, line: bytes, number: int) -> tuple[bytes, bytes]:
+    def _split(self, line: bytes, number: int) -> tuple[bytes, bytes]:
+        """The word and the numbers of a line, if the word contains spaces or tabs separate the numbers."""
         D, fields = self.size, line.split()
-        more = len(fields) > D + 1 and _numbers(fields[-D - 1 : -D]) is not None  # else the word has blanks in it
-        if len(fields) < D + 1 or more:
-            raise self._wrong(f"line {number}", f"has {len(fields) - 1} numbers, wanted {D} as in the lines before")
+        too_many = len(fields) > D + 1 and _parse_numbers(fields[-D - 1 : -D]) is not None
+        if len(fields) < D + 1 or too_many:
+            raise self._error(
+                f"line {number}", f"the line has {len(fields) - 1} numbers; expected {D}, as in the previous lines"
+            )
         return b" ".join(fields[:-D]), b" ".join(fields[-D:])
 
-    def _of_binary(self, stream: IO[bytes]) -> Iterator[Entry]:
+    def _binary_entries(self, stream: IO[bytes]) -> Iterator[Entry]:
         assert self.count is not None
-        buffer, at, passed = b"", 0, len(f"{self.count} {self.size}\n")
+        buffer, at, offset = b"", 0, len(f"{self.count} {self.size}\n")  # offset of the buffer in the file
         for n in range(self.count):
             while (end := buffer.find(b" ", at)) < 0 or len(buffer) < end + 1 + 4 * self.size:
-                if (len(buffer) - at if end < 0 else end - at) > _LONGEST_WORD:
-                    raise self._wrong(f"byte {passed + at}", f"wanted word {n + 1:,}, found none: it is damaged")
-                more = stream.read(_CHUNK)
-                if not more:
-                    said = f"it ends inside word {n + 1:,} of {self.count:,}: it is cut short"
-                    raise self._wrong(f"byte {passed + len(buffer)}", said)
-                buffer, passed, at = buffer[at:] + more, passed + at, 0
+                if (len(buffer) - at if end < 0 else end - at) > _MAX_WORD:
+                    raise self._error(f"byte {offset + at}", f"word {n + 1:,} was not found: the file is damaged")
+                chunk = stream.read(_CHUNK)
+                if not chunk:
+                    problem = f"the file ends within word {n + 1:,} of {self.count:,}: it is truncated"
+                    raise self._error(f"byte {offset + len(buffer)}", problem)
+                buffer, offset, at = buffer[at:] + chunk, offset + at, 0
             word = buffer[at:end].lstrip(b"\n")
-            if not word or len(word) > _LONGEST_WORD:
-                raise self._wrong(f"byte {passed + at}", f"wanted word {n + 1:,}, found none: it is damaged")
-            place, begin, at = f"byte {passed + at}", end + 1, end + 1 + 4 * self.size
+            if not word or len(word) > _MAX_WORD:
+                raise self._error(f"byte {offset + at}", f"word {n + 1:,} was not found: the file is damaged")
+            place, begin, at = f"byte {offset + at}", end + 1, end + 1 + 4 * self.size
 
             def vector(raw: bytes = buffer, begin: int = begin, place: str = place) -> NDArray[np.float32]:
                 values = np.frombuffer(raw, "<f4", self.size, begin).astype(np.float32)
                 if not np.isfinite(values).all():
-                    raise self._wrong(place, "the word's numbers are not finite: it is damaged")
+                    raise self._error(place, "the numbers of the word are not finite: the file is damaged")
                 return values
 
             yield word, vector
-        if (buffer[at:] + stream.read(_LONGEST_WORD)).strip():
-            said = f"more follows after {self.count:,} words of {self.size} numbers, which line 1 promises"
-            raise self._wrong(f"byte {passed + at}", said)
+        if (buffer[at:] + stream.read(_MAX_WORD)).strip():
+            problem = f"there is more data after the {self.count:,} words of {self.size} numbers that line 1 announces"
+            raise self._error(f"byte {offset + at}", problem)
 
-    def _wrong(self, place: str, said: str) -> DataError:
-        return DataError(f"{place}: {said}; this is no whole file of word vectors", file=self.path)
+    def _error(self, place: str, problem: str) -> DataError:
+        return DataError(f"{place}: {problem}; this is not a valid file of word embeddings", file=self.path)
 
 
 def find_embeddings(
-    file: EmbeddingFile, words: Sequence[str], normal: Callable[[str], str] | None, tick: Callable[[int], None]
-) -> Found:
-    """The vectors of `words`: of the word as it is, else of its lower case, else of the file's first word that `normal`
-    (lower case, digits as 0: as the vocabulary writes words) makes this one. DataError where no word is found."""
+    file: EmbeddingFile,
+    words: Sequence[str],
+    normalize: Callable[[str], str] | None,
+    on_progress: Callable[[int], None],
+) -> MatchedEmbeddings:
+    """Read the embeddings of `words`.
+
+    A word has the embedding of the same word in the file; otherwise that of its lower case; otherwise that of the first word in
+    the file that `normalize` maps to it.
+
+    Args:
+        file: The file.
+        words: The words, in the form of the vocabulary.
+        normalize: Converts a word of the file to the form of the vocabulary, such as lower case with digits as 0.
+        on_progress: Is called with the number of words read.
+
+    Raises:
+        DataError: If the file is damaged or contains none of the words.
+    """
     exact = {word.encode("utf-8", "surrogatepass"): at for at, word in enumerate(words)}
     lower: dict[bytes, list[int]] = {}
     for at, word in enumerate(words):
         if word.lower() != word:
             lower.setdefault(word.lower().encode("utf-8", "surrogatepass"), []).append(at)
-    found = Found(np.zeros((len(words), file.size), np.float32), np.zeros(len(words), np.int8))
-    seen = 0
+    found = MatchedEmbeddings(np.zeros((len(words), file.size), np.float32), np.zeros(len(words), np.int8))
+    read = 0
     examples: list[str] = []
-    for seen, (spelt, vector) in enumerate(file.entries(), 1):
-        if seen % 50_000 == 0:
-            tick(seen)
+    for read, (entry, vector) in enumerate(file.entries(), 1):
+        if read % 50_000 == 0:
+            on_progress(read)
         if len(examples) < 3:
-            examples.append(spelt.decode("utf-8", "replace"))
-        takers = [(at, LOWER) for at in lower.get(spelt, ())]
-        if (one := exact.get(spelt)) is not None:
-            takers.append((one, EXACT))
-        elif normal is not None and (other := normal(spelt.decode("utf-8", "replace")).encode()) != spelt:
-            takers += [(at, NORMAL) for at in (exact.get(other),) if at is not None]
-        for at, how in takers:
-            if how > found.how[at]:
-                found.vectors[at], found.how[at] = vector(), how
-    if not found.how.any():
+            examples.append(entry.decode("utf-8", "replace"))
+        matches = [(at, LOWERCASE) for at in lower.get(entry, ())]
+        if (same := exact.get(entry)) is not None:
+            matches.append((same, EXACT))
+        elif normalize is not None and (other := normalize(entry.decode("utf-8", "replace")).encode()) != entry:
+            matches += [(at, NORMALIZED) for at in (exact.get(other),) if at is not None]
+        for at, match in matches:
+            if match > found.match[at]:
+                found.vectors[at], found.match[at] = vector(), match
+    if not found.match.any():
         raise DataError(
-            f"none of its {seen:,} words (as {', '.join(map(repr, examples))}) is one of the {len(words):,} of the "
-            f"training data (as {', '.join(map(repr, words[:3]))}); are they of the same language and cut alike?",
+            f"none of its {read:,} words (such as {', '.join(map(repr, examples))}) is among the {len(words):,} words of the "
+            f"training data (such as {', '.join(map(repr, words[:3]))}); are both in the same language and tokenized alike?",
             file=file.path,
         )
     return found
 
 
 def _is_text(sample: bytes) -> bool:
-    """Whether bytes are text: UTF-8, which may break off at the end, without control characters."""
+    """Whether bytes are UTF-8 text without control characters; the last character may be incomplete."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
@@ -180,8 +216,8 @@ def _is_text(sample: bytes) -> bool:
     return min(sample, default=9) >= 9
 
 
-def _numbers(fields: Sequence[bytes]) -> NDArray[np.float32] | None:
-    """Finite numbers, or None where one is not."""
+def _parse_numbers(fields: Sequence[bytes]) -> NDArray[np.float32] | None:
+    """The numbers, or None if one is not a finite number."""
     try:
         values = np.fromiter(map(float, fields), np.float32, len(fields))
     except ValueError:

@@ -22,7 +22,9 @@ from tokenizers import Regex, decoders, normalizers, pre_tokenizers
 
 HAN = "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _SPACE = " \t\n\r"
-_UNSPACED = f"{HAN}\\p{{Hiragana}}\\p{{Katakana}}\\p{{Thai}}\\p{{Lao}}\\p{{Khmer}}\\p{{Myanmar}}"  # written without spaces
+_UNSPACED = (
+    f"{HAN}\\p{{Hiragana}}\\p{{Katakana}}\\p{{Thai}}\\p{{Lao}}\\p{{Khmer}}\\p{{Myanmar}}"  # written without spaces
+)
 _LETTER = f"[\\p{{L}}\\p{{M}}\\p{{N}}&&[^{_UNSPACED}]]"
 _REPEATED = "".join(f"|{re.escape(mark)}{{1,3}}" for mark in "!?.,;:-~*=_#。！？…—")
 _WORDS = (

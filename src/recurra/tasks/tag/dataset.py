@@ -1,4 +1,4 @@
-"""The dataset of a tagger: rows of tokens with a tag each, token features, and the label of the row."""
+"""The dataset of a tagger: sequences of tokens with tags, token features and sentence labels."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from ...settings import Settings
 from ..base import Batch, Dataset, DatasetInfo, OnProgress
 from ..inputs.pretrained import Pretrained
 from ..shared.row_reader import RowReader
-from .token_sequence import TokenSequence, token_sequence
 from .settings import NO_SENTENCE_LABEL
+from .token_sequence import TokenSequence, parse_example
 
-NUMBERED = "each character has the number of its place in a word after it: the numbers are left out"
+POSITIONS_REMOVED = "each character is followed by its position in a word; the positions are removed"
 
 
 class TaggedExamples(NamedTuple):
-    """Encoded rows to evaluate on, with the counts of their tags and labels that the training data do not have."""
+    """Encoded sequences for evaluation, with counts of the tags and sentence labels that do not occur in the training data."""
 
     store: Store
     unseen_tags: Counter[str]
@@ -45,13 +45,15 @@ class TaggedExamples(NamedTuple):
 
 @final
 class TagDataset(Dataset):
-    """Rows of tokens.
+    """Sequences of tokens.
 
-    settings  of the run, perhaps still open
-    words     the tokens
-    tags      the tag of each token
-    features  the columns that are read together with the words
-    sentence_label    the label of the row; None where there is none. Where the settings leave it open, `prepare` looks for it
+    Attributes:
+        settings: The settings of the run, which may still be open.
+        words: The field of the tokens.
+        tags: The field of the tag of each token.
+        features: The fields of additional input columns.
+        sentence_label: The field of the label of the sequence; None if there is none. If the settings leave it open, `prepare`
+            looks for it.
     """
 
     def __init__(self, settings: Settings[Any, Any, Any]) -> None:
@@ -81,6 +83,7 @@ class TagDataset(Dataset):
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Find the columns, fit the fields and encode the data; see `Dataset.prepare`."""
         info, source = DatasetInfo(), self._open(data)
         self._find_sentence_label(source)
         self.pretrained = Pretrained(self.settings.model, one_way=False)
@@ -99,29 +102,33 @@ class TagDataset(Dataset):
         return info
 
     def _find_sentence_label(self, source: Source) -> None:
-        """Look for the label of the row, where the settings leave it open, in the columns of no other field."""
+        """If the settings leave the sentence label open, look for it in the columns that no other field uses."""
         if self.sentence_label is None and self.settings.data.sentence_label is None:
             taken = list(self.rows.find_columns(source).values())
             if find_sentence_label(source, taken):
                 self._add_sentence_label(None)
 
     def _describe_columns(self, source: Source) -> str:
-        at = self.rows.columns
-        features = "".join(f", {at[field.name]} beside them" for field in self.features)
-        sentence_label = "" if self.sentence_label is None else f", {at[self.sentence_label.name]} of the whole row"
-        return f"{source.format}: words {at[self.words.name]}, tags {at[self.tags.name]}{features}{sentence_label}"
+        columns = self.rows.columns
+        features = ", ".join(columns[field.name] for field in self.features)
+        parts = [f"words {columns[self.words.name]}", f"tags {columns[self.tags.name]}"]
+        if features:
+            parts.append(f"token features {features}")
+        if self.sentence_label is not None:
+            parts.append(f"sentence label {columns[self.sentence_label.name]}")
+        return f"{source.format}: {', '.join(parts)}"
 
     def _describe(self, source: Source) -> list[str]:
         lines = self.words.describe()
-        if isinstance(source, TokenColumns) and source.places:
-            lines.insert(1, NUMBERED)
+        if isinstance(source, TokenColumns) and source.has_positions:
+            lines.insert(1, POSITIONS_REMOVED)
         return [*lines, *(line for field in self.rows.fields[1:] for line in field.describe())]
 
     def _open(self, data: str | Path) -> Source:
         return open_tagged(data, encoding=self.settings.data.encoding, skip_broken=self.rows.skips)
 
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
-        """The first field of a row that cannot be used: on its own, or because it has not one entry for each word."""
+        """The first field of a row that is not valid by itself, or whose number of entries differs from that of the words."""
         if problem := self.rows.first_problem(values):
             return problem
         words = len(as_tokens(values[0]) or ())
@@ -132,31 +139,40 @@ class TagDataset(Dataset):
 
     @property
     def stores(self) -> dict[str, Store]:
-        """The encoded parts: train and valid."""
+        """The encoded data: train and valid."""
         return self.rows.stores
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The settings of the group `data` that reading has resolved."""
+        """The settings of the group `data` that `prepare` has resolved."""
         return {
             "scheme": self.tags.scheme,
             "tokenization": self.words.tokenization,
             "character_ngrams": self.words.character_ngrams,
-            "sentence_label": NO_SENTENCE_LABEL if self.sentence_label is None else self.rows.columns[self.sentence_label.name],
+            "sentence_label": NO_SENTENCE_LABEL
+            if self.sentence_label is None
+            else self.rows.columns[self.sentence_label.name],
         }
 
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded data."""
         self.rows.load_cache(cache)
 
     def save(self, folder: Path) -> None:
+        """Write the fields."""
         self.rows.save(folder)
 
     def load(self, folder: Path) -> None:
+        """Read the fields."""
         self.rows.load(folder)
 
     # batches -------------------------------------------------------------------------------------------------------
     def collate(self, store: Store, rows: np.ndarray) -> Batch:
-        """Inputs x, lengths (B,) and each feature (B, T); targets tags (B, T) and, where rows have a label, sentence_label (B,)."""
+        """The batch of some rows of a store.
+
+        The inputs are x (B, T) or (B, T, 1 + n-grams), lengths (B,) and each feature (B, T); the targets are tags (B, T) and,
+        with sentence labels, sentence_label (B,).
+        """
         x, lengths = store.ragged(self.words.name, rows)
         inputs = {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)}
         for field in self.features:
@@ -167,28 +183,30 @@ class TagDataset(Dataset):
         return Batch(inputs, targets, int(lengths.sum()), int(x.shape[0] * x.shape[1]))
 
     def network_inputs(self, batch: Batch) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The arguments of the network: x, lengths, features."""
+        """The arguments of the network: x, lengths and features."""
         inputs = batch.inputs
         return inputs["x"], inputs["lengths"], [inputs[field.name] for field in self.features]
 
     def validation_examples(self) -> TaggedExamples:
-        """The validation part."""
+        """The validation data."""
         unseen_sentence_labels = Counter() if self.sentence_label is None else self.sentence_label.unseen
         return TaggedExamples(self.stores["valid"], self.tags.unseen, unseen_sentence_labels)
 
     @contextmanager
     def encoded(self, data: str | Path) -> Iterator[TaggedExamples]:
-        """The rows of another file, while it is evaluated."""
+        """The encoded sequences of another file."""
         source = self._open(data)
         with ExitStack() as stack:
             unseen_tags = stack.enter_context(self.tags.separate_counts())
-            unseen_sentence_labels = Counter() if self.sentence_label is None else stack.enter_context(self.sentence_label.separate_counts())
+            unseen_sentence_labels = (
+                Counter() if self.sentence_label is None else stack.enter_context(self.sentence_label.separate_counts())
+            )
             store = stack.enter_context(self.rows.encoded(source, self.rows.find_columns(source)))
             yield TaggedExamples(store, unseen_tags, unseen_sentence_labels)
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """The rows of a table, or of a file that looks like one of columns."""
+        """The examples in a table or a file of columns; None if each line of the file is an example."""
         path, encoding = Path(file), self.settings.data.encoding
         table = TABLES.get(suffixes(path)[0])
         if table == "jsonl" or not path.is_file() or (table is None and not looks_like_columns(path, encoding)):
@@ -203,32 +221,32 @@ class TagDataset(Dataset):
             return known
         try:
             return field.find(source, ())
-        except DataError as error:  # an option of train is a setting here
+        except DataError as error:  # `predict` has no option for the column
             raise DataError(
                 error.message.replace(f"--{field.option}", f"--set {field.option}=NAME"), file=error.file
             ) from None
 
     def parse_line(self, line: str) -> Any:
-        """A line of a file of inputs: a JSON object, the list of the words, or raw text."""
+        """The example in a line: a JSON object, a JSON list of words, or raw text."""
         value = parse_json_line(line, "{[")
         return line if isinstance(value, list) and not all(isinstance(word, str) for word in value) else value
 
-    def token_sequence(self, example: Any, number: int = 1) -> TokenSequence:
-        """The row of an example: raw text, a list of tokens, or an object with either and the features.
+    def parse_example(self, example: Any, number: int = 1) -> TokenSequence:
+        """The sequence of an example: raw text, a list of tokens, or an object with either and the features.
 
-        Raises CallError, which names example `number`, where it cannot be used.
+        Raises CallError, which contains the number of the example, if it is not valid.
         """
         features = [self._feature_value(example, field) for field in self.features]
-        return token_sequence(self._words_value(example), features, self.words, self.features, number)
+        return parse_example(self._words_value(example), features, self.words, self.features, number)
 
     def _feature_value(self, example: Any, field: TokenFeature) -> Any:
-        """What an object has for a feature, by any of its names; None where it has nothing."""
+        """The value of a feature in an object, by any of its names; None if it is missing."""
         names = self._names(field) if isinstance(example, dict) else []
         return next((example[name] for name in names if name in example), None)
 
     def _words_value(self, example: Any) -> Any:
         if isinstance(example, dict) and not any(name in example for name in self._names(self.words)):
-            for name in ("tokens", "text"):  # as the results of predict have them
+            for name in ("tokens", "text"):  # the keys in the output of `predict`
                 if name in example:
                     return example[name]
         return self.rows.input_value(example)
@@ -236,7 +254,10 @@ class TagDataset(Dataset):
     def _names(self, field: TokenField) -> list[str]:
         return [name for name in (self.rows.columns.get(field.name), field.column, field.name) if name]
 
-    def encode_sequences(self, rows: Sequence[TokenSequence]) -> list[list[np.ndarray]]:
-        """The encoded words of each row, and the encoded values of each feature: a list of arrays for each field."""
-        words = self.words.encode([row.tokens for row in rows])
-        return [words, *(field.encode([row.features[k] for row in rows]) for k, field in enumerate(self.features))]
+    def encode_sequences(self, sequences: Sequence[TokenSequence]) -> list[list[np.ndarray]]:
+        """The encoded words, then the encoded values of each feature; each is a list with an array for each sequence."""
+        words = self.words.encode([sequence.tokens for sequence in sequences])
+        features = [
+            field.encode([sequence.features[k] for sequence in sequences]) for k, field in enumerate(self.features)
+        ]
+        return [words, *features]

@@ -1,4 +1,4 @@
-"""The scores that a tagger gives to tags and sentence_labels: their mean over an ensemble, the loss, and the best tags."""
+"""The scores of tags and sentence labels: their mean over an ensemble, the loss, and the best tags."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ...nn.crf import TransitionScores, best_path, log_partition, path_score
 class Scores(NamedTuple):
     """The output of a tagger.
 
-    emissions  the score of each tag of each token, (B, T, K)
-    chain      transitions, where the output is a conditional random field
-    sentence_label     the score of each sentence_label, (B, C), where rows have one
+    emissions       (B, T, K): the score of each tag of each token
+    transitions     the scores of transitions, if the tags are predicted by a conditional random field
+    sentence_label  (B, C): the score of each sentence label, if there are sentence labels
     """
 
     emissions: Tensor
-    chain: TransitionScores | None
+    transitions: TransitionScores | None
     sentence_label: Tensor | None
 
 
 def mean_scores(scores: Sequence[Scores]) -> Scores:
     """The mean of the scores of an ensemble.
 
-    It gives the chain whose probabilities are the geometric mean of theirs (a product of experts: Hinton 2002).
+    Its probabilities are the normalized geometric mean of those of the members (a product of experts: Hinton 2002).
     """
-    chains = [one.chain for one in scores if one.chain is not None]
-    sentence_labels = [one.sentence_label.log_softmax(-1) for one in scores if one.sentence_label is not None]
+    transitions = [member.transitions for member in scores if member.transitions is not None]
+    labels = [member.sentence_label.log_softmax(-1) for member in scores if member.sentence_label is not None]
     return Scores(
-        _mean([one.emissions for one in scores]),
-        TransitionScores(*(_mean(tensors) for tensors in zip(*chains, strict=True))) if chains else None,
-        _mean(sentence_labels) if sentence_labels else None,
+        _mean([member.emissions for member in scores]),
+        TransitionScores(*(_mean(tensors) for tensors in zip(*transitions, strict=True))) if transitions else None,
+        _mean(labels) if labels else None,
     )
 
 
@@ -44,10 +44,15 @@ def _mean(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def sequence_losses(scores: Scores, tags: Tensor, lengths: Tensor, sentence_label: Tensor | None) -> Tensor:
-    """The loss of the tags and the sentence_label of each row together, in nats, (B,). An sentence_label of -1 is unknown and adds 0."""
-    if scores.chain is not None:
-        losses = log_partition(scores.emissions, scores.chain, lengths) - path_score(
-            scores.emissions, tags, scores.chain, lengths
+    """The negative log-likelihood of the tags and the sentence label of each sequence, in nats, (B,).
+
+    tags            (B, T): the ids of the tags
+    lengths         (B,): the number of tokens
+    sentence_label  (B,): the ids of the sentence labels, -1 for an unknown label, which adds 0; None: no labels
+    """
+    if scores.transitions is not None:
+        losses = log_partition(scores.emissions, scores.transitions, lengths) - path_score(
+            scores.emissions, tags, scores.transitions, lengths
         )
     else:
         valid = torch.arange(tags.shape[1], device=tags.device) < lengths[:, None]
@@ -59,12 +64,12 @@ def sequence_losses(scores: Scores, tags: Tensor, lengths: Tensor, sentence_labe
 
 
 def best_tags(scores: Scores, lengths: Tensor | None = None) -> Tensor:
-    """The tags of each row, (B, T): the best path, or the best tag of each token."""
-    if scores.chain is not None:
-        return best_path(scores.emissions, scores.chain, lengths)
+    """The predicted tags, (B, T): the best path with transitions, otherwise the best tag of each token."""
+    if scores.transitions is not None:
+        return best_path(scores.emissions, scores.transitions, lengths)
     return scores.emissions.argmax(-1)
 
 
 def max_batch_size(tags: int) -> int:
-    """The rows of a batch in evaluation, where there are so many tags: the best path takes K^2 numbers for each row."""
+    """The maximum batch size in evaluation for a number of tags: the best path takes K^2 numbers per sequence."""
     return max(1, min(256, 2**25 // tags**2))

@@ -125,7 +125,7 @@ def write_vectors(path: Path, size: int = 8) -> dict[str, list[float]]:
 @pytest.mark.parametrize("task", ["classify", "regress"])
 def test_frozen_vectors_are_those_of_the_file_after_training(tmp_path: Path, task: str) -> None:
     made = write_vectors(tmp_path / "v.txt")
-    settings = {"vectors": str(tmp_path / "v.txt"), "freeze_embeddings": True, "embedding_size": None, "steps": 3}
+    settings = {"embeddings": str(tmp_path / "v.txt"), "freeze_embeddings": True, "embedding_size": None, "steps": 3}
     run = reviews(tmp_path, task=task, **settings)
     (tmp_path / "v.txt").unlink()
     again = recurra.load(run.path)  # the run needs the file no more
@@ -142,7 +142,7 @@ def test_frozen_vectors_are_those_of_the_file_after_training(tmp_path: Path, tas
 
 def test_vectors_are_trained_unless_frozen(tmp_path: Path) -> None:
     made = write_vectors(tmp_path / "v.txt")
-    run = reviews(tmp_path, vectors=str(tmp_path / "v.txt"), embedding_size=None, steps=3, ensemble_size=1)
+    run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=3, ensemble_size=1)
     (table,) = (module for module in run.network.modules() if isinstance(module, TokenEmbedding))
     row = table.embedding.weight[run.task.dataset.input.field.vocabulary.tokens.index("dull")].detach()
     assert 0 < (row - torch.tensor(made["dull"])).abs().max() < 0.5
@@ -157,7 +157,7 @@ def test_coverage_is_told(tmp_path: Path) -> None:
         def say(self, line: str) -> None:
             lines.append(line)
 
-    run = reviews(tmp_path, vectors=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Heard())
+    run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Heard())
     (line,) = (line for line in lines if line.startswith("vectors:"))
     words = len(run.task.dataset.input.field.vocabulary) - 3
     assert f"8 numbers a word; {100 * 4 / words:.0f} % of the words" in line and "1 in another case" in line
@@ -167,15 +167,15 @@ def test_what_disagrees_is_told(tmp_path: Path) -> None:
     write_vectors(tmp_path / "v.txt")
     vectors = str(tmp_path / "v.txt")
     with pytest.raises(SettingError, match=r"embedding_size = 16, and the vectors in .*v\.txt have 8; leave"):
-        reviews(tmp_path, vectors=vectors, embedding_size=16)
+        reviews(tmp_path, embeddings=vectors, embedding_size=16)
     with pytest.raises(SettingError, match="level is subwords"):
-        reviews(tmp_path, vectors=vectors, embedding_size=None, tokenization="subwords", vocabulary_size=300)
+        reviews(tmp_path, embeddings=vectors, embedding_size=None, tokenization="subwords", vocabulary_size=300)
     with pytest.raises(SettingError, match="vectors_frozen is for --embeddings"):
         reviews(tmp_path, freeze_embeddings=True)
     with pytest.raises(SettingError, match="give one of them"):
-        reviews(tmp_path, vectors=vectors, pretrained="runs/none")
+        reviews(tmp_path, embeddings=vectors, pretrained="runs/none")
     with pytest.raises(UserError, match="no such file"):
-        reviews(tmp_path, vectors=str(tmp_path / "none.txt"))
+        reviews(tmp_path, embeddings=str(tmp_path / "none.txt"))
     assert not (tmp_path / "run").exists()
 
 
@@ -185,7 +185,7 @@ def test_a_tagger_takes_vectors(tmp_path: Path) -> None:
     lines = [{"tokens": [*words, str(n)], "tags": [*tags, "O"]} for n in range(10, 20) for words, tags in rows]
     data.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     (tmp_path / "v.txt").write_text("ann 1 2 3\n1998 4 5 6\nFilms 7 8 9\n", encoding="utf-8")
-    run = recurra.train("tag", data, out=tmp_path / "run", vectors=str(tmp_path / "v.txt"), freeze_embeddings=True,
+    run = recurra.train("tag", data, out=tmp_path / "run", embeddings=str(tmp_path / "v.txt"), freeze_embeddings=True,
                         hidden_size=4, steps=2, ensemble_size=1)  # fmt: skip
     (table,) = (module for module in run.network.modules() if isinstance(module, TokenEmbedding))
     ids = run.task.dataset.words.ids

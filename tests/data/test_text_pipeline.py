@@ -61,7 +61,7 @@ def test_nltk_cuts_and_reads_no_pickle(tables: None, monkeypatch: pytest.MonkeyP
 
 def test_stop_words_are_left_out_in_any_case(tables: None) -> None:
     tokenizer = choose_tokenizer("nltk", "english", "english", None)
-    assert tokenizer is not None and cutter("THE film was not The best") == ["film", "best"]
+    assert tokenizer is not None and tokenizer("THE film was not The best") == ["film", "best"]
     own = choose_tokenizer("recurra", "english", "chinese", None)
     kept = [word for word in "一部好电影。" if own is not None and word not in own.stop_words]
     assert own is not None and own("一部好电影。The end") == [*kept, "The", "end"]
@@ -90,7 +90,7 @@ def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
     assert vocabulary.tokens[3:] == ["film", ",", "end"]
     vocabulary.save(tmp_path, "text")
     again = Vocabulary.load(tmp_path, "text")
-    assert again.tokenizer == cutter and again.decode(again.encode("The film the End")) == "film end"
+    assert again.tokenizer == tokenizer and again.decode(again.encode("The film the End")) == "film end"
     spelt = again.encode_with_ngrams(["The film"])[0]
     assert spelt.shape[0] == 1 and spelt[0, 0] == 3 and spelt[0, 1:].any()
     plain = build(["The film"], "words").encode_with_ngrams(["film"])[0]

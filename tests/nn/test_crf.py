@@ -23,7 +23,7 @@ def call(T: int, K: int, *, B: int = 3, seed: int = 0, forbidden: bool = False) 
 
     chain = TransitionScores(normal(K, K), normal(K), normal(K))
     if forbidden and K > 2:
-        chain.between[1, 2] = chain.between[0, 1] = chain.first[2] = chain.last[1] = -torch.inf
+        chain.between[1, 2] = chain.between[0, 1] = chain.start[2] = chain.end[1] = -torch.inf
     lengths = torch.randint(1, T + 1, (B,), generator=draw)
     lengths[0] = T
     return normal(B, T, K), chain, lengths
@@ -31,7 +31,7 @@ def call(T: int, K: int, *, B: int = 3, seed: int = 0, forbidden: bool = False) 
 
 def score(emissions: Tensor, chain: TransitionScores, path: Sequence[int]) -> Tensor:
     """s(y) of one row, from the formula: emissions (T, K)."""
-    total = chain.first[path[0]] + chain.last[path[-1]]
+    total = chain.start[path[0]] + chain.end[path[-1]]
     for t, tag in enumerate(path):
         total = total + emissions[t, tag]
         if t:

@@ -210,23 +210,23 @@ def test_zero_and_one_as_numbers_and_as_text(tmp_path: Path) -> None:
 def test_the_column_by_name_and_by_number(tmp_path: Path) -> None:
     data = conll(tmp_path / "a.conll", middle=True)
     assert tagger(data, "last").task.dataset.tags.scheme == "bio"
-    assert tagger(data, "middle", column="2").task.dataset.tags.tags == ["NUM", "X"]
+    assert tagger(data, "middle", tags="2").task.dataset.tags.tags == ["NUM", "X"]
     with pytest.raises(DataError, match=r"there is no column '4'; there are 1, 2, 3"):
-        tagger(data, column="4")
+        tagger(data, tags="4")
     with pytest.raises(DataError, match=r"there is no column 'pos'; there are 1, 2, 3"):
-        tagger(data, features="pos")
+        tagger(data, token_features="pos")
 
 
 def test_no_column_is_two_things(tmp_path: Path) -> None:
     """Of those that are left the first is the words, the last the tags; what is found is not the row's label too."""
     data = conll(tmp_path / "a.conll", middle=True)
     assert said(data, words="3")[0] == "columns: words 3, tags 2"
-    assert said(data, column="1")[0] == "columns: words 2, tags 1"
-    assert said(data, features="3")[0] == "columns: words 1, tags 2, 3 beside them"
-    refused(data, "a.conll: no column is left for the tags; name it with --tags", features="2,3")
+    assert said(data, tags="1")[0] == "columns: words 2, tags 1"
+    assert said(data, token_features="3")[0] == "columns: words 1, tags 2, 3 beside them"
+    refused(data, "a.conll: no column is left for the tags; name it with --tags", token_features="2,3")
     lists = tmp_path / "lists.jsonl"
     lists.write_text("\n".join(json.dumps({"a": [f"x{n}", "y"], "b": ["O", str(n % 3)]}) for n in range(9)))
-    assert said(lists, column="2")[0] == "jsonl: words a, tags b"
+    assert said(lists, tags="2")[0] == "jsonl: words a, tags b"
     single = tmp_path / "single.csv"
     single.write_text("tokens,label\n" + "".join(f"w{n},{'NOUN' if n % 2 else 'VERB'}\n" for n in range(20)))
     assert said(single)[0] == "csv: words tokens, tags label"
@@ -240,7 +240,7 @@ def test_features_are_read_beside_the_words(tmp_path: Path) -> None:
         tags = [draw.choice("01") for _ in range(5)]
         lines.append(json.dumps({"tokens": [f"w{n}", "a", "b", "c", "d"], "tags": tags, "hint": tags}))
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    run = tagger(tmp_path / "a.jsonl", features="hint", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
+    run = tagger(tmp_path / "a.jsonl", token_features="hint", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
     assert run.metrics["valid/accuracy"] == 1.0
     tags = ["1", "0", "0", "1", "1"]
     assert run.predict([{"tokens": list("vwxyz"), "hint": tags}])[0]["tags"] == tags
@@ -257,8 +257,8 @@ def test_the_intent_is_learnt_where_there_is_one(made: Callable[..., Run], tmp_p
     run = made("jsonl", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
     assert run.metrics["valid/sentence_label_accuracy"] == 1.0
     found = run.predict(["Ada went to Oslo", "Ada saw Oslo", ""])
-    assert [one["intent"] for one in found] == ["travel", "look", None]
-    without = tagger(triple(tmp_path / "set"), intent="none")
+    assert [one["sentence_label"] for one in found] == ["travel", "look", None]
+    without = tagger(triple(tmp_path / "set"), sentence_label="none")
     assert "intent" not in without.predict(["Ada saw Oslo"])[0] and "valid/sentence_label_accuracy" not in without.metrics
 
 
@@ -350,13 +350,13 @@ def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Pa
     loss = task.loss(network.train(), batch, None, 0.0)[0]
     x, lengths, tags = batch.inputs["x"], batch.inputs["lengths"], batch.targets["tags"]
     single = [
-        sequence_losses(m(x, lengths), tags, lengths, batch.targets["intent"]).sum() / lengths.sum() for m in network.members
+        sequence_losses(m(x, lengths), tags, lengths, batch.targets["sentence_label"]).sum() / lengths.sum() for m in network.members
     ]
     torch.testing.assert_close(loss, torch.stack(single).mean())
     scores = network.eval()(x, lengths)
     alone = [m.eval()(x, lengths) for m in network.members]
     torch.testing.assert_close(scores.emissions, (alone[0].emissions + alone[1].emissions) / 2)
-    torch.testing.assert_close(mean_scores(alone).chain.first, (alone[0].chain.first + alone[1].chain.first) / 2)
+    torch.testing.assert_close(mean_scores(alone).transitions.start, (alone[0].transitions.start + alone[1].transitions.start) / 2)
 
 
 def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> None:
@@ -365,7 +365,7 @@ def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> No
     with torch.no_grad():
         scores = run.network(ids)
     tags, intent = torch.tensor([[1, 0, 2]]), torch.tensor([1])
-    probability = scores.emissions[0].softmax(-1)[range(3), tags[0]].prod() * scores.intent[0].softmax(-1)[1]
+    probability = scores.emissions[0].softmax(-1)[range(3), tags[0]].prod() * scores.sentence_label[0].softmax(-1)[1]
     found = sequence_losses(scores, tags, torch.tensor([3]), intent)
     torch.testing.assert_close(found, -probability.log()[None], rtol=1e-5, atol=1e-6)
     tags_alone = sequence_losses(scores, tags, torch.tensor([3]), torch.tensor([-1]))
@@ -421,7 +421,7 @@ def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> No
     )
     torch.testing.assert_close(together, alone, rtol=0, atol=CLOSE)
     theirs = gradients(alone.sum())
-    assert ours.keys() == theirs.keys() >= {"transitions.between", "head.weight", "sentence_label_head.weight"}
+    assert ours.keys() == theirs.keys() >= {"transitions.between", "head.weight", "label_head.weight"}
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=CLOSE, msg=name)
     network.zero_grad()
@@ -437,8 +437,8 @@ def test_loaded_is_saved_and_the_same_seed_is_the_same_run(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", ["jsonl", "characters"])
 @pytest.mark.parametrize("ensemble_size", [1, 2])
-def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, members: int) -> None:
-    run = made(kind, crf=False, bidirectional=False, ensemble_size=members)
+def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, ensemble_size: int) -> None:
+    run = made(kind, crf=False, bidirectional=False, ensemble_size=ensemble_size)
     assert run.streams == (True, "")
     for text in (*TEXTS, "李小明在北京 王芳"):
         whole = run.predict([text])[0]
@@ -573,13 +573,13 @@ def test_a_conllu_file_whose_first_token_lacks_a_cell(tmp_path: Path) -> None:
     rows = [f"{n}\tw{n}\tw\t{'NOUN' if n % 2 else 'VERB'}\t_\t_\t0\troot\t_\t_" for n in (1, 2, 3, 4)]
     path.write_text("\n\n".join(f"# text = {n}\n" + "\n".join(rows[: n % 4 + 1]) for n in range(40)) + "\n")
     path.write_text(path.read_text().replace("\tNOUN", "", 1))
-    refused(path, "a.conllu, row 1: 9 columns", "(line 2)", column="upos")
+    refused(path, "a.conllu, row 1: 9 columns", "(line 2)", tags="upos")
 
 
 def test_the_label_of_a_row_is_no_list(tmp_path: Path) -> None:
     path = conll(tmp_path / "a.conll")
     path.write_text("\n".join(f"{line}\tX" if line else "" for line in path.read_text().split("\n")))
-    refused(path, "row 1, field '3': is ['X'", "and not one label of the row", intent="3")
+    refused(path, "row 1, field '3': is ['X'", "and not one label of the row", sentence_label="3")
 
 
 def test_the_column_of_the_words_may_be_named_anew(made: Callable[..., Run], tmp_path: Path) -> None:
@@ -619,7 +619,7 @@ def test_files_of_a_triple_of_different_length(tmp_path: Path) -> None:
 def test_one_column_is_not_two(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("a DT B-X\nb NN O\n\n" * 9)
-    refused(path, "column '3' is asked for twice, as words and tags", words="3", column="3")
+    refused(path, "column '3' is asked for twice, as words and tags", words="3", tags="3")
 
 
 def test_an_unknown_scheme(tmp_path: Path) -> None:
@@ -660,7 +660,7 @@ def test_other_wrong_input(tmp_path: Path) -> None:
     lists.write_text("\n".join(json.dumps({"a": ["x", "y"], "b": ["O", str(n)]}) for n in range(9)))
     refused(lists, "the words could be 'a' or 'b'; name the column with --words")
     refused(
-        jsonl(tmp_path / "e.jsonl"), "no column 'intention'; there are tokens, tags, intent, number", intent="intention"
+        jsonl(tmp_path / "e.jsonl"), "no column 'intention'; there are tokens, tags, intent, number", sentence_label="intention"
     )
 
 

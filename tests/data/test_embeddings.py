@@ -82,21 +82,21 @@ def test_the_nearest_spelling_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"film 1 2 3\ndull 1 2\n", "line 2: has 2 numbers, wanted 3"),
-        (b"film 1 2 3\ndull 1 2 3 4\n", "line 2: has 4 numbers, wanted 3"),
-        (b"film 1 2 3\ndull 1 two 3\n", "line 2: has something else than 3 finite numbers"),
-        (b"film 1 2 3\ndull 1 nan 3\n", "line 2: has something else"),
-        (b"film 1 2 3\n\ndull 1 2 3\n", "line 2: is empty"),
-        (b"3 3\nfilm 1 2 3\ndull 1 2 3\n", "line 3: is the last, 2 of 3 words"),
-        (b"a film of words\n", "line 1: is neither a word and its numbers nor"),
-        (b"0 3\n", "line 1: says 0 words"),
-        (b"2 3\nfilm " + struct.pack("<3f", 1, 2, 3) + b"dull " + b"\0\0", "byte 28: it ends inside word 2 of 2"),
-        (b"1 3\nfilm " + struct.pack("<3f", 1, 2, float("nan")), "byte 4: the word's numbers are not finite"),
-        (b"1 2\nfilm " + struct.pack("<3f", 1, 2, 3), "byte 17: more follows after 1 words of 2 numbers"),
-        (b"1 3\n" + b"\0" * 3000, "byte 4: wanted word 1, found none"),
-        (bytes.fromhex("ba164f2f0c000000"), "a model of fastText's"),
+        (b"film 1 2 3\ndull 1 2\n", "line 2: the line has 2 numbers; expected 3"),
+        (b"film 1 2 3\ndull 1 2 3 4\n", "line 2: the line has 4 numbers; expected 3"),
+        (b"film 1 2 3\ndull 1 two 3\n", "line 2: expected 3 finite numbers after the word"),
+        (b"film 1 2 3\ndull 1 nan 3\n", "line 2: expected 3 finite"),
+        (b"film 1 2 3\n\ndull 1 2 3\n", "line 2: the line is empty"),
+        (b"3 3\nfilm 1 2 3\ndull 1 2 3\n", "line 3: the file ends after 2 of 3 words"),
+        (b"a film of words\n", "line 1: expected a word and its numbers, or"),
+        (b"0 3\n", "line 1: the header announces 0 words"),
+        (b"2 3\nfilm " + struct.pack("<3f", 1, 2, 3) + b"dull " + b"\0\0", "byte 28: the file ends within word 2 of 2"),
+        (b"1 3\nfilm " + struct.pack("<3f", 1, 2, float("nan")), "byte 4: the numbers of the word are not finite"),
+        (b"1 2\nfilm " + struct.pack("<3f", 1, 2, 3), "byte 17: there is more data after the 1 words of 2 numbers"),
+        (b"1 3\n" + b"\0" * 3000, "byte 4: word 1 was not found"),
+        (bytes.fromhex("ba164f2f0c000000"), "a fastText model"),
         (b"", "the file is empty"),
-        (b"kino 1 2 3\n", "none of its 1 words (as 'kino') is one of the 2 of the training data (as 'film', 'dull')"),
+        (b"kino 1 2 3\n", "none of its 1 words (such as 'kino') is among the 2 words of the training data (such as 'film', 'dull')"),
     ],
 )
 def test_what_is_broken_is_told_by_its_place(tmp_path: Path, content: bytes, said: str) -> None:
@@ -168,7 +168,7 @@ def test_what_disagrees_is_told(tmp_path: Path) -> None:
     vectors = str(tmp_path / "v.txt")
     with pytest.raises(SettingError, match=r"embedding_size = 16, and the vectors in .*v\.txt have 8; leave"):
         reviews(tmp_path, embeddings=vectors, embedding_size=16)
-    with pytest.raises(SettingError, match="level is subwords"):
+    with pytest.raises(SettingError, match="tokenization is subwords"):
         reviews(tmp_path, embeddings=vectors, embedding_size=None, tokenization="subwords", vocabulary_size=300)
     with pytest.raises(SettingError, match="vectors_frozen is for --embeddings"):
         reviews(tmp_path, freeze_embeddings=True)

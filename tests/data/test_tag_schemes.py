@@ -48,15 +48,15 @@ def test_the_scheme_is_found(tags: str, scheme: str) -> None:
 
 
 def test_an_unknown_scheme_is_named() -> None:
-    with pytest.raises(DataError, match=r"'L-PER' is of no scheme that is known \(bio, bioes, bmes\)"):
+    with pytest.raises(DataError, match=r"'L-PER' belongs to no supported scheme \(bio, bioes, bmes\)"):
         find_scheme(["O", "B-PER", "I-PER", "L-PER", "U-PER"])
-    with pytest.raises(DataError, match="'L-PER' is of no scheme"):
+    with pytest.raises(DataError, match="'L-PER' belongs to no supported scheme"):
         find_scheme(["O", "L-PER", "U-PER"])
-    with pytest.raises(DataError, match="'X' is of no scheme"):
+    with pytest.raises(DataError, match="'X' belongs to no supported scheme"):
         find_scheme(["O", "B-PER", "I-PER", "X"])
     with pytest.raises(DataError, match="tags with I and tags with M"):
         find_scheme(["O", "B-PER", "I-PER", "M-PER"])
-    with pytest.raises(DataError, match="'E-PER' is not of the scheme bio"):
+    with pytest.raises(DataError, match="'E-PER' does not belong to the scheme bio"):
         check_tags(["O", "E-PER"], "bio")
 
 

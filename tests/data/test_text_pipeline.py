@@ -109,10 +109,10 @@ def test_a_run_cuts_as_it_was_trained(tables: None, tmp_path: Path) -> None:
     field = run.task.dataset.input.field
     assert "and" not in field.vocabulary.tokens and "film" in field.vocabulary.tokens
     (line,) = field.describe()
-    assert "cut by NLTK (english), without" in line
+    assert "tokenized by NLTK (english), without" in line
     streams, why = run.streams
-    assert not streams and "nltk cuts a text that is whole" in why
-    with pytest.raises(DataError, match="does not stream: nltk cuts a text that is whole"):
+    assert not streams and "nltk tokenizes complete texts only" in why
+    with pytest.raises(DataError, match="does not stream: nltk tokenizes complete texts only"):
         run.stream()
     again = recurra.load(run.path)
     assert again.predict(["and the dull film"]) == run.predict(["dull film"])  # what is left out says nothing
@@ -132,15 +132,15 @@ def test_without_stop_words_a_run_still_streams(tables: None, tmp_path: Path) ->
 
 def test_what_cannot_be_is_told(tables: None, tmp_path: Path) -> None:
     for given, said in (
-        (("recurra", "english", None, "noun"), "keep_pos wants words whose part of speech is known: --tokenizer nltk"),
+        (("recurra", "english", None, "noun"), "keep_pos requires a tokenizer that tags parts of speech: --tokenizer nltk"),
         (("nltk", "english", None, "nuon"), "keep_pos has 'nuon'; did you mean 'noun'"),
-        (("jieba", "french", None, None), "cutter_language is for --tokenizer nltk"),
-        (("nltk", "french", None, "noun"), "NLTK knows parts of speech of English"),
+        (("jieba", "french", None, None), "tokenizer_language requires --tokenizer nltk"),
+        (("nltk", "french", None, "noun"), "NLTK tags parts of speech in English"),
         (
             ("nltk", "finnish", None, None),
-            "tables are not here .punkt_tab.; get them: python -m nltk.downloader punkt_tab",
+            "NLTK data is missing .punkt_tab.; install it with python -m nltk.downloader punkt_tab",
         ),
-        (("nltk", "english", "klingon", None), "NLTK has no stop words of 'klingon'"),
+        (("nltk", "english", "klingon", None), "NLTK has no stop words for 'klingon'"),
     ):
         with pytest.raises(SettingError, match=said):
             choose_tokenizer(*given)

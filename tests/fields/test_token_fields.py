@@ -74,11 +74,11 @@ def test_a_token_field_is_found_by_name_by_content_and_by_position(tmp_path: Pat
     ("value", "problem"),
     [
         (None, "is missing"),
-        (3, "is 3, not a list of tokens"),
+        (3, "is 3; expected a list of tokens"),
         ([], "is empty"),
         ("  ", "is empty"),
-        (["a", " "], "has ' ' as token 2; wanted text"),
-        (["a", ["b"]], "has ['b'] as token 2; wanted text"),
+        (["a", " "], "has ' ' as token 2; expected text"),
+        (["a", ["b"]], "has ['b'] as token 2; expected text"),
         (["a", 1], None),
         ("a b", None),
     ],
@@ -138,7 +138,7 @@ def test_words_of_a_language_model_are_known_too() -> None:
     assert field.lexicon().words == field.words and field.lexicon().first_id == 2
     other = words()
     other.take(build(["a Warm film"] * 2, "words", size=10, min_count=1))
-    with pytest.raises(SettingError, match="the tokens are characters, and the language model's words; train one"):
+    with pytest.raises(SettingError, match="the tokens are characters, but those of the language model are words; train a"):
         other.fit([["a", "b"]])
 
 
@@ -146,10 +146,10 @@ def test_words_are_saved(tmp_path: Path) -> None:
     field, again = words(), words(tokenization="words")
     field.fit([["walking", "walked"], ["walking", "walked"]])
     field.save(tmp_path)
-    assert json.loads((tmp_path / "words.json").read_text()).keys() == {"words", "pieces"}
+    assert json.loads((tmp_path / "words.json").read_text()).keys() == {"words", "ngrams"}
     again.load(tmp_path)
     assert np.array_equal(again.encode([["walked", "talked"]])[0], field.encode([["walked", "talked"]])[0])
-    assert again.describe() == field.describe() == [f"words: 2 words, {len(field.ngrams)} runs of letters in them"]
+    assert again.describe() == field.describe() == [f"words: 2 words, {len(field.ngrams)} character n-grams"]
 
 
 # tags -----------------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_tags_that_break_the_scheme_are_repaired() -> None:
     field.fit([["B-X", "I-X", "O"]])
     assert field.scheme == "bio" and field.tags == ["O", "B-X", "I-X"]
     assert field.encode([["O", "I-X"]])[0].tolist() == [0, 1]
-    assert (field.repaired, field.repaired_example) == (1, "I-X taken as B-X")
+    assert (field.repaired, field.repaired_example) == (1, "I-X was changed to B-X")
 
 
 def test_unseen_tags_have_ids_after_the_others_and_are_counted() -> None:
@@ -193,7 +193,7 @@ def test_tags_are_saved(tmp_path: Path) -> None:
 
 
 def test_one_tag_teaches_nothing() -> None:
-    with pytest.raises(DataError, match="every token has the one tag 'a'"):
+    with pytest.raises(DataError, match="all tokens have the tag 'a'"):
         Tags("tags", None, None).fit([["a", "a"]])
 
 
@@ -202,7 +202,7 @@ def test_unseen_values_are_reported_the_most_frequent_first() -> None:
     field.fit([["a", "b"]])
     field.encode([["z", "y", "z", "x", "w"]])
     assert describe_unseen(field.unseen, "tags") == [
-        "4 tags of the validation data are not in the training data: z 2, y 1, x 1; they count as mistakes"
+        "4 tags of the validation data do not occur in the training data: z 2, y 1, x 1; they count as errors"
     ]
     assert describe_unseen(Tags("tags", None, None).unseen, "tags") == []
 
@@ -215,4 +215,4 @@ def test_features_that_training_did_not_have_are_unknown(tmp_path: Path) -> None
     field.save(tmp_path)
     again.load(tmp_path)
     assert again.encode_tokens("DT NN").tolist() == [2, 3]
-    assert field.describe() == ["beside each word: column pos, 2 values"]
+    assert field.describe() == ["token feature pos: 2 values"]

@@ -69,10 +69,10 @@ def test_a_batch_has_words_features_tags_and_intents(tmp_path: Path) -> None:
 
 def test_what_reading_resolves(tmp_path: Path) -> None:
     made, info = dataset(tmp_path)
-    assert made.resolved == {"scheme": "bio", "tokenization": "words", "character_ngrams": False, "intent": "intent"}
-    assert info.messages[0] == "jsonl: words tokens, tags tags, intent of the whole row"
+    assert made.resolved == {"scheme": "bio", "tokenization": "words", "character_ngrams": False, "sentence_label": "intent"}
+    assert info.messages[0] == "jsonl: words tokens, tags tags, sentence label intent"
     without, info = dataset(tmp_path, sentence_label="none")
-    assert without.resolved["intent"] == "none" and without.sentence_label is None
+    assert without.resolved["sentence_label"] == "none" and without.sentence_label is None
     assert info.messages[0] == "jsonl: words tokens, tags tags"
     settings = Tag.resolve(made.settings, made, info)
     assert (settings.data.scheme, settings.model.crf, settings.model.cell) == ("bio", True, "lstm")
@@ -84,7 +84,7 @@ def test_another_file_is_counted_apart(tmp_path: Path) -> None:
     assert made.validation_examples()[1:] == ({"B-GOD": 1}, {"dance": 1})
     other = write(tmp_path / "o.jsonl", [{"tokens": ["x", "y"], "tags": ["Z", "B-LOC"], "intent": "sing"}])
     with made.encoded(other) as rows:
-        assert rows.store.flat("tags").tolist() == [5, 1] and rows.store.column("intent")[0] == -1
+        assert rows.store.flat("tags").tolist() == [5, 1] and rows.store.column("sentence_label")[0] == -1
         assert (rows.unseen_tags, rows.unseen_sentence_labels) == ({"Z": 1}, {"sing": 1})
     assert made.validation_examples()[1:] == ({"B-GOD": 1}, {"dance": 1})
 
@@ -92,7 +92,7 @@ def test_another_file_is_counted_apart(tmp_path: Path) -> None:
 def test_a_row_has_one_of_everything_for_each_word(tmp_path: Path) -> None:
     rows = [*ROWS, {"tokens": ["a", "b"], "tags": ["O", "O"], "intent": "look", "pos": ["N"]}]
     data = write(tmp_path / "a.jsonl", rows)
-    made = TagDataset(settings_from(as_given(TagSettings), {"features": "pos"}))
+    made = TagDataset(settings_from(as_given(TagSettings), {"token_features": "pos"}))
     with pytest.raises(DataError, match="row 4, field 'pos': has 1 entry for 2 words"):
         made.prepare(data, None, tmp_path / "cache", ignore_progress)
 
@@ -124,10 +124,10 @@ def test_rows_that_cannot_be_tagged() -> None:
     assert parse_example("Ada saw", (), words, (), 1) == TokenSequence(["Ada", "saw"], [(0, 3), (4, 7)], "Ada saw", [])
     assert parse_example(["a", 1], (["N", "V"],), words, (pos,), 1) == TokenSequence(["a", "1"], None, None, [["N", "V"]])
     for value, features, problem in (
-        ("text", (["N"],), "example 7: words are raw text, but this run also reads pos beside each word: give lists"),
-        (3, (["N"],), "example 7: words is 3; wanted text or a list of tokens"),
-        (["a", ""], (["N", "N"],), "example 7: words has '' as token 2; wanted text"),
-        (["a"], (None,), "example 7: this run also reads pos beside each word; give an object with them"),
+        ("text", (["N"],), "example 7: words are raw text, but this run requires the token features pos; pass lists"),
+        (3, (["N"],), "example 7: words is 3; expected text or a list of tokens"),
+        (["a", ""], (["N", "N"],), "example 7: words has '' as token 2; expected text"),
+        (["a"], (None,), "example 7: this run requires the token features pos; pass an object that contains them"),
         (["a"], (["N", "N"],), "example 7: pos has 2 entries for 1 words"),
     ):
         with pytest.raises(CallError) as raised:
@@ -224,7 +224,7 @@ def test_pieces_give_the_scores_of_the_whole(ensemble_size: int) -> None:
         scores, states = network.push(x[:, begin:end], None, [feature[:, begin:end]], states)
         emissions.append(scores.emissions)
     torch.testing.assert_close(torch.cat(emissions, 1), whole.emissions)
-    torch.testing.assert_close(scores.sentence_label, whole.intent)
+    torch.testing.assert_close(scores.sentence_label, whole.sentence_label)
     assert states is not None and len(states) == ensemble_size
 
 
@@ -271,8 +271,8 @@ def test_spans_as_json() -> None:
 
 def test_intents_as_json() -> None:
     classes = ["look", "travel"]
-    assert sentence_label_to_json(torch.tensor([0.25, 0.75]), classes) == {"intent": "travel", "sentence_label_probability": 0.75}
-    assert sentence_label_to_json(None, classes) == {"intent": None, "sentence_label_probability": None}
+    assert sentence_label_to_json(torch.tensor([0.25, 0.75]), classes) == {"sentence_label": "travel", "sentence_label_probability": 0.75}
+    assert sentence_label_to_json(None, classes) == {"sentence_label": None, "sentence_label_probability": None}
 
 
 # defaults -------------------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def test_embedding_recurrent_weights_and_vocabulary_are_the_models(tmp_path: Pat
     assert not ours["encoder.input_layer.embedding.weight"][0].any()  # padding
     assert run.task.dataset.input.field.vocabulary.tokens == model.task.dataset.vocabulary.tokens
     settings = run.settings.model
-    found = (settings.cell, settings.hidden_size, settings.embedding_size, settings.num_layers, settings.members)
+    found = (settings.cell, settings.hidden_size, settings.embedding_size, settings.num_layers, settings.ensemble_size)
     assert found == ("gru", 6, 5, 1, 1) and run.streams[0]
     (told,) = (line for line in heard.lines if line.startswith("begins from"))
     assert "reads its direction alone" in told and str(model.path) in told

@@ -17,7 +17,7 @@ from pydantic import field_validator
 from ..data.media.images import convert_channels, read_image, resize, resolve_path
 from ..data.sources.folders import holds
 from ..data.sources.sources import Row, Source
-from ..data.words.tokenstream import TokenStream
+from ..data.words.token_stream import TokenStream
 from ..errors import CallError, DataError
 from ..files import read_json, write_json
 from ..settings import DataSettings, setting

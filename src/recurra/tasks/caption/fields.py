@@ -16,7 +16,7 @@ from ...data.sources.columns import by_name
 from ...data.sources.rows import Row
 from ...data.sources.sources import Source
 from ...data.store.split import digest
-from ...data.words.pretokenize import han_share
+from ...data.words.pretokenize import han_fraction
 from ...data.words.vocabulary import Tokenization, Vocabulary, build
 from ...errors import DataError
 from ...fields.base import Field
@@ -88,7 +88,7 @@ class Captions(Field):
     def fit(self, values: Iterable[Any]) -> None:
         captions = list(values)
         if self._tokenization is None:
-            self._tokenization = "characters" if han_share(captions[:MAX_INSPECTED]) > 0.5 else "words"
+            self._tokenization = "characters" if han_fraction(captions[:MAX_INSPECTED]) > 0.5 else "words"
         minimum = self.min_count or (2 if self.tokenization == "words" else 1)
         self.vocabulary = build(captions, self.tokenization, size=self.size, min_count=minimum, lowercase=False)
         if len(self.vocabulary) <= 3:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.sources.columns import pick
 from ...data.sources.rows import Source
-from ...data.words.pretokenize import clean, cut
+from ...data.words.pretokenize import clean, tokenize
 from ...data.words.vocabulary import Vocabulary, build
 from ...fields.base import Field
 from ...fields.paired_text import closed
@@ -55,12 +55,12 @@ class Transcript(Field):
         """
         if self._tokenization is None:
             words = {word for text in texts for word in text.split()}
-            is_reversible = all(cut(word, "words")[0] == [word] for word in words)
+            is_reversible = all(tokenize(word, "words")[0] == [word] for word in words)
             self._tokenization = "words" if is_reversible and closed(texts) else "characters"
 
     def tokenize(self, text: str) -> list[str]:
         """Return the units of a text."""
-        return cut(text, "words")[0] if self.tokenization == "words" else list(clean(single_spaced(text)))
+        return tokenize(text, "words")[0] if self.tokenization == "words" else list(clean(single_spaced(text)))
 
     def check(self, value: Any) -> str | None:
         if value is None or (isinstance(value, str) and not value.strip()):

@@ -63,7 +63,7 @@ def trained(
 
     def run(self: Loop, *arguments: Any) -> None:
         run_loop(self, *arguments)
-        networks.append(self.bare.eval())
+        networks.append(self.module.eval())
 
     options = {"steps": 2, "num_evaluations": 1, "ema_decay": 0.0, **settings}
     with monkeypatch.context() as patch:

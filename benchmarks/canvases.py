@@ -1,7 +1,7 @@
 """MNIST: splits of its images, and canvases with several digits of one split, which are described from left to right.
 
-A canvas has 64 x 128 pixels and contains three to five images of 28 x 28 pixels at random positions with a fixed seed. Images do
-not overlap, and their centres are at least 8 pixels apart horizontally, so that their order is visible.
+A canvas has 64 x 128 pixels and contains three to five images of 28 x 28 pixels at random positions with a fixed seed. Images
+do not overlap, and their centres are at least 8 pixels apart horizontally, so that their order is visible.
 """
 
 from __future__ import annotations

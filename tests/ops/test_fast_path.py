@@ -56,7 +56,7 @@ def straight() -> Iterator[list[bool]]:
 
 def usual(layer: Any, *args: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(layer, "_straight", None)
+        patch.setattr(layer, "_fast_path", None)
         return layer(*args)
 
 

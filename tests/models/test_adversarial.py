@@ -34,7 +34,7 @@ def test_each_row_moves_so_far_along_its_gradient() -> None:
     loss = training_step(bowl, bowl.loss, 0.7, Tensor.backward)
     moved = (norms + 0.7).square().mean() / 2
     torch.testing.assert_close(loss, (norms.square().mean() / 2 + moved) / 2)
-    assert bowl.perturbable_input.by is None and bowl.perturbable_input.vectors is None
+    assert bowl.perturbable_input.perturbation is None and bowl.perturbable_input.embeddings is None
     # The move is a constant to the gradient: d/dv of |v + r|^2 / 2 is v + r.
     v = bowl.vectors.detach()
     r = 0.7 * v / norms[:, None, None]
@@ -58,7 +58,7 @@ def test_nothing_is_left_behind_when_a_loss_fails() -> None:
 
     with pytest.raises(ValueError, match="no second time"):
         training_step(bowl, failing, 1.0, Tensor.backward)
-    assert bowl.perturbable_input.by is None and not bowl.perturbable_input.listens
+    assert bowl.perturbable_input.perturbation is None and not bowl.perturbable_input.records_gradient
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 2])

@@ -342,7 +342,7 @@ def rows_of(folder: Path) -> list[tuple[str, str]]:
 def test_folders_of_sounds_are_classes(tmp_path: Path) -> None:
     touched(tmp_path, "yes/1.wav", "yes/2.FLAC", "no/1.wav", "no/.hidden.wav", ".git/x.wav", "README.txt")
     assert rows_of(tmp_path) == [("no/1.wav", "no"), ("yes/1.wav", "yes"), ("yes/2.FLAC", "yes")]
-    assert open_source(tmp_path).look()[0].file == tmp_path
+    assert open_source(tmp_path).first_rows()[0].file == tmp_path
 
 
 def test_names_of_sounds_are_classes(tmp_path: Path) -> None:

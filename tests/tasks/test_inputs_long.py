@@ -13,7 +13,7 @@ import pytest
 
 import recurra
 from recurra.cli import main as cli
-from recurra.data.sources.long_format import Grouped, Window, moment
+from recurra.data.sources.long_format import Grouped, Window, parse_time
 from recurra.data.sources.long_format_columns import find_channels, find_targets
 from recurra.data.sources.rows import Row, Source
 from recurra.data.sources.sources import open_source
@@ -155,13 +155,13 @@ def test_a_series_is_given_when_its_last_row_is_read() -> None:
     ],
 )
 def test_moments(early: str, late: str) -> None:
-    one, other = moment(early), moment(late)
+    one, other = parse_time(early), parse_time(late)
     assert one is not None and other is not None and one < other
 
 
 @pytest.mark.parametrize("cell", ["", "noon", "31.01.2020", None, "nan"])
 def test_what_is_no_moment(cell: str | None) -> None:
-    assert moment(cell) is None
+    assert parse_time(cell) is None
 
 
 def test_windows_are_the_same_where_all_their_steps_are() -> None:

@@ -89,7 +89,7 @@ class Audio(Field):
     def find(self, source: Source, taken: Sequence[str]) -> str:
         column = pick(source, self.name, self.column, AUDIO_NAMES, named_audio, exclude=taken)
         if self._rate is None:
-            self._rate = _usual_rate(self.value(row, column) for row in source.look())
+            self._rate = _usual_rate(self.value(row, column) for row in source.first_rows())
         if self.rate < audio.LOWEST:
             raise SettingError(f"{self.rate:,} samples a second: features want {audio.LOWEST:,} or more")
         return column
@@ -239,7 +239,7 @@ class AudioStream:
 
 def cells(source: Source, column: str) -> list[str]:
     """A column of the first rows, as text."""
-    values = (row.values.get(column) for row in source.look())
+    values = (row.values.get(column) for row in source.first_rows())
     return [value if isinstance(value, str) else "" for value in values]  # an array is no name
 
 

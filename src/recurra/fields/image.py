@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import field_validator
 
 from ..data.media.images import beside, read_image, resized, with_channels
-from ..data.sources.folders import holds
+from ..data.sources.folders import media_column
 from ..data.sources.sources import Row, Source
 from ..data.words.tokenstream import TokenStream
 from ..errors import CallError, DataError
@@ -74,7 +74,7 @@ class Image(Field):
             there = ", ".join(source.columns[:20])
             raise DataError(f"no column holds images; name it with --image (there are {there})", file=source.path)
         if self._shape is None:
-            self._shape = self._first_shape(self.value(row, column) for row in source.look())
+            self._shape = self._first_shape(self.value(row, column) for row in source.first_rows())
         return column
 
     def _first_shape(self, values: Iterable[Any]) -> tuple[int, int, int]:
@@ -117,7 +117,7 @@ class Image(Field):
         return self._verdicts[file]
 
     def is_single_input(self, file: str) -> bool:
-        return holds(file) == "image"
+        return media_column(file) == "image"
 
     def _wrong(self, value: Any) -> str | None:
         if value is None or (isinstance(value, str) and not value.strip()):
@@ -211,7 +211,7 @@ def image_column(source: Source, taken: Sequence[str]) -> str | None:
     """The column that holds images or the names of their files: one of a known name first."""
     free = [column for column in source.columns if column not in taken]
     for column in sorted(free, key=lambda column: column.strip().lower() not in NAMES):
-        values = [value for row in source.look()[:50] if (value := row.values.get(column)) is not None]
+        values = [value for row in source.first_rows()[:50] if (value := row.values.get(column)) is not None]
         if values and sum(map(_is_image, values)) > len(values) / 2:
             return column
     return None
@@ -219,5 +219,5 @@ def image_column(source: Source, taken: Sequence[str]) -> str | None:
 
 def _is_image(value: Any) -> bool:
     if isinstance(value, str):
-        return holds(value.strip()) == "image"
+        return media_column(value.strip()) == "image"
     return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)

@@ -42,7 +42,7 @@ class ImageFeatures(Field):
         if column is None:
             raise DataError(f"no column holds features (there are {', '.join(source.columns[:20])})", file=source.path)
         if self.vectors.width is None:
-            self.vectors.width = self._first_width(self.value(row, column) for row in source.look())
+            self.vectors.width = self._first_width(self.value(row, column) for row in source.first_rows())
         return column
 
     def _first_width(self, values: Iterable[Any]) -> int:
@@ -116,7 +116,7 @@ def features_column(source: Source, taken: Sequence[str]) -> str | None:
     """The column that holds feature vectors: one of a known name first."""
     free = [column for column in source.columns if column not in taken]
     for column in sorted(free, key=lambda column: column.strip().lower() not in NAMES):
-        values = [value for row in source.look()[:50] if (value := row.values.get(column)) is not None]
+        values = [value for row in source.first_rows()[:50] if (value := row.values.get(column)) is not None]
         if values and sum(map(_holds, values)) > len(values) / 2:
             return column
     return None

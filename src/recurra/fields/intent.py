@@ -51,7 +51,7 @@ class RowLabel(Field):
             raise DataError(f"{error.message}; to learn the tags alone: --sentence-label none") from None
 
     def encode(self, values: Sequence[Any]) -> list[int]:
-        ids = self.label.numbers(values)
+        ids = self.label.indices(values)
         self.unseen.update(str(value).strip() for value, at in zip(values, ids, strict=True) if at < 0)
         return ids
 
@@ -84,7 +84,7 @@ def find_row_label(source: Source, taken: Sequence[str]) -> str | None:
     by_name = {column.strip().lower(): column for column in free_columns(source, taken)}
     for name in LABEL_NAMES:
         if name in by_name:
-            values = [row.values.get(by_name[name]) for row in source.look()]
+            values = [row.values.get(by_name[name]) for row in source.first_rows()]
             if all(isinstance(value, (str, int)) and len(str(value).split()) == 1 for value in values):
                 return by_name[name]
     return None

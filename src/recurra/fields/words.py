@@ -123,7 +123,7 @@ class Words(TokenField):
             )
         return list(dict.fromkeys([*words, *map(normalize, self.extra.tokens[3:])]))
 
-    def take(self, vocabulary: Vocabulary) -> None:
+    def use_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Add the words of a language model to those of the rows when the field is fitted."""
         self.extra = vocabulary
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.sources.folders import holds
+from recurra.data.sources.folders import media_column
 from recurra.errors import DataError
 
 LOWEST, HIGHEST = 2_000, 16_000  # samples a second that features are made of
@@ -27,7 +27,7 @@ Samples = NDArray[np.float32]
 
 def is_audio(name: object) -> bool:
     """Whether a file, by its suffix, is audio."""
-    return holds(str(name)) == "audio"
+    return media_column(str(name)) == "audio"
 
 
 def _library(name: str) -> Any:

@@ -34,7 +34,7 @@ def find_columns(
     form: str | None = None,
 ) -> tuple[Columns, list[str]]:
     """The columns by what was asked, their names, and a look at the first rows; and lines that say what was left out."""
-    rows = source.look()
+    rows = source.first_rows()
     given = {"known": listed(source, known), "past": listed(source, past), "static": listed(source, static)}
     asked = listed(source, targets)
     taken = {name for names in (*given.values(), asked) for name in names}

@@ -83,8 +83,8 @@ class TagDataset(Dataset):
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         info, source = DatasetInfo(), self._open(data)
         self._find_intent(source)
-        self.pretrained = Pretrained(self.settings.model, one_way=False)
-        self.pretrained.settle(self.words, None, info)
+        self.pretrained = Pretrained(self.settings.model, unidirectional=False)
+        self.pretrained.configure(self.words, None, info)
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self._open(str(valid))

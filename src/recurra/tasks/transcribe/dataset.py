@@ -48,7 +48,7 @@ class TranscribeDataset(Dataset):
         """`info.stats`: `lengths`, frames of each row of the training part, and `needed`, steps that its text needs."""
         source = self.rows.open(data)
         columns = self._columns(source)
-        self._look_at([str(row.values.get(columns["text"]) or "") for row in source.look()])
+        self._look_at([str(row.values.get(columns["text"]) or "") for row in source.first_rows()])
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self.rows.open(str(valid))

@@ -354,7 +354,7 @@ def test_names_of_sounds_are_classes(tmp_path: Path) -> None:
 def test_folders_that_are_not_clear(tmp_path: Path) -> None:
     for name, files, said in (
         ("one", ("a_1.wav", "b/1.wav"), r"both files and folders of files \(a_1.wav, b/1.wav\)"),
-        ("two", ("a_1.wav", "take.wav"), "take.wav names no class: call it CLASS_take.wav"),
+        ("two", ("a_1.wav", "take.wav"), "the name take.wav has no class: rename it to CLASS_take.wav"),
         ("three", ("a.dat",), r"no \.txt files in this folder.* and no files of audio or image"),
     ):
         with pytest.raises(DataError, match=said):

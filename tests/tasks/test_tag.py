@@ -543,7 +543,7 @@ def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
     assert dataset.parse_line("[1]") == "[1]" and dataset.parse_line("[Ada went") == "[Ada went"
     assert dataset.parse_line('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
     assert dataset.parse_line("{Ada} went") == "{Ada} went"
-    with pytest.raises(DataError, match=r"begins as a JSON object and is none .*, character 18"):
+    with pytest.raises(DataError, match=r"begins like a JSON object but is not valid JSON .*, character 18"):
         dataset.parse_line('{"tokens": ["Ada"')
 
 
@@ -619,7 +619,7 @@ def test_files_of_a_triple_of_different_length(tmp_path: Path) -> None:
 def test_one_column_is_not_two(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("a DT B-X\nb NN O\n\n" * 9)
-    refused(path, "column '3' is asked for twice, as words and tags", words="3", column="3")
+    refused(path, "column '3' is used twice, as words and tags", words="3", column="3")
 
 
 def test_an_unknown_scheme(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_an_example_names_its_words_as_the_file_does(tmp_path: Path) -> None:
     for example in ({"tokens": ["a"]}, {"words": ["a"]}, ["a"]):
         assert made.token_row(example) == TokenRow(["a"], None, None, [])
     assert made.token_row({"text": "a b"}) == TokenRow(["a", "b"], [(0, 1), (2, 3)], "a b", [])
-    with pytest.raises(CallError, match="an input object wants 'tokens' or 'words'; this one has 'x'"):
+    with pytest.raises(CallError, match="an input object requires the key 'tokens' or 'words'; this one has 'x'"):
         made.token_row({"x": 1})
 
 

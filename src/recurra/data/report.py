@@ -1,4 +1,4 @@
-"""The report about a data set that `train` prints: counts, classes and skipped rows."""
+"""The report about a dataset that `train` prints: counts, classes and skipped rows."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Dataset(ABC):
         """Fit the vocabularies to the training data, split and encode the data into `cache`.
 
         Args:
-            data: the training data: a file, a folder, `hf:NAME` or a built-in data set.
+            data: the training data: a file, a folder, `hf:NAME` or a built-in dataset.
             valid: the validation data. None: a fraction of the training data, `data.validation_fraction`.
             cache: a folder for the encoded parts.
             on_progress: called with the number of examples so far.

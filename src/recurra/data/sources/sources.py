@@ -1,4 +1,4 @@
-"""Opens data by name: a file by its suffix, a folder of classes, `hf:NAME`, or a built-in data set."""
+"""Opens data by name: a file by its suffix, a folder of classes, `hf:NAME`, or a built-in dataset."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ READERS = {
 TABLES = {suffix: name for name, reader in READERS.items() for suffix in reader.suffixes}
 READS = (
     ".csv, .tsv, .jsonl, .parquet (each also .gz), .npz, idx, a folder of .txt, image or audio files named by class, "
-    "hf:NAME, a built-in data set"
+    "hf:NAME, a built-in dataset"
 )
 
 
@@ -46,22 +46,22 @@ def is_table(path: str | Path) -> bool:
 
 
 def locate(data: str | Path) -> tuple[Path, str]:
-    """Return the file or folder of `data` and its short name. A built-in data set is created first."""
+    """Return the file or folder of `data` and its short name. A built-in dataset is created first."""
     path = Path(data).expanduser()
     if path.exists():
         return path, bare_name(path) if path.is_file() else path.resolve().name
     if str(data) in sets.known():
         return sets.make(str(data)), str(data)
     raise DataError(
-        f"there is no such file, folder or built-in data set (data sets: {', '.join(sets.known())})", file=data
+        f"there is no such file, folder or built-in dataset (datasets: {', '.join(sets.known())})", file=data
     )
 
 
 def open_source(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool = False) -> Source:
-    """Open the rows of a data set.
+    """Open the rows of a dataset.
 
     Args:
-        data: a file, a folder, `hf:NAME`, or the name of a built-in data set.
+        data: a file, a folder, `hf:NAME`, or the name of a built-in dataset.
         encoding: the encoding of text files.
         skip_broken: skip rows that cannot be parsed instead of raising.
 

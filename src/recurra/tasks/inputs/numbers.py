@@ -68,7 +68,7 @@ class NumbersInput(Input):
         return CastInput(), self.field.width
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
-        """One size for all data sets: small data sets of windows do not overfit after as many epochs as texts do."""
+        """One size for all datasets: small datasets of windows do not overfit after as many epochs as texts do."""
         is_small = info.time_steps <= 200_000
         model = {
             "hidden_size": 128,

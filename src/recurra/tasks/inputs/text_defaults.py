@@ -11,7 +11,7 @@ from ..base import DatasetInfo
 from .base import Defaults
 from .pretrained import PretrainedModel
 
-FEW_STEPS = 3_000_000  # time steps of a training run below which a data set counts as small
+FEW_STEPS = 3_000_000  # time steps of a training run below which a dataset counts as small
 
 
 def text_defaults(

@@ -281,7 +281,7 @@ def test_a_broken_line_leaves_its_neighbours(recurra: Shell, run: Path) -> None:
     done = recurra("predict", run, "-", stdin='a dull film\n{"text": "a warm\n{a warm} film\n')
     answers = [json.loads(line) for line in done.out.splitlines()]
     assert [sorted(answer)[0] for answer in answers] == ["label", "error", "label"]
-    assert done.status == 2 and "standard input, row 2: begins as a JSON object and is none" in done.err
+    assert done.status == 2 and "standard input, row 2: begins like a JSON object but is not valid JSON" in done.err
 
 
 def test_predict_reads_a_file_of_lines_and_a_table(recurra: Shell, run: Path, tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_images_in_a_folder_with_a_table(tmp_path: Path) -> None:
     assert "1 more row cannot be used (row 10)" in message and "on_error=skip" in message
     lines: list[str] = []
     recurra.train("caption", tmp_path, out=tmp_path / "skip", steps=2, on_error="skip", progress=Lines(lines), **SMALL)
-    assert any("22 captions of 2" in line for line in lines) and any("2 broken rows skipped" in line for line in lines)
+    assert any("22 captions of 2" in line for line in lines) and any("2 invalid rows skipped" in line for line in lines)
 
 
 def test_invalid_settings_and_inputs(folder: Path, run: Run, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_invalid_settings_and_inputs(folder: Path, run: Run, tmp_path: Path) -> 
         recurra.train("caption", folder / "train.npz", out=tmp_path / "run", image_size="big")
     with pytest.raises(CallError, match="example 2: image is an image of 8x8 pixels, others are 16x32"):
         run.predict([scenes(1)[0][0], np.zeros((8, 8), np.uint8)])
-    with pytest.raises(CallError, match=re.escape("an input object wants 'image'; this one has 'picture'")):
+    with pytest.raises(CallError, match=re.escape("an input object requires the key 'image'; this one has 'picture'")):
         run.predict([{"picture": "a.png"}])
     np.savez(tmp_path / "none.npz", text=np.array(["a", "b"]))
     with pytest.raises(DataError, match="no column contains images"):
@@ -364,7 +364,7 @@ def test_an_image_without_a_caption_is_reported_with_its_row(tmp_path: Path, cap
     assert "on_error=skip" in str(raised.value) and not (tmp_path / "run").exists()
     shown: list[str] = []
     recurra.train("caption", path, on_error="skip", progress=Lines(shown), **options)
-    assert "22 captions of 11 images" in shown and any("1 broken row skipped" in line for line in shown)
+    assert "22 captions of 11 images" in shown and any("1 invalid row skipped" in line for line in shown)
 
 
 def test_an_image_in_several_rows_is_read_once(tmp_path: Path) -> None:

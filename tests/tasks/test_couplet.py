@@ -290,7 +290,7 @@ def test_other_bad_rows_and_settings(tmp_path: Path) -> None:
     refused(
         tmp_path,
         lambda: recurra.train("couplet", good, source="上联", target="上联", **out),
-        "is asked for twice, as source and target",
+        "is used twice, as source and target",
     )
     refused(tmp_path, lambda: recurra.train("couplet", good, max_length=1, **out), "every pair has more characters")
     refused(tmp_path, lambda: recurra.train("couplet", good, constraints="strict", **out), "model.constraints = 'strict'")

@@ -543,7 +543,7 @@ def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
     assert dataset.parse_line("[1]") == "[1]" and dataset.parse_line("[Ada went") == "[Ada went"
     assert dataset.parse_line('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
     assert dataset.parse_line("{Ada} went") == "{Ada} went"
-    with pytest.raises(DataError, match=r"begins as a JSON object and is none .*, character 18"):
+    with pytest.raises(DataError, match=r"begins like a JSON object but is not valid JSON .*, character 18"):
         dataset.parse_line('{"tokens": ["Ada"')
 
 

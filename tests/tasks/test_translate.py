@@ -428,7 +428,7 @@ def test_columns_that_cannot_be_told_apart(tmp_path: Path) -> None:
     refused(
         tmp_path,
         lambda: recurra.train("translate", data, source="one", target="one", **out),
-        "is asked for twice, as source and target",
+        "is used twice, as source and target",
     )
     refused(
         tmp_path, lambda: recurra.train("translate", data, source="one,four", target="two", **out), "no column 'four'"

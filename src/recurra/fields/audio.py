@@ -95,7 +95,7 @@ class Audio(Field):
     def find(self, source: Source, taken: Sequence[str]) -> str:
         column = pick(source, self.name, self.column, AUDIO_NAMES, audio_fraction, exclude=taken)
         if self._sample_rate is None:
-            self._sample_rate = _most_common_sample_rate(self.value(row, column) for row in source.look())
+            self._sample_rate = _most_common_sample_rate(self.value(row, column) for row in source.first_rows())
         if self.sample_rate < audio.MIN_SAMPLE_RATE:
             raise SettingError(f"sample_rate = {self.sample_rate:,}: must be at least {audio.MIN_SAMPLE_RATE:,} Hz")
         return column
@@ -250,7 +250,7 @@ class AudioStream:
 
 def column_text(source: Source, column: str) -> list[str]:
     """Return a column of the first rows as text; other values, such as arrays, become empty."""
-    values = (row.values.get(column) for row in source.look())
+    values = (row.values.get(column) for row in source.first_rows())
     return [value if isinstance(value, str) else "" for value in values]
 
 

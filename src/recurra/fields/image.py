@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import field_validator
 
 from ..data.media.images import convert_channels, read_image, resize, resolve_path
-from ..data.sources.folders import holds
+from ..data.sources.folders import media_column
 from ..data.sources.sources import Row, Source
 from ..data.words.token_stream import TokenStream
 from ..errors import CallError, DataError
@@ -84,7 +84,7 @@ class Image(Field):
             columns = ", ".join(source.columns[:20])
             raise DataError(f"no column contains images; name it with --image (columns: {columns})", file=source.path)
         if self._shape is None:
-            self._shape = self._first_shape(self.value(row, column) for row in source.look())
+            self._shape = self._first_shape(self.value(row, column) for row in source.first_rows())
         return column
 
     def _first_shape(self, values: Iterable[Any]) -> tuple[int, int, int]:
@@ -128,7 +128,7 @@ class Image(Field):
         return self._checked_files[file]
 
     def is_single_input(self, file: str) -> bool:
-        return holds(file) == "image"
+        return media_column(file) == "image"
 
     def _problem(self, value: Any) -> str | None:
         """A description of the problem of a value, or None."""
@@ -222,7 +222,7 @@ def image_column(source: Source, taken: Sequence[str]) -> str | None:
     """Return a column of images or of names of image files; columns with a usual name are tried first."""
     free = [column for column in source.columns if column not in taken]
     for column in sorted(free, key=lambda column: column.strip().lower() not in NAMES):
-        values = [value for row in source.look()[:50] if (value := row.values.get(column)) is not None]
+        values = [value for row in source.first_rows()[:50] if (value := row.values.get(column)) is not None]
         if values and sum(map(_is_image, values)) > len(values) / 2:
             return column
     return None
@@ -230,5 +230,5 @@ def image_column(source: Source, taken: Sequence[str]) -> str | None:
 
 def _is_image(value: Any) -> bool:
     if isinstance(value, str):
-        return holds(value.strip()) == "image"
+        return media_column(value.strip()) == "image"
     return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)

@@ -50,7 +50,7 @@ class ImageFeatures(Field):
             columns = ", ".join(source.columns[:20])
             raise DataError(f"no column contains features (columns: {columns})", file=source.path)
         if self.series.width is None:
-            self.series.width = self._first_width(self.value(row, column) for row in source.look())
+            self.series.width = self._first_width(self.value(row, column) for row in source.first_rows())
         return column
 
     def _first_width(self, values: Iterable[Any]) -> int:
@@ -125,7 +125,7 @@ def features_column(source: Source, taken: Sequence[str]) -> str | None:
     """Return a column of feature vectors; columns with a usual name are tried first."""
     free = [column for column in source.columns if column not in taken]
     for column in sorted(free, key=lambda column: column.strip().lower() not in NAMES):
-        values = [value for row in source.look()[:50] if (value := row.values.get(column)) is not None]
+        values = [value for row in source.first_rows()[:50] if (value := row.values.get(column)) is not None]
         if values and sum(map(_is_features, values)) > len(values) / 2:
             return column
     return None

@@ -21,7 +21,7 @@ from ..data.words.pretokenize import han_fraction
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError
 from .base import Field
-from .text import natural_level, text_problem, type_problem
+from .text import infer_tokenization, text_problem, type_problem
 
 SOURCE_NAMES = (
     "source",
@@ -169,13 +169,13 @@ def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Token
     """
     texts = [text for value in sources for text in texts_of(value)]
     target: Tokenization = "subwords"
-    if natural_level(targets) == "characters" or han_fraction(targets) > 0.5:
+    if infer_tokenization(targets) == "characters" or han_fraction(targets) > 0.5:
         target = "characters"
     elif closed(targets):
         target = "words"
     spelt = target == "characters" and han_fraction(targets) <= 0.5
     short = sum(map(len, texts)) <= 60 * len(texts)
-    if natural_level(texts) == "characters" or han_fraction(texts) > 0.5 or (spelt and short):
+    if infer_tokenization(texts) == "characters" or han_fraction(texts) > 0.5 or (spelt and short):
         return "characters", target
     return "subwords", target
 

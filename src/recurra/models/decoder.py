@@ -87,7 +87,12 @@ class Decoder(nn.Module):
                 f"feed is between, which wants a layer below and one above, and num_layers is {num_layers}; "
                 "say num_layers=2, or context_injection=input"
             )
-        self.embed, self.attend, self.context_injection, self.output_size = embed, attend, context_injection, output_size
+        self.embed, self.attend, self.context_injection, self.output_size = (
+            embed,
+            attend,
+            context_injection,
+            output_size,
+        )
         self.summary_at_steps = summary_at_steps
         self.input_dropout, self.dropout = LockedDropout(input_dropout), nn.Dropout(dropout)
         below = 1 if context_injection == "between" else num_layers

@@ -49,7 +49,7 @@ class TranscribeDataset(Dataset):
         """Read the data. `info.stats` of the training part: `lengths` in frames, and `min_steps` that the texts need."""
         source = self.rows.open(data)
         columns = self._columns(source)
-        self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.look()])
+        self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.first_rows()])
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self.rows.open(str(valid))

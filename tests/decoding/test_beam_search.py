@@ -10,7 +10,7 @@ import torch
 from tiny_seq2seq import LENGTHS, B, batch, network
 from torch import Tensor
 
-from recurra.decoding.beam_search import Found, search
+from recurra.decoding.beam_search import Hypothesis, search
 from recurra.models.decoder import FEEDS, DecoderState
 
 END = 0
@@ -81,7 +81,7 @@ def test_an_answer_does_not_hang_on_the_batch(beam_size: int) -> None:
 
 
 def test_what_may_never_stand_in_an_answer_does_not() -> None:
-    found = search(table_step, Table(tables(20)), [5] * 20, start=END, end=END, beam_size=2, never=[2])
+    found = search(table_step, Table(tables(20)), [5] * 20, start=END, end=END, beam_size=2, forbidden_tokens=[2])
     assert not any(2 in answer.tokens for answers in found for answer in answers)
     assert search(table_step, Table(tables(0)), [], start=END, end=END) == []
 
@@ -91,9 +91,9 @@ def test_the_network_searched_alone_and_in_a_batch(feed: str) -> None:
     """Weights, too: each belongs to its own answer."""
     net, (x, _) = network(feed), batch()
     net.output.weight.data *= 20  # far apart, so that no two answers are equal but for rounding
-    options: dict[str, Any] = {"start": 2, "end": 2, "beam_size": 3, "never": [0, 1], "keep_weights": True}
+    options: dict[str, Any] = {"start": 2, "end": 2, "beam_size": 3, "never": [0, 1], "return_attention": True}
 
-    def found(rows: list[int]) -> list[list[Found]]:
+    def found(rows: list[int]) -> list[list[Hypothesis]]:
         with torch.no_grad():
             longest = int(LENGTHS[rows].max())
             return search(net.step, net.start(x[rows, :longest], LENGTHS[rows]), [6] * len(rows), **options)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recurra.errors import CallError
-from recurra.nn.attention import RULES, Additive, Attention, Concat, Dot, Join, SelfAttention, attention
+from recurra.nn.attention import RULES, AdditiveAttention, Attention, ConcatAttention, DotAttention, Join, SelfAttention, attention
 from recurra.nn.pooling import Attention as AttentionPooling
 
 B, S, N, Q, K, V = 4, 3, 7, 5, 6, 2
@@ -33,13 +33,13 @@ def inputs(rule: str) -> tuple[Tensor, Tensor, Tensor]:
 
 def score(attend: Attention, q: Tensor, keys: Tensor, n: int) -> Tensor:
     """The score of one query (Q,) and position n, by the formula of the rule."""
-    if isinstance(attend, Additive):
+    if isinstance(attend, AdditiveAttention):
         joined = torch.cat([attend.query.weight, attend.key.weight], dim=1)  # W of [q; k]
         hidden = torch.tanh(joined @ torch.cat([q, keys[n]]) + attend.query.bias)
         return sum((v * h for v, h in zip(attend.score.weight[0], hidden, strict=True)), torch.zeros((), dtype=q.dtype))
-    if isinstance(attend, Dot):
+    if isinstance(attend, DotAttention):
         return (q * (attend.key.weight @ keys[n])).sum() / math.sqrt(Q)
-    assert isinstance(attend, Concat)
+    assert isinstance(attend, ConcatAttention)
     return attend.score.weight[n] @ torch.cat([q, keys]) + attend.score.bias[n]
 
 
@@ -65,7 +65,7 @@ def loop(
 def test_it_is_the_formula_and_its_gradients(rule: str, lengths: Tensor | None) -> None:
     attend = made(rule)
     query, keys, values = inputs(rule)
-    context, weights = attend(query, attend.remember(values, lengths, keys))
+    context, weights = attend(query, attend.make_memory(values, lengths, keys))
     other_context, other_weights = loop(attend, query, keys, values, lengths)
     torch.testing.assert_close(context, other_context)
     torch.testing.assert_close(weights, other_weights)
@@ -83,15 +83,15 @@ def test_padding_counts_for_nothing(rule: str) -> None:
     """Weights are exactly zero on padding, whatever stands there, and add up to 1, or to 0 in an empty row."""
     attend = made(rule)
     query, keys, values = inputs(rule)
-    _, weights = attend(query, attend.remember(values, LENGTHS, keys))
+    _, weights = attend(query, attend.make_memory(values, LENGTHS, keys))
     dead = torch.arange(N) >= LENGTHS[:, None]
     assert (weights.transpose(1, 2)[dead] == 0).all()
     torch.testing.assert_close(weights.sum(-1), (LENGTHS > 0).double()[:, None].expand(B, S))
     for b, n in enumerate(LENGTHS.tolist()):
         if n:
             own = keys[b : b + 1] if rule == "concat" else keys[b : b + 1, :n]
-            alone, _ = attend(query[b : b + 1], attend.remember(values[b : b + 1, :n], None, own))
-            whole, _ = attend(query, attend.remember(values, LENGTHS, keys))
+            alone, _ = attend(query[b : b + 1], attend.make_memory(values[b : b + 1, :n], None, own))
+            whole, _ = attend(query, attend.make_memory(values, LENGTHS, keys))
             torch.testing.assert_close(alone[0], whole[b])
 
 
@@ -99,7 +99,7 @@ def test_padding_counts_for_nothing(rule: str) -> None:
 def test_queries_one_by_one_are_all_at_once(rule: str) -> None:
     attend = made(rule)
     query, keys, values = inputs(rule)
-    memory = attend.remember(values, LENGTHS, keys)
+    memory = attend.make_memory(values, LENGTHS, keys)
     whole, _ = attend(query, memory)
     steps = [attend(query[:, s : s + 1], memory)[0] for s in range(S)]
     torch.testing.assert_close(torch.cat(steps, dim=1), whole)
@@ -109,19 +109,19 @@ def test_queries_one_by_one_are_all_at_once(rule: str) -> None:
 
 
 def test_the_one_key_of_concat_is_the_mean_of_the_live_values() -> None:
-    attend = Concat(Q, V, N).double()
+    attend = ConcatAttention(Q, V, N).double()
     query, _, values = inputs("concat")
     means = torch.stack([row[:n].sum(0) / max(n, 1) for row, n in zip(values, LENGTHS.tolist(), strict=True)])
-    got = attend(query, attend.remember(values, LENGTHS))
-    wanted = attend(query, attend.remember(values, LENGTHS, means))
+    got = attend(query, attend.make_memory(values, LENGTHS))
+    wanted = attend(query, attend.make_memory(values, LENGTHS, means))
     torch.testing.assert_close(got, wanted)
 
 
 def test_concat_refuses_a_longer_memory_in_words() -> None:
-    attend = Concat(Q, V, 5)
+    attend = ConcatAttention(Q, V, 5)
     with pytest.raises(CallError, match=r"has 6 positions.*\(concat\) has scores for 5.*use additive or dot"):
-        attend.remember(torch.zeros(1, 6, V))
-    attend.remember(torch.zeros(1, 5, V))
+        attend.make_memory(torch.zeros(1, 6, V))
+    attend.make_memory(torch.zeros(1, 5, V))
 
 
 def test_what_cannot_be_is_told() -> None:
@@ -201,6 +201,6 @@ def test_a_broken_mask_would_be_seen(make: Callable[[], torch.nn.Module]) -> Non
     assert isinstance(layer, Attention)
     query, keys, values = (x.detach() for x in inputs("additive"))
     dead = (torch.arange(N) >= LENGTHS[:, None])[..., None]
-    one = layer(query, layer.remember(values, LENGTHS, keys))
-    two = layer(query, layer.remember(values.masked_fill(dead, 1e3), LENGTHS, keys.masked_fill(dead, 1e3)))
+    one = layer(query, layer.make_memory(values, LENGTHS, keys))
+    two = layer(query, layer.make_memory(values.masked_fill(dead, 1e3), LENGTHS, keys.masked_fill(dead, 1e3)))
     torch.testing.assert_close(one, two)

@@ -15,9 +15,9 @@ import torch
 import recurra
 from recurra.errors import CallError, DataError, SettingError
 from recurra.fields.image import Image
-from recurra.fields.paired_text import Raw
+from recurra.fields.paired_text import RawText
 from recurra.files import write_json
-from recurra.metrics.text import scores_of_any
+from recurra.metrics.text import multi_reference_metrics
 from recurra.progress import Silent
 from recurra.run import Run
 from recurra.settings import as_given, settings_from
@@ -263,7 +263,7 @@ def test_all_captions_are_rows_and_an_image_is_on_one_side(tmp_path: Path, form:
     given = {"image": "file" if form == "rows" else "image", "validation_fraction": 0.3}
     dataset = Caption.dataset_for(settings_from(as_given(Caption.settings_class), given))
     info = dataset.prepare(written(tmp_path, captions, form), None, tmp_path / "cache", ignore_progress)
-    sides = {name: Raw.read(store, "raw_text", np.arange(len(store))) for name, store in dataset.stores.items()}
+    sides = {name: RawText.read(store, "raw_text", np.arange(len(store))) for name, store in dataset.stores.items()}
     assert sorted(sides["train"] + sides["valid"]) == sorted(text for texts in captions.values() for text in texts)
     numbers = {name: {int(text.split()[1]) for text in texts} for name, texts in sides.items()}
     assert not numbers["train"] & numbers["valid"]
@@ -272,7 +272,7 @@ def test_all_captions_are_rows_and_an_image_is_on_one_side(tmp_path: Path, form:
     store = dataset.stores["valid"]
     assert len(rows_of_images(store.column("which"))) == round(0.3 * different)
     for rows in rows_of_images(store.column("which")):  # the rows of one image are its captions, and all of them
-        images = {scenes(30)[0][int(text.split()[1])].tobytes() for text in Raw.read(store, "raw_text", rows)}
+        images = {scenes(30)[0][int(text.split()[1])].tobytes() for text in RawText.read(store, "raw_text", rows)}
         assert len(images) == 1
         assert len(rows) == sum(len(captions[n]) for n in captions if scenes(30)[0][n].tobytes() in images)
 
@@ -311,7 +311,7 @@ def test_an_image_counts_once_and_any_of_its_captions_is_right(run: Run, tmp_pat
     assert figures["exact_match"] == pytest.approx(1 - 1 / len(images))
     assert figures["sequence_error_rate"] == pytest.approx(1 / len(images))
     assert {name: figures[name] for name in ("bleu", "chrf", "token_error_rate")} == {
-        name: pytest.approx(value) for name, value in scores_of_any(told, captions, letters=False).items()
+        name: pytest.approx(value) for name, value in multi_reference_metrics(told, captions, by_character=False).items()
         if name in ("bleu", "chrf", "token_error_rate")
     }  # fmt: skip
     # the loss is of every caption: that of a file in which each is a row of its own

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from recurra import cells
-from recurra.decoding.beam_search import Found, search
+from recurra.decoding.beam_search import Hypothesis, search
 from recurra.models.encoder import Tokens
-from recurra.models.seq2seq import Encoder
+from recurra.models.seq2seq import Seq2SeqEncoder
 from recurra.nn.attention import attention
 from recurra.tasks.couplet.constraints import ConstrainedState, Constraints, is_punctuation, strictest_rule
 from recurra.tasks.couplet.model import AlignedSeq2Seq, first_occurrences
@@ -31,7 +31,7 @@ SPELT = ["<pad>", "<unknown>", "<end>", *"abcdefg，。"]  # V tokens
 def network(rule: str | None = "additive", cell: str = "lstm") -> AlignedSeq2Seq:
     torch.manual_seed(0)
     embed = Tokens(V, E, 0.0, pad=0, unknown=1)
-    encoder = Encoder(nn.Identity(), E, cells.get(cell), hidden_size=H // 2)
+    encoder = Seq2SeqEncoder(nn.Identity(), E, cells.get(cell), hidden_size=H // 2)
     attend = None if rule is None else attention(rule, H, encoder.output_size)
     net = AlignedSeq2Seq(embed, encoder, cells.get(cell), hidden_size=H, attend=attend, start=2)
     nn.init.normal_(net.turn)
@@ -59,7 +59,7 @@ def test_all_steps_at_once_are_one_by_one(rule: str | None, cell: str) -> None:
         assert (weights is None) == (rule is None)
         steps.append(scores)
         tokens = answer[:, t]
-    torch.testing.assert_close(torch.stack(steps, 1)[whole.live], whole.scores, **EXACT)
+    torch.testing.assert_close(torch.stack(steps, 1)[whole.valid], whole.scores, **EXACT)
 
 
 @pytest.mark.parametrize("rule", ["additive", "dot", None])
@@ -136,7 +136,7 @@ def test_what_is_punctuation() -> None:
     assert not any(map(is_punctuation, "天a1一々〇é□"))
 
 
-def answers(net: AlignedSeq2Seq, texts: Sequence[str], rule: str, beam_size: int = 3) -> list[list[Found]]:
+def answers(net: AlignedSeq2Seq, texts: Sequence[str], rule: str, beam_size: int = 3) -> list[list[Hypothesis]]:
     """Search as the task does it, over the alphabet SPELT."""
     ids = {character: n for n, character in enumerate(SPELT)}
     longest = max(map(len, texts))
@@ -149,7 +149,7 @@ def answers(net: AlignedSeq2Seq, texts: Sequence[str], rule: str, beam_size: int
         return search(partial(constraints.step, net), state, n.tolist(), start=2, end=2, beam_size=beam_size)
 
 
-def spelt(found: Found) -> str:
+def spelt(found: Hypothesis) -> str:
     return "".join(SPELT[token] if token != 1 else "*" for token in found.tokens)
 
 

@@ -18,7 +18,7 @@ import recurra
 from recurra import cells
 from recurra.cli import main as cli
 from recurra.data.store.store import Store, StoreWriter
-from recurra.decoding.beam_search import Found
+from recurra.decoding.beam_search import Hypothesis
 from recurra.errors import CallError, DataError, SettingError, UserError
 from recurra.run import Run
 from recurra.settings import as_given, settings_from
@@ -224,7 +224,7 @@ def test_unknown_words_are_copied_from_where_attention_looked(tmp_path: Path) ->
     assert vocabulary.decode([vocabulary.unknown, vocabulary.unknown], ["a", "Zürich"]) == "a Zürich"
     weights = torch.tensor([[0.1, 0.9, 0.0], [0.8, 0.1, 0.1], [1.0, 0.0, 0.0]])
     known = vocabulary.encode("sieht").tolist()
-    found = Found([vocabulary.unknown, *known], 0.0, 0.0, True, weights)
+    found = Hypothesis([vocabulary.unknown, *known], 0.0, 0.0, True, weights)
     assert Output(source, target, replace_unk=True).text(found, "the Zebra sees") == "Zebra sieht"
     assert "�" not in run.predict(["the Zebra sees number 99"])[0]["text"]
     run.change(replace_unk=False)

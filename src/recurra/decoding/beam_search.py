@@ -28,7 +28,7 @@ Step = Callable[[Tensor, S], tuple[Tensor, S, Tensor | None]]
 
 
 @dataclass(frozen=True)
-class Found:
+class Hypothesis:
     """An answer without its end mark. `weights` (length, N): where attention looked at each step, if that was asked for."""
 
     tokens: list[int]
@@ -47,9 +47,9 @@ def search(
     end: int,
     beam_size: int = 1,
     alpha: float = 1.0,
-    never: Sequence[int] = (),
-    keep_weights: bool = False,
-) -> list[list[Found]]:
+    forbidden_tokens: Sequence[int] = (),
+    return_attention: bool = False,
+) -> list[list[Hypothesis]]:
     """For each row of `state` the answers found, best first, at most `beam`.
 
     step    tokens (R,) and a state -> log-probabilities (R, V) of the next ones, the state after, weights (R, N) or None
@@ -58,7 +58,7 @@ def search(
     limits  of each row, tokens at most, at least 1
     start   the token before the first; `end` the one after the last; `never` those that no answer holds
     """
-    found: list[list[Found]] = [[] for _ in limits]
+    found: list[list[Hypothesis]] = [[] for _ in limits]
     if not found:
         return found
     row = torch.arange(len(limits))  # (A,): the rows still searched
@@ -80,14 +80,14 @@ def search(
         best = (total[:, :, None] + scores.view(A, K, V)).view(A, -1).topk(min(2 * K, K * V), dim=1)
         parent, token = best.indices // V, best.indices % V
         ends = token == end
-        if keep_weights and weights is not None:
+        if return_attention and weights is not None:
             now = weights.float().cpu().view(A, K, 1, -1)
             looked = now if looked is None else torch.cat([looked, now], dim=2)
         # those among the K best that end here
         for a, k in torch.nonzero(ends[:, :K] & best.values[:, :K].isfinite()).tolist():
             of, p = int(parent[a, k]), float(best.values[a, k])
             kept = None if looked is None else looked[a, of]
-            found[int(row[a])].append(Found(past[a, of].tolist(), p / t**alpha, p, True, kept))
+            found[int(row[a])].append(Hypothesis(past[a, of].tolist(), p / t**alpha, p, True, kept))
         # the K best that go on
         order = ends.to(torch.int8).argsort(dim=1, stable=True)[:, :K]
         total, parent, token = best.values.gather(1, order), parent.gather(1, order), token.gather(1, order)
@@ -100,7 +100,7 @@ def search(
                 if len(found[int(row[a])]) < K and total[a, k].isfinite():
                     p = float(total[a, k])
                     kept = None if looked is None else looked[a, k]
-                    found[int(row[a])].append(Found(past[a, k].tolist(), p / t**alpha, p, False, kept))
+                    found[int(row[a])].append(Hypothesis(past[a, k].tolist(), p / t**alpha, p, False, kept))
         hope = (total.max(1).values / t**alpha).tolist()  # of the best that goes on, as it stands
         full = torch.tensor(
             [

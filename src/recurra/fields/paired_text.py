@@ -1,6 +1,6 @@
 """The two sides of a pair of texts: fields whose vocabularies may be one, the texts as they are written, and tokenization.
 
-`Side` holds the tokens of a side. `Raw` or `Letters` beside it hold the text as it is written: metrics compare answers with it,
+`PairedText` holds the tokens of a side. `RawText` or `CodePoints` beside it hold the text as it is written: metrics compare answers with it,
 and unknown words are copied from it.
 """
 
@@ -60,7 +60,7 @@ def build_vocabulary(
 
 
 @final
-class Side(Field):
+class PairedText(Field):
     """One side of a pair. A value is a text, or a tuple of texts, which are encoded as one with an end mark between them.
 
     `level` and `size`, of the vocabulary, may be changed before `fit`.
@@ -80,10 +80,10 @@ class Side(Field):
         super().__init__(name, asked)
         self.min_count, self.tokenization, self.size = min_count, tokenization, size
         self.vocabulary: Vocabulary
-        self.vocabulary_of: Side | None = None  # the side whose vocabulary this one shares
+        self.vocabulary_of: PairedText | None = None  # the side whose vocabulary this one shares
         self._other_values: Callable[[], Iterable[Any]] | None = None
 
-    def share_vocabulary(self, other: Side, values: Callable[[], Iterable[Any]]) -> None:
+    def share_vocabulary(self, other: PairedText, values: Callable[[], Iterable[Any]]) -> None:
         """Use the vocabulary of `other`, which is then fitted on both. `values`: those of this side."""
         self.vocabulary_of, other._other_values = other, values
 
@@ -153,7 +153,7 @@ def texts_of(value: Any) -> tuple[Any, ...]:
 
 
 # tokenization ----------------------------------------------------------------------------------------------------------
-def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Tokenization, Tokenization]:
+def choose_tokenizations(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Tokenization, Tokenization]:
     """What a token of each side is, from the first rows.
 
     The target: characters where it is a single word, as a date or a name, or Chinese; words where these are of a small
@@ -164,7 +164,7 @@ def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Token
     target: Tokenization = "subwords"
     if natural_level(targets) == "characters" or han_share(targets) > 0.5:
         target = "characters"
-    elif closed(targets):
+    elif is_closed_vocabulary(targets):
         target = "words"
     spelt = target == "characters" and han_share(targets) <= 0.5
     short = sum(map(len, texts)) <= 60 * len(texts)
@@ -173,7 +173,7 @@ def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Token
     return "subwords", target
 
 
-def closed(texts: Sequence[str]) -> bool:
+def is_closed_vocabulary(texts: Sequence[str]) -> bool:
     """Whether few distinct words make up the texts."""
     words = [word for text in texts for word in text.split()]
     return len(set(words)) <= min(len(words) / 10, CLOSED) and "".join(words).isalnum()
@@ -188,7 +188,7 @@ def same_alphabet(sources: Sequence[Any], targets: Sequence[str]) -> bool:
 
 # the texts as they are written -----------------------------------------------------------------------------------------
 @final
-class Raw(Field):
+class RawText(Field):
     """A side as it is written, beside its tokens, as JSON."""
 
     kind = "ragged:uint8"
@@ -218,7 +218,7 @@ class Raw(Field):
 
 
 @final
-class Letters(Field):
+class CodePoints(Field):
     """A side as the code points of its characters, one a step: also those that the vocabulary does not have."""
 
     kind = "ragged:int32"

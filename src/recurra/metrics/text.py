@@ -9,17 +9,17 @@ from typing import Any
 from ..data.words.pretokenize import han_share
 
 
-def scores_of(texts: Sequence[str], references: Sequence[str], *, letters: bool) -> dict[str, Any]:
+def text_metrics(texts: Sequence[str], references: Sequence[str], *, letters: bool) -> dict[str, Any]:
     """BLEU and chrF (0 to 100, by sacrebleu), exact match, token and sequence error rate (0 to 1).
 
     A token is a character with `letters`, else a word between blanks: the error rate is the number of insertions, deletions
     and substitutions over the number of reference tokens. BLEU is case-sensitive and tokenizes as 13a, Chinese as zh.
     """
-    return scores_of_any(texts, [[reference] for reference in references], letters=letters)
+    return multi_reference_metrics(texts, [[reference] for reference in references], by_character=letters)
 
 
-def scores_of_any(texts: Sequence[str], references: Sequence[Sequence[str]], *, letters: bool) -> dict[str, Any]:
-    """As `scores_of`, with one or more references for each text.
+def multi_reference_metrics(texts: Sequence[str], references: Sequence[Sequence[str]], *, letters: bool) -> dict[str, Any]:
+    """As `text_metrics`, with one or more references for each text.
 
     An exact match is one with any reference. BLEU and chrF take all of them, as sacrebleu does: an n-gram counts that is in
     any, as often as it is in one; BLEU's length is that of the nearest length. The token error rate is that against the

@@ -112,7 +112,7 @@ class Decoder(nn.Module):
         if self.attend is None:
             context = summary if self.summary_at_steps else torch.zeros_like(summary)
             return DecoderState(Memory(values, values, None), layers, context)
-        return DecoderState(self.attend.remember(values, lengths), layers, torch.zeros_like(summary))
+        return DecoderState(self.attend.make_memory(values, lengths), layers, torch.zeros_like(summary))
 
     def forward(
         self, tokens: Tensor, state: DecoderState, lengths: Tensor | None = None

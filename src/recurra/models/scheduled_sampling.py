@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from ..settings import ClassTraining, open_setting, setting
-from .seq2seq import Answer, SequenceToSequence
+from .seq2seq import TokenScores, SequenceToSequence
 from .token_loss import token_loss
 
 
-def forcing_share(schedule: str, final: float, progress: float) -> float:
+def teacher_forcing_ratio(schedule: str, final: float, progress: float) -> float:
     """The share of true tokens at `progress` (0 to 1): `final` all the time, or falling from 1 to `final`."""
     if schedule == "constant":
         return final
@@ -27,7 +27,7 @@ def forcing_share(schedule: str, final: float, progress: float) -> float:
     return 1 - (1 - final) * fallen
 
 
-def mixed(tokens: Tensor, scores: Tensor, live: Tensor, share: float) -> Tensor:
+def mix_tokens(tokens: Tensor, scores: Tensor, live: Tensor, share: float) -> Tensor:
     """tokens (B, S), each kept with probability `share`, else one drawn by the scores of the step before.
 
     scores (M, V) of the live steps, in the order of `live (B, S)`. The first token of a row, the start mark, is kept.
@@ -40,7 +40,7 @@ def mixed(tokens: Tensor, scores: Tensor, live: Tensor, share: float) -> Tensor:
     return given
 
 
-class ForcedTraining(ClassTraining):
+class TeacherForcingTraining(ClassTraining):
     """The training run of a task whose decoder is taught so."""
 
     teacher_forcing_ratio: float = setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
@@ -52,25 +52,25 @@ class ForcedTraining(ClassTraining):
     )
 
 
-def answer_of(network: SequenceToSequence, inputs: Mapping[str, Tensor], tokens: Tensor | None = None) -> Answer:
+def score_batch(network: SequenceToSequence, inputs: Mapping[str, Tensor], tokens: Tensor | None = None) -> TokenScores:
     """The scores of a batch, given the true tokens before each step, or `tokens` (B, S) instead."""
     true = inputs["tokens"] if tokens is None else tokens
-    answer: Answer = network(inputs["x"], inputs.get("lengths"), true, inputs["steps"])
+    answer: TokenScores = network(inputs["x"], inputs.get("lengths"), true, inputs["steps"])
     return answer
 
 
-def forced_loss(
+def teacher_forcing_loss(
     network: SequenceToSequence,
     inputs: Mapping[str, Tensor],
     targets: Tensor,
-    training: ForcedTraining,
+    training: TeacherForcingTraining,
     progress: float,
 ) -> Tensor:
     """The mean loss of the tokens `targets` (B, S), nats a token, at `progress` (0 to 1) of the training."""
-    share = forcing_share(training.scheduled_sampling, training.teacher_forcing_ratio, progress)
+    share = teacher_forcing_ratio(training.scheduled_sampling, training.teacher_forcing_ratio, progress)
     tokens: Tensor | None = None
     if share < 1:
         with torch.no_grad():
-            guess = answer_of(network, inputs)
-        tokens = mixed(inputs["tokens"], guess.scores, guess.live, share)
-    return token_loss(answer_of(network, inputs, tokens), targets, training.label_smoothing)
+            guess = score_batch(network, inputs)
+        tokens = mix_tokens(inputs["tokens"], guess.scores, guess.valid, share)
+    return token_loss(score_batch(network, inputs, tokens), targets, training.label_smoothing)

@@ -17,7 +17,7 @@ from ..nn.pooling import Last
 from .decoder import Decoder, DecoderState
 
 
-class Encoder(nn.Module):
+class Seq2SeqEncoder(nn.Module):
     """Tokens (B, T) -> a vector for each step (B, T, D*H) and a summary (B, D*H), the last output of each direction.
 
     `embed` makes (B, T, I) of the tokens. With `self_attention` each step then attends to all steps.
@@ -60,7 +60,7 @@ class Encoder(nn.Module):
         return self.dropout(y), self.dropout(summary)
 
 
-class Answer(NamedTuple):
+class TokenScores(NamedTuple):
     """What `SequenceToSequence` says of a batch: scores (M, V) of the live steps, row after row, and where these are."""
 
     scores: Tensor
@@ -68,7 +68,7 @@ class Answer(NamedTuple):
 
 
 class SequenceToSequence(nn.Module):
-    """Encoder, decoder and output layer; `tied` gives the output layer the weights of the decoder's embedding.
+    """Seq2SeqEncoder, decoder and output layer; `tied` gives the output layer the weights of the decoder's embedding.
 
     The encoder makes values (B, N, V) and their summary (B, V) of a batch and its lengths.
     """
@@ -85,11 +85,11 @@ class SequenceToSequence(nn.Module):
         values, summary = self.encoder(x, lengths)
         return self.decoder.start(values, lengths, summary)
 
-    def forward(self, x: Tensor, lengths: Tensor | None, tokens: Tensor, steps: Tensor) -> Answer:
+    def forward(self, x: Tensor, lengths: Tensor | None, tokens: Tensor, steps: Tensor) -> TokenScores:
         """Sources (B, T) and the tokens read before each step (B, S), of which `steps (B,)` count."""
         vectors, _, _ = self.decoder(tokens, self.start(x, lengths), steps)
         live = torch.arange(tokens.shape[1], device=tokens.device) < steps[:, None]
-        return Answer(self.output(vectors[live]), live)
+        return TokenScores(self.output(vectors[live]), live)
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
         """One step: tokens (R,) -> log-probabilities (R, V), the state after, weights (R, N) where there is attention."""
@@ -98,7 +98,7 @@ class SequenceToSequence(nn.Module):
         return scores, state, None if weights is None else weights[:, 0]
 
 
-def shifted(answers: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def shift_targets(answers: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tokens (B, S) of which `ends (B,)` count -> those read before each step, an end mark first, and those wanted after it,
     an end mark last, both (B, S + 1)."""
     before, after = (np.full((len(answers), answers.shape[1] + 1), Vocabulary.pad, np.int64) for _ in range(2))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ...data.store.store import Store
-from ...models.seq2seq import shifted
+from ...models.seq2seq import shift_targets
 from ..base import Batch
 from .inputs import CaptionInput
 
@@ -15,7 +15,7 @@ def collate(store: Store, rows: np.ndarray, input: CaptionInput) -> Batch:
     """Inputs x, lengths where they vary, tokens read before each step (B, S), and steps (B,); targets: `next` (B, S)."""
     x, lengths = store.ragged(input.field.name, rows)
     captions, ends = store.ragged("text", rows)
-    before, after = shifted(captions, ends)
+    before, after = shift_targets(captions, ends)
     inputs = {"x": x, "tokens": before, "steps": ends + 1}
     if input.has_lengths:
         inputs["lengths"] = lengths

@@ -8,12 +8,12 @@ import numpy as np
 
 from ...data.store.batching import LengthBatches
 from ...data.store.store import Store
-from ...fields.paired_text import Raw
-from ...metrics.text import scores_of_any
+from ...fields.paired_text import RawText
+from ...metrics.text import multi_reference_metrics
 from ...models.seq2seq import SequenceToSequence
 from ..base import OnProgress, ignore_progress
 from ..shared.answers import AnswerSearch, loss_of_batches
-from ..shared.generation import batches_of, evenly_spaced
+from ..shared.generation import batches_of, evenly_spaced_indices
 from .collate import collate
 from .dataset import IMAGE_ID, TEXT, CaptionDataset
 from .fields import rows_of_images
@@ -37,7 +37,7 @@ def evaluate(
     parts = LengthBatches(store.lengths("text") + 1, 128).in_order()
     told, after = (on_progress, ignore_progress) if fewer else (ignore_progress, on_progress)
     loss = loss_of_batches(network, batches_of(network, lambda rows: collate(store, rows, dataset.input), parts, told))
-    picked = [images[at] for at in evenly_spaced(len(images), searched)]
+    picked = [images[at] for at in evenly_spaced_indices(len(images), searched)]
     answers: list[str] = []
     for begin in range(0, len(picked), PART):
         part = picked[begin : begin + PART]
@@ -45,5 +45,5 @@ def evaluate(
         found = search([row[:length] for row, length in zip(x, lengths, strict=True)], beam_size=beam_size)
         answers += [dataset.text.vocabulary.decode(best[0].tokens) for best in found]
         after(sum(map(len, part)))
-    references = [Raw.read(store, TEXT, rows) for rows in picked]
-    return {"loss": loss, **scores_of_any(answers, references, letters=dataset.text.tokenization == "characters")}
+    references = [RawText.read(store, TEXT, rows) for rows in picked]
+    return {"loss": loss, **multi_reference_metrics(answers, references, by_character=dataset.text.tokenization == "characters")}

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ...data.words.vocabulary import Tokenization
 from ...fields.image import ImageSettings
-from ...models.scheduled_sampling import ForcedTraining
+from ...models.scheduled_sampling import TeacherForcingTraining
 from ...settings import ModelSettings, Settings, open_setting, setting
 
 
@@ -38,4 +38,4 @@ class CaptionModel(ModelSettings):
     return_attention: bool = setting(False, description="predict gives the attention weights")
 
 
-CaptionSettings = Settings[CaptionData, CaptionModel, ForcedTraining]
+CaptionSettings = Settings[CaptionData, CaptionModel, TeacherForcingTraining]

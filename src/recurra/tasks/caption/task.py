@@ -15,11 +15,11 @@ from typing import Any, ClassVar, final
 import numpy as np
 from torch import Tensor
 
-from ...decoding.beam_search import Found
-from ...models.scheduled_sampling import forced_loss
+from ...decoding.beam_search import Hypothesis
+from ...models.scheduled_sampling import teacher_forcing_loss
 from ...models.seq2seq import SequenceToSequence
 from ..base import Batch, DatasetInfo, OnProgress, Sampler, Selection, Streaming, Task
-from ..shared.answers import AnswerSearch, attention_of, selection_by
+from ..shared.answers import AnswerSearch, answer_attention, selection_by
 from ..shared.generation import part_to_evaluate, searched_message
 from ..shared.length_sampler import LengthSampler
 from .collate import collate
@@ -74,7 +74,7 @@ class Caption(Task[CaptionSettings]):
         return collate(self.dataset.stores["train"], key, self.dataset.input)
 
     def loss(self, network: SequenceToSequence, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
-        return forced_loss(network, batch.inputs, batch.targets["next"], self.settings.training, progress), None
+        return teacher_forcing_loss(network, batch.inputs, batch.targets["next"], self.settings.training, progress), None
 
     # use -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
@@ -87,14 +87,14 @@ class Caption(Task[CaptionSettings]):
         return AnswerSearch(
             network,
             max_length=lambda _: limit,
-            alpha=self.settings.model.length_penalty,
+            length_penalty=self.settings.model.length_penalty,
             pass_lengths=self.dataset.input.has_lengths,
         )
 
     def predict(self, network: SequenceToSequence, examples: Sequence[Any]) -> list[dict[str, Any]]:
         model, vocabulary = self.settings.model, self.dataset.text.vocabulary
         encoded = self.dataset.encode_examples(examples)
-        found = self._search(network)(encoded, beam_size=model.beam_size, keep_weights=model.return_attention)
+        found = self._search(network)(encoded, beam_size=model.beam_size, return_attention=model.return_attention)
         results: list[dict[str, Any]] = []
         for (best, *_), array in zip(found, encoded, strict=True):
             result = {"text": vocabulary.decode(best.tokens), "score": round(best.score, 6)}
@@ -102,10 +102,10 @@ class Caption(Task[CaptionSettings]):
             results.append(result | attention)
         return results
 
-    def _attention(self, found: Found, length: int) -> dict[str, Any]:
+    def _attention(self, found: Hypothesis, length: int) -> dict[str, Any]:
         """For each token, the end mark too, the attention weight of each place, row after row of the map."""
         rows, columns = self.dataset.input.grid(length)
-        text, weights = attention_of(found, self.dataset.text.vocabulary, rows * columns)
+        text, weights = answer_attention(found, self.dataset.text.vocabulary, rows * columns)
         return {"text": text, "rows": rows, "columns": columns, "weights": weights}
 
     def streaming(self) -> Streaming:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...data.words.vocabulary import MARKS, Vocabulary
-from ...decoding.beam_search import Found, search
+from ...decoding.beam_search import Hypothesis, search
 from ...fields.paired_text import code_points
 from ..base import OnProgress, device_of, ignore_progress
 from ..shared.collate import padded
@@ -29,13 +29,13 @@ class ConstrainedSearch:
 
     def __call__(
         self, questions: Sequence[str], *, beam_size: int, on_progress: OnProgress = ignore_progress
-    ) -> list[list[Found]]:
+    ) -> list[list[Hypothesis]]:
         """The answers to each question, which has a character at least, best first."""
         device, constraints = device_of(self.network), self.constraints
         arrays, letters = self.vocabulary.encode_batch(questions), code_points(questions)
         lengths = np.array([len(array) for array in arrays], np.int64)
 
-        def found(rows: np.ndarray) -> list[list[Found]]:
+        def found(rows: np.ndarray) -> list[list[Hypothesis]]:
             x = padded([arrays[row] for row in rows]).long()
             first = first_occurrences(padded([letters[row] for row in rows]))
             question = self.network.encode(x.to(device), torch.from_numpy(lengths[rows]).to(device), first.to(device))
@@ -52,7 +52,7 @@ class ConstrainedSearch:
         return search_in_batches(lengths, beam_size, found, on_progress)
 
 
-def answer_text(found: Found, question: str, vocabulary: Vocabulary) -> str:
+def answer_text(found: Hypothesis, question: str, vocabulary: Vocabulary) -> str:
     """The answer as text; a mark that no training text has is copied from the question."""
     return "".join(
         character if token == Vocabulary.unknown else vocabulary.tokens[token]

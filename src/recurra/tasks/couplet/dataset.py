@@ -14,9 +14,9 @@ from ...data.sources.sources import Source, is_table
 from ...data.store.store import Store
 from ...data.words.vocabulary import Vocabulary
 from ...fields.base import Field
-from ...fields.paired_text import Letters, Side
+from ...fields.paired_text import CodePoints, PairedText
 from ..base import Dataset, DatasetInfo, OnProgress
-from ..shared.generation import check_parts
+from ..shared.generation import check_splits
 from ..shared.paired_rows import find_pair_columns, source_value, sources_in
 from ..shared.row_reader import Columns, RowReader
 from .constraints import strictest_rule
@@ -33,9 +33,9 @@ class CoupletDataset(Dataset):
 
     def __init__(self, data: CoupletData) -> None:
         self.data = data
-        self.source = Side("source", data.source, data.min_count, "characters")
-        self.target = Side("target", data.target, data.min_count, "characters")
-        fields = [self.source, self.target, Letters("source_text"), Letters("target_text")]
+        self.source = PairedText("source", data.source, data.min_count, "characters")
+        self.target = PairedText("target", data.target, data.min_count, "characters")
+        fields = [self.source, self.target, CodePoints("source_text"), CodePoints("target_text")]
         self.rows = RowReader(fields, data, problem=self._problem)
 
     @property
@@ -60,7 +60,7 @@ class CoupletDataset(Dataset):
 
         self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
-        check_parts(self.stores, "pairs", data)
+        check_splits(self.stores, "pairs", data)
         rule, rule_message = self._rule_of_most(source, columns)
         lengths = self.stores["train"].lengths("source")
         info = DatasetInfo(

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ...cells import Cell
 from ...data.words.vocabulary import Vocabulary
 from ...models.encoder import Tokens
-from ...models.seq2seq import Answer, Encoder
+from ...models.seq2seq import TokenScores, Seq2SeqEncoder
 from ...nn import Recurrent, State
 from ...nn.attention import Attention, Join, Memory, attention
 from ...nn.dropout import LockedDropout, between_layers
@@ -113,7 +113,7 @@ class AlignedSeq2Seq(nn.Module):
     def __init__(
         self,
         embed: Tokens,
-        encoder: Encoder,
+        encoder: Seq2SeqEncoder,
         cell: Cell,
         *,
         hidden_size: int,
@@ -149,7 +149,7 @@ class AlignedSeq2Seq(nn.Module):
         turn = self.turn.expand(len(x), 1, -1) * (0.0 if swapped is None else swapped[:, None, None].to(self.turn))
         values, _ = self.encoder(self.embed(x) + turn, lengths)
         valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        memory = None if self.attend is None else self.attend.remember(values, lengths)
+        memory = None if self.attend is None else self.attend.make_memory(values, lengths)
         distinct = torch.where(valid, without_repeats(x, first_occurrences(x)), 0)
         return Question(x, valid, first, distinct, values, memory, turn)
 
@@ -160,7 +160,7 @@ class AlignedSeq2Seq(nn.Module):
 
     def forward(
         self, x: Tensor, lengths: Tensor, first: Tensor, answer: Tensor, swapped: Tensor | None = None
-    ) -> Answer:
+    ) -> TokenScores:
         """As `encode`, and the true answers (B, T): scores (M, V) of the valid steps, row after row."""
         question = self.encode(x, lengths, first, swapped)
         before = torch.cat([torch.full_like(answer[:, :1], self.start_token), answer[:, :-1]], dim=1)
@@ -168,7 +168,7 @@ class AlignedSeq2Seq(nn.Module):
         distinct = without_repeats(answer, first_occurrences(answer))
         members, group = self._group_tokens(question, answer, distinct, torch.arange(x.shape[1], device=x.device))
         valid = question.valid
-        return Answer(self._scores(vectors[valid], members[valid], group), valid)
+        return TokenScores(self._scores(vectors[valid], members[valid], group), valid)
 
     def step(self, tokens: Tensor, state: AlignedState) -> tuple[Tensor, AlignedState, Tensor | None]:
         """tokens (R,), those of the step before -> scores (R, V) of step t, the state after, weights (R, T) or None."""
@@ -219,7 +219,7 @@ def build_network(model: CoupletModel, cell: Cell, *, vocabulary_size: int) -> A
     """A new network, as the settings have it."""
     size, pad, unknown = model.embedding_size, Vocabulary.pad, Vocabulary.unknown
     embed = Tokens(vocabulary_size, size, model.token_dropout, pad=pad, unknown=unknown)
-    encoder = Encoder(
+    encoder = Seq2SeqEncoder(
         nn.Identity(),
         size,
         cell,

@@ -18,7 +18,7 @@ class CoupletData(DataSettings):
 
 
 class CoupletModel(ModelSettings):
-    """Encoder and decoder, aligned."""
+    """Seq2SeqEncoder and decoder, aligned."""
 
     hidden_size: int = open_setting(ge=2, description="of the decoder; the encoder has half of it each way")
     num_layers: int = open_setting(ge=1, le=64, description="recurrent layers of the decoder")

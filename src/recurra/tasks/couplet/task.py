@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from ...data.store.store import Store
-from ...decoding.beam_search import Found
-from ...fields.paired_text import Letters
-from ...metrics.text import scores_of
+from ...decoding.beam_search import Hypothesis
+from ...fields.paired_text import CodePoints
+from ...metrics.text import text_metrics
 from ...models.token_loss import mean_loss, token_loss
 from ..base import Batch, DatasetInfo, OnProgress, Selection, Streaming, Task, ignore_progress
-from ..shared.generation import batches_of, evenly_spaced, part_to_evaluate, scoring_batches, searched_message
+from ..shared.generation import batches_of, evenly_spaced_indices, part_to_evaluate, scoring_batches, searched_message
 from ..shared.length_sampler import LengthSampler
 from ..shared.paired_rows import too_long_message
 from .constrained_search import ConstrainedSearch, answer_text
@@ -97,11 +97,11 @@ class Couplet(Task[CoupletSettings]):
         with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=self.searched) as (store, beam_size, searched):
             some = searched < len(store)
             loss = self._loss(network, store, on_progress if some else ignore_progress)
-            rows = evenly_spaced(len(store), searched)
-            questions, references = (Letters.read(store, name, rows) for name in ("source_text", "target_text"))
+            rows = evenly_spaced_indices(len(store), searched)
+            questions, references = (CodePoints.read(store, name, rows) for name in ("source_text", "target_text"))
             found = self._search(network)(questions, beam_size=beam_size, on_progress=ignore_progress if some else on_progress)
         answers = [self._text(best[0], question) for best, question in zip(found, questions, strict=True)]
-        scores = scores_of(answers, references, letters=True)
+        scores = text_metrics(answers, references, by_character=True)
         equal = [len(question) == len(answer) for question, answer in zip(questions, answers, strict=True)]
         return {
             "loss": loss,
@@ -121,7 +121,7 @@ class Couplet(Task[CoupletSettings]):
     def _search(self, network: AlignedSeq2Seq) -> ConstrainedSearch:
         return ConstrainedSearch(network, self.dataset.vocabulary, self.settings.model.constraints)
 
-    def _text(self, found: Found, question: str) -> str:
+    def _text(self, found: Hypothesis, question: str) -> str:
         return answer_text(found, question, self.dataset.vocabulary)
 
     def predict(self, network: AlignedSeq2Seq, examples: Sequence[Any]) -> list[dict[str, Any]]:

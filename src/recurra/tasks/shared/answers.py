@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from ...data.words.vocabulary import Vocabulary
-from ...decoding.beam_search import Found, search
+from ...decoding.beam_search import Hypothesis, search
 from ...errors import SettingError
-from ...models.scheduled_sampling import answer_of
+from ...models.scheduled_sampling import score_batch
 from ...models.seq2seq import SequenceToSequence
 from ...models.token_loss import mean_loss
 from ..base import Batch, OnProgress, Selection, device_of, ignore_progress
@@ -29,7 +29,7 @@ def selection_by(metric: str) -> Selection:
 
 def loss_of_batches(network: SequenceToSequence, batches: Iterable[Batch]) -> float:
     """The mean loss of the tokens of all batches, nats a token, with the true tokens before each step."""
-    return mean_loss((answer_of(network, batch.inputs), batch.targets["next"]) for batch in batches)
+    return mean_loss((score_batch(network, batch.inputs), batch.targets["next"]) for batch in batches)
 
 
 @final
@@ -48,11 +48,11 @@ class AnswerSearch:
         *,
         max_length: Callable[[int], int],
         alpha: float,
-        never: Sequence[int] = (Vocabulary.pad, Vocabulary.unknown),
+        forbidden_tokens: Sequence[int] = (Vocabulary.pad, Vocabulary.unknown),
         pass_lengths: bool = True,
     ) -> None:
         self.network, self.max_length, self.alpha = network, max_length, alpha
-        self.never, self.pass_lengths = list(never), pass_lengths
+        self.forbidden_tokens, self.pass_lengths = list(never), pass_lengths
 
     def __call__(
         self,
@@ -60,12 +60,12 @@ class AnswerSearch:
         *,
         beam_size: int,
         on_progress: OnProgress = ignore_progress,
-        keep_weights: bool = False,
-    ) -> list[list[Found]]:
+        return_attention: bool = False,
+    ) -> list[list[Hypothesis]]:
         """The answers to each encoded example, best first; with the attention weights of each step on request."""
         device, lengths = device_of(self.network), np.array([len(example) for example in examples], np.int64)
 
-        def found(rows: np.ndarray) -> list[list[Found]]:
+        def found(rows: np.ndarray) -> list[list[Hypothesis]]:
             x = padded([examples[row] for row in rows]).to(device)
             return search(
                 self.network.step,
@@ -75,14 +75,14 @@ class AnswerSearch:
                 end=Vocabulary.end,
                 beam_size=beam_size,
                 alpha=self.alpha,
-                never=self.never,
-                keep_weights=keep_weights,
+                forbidden_tokens=self.forbidden_tokens,
+                return_attention=return_attention,
             )
 
         return search_in_batches(lengths, beam_size, found, on_progress)
 
 
-def attention_of(found: Found, vocabulary: Vocabulary, places: int) -> tuple[list[str], list[list[float]]]:
+def answer_attention(found: Hypothesis, vocabulary: Vocabulary, places: int) -> tuple[list[str], list[list[float]]]:
     """The tokens of an answer, its end mark too, and for each of them the attention weights of the first `places`."""
     if found.weights is None:
         raise SettingError("weights are asked for, and this run has no attention (attention is none)")

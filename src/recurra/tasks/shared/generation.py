@@ -16,7 +16,7 @@ from torch import nn
 
 from ...data.store.batching import LengthBatches
 from ...data.store.store import Store
-from ...decoding.beam_search import Found
+from ...decoding.beam_search import Hypothesis
 from ...errors import DataError
 from ..base import Batch, OnProgress, device_of, ignore_progress
 
@@ -50,7 +50,7 @@ def part_to_evaluate(
             yield store, beam_size, len(store)
 
 
-def check_parts(stores: dict[str, Store], examples: str, data: str | Path) -> None:
+def check_splits(stores: dict[str, Store], examples: str, data: str | Path) -> None:
     """DataError where the training or the validation part has no rows. `examples`: what the user calls them."""
     if not len(stores["train"]) or not len(stores["valid"]):
         raise DataError(f"too few {examples} to train on and to check with", file=data)
@@ -79,11 +79,11 @@ def batches_of(
 def search_in_batches(
     lengths: np.ndarray,
     beam_size: int,
-    search: Callable[[np.ndarray], Sequence[list[Found]]],
+    search: Callable[[np.ndarray], Sequence[list[Hypothesis]]],
     on_progress: OnProgress = ignore_progress,
-) -> list[list[Found]]:
+) -> list[list[Hypothesis]]:
     """The answers to examples of these lengths, best first. `search` is called for as many as are followed at once."""
-    answers: list[list[Found]] = [[] for _ in lengths]
+    answers: list[list[Hypothesis]] = [[] for _ in lengths]
     for rows in LengthBatches(lengths, max(BEAMS // beam_size, 1)).in_order():
         for row, best in zip(rows, search(rows), strict=True):
             answers[row] = best
@@ -96,6 +96,6 @@ def scoring_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
     return LengthBatches(lengths, 256, max_tokens=max(SCORES // tokens, 1)).in_order()
 
 
-def evenly_spaced(count: int, most: int) -> np.ndarray:
+def evenly_spaced_indices(count: int, most: int) -> np.ndarray:
     """At most `most` of the rows 0 to `count` - 1, evenly spaced, in order."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))

@@ -9,11 +9,11 @@ import numpy as np
 from ...data.store.batching import LengthBatches
 from ...data.store.store import Store
 from ...data.words.vocabulary import Vocabulary
-from ...fields.paired_text import Raw
+from ...fields.paired_text import RawText
 from ...metrics.text import error_rates
 from ..base import OnProgress
 from ..shared.collate import EVALUATION_STEPS
-from ..shared.generation import batches_of, evenly_spaced
+from ..shared.generation import batches_of, evenly_spaced_indices
 from .collate import collate
 from .ctc_loss import search_texts, text_losses
 from .dataset import REFERENCE
@@ -25,7 +25,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """The loss of all rows, and the metrics of the texts of `searched` rows, evenly spaced."""
     parts = LengthBatches(store.lengths("audio"), 256, max_tokens=EVALUATION_STEPS).in_order()
-    picked = evenly_spaced(len(store), searched)
+    picked = evenly_spaced_indices(len(store), searched)
     texts: dict[int, str] = {}
     nats, units = 0.0, 0
     batches = batches_of(network, lambda rows: collate(store, rows), parts, on_progress)
@@ -37,7 +37,7 @@ def evaluate(
         places = np.flatnonzero(np.isin(rows, picked))
         for row, found in zip(rows[places], search_texts(log_probs[places], steps[places], beam_size), strict=True):
             texts[int(row)] = vocabulary.decode(found.units)
-    references = Raw.read(store, REFERENCE, picked)
+    references = RawText.read(store, REFERENCE, picked)
     return {"loss": nats / max(units, 1), **error_rates([texts[row] for row in picked.tolist()], references)}
 
 

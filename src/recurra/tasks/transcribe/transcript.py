@@ -13,7 +13,7 @@ from ...data.sources.rows import Source
 from ...data.words.pretokenize import clean, cut
 from ...data.words.vocabulary import Vocabulary, build
 from ...fields.base import Field
-from ...fields.paired_text import closed
+from ...fields.paired_text import is_closed_vocabulary
 
 TRANSCRIPT_NAMES = (
     *("text", "transcript", "transcription", "sentence", "words", "target", "label", "utterance"),
@@ -53,7 +53,7 @@ class Transcript(Field):
         if self._level is None:
             words = {word for text in texts for word in text.split()}
             whole = all(cut(word, "words")[0] == [word] for word in words)
-            self._level = "words" if whole and closed(texts) else "characters"
+            self._level = "words" if whole and is_closed_vocabulary(texts) else "characters"
 
     def cut(self, text: str) -> list[str]:
         """The units of a text."""

@@ -13,10 +13,10 @@ from ...data.sources.parallel_text import Joined, Parallel
 from ...data.sources.sources import TABLES, Source, is_table, locate, open_source
 from ...data.store.store import Store
 from ...errors import CallError, SettingError
-from ...fields.paired_text import Raw, Side, choose_levels, same_alphabet
+from ...fields.paired_text import RawText, PairedText, choose_tokenizations, same_alphabet
 from ...files import read_json, write_json
 from ..base import Dataset, DatasetInfo, OnProgress
-from ..shared.generation import check_parts
+from ..shared.generation import check_splits
 from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value, sources_in
 from ..shared.row_reader import Columns, RowReader
 from .lengths import PairLengths
@@ -32,9 +32,9 @@ class PairDataset(Dataset):
 
     def __init__(self, data: PairData) -> None:
         self.data = data
-        self.source = Side("source", data.source, data.min_count)
-        self.target = Side("target", data.target, data.min_count)
-        self.rows = RowReader([self.source, self.target, Raw("source_text"), Raw("target_text")], data)
+        self.source = PairedText("source", data.source, data.min_count)
+        self.target = PairedText("target", data.target, data.min_count)
+        self.rows = RowReader([self.source, self.target, RawText("source_text"), RawText("target_text")], data)
         self.source_columns = [column.strip() for column in (data.source or "").split(",")]
         self.files = TargetFiles(data.target)
         self.lengths = PairLengths()
@@ -56,7 +56,7 @@ class PairDataset(Dataset):
             return other, self._find_columns(other)
 
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
-        check_parts(self.stores, "pairs", data)
+        check_splits(self.stores, "pairs", data)
         if columns["source_text"] == "source" and self.data.target and self.target.asked is None:
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
@@ -109,7 +109,7 @@ class PairDataset(Dataset):
                 sample.append(row)
             count += 1
         sources, targets = [row[0] for row in sample], [row[1] for row in sample]
-        source_level, target_level = choose_levels(sources, targets)
+        source_level, target_level = choose_tokenizations(sources, targets)
         self.source.tokenization = data.source_tokenization or data.tokenization or source_level
         self.target.tokenization = data.target_tokenization or data.tokenization or target_level
         same = self.source.tokenization == self.target.tokenization

@@ -7,7 +7,7 @@ from ...data.words.vocabulary import Vocabulary
 from ...errors import SettingError
 from ...models.decoder import Decoder
 from ...models.encoder import Tokens
-from ...models.seq2seq import Encoder, SequenceToSequence
+from ...models.seq2seq import Seq2SeqEncoder, SequenceToSequence
 from ...nn.attention import attention
 from .settings import TranslateModel
 
@@ -31,7 +31,7 @@ def build_network(
 
     target = embedding(target_size)
     source = target if shared and model.tie_weights else embedding(source_size)
-    encoder = Encoder(
+    encoder = Seq2SeqEncoder(
         source,
         model.embedding_size,
         cell,

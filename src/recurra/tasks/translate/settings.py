@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ...data.words.vocabulary import Tokenization
-from ...models.scheduled_sampling import ForcedTraining
+from ...models.scheduled_sampling import TeacherForcingTraining
 from ...settings import DataSettings, ModelSettings, Settings, open_setting, setting
 
 
@@ -27,7 +27,7 @@ class PairData(DataSettings):
 
 
 class TranslateModel(ModelSettings):
-    """Encoder, attention, decoder."""
+    """Seq2SeqEncoder, attention, decoder."""
 
     hidden_size: int = open_setting(ge=2, description="of the decoder; the encoder has half of it each way")
     num_layers: int = open_setting(ge=1, le=64, description="recurrent layers of the decoder")
@@ -52,7 +52,7 @@ class TranslateModel(ModelSettings):
     return_attention: bool = setting(False, description="predict gives the attention weights")
 
 
-class TranslateTraining(ForcedTraining):
+class TranslateTraining(TeacherForcingTraining):
     """The training run."""
 
     label_smoothing: float = open_setting(ge=0, lt=1, description="share of the target spread over all tokens")

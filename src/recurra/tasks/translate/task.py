@@ -19,13 +19,13 @@ from torch import Tensor
 
 from ...data.store.store import Store
 from ...errors import CallError, DataError, SettingError
-from ...fields.paired_text import Raw
-from ...metrics.text import scores_of
-from ...models.scheduled_sampling import forced_loss
-from ...models.seq2seq import SequenceToSequence, shifted
+from ...fields.paired_text import RawText
+from ...metrics.text import text_metrics
+from ...models.scheduled_sampling import teacher_forcing_loss
+from ...models.seq2seq import SequenceToSequence, shift_targets
 from ..base import Batch, DatasetInfo, OnProgress, Selection, Streaming, Task
 from ..shared.answers import AnswerSearch, loss_of_batches, selection_by
-from ..shared.generation import batches_of, evenly_spaced, part_to_evaluate, scoring_batches, searched_message
+from ..shared.generation import batches_of, evenly_spaced_indices, part_to_evaluate, scoring_batches, searched_message
 from ..shared.length_sampler import LengthSampler
 from ..shared.paired_rows import too_long_message
 from .dataset import PairDataset
@@ -87,7 +87,7 @@ class Translate(Task[TranslateSettings]):
         return pair_batch(self.dataset.stores["train"], key)
 
     def loss(self, network: SequenceToSequence, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
-        return forced_loss(network, batch.inputs, batch.targets["next"], self.settings.training, progress), None
+        return teacher_forcing_loss(network, batch.inputs, batch.targets["next"], self.settings.training, progress), None
 
     # evaluation ----------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Translate(Task[TranslateSettings]):
             lengths = store.lengths("source")
             if problem := self._length_problem(int(lengths.max())):
                 raise DataError(problem, file=data, row=int(lengths.argmax()) + 1)
-            return self._evaluate(network, store, evenly_spaced(len(store), searched), beam_size, on_progress)
+            return self._evaluate(network, store, evenly_spaced_indices(len(store), searched), beam_size, on_progress)
 
     def _evaluate(
         self, network: SequenceToSequence, store: Store, rows: np.ndarray, beam_size: int, on_progress: OnProgress
@@ -108,12 +108,12 @@ class Translate(Task[TranslateSettings]):
         loss = loss_of_batches(network, batches_of(network, partial(pair_batch, store), parts))
         padded_sources, ends = store.ragged("source", rows)
         sources = [row[:end] for row, end in zip(padded_sources, ends, strict=True)]
-        values, references = (Raw.read(store, name, rows) for name in ("source_text", "target_text"))
+        values, references = (RawText.read(store, name, rows) for name in ("source_text", "target_text"))
         found = self._search(network)(
-            sources, beam_size=beam_size, on_progress=on_progress, keep_weights=self.settings.model.replace_unk
+            sources, beam_size=beam_size, on_progress=on_progress, return_attention=self.settings.model.replace_unk
         )
         answers = [self._output.text(best[0], value) for best, value in zip(found, values, strict=True)]
-        return {"loss": loss, **scores_of(answers, references, letters=target.tokenization == "characters")}
+        return {"loss": loss, **text_metrics(answers, references, by_character=target.tokenization == "characters")}
 
     def _length_problem(self, length: int) -> str | None:
         """What is wrong with a source of `length` tokens, or None."""
@@ -139,8 +139,8 @@ class Translate(Task[TranslateSettings]):
         return AnswerSearch(
             network,
             max_length=self.dataset.lengths.max_answer_length,
-            alpha=model.length_penalty,
-            never=self._output.never,
+            length_penalty=model.length_penalty,
+            forbidden_tokens=self._output.forbidden_tokens,
         )
 
     def predict(self, network: SequenceToSequence, examples: Sequence[Any]) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ class Translate(Task[TranslateSettings]):
         results: list[dict[str, Any]] = [{"text": "", "score": 0.0} for _ in values]  # of an empty source
         rows = [row for row, source in enumerate(sources) if len(source)]
         found = self._search(network)(
-            [sources[row] for row in rows], beam_size=model.beam_size, keep_weights=model.return_attention or model.replace_unk
+            [sources[row] for row in rows], beam_size=model.beam_size, return_attention=model.return_attention or model.replace_unk
         )
         for row, (best, *_) in zip(rows, found, strict=True):
             results[row] = {"text": output.text(best, values[row]), "score": round(best.score, 6)}
@@ -169,7 +169,7 @@ def pair_batch(store: Store, rows: np.ndarray) -> Batch:
     """Sources; the tokens read before each step, an end mark first; those expected after it, an end mark last."""
     x, lengths = store.ragged("source", rows)
     y, ends = store.ragged("target", rows)
-    before, after = shifted(y, ends)
+    before, after = shift_targets(y, ends)
     inputs = {"x": x, "lengths": lengths, "tokens": before, "steps": ends + 1}
     return Batch(
         {name: torch.from_numpy(array) for name, array in inputs.items()},

@@ -16,7 +16,7 @@ from tiny_runs import reviews
 import recurra
 from recurra.data.words.vectors import EXACT, LOWER, NORMAL, VectorFile, look_up
 from recurra.errors import DataError, SettingError, UserError
-from recurra.models.encoder import Tokens
+from recurra.models.encoder import TokenEmbedding
 from recurra.progress import Silent
 
 WORDS = {"film": [0.5, -1.0, 0.25], "dull": [1.5, 2.0, -0.125], "电影": [0.0, 1.0, 3.0]}
@@ -130,20 +130,20 @@ def test_frozen_vectors_are_those_of_the_file_after_training(tmp_path: Path, tas
     (tmp_path / "v.txt").unlink()
     again = recurra.load(run.path)  # the run needs the file no more
     assert again.settings.model.embedding_size == 8
-    tables = [module for module in again.network.modules() if isinstance(module, Tokens)]
+    tables = [module for module in again.network.modules() if isinstance(module, TokenEmbedding)]
     tokens = again.task.dataset.input.field.vocabulary.tokens
     for table in tables:
         for word, vector in made.items():
             row = table.embedding.weight[tokens.index(word.lower())]
             torch.testing.assert_close(row, torch.tensor(vector))
-        assert table.held.sum() == len(made)
+        assert table.frozen_rows.sum() == len(made)
     assert again.predict(["a dull film"]) == run.predict(["a dull film"])
 
 
 def test_vectors_are_trained_unless_frozen(tmp_path: Path) -> None:
     made = write_vectors(tmp_path / "v.txt")
     run = reviews(tmp_path, vectors=str(tmp_path / "v.txt"), embedding_size=None, steps=3, ensemble_size=1)
-    (table,) = (module for module in run.network.modules() if isinstance(module, Tokens))
+    (table,) = (module for module in run.network.modules() if isinstance(module, TokenEmbedding))
     row = table.embedding.weight[run.task.dataset.input.field.vocabulary.tokens.index("dull")].detach()
     assert 0 < (row - torch.tensor(made["dull"])).abs().max() < 0.5
 
@@ -187,7 +187,7 @@ def test_a_tagger_takes_vectors(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text("ann 1 2 3\n1998 4 5 6\nFilms 7 8 9\n", encoding="utf-8")
     run = recurra.train("tag", data, out=tmp_path / "run", vectors=str(tmp_path / "v.txt"), freeze_embeddings=True,
                         hidden_size=4, steps=2, ensemble_size=1)  # fmt: skip
-    (table,) = (module for module in run.network.modules() if isinstance(module, Tokens))
+    (table,) = (module for module in run.network.modules() if isinstance(module, TokenEmbedding))
     ids = run.task.dataset.words.ids
     for word, first in (("ann", 1.0), ("0000", 4.0), ("films", 7.0)):
         assert table.embedding.weight[ids[word], 0].item() == first

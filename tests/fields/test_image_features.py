@@ -33,7 +33,7 @@ def test_vectors_several_and_maps_are_rows_of_vectors(tmp_path: Path) -> None:
         [[1, 2]], [[1, 2], [3, 4]], [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10, 11]]
     ]  # fmt: skip
     assert field.key(values[0]) != field.key(values[1]) and field.key([1.0, 2.0]) == field.key(values[0])
-    assert field.is_one("a.NPY") and not field.is_one("a.jsonl")
+    assert field.is_single_input("a.NPY") and not field.is_single_input("a.jsonl")
 
 
 def test_they_are_standardised_over_all_vectors(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_they_are_standardised_over_all_vectors(tmp_path: Path) -> None:
     field.fit(values)
     one, two = field.encode(values)
     spread = np.sqrt(8 / 3)  # of 0, 2 and 4; the other feature has none and is left as large as it is
-    assert one.dtype == np.float32 and field.kind == "ragged:float32:2"
+    assert one.dtype == np.float32 and field.storage == "ragged:float32:2"
     np.testing.assert_allclose(np.concatenate([one, two]), [[-2 / spread, 0], [0, 0], [2 / spread, 0]], rtol=1e-6)
     field.save(tmp_path)
     again = ImageFeatures("features", None)

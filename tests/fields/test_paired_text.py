@@ -80,16 +80,16 @@ def test_several_texts_are_encoded_with_an_end_mark_between(tmp_path: Path) -> N
 )  # fmt: skip
 def test_what_a_side_takes(value: Any, trained_on: str | None, predicted_from: str | None) -> None:
     side = PairedText("source", None, None)
-    assert side.check(value) == trained_on and side.unusable(value) == predicted_from
+    assert side.check(value) == trained_on and side.check_input(value) == predicted_from
 
 
 def test_texts_are_kept_as_they_are_written(tmp_path: Path) -> None:
     values: list[Any] = ["a  b\n", "", ("x", "囧"), "\ud800"]
     raw, letters = RawText("raw"), CodePoints("letters")
     texts = ["囧a", "", "𝄞", "\ud800"]
-    with StoreWriter(tmp_path / "store", {"raw": raw.kind, "letters": letters.kind}) as writer:
+    with StoreWriter(tmp_path / "store", {"raw": raw.storage, "letters": letters.storage}) as writer:
         for one, other in zip(raw.encode(values), letters.encode(texts), strict=True):
-            writer.append(raw=one, by_character=other)
+            writer.append(raw=one, letters=other)
     store, rows = Store(tmp_path / "store"), np.array([3, 0, 2, 1])
     assert RawText.read(store, "raw", rows) == [values[row] for row in rows]
     assert CodePoints.read(store, "letters", rows) == [texts[row] for row in rows]

@@ -21,7 +21,13 @@ from recurra.fields.words import Words
 
 
 def words(**settings: Any) -> Words:
-    defaults: dict[str, Any] = {"tokenization": None, "size": 100, "min_count": None, "character_ngrams": True, "lookahead": True}
+    defaults: dict[str, Any] = {
+        "tokenization": None,
+        "size": 100,
+        "min_count": None,
+        "character_ngrams": True,
+        "lookahead": True,
+    }
     return Words("words", None, **(defaults | settings))
 
 
@@ -91,14 +97,14 @@ def test_words_are_normalised_and_rare_ones_are_unknown() -> None:
     field.fit([["The", "film", "of", "1998"], ["the", "film", "from", "2001"]])
     assert field.tokenization == "words" and field.words == ["0000", "film", "the"]
     assert field.encode([["THE", "1234", "of"]])[0].tolist() == [4, 2, 1]
-    assert (field.kind, field.width, len(field)) == ("ragged:int32", 0, 5)
-    assert field.nothing().shape == (0,)
+    assert (field.storage, field.width, len(field)) == ("ragged:int32", 0, 5)
+    assert field.empty().shape == (0,)
 
 
 def test_words_have_the_ids_of_their_known_ngrams() -> None:
     field = words()
     field.fit([["walking", "walked"], ["talking", "talked"]])
-    assert field.kind == f"ragged:int32:{1 + PIECES}" and field.nothing().shape == (0, 1 + PIECES)
+    assert field.storage == f"ragged:int32:{1 + PIECES}" and field.empty().shape == (0, 1 + PIECES)
     row = field.encode_tokens(["balking"])[0]
     known = {field.ngrams[at - 1] for at in row[1:] if at}
     assert row[0] == 1 and known == set(word_ngrams("balking")) & set(field.ngrams) != set()

@@ -11,7 +11,7 @@ from tiny_runs import reviews, write_reviews
 from torch import Tensor
 
 import recurra
-from recurra.models.adversarial import Movable, training_step
+from recurra.models.adversarial import PerturbableInput, training_step
 
 STILL: dict[str, Any] = {"dropout": 0.0, "input_dropout": 0.0, "token_dropout": 0.0, "character_ngrams": False}
 
@@ -21,10 +21,10 @@ class Bowl(torch.nn.Module):
 
     def __init__(self, vectors: Tensor) -> None:
         super().__init__()
-        self.vectors, self.movable = torch.nn.Parameter(vectors), Movable()
+        self.vectors, self.perturbable_input = torch.nn.Parameter(vectors), PerturbableInput()
 
     def loss(self) -> Tensor:
-        return self.movable(self.vectors).square().flatten(1).sum(1).mean() / 2
+        return self.perturbable_input(self.vectors).square().flatten(1).sum(1).mean() / 2
 
 
 def test_each_row_moves_so_far_along_its_gradient() -> None:
@@ -34,7 +34,7 @@ def test_each_row_moves_so_far_along_its_gradient() -> None:
     loss = training_step(bowl, bowl.loss, 0.7, Tensor.backward)
     moved = (norms + 0.7).square().mean() / 2
     torch.testing.assert_close(loss, (norms.square().mean() / 2 + moved) / 2)
-    assert bowl.movable.by is None and bowl.movable.vectors is None
+    assert bowl.perturbable_input.by is None and bowl.perturbable_input.vectors is None
     # The move is a constant to the gradient: d/dv of |v + r|^2 / 2 is v + r.
     v = bowl.vectors.detach()
     r = 0.7 * v / norms[:, None, None]
@@ -58,7 +58,7 @@ def test_nothing_is_left_behind_when_a_loss_fails() -> None:
 
     with pytest.raises(ValueError, match="no second time"):
         training_step(bowl, failing, 1.0, Tensor.backward)
-    assert bowl.movable.by is None and not bowl.movable.listens
+    assert bowl.perturbable_input.by is None and not bowl.perturbable_input.listens
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 2])

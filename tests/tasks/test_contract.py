@@ -189,7 +189,7 @@ TWO_TARGETS = '''
 class Both(Field):
     """Two numbers a row."""
 
-    kind = "float32:2"
+    storage = "float32:2"
     def find(self, source, taken): return "stars"
     def fit(self, values): return None
     def encode(self, values): return [[float(value), -float(value)] for value in values]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from recurra import cells
 from recurra.decoding.beam_search import Hypothesis, search
-from recurra.models.encoder import Tokens
+from recurra.models.encoder import TokenEmbedding
 from recurra.models.seq2seq import Seq2SeqEncoder
 from recurra.nn.attention import attention
 from recurra.tasks.couplet.constraints import ConstrainedState, Constraints, is_punctuation, strictest_rule
@@ -30,7 +30,7 @@ SPELT = ["<pad>", "<unknown>", "<end>", *"abcdefg，。"]  # V tokens
 # the network ----------------------------------------------------------------------------------------------------------
 def network(rule: str | None = "additive", cell: str = "lstm") -> AlignedSeq2Seq:
     torch.manual_seed(0)
-    embed = Tokens(V, E, 0.0, pad=0, unknown=1)
+    embed = TokenEmbedding(V, E, 0.0, pad=0, unknown=1)
     encoder = Seq2SeqEncoder(nn.Identity(), E, cells.get(cell), hidden_size=H // 2)
     attend = None if rule is None else attention(rule, H, encoder.output_size)
     net = AlignedSeq2Seq(embed, encoder, cells.get(cell), hidden_size=H, attend=attend, start=2)

@@ -15,7 +15,7 @@ from tiny_runs import language, reviews, write_reviews
 
 import recurra
 from recurra.errors import DataError, RunError, SettingError
-from recurra.models.encoder import Tokens
+from recurra.models.encoder import TokenEmbedding
 from recurra.progress import Silent
 from recurra.run import Run
 from recurra.training import resume
@@ -56,8 +56,8 @@ def test_embedding_recurrent_weights_and_vocabulary_are_the_models(tmp_path: Pat
     for name in (name for name in theirs if name.startswith("recurrent.")):
         torch.testing.assert_close(ours[f"encoder.{name}"], theirs[name])
     assert not [name for name in ours if name.endswith("_reverse")]  # one direction, unless asked
-    torch.testing.assert_close(ours["encoder.front.embedding.weight"][1:], theirs["embedding.weight"][1:])
-    assert not ours["encoder.front.embedding.weight"][0].any()  # padding
+    torch.testing.assert_close(ours["encoder.input_layer.embedding.weight"][1:], theirs["embedding.weight"][1:])
+    assert not ours["encoder.input_layer.embedding.weight"][0].any()  # padding
     assert run.task.dataset.input.field.vocabulary.tokens == model.task.dataset.vocabulary.tokens
     settings = run.settings.model
     found = (settings.cell, settings.hidden_size, settings.embedding_size, settings.num_layers, settings.members)
@@ -79,8 +79,8 @@ def test_the_backward_direction_begins_anew(tmp_path: Path, model: Run) -> None:
 
 def test_the_spelling_is_silent_at_first(tmp_path: Path, model: Run) -> None:
     run, _ = begun(tmp_path, model, character_ngrams=True)
-    (table,) = (module for module in run.network.modules() if isinstance(module, Tokens))
-    assert table.character_ngrams is not None and table.character_ngrams.weight.abs().max() < 1e-6
+    (table,) = (module for module in run.network.modules() if isinstance(module, TokenEmbedding))
+    assert table.ngram_embedding is not None and table.ngram_embedding.weight.abs().max() < 1e-6
 
 
 def test_the_run_stands_alone(tmp_path: Path, model: Run) -> None:
@@ -123,7 +123,7 @@ def test_a_tagger_knows_the_models_words_beside_its_own(tmp_path: Path, model: R
     torch.testing.assert_close(ours["recurrent.weight_hh_l0"], theirs["recurrent.weight_hh_l0"])
     assert "recurrent.weight_hh_l0_reverse" in ours  # a tagger reads both ways
     ids, known = run.task.dataset.words.ids, model.task.dataset.vocabulary.tokens
-    table = ours["front.words.embedding.weight"]
+    table = ours["input_layer.words.embedding.weight"]
     for word in ("dull", "empty"):  # of the rows, and of the model alone
         torch.testing.assert_close(table[ids[word]], theirs["embedding.weight"][known.index(word)])
     torch.testing.assert_close(table[ids["vienna"]], theirs["embedding.weight"][1])  # the model does not know it
@@ -159,7 +159,9 @@ def test_a_model_of_another_language_is_told(tmp_path: Path, model: Run) -> None
 
 
 def test_several_layers_read_one_way(tmp_path: Path, model: Run) -> None:
-    deep = language(model.path.parent, "deep", tokenization="words", hidden_size=4, embedding_size=4, num_layers=2, steps=1)
+    deep = language(
+        model.path.parent, "deep", tokenization="words", hidden_size=4, embedding_size=4, num_layers=2, steps=1
+    )
     assert not reviews(tmp_path, pretrained=str(deep.path), **SIZES | {"steps": 1}).settings.model.bidirectional
     with pytest.raises(SettingError, match=r"has 2 layers; .* --set bidirectional=false"):
         reviews(tmp_path, "both", pretrained=str(deep.path), bidirectional=True, **SIZES)

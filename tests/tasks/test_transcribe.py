@@ -51,7 +51,13 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(tones: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One that streams and has learnt the tones."""
-    settings: dict[str, Any] = {"bidirectional": False, "hidden_size": 48, "num_layers": 1, "dropout": 0.0, "speed_perturbation": 0.0}
+    settings: dict[str, Any] = {
+        "bidirectional": False,
+        "hidden_size": 48,
+        "num_layers": 1,
+        "dropout": 0.0,
+        "speed_perturbation": 0.0,
+    }
     settings |= {"masks": 0, "learning_rate": 2e-2, "ema_decay": 0.9, "steps": 150, "batch_size": 8}
     return recurra.train("transcribe", tones, out=tmp_path_factory.mktemp("runs") / "tones", **settings)
 
@@ -94,7 +100,7 @@ def test_the_loss_is_that_of_the_texts(run: Run, tones: Path, tmp_path: Path) ->
     dataset = run.task.dataset
     nats = 0.0
     for name, text in zip(names, texts, strict=True):
-        x = torch.from_numpy(dataset.audio.encode([dataset.audio.meant(name)])[0])[None]
+        x = torch.from_numpy(dataset.audio.encode([dataset.audio.normalize_input(name)])[0])[None]
         heard, _ = run.network(x, torch.tensor([x.shape[1]]))
         ids = torch.from_numpy(dataset.text.vocabulary.encode(text)).long()
         nats += float(
@@ -164,7 +170,9 @@ def test_padded_is_alone_in_values_and_gradients() -> None:
 
     torch.manual_seed(0)
     sizes = {"frame_stacking": 3, "hidden_size": 5, "num_layers": 2, "bidirectional": True}
-    network = Transcriber(4, get("lstm"), 6, **sizes, dropout=0.0, input_dropout=0.0, speed_perturbation=0.0, specaugment_masks=0).double()
+    network = Transcriber(
+        4, get("lstm"), 6, **sizes, dropout=0.0, input_dropout=0.0, speed_perturbation=0.0, specaugment_masks=0
+    ).double()
     lengths, x = [11, 3, 7], torch.zeros(3, 14, 4)
     rows = [torch.randn(n, 4) for n in lengths]
     for b, row in enumerate(rows):
@@ -300,7 +308,9 @@ def test_a_row_that_cannot_be_used(tmp_path: Path, row: str, said: str) -> None:
     assert "row 3, field " in str(error.value)
     assert not (tmp_path / "run").exists()
     kept = Said()
-    recurra.train("transcribe", path, out=tmp_path / "run", tokenization="characters", on_error="skip", progress=kept, **TINY)
+    recurra.train(
+        "transcribe", path, out=tmp_path / "run", tokenization="characters", on_error="skip", progress=kept, **TINY
+    )
     assert any("1" in line and "row 3" in line for line in kept.lines), kept.lines
 
 

@@ -32,7 +32,9 @@ class AudioData(DataSettings):
     """A table of audio files."""
 
     audio: str | None = setting(None, description="column of the files; found by itself")
-    sample_rate: int | None = setting(None, ge=1, description="samples a second; of most files, at most 16,000", advanced=True)
+    sample_rate: int | None = setting(
+        None, ge=1, description="samples a second; of most files, at most 16,000", advanced=True
+    )
     n_mels: int | None = setting(None, ge=4, le=256, description="log-mel features of a frame", advanced=True)
 
 
@@ -57,15 +59,15 @@ class Audio(Field):
 
     sequence = True
 
-    def __init__(self, name: str, asked: str | None, rate: int | None = None, bands: int | None = None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None, rate: int | None = None, bands: int | None = None) -> None:
+        super().__init__(name, column)
         self._rate, self._bands = rate, bands
         self.mean = self.std = self.least = np.ones(0)
         self._files: dict[str, _File] = {}
         self.resampled = self.mixed = self.heard = 0
 
     @property
-    def kind(self) -> str:
+    def storage(self) -> str:
         return f"ragged:float32:{self.features.bands}"
 
     @property
@@ -85,7 +87,7 @@ class Audio(Field):
 
     # reading -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        column = pick(source, self.name, self.asked, AUDIO_NAMES, named_audio, exclude=taken)
+        column = pick(source, self.name, self.column, AUDIO_NAMES, named_audio, exclude=taken)
         if self._rate is None:
             self._rate = _usual_rate(self.value(row, column) for row in source.look())
         if self.rate < audio.LOWEST:
@@ -106,7 +108,7 @@ class Audio(Field):
             return "is empty"
         return self._file(value).problem if isinstance(value, str) else f"is {value!r:.40}, not the name of a file"
 
-    def unusable(self, value: Any) -> str | None:
+    def check_input(self, value: Any) -> str | None:
         self._files.clear()  # in use a file may come later, or change
         return self.check(value)
 
@@ -167,7 +169,7 @@ class Audio(Field):
         return [self.standardised(self._features(value)) for value in values]
 
     # use -----------------------------------------------------------------------------------------------------------
-    def meant(self, example: Any) -> Any:
+    def normalize_input(self, example: Any) -> Any:
         """What somebody who predicts gives: the name of a file, or samples in [-1, 1] (or int16) at the run's rate."""
         if isinstance(example, Path):
             return str(example)
@@ -175,7 +177,7 @@ class Audio(Field):
             return self.sound(example)
         return example
 
-    def is_one(self, file: str) -> bool:
+    def is_single_input(self, file: str) -> bool:
         return audio.is_audio(file)
 
     def sound(self, piece: Any) -> audio.Samples:
@@ -192,7 +194,7 @@ class Audio(Field):
     def stream(self) -> Any:
         return AudioStream(self)
 
-    def nothing(self) -> NDArray[np.float32]:
+    def empty(self) -> NDArray[np.float32]:
         return np.zeros((0, self.features.bands), np.float32)
 
     def save(self, folder: Path) -> None:
@@ -232,7 +234,7 @@ class AudioStream:
         return self.field.standardised(self.frames.push(self.field.sound(piece)))
 
     def flush(self) -> NDArray[np.float32]:
-        return self.field.nothing()  # a window that is not full is no frame
+        return self.field.empty()  # a window that is not full is no frame
 
 
 def cells(source: Source, column: str) -> list[str]:

@@ -20,8 +20,8 @@ class Field(ABC):
     is_scalar: ClassVar[bool] = False  # a value is one label or number: all of them fit into memory
     is_fitted: ClassVar[bool] = True  # `fit` reads the values
 
-    def __init__(self, name: str, asked: str | None = None) -> None:
-        self.name, self.asked = name, asked
+    def __init__(self, name: str, column: str | None = None) -> None:
+        self.name, self.column = name, column
 
     @abstractmethod
     def find(self, source: Source, taken: Sequence[str]) -> str:
@@ -39,15 +39,15 @@ class Field(ABC):
         """What is wrong with a value, in words, or None."""
         return None if value is not None else "is missing"
 
-    def unusable(self, value: Any) -> str | None:
+    def check_input(self, value: Any) -> str | None:
         """As `check`, for a value to predict from."""
         return self.check(value)
 
-    def meant(self, example: Any) -> Any:
+    def normalize_input(self, example: Any) -> Any:
         """The value that somebody who predicts means by what he gives."""
         return example
 
-    def is_one(self, file: str) -> bool:
+    def is_single_input(self, file: str) -> bool:
         """Whether a file to predict from is one value, and no table or file of lines."""
         return False
 
@@ -57,7 +57,7 @@ class Field(ABC):
 
     @property
     @abstractmethod
-    def kind(self) -> str:
+    def storage(self) -> str:
         """How the store keeps it."""
 
     @abstractmethod
@@ -68,11 +68,11 @@ class Field(ABC):
         """For a sequence that arrives in pieces: its encoding, as far as no later piece can change it."""
         raise NotImplementedError(f"{self.name} has no pieces")
 
-    def whole(self) -> str | None:
+    def why_not_streamable(self) -> str | None:
         """Why a value must be whole before it is encoded, in words; None where it may come in pieces."""
         return None
 
-    def nothing(self) -> np.ndarray:
+    def empty(self) -> np.ndarray:
         """A sequence of no steps, encoded."""
         raise NotImplementedError(f"{self.name} has no steps")
 

@@ -55,8 +55,8 @@ class Image(Field):
 
     sequence = True
 
-    def __init__(self, name: str, asked: str | None, size: str | None = None, grey: bool | None = None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None, size: str | None = None, grey: bool | None = None) -> None:
+        super().__init__(name, column)
         self.size, self.grey = None if size is None else size_of(size), grey
         self._shape: tuple[int, int, int] | None = None
         self.mean, self.std = 0.0, 1.0
@@ -69,7 +69,7 @@ class Image(Field):
 
     # finding -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        column = source.need(self.asked) if self.asked else image_column(source, taken)
+        column = source.need(self.column) if self.column else image_column(source, taken)
         if column is None:
             there = ", ".join(source.columns[:20])
             raise DataError(f"no column holds images; name it with --image (there are {there})", file=source.path)
@@ -116,7 +116,7 @@ class Image(Field):
             self._verdicts[file] = self._wrong(value)
         return self._verdicts[file]
 
-    def is_one(self, file: str) -> bool:
+    def is_single_input(self, file: str) -> bool:
         return holds(file) == "image"
 
     def _wrong(self, value: Any) -> str | None:
@@ -157,7 +157,7 @@ class Image(Field):
         self.std = max(squares / count - self.mean**2, 0.0) ** 0.5 or 1.0
 
     @property
-    def kind(self) -> str:
+    def storage(self) -> str:
         return f"ragged:uint8:{self.width}"
 
     @property
@@ -172,7 +172,7 @@ class Image(Field):
     def stream(self) -> TokenStream:
         return _RowsOfPixels(self)
 
-    def nothing(self) -> np.ndarray:
+    def empty(self) -> np.ndarray:
         return np.zeros((0, self.width), np.uint8)
 
     # the run's folder ----------------------------------------------------------------------------------------------

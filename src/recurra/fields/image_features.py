@@ -27,8 +27,8 @@ class ImageFeatures(Field):
 
     sequence = True
 
-    def __init__(self, name: str, asked: str | None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None) -> None:
+        super().__init__(name, column)
         self.vectors = Series(name, None)  # standardises the vectors, and knows their width
 
     @property
@@ -38,7 +38,7 @@ class ImageFeatures(Field):
 
     # finding -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        column = source.need(self.asked) if self.asked else features_column(source, taken)
+        column = source.need(self.column) if self.column else features_column(source, taken)
         if column is None:
             raise DataError(f"no column holds features (there are {', '.join(source.columns[:20])})", file=source.path)
         if self.vectors.width is None:
@@ -64,7 +64,7 @@ class ImageFeatures(Field):
         except (TypeError, ValueError):
             return str(value)
 
-    def is_one(self, file: str) -> bool:
+    def is_single_input(self, file: str) -> bool:
         return _is_file(file)
 
     def numbers(self, value: Any) -> np.ndarray:
@@ -92,8 +92,8 @@ class ImageFeatures(Field):
         self.vectors.fit(map(self.numbers, values))
 
     @property
-    def kind(self) -> str:
-        return self.vectors.kind
+    def storage(self) -> str:
+        return self.vectors.storage
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         return self.vectors.encode([self.numbers(value) for value in values])

@@ -25,12 +25,12 @@ class RowLabel(Field):
     A label that the training data do not have is encoded as -1 and counted in `unseen`.
     """
 
-    kind = "int64"
+    storage = "int64"
     is_scalar = True
 
-    def __init__(self, name: str, asked: str | None) -> None:
-        super().__init__(name, asked)
-        self.label = Label(name, asked, option="intent")
+    def __init__(self, name: str, column: str | None) -> None:
+        super().__init__(name, column)
+        self.label = Label(name, column, option="intent")
         self.unseen: Counter[str] = Counter()
 
     @property
@@ -39,7 +39,7 @@ class RowLabel(Field):
         return self.label.classes
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        return resolve_column(source, self.asked or find_row_label(source, taken) or self.name)
+        return resolve_column(source, self.column or find_row_label(source, taken) or self.name)
 
     def check(self, value: Any) -> str | None:
         return f"is {value!r:.40}, and not one label of the row" if isinstance(value, list) else self.label.check(value)

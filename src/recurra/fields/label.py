@@ -21,19 +21,19 @@ class Label(Field):
     option   what names the column on the command line
     """
 
-    kind = "int64"
+    storage = "int64"
     is_scalar = True
 
     def __init__(
-        self, name: str, asked: str | None, *, order: Callable[[str], Any] = str, option: str = "label"
+        self, name: str, column: str | None, *, order: Callable[[str], Any] = str, option: str = "label"
     ) -> None:
-        super().__init__(name, asked)
+        super().__init__(name, column)
         self.order, self.option = order, option
         self.classes: list[str] = []
         self.counts: dict[str, int] = {}
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        return columns.find_label(source, self.asked, exclude=taken)
+        return columns.find_label(source, self.column, exclude=taken)
 
     def check(self, value: Any) -> str | None:
         return None if value is not None and str(value).strip() else "is empty"

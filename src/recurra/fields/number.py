@@ -17,15 +17,15 @@ from .base import Field
 class Number(Field):
     """A number, standardised with the mean and spread of all rows."""
 
-    kind = "float32"
+    storage = "float32"
     is_scalar = True
 
-    def __init__(self, name: str, asked: str | None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None) -> None:
+        super().__init__(name, column)
         self.mean, self.std = 0.0, 1.0
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        return columns.find_number(source, self.asked, exclude=taken)
+        return columns.find_number(source, self.column, exclude=taken)
 
     def check(self, value: Any) -> str | None:
         try:

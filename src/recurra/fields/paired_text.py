@@ -46,7 +46,12 @@ CLOSED = 200  # words at most of a set that is closed, as that of the phonemes i
 
 
 def build_vocabulary(
-    texts: Iterable[str], tokenization: Tokenization, *, name: str, size: int | None = None, min_count: int | None = None
+    texts: Iterable[str],
+    tokenization: Tokenization,
+    *,
+    name: str,
+    size: int | None = None,
+    min_count: int | None = None,
 ) -> Vocabulary:
     """The vocabulary of the texts of the field `name`, case kept. `min_count` None: 2 for words, else 1.
 
@@ -67,17 +72,17 @@ class PairedText(Field):
     """
 
     sequence = True
-    kind = "ragged:int32"
+    storage = "ragged:int32"
 
     def __init__(
         self,
         name: str,
-        asked: str | None,
+        column: str | None,
         min_count: int | None,
         tokenization: Tokenization = "characters",
         size: int | None = None,
     ) -> None:
-        super().__init__(name, asked)
+        super().__init__(name, column)
         self.min_count, self.tokenization, self.size = min_count, tokenization, size
         self.vocabulary: Vocabulary
         self.vocabulary_of: PairedText | None = None  # the side whose vocabulary this one shares
@@ -89,8 +94,8 @@ class PairedText(Field):
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """The column asked for, else one with a usual name, else, of two columns, the first or the second."""
-        if self.asked is not None:
-            return source.need(self.asked)
+        if self.column is not None:
+            return source.need(self.column)
         free = [column for column in source.columns if column not in taken]
         named = by_name(free)
         for name in COLUMN_NAMES[self.name]:
@@ -106,7 +111,7 @@ class PairedText(Field):
     def check(self, value: Any) -> str | None:
         return next((problem for text in texts_of(value) if (problem := text_problem(text))), None)
 
-    def unusable(self, value: Any) -> str | None:
+    def check_input(self, value: Any) -> str | None:
         return next((problem for text in texts_of(value) if (problem := type_problem(text))), None)
 
     def fit(self, values: Iterable[Any]) -> None:
@@ -115,7 +120,9 @@ class PairedText(Field):
             return
         others = () if self._other_values is None else self._other_values()
         texts = (text for value in chain(values, others) for text in texts_of(value))
-        self.vocabulary = build_vocabulary(texts, self.tokenization, name=self.name, size=self.size, min_count=self.min_count)
+        self.vocabulary = build_vocabulary(
+            texts, self.tokenization, name=self.name, size=self.size, min_count=self.min_count
+        )
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         parts = [texts_of(value) for value in values]
@@ -191,7 +198,7 @@ def same_alphabet(sources: Sequence[Any], targets: Sequence[str]) -> bool:
 class RawText(Field):
     """A side as it is written, beside its tokens, as JSON."""
 
-    kind = "ragged:uint8"
+    storage = "ragged:uint8"
     is_fitted = False
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
@@ -221,7 +228,7 @@ class RawText(Field):
 class CodePoints(Field):
     """A side as the code points of its characters, one a step: also those that the vocabulary does not have."""
 
-    kind = "ragged:int32"
+    storage = "ragged:int32"
     is_fitted = False
 
     def find(self, source: Source, taken: Sequence[str]) -> str:

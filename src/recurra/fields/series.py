@@ -25,17 +25,17 @@ class Series(Field):
 
     sequence = True
 
-    def __init__(self, name: str, asked: str | None, width: int | None = None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None, width: int | None = None) -> None:
+        super().__init__(name, column)
         self.width = width
         self.mean = self.std = np.ones(0)
 
     @property
-    def kind(self) -> str:
+    def storage(self) -> str:
         return f"ragged:float32:{self.width}"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        wanted = self.asked or self.name
+        wanted = self.column or self.name
         if wanted not in source.columns:
             raise DataError(f"no column {wanted!r}; {near(wanted, source.columns)}", file=source.path)
         if self.width is None:
@@ -86,7 +86,7 @@ class Series(Field):
     def stream(self) -> TokenStream:
         return StepStream(self)
 
-    def nothing(self) -> np.ndarray:
+    def empty(self) -> np.ndarray:
         return np.zeros((0, self.width or 1), np.float32)
 
     def save(self, folder: Path) -> None:
@@ -115,7 +115,7 @@ class StepStream:
     def push(self, piece: Any) -> Any:
         if isinstance(piece, list) and not piece:
             return []
-        if said := self.field.unusable(piece):
+        if said := self.field.check_input(piece):
             raise CallError(f"{self.field.name} {said}")
         return self.field.encode([piece])[0]
 

@@ -33,10 +33,10 @@ class Tags(TokenField):
     option = "column"
     names = TAG_NAMES
     position = -1
-    kind = "ragged:int32"
+    storage = "ragged:int32"
 
-    def __init__(self, name: str, asked: str | None, scheme: Scheme | None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None, scheme: Scheme | None) -> None:
+        super().__init__(name, column)
         self.scheme: Scheme = scheme or "plain"
         self.scheme_is_open = scheme is None
         self.tags: list[str] = []

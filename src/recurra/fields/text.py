@@ -34,30 +34,35 @@ class Text(Field):
     def __init__(
         self,
         name: str,
-        asked: str | None,
+        column: str | None,
         tokenization: Tokenization | None,
         size: int,
         min_count: int | None,
         character_ngrams: bool | None = False,
         tokenizer: Callable[[], WordTokenizer | None] | None = None,
     ) -> None:
-        super().__init__(name, asked)
-        self.tokenization, self.size, self.min_count, self.character_ngrams = tokenization, size, min_count, character_ngrams
+        super().__init__(name, column)
+        self.tokenization, self.size, self.min_count, self.character_ngrams = (
+            tokenization,
+            size,
+            min_count,
+            character_ngrams,
+        )
         self.tokenizer = tokenizer
         self.vocabulary: Vocabulary
         self.taken = False  # the vocabulary is that of a language model
 
     @property
-    def kind(self) -> str:
+    def storage(self) -> str:
         return f"ragged:int32:{1 + PIECES}" if self.character_ngrams else "ragged:int32"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        return columns.find_text(source, self.asked, exclude=taken)
+        return columns.find_text(source, self.column, exclude=taken)
 
     def check(self, value: Any) -> str | None:
         return text_problem(value)
 
-    def unusable(self, value: Any) -> str | None:
+    def check_input(self, value: Any) -> str | None:
         return type_problem(value)
 
     def take(self, vocabulary: Vocabulary) -> None:
@@ -80,7 +85,9 @@ class Text(Field):
 
     def _check_spelling(self) -> None:
         if self.character_ngrams and self.tokenization != "words":
-            raise SettingError(f"only words have a character_ngrams, and tokenization is {self.tokenization}; leave character_ngrams out")
+            raise SettingError(
+                f"only words have a character_ngrams, and tokenization is {self.tokenization}; leave character_ngrams out"
+            )
 
     def lexicon(self) -> Lexicon:
         return Lexicon(self.vocabulary.tokens[3:], 3, self.vocabulary.tokenization, self.vocabulary.normal)
@@ -91,7 +98,9 @@ class Text(Field):
         tokenizer = self._tokenizer()
         if tokenizer is not None:
             if self.tokenization not in (None, "words"):
-                raise SettingError(f"level is {self.tokenization}, and tokenizer and stop_words are of words; leave them out")
+                raise SettingError(
+                    f"level is {self.tokenization}, and tokenizer and stop_words are of words; leave them out"
+                )
             self.tokenization = "words"
         if self.tokenization is None:
             values = iter(values)
@@ -108,10 +117,14 @@ class Text(Field):
 
         self.vocabulary = build(counted(), self.tokenization, size=self.size, min_count=minimum, tokenizer=tokenizer)
         if self.character_ngrams is None:
-            self.character_ngrams = self.tokenization == "words" and characters <= SPELT and _has_letters(self.vocabulary)
+            self.character_ngrams = (
+                self.tokenization == "words" and characters <= SPELT and _has_letters(self.vocabulary)
+            )
         self._check_spelling()
         if len(self.vocabulary) <= 3 and minimum > 1:
-            raise DataError(f"no word occurs {minimum} times; train on more rows, or with --set tokenization=characters")
+            raise DataError(
+                f"no word occurs {minimum} times; train on more rows, or with --set tokenization=characters"
+            )
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
         return self.vocabulary.encode_spelt(values) if self.character_ngrams else self.vocabulary.encode_batch(values)
@@ -119,11 +132,11 @@ class Text(Field):
     def stream(self) -> TokenStream:
         return self.vocabulary.stream(spelt=bool(self.character_ngrams))
 
-    def whole(self) -> str | None:
+    def why_not_streamable(self) -> str | None:
         tokenizer = self.vocabulary.tokenizer
         return None if tokenizer is None else tokenizer.whole
 
-    def nothing(self) -> np.ndarray:
+    def empty(self) -> np.ndarray:
         return np.zeros((0, 1 + PIECES) if self.character_ngrams else 0, np.int32)
 
     def save(self, folder: Path) -> None:

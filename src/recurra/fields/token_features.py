@@ -19,11 +19,11 @@ class Feature(TokenField):
     """A feature of each token, from a column that the user named. Values that training did not have are unknown."""
 
     option = "features"
-    kind = "ragged:int32"
+    storage = "ragged:int32"
+    column: str
 
     def __init__(self, name: str, column: str) -> None:
         super().__init__(name, column)
-        self.column = column
         self._set([])
 
     def fit(self, values: Iterable[Any]) -> None:

@@ -30,8 +30,8 @@ class TokenField(Field, ABC):
     position: ClassVar[int] = 0
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        if self.asked is not None:
-            return resolve_column(source, self.asked)
+        if self.column is not None:
+            return resolve_column(source, self.column)
         free = free_columns(source, taken)
         if source.format == "columns":
             return self._by_position(source, free)

@@ -44,15 +44,15 @@ class Windows(Field):
     def __init__(
         self,
         name: str,
-        asked: str | None,
+        column: str | None,
         width: int | None = None,
         series: str | None = None,
         time: str | None = None,
     ) -> None:
-        super().__init__(name, None if series else asked)
+        super().__init__(name, None if series else column)
         self.steps = Series(name, None)  # standardises the steps of a window, and knows their width
         self.asked_width = width  # of windows that are columns
-        self.asked_channels = asked if series else None
+        self.asked_channels = column if series else None
         self.series, self.time = series, time
         self.parts: list[str] = []
         self.channels: list[str] = []
@@ -73,7 +73,7 @@ class Windows(Field):
             raise SettingError(
                 "time orders the rows of a series; name the column that tells series apart with --sequence-id"
             )
-        if self.asked is None and not self.parts and self.steps.width is None:  # nothing was read yet
+        if self.column is None and not self.parts and self.steps.width is None:  # nothing was read yet
             taken = others(source)
             if not list_column(source, taken):
                 self.parts = number_columns(source, taken)
@@ -115,7 +115,7 @@ class Windows(Field):
             return self.name
         if self.asked_width is not None:
             raise SettingError("width is for windows that are columns; here a window is one cell, which says it itself")
-        self.asked = self.steps.asked = self.asked or list_column(source, taken)
+        self.column = self.steps.column = self.column or list_column(source, taken)
         return self.steps.find(source, taken)
 
     def key(self, value: Any) -> str:
@@ -147,14 +147,14 @@ class Windows(Field):
         self.steps.fit(map(self.numbers, values))
 
     @property
-    def kind(self) -> str:
-        return self.steps.kind
+    def storage(self) -> str:
+        return self.steps.storage
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
         return self.steps.encode([self.numbers(value) for value in values])
 
     # use -----------------------------------------------------------------------------------------------------------
-    def meant(self, example: Any) -> Any:
+    def normalize_input(self, example: Any) -> Any:
         if isinstance(example, Window) and example.wrong is not None:
             raise example.wrong  # which knows the row of the file
         return example
@@ -177,8 +177,8 @@ class Windows(Field):
     def stream(self) -> TokenStream:
         return StepStream(self)
 
-    def nothing(self) -> np.ndarray:
-        return self.steps.nothing()
+    def empty(self) -> np.ndarray:
+        return self.steps.empty()
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:

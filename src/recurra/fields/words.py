@@ -39,7 +39,7 @@ class Words(TokenField):
     def __init__(
         self,
         name: str,
-        asked: str | None,
+        column: str | None,
         *,
         tokenization: TokenTokenization | None,
         size: int,
@@ -47,7 +47,7 @@ class Words(TokenField):
         character_ngrams: bool | None,
         lookahead: bool,
     ) -> None:
-        super().__init__(name, asked)
+        super().__init__(name, column)
         self.tokenization: TokenTokenization = tokenization or "words"
         self.level_is_open = tokenization is None
         self.size, self.min_count, self.lookahead = size, min_count, lookahead
@@ -72,7 +72,7 @@ class Words(TokenField):
         return 0 if not self.character_ngrams else PIECES if self.tokenization == "words" else CONTEXT_NGRAMS
 
     @property
-    def kind(self) -> str:
+    def storage(self) -> str:
         return f"ragged:int32:{1 + self.width}" if self.character_ngrams else "ragged:int32"
 
     # fitting -------------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ class Words(TokenField):
             self._cache[word] = row
         return row
 
-    def nothing(self) -> np.ndarray:
+    def empty(self) -> np.ndarray:
         return np.zeros((0, 1 + self.width) if self.character_ngrams else 0, np.int32)
 
     # the run folder ------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Movable(nn.Module):
+class PerturbableInput(nn.Module):
     """The identity on vectors (B, T, E), unless adversarial training moves them."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ def training_step(
         plain = loss()
         backward(plain)
         return plain.detach()
-    places = [module for module in network.modules() if isinstance(module, Movable)]
+    places = [module for module in network.modules() if isinstance(module, PerturbableInput)]
     try:
         for place in places:
             place.listens = True

@@ -17,7 +17,7 @@ from ..nn import Recurrent, State
 from ..nn.dropout import LockedDropout, TokenDropout, between_layers
 from ..nn.pooling import POOLINGS, PoolState
 from ..settings import ModelSettings, open_setting, setting
-from .adversarial import Movable
+from .adversarial import PerturbableInput
 
 
 class EncoderModel(ModelSettings):
@@ -44,11 +44,11 @@ class EncoderState(NamedTuple):
 
 
 class SequenceEncoder(nn.Module):
-    """`front` turns input into (B, T, I); tokens are embedded, numbers pass a linear map or nothing."""
+    """`input_layer` turns input into (B, T, I); tokens are embedded, numbers pass a linear map or nothing."""
 
     def __init__(
         self,
-        front: nn.Module,
+        input_layer: nn.Module,
         input_size: int,
         cell: Cell,
         *,
@@ -61,8 +61,8 @@ class SequenceEncoder(nn.Module):
         backend: str = "auto",
     ) -> None:
         super().__init__()
-        self.front = front
-        self.movable = Movable()
+        self.input_layer = input_layer
+        self.perturbable_input = PerturbableInput()
         self.input_dropout = LockedDropout(input_dropout)
         self.recurrent = Recurrent(
             cell,
@@ -80,7 +80,9 @@ class SequenceEncoder(nn.Module):
     def push(self, x: Tensor, lengths: Tensor | None = None, state: EncoderState | None = None) -> EncoderState:
         """The next piece of each row: (B, T) tokens or (B, T, I) numbers, with `lengths (B,)` live steps."""
         recurrent, pooled = (None, None) if state is None else state
-        y, after = self.recurrent(self.input_dropout(self.movable(self.front(x))), recurrent, lengths=lengths)
+        y, after = self.recurrent(
+            self.input_dropout(self.perturbable_input(self.input_layer(x))), recurrent, lengths=lengths
+        )
         return EncoderState(after, self.pooling.push(y, lengths, pooled))
 
     def result(self, state: EncoderState) -> Tensor:
@@ -111,7 +113,7 @@ class SequenceToVector(nn.Module):
         return output
 
 
-class Members(nn.Module):
+class Ensemble(nn.Module):
     """Networks that see the same batches, each with its own first weights and dropout; in use their mean counts.
 
     Deep ensembles: Lakshminarayanan et al. 2017, arXiv:1612.01474. `merge` turns their outputs, (M, B, C), into (B, C).
@@ -142,7 +144,7 @@ class Members(nn.Module):
         return torch.stack([member.result(one) for member, one in zip(self._all(), state, strict=True)])
 
 
-class Numbers(nn.Module):
+class CastInput(nn.Module):
     """Numbers (B, T, I) as they are, in the arithmetic of the network."""
 
     like: Tensor
@@ -155,16 +157,16 @@ class Numbers(nn.Module):
         return x.to(self.like.dtype)
 
 
-class Tokens(nn.Module):
+class TokenEmbedding(nn.Module):
     """Embedding of token numbers (B, T) -> (B, T, E); in training some tokens are made unknown.
 
     Unknown tokens would otherwise keep the vector they were born with: dropping tokens is what trains it. With
     `spelling` the input is (B, T, 1 + pieces): to a token's vector is added the sum of those of its pieces, over the
-    root of their number; a token that is dropped keeps them. With `frozen` the vectors that `held` (V,) marks stay as
+    root of their number; a token that is dropped keeps them. With `frozen` the vectors that `frozen_rows` (V,) marks stay as
     they are.
     """
 
-    held: Tensor
+    frozen_rows: Tensor
 
     def __init__(
         self,
@@ -180,26 +182,26 @@ class Tokens(nn.Module):
         super().__init__()
         self.frozen = frozen
         if frozen:
-            self.register_buffer("held", torch.zeros(vocabulary_size, dtype=torch.bool))
+            self.register_buffer("frozen_rows", torch.zeros(vocabulary_size, dtype=torch.bool))
         self.drop = TokenDropout(token_dropout, pad=pad, unknown=unknown)
         self.embedding = nn.Embedding(vocabulary_size, embedding_size, padding_idx=pad)
-        self.character_ngrams = (
+        self.ngram_embedding = (
             None if buckets is None else nn.EmbeddingBag(1 + buckets, embedding_size, mode="sum", padding_idx=0)
         )
         with torch.no_grad():
-            for table in (self.embedding, self.character_ngrams):
+            for table in (self.embedding, self.ngram_embedding):
                 if table is not None:
                     table.weight.normal_(std=0.1)
                     table.weight[0].zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.character_ngrams is None:
+        if self.ngram_embedding is None:
             return self._of(self.drop(x))
         ids, pieces = x[..., 0], x[..., 1:]
-        spelt = self.character_ngrams(pieces.flatten(0, 1)).unflatten(0, ids.shape)
+        spelt = self.ngram_embedding(pieces.flatten(0, 1)).unflatten(0, ids.shape)
         count = (pieces != 0).sum(-1, keepdim=True).clamp(min=1)
         return self._of(self.drop(ids)) + spelt * count.to(spelt.dtype).rsqrt()  # type: ignore[no-any-return]
 
     def _of(self, ids: Tensor) -> Tensor:
         vectors: Tensor = self.embedding(ids)
-        return torch.where(self.held[ids][..., None], vectors.detach(), vectors) if self.frozen else vectors
+        return torch.where(self.frozen_rows[ids][..., None], vectors.detach(), vectors) if self.frozen else vectors

@@ -12,7 +12,7 @@ from .base import Attention, Memory
 
 
 class AdditiveAttention(Attention):
-    r"""Additive attention (Bahdanau et al. 2015, arXiv:1409.0473).
+    r"""AdditiveAttention attention (Bahdanau et al. 2015, arXiv:1409.0473).
 
         score(q, k) = v . tanh(W_q q + W_k k + b)
 

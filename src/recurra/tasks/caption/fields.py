@@ -43,10 +43,12 @@ class Captions(Field):
     """
 
     sequence = True
-    kind = "ragged:int32"
+    storage = "ragged:int32"
 
-    def __init__(self, name: str, asked: str | None, tokenization: Tokenization | None, size: int, min_count: int | None) -> None:
-        super().__init__(name, asked)
+    def __init__(
+        self, name: str, column: str | None, tokenization: Tokenization | None, size: int, min_count: int | None
+    ) -> None:
+        super().__init__(name, column)
         self.size, self.min_count = size, min_count
         self._level = tokenization
         self.vocabulary: Vocabulary
@@ -57,8 +59,8 @@ class Captions(Field):
         return self._level or "words"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        if self.asked is not None:
-            return source.need(self.asked)
+        if self.column is not None:
+            return source.need(self.column)
         free = [column for column in source.columns if column not in taken]
         columns = by_name(free)
         known = next((columns[name] for name in CAPTION_NAMES if name in columns), None)
@@ -111,7 +113,7 @@ def _caption_problem(caption: Any) -> str | None:
 class ImageId(Field):
     """Which image a caption describes: a number of 63 bits, the same for the same content of the field `image`."""
 
-    kind = "int64"
+    storage = "int64"
     is_fitted = False
 
     def __init__(self, name: str, image: Field) -> None:

@@ -6,7 +6,7 @@ from ...cells import Cell
 from ...data.words.vocabulary import Vocabulary
 from ...errors import SettingError
 from ...models.decoder import Decoder
-from ...models.encoder import Tokens
+from ...models.encoder import TokenEmbedding
 from ...models.seq2seq import SequenceToSequence
 from ...nn.attention import attention
 from .inputs import CaptionInput
@@ -18,7 +18,7 @@ def caption_network(input: CaptionInput, model: CaptionModel, cell: Cell, vocabu
     if model.context_at == "initial_state" and model.attention != "none":
         raise SettingError("condition is first, and attention conditions every step; say attention=none, or steps")
     encoder, size = input.encoder(model), model.embedding_size
-    tokens = Tokens(len(vocabulary), size, 0.0, pad=Vocabulary.pad, unknown=Vocabulary.unknown)
+    tokens = TokenEmbedding(len(vocabulary), size, 0.0, pad=Vocabulary.pad, unknown=Vocabulary.unknown)
     attends = model.attention != "none"
     decoder = Decoder(
         tokens,

@@ -28,7 +28,9 @@ class CaptionModel(ModelSettings):
     random_shift: int = setting(0, ge=0, description="in training images are moved by up to so many pixels")
     embedding_size: int = open_setting(ge=1, description="features of a token's vector")
     attention: Literal["additive", "dot", "none"] = open_setting(description="score; none for one vector")
-    context_at: Literal["steps", "initial_state"] = setting("every_step", description="the image conditions each step, or the first")
+    context_at: Literal["every_step", "initial_state"] = setting(
+        "every_step", description="the image conditions each step, or the first"
+    )
     context_injection: Literal["between", "input", "output"] = setting(
         "input", description="where the context enters", advanced=True
     )

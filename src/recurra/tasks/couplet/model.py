@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ...cells import Cell
 from ...data.words.vocabulary import Vocabulary
-from ...models.encoder import Tokens
+from ...models.encoder import TokenEmbedding
 from ...models.seq2seq import TokenScores, Seq2SeqEncoder
 from ...nn import Recurrent, State
 from ...nn.attention import Attention, Join, Memory, attention
@@ -112,7 +112,7 @@ class AlignedSeq2Seq(nn.Module):
 
     def __init__(
         self,
-        embed: Tokens,
+        embed: TokenEmbedding,
         encoder: Seq2SeqEncoder,
         cell: Cell,
         *,
@@ -218,7 +218,7 @@ class AlignedSeq2Seq(nn.Module):
 def build_network(model: CoupletModel, cell: Cell, *, vocabulary_size: int) -> AlignedSeq2Seq:
     """A new network, as the settings have it."""
     size, pad, unknown = model.embedding_size, Vocabulary.pad, Vocabulary.unknown
-    embed = Tokens(vocabulary_size, size, model.token_dropout, pad=pad, unknown=unknown)
+    embed = TokenEmbedding(vocabulary_size, size, model.token_dropout, pad=pad, unknown=unknown)
     encoder = Seq2SeqEncoder(
         nn.Identity(),
         size,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...data.sources.sources import Source
 from ...fields.audio import Audio, AudioData, cells, named_audio
-from ...models.encoder import EncoderModel, Numbers
+from ...models.encoder import CastInput, EncoderModel
 from ...models.frames import Augment
 from ...settings import DataSettings, ModelSettings
 from ..base import DatasetInfo
@@ -51,7 +51,7 @@ class AudioInput(Input):
         return varied
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
-        return Numbers(), self.field.features.bands
+        return CastInput(), self.field.features.bands
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
         """From the number of rows and frames; `benchmarks/quality.py` has the data this was tried on."""

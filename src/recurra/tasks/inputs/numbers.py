@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...data.sources.sources import Source
 from ...fields.windows import LEAST, Windows, list_column, number_columns
-from ...models.encoder import EncoderModel, Numbers
+from ...models.encoder import CastInput, EncoderModel
 from ...settings import DataSettings, ModelSettings, setting
 from ..base import DatasetInfo
 from .base import Defaults, Input
@@ -22,8 +22,12 @@ class NumbersData(RowData):
     measurements: str | None = setting(
         None, description="column of the windows; with --sequence-id those of a step: A,B", advanced=True
     )
-    step_width: int | None = setting(None, ge=1, description="numbers a step, of windows that are columns", advanced=True)
-    sequence_id: str | None = setting(None, description="column that names the series, if a row is a step", advanced=True)
+    step_width: int | None = setting(
+        None, ge=1, description="numbers a step, of windows that are columns", advanced=True
+    )
+    sequence_id: str | None = setting(
+        None, description="column that names the series, if a row is a step", advanced=True
+    )
     time: str | None = setting(None, description="column that orders the steps of a series", advanced=True)
 
 
@@ -59,7 +63,7 @@ class NumbersInput(Input):
         return x, lengths
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
-        return Numbers(), self.field.width
+        return CastInput(), self.field.width
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
         """One size for all: numbers are dense, and few windows are learnt by heart in as many passes as words are."""

@@ -21,7 +21,7 @@ from ...data.words.vectors import EXACT, VectorFile, look_up
 from ...data.words.vocabulary import Vocabulary
 from ...errors import DataError, SettingError
 from ...fields.lexicon import Lexicon
-from ...models.encoder import EncoderModel, Tokens
+from ...models.encoder import EncoderModel, TokenEmbedding
 from ...nn import Recurrent
 from ...settings import setting
 from ..base import DatasetInfo, OnProgress
@@ -124,10 +124,10 @@ class Pretrained:
         """Fill embedding and layers of a new network. `train`: the encoded training part. Lines for the user."""
         if self.file is None and self.run is None:
             return []
-        tables = [module for module in network.modules() if isinstance(module, Tokens)]
+        tables = [module for module in network.modules() if isinstance(module, TokenEmbedding)]
         for table in tables:
-            if table.character_ngrams is not None:
-                table.character_ngrams.weight.zero_()  # at first the vectors speak alone
+            if table.ngram_embedding is not None:
+                table.ngram_embedding.weight.zero_()  # at first the vectors speak alone
         lexicon = field.lexicon()
         running = _running(train, field.name, lexicon.first + len(lexicon.words))
         if self.file is not None:
@@ -137,10 +137,17 @@ class Pretrained:
         return []
 
     def _fill_vectors(
-        self, file: VectorFile, tables: Sequence[Tokens], lexicon: Lexicon, running: np.ndarray, on_progress: OnProgress
+        self,
+        file: VectorFile,
+        tables: Sequence[TokenEmbedding],
+        lexicon: Lexicon,
+        running: np.ndarray,
+        on_progress: OnProgress,
     ) -> list[str]:
         if lexicon.tokenization == "subwords":
-            raise SettingError(f"{file.path} has vectors of words, and tokenization is subwords; --set tokenization=words")
+            raise SettingError(
+                f"{file.path} has vectors of words, and tokenization is subwords; --set tokenization=words"
+            )
         found = look_up(file, lexicon.words, lexicon.normal, on_progress)
         known = np.concatenate([np.zeros(lexicon.first, bool), found.how > 0])
         vectors = torch.from_numpy(found.vectors[found.how > 0])
@@ -151,7 +158,7 @@ class Pretrained:
             weight[table.drop.unknown] = vectors.mean(0).to(weight.dtype)
             weight[torch.from_numpy(known)] = vectors.to(weight.dtype)
             if table.frozen:
-                table.held.copy_(torch.from_numpy(known))
+                table.frozen_rows.copy_(torch.from_numpy(known))
         other = int(((found.how > 0) & (found.how < EXACT)).sum())
         return [
             f"vectors: {file.size} numbers a word; {_percent(known[lexicon.first :].mean())} of the {lexicon.tokenization}, "
@@ -161,7 +168,12 @@ class Pretrained:
         ]
 
     def _fill_run(
-        self, run: LanguageRun, network: nn.Module, tables: Sequence[Tokens], lexicon: Lexicon, running: np.ndarray
+        self,
+        run: LanguageRun,
+        network: nn.Module,
+        tables: Sequence[TokenEmbedding],
+        lexicon: Lexicon,
+        running: np.ndarray,
     ) -> list[str]:
         weights = run.weights()
         rows, known = _rows(lexicon, run)

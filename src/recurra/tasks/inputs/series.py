@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...data.sources.sources import Source
 from ...fields.series import Series
-from ...models.encoder import EncoderModel, Numbers
+from ...models.encoder import CastInput, EncoderModel
 from ...settings import DataSettings, ModelSettings
 from ..base import DatasetInfo
 from .base import Defaults, Input
@@ -47,7 +47,7 @@ class SeriesInput(Input):
         return x, lengths
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
-        return Numbers(), self.field.width or 1
+        return CastInput(), self.field.width or 1
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
         model = {

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from ...data.sources.sources import Source
 from ...data.words.ngrams import BUCKETS
-from ...data.words.tokenizers import WordTokenizer, Name, choose_tokenizer
+from ...data.words.tokenizers import Name, WordTokenizer, choose_tokenizer
 from ...fields.text import Text
-from ...models.encoder import Tokens
+from ...models.encoder import TokenEmbedding
 from ...settings import DataSettings, ModelSettings, open_setting, setting
 from ..base import DatasetInfo
 from .base import Defaults, Input
@@ -77,7 +77,7 @@ class TextInput(Input):
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
         field = self.field
-        tokens = Tokens(
+        tokens = TokenEmbedding(
             len(field.vocabulary),
             model.embedding_size,
             model.token_dropout,
@@ -89,4 +89,9 @@ class TextInput(Input):
         return tokens, model.embedding_size
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
-        return text_defaults(settings.model, info, tokenization=str(self.field.tokenization), character_ngrams=bool(self.field.character_ngrams))
+        return text_defaults(
+            settings.model,
+            info,
+            tokenization=str(self.field.tokenization),
+            character_ngrams=bool(self.field.character_ngrams),
+        )

@@ -51,5 +51,9 @@ def text_defaults(given: PretrainedModel, info: DatasetInfo, *, tokenization: st
         "ema_decay": 0.99,
         "patience": 8,
     }
-    data = {"max_length": max(min(longest, 400), 8), "tokenization": tokenization, "character_ngrams": character_ngrams}
+    data = {
+        "truncation_length": max(min(longest, 400), 8),
+        "tokenization": tokenization,
+        "character_ngrams": character_ngrams,
+    }
     return {"data": data, "model": model, "training": training}

@@ -37,7 +37,7 @@ def find_pair_columns(rows: RowReader, source: Source) -> Columns:
 def source_value(rows: RowReader, example: Any, number: int) -> Any:
     """The source that an example gives: a text, or a mapping that names its column. `number`, from 1, is for messages."""
     if isinstance(example, dict):
-        names = [name for name in (rows.columns.get("source"), rows.input.asked, "source") if name]
+        names = [name for name in (rows.columns.get("source"), rows.input.column, "source") if name]
         found = [example[name] for name in names if name in example]
         if not found:
             raise missing_key(example, number, " or ".join(map(repr, dict.fromkeys(names))))
@@ -47,7 +47,7 @@ def source_value(rows: RowReader, example: Any, number: int) -> Any:
 
 def checked_source(rows: RowReader, value: Any, number: int) -> Any:
     """The value of a source to predict from. CallError where it cannot be used."""
-    if problem := rows.input.unusable(value):
+    if problem := rows.input.check_input(value):
         raise CallError(f"example {number}: source {problem}")
     return value
 

@@ -128,7 +128,7 @@ class RowDataset(Dataset):
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
-        if self.input.field.is_one(file):
+        if self.input.field.is_single_input(file):
             return iter([file])
         if not is_table(file):
             return None

@@ -81,15 +81,15 @@ class RowReader:
         """
         fields = self.fields if fields is None else fields
         found: Columns = {}
-        taken = [field.asked for field in fields if field.asked]
+        taken = [field.column for field in fields if field.column]
         for column in taken:
             if taken.count(column) > 1:
-                names = " and ".join(field.name for field in fields if field.asked == column)
+                names = " and ".join(field.name for field in fields if field.column == column)
                 raise DataError(f"column {column!r} is asked for twice, as {names}", file=source.path)
         for field in fields:
-            others = [column for column in (*taken, *found.values()) if column != field.asked]
+            others = [column for column in (*taken, *found.values()) if column != field.column]
             known = self.columns.get(field.name)
-            found[field.name] = known if not field.asked and known in source.columns else field.find(source, others)
+            found[field.name] = known if not field.column and known in source.columns else field.find(source, others)
         return found
 
     # rows ----------------------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ class RowReader:
         on_progress: OnProgress,
         only: Sequence[str] = PARTS,
     ) -> None:
-        formats = {field.name: field.kind for field in self.fields}
+        formats = {field.name: field.storage for field in self.fields}
         done = 0
         with ExitStack() as stack:  # closes the stores, or after an error leaves none behind
             writers = {part: stack.enter_context(StoreWriter(cache / part, formats)) for part in only}
@@ -255,7 +255,7 @@ class RowReader:
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
         """The values of the input field in a table, or a file that is one value itself; None where each line is one."""
-        if self.input.is_one(file):
+        if self.input.is_single_input(file):
             return iter([file])
         if not is_table(file):
             return None
@@ -266,7 +266,7 @@ class RowReader:
     def input_value(self, example: Any) -> Any:
         """The value of the input field that an example gives: itself, or a mapping that names it."""
         if isinstance(example, dict):
-            names = [self.columns.get(self.input.name), self.input.asked, self.input.name]
+            names = [self.columns.get(self.input.name), self.input.column, self.input.name]
             for name in names:
                 if name and name in example:
                     example = example[name]
@@ -275,11 +275,11 @@ class RowReader:
                 wanted = " or ".join(dict.fromkeys(repr(name) for name in names if name))
                 has = ", ".join(map(repr, example)) or "nothing"
                 raise CallError(f"an input object wants {wanted}; this one has {has}")
-        return self.input.meant(example)
+        return self.input.normalize_input(example)
 
     def check_inputs(self, values: Sequence[Any]) -> list[Any]:
         """Values of the input field, checked. CallError with the number of one that cannot be used."""
         for number, value in enumerate(values, 1):
-            if message := self.input.unusable(value):
+            if message := self.input.check_input(value):
                 raise CallError(f"example {number}: {self.input.name} {message}")
         return list(values)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ...data.store.batching import LengthBatches
 from ...data.store.store import Store
 from ...models import adversarial
-from ...models.encoder import Members, SequenceEncoder, SequenceToVector
+from ...models.encoder import Ensemble, SequenceEncoder, SequenceToVector
 from ...settings import Settings
 from ..base import Backward, Batch, DatasetInfo, OnProgress, Sampler, Selection, Streaming, Task, device_of
 from ..contract import check_decoded, check_losses, check_metrics, check_outputs
@@ -54,7 +54,7 @@ class SequenceTask(Task[S]):
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
         members = [self._member() for _ in range(self.settings.model.ensemble_size)]
-        return members[0] if len(members) == 1 else Members(members, self.head.combine)
+        return members[0] if len(members) == 1 else Ensemble(members, self.head.combine)
 
     def _member(self) -> SequenceToVector:
         model = self.settings.model

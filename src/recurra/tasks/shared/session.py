@@ -33,7 +33,7 @@ class VectorSession(Session):
     def result(self) -> dict[str, Any]:
         state = self._advance(copy.copy(self.front).flush())  # what waits counts as it stands, and waits on
         if state is None:
-            state = self._run(self.field.nothing(), None)
+            state = self._run(self.field.empty(), None)
         with torch.inference_mode():
             return self.decode(self.network.result(state).float().cpu())  # type: ignore[operator]
 
@@ -50,4 +50,4 @@ def why_not_streamable(bidirectional: bool, field: Field) -> str:
     """Why an encoder over `field` cannot read a stream; empty where it can."""
     if bidirectional:
         return "the backward direction needs the end first; --set bidirectional=false streams"
-    return field.whole() or ""
+    return field.why_not_streamable() or ""

@@ -199,7 +199,7 @@ class TagDataset(Dataset):
 
     def _column(self, field: TokenField, source: Source) -> str:
         known = self.rows.columns.get(field.name)
-        if known is not None and not field.asked and known in source.columns:
+        if known is not None and not field.column and known in source.columns:
             return known
         try:
             return field.find(source, ())
@@ -234,7 +234,7 @@ class TagDataset(Dataset):
         return self.rows.input_value(example)
 
     def _names(self, field: TokenField) -> list[str]:
-        return [name for name in (self.rows.columns.get(field.name), field.asked, field.name) if name]
+        return [name for name in (self.rows.columns.get(field.name), field.column, field.name) if name]
 
     def encode_rows(self, rows: Sequence[TokenRow]) -> list[list[np.ndarray]]:
         """The encoded words of each row, and the encoded values of each feature: a list of arrays for each field."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...cells import Cell
-from ...models.adversarial import Movable
+from ...models.adversarial import PerturbableInput
 from ...nn import Recurrent, State
 from ...nn.crf import Chain
 from ...nn.dropout import LockedDropout, between_layers
@@ -78,7 +78,7 @@ class Tagger(TaggerNetwork):
 
     def __init__(
         self,
-        front: FeatureEmbedding,
+        input_layer: FeatureEmbedding,
         input_size: int,
         cell: Cell,
         *,
@@ -94,8 +94,8 @@ class Tagger(TaggerNetwork):
         backend: str,
     ) -> None:
         super().__init__()
-        self.front = front
-        self.movable = Movable()
+        self.input_layer = input_layer
+        self.perturbable_input = PerturbableInput()
         self.input_dropout = LockedDropout(input_dropout)
         self.recurrent = Recurrent(
             cell,
@@ -121,7 +121,7 @@ class Tagger(TaggerNetwork):
         self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
     ) -> tuple[Scores, States]:
         recurrent, pooled = TaggerState(None, None) if states is None else states[0]
-        vectors = self.input_dropout(self.movable(self.front(x, features)))
+        vectors = self.input_dropout(self.perturbable_input(self.input_layer(x, features)))
         y, recurrent = self.recurrent(vectors, recurrent, lengths=lengths)
         intent = None
         if self.pooling is not None and self.intent_head is not None:

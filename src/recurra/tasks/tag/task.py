@@ -24,7 +24,7 @@ from ...data.store.batching import LengthBatches
 from ...data.words.tag_schemes import follows
 from ...fields.token_lists import PAD, UNKNOWN
 from ...models import adversarial
-from ...models.encoder import Tokens
+from ...models.encoder import TokenEmbedding
 from ..base import Backward, Batch, DatasetInfo, OnProgress, Sampler, Selection, Session, Streaming, Task, device_of
 from ..shared.collate import EVALUATION_STEPS, padded
 from ..shared.length_sampler import LengthSampler
@@ -67,7 +67,7 @@ class Tag(Task[TagSettings]):
 
     def _member(self) -> Tagger:
         model, dataset = self.settings.model, self.dataset
-        words = Tokens(
+        words = TokenEmbedding(
             len(dataset.words),
             model.embedding_size,
             model.token_dropout,

@@ -30,10 +30,10 @@ class Transcript(Field):
     """
 
     sequence = True
-    kind = "ragged:int32"
+    storage = "ragged:int32"
 
-    def __init__(self, name: str, asked: str | None, tokenization: UnitLevel | None) -> None:
-        super().__init__(name, asked)
+    def __init__(self, name: str, column: str | None, tokenization: UnitLevel | None) -> None:
+        super().__init__(name, column)
         self._level = tokenization
         self.vocabulary: Vocabulary
 
@@ -43,7 +43,7 @@ class Transcript(Field):
         return self._level or "characters"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        return pick(source, self.name, self.asked, TRANSCRIPT_NAMES, _mean_length, exclude=taken)
+        return pick(source, self.name, self.column, TRANSCRIPT_NAMES, _mean_length, exclude=taken)
 
     def choose_level(self, texts: Sequence[str]) -> None:
         """Choose the tokenization from the first texts, where the user left it open.

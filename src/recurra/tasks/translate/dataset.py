@@ -57,7 +57,7 @@ class PairDataset(Dataset):
 
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
         check_splits(self.stores, "pairs", data)
-        if columns["source_text"] == "source" and self.data.target and self.target.asked is None:
+        if columns["source_text"] == "source" and self.data.target and self.target.column is None:
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
         return self._info([*report.lines(), *(line for field in self.rows.fields for line in field.describe())])
@@ -66,7 +66,8 @@ class PairDataset(Dataset):
         train, valid = self.stores["train"], self.stores["valid"]
         sources, targets = train.lengths("source"), train.lengths("target")
         source, target = (
-            f"{lengths.mean():.1f} {side.tokenization}" for lengths, side in ((sources, self.source), (targets, self.target))
+            f"{lengths.mean():.1f} {side.tokenization}"
+            for lengths, side in ((sources, self.source), (targets, self.target))
         )
         return DatasetInfo(
             rows=len(train),
@@ -94,11 +95,11 @@ class PairDataset(Dataset):
 
     def _find_columns(self, source: Source) -> Columns:
         if isinstance(source, Parallel):
-            self.target.asked = None
+            self.target.column = None
             return {"source": "source", "target": "target", "source_text": "source", "target_text": "target"}
         target = self.data.target
         is_file = target is not None and target not in source.columns and Path(target).is_file()
-        self.target.asked = None if is_file else target  # the run was trained on two files, and this is a table
+        self.target.column = None if is_file else target  # the run was trained on two files, and this is a table
         return find_pair_columns(self.rows, source)
 
     def _choose_vocabularies(self, source: Source, columns: Columns) -> None:

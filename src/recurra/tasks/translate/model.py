@@ -6,7 +6,7 @@ from ...cells import Cell
 from ...data.words.vocabulary import Vocabulary
 from ...errors import SettingError
 from ...models.decoder import Decoder
-from ...models.encoder import Tokens
+from ...models.encoder import TokenEmbedding
 from ...models.seq2seq import Seq2SeqEncoder, SequenceToSequence
 from ...nn.attention import attention
 from .settings import TranslateModel
@@ -25,9 +25,9 @@ def build_network(
             "copy_unknown takes the word that attention looks at, and attention is none; leave one of them"
         )
 
-    def embedding(vocabulary_size: int) -> Tokens:
+    def embedding(vocabulary_size: int) -> TokenEmbedding:
         pad, unknown = Vocabulary.pad, Vocabulary.unknown
-        return Tokens(vocabulary_size, model.embedding_size, model.token_dropout, pad=pad, unknown=unknown)
+        return TokenEmbedding(vocabulary_size, model.embedding_size, model.token_dropout, pad=pad, unknown=unknown)
 
     target = embedding(target_size)
     source = target if shared and model.tie_weights else embedding(source_size)

@@ -24,7 +24,7 @@ class Memory(NamedTuple):
     keys: Tensor
     valid: Tensor | None
 
-    def rows(self, index: Tensor) -> Memory:
+    def select(self, index: Tensor) -> Memory:
         """The memory of the batch elements at `index`, integers (R,). An element may occur more than once."""
         return Memory(self.values[index], self.keys[index], None if self.valid is None else self.valid[index])
 

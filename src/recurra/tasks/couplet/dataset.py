@@ -1,4 +1,4 @@
-"""Pairs of texts of equal length, and which constraints their answers satisfy."""
+"""The dataset of `couplet`: pairs of texts of equal length, and the constraints that their answers satisfy."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from .constraints import strictest_rule
 from .settings import CoupletData
 from .table import lacks_header, open_pairs
 
-SAMPLE = 10_000  # pairs that the constraints are found from
-SATISFIED = 0.8  # share of the pairs that must satisfy constraints for them to be the default
+SAMPLE = 10_000  # pairs from which the default constraints are determined
+MIN_SATISFIED = 0.8  # fraction of the pairs that must satisfy constraints for them to be the default
 
 
 @final
 class CoupletDataset(Dataset):
-    """`source` is the question, `target` the answer, of characters of one vocabulary. Both are kept as written, too."""
+    """Pairs of a question (`source`) and an answer (`target`), as tokens of one vocabulary of characters and as text."""
 
     def __init__(self, data: CoupletData) -> None:
         self.data = data
@@ -40,12 +40,12 @@ class CoupletDataset(Dataset):
 
     @property
     def stores(self) -> dict[str, Store]:
-        """The encoded parts: train and valid."""
+        """The encoded splits: train and valid."""
         return self.rows.stores
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The characters of both sides."""
+        """The vocabulary of characters, shared by questions and answers."""
         return self.source.vocabulary
 
     # reading -------------------------------------------------------------------------------------------------------
@@ -72,38 +72,41 @@ class CoupletDataset(Dataset):
                 *report.lines(),
                 *(line for field in self.rows.fields for line in field.describe()),
                 f"questions in column {columns['source']!r}, answers in {columns['target']!r}, "
-                f"{lengths.mean():.1f} characters on average",
+                f"mean length {lengths.mean():.1f} characters",
                 rule_message,
             ],
         )
         if headless := [str(one.path) for one in opened if lacks_header(one)]:
-            info.messages.append(f"{', '.join(headless)}: the first line is a pair, it names no columns (header)")
+            info.messages.append(f"{', '.join(headless)}: the first line is a pair, not a header (setting header)")
         return info
 
     def _open(self, data: str | Path) -> Source:
-        asked = [column for column in (self.data.source, self.data.target) if column]
+        requested = [column for column in (self.data.source, self.data.target) if column]
         return open_pairs(
-            data, encoding=self.data.encoding, skip_broken=self.rows.skips, header=self.data.header, asked=asked
+            data, encoding=self.data.encoding, skip_broken=self.rows.skips, header=self.data.header, requested=requested
         )
 
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
-        if found := self.rows.first_problem(values):
-            return found
+        if problem := self.rows.first_problem(values):
+            return problem
         question, answer = len(values[0]), len(values[1])
         if question != answer:
             return self.target, f"has {answer} character{'s' * (answer != 1)}, and the question has {question}"
         return None
 
     def _rule_of_most(self, source: Source, columns: Columns) -> tuple[str, str]:
-        """The strictest constraints that most of the first pairs satisfy, and the line that reports how many do."""
+        """The strictest constraints that most of the first pairs satisfy, and a message with the fractions that do."""
         counts = Counter(strictest_rule(row[0], row[1]) for row in islice(self.rows.values(source, columns), SAMPLE))
         couplets, marks = counts["couplet"] / counts.total(), 1 - counts["none"] / counts.total()
-        rule = "couplet" if couplets >= SATISFIED else "punctuation" if marks >= SATISFIED else "none"
-        return rule, f"{marks:.1%} of the pairs agree in their punctuation, {couplets:.1%} keep the rules of couplets"
+        rule = "couplet" if couplets >= MIN_SATISFIED else "punctuation" if marks >= MIN_SATISFIED else "none"
+        return (
+            rule,
+            f"{marks:.1%} of the pairs satisfy the constraints punctuation, {couplets:.1%} the constraints couplet",
+        )
 
     @contextmanager
     def encoded(self, data: str | Path) -> Iterator[Store]:
-        """The pairs of another file, while it is evaluated."""
+        """The encoded pairs of another file, during its evaluation."""
         source = self._open(data)
         with self.rows.encoded(source, find_pair_columns(self.rows, source)) as store:
             yield store
@@ -127,5 +130,5 @@ class CoupletDataset(Dataset):
         return parse_json_line(line)
 
     def questions(self, examples: Sequence[Any]) -> list[str]:
-        """The questions that examples give, checked. CallError with the number of one that cannot be used."""
+        """The questions of examples, checked. CallError with the number of the first one that cannot be used."""
         return [source_value(self.rows, example, number) for number, example in enumerate(examples, 1)]

@@ -1,9 +1,10 @@
-"""Pairs of texts: two parallel files or two columns of a table, several source columns as one, levels, vocabularies."""
+"""The dataset of `translate`: pairs of texts from two parallel files or from columns of a table, and their vocabularies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, final
 
@@ -13,7 +14,7 @@ from ...data.sources.parallel_text import Joined, Parallel
 from ...data.sources.sources import TABLES, Source, is_table, locate, open_source
 from ...data.store.store import Store
 from ...errors import CallError, SettingError
-from ...fields.paired_text import RawText, PairedText, choose_tokenizations, same_alphabet
+from ...fields.paired_text import PairedText, RawText, choose_tokenizations, same_alphabet
 from ...files import read_json, write_json
 from ..base import Dataset, DatasetInfo, OnProgress
 from ..shared.generation import check_splits
@@ -23,12 +24,12 @@ from .lengths import PairLengths
 from .settings import PairData
 from .target_files import TargetFiles
 
-SAMPLE = 1000  # pairs that levels and the sharing of a vocabulary are chosen from
+SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary are chosen
 
 
 @final
 class PairDataset(Dataset):
-    """`source` and `target` are the sides; each is kept as tokens and as it is written. `lengths` are known once read."""
+    """Pairs of a source and a target, stored as tokens and as unmodified text. `prepare` and `load` set `lengths`."""
 
     def __init__(self, data: PairData) -> None:
         self.data = data
@@ -41,7 +42,7 @@ class PairDataset(Dataset):
 
     @property
     def stores(self) -> dict[str, Store]:
-        """The encoded parts: train and valid."""
+        """The encoded splits: train and valid."""
         return self.rows.stores
 
     # reading -------------------------------------------------------------------------------------------------------
@@ -52,8 +53,8 @@ class PairDataset(Dataset):
         self._choose_vocabularies(source, columns)
 
         def validation() -> tuple[Source, Columns]:
-            other = self._open(str(valid))
-            return other, self._find_columns(other)
+            valid_source = self._open(str(valid))
+            return valid_source, self._find_columns(valid_source)
 
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
         check_splits(self.stores, "pairs", data)
@@ -74,7 +75,7 @@ class PairDataset(Dataset):
             valid_rows=len(valid),
             time_steps=int(sources.sum()),
             stats={"lengths": sources, "targets": targets},
-            messages=[*messages, f"source {source} on average, target {target}"],
+            messages=[*messages, f"mean length: source {source}, target {target}"],
         )
 
     def _open(self, data: str | Path) -> Source:
@@ -86,7 +87,7 @@ class PairDataset(Dataset):
         return self._join(self.rows.open(data))
 
     def _join(self, source: Source) -> Source:
-        """The source with the columns of the setting `source` as one, where these are several."""
+        """The rows with the columns of the setting `source` joined into one, if there are several."""
         return Joined(source, self.source_columns, self.data.source or "") if self._joins else source
 
     @property
@@ -103,21 +104,21 @@ class PairDataset(Dataset):
         return find_pair_columns(self.rows, source)
 
     def _choose_vocabularies(self, source: Source, columns: Columns) -> None:
-        """What a token of each side is, from the first rows and their number; and whether both have one vocabulary."""
+        """Choose the tokenizations from the first pairs, the sizes of the vocabularies, and whether both sides share one."""
         data, sample, count = self.data, list[list[Any]](), 0
         for row in self.rows.values(source, columns):
             if len(sample) < SAMPLE:
                 sample.append(row)
             count += 1
         sources, targets = [row[0] for row in sample], [row[1] for row in sample]
-        source_level, target_level = choose_tokenizations(sources, targets)
-        self.source.tokenization = data.source_tokenization or data.tokenization or source_level
-        self.target.tokenization = data.target_tokenization or data.tokenization or target_level
+        source_tokenization, target_tokenization = choose_tokenizations(sources, targets)
+        self.source.tokenization = data.source_tokenization or data.tokenization or source_tokenization
+        self.target.tokenization = data.target_tokenization or data.tokenization or target_tokenization
         same = self.source.tokenization == self.target.tokenization
         if data.shared_vocabulary and not same:
             raise SettingError(
-                f"shared is true, and the source is cut into {self.source.tokenization}, the target into {self.target.tokenization}; "
-                "set one level for both, or leave shared out"
+                f"shared_vocabulary is true, but the source is split into {self.source.tokenization} and the target into "
+                f"{self.target.tokenization}; set one tokenization for both, or leave shared_vocabulary out"
             )
         shared = data.shared_vocabulary
         if shared is None:
@@ -130,7 +131,7 @@ class PairDataset(Dataset):
 
     @contextmanager
     def encoded(self, data: str | Path) -> Iterator[Store]:
-        """The pairs of another file, while it is evaluated."""
+        """The encoded pairs of another file, during its evaluation."""
         source = self._open(data)
         with self.rows.encoded(source, self._find_columns(source)) as store:
             yield store
@@ -141,14 +142,17 @@ class PairDataset(Dataset):
 
     def save(self, folder: Path) -> None:
         self.rows.save(folder)
-        lengths = {"ratio": self.lengths.ratio, "longest": self.lengths.longest, "positions": self.lengths.positions}
-        write_json(folder / "translate.json", {"files": list(self.files.trained_on), **lengths})
+        write_json(folder / "translate.json", {"trained_on": list(self.files.trained_on), **asdict(self.lengths)})
 
     def load(self, folder: Path) -> None:
         self.rows.load(folder)
         saved = read_json(folder / "translate.json")
-        self.files.trained_on = [str(file) for file in saved["files"]]
-        self.lengths = PairLengths(float(saved["ratio"]), int(saved["longest"]), int(saved["positions"]))
+        self.files.trained_on = [str(file) for file in saved["trained_on"]]
+        self.lengths = PairLengths(
+            ratio=float(saved["ratio"]),
+            max_target_length=int(saved["max_target_length"]),
+            max_source_length=int(saved["max_source_length"]),
+        )
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
@@ -160,21 +164,21 @@ class PairDataset(Dataset):
         return parse_json_line(line)
 
     def source_values(self, examples: Sequence[Any]) -> list[Any]:
-        """The sources that examples give, checked. CallError with the number of one that cannot be used."""
+        """The sources of examples, checked. CallError with the number of the first one that cannot be used."""
         return [self._source_value(example, number) for number, example in enumerate(examples, 1)]
 
     def _source_value(self, example: Any, number: int) -> Any:
-        """A text, or a tuple of texts where the source is several columns."""
+        """The source of an example: a text, or a tuple of texts if the source consists of several columns."""
         columns = self.source_columns
         if not self._joins:
             return source_value(self.rows, example, number)
         if isinstance(example, dict):
-            found = [example[name] for name in columns if name in example]
-            if len(found) < len(columns):
+            texts = [example[name] for name in columns if name in example]
+            if len(texts) < len(columns):
                 raise missing_key(example, number, " and ".join(map(repr, columns)))
-            example = found
+            example = texts
         if not isinstance(example, (list, tuple)) or len(example) != len(columns):
             raise CallError(
-                f"example {number}: the source is {' and '.join(columns)}; give a JSON object with each of them"
+                f"example {number}: the source consists of {' and '.join(columns)}; pass a JSON object with each of these keys"
             )
         return checked_source(self.rows, tuple(example), number)

@@ -1,9 +1,9 @@
-"""translate: a sequence for each sequence (N to M). Translation, dates, letters to sounds, summaries, answers.
+"""The task translate: it generates a sequence for each sequence (N to M), for example a translation, a date, or a summary.
 
     source -> encoder -> attention <-> decoder -> target
 
-Pairs come from two parallel files or from two columns of a table; several source columns are read as one, with an end mark
-between them. The decoder is trained with teacher forcing, as far as the schedule of scheduled sampling says.
+Pairs come from two parallel files or from columns of a table. Several source columns are read as one sequence, with an end
+token between them. The decoder is trained with teacher forcing or scheduled sampling.
 """
 
 from __future__ import annotations
@@ -37,17 +37,19 @@ from .settings import TranslateSettings
 
 @final
 class Translate(Task[TranslateSettings]):
-    """See the module's docstring."""
+    """The task `translate`. See the docstring of the module."""
 
     name: ClassVar[str] = "translate"
     structure: ClassVar[str] = "N to M"
-    summary: ClassVar[str] = "a text for each text: translation, dates, letters to sounds, summaries, answers"
+    summary: ClassVar[str] = (
+        "generates a text for each text: translation, dates, letters to phonemes, summaries, answers"
+    )
     settings_class = TranslateSettings
     inference_settings: ClassVar[tuple[str, ...]] = (
         *("model.beam_size", "model.length_penalty", "model.replace_unk", "model.return_attention"),
         *("data.target", "data.on_error", "data.encoding"),
     )
-    searched: ClassVar[int] = 1000  # held-back pairs that are evaluated while training
+    searched: ClassVar[int] = 1000  # validation pairs that are evaluated during training
     dataset: PairDataset
 
     @classmethod
@@ -59,7 +61,7 @@ class Translate(Task[TranslateSettings]):
         resolved = settings.fill(**defaults(settings, dataset, info))
         lengths = np.maximum(info.stats["lengths"], info.stats["targets"])
         info.messages += too_long_message(resolved.data.max_length, lengths, "tokens")
-        info.messages += searched_message(len(dataset.stores["valid"]), cls.searched, "pairs", "figures")
+        info.messages += searched_message(len(dataset.stores["valid"]), cls.searched, "pairs", "metrics")
         return resolved
 
     def network(self) -> SequenceToSequence:
@@ -69,7 +71,7 @@ class Translate(Task[TranslateSettings]):
             source_size=len(self.dataset.source.vocabulary),
             target_size=len(self.dataset.target.vocabulary),
             shared=self.settings.data.shared_vocabulary,
-            positions=self.dataset.lengths.positions,
+            positions=self.dataset.lengths.max_source_length,
         )
 
     # training ------------------------------------------------------------------------------------------------------
@@ -87,12 +89,18 @@ class Translate(Task[TranslateSettings]):
         return pair_batch(self.dataset.stores["train"], key)
 
     def loss(self, network: SequenceToSequence, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
-        return teacher_forcing_loss(network, batch.inputs, batch.targets["next"], self.settings.training, progress), None
+        return teacher_forcing_loss(
+            network, batch.inputs, batch.targets["next"], self.settings.training, progress
+        ), None
 
     # evaluation ----------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
         beam_size = self.settings.model.beam_size
-        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=self.searched) as (store, beam_size, searched):
+        with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=self.searched) as (
+            store,
+            beam_size,
+            searched,
+        ):
             lengths = store.lengths("source")
             if problem := self._length_problem(int(lengths.max())):
                 raise DataError(problem, file=data, row=int(lengths.argmax()) + 1)
@@ -101,7 +109,7 @@ class Translate(Task[TranslateSettings]):
     def _evaluate(
         self, network: SequenceToSequence, store: Store, rows: np.ndarray, beam_size: int, on_progress: OnProgress
     ) -> dict[str, Any]:
-        """The metrics of some rows of a store: the loss a token, the others from the answers."""
+        """The metrics of some rows of a store: the loss per token, and the metrics of the answers."""
         target = self.dataset.target
         lengths = (store.lengths("source") + store.lengths("target") + 1)[rows]
         parts = (rows[part] for part in scoring_batches(lengths, len(target.vocabulary)))
@@ -116,13 +124,13 @@ class Translate(Task[TranslateSettings]):
         return {"loss": loss, **text_metrics(answers, references, by_character=target.tokenization == "characters")}
 
     def _length_problem(self, length: int) -> str | None:
-        """What is wrong with a source of `length` tokens, or None."""
-        positions = self.dataset.lengths.positions
+        """The problem with a source of `length` tokens, or None."""
+        positions = self.dataset.lengths.max_source_length
         if self.settings.model.attention != "concat" or length <= positions:
             return None
         return (
-            f"the source has {length} tokens, and attention by concat knows {positions}, the longest source seen in "
-            "training; shorten it, or train with attention additive or dot"
+            f"the source has {length} tokens, and the attention (concat) has {positions} positions, the length of the longest "
+            "source in training; shorten the source, or train with attention=additive or attention=dot"
         )
 
     # use -----------------------------------------------------------------------------------------------------------
@@ -134,7 +142,8 @@ class Translate(Task[TranslateSettings]):
         model = self.settings.model
         if model.replace_unk and (model.attention == "none" or self.dataset.target.tokenization != "words"):
             raise SettingError(
-                "copy_unknown is for words and wants attention: letters and subwords have no unknown words"
+                "replace_unk requires attention, and words as the tokens of the target: characters and subwords have no "
+                "unknown words"
             )
         return AnswerSearch(
             network,
@@ -150,10 +159,12 @@ class Translate(Task[TranslateSettings]):
         for number, source in enumerate(sources, 1):
             if problem := self._length_problem(len(source)):
                 raise CallError(f"example {number}: {problem}")
-        results: list[dict[str, Any]] = [{"text": "", "score": 0.0} for _ in values]  # of an empty source
+        results: list[dict[str, Any]] = [{"text": "", "score": 0.0} for _ in values]  # for empty sources
         rows = [row for row, source in enumerate(sources) if len(source)]
         found = self._search(network)(
-            [sources[row] for row in rows], beam_size=model.beam_size, return_attention=model.return_attention or model.replace_unk
+            [sources[row] for row in rows],
+            beam_size=model.beam_size,
+            return_attention=model.return_attention or model.replace_unk,
         )
         for row, (best, *_) in zip(rows, found, strict=True):
             results[row] = {"text": output.text(best, values[row]), "score": round(best.score, 6)}
@@ -162,11 +173,11 @@ class Translate(Task[TranslateSettings]):
         return results
 
     def streaming(self) -> Streaming:
-        return Streaming(reason="an answer begins when the whole source was read")
+        return Streaming(reason="the decoder starts after the complete source has been read")
 
 
 def pair_batch(store: Store, rows: np.ndarray) -> Batch:
-    """Sources; the tokens read before each step, an end mark first; those expected after it, an end mark last."""
+    """A batch of pairs: sources (B, T), decoder inputs (B, S) that begin with an end token, and targets that end with one."""
     x, lengths = store.ragged("source", rows)
     y, ends = store.ragged("target", rows)
     before, after = shift_targets(y, ends)

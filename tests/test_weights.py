@@ -62,7 +62,7 @@ def trained(
         run_loop(self, *arguments)
         networks.append(self.bare.eval())
 
-    options = {"steps": 2, "evaluations": 1, "ema_decay": 0.0, **settings}
+    options = {"steps": 2, "num_evaluations": 1, "ema_decay": 0.0, **settings}
     with monkeypatch.context() as patch:
         patch.setattr(Loop, "run", run)
         made = MAKERS[task](folder, **options) if task in MAKERS else tiny_runs.reviews(folder, task=task, **options)

@@ -34,7 +34,7 @@ def reviews(folder: Path, name: str = "run", task: str = "classify", **settings:
     data = folder / "reviews.csv"
     if not data.exists():
         write_reviews(data)
-    column = {"number": "stars"} if task == "regress" else {"label": "label"}
+    column = {"target": "stars"} if task == "regress" else {"label": "label"}
     return recurra.train(task, data, out=folder / name, **(SMALL | {"text": "text"} | column | settings))
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from recurra.data.sequence_id.columns import find_columns
 from recurra.data.sequence_id.season import find_season
 from recurra.data.sequence_id.series import Table
 from recurra.data.sequence_id.table import read_table
 from recurra.data.sequence_id.times import Grid
+
 from recurra.data.sources.sources import open_source
 from recurra.errors import DataError
 

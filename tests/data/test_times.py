@@ -6,7 +6,6 @@ import datetime
 
 import numpy as np
 import pytest
-
 from recurra.data.sequence_id.times import DAY, HOUR, Grid, find_grid, read_column, read_stamp
 
 

@@ -143,7 +143,7 @@ def test_a_vocabulary_that_cannot_be_loaded(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="the vocabulary is damaged"):
         Vocabulary.load(tmp_path, "text")
     path.write_text(json.dumps(record | {"format": 99}))
-    with pytest.raises(RunError, match="format 99 is newer than this recurra reads"):
+    with pytest.raises(RunError, match="format 99 is newer than this version of recurra reads"):
         Vocabulary.load(tmp_path, "text")
 
 

@@ -103,7 +103,7 @@ def test_a_timed_run_repeats_to_the_bit_from_its_config(tmp_path: Path) -> None:
     config = timed.path / "config.yaml"
     untimed = {"training.max_minutes": None}  # or the clock could end it, which is all it may do
     again = recurra.train("classify", tmp_path / "reviews.csv", out=tmp_path / "again", config=config, **untimed)
-    assert again.config["training"]["plan"] == timed.config["training"]["plan"]
+    assert again.config["training"]["step_schedule"] == timed.config["training"]["step_schedule"]
     before, after = weights(timed), weights(again)
     assert all(torch.equal(before[name], after[name]) for name in before)
     longer = recurra.train("classify", tmp_path / "reviews.csv", out=tmp_path / "longer", config=config, steps=3)

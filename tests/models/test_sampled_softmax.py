@@ -59,7 +59,7 @@ def text(folder: Path) -> Path:
 
 
 def test_a_model_is_trained_so_and_scored_by_all(tmp_path: Path) -> None:
-    given = {"tokenization": "words", "hidden_size": 8, "steps": 30, "evaluations": 1, "windows": "sequential"}
+    given = {"tokenization": "words", "hidden_size": 8, "steps": 30, "num_evaluations": 1, "windows": "sequential"}
     run = recurra.train("language", text(tmp_path), out=tmp_path / "some", sampled_softmax=10, **given)
     whole = recurra.train("language", text(tmp_path), out=tmp_path / "all", sampled_softmax=0, **given)
     some, every = (one.evaluate(text(tmp_path))["loss"] for one in (run, whole))

@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Run:
-    return recurra.train("caption", folder / "train.npz", out=folder / "run", steps=420, evaluations=1,
+    return recurra.train("caption", folder / "train.npz", out=folder / "run", steps=420, num_evaluations=1,
                          learning_rate=5e-3, validation_fraction=0.1, **SMALL)  # fmt: skip
 
 

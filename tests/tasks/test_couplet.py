@@ -227,8 +227,8 @@ class Told:
 def test_a_table_without_a_header_loses_no_pair(tmp_path: Path, suffix: str) -> None:
     data, told = write_pairs(tmp_path / f"bare{suffix}", PAIRS[:60], None), Told()
     run = recurra.train("couplet", data, out=tmp_path / "run", progress=told, **SMALL)
-    reading = run.config["resolved"]["reading"]
-    assert reading["rows"] + reading["valid_rows"] == 60
+    dataset = run.config["resolved"]["dataset"]
+    assert dataset["rows"] + dataset["valid_rows"] == 60
     assert any("the first line is a pair" in line for line in told.lines)
     named = write_pairs(tmp_path / f"named{suffix}", PAIRS[:60])
     assert run.evaluate(data) == run.evaluate(named)  # of these the columns have names
@@ -236,8 +236,8 @@ def test_a_table_without_a_header_loses_no_pair(tmp_path: Path, suffix: str) -> 
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
     assert [len(json.loads(line)["text"]) for line in lines] == [len(question) for question, _ in PAIRS[:60]]
     with_header = recurra.train("couplet", data, out=tmp_path / "other", header=True, **SMALL)
-    reading = with_header.config["resolved"]["reading"]
-    assert reading["rows"] + reading["valid_rows"] == 59
+    dataset = with_header.config["resolved"]["dataset"]
+    assert dataset["rows"] + dataset["valid_rows"] == 59
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -260,7 +260,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert cli.run(["evaluate", str(run), str(data), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["equal_length"] == 1.0
     assert cli.run(["predict", str(run), str(questions), "--set", "hidden_size=3"]) == 2
-    assert "what can be changed in use: beam_size, constraints, num_return_sequences" in capsys.readouterr().err
+    assert "at inference: beam_size, constraints, num_return_sequences" in capsys.readouterr().err
 
 
 # invalid input ------------------------------------------------------------------------------------------------------------
@@ -286,8 +286,8 @@ def test_pairs_of_unequal_length_raise_or_are_skipped(tmp_path: Path) -> None:
         "2 more rows cannot be used (row 62, 63)",
         "on_error=skip",
     )
-    reading = start(on_error="skip").config["resolved"]["reading"]
-    assert reading["rows"] + reading["valid_rows"] == 60
+    dataset = start(on_error="skip").config["resolved"]["dataset"]
+    assert dataset["rows"] + dataset["valid_rows"] == 60
 
 
 def test_other_invalid_rows_and_settings(tmp_path: Path) -> None:

@@ -86,5 +86,5 @@ def test_same_seed_same_text(tmp_path: Path, tokenization: str) -> None:
 def test_who_writes_and_how_long(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="length is -1"):
         language(tmp_path).generate("a", -1)
-    with pytest.raises(SettingError, match="a classify run does not write text; language runs do"):
+    with pytest.raises(SettingError, match="a classify run does not generate text; language runs do"):
         reviews(tmp_path, "other").generate("a")

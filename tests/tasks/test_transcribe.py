@@ -120,7 +120,7 @@ def test_what_is_chosen_is_said(tones: Path, tmp_path: Path) -> None:
         "a step of the network is 3 frames, 30 ms",
     ):
         assert wanted in told
-    assert "streams: no (the backward direction" in told
+    assert "streaming: no (the backward direction" in told
 
 
 # laws -----------------------------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_loaded_is_saved(run: Run, tones: Path) -> None:
 
 def test_resumed_is_uninterrupted(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the bit, though training hears each recording otherwise each time."""
-    settings = TINY | {"steps": 6, "evaluations": 2, "bidirectional": False}
+    settings = TINY | {"steps": 6, "num_evaluations": 2, "bidirectional": False}
     whole = recurra.train("transcribe", tones, out=tmp_path / "whole", **settings)
     plain, taken = Loop.take_step, 0
 

@@ -280,7 +280,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert cli.run(["evaluate", str(run), str(a), "--set", f"target={b}", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["loss"] > 0
     assert cli.run(["predict", str(run), str(a), "--set", "hidden_size=3"]) == 2
-    assert "hidden_size was settled by the training; what can be changed in use: beam" in capsys.readouterr().err
+    assert "hidden_size was fixed by the training; settings that can be changed at inference: beam" in capsys.readouterr().err
 
 
 # components -----------------------------------------------------------------------------------------------------------
@@ -434,7 +434,7 @@ def test_an_empty_source_or_target_raises_or_is_skipped(tmp_path: Path) -> None:
         "1 more row cannot be used (row 202)",
         "on_error=skip",
     )
-    assert start(on_error="skip").config["resolved"]["reading"]["rows"] < 200
+    assert start(on_error="skip").config["resolved"]["dataset"]["rows"] < 200
 
 
 def test_rows_of_unequal_columns(tmp_path: Path) -> None:

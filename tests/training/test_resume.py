@@ -28,7 +28,7 @@ CLASSIFY: dict[str, Any] = {
     "token_dropout": 0.1,
     "input_dropout": 0.2,
     "ema_decay": 0.9,
-    "evaluations": 6,
+    "num_evaluations": 6,
     "patience": 50,
     "batch_size": 8,
 }
@@ -37,10 +37,10 @@ LANGUAGE: dict[str, Any] = {
     "dropout": 0.3,
     "input_dropout": 0.2,
     "ema_decay": 0.9,
-    "evaluations": 6,
+    "num_evaluations": 6,
     "patience": 50,
     "batch_size": 4,
-    "window": 16,
+    "bptt_length": 16,
 }
 
 
@@ -80,21 +80,21 @@ def test_resumed_is_uninterrupted(
     whole = make(tmp_path, "whole", **settings)
     with monkeypatch.context() as patch:
         signalled(patch, at)
-        with pytest.raises(KeyboardInterrupt, match=f"stopped at step {at + 1} and saved; recurra train --resume"):
+        with pytest.raises(KeyboardInterrupt, match=f"interrupted at step {at + 1}, checkpoint saved; to continue: recurra train --resume"):
             make(tmp_path, "cut", **settings)
     torch.manual_seed(99)  # what the process drew in between is of no weight
     resumed = training.resume(tmp_path / "cut")
     assert same(resumed, whole)
     assert resumed.predict(["the sea"]) == whole.predict(["the sea"])
-    facts = json.loads((resumed.path / "checkpoint/facts.json").read_text())
+    facts = json.loads((resumed.path / "checkpoint/state.json").read_text())
     assert facts["epoch"] >= 1 or make is language  # so the order of a second epoch was resumed as well
 
 
 def test_a_carried_state_is_in_the_checkpoint(tmp_path: Path) -> None:
-    carried = language(tmp_path, "carried", **LANGUAGE, windows="sequential")
+    carried = language(tmp_path, "carried", **LANGUAGE, batching="sequential")
     names = [name for name in load_file(carried.path / "checkpoint/tensors.safetensors") if name.startswith("state/")]
     assert sorted(names) == ["state/c_l0", "state/h_l0"]
-    loose = language(tmp_path, "loose", **LANGUAGE, windows="random")
+    loose = language(tmp_path, "loose", **LANGUAGE, batching="random")
     assert not any(name.startswith("state/") for name in load_file(loose.path / "checkpoint/tensors.safetensors"))
 
 
@@ -110,16 +110,16 @@ def test_every_optimiser_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_terminated_run_is_saved_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signalled(monkeypatch, 3, signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt, match="stopped at step 4"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted at step 4"):
         reviews(tmp_path, "cut", **CLASSIFY)
     assert training.resume(tmp_path / "cut").metrics
 
 
 def test_ctrl_c_in_the_evaluation_that_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Early stopping had decided: resuming does not train on."""
-    settings = CLASSIFY | {"learning_rate": 1e-12, "evaluations": 30, "patience": 2}
+    settings = CLASSIFY | {"learning_rate": 1e-12, "num_evaluations": 30, "patience": 2}
     whole = reviews(tmp_path, "whole", **settings)
-    stopped = json.loads((whole.path / "checkpoint/facts.json").read_text())["step"]
+    stopped = json.loads((whole.path / "checkpoint/state.json").read_text())["step"]
     assert stopped < 30
     signalled(monkeypatch, stopped - 1)
     with pytest.raises(KeyboardInterrupt):
@@ -175,9 +175,9 @@ def test_resolved_facts_are_in_the_config(tmp_path: Path) -> None:
     config = yaml.safe_load((run.path / "config.yaml").read_text(encoding="utf-8"))
     assert config["format"] == 1 and config["task"] == "classify"
     resolved = config["resolved"]
-    assert resolved["steps"] == 30 and config["training"]["plan"] == [[0, 0.0, 30]]
-    assert resolved["reading"]["rows"] + resolved["reading"]["valid_rows"] == 48
-    assert resolved["device"] == "cpu" and set(resolved["back_end"].split(", ")) <= set(ran)
+    assert resolved["steps"] == 30 and config["training"]["step_schedule"] == [[0, 0.0, 30]]
+    assert resolved["dataset"]["rows"] + resolved["dataset"]["valid_rows"] == 48
+    assert resolved["device"] == "cpu" and set(resolved["backend"].split(", ")) <= set(ran)
     assert resolved["threads"] == torch.get_num_threads()
     assert resolved["parameters"] == sum(p.numel() for p in run.network.parameters())
     known = {key: field for key, (_, field) in fields(Classify.settings_class).items()}

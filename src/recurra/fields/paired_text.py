@@ -168,8 +168,8 @@ def choose_tokenizations(sources: Sequence[Any], targets: Sequence[str]) -> tupl
     """The tokenization of sources and of targets, chosen from the first pairs.
 
     Targets are split into characters if they are single words, such as dates or names, or Chinese; into words if these belong
-    to a small closed vocabulary, such as phonemes; else into subwords. Sources are split into characters if they are single words
-    or Chinese, or short with targets of characters that are not Chinese (spelling tasks); else into subwords.
+    to a small closed vocabulary, such as phonemes; else into subwords. Sources are split into characters if they are single
+    words or Chinese, or short with targets of characters that are not Chinese (spelling tasks); else into subwords.
     """
     texts = [text for value in sources for text in texts_of(value)]
     target: Tokenization = "subwords"

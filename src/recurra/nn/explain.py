@@ -11,7 +11,7 @@ from .. import ops
 
 
 @dataclass(frozen=True)
-class LayerPlan(ops.Plan):
+class LayerPlan(ops.BackendChoice):
     """The plans of all layers; `cell`, `runs` and `others` are those of the first, joined where layers differ.
 
     layers    one plan a layer
@@ -19,7 +19,7 @@ class LayerPlan(ops.Plan):
     live      those among them before the end of their row
     """
 
-    layers: tuple[ops.Plan, ...]
+    layers: tuple[ops.BackendChoice, ...]
     computed: int
     live: int
 
@@ -36,7 +36,7 @@ def plan_of(calls: Sequence[ops.Call], backend: str) -> LayerPlan:
     plans, computed, live = [], 0, 0
     for call in calls:
         plans.append(ops.plan(call, backend))
-        computed += ops.choose(call, backend).work(call)
+        computed += ops.choose(call, backend).computed_steps(call)
         steps = call.x.shape[0] * call.x.shape[1] if call.lengths is None else int(torch.sum(call.lengths))
         live += steps * call.directions
     cells, runs = (", ".join(dict.fromkeys(names)) for names in zip(*((p.cell, p.runs) for p in plans), strict=True))

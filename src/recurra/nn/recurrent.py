@@ -75,8 +75,8 @@ class Recurrent(Stack):
         """
         self._check_x(x)
         first = () if state is None else self._flat(state, x.shape[0])
-        if self._straight is not None and lengths is None and reset is None:
-            found = self._straight.run(x, False, tuple(first) or None, 0, self._parameters, self.backend)
+        if self._fast_path is not None and lengths is None and reset is None:
+            found = self._fast_path.run(x, False, tuple(first) or None, 0, self._parameters, self.backend)
             if found is not None:
                 y, *last = found
                 return y.transpose(0, 1), State(dict(zip(self._state_names, last, strict=True)))

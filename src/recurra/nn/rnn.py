@@ -101,8 +101,8 @@ class _DropIn(Stack):
         self, x: Tensor | PackedSequence, first: Sequence[Tensor] | None, lengths: Lengths, reset: Reset
     ) -> tuple[Any, list[Tensor]]:
         """torch's input and first state parts, (L*D, B, H) each or none -> torch's output and last state parts."""
-        if self._straight is not None and lengths is None and reset is None:
-            found = self._straight.run(x, not self.batch_first, first, 1, self._parameters, self.backend)
+        if self._fast_path is not None and lengths is None and reset is None:
+            found = self._fast_path.run(x, not self.batch_first, first, 1, self._parameters, self.backend)
             if found is not None:
                 y, *parts = found
                 return (y.transpose(0, 1) if self.batch_first else y), parts

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BackendError, CallError
-from ..ops import Steps
+from ..ops import NativeStepper
 from .base import Stack
 from .state import State
 from .validate import check_bool
@@ -49,7 +49,7 @@ class Stepper:
             for k in range(layer.num_layers):
                 x = weight.new_zeros(streams, 1, layer._input_size(k))
                 calls.append(layer._call(k, x, None, ()))
-            self._steps = Steps(calls, check_bool("int8", int8))
+            self._steps = NativeStepper(calls, check_bool("int8", int8))
             self._first = [part.detach().clone() for part in layer._initial()]
         self._names = layer._state_names
         self.x: Tensor = self._steps.x

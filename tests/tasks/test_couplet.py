@@ -200,6 +200,14 @@ def test_the_constraints_are_those_that_most_pairs_satisfy(tmp_path: Path) -> No
     assert constraints_of(mixed, "mixed") == "couplet"
 
 
+@pytest.mark.parametrize(("settings", "expected"), [({}, 6), ({"hidden_size": 5}, 2), ({"encoder_hidden_size": 9}, 9)])
+def test_the_hidden_size_of_the_encoder(tmp_path: Path, settings: dict[str, Any], expected: int) -> None:
+    """By default half of that of the decoder. The run folder records it, and a run opens with it."""
+    run = train(tmp_path, PAIRS[:60], **(settings | {"steps": 1}))
+    assert run.config["model"]["encoder_hidden_size"] == expected
+    assert recurra.load(run.path).network.encoder.recurrent.hidden_size == expected
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
 def test_pairs_from_tables(tmp_path: Path, suffix: str) -> None:
     data = write_pairs(tmp_path / f"pairs{suffix}", PAIRS[:60], ("one", "two"))
@@ -208,8 +216,8 @@ def test_pairs_from_tables(tmp_path: Path, suffix: str) -> None:
     assert run.evaluate(data)["loss"] > 0
 
 
-class Told:
-    """Keeps what training says."""
+class RecordedProgress:
+    """Records the messages of a training."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -225,13 +233,13 @@ class Told:
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv"])
 def test_a_table_without_a_header_loses_no_pair(tmp_path: Path, suffix: str) -> None:
-    data, told = write_pairs(tmp_path / f"bare{suffix}", PAIRS[:60], None), Told()
-    run = recurra.train("couplet", data, out=tmp_path / "run", progress=told, **SMALL)
+    data, progress = write_pairs(tmp_path / f"bare{suffix}", PAIRS[:60], None), RecordedProgress()
+    run = recurra.train("couplet", data, out=tmp_path / "run", progress=progress, **SMALL)
     dataset = run.config["resolved"]["dataset"]
     assert dataset["rows"] + dataset["valid_rows"] == 60
-    assert any("the first line is a pair" in line for line in told.lines)
+    assert any("the first line is a pair" in line for line in progress.lines)
     named = write_pairs(tmp_path / f"named{suffix}", PAIRS[:60])
-    assert run.evaluate(data) == run.evaluate(named)  # of these the columns have names
+    assert run.evaluate(data) == run.evaluate(named)  # here a header names the columns
     assert cli.run(["predict", str(run.path), str(data), "--out", str(tmp_path / "out.jsonl")]) == 0
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
     assert [len(json.loads(line)["text"]) for line in lines] == [len(question) for question, _ in PAIRS[:60]]

@@ -280,7 +280,10 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert cli.run(["evaluate", str(run), str(a), "--set", f"target={b}", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["loss"] > 0
     assert cli.run(["predict", str(run), str(a), "--set", "hidden_size=3"]) == 2
-    assert "hidden_size was fixed by the training; settings that can be changed at inference: beam" in capsys.readouterr().err
+    assert (
+        "hidden_size was fixed by the training; settings that can be changed at inference: beam"
+        in capsys.readouterr().err
+    )
 
 
 # components -----------------------------------------------------------------------------------------------------------
@@ -359,6 +362,7 @@ def test_defaults_for_spelling_and_for_sentences(tmp_path: Path) -> None:
         0.0,
     ) and words.data.max_length == 8
     assert info.rows + info.valid_rows == len(WORDS) and info.time_steps == info.stats["lengths"].sum()
+    assert model.encoder_hidden_size == 64
     pairs = [(f"the red dog sees number {n}", f"das rote Tier sieht Nummer {n}") for n in range(100)]
     dataset, info, requested = prepared(tmp_path / "sentences", pairs, context_injection="input", dropout=0.0)
     sentences = Translate.resolve(requested, dataset, info)
@@ -366,7 +370,25 @@ def test_defaults_for_spelling_and_for_sentences(tmp_path: Path) -> None:
     assert sentences.data.shared_vocabulary and dataset.source.vocabulary is dataset.target.vocabulary
     assert (sentences.model.cell, sentences.model.context_injection, sentences.model.num_layers) == ("lstm", "input", 1)
     assert (sentences.training.selection_metric, sentences.training.label_smoothing) == ("bleu", 0.1)
-    assert sentences.model.dropout == 0.0
+    assert sentences.model.dropout == 0.0 and sentences.model.encoder_hidden_size == 192
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 6),
+        ({"bidirectional": False}, 12),
+        ({"hidden_size": 5}, 2),
+        ({"encoder_hidden_size": 9}, 9),
+        ({"encoder_hidden_size": 7, "bidirectional": False}, 7),
+    ],
+)
+def test_the_hidden_size_of_the_encoder(tmp_path: Path, settings: dict[str, Any], expected: int) -> None:
+    """By default half of that of the decoder for each of two directions. The run folder records it, and a run opens with it."""
+    run = train(tmp_path, WORDS, **(settings | {"steps": 1}))
+    assert run.config["model"]["encoder_hidden_size"] == expected
+    assert recurra.load(run.path).network.encoder.recurrent.hidden_size == expected
+    assert run.network.decoder.lower.hidden_size == settings.get("hidden_size", 12)
 
 
 def test_too_long_pairs_are_left_out_of_training(tmp_path: Path) -> None:

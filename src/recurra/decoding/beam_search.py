@@ -62,7 +62,7 @@ def beam_search(
     """The best hypotheses for each batch element of `state`, best first, at most `beam_size`.
 
     step              takes tokens (R,) and a state, and returns log-probabilities (R, V) of the next token, the new state, and
-                      attention weights (R, N) or None. A log-probability of -inf excludes a token; it must not exclude all of them.
+                      attention weights (R, N) or None. A log-probability of -inf excludes a token; at least one must remain.
                       If the end token is always excluded, each answer has its maximum length
     max_lengths       the largest number of tokens for each batch element, at least 1
     start, end        the token before the first one, and the token after the last one

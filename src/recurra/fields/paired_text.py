@@ -113,12 +113,15 @@ class PairedText(Field):
         )
 
     def check(self, value: Any) -> str | None:
+        """The problem with a value for training, or None."""
         return next((problem for text in texts_of(value) if (problem := text_problem(text))), None)
 
     def check_input(self, value: Any) -> str | None:
+        """The problem with a value for prediction, or None. Empty texts are allowed."""
         return next((problem for text in texts_of(value) if (problem := type_problem(text))), None)
 
     def fit(self, values: Iterable[Any]) -> None:
+        """Build the vocabulary, or use that of the other field."""
         if self.vocabulary_of is not None:
             self.vocabulary = self.vocabulary_of.vocabulary
             return
@@ -129,6 +132,7 @@ class PairedText(Field):
         )
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """The token ids of each value, one array (T,) per value."""
         texts_of_values = [texts_of(value) for value in values]
         encoded = iter(self.vocabulary.encode_batch(text for texts in texts_of_values for text in texts))
         end = np.array([Vocabulary.end], np.int32)
@@ -145,13 +149,16 @@ class PairedText(Field):
         return [token for text_tokens in tokens for token in text_tokens][1:]
 
     def save(self, folder: Path) -> None:
+        """Write the vocabulary."""
         self.vocabulary.save(folder, self.name)
 
     def load(self, folder: Path) -> None:
+        """Read the vocabulary."""
         self.vocabulary = Vocabulary.load(folder, self.name)
         self.tokenization = self.vocabulary.tokenization
 
     def describe(self) -> list[str]:
+        """A message with the size of the vocabulary; none if it is that of the other field."""
         if self.vocabulary_of is not None:
             return []
         sides = self.name if self._other_values is None else "source and target"
@@ -206,14 +213,18 @@ class RawText(Field):
     is_fitted = False
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Not supported: the field with the tokens determines the column."""
         raise NotImplementedError(f"{self.name} uses the column of the field with the tokens")
 
     def check(self, value: Any) -> str | None:
-        return None  # the field with the tokens has checked it
+        """No problem: the field with the tokens has checked the value."""
+        return None
 
-    def fit(self, values: Iterable[Any]) -> None: ...
+    def fit(self, values: Iterable[Any]) -> None:
+        """Nothing is fitted."""
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """The values as JSON, one array of bytes per value."""
         return [np.frombuffer(json.dumps(value).encode(), np.uint8) for value in values]
 
     @staticmethod
@@ -223,9 +234,11 @@ class RawText(Field):
         values = [json.loads(row[:length].tobytes()) for row, length in zip(padded, lengths, strict=True)]
         return [tuple(value) if isinstance(value, list) else value for value in values]
 
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path) -> None:
+        """Nothing is saved."""
 
-    def load(self, folder: Path) -> None: ...
+    def load(self, folder: Path) -> None:
+        """Nothing is loaded."""
 
 
 @final
@@ -236,14 +249,18 @@ class CodePoints(Field):
     is_fitted = False
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Not supported: the field with the tokens determines the column."""
         raise NotImplementedError(f"{self.name} uses the column of the field with the tokens")
 
     def check(self, value: Any) -> str | None:
-        return None  # the field with the tokens has checked it
+        """No problem: the field with the tokens has checked the value."""
+        return None
 
-    def fit(self, values: Iterable[Any]) -> None: ...
+    def fit(self, values: Iterable[Any]) -> None:
+        """Nothing is fitted."""
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """The code points of each text, one array (T,) per text."""
         return code_points(values)
 
     @staticmethod
@@ -252,9 +269,11 @@ class CodePoints(Field):
         padded, lengths = store.ragged(name, rows)
         return ["".join(map(chr, row[:length])) for row, length in zip(padded, lengths, strict=True)]
 
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path) -> None:
+        """Nothing is saved."""
 
-    def load(self, folder: Path) -> None: ...
+    def load(self, folder: Path) -> None:
+        """Nothing is loaded."""
 
 
 def code_points(texts: Sequence[str]) -> list[np.ndarray]:

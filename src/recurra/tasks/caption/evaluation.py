@@ -46,4 +46,5 @@ def evaluate(
         answers += [dataset.text.vocabulary.decode(best[0].tokens) for best in found]
         after(sum(map(len, part)))
     references = [RawText.read(store, TEXT, rows) for rows in picked]
-    return {"loss": loss, **multi_reference_metrics(answers, references, by_character=dataset.text.tokenization == "characters")}
+    by_character = dataset.text.tokenization == "characters"
+    return {"loss": loss, **multi_reference_metrics(answers, references, by_character=by_character)}

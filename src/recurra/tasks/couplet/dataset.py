@@ -50,6 +50,7 @@ class CoupletDataset(Dataset):
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Read, split and encode the pairs, and determine the default constraints."""
         source = self._open(data)
         columns = find_pair_columns(self.rows, source)
         opened = [source]
@@ -113,20 +114,25 @@ class CoupletDataset(Dataset):
 
     # the run folder ------------------------------------------------------------------------------------------------
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded splits of an interrupted run."""
         self.rows.load_cache(cache)
 
     def save(self, folder: Path) -> None:
+        """Write the vocabulary."""
         self.rows.save(folder, [self.source])
 
     def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
         self.rows.load(folder, [self.source])
         self.target.vocabulary = self.source.vocabulary
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """The questions of a table, or None for a file that is not a table."""
         return sources_in(self.rows, self._open(file)) if is_table(file) else None
 
     def parse_line(self, line: str) -> Any:
+        """The question in a line of input: JSON where the line is JSON, else its text."""
         return parse_json_line(line)
 
     def questions(self, examples: Sequence[Any]) -> list[str]:

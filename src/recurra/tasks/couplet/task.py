@@ -51,10 +51,12 @@ class Couplet(Task[CoupletSettings]):
 
     @classmethod
     def dataset_for(cls, settings: CoupletSettings) -> CoupletDataset:
+        """The dataset for these settings."""
         return CoupletDataset(settings.data)
 
     @classmethod
     def resolve(cls, settings: CoupletSettings, dataset: CoupletDataset, info: DatasetInfo) -> CoupletSettings:
+        """Choose the open settings from the data, and report pairs that are too long."""
         resolved = settings.fill(**defaults(settings, info))
         info.messages += too_long_message(resolved.data.max_length, info.stats["lengths"], "characters")
         available = len(dataset.stores["valid"])
@@ -63,11 +65,13 @@ class Couplet(Task[CoupletSettings]):
         return resolved
 
     def network(self) -> AlignedSeq2Seq:
+        """A new network."""
         return build_network(self.settings.model, self.cell, vocabulary_size=len(self.dataset.vocabulary))
 
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
+        """The loss selects the best checkpoint."""
         return Selection()
 
     def sampler(self) -> LengthSampler:
@@ -85,14 +89,17 @@ class Couplet(Task[CoupletSettings]):
         )
 
     def batch(self, key: np.ndarray) -> Batch:
+        """The batch of a key of the sampler."""
         return aligned_batch(self.dataset.stores["train"], key)
 
     def loss(self, network: AlignedSeq2Seq, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
+        """The mean cross-entropy per character, given the previous true characters."""
         smoothing = self.settings.training.label_smoothing
         return token_loss(network(**batch.inputs), batch.targets["next"], smoothing), None
 
     # evaluation ----------------------------------------------------------------------------------------------------
     def evaluate(self, network: AlignedSeq2Seq, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+        """The loss and the metrics of the answers for a file, or for the validation split if `data` is None."""
         beam_size = self.settings.model.beam_size
         with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=self.searched) as (
             store,
@@ -131,6 +138,7 @@ class Couplet(Task[CoupletSettings]):
         return answer_text(hypothesis, question, self.dataset.vocabulary)
 
     def predict(self, network: AlignedSeq2Seq, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        """The answers to questions: text, score, and `alternatives` if the setting `num_return_sequences` is positive."""
         model, questions = self.settings.model, self.dataset.questions(examples)
         results: list[dict[str, Any]] = [{"text": "", "score": 0.0} for _ in questions]  # for empty questions
         rows = [row for row, question in enumerate(questions) if question]
@@ -143,6 +151,7 @@ class Couplet(Task[CoupletSettings]):
         return results
 
     def streaming(self) -> Streaming:
+        """The reason why the task cannot stream."""
         return Streaming(reason="the decoder starts after the complete question has been read")
 
 

@@ -47,6 +47,7 @@ class PairDataset(Dataset):
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Read, split and encode the pairs, and choose tokenizations and vocabularies."""
         self.files.begin_training(data, valid, self.data.valid_target)
         source = self._open(data)
         columns = self._find_columns(source)
@@ -138,13 +139,16 @@ class PairDataset(Dataset):
 
     # the run folder ------------------------------------------------------------------------------------------------
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded splits of an interrupted run."""
         self.rows.load_cache(cache)
 
     def save(self, folder: Path) -> None:
+        """Write the vocabularies, the lengths and the names of the training files."""
         self.rows.save(folder)
         write_json(folder / "translate.json", {"trained_on": list(self.files.trained_on), **asdict(self.lengths)})
 
     def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
         self.rows.load(folder)
         saved = read_json(folder / "translate.json")
         self.files.trained_on = [str(file) for file in saved["trained_on"]]
@@ -156,11 +160,13 @@ class PairDataset(Dataset):
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """The sources of a table, or None for a file that is not a table."""
         if not is_table(file):
             return None
         return sources_in(self.rows, self._join(open_source(file, encoding=self.data.encoding)))
 
     def parse_line(self, line: str) -> Any:
+        """The source in a line of input: JSON where the line is JSON, else its text."""
         return parse_json_line(line)
 
     def source_values(self, examples: Sequence[Any]) -> list[Any]:

@@ -54,10 +54,12 @@ class Translate(Task[TranslateSettings]):
 
     @classmethod
     def dataset_for(cls, settings: TranslateSettings) -> PairDataset:
+        """The dataset for these settings."""
         return PairDataset(settings.data)
 
     @classmethod
     def resolve(cls, settings: TranslateSettings, dataset: PairDataset, info: DatasetInfo) -> TranslateSettings:
+        """Choose the open settings from the data, and report pairs that are too long."""
         resolved = settings.fill(**defaults(settings, dataset, info))
         lengths = np.maximum(info.stats["lengths"], info.stats["targets"])
         info.messages += too_long_message(resolved.data.max_length, lengths, "tokens")
@@ -65,6 +67,7 @@ class Translate(Task[TranslateSettings]):
         return resolved
 
     def network(self) -> SequenceToSequence:
+        """A new network."""
         return build_network(
             self.settings.model,
             self.cell,
@@ -77,24 +80,29 @@ class Translate(Task[TranslateSettings]):
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
+        """The metric that selects the best checkpoint: the setting `selection_metric`."""
         return selection_by(self.settings.training.selection_metric)
 
     def sampler(self) -> LengthSampler:
+        """Batches of pairs of similar length, without those that are longer than `max_length`."""
         training, train = self.settings.training, self.dataset.stores["train"]
         sources, targets = train.lengths("source"), train.lengths("target")
         rows = np.flatnonzero(np.maximum(sources, targets) <= self.settings.data.max_length)
         return LengthSampler(sources + targets + 1, training.batch_size, seed=training.seed, rows=rows)
 
     def batch(self, key: np.ndarray) -> Batch:
+        """The batch of a key of the sampler."""
         return pair_batch(self.dataset.stores["train"], key)
 
     def loss(self, network: SequenceToSequence, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
+        """The mean cross-entropy per token, with teacher forcing or scheduled sampling."""
         return teacher_forcing_loss(
             network, batch.inputs, batch.targets["next"], self.settings.training, progress
         ), None
 
     # evaluation ----------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+        """The loss, BLEU, chrF, exact match and error rates of a file, or of the validation split if `data` is None."""
         beam_size = self.settings.model.beam_size
         with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=self.searched) as (
             store,
@@ -153,6 +161,7 @@ class Translate(Task[TranslateSettings]):
         )
 
     def predict(self, network: SequenceToSequence, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        """The answers to sources: text, score, and attention weights if the setting `return_attention` is on."""
         model, output = self.settings.model, self._output
         values = self.dataset.source_values(examples)
         sources = self.dataset.source.encode(values) if values else []
@@ -173,6 +182,7 @@ class Translate(Task[TranslateSettings]):
         return results
 
     def streaming(self) -> Streaming:
+        """The reason why the task cannot stream."""
         return Streaming(reason="the decoder starts after the complete source has been read")
 
 

@@ -11,7 +11,7 @@ import torch
 from tiny_runs import reviews, write_reviews
 
 import recurra
-from recurra.data.words.ngrams import BUCKETS, MAX_NGRAMS, ngram_ids
+from recurra.data.words.ngrams import BUCKETS, MAX_NGRAMS
 from recurra.data.words.vocabulary import build
 from recurra.errors import SettingError
 
@@ -44,7 +44,13 @@ def test_an_ensemble_for_regression_averages_predictions(tmp_path: Path) -> None
 def test_each_member_has_its_own_loss(tmp_path: Path) -> None:
     """The loss is the mean of the members' losses, not the loss of their mean."""
     run = reviews(
-        tmp_path, ensemble_size=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0, character_ngrams=False, adversarial_epsilon=0.0
+        tmp_path,
+        ensemble_size=2,
+        dropout=0.0,
+        input_dropout=0.0,
+        token_dropout=0.0,
+        character_ngrams=False,
+        adversarial_epsilon=0.0,
     )
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
@@ -57,7 +63,9 @@ def test_each_member_has_its_own_loss(tmp_path: Path) -> None:
     torch.testing.assert_close(loss, torch.stack(single).mean())
 
 
-@pytest.mark.parametrize("settings", [{"ensemble_size": 2}, {"character_ngrams": True}, {"character_ngrams": True, "ensemble_size": 2}])
+@pytest.mark.parametrize(
+    "settings", [{"ensemble_size": 2}, {"character_ngrams": True}, {"character_ngrams": True, "ensemble_size": 2}]
+)
 def test_streaming_gives_the_result_of_the_whole_text(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = reviews(tmp_path, bidirectional=False, **settings)
     text = "a Brighter film 好看 don't you think <br /> unseen1"
@@ -84,14 +92,16 @@ def test_character_ngrams_distinguish_unknown_words_and_are_saved(tmp_path: Path
 def test_character_ngrams_of_a_word() -> None:
     ab = set(pieces("ab").tolist()) - {0}
     assert len(ab) == 6  # ^ab$ (the whole word has four characters) ^a ab b$ ^ab ab$
-    assert max(ab) <= BUCKETS and len(pieces("ab")) == PIECES
+    assert max(ab) <= BUCKETS and len(pieces("ab")) == MAX_NGRAMS
     assert ab < set(pieces("Ab").tolist()) | ab  # another case has other n-grams
     assert set(pieces("ab").tolist()) & set(pieces("Ab").tolist()) > {0}  # and those of the lower-case word
     assert np.array_equal(pieces("e\u0301a"), pieces("\u00e9a"))  # the same letter, composed or not
 
 
 def test_only_words_have_character_ngrams(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="character_ngrams requires tokenization=words, but tokenization is characters"):
+    with pytest.raises(
+        SettingError, match="character_ngrams requires tokenization=words, but tokenization is characters"
+    ):
         reviews(tmp_path, tokenization="characters", character_ngrams=True)
     with pytest.raises(SettingError, match="only words"):
         build(["ab"], "characters").encode_with_ngrams(["ab"])

@@ -140,7 +140,11 @@ class Text(Field):
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
         """Return the token IDs of each text, (T,), or with character n-grams (T, 1 + P)."""
-        return self.vocabulary.encode_with_ngrams(values) if self.character_ngrams else self.vocabulary.encode_batch(values)
+        return (
+            self.vocabulary.encode_with_ngrams(values)
+            if self.character_ngrams
+            else self.vocabulary.encode_batch(values)
+        )
 
     def stream(self) -> TokenStream:
         """Return an encoder of chunks of text."""

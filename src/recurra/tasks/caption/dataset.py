@@ -15,10 +15,10 @@ from ...data.sources.sources import Source
 from ...data.store.store import Store
 from ...fields.image import image_column
 from ...fields.image_features import features_column
-from ...fields.paired_text import Raw
+from ...fields.paired_text import RawText
 from ...files import read_json, write_json
 from ..base import Dataset, DatasetInfo, OnProgress
-from ..shared.generation import check_parts
+from ..shared.generation import check_splits
 from ..shared.row_reader import RowReader
 from .fields import Captions, ImageId, captions_of
 from .inputs import CaptionInput, input_for
@@ -47,7 +47,7 @@ class CaptionDataset(Dataset):
 
     def _set_fields(self) -> None:
         field = self.input.field
-        self.rows.fields = [field, self.text, Raw(TEXT), ImageId(IMAGE_ID, field)]
+        self.rows.fields = [field, self.text, RawText(TEXT), ImageId(IMAGE_ID, field)]
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
@@ -60,7 +60,7 @@ class CaptionDataset(Dataset):
 
         columns = self._columns(source)
         report, hashes = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
-        check_parts(self.stores, "images", data)
+        check_splits(self.stores, "images", data)
         train = self.stores["train"]
         lengths = train.lengths("text")
         self.max_length = int(lengths.max())

@@ -16,11 +16,11 @@ from typing import Any, ClassVar, final
 import numpy as np
 from torch import Tensor
 
-from ...decoding.beam_search import Found
-from ...models.scheduled_sampling import forced_loss
+from ...decoding.beam_search import Hypothesis
+from ...models.scheduled_sampling import teacher_forcing_loss
 from ...models.seq2seq import SequenceToSequence
 from ..base import Batch, DatasetInfo, OnProgress, Sampler, Selection, Streaming, Task
-from ..shared.answers import AnswerSearch, attention_of, selection_by
+from ..shared.answers import AnswerSearch, answer_attention, selection_by
 from ..shared.generation import part_to_evaluate, searched_message
 from ..shared.length_sampler import LengthSampler
 from .collate import collate
@@ -77,7 +77,9 @@ class Caption(Task[CaptionSettings]):
         return collate(self.dataset.stores["train"], key, self.dataset.input)
 
     def loss(self, network: SequenceToSequence, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
-        return forced_loss(network, batch.inputs, batch.targets["next"], self.settings.training, progress), None
+        return teacher_forcing_loss(
+            network, batch.inputs, batch.targets["next"], self.settings.training, progress
+        ), None
 
     # inference -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
@@ -94,14 +96,14 @@ class Caption(Task[CaptionSettings]):
         return AnswerSearch(
             network,
             max_length=lambda _: max_length,
-            alpha=self.settings.model.length_penalty,
+            length_penalty=self.settings.model.length_penalty,
             pass_lengths=self.dataset.input.has_lengths,
         )
 
     def predict(self, network: SequenceToSequence, examples: Sequence[Any]) -> list[dict[str, Any]]:
         model, vocabulary = self.settings.model, self.dataset.text.vocabulary
         encoded = self.dataset.encode_examples(examples)
-        hypotheses = self._search(network)(encoded, beam_size=model.beam_size, keep_weights=model.return_attention)
+        hypotheses = self._search(network)(encoded, beam_size=model.beam_size, return_attention=model.return_attention)
         results: list[dict[str, Any]] = []
         for (best, *_), array in zip(hypotheses, encoded, strict=True):
             result = {"text": vocabulary.decode(best.tokens), "score": round(best.score, 6)}
@@ -109,10 +111,10 @@ class Caption(Task[CaptionSettings]):
             results.append(result | attention)
         return results
 
-    def _attention(self, hypothesis: Found, length: int) -> dict[str, Any]:
+    def _attention(self, hypothesis: Hypothesis, length: int) -> dict[str, Any]:
         """JSON of the attention weights of each token, including the end token, over the map, row by row."""
         rows, columns = self.dataset.input.grid(length)
-        text, weights = attention_of(hypothesis, self.dataset.text.vocabulary, rows * columns)
+        text, weights = answer_attention(hypothesis, self.dataset.text.vocabulary, rows * columns)
         return {"text": text, "rows": rows, "columns": columns, "weights": weights}
 
     def streaming(self) -> Streaming:

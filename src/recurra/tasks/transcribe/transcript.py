@@ -13,7 +13,7 @@ from ...data.sources.rows import Source
 from ...data.words.pretokenize import clean, tokenize
 from ...data.words.vocabulary import Vocabulary, build
 from ...fields.base import Field
-from ...fields.paired_text import closed
+from ...fields.paired_text import is_closed_vocabulary
 
 TRANSCRIPT_NAMES = (
     *("text", "transcript", "transcription", "sentence", "words", "target", "label", "utterance"),
@@ -56,7 +56,7 @@ class Transcript(Field):
         if self._tokenization is None:
             words = {word for text in texts for word in text.split()}
             is_reversible = all(tokenize(word, "words")[0] == [word] for word in words)
-            self._tokenization = "words" if is_reversible and closed(texts) else "characters"
+            self._tokenization = "words" if is_reversible and is_closed_vocabulary(texts) else "characters"
 
     def tokenize(self, text: str) -> list[str]:
         """Return the units of a text."""

@@ -51,6 +51,7 @@ class CaptionDataset(Dataset):
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Read, split and encode the data, and return what was found."""
         info, source = DatasetInfo(), self.rows.open(data)
         self._choose_input(source, info)
 
@@ -96,6 +97,7 @@ class CaptionDataset(Dataset):
         return self.rows.stores
 
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded data of an interrupted run."""
         self.rows.load_cache(cache)
 
     @contextmanager
@@ -107,21 +109,25 @@ class CaptionDataset(Dataset):
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
+        """Write fields and properties of the dataset to the folder of the run."""
         self.rows.save(folder)
         write_json(
             folder / "caption.json", {"max_length": self.max_length, "has_several_steps": self.has_several_steps}
         )
 
     def load(self, folder: Path) -> None:
+        """Read fields and properties of the dataset from the folder of the run."""
         self.rows.load(folder)
         saved = read_json(folder / "caption.json")
         self.max_length, self.has_several_steps = int(saved["max_length"]), bool(saved["has_several_steps"])
 
     # inference -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """Return the inputs in a file for `predict`, or None for a file of lines."""
         return self.rows.inputs(file)
 
     def parse_line(self, line: str) -> Any:
+        """Return the input on a line: a JSON object, a list of numbers, or a file name."""
         return parse_json_line(line, "{[")
 
     def encode_examples(self, examples: Sequence[Any]) -> list[np.ndarray]:

@@ -49,10 +49,12 @@ class Caption(Task[CaptionSettings]):
 
     @classmethod
     def dataset_for(cls, settings: CaptionSettings) -> CaptionDataset:
+        """Return a new dataset for the settings."""
         return CaptionDataset(settings)
 
     @classmethod
     def resolve(cls, settings: CaptionSettings, dataset: CaptionDataset, info: DatasetInfo) -> CaptionSettings:
+        """Return the settings with values for the open settings, chosen from the data."""
         num_images = len(np.unique(dataset.stores["valid"].column(IMAGE_ID)))
         info.messages += searched_message(num_images, MAX_SEARCHED, "images", "metrics other than the loss")
         model, training = caption_defaults(
@@ -61,28 +63,32 @@ class Caption(Task[CaptionSettings]):
         return settings.fill(data={"tokenization": dataset.text.tokenization}, model=model, training=training)
 
     def network(self) -> SequenceToSequence:
+        """Return a new network."""
         return caption_network(self.dataset.input, self.settings.model, self.cell, self.dataset.text.vocabulary)
 
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
+        """The metric that selects the best checkpoint, from the settings."""
         return selection_by(self.settings.training.selection_metric)
 
     def sampler(self) -> Sampler:
+        """Return the sampler of training batches, which groups sequences of similar length."""
         training = self.settings.training
         steps = self.dataset.stores["train"].lengths("text") + 1  # decoder steps, including the end token
         return LengthSampler(steps, training.batch_size, seed=training.seed)
 
     def batch(self, key: np.ndarray) -> Batch:
+        """Return the training batch of a key of the sampler."""
         return collate(self.dataset.stores["train"], key, self.dataset.input)
 
     def loss(self, network: SequenceToSequence, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
-        return teacher_forcing_loss(
-            network, batch.inputs, batch.targets["next"], self.settings.training, progress
-        ), None
+        """Return the mean loss in nats per token. There is no state."""
+        return teacher_forcing_loss(network, batch.inputs, batch.targets["next"], self.settings.training, progress), None
 
     # inference -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+        """Return the metrics of the validation part, or of another file."""
         beam_size, search = self.settings.model.beam_size, self._search(network)
         with part_to_evaluate(self.dataset, data, beam_size=beam_size, searched=MAX_SEARCHED) as (
             store,
@@ -101,6 +107,7 @@ class Caption(Task[CaptionSettings]):
         )
 
     def predict(self, network: SequenceToSequence, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return text, score and optional attention weights of each example."""
         model, vocabulary = self.settings.model, self.dataset.text.vocabulary
         encoded = self.dataset.encode_examples(examples)
         hypotheses = self._search(network)(encoded, beam_size=model.beam_size, return_attention=model.return_attention)
@@ -118,4 +125,5 @@ class Caption(Task[CaptionSettings]):
         return {"text": text, "rows": rows, "columns": columns, "weights": weights}
 
     def streaming(self) -> Streaming:
+        """Return the reason why the task does not stream."""
         return Streaming(reason="an image is a single input")

@@ -93,6 +93,7 @@ class TranscribeDataset(Dataset):
         return self.rows.stores
 
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded data of an interrupted run."""
         self.rows.load_cache(cache)
 
     @contextmanager
@@ -104,18 +105,22 @@ class TranscribeDataset(Dataset):
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
+        """Write fields and properties of the dataset to the folder of the run."""
         self.rows.save(folder)
         write_json(folder / "transcribe.json", {"has_words": self.has_words})
 
     def load(self, folder: Path) -> None:
+        """Read fields and properties of the dataset from the folder of the run."""
         self.rows.load(folder)
         self.has_words = bool(read_json(folder / "transcribe.json")["has_words"])
 
     # inference -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """Return the inputs in a file for `predict`, or None for a file of lines."""
         return self.rows.inputs(file)
 
     def parse_line(self, line: str) -> Any:
+        """Return the input on a line: a JSON object or a file name."""
         return parse_json_line(line)
 
     def encode_examples(self, examples: Sequence[Any]) -> list[np.ndarray]:

@@ -41,7 +41,7 @@ def resolved(run: Path) -> dict[str, Any]:
 def facts(run: Path) -> dict[str, Any]:
     """What a run wrote down about itself: steps, threads, share of padding, whether it streams."""
     found = resolved(run)
-    facts = {name: found.get(name) for name in ("steps", "threads", "back_end", "padding")}
+    facts = {name: found.get(name) for name in ("steps", "threads", "backend", "padding")}
     return facts | {"streams": found["streams"] is True}
 
 

@@ -1,10 +1,11 @@
-// A cell over time, backwards: the gradients by the sums before the gates ("deltas"), by x and by the first state.
+// The backward pass of one layer: the gradients of the pre-activations, of x and of the initial state.
 //
-// Deltas are kept for a window of steps only: then weights.h adds up what they give while they are in a near cache. The
-// rows are shared out anew for each window, or who has short ones would wait for who has long ones.
+// The gradients of the pre-activations are stored for one window of time steps only. After each window weight_grads.h adds
+// their contribution to the weight gradients, while they are still in cache. The batch is partitioned again for each
+// window, so that threads with short sequences do not wait for threads with long ones.
 #pragma once
 
-#include "weights.h"
+#include "weight_grads.h"
 
 namespace recurra::RECURRA_TARGET {
 
@@ -14,29 +15,29 @@ struct Backward : Layout<S, C> {
     using X = typename L::X;
     using V = typename L::V;
     using Cell = typename L::Cell;
-    using L::q, L::cuts, L::pieces, L::packed_size, L::W, L::G, L::P;
-    static constexpr int most_units = 4, most_rows = registers / most_units;
+    using L::call, L::bounds, L::num_parts, L::packed_size, L::W, L::G, L::P;
+    static constexpr int kMaxUnitVectors = 4, kMaxRows = kAccumulators / kMaxUnitVectors;
 
-    // packed weights --------------------------------------------------------------------------------------------
+    // Packed weights --------------------------------------------------------------------------------------------
 
-    // Weights (G*H, columns) -> for each slice of columns, for each row, its columns side by side; `to` is zeroed. The rows
-    // are turned by as many gates as the deltas are.
-    static void pack(const S* weight, Index columns, Index H, int turned, S* to) {
+    // Packs weights (G*H, columns): for each slice of columns and each row, the columns of the slice. `to` must be zero on
+    // entry. The rows are rotated by `gate_rotation` gates, to match the order of the pre-activation gradients.
+    static void pack(const S* weight, Index columns, Index H, int gate_rotation, S* to) {
         for (Index unit = 0; unit < columns;) {
-            const Index units = at_once(most_units, (columns - unit + W - 1) / W);
+            const Index units = chunk_size(kMaxUnitVectors, (columns - unit + W - 1) / W);
             for (Index k = 0; k < G * H; ++k, to += units * W)
-                copy(weight + (k + (G - turned) * H) % (G * H) * columns + unit, least(units * W, columns - unit), to);
+                copy(weight + (k + (G - gate_rotation) * H) % (G * H) * columns + unit, smaller(units * W, columns - unit), to);
             unit += units * W;
         }
     }
 
-    // products --------------------------------------------------------------------------------------------------
+    // Products --------------------------------------------------------------------------------------------------
 
-    // to[r] (columns) += or = rows[r] (K) times a slice of packed weights, times mask[r], for U vectors from `unit` on.
+    // to[r] (columns) += or = rows[r] (K) times a slice of packed weights, times mask[r], for U vectors that start at `unit`.
     template <int R, int U>
     [[gnu::noinline]] static void tile(const S* const* rows, S* const* to, const S* const* mask, bool add, const S* w,
                                        Index unit, Index columns, Index K) {
-        V sum[R][U]{};  // from zero: added to what is there one by one, the terms would lose their last digits
+        V sum[R][U]{};  // starts at zero: adding the terms one by one to a large value would lose digits
         product<R, U, X>(rows, w, K, sum);
 #pragma GCC unroll 24
         for (int r = 0; r < R; ++r)
@@ -52,11 +53,11 @@ struct Backward : Layout<S, C> {
     static void tiles(const S* const* rows, S* const* to, const S* const* mask, bool add, Index count, const S* w,
                       Index columns, Index H) {
         for (Index unit = 0; unit < columns && count > 0;) {
-            const Index units = at_once(most_units, (columns - unit + W - 1) / W);
-            constant<most_units>(units, [&](auto U) {
+            const Index units = chunk_size(kMaxUnitVectors, (columns - unit + W - 1) / W);
+            with_constant<kMaxUnitVectors>(units, [&](auto U) {
                 for (Index r = 0, size; r < count; r += size) {
-                    size = at_once(most_rows, count - r);
-                    constant<most_rows>(size, [&](auto R) {
+                    size = chunk_size(kMaxRows, count - r);
+                    with_constant<kMaxRows>(size, [&](auto R) {
                         tile<decltype(R)::value, decltype(U)::value>(rows + r, to + r, mask ? mask + r : nullptr, add, w, unit,
                                                                      columns, G * H);
                     });
@@ -67,158 +68,170 @@ struct Backward : Layout<S, C> {
         }
     }
 
-    // over time -------------------------------------------------------------------------------------------------
+    // Over time -------------------------------------------------------------------------------------------------
 
-    // What the rows of a piece use; all of it is in `Backward`.
-    struct Room {
-        const S** deltas;     // of the rows of a step: those that belong to U h
-        S** gradient;         // and where they go
-        const S** mask;
-        const S** for_x;      // of rows and steps, room(rows) of them: the deltas that belong to W x
-        S** gradient_x;
+    // The scratch memory of one part of the batch; `Backward` owns it.
+    struct Scratch {
+        const S** recurrent_grads;  // for each sequence: the pre-activation gradients that belong to U h
+        S** grad_state;             // for each sequence: the gradient of h
+        const S** mask;             // for each sequence: the recurrent dropout mask, or null
+        const S** input_grads;      // scratch_rows(sequences) entries: the pre-activation gradients that belong to W x
+        S** grad_x;                 // and the gradients of x that they are added to
     };
 
-    // One row at one step: from the gradient by the state after it to the deltas, and what does not pass U.
-    void row(int d, Index t, Index r, const S* dy, S* delta, S* const* carried) const {
-        const Index H = q.H;
-        const S* gates = this->kept(d, t, r);
-        const S *earlier[P], *stay[P];
+    // One sequence at one time step. Turns the gradient of the new state into the pre-activation gradients, and into the
+    // part of the gradient of the old state that does not pass through U.
+    void step_backward(int d, Index t, Index r, const S* dy, S* gate_grads, S* const* grad_states) const {
+        const Index H = call.H;
+        const S* gates = this->saved(d, t, r);
+        const S *states[P], *zoneout[P];
 #pragma GCC unroll 24
-        for (int p = 0; p < P; ++p) earlier[p] = this->before(d, p, t, r), stay[p] = this->stays(d, p, t, r);
+        for (int p = 0; p < P; ++p) states[p] = this->state_before(d, p, t, r), zoneout[p] = this->zoneout_mask(d, p, t, r);
         for (Index at = 0; at < H; at += W) {
             const Index m = H - at;
-            V kept[Cell::saved], state[P], grad[P], out[Cell::deltas], stays[P]{};
+            V saved[Cell::kSaved], state[P], grad[P], out[Cell::kPreActivationGrads], kept_grad[P]{};
 #pragma GCC unroll 24
-            for (int k = 0; k < Cell::saved; ++k) kept[k] = X::load(gates + k * H + at, m);
+            for (int k = 0; k < Cell::kSaved; ++k) saved[k] = X::load(gates + k * H + at, m);
 #pragma GCC unroll 24
-            for (int p = 0; p < P; ++p) state[p] = X::load(earlier[p] + at, m), grad[p] = X::load(carried[p] + at, m);
+            for (int p = 0; p < P; ++p) state[p] = X::load(states[p] + at, m), grad[p] = X::load(grad_states[p] + at, m);
             if (dy) grad[0] += X::load(dy + at, m);
 #pragma GCC unroll 24
             for (int p = 0; p < P; ++p)
-                if (stay[p]) {
-                    const V share = X::load(stay[p] + at, m);
-                    stays[p] = share * grad[p];
-                    grad[p] *= 1 - share;
+                if (zoneout[p]) {
+                    const V keep = X::load(zoneout[p] + at, m);
+                    kept_grad[p] = keep * grad[p];
+                    grad[p] *= 1 - keep;
                     if constexpr (P > 1)
-                        if (p > 0) kept[Cell::saved - 1] = Cell::memory(kept, state);
+                        if (p > 0) saved[Cell::kSaved - 1] = Cell::cell_state(saved, state);
                 }
-            Cell::backward(kept, state, grad, out);
+            Cell::backward(saved, state, grad, out);
 #pragma GCC unroll 24
             for (int p = 0; p < P; ++p)
-                if (stay[p]) grad[p] += stays[p];
+                if (zoneout[p]) grad[p] += kept_grad[p];
 #pragma GCC unroll 24
-            for (int p = 0; p < P; ++p) X::store(carried[p] + at, grad[p], m);
+            for (int p = 0; p < P; ++p) X::store(grad_states[p] + at, grad[p], m);
 #pragma GCC unroll 24
-            for (int k = 0; k < Cell::deltas; ++k) X::store(delta + k * H + at, out[k], m);
+            for (int k = 0; k < Cell::kPreActivationGrads; ++k) X::store(gate_grads + k * H + at, out[k], m);
         }
     }
 
-    void over_time(Index begin, Index end, const Room& have) const {
-        const Index H = q.H, count = end - begin;
+    void run_part(Index begin, Index end, const Scratch& scratch) const {
+        const Index H = call.H, count = end - begin;
         const int d = window.d;
-        const bool first = d == 0;  // nothing is in the gradient by x yet
-        const auto carry = [&](int p, Index r) { return carried.data + ((d * P + p) * q.B + begin + r) * H; };
-        for (int p = 0; p < P && until == q.T; ++p)
+        const bool overwrite = d == 0;  // the forward direction runs first and finds grad_x uninitialised
+        const auto grad_state_of = [&](int p, Index r) { return grad_states.data + ((d * P + p) * call.B + begin + r) * H; };
+        for (int p = 0; p < P && window_end == call.T; ++p)
             for (Index r = 0; r < count; ++r)
-                if (q.grad_last) copy(static_cast<const S*>(q.grad_last) + this->of_state(d, p, begin + r), H, carry(p, r));
-        for (Index r = 0; r < count; ++r) have.gradient[r] = carry(0, r), have.mask[r] = this->mask(d, begin + r);
-        Index waiting = 0;  // deltas for x
-        const auto to_x = [&] {
-            tiles(have.for_x, have.gradient_x, nullptr, !first, waiting, packed_x[d].data, q.I, H);
-            waiting = 0;
+                if (const auto* grad = static_cast<const S*>(call.grad_final_state))
+                    copy(grad + this->state_offset(d, p, begin + r), H, grad_state_of(p, r));
+        for (Index r = 0; r < count; ++r) {
+            scratch.grad_state[r] = grad_state_of(0, r);
+            scratch.mask[r] = this->recurrent_mask(d, begin + r);
+        }
+        Index pending = 0;  // entries of scratch.input_grads
+        const auto flush_grad_x = [&] {
+            tiles(scratch.input_grads, scratch.grad_x, nullptr, !overwrite, pending, packed_ih[d].data, call.I, H);
+            pending = 0;
         };
-        for (Index n = until - 1; n >= from; --n) {
-            const Index t = this->step(d, n), alive = this->alive(begin, end, t);
-            if (waiting + alive > room(count)) to_x();
-            for (Index r = 0; r < alive; ++r) {
-                S* delta = this->delta(window, t, begin + r);
-                const S* dy = q.grad_y ? static_cast<const S*>(q.grad_y) + this->at(q.of_grad_y, t, begin + r) + d * H : nullptr;
-                S* by_state[P];
+        for (Index n = window_end - 1; n >= window_begin; --n) {
+            const Index t = this->time_step(d, n), batch_size = this->active_batch_size(begin, end, t);
+            if (pending + batch_size > scratch_rows(count)) flush_grad_x();
+            for (Index r = 0; r < batch_size; ++r) {
+                S* gate_grads = this->pre_activation_grads(window, t, begin + r);
+                const S* dy = static_cast<const S*>(call.grad_y);
+                if (dy) dy += this->offset(call.grad_y_strides, t, begin + r) + d * H;
+                S* grads[P];
 #pragma GCC unroll 24
-                for (int p = 0; p < P; ++p) by_state[p] = carry(p, r);
-                row(d, t, begin + r, dy, delta, by_state);
-                have.deltas[r] = delta + Cell::recurrent * H;
-                if (q.grad_x) {
-                    have.for_x[waiting] = delta;
-                    have.gradient_x[waiting++] = static_cast<S*>(q.grad_x) + this->at(q.of_grad_x, t, begin + r);
+                for (int p = 0; p < P; ++p) grads[p] = grad_state_of(p, r);
+                step_backward(d, t, begin + r, dy, gate_grads, grads);
+                scratch.recurrent_grads[r] = gate_grads + Cell::kRecurrentGrad * H;
+                if (call.grad_x) {
+                    scratch.input_grads[pending] = gate_grads;
+                    scratch.grad_x[pending++] = static_cast<S*>(call.grad_x) + this->offset(call.grad_x_strides, t, begin + r);
                 }
             }
-            tiles(have.deltas, have.gradient, q.read[d] ? have.mask : nullptr, true, alive, packed_h[d].data, H, H);
+            const S* const* mask = call.recurrent_dropout_mask[d] ? scratch.mask : nullptr;
+            tiles(scratch.recurrent_grads, scratch.grad_state, mask, true, batch_size, packed_hh[d].data, H, H);
         }
-        to_x();
-        for (int p = 0; p < P && from == 0; ++p)
+        flush_grad_x();
+        for (int p = 0; p < P && window_begin == 0; ++p)
             for (Index r = 0; r < count; ++r)
-                if (q.grad_first) copy(carry(p, r), H, static_cast<S*>(q.grad_first) + this->of_state(d, p, begin + r));
+                if (auto* grad = static_cast<S*>(call.grad_initial_state))
+                    copy(grad_state_of(p, r), H, grad + this->state_offset(d, p, begin + r));
     }
 
-    // all rows --------------------------------------------------------------------------------------------------
+    // The whole batch -------------------------------------------------------------------------------------------
 
-    Buffer<S> packed_x[2], packed_h[2];
-    Buffer<S> carried;  // (D, parts, B, H), zeros: the gradient by the state, on its way back through time
-    Buffer<const S*> deltas, masks, for_x;
-    Buffer<S*> gradient, gradient_x;
+    Buffer<S> packed_ih[2], packed_hh[2];
+    Buffer<S> grad_states;  // (D, state components, B, H), zero at the start: the gradient of the state, carried back in time
+    Buffer<const S*> recurrent_grads, masks, input_grads;
+    Buffer<S*> grad_state, grad_x;
 
-    // The window, and its steps in the order of the direction: from `from` up to `until`, which are gone through backwards.
-    Buffer<S> memory;
+    // The current window. In the order of the direction it covers the steps `window_begin` to `window_end`, which are
+    // processed backwards.
+    Buffer<S> window_grads;
     Window<S> window;
-    Index from, until;
+    Index window_begin, window_end;
 
-    // So many rows of steps are in a window, or those of one step.
-    static constexpr Index most = 1024;
+    // Rows (one sequence at one time step each) in a window; a single time step may have more.
+    static constexpr Index kWindowRows = 1024;
 
-    // The window before this one in direction d, or its last one; whether there is one.
+    // Moves to the previous window of direction d, or to its last one at first. Returns false when there is none.
     bool next(int d) {
-        if (window.d != d) window.d = d, from = q.T;
-        until = from;
-        for (Index rows = 0; from > 0; --from) {
-            rows += q.alive[this->step(d, from - 1)];
-            if (rows > most && from < until) break;
+        if (window.d != d) window.d = d, window_begin = call.T;
+        window_end = window_begin;
+        for (Index rows = 0; window_begin > 0; --window_begin) {
+            rows += call.batch_sizes[this->time_step(d, window_begin - 1)];
+            if (rows > kWindowRows && window_begin < window_end) break;
         }
-        window.begin = d == 0 ? from : q.T - until, window.end = d == 0 ? until : q.T - from;
-        return until > from;
+        window.begin = d == 0 ? window_begin : call.T - window_end, window.end = d == 0 ? window_end : call.T - window_begin;
+        return window_end > window_begin;
     }
 
-    // All memory is taken here, before any thread starts.
-    explicit Backward(const Call& call)
-        : L(call), memory((call.B < most ? most : call.B) * this->delta_row(), false),
-          window{-1, 0, 0, memory.data} {
-        for (Index d = 0; d < q.D; ++d) {
-            packed_h[d] = Buffer<S>(packed_size(q.H, q.H));
-            packed_x[d] = Buffer<S>(q.grad_x ? packed_size(q.H, q.I) : 0);
+    // All memory is allocated here, before any thread starts.
+    explicit Backward(const SequenceCall& call)
+        : L(call), window_grads((call.B < kWindowRows ? kWindowRows : call.B) * this->grad_stride(), false),
+          window{-1, 0, 0, window_grads.data} {
+        for (Index d = 0; d < call.D; ++d) {
+            packed_hh[d] = Buffer<S>(packed_size(call.H, call.H));
+            packed_ih[d] = Buffer<S>(call.grad_x ? packed_size(call.H, call.I) : 0);
         }
-        carried = Buffer<S>(q.D * q.B * P * q.H);
-        deltas = Buffer<const S*>(q.B), masks = Buffer<const S*>(q.B), gradient = Buffer<S*>(q.B);
-        const Index all = q.B + q.team.threads * together;
-        for_x = Buffer<const S*>(all), gradient_x = Buffer<S*>(all);
+        grad_states = Buffer<S>(call.D * call.B * P * call.H);
+        recurrent_grads = Buffer<const S*>(call.B), masks = Buffer<const S*>(call.B), grad_state = Buffer<S*>(call.B);
+        const Index pairs = call.B + call.team.threads * kProjectRows;
+        input_grads = Buffer<const S*>(pairs), grad_x = Buffer<S*>(pairs);
     }
 
-    static void pack_one(void* me, Index n) {
-        auto& pass = *static_cast<Backward*>(me);
-        const Call& q = pass.q;
+    static void pack_one(void* context, Index n) {
+        auto& pass = *static_cast<Backward*>(context);
+        const SequenceCall& call = pass.call;
         const Index d = n / 2;
         if (n % 2 == 0)
-            pack(static_cast<const S*>(q.weight_h[d]), q.H, q.H, 0, pass.packed_h[d].data);
-        else if (q.grad_x)
-            pack(static_cast<const S*>(q.weight_x[d]), q.I, q.H, Cell::turned, pass.packed_x[d].data);
+            pack(static_cast<const S*>(call.weight_hh[d]), call.H, call.H, 0, pass.packed_hh[d].data);
+        else if (call.grad_x)
+            pack(static_cast<const S*>(call.weight_ih[d]), call.I, call.H, Cell::kGateRotation, pass.packed_ih[d].data);
     }
 
-    static void task(void* me, Index n) {
-        auto& pass = *static_cast<Backward*>(me);
-        const Index begin = pass.cuts.data[n], end = pass.cuts.data[n + 1], from = begin + n * together;
-        pass.over_time(begin, end,
-                       {pass.deltas.data + begin, pass.gradient.data + begin, pass.masks.data + begin,
-                        pass.for_x.data + from, pass.gradient_x.data + from});
+    static void task(void* context, Index n) {
+        auto& pass = *static_cast<Backward*>(context);
+        const Index begin = pass.bounds.data[n], end = pass.bounds.data[n + 1], scratch_begin = begin + n * kProjectRows;
+        pass.run_part(begin, end,
+                       {.recurrent_grads = pass.recurrent_grads.data + begin,
+                        .grad_state = pass.grad_state.data + begin,
+                        .mask = pass.masks.data + begin,
+                        .input_grads = pass.input_grads.data + scratch_begin,
+                        .grad_x = pass.grad_x.data + scratch_begin});
     }
 
-    static void run(const Call& q) {
-        Backward pass(q);
-        in_parallel(q.team, 2 * q.D, &Backward::pack_one, &pass);
-        Weights<S, C> weights(q);
-        for (int d = 0; d < q.D; ++d)
+    static void run(const SequenceCall& call) {
+        Backward pass(call);
+        in_parallel(call.team, 2 * call.D, &Backward::pack_one, &pass);
+        WeightGrads<S, C> weight_grads(call);
+        for (int d = 0; d < call.D; ++d)
             while (pass.next(d)) {
-                pass.cut(q.team.threads, pass.window.begin, pass.window.end);
-                in_parallel(q.team, pass.pieces, &Backward::task, &pass);
-                weights.add(pass.window);
+                pass.partition(call.team.threads, pass.window.begin, pass.window.end);
+                in_parallel(call.team, pass.num_parts, &Backward::task, &pass);
+                weight_grads.add(pass.window);
             }
     }
 };

@@ -9,24 +9,25 @@ namespace recurra::RECURRA_TARGET {
 template <class X>
 struct Gru {
     using V = typename X::V;
-    // Deltas n, r, z and r * n: the first three, turned by one against the order of the gates, belong to W x, the last three
-    // to U h.
-    static constexpr int gates = 3, parts = 1, saved = 4, deltas = 4, recurrent = 1, turned = 1;
+    // The pre-activation gradients are in the order n, r, z, r * n. The first three belong to W x and are rotated by one gate
+    // against the order r, z, n of the weights. The last three belong to U h.
+    static constexpr int kGates = 3, kStateComponents = 1, kSaved = 4;
+    static constexpr int kPreActivationGrads = 4, kRecurrentGrad = 1, kGateRotation = 1;
 
-    static void forward(const V* x, const V* u, const V* before, V* after, V* kept) {
-        const V r = X::sigmoid(x[0] + u[0]), z = X::sigmoid(x[1] + u[1]);
-        const V n = X::tanh(x[2] + r * u[2]);
-        after[0] = n + z * (before[0] - n);
-        kept[0] = r, kept[1] = z, kept[2] = n, kept[3] = u[2];
+    static void forward(const V* projected, const V* recurrent, const V* state, V* new_state, V* saved) {
+        const V r = X::sigmoid(projected[0] + recurrent[0]), z = X::sigmoid(projected[1] + recurrent[1]);
+        const V n = X::tanh(projected[2] + r * recurrent[2]);
+        new_state[0] = n + z * (state[0] - n);
+        saved[0] = r, saved[1] = z, saved[2] = n, saved[3] = recurrent[2];
     }
 
-    static void backward(const V* kept, const V* before, V* gradient, V* delta) {
-        const V r = kept[0], z = kept[1], n = kept[2], dh = gradient[0];
-        delta[0] = dh * (1 - z) * (1 - n * n);
-        delta[1] = delta[0] * kept[3] * r * (1 - r);
-        delta[2] = dh * (before[0] - n) * z * (1 - z);
-        delta[3] = delta[0] * r;
-        gradient[0] = dh * z;
+    static void backward(const V* saved, const V* state, V* grad_state, V* grads) {
+        const V r = saved[0], z = saved[1], n = saved[2], dh = grad_state[0];
+        grads[0] = dh * (1 - z) * (1 - n * n);
+        grads[1] = grads[0] * saved[3] * r * (1 - r);
+        grads[2] = dh * (state[0] - n) * z * (1 - z);
+        grads[3] = grads[0] * r;
+        grad_state[0] = dh * z;
     }
 };
 

@@ -1,21 +1,21 @@
-// Where the numbers of a call lie, and how its rows are shared out.
+// Where the values of a SequenceCall lie in memory, and how its batch is divided among threads.
 //
-// A thread owns its rows for the whole sequence, so nobody waits at a step. The rows are sorted, longest first: those
-// alive at a step are the first ones, a row that has ended costs nothing, and in the reverse direction a row simply
-// begins at its own last step.
+// A thread owns its sequences for all time steps, so no thread waits for another at a time step. The sequences are sorted by
+// length, longest first: the sequences that are still running at a step are the first ones, padding costs nothing, and in the
+// reverse direction a sequence begins at its own last step.
 #pragma once
 
-#include "call.h"
+#include "partition.h"
 #include "product.h"
 
 namespace recurra::RECURRA_TARGET {
 
-// Some steps of a direction, the end not among them, and the gradients by the sums before the gates there, "deltas".
+// The time steps `begin` to `end` of one direction, and the gradients of the pre-activations there.
 template <class S>
 struct Window {
     int d;
     Index begin, end;
-    S* deltas;  // (rows alive at these steps, delta_row())
+    S* pre_activation_grads;  // (valid rows of these steps, grad_stride())
 };
 
 template <class S, template <class> class C>
@@ -23,65 +23,79 @@ struct Layout {
     using X = Vec<S>;
     using V = typename X::V;
     using Cell = C<X>;
-    static constexpr int W = X::width, G = Cell::gates, P = Cell::parts;
+    static constexpr int W = X::width, G = Cell::kGates, P = Cell::kStateComponents;
 
-    // Numbers of packed weights: whole vectors of `columns`, each of so many terms a gate.
+    // The size, in numbers, of packed weights: whole vectors of `columns`, with `terms` rows for each gate.
     static Index packed_size(Index terms, Index columns) { return (columns + W - 1) / W * W * G * terms; }
 
-    const Call& q;
-    Buffer<Index> cuts;  // the rows of a piece: from cuts[piece] on, up to the next
-    Index pieces = 0;
+    const SequenceCall& call;
+    Buffer<Index> bounds;  // part k has the sequences bounds[k] to bounds[k + 1]
+    Index num_parts = 0;
 
-    explicit Layout(const Call& call) : q(call), cuts(call.B + 1) {}
+    explicit Layout(const SequenceCall& sequence_call) : call(sequence_call), bounds(sequence_call.B + 1) {}
 
-    // Cuts the rows into `wanted` pieces, if there are so many, for the steps from `begin` to `end`.
-    void cut(Index wanted, Index begin, Index end) { pieces = share(q, begin, end, wanted, cuts.data); }
-
-    // The step that comes n-th in direction d.
-    Index step(int d, Index n) const { return d == 0 ? n : q.T - 1 - n; }
-
-    // How many of the rows from `begin` to `end` are alive at step t.
-    Index alive(Index begin, Index end, Index t) const { return q.alive[t] > begin ? least(end, q.alive[t]) - begin : 0; }
-
-    // Where row r of step t of direction d stands in what has an axis N.
-    Index place(int d, Index t, Index r) const { return (q.offset[t] + r) * q.D + d; }
-
-    // A cache line more than the deltas of a row: else what stands one below the other, which weights.h reads, would share
-    // its place in the cache wherever H is a power of two.
-    Index delta_row() const { return Cell::deltas * q.H + W; }
-    S* delta(const Window<S>& window, Index t, Index r) const {
-        return window.deltas + (q.offset[t] - q.offset[window.begin] + r) * delta_row();
-    }
-    S* kept(int d, Index t, Index r) const { return static_cast<S*>(q.gates) + place(d, t, r) * Cell::saved * q.H; }
-    Index at(const Strides& of, Index t, Index r) const { return q.row[r] * of.row + t * of.step; }
-    S* y(int d, Index t, Index r) const { return static_cast<S*>(q.y) + at(q.of_y, t, r) + d * q.H; }
-    Index of_state(int d, int p, Index r) const { return ((p * q.D + d) * q.B + q.row[r]) * q.H; }
-
-    bool is_first(int d, Index t, Index r) const { return d == 0 ? t == 0 : t == q.length[r] - 1; }
-
-    // Part p of the state that row r has before step t of direction d; of c' what was kept.
-    const S* before(int d, int p, Index t, Index r) const {
-        if (is_first(d, t, r)) return static_cast<const S*>(q.first) + of_state(d, p, r);
-        const Index earlier = d == 0 ? t - 1 : t + 1;
-        return p == 0 ? y(d, earlier, r) : kept(d, earlier, r) + (Cell::saved - 1) * q.H;
+    void partition(Index max_parts, Index begin_step, Index end_step) {
+        num_parts = partition_batch(call, begin_step, end_step, max_parts, bounds.data);
     }
 
-    // The share of part p that stays, or null.
-    const S* stays(int d, int p, Index t, Index r) const {
-        const Keep& keep = q.stays[d][p];
-        return keep.data ? static_cast<const S*>(keep.data) + t * keep.step + q.row[r] * keep.row : nullptr;
+    // The n-th time step that direction d processes.
+    Index time_step(int d, Index n) const { return d == 0 ? n : call.T - 1 - n; }
+
+    // How many of the sequences `begin` to `end` are valid at time step t.
+    Index active_batch_size(Index begin, Index end, Index t) const {
+        return call.batch_sizes[t] > begin ? smaller(end, call.batch_sizes[t]) - begin : 0;
     }
 
-    // What multiplies h where the gates read it, or null.
-    const S* mask(int d, Index r) const {
-        return q.read[d] ? static_cast<const S*>(q.read[d]) + q.row[r] * q.H : nullptr;
+    // The index of sequence r at step t of direction d in a packed tensor (N, D, ...).
+    Index packed_index(int d, Index t, Index r) const { return (call.step_offsets[t] + r) * call.D + d; }
+
+    // Rows are padded by one vector. Otherwise the rows that weight_grads.h reads together would share one cache set whenever
+    // H is a power of two.
+    Index grad_stride() const { return Cell::kPreActivationGrads * call.H + W; }
+    S* pre_activation_grads(const Window<S>& window, Index t, Index r) const {
+        return window.pre_activation_grads + (call.step_offsets[t] - call.step_offsets[window.begin] + r) * grad_stride();
+    }
+    S* saved(int d, Index t, Index r) const {
+        return static_cast<S*>(call.saved) + packed_index(d, t, r) * Cell::kSaved * call.H;
+    }
+    Index offset(const Strides& strides, Index t, Index r) const {
+        return call.batch_indices[r] * strides.batch + t * strides.time;
+    }
+    S* y(int d, Index t, Index r) const { return static_cast<S*>(call.y) + offset(call.y_strides, t, r) + d * call.H; }
+    Index state_offset(int d, int p, Index r) const {
+        return ((p * call.D + d) * call.B + call.batch_indices[r]) * call.H;
+    }
+
+    bool is_first_step(int d, Index t, Index r) const { return d == 0 ? t == 0 : t == call.lengths[r] - 1; }
+
+    // Component p of the state before step t of direction d. The cell state is read from the values saved for the backward
+    // pass.
+    const S* state_before(int d, int p, Index t, Index r) const {
+        if (is_first_step(d, t, r)) return static_cast<const S*>(call.initial_state) + state_offset(d, p, r);
+        const Index previous = d == 0 ? t - 1 : t + 1;
+        return p == 0 ? y(d, previous, r) : saved(d, previous, r) + (Cell::kSaved - 1) * call.H;
+    }
+
+    // The zoneout mask of component p, or null.
+    const S* zoneout_mask(int d, int p, Index t, Index r) const {
+        const ZoneoutMask& mask = call.zoneout_mask[d][p];
+        return mask.data ? static_cast<const S*>(mask.data) + t * mask.time_stride + call.batch_indices[r] * mask.batch_stride
+                         : nullptr;
+    }
+
+    // The recurrent dropout mask, or null.
+    const S* recurrent_mask(int d, Index r) const {
+        return call.recurrent_dropout_mask[d]
+                   ? static_cast<const S*>(call.recurrent_dropout_mask[d]) + call.batch_indices[r] * call.H
+                   : nullptr;
     }
 };
 
-// What does not hang on the state is computed for so many rows and steps at a time: the weights are read once for all of
-// them, and the results are still in the cache when they are wanted.
-inline constexpr Index together = 64;
+// W x does not depend on the state, so it is computed for about this many rows (one sequence at one time step each) at a
+// time. The weights are read once for all of them, and the results are still in cache when their time step comes.
+inline constexpr Index kProjectRows = 64;
 
-inline Index room(Index rows) { return rows < together ? together : rows; }
+// Rows of scratch memory for a part of the batch: one time step, or as many as fit into kProjectRows.
+inline Index scratch_rows(Index sequences) { return sequences < kProjectRows ? kProjectRows : sequences; }
 
 }  // namespace recurra::RECURRA_TARGET

@@ -9,27 +9,29 @@ namespace recurra::RECURRA_TARGET {
 template <class X>
 struct Lstm {
     using V = typename X::V;
-    static constexpr int gates = 4, parts = 2, saved = 5, deltas = 4, recurrent = 0, turned = 0;  // the last one saved is c'
+    // The last saved value is c'.
+    static constexpr int kGates = 4, kStateComponents = 2, kSaved = 5;
+    static constexpr int kPreActivationGrads = 4, kRecurrentGrad = 0, kGateRotation = 0;
 
-    static void forward(const V* x, const V* u, const V* before, V* after, V* kept) {
-        const V i = X::sigmoid(x[0] + u[0]), f = X::sigmoid(x[1] + u[1]);
-        const V g = X::tanh(x[2] + u[2]), o = X::sigmoid(x[3] + u[3]);
-        after[1] = f * before[1] + i * g;
-        after[0] = o * X::tanh(after[1]);
-        kept[0] = i, kept[1] = f, kept[2] = g, kept[3] = o, kept[4] = after[1];
+    static void forward(const V* projected, const V* recurrent, const V* state, V* new_state, V* saved) {
+        const V i = X::sigmoid(projected[0] + recurrent[0]), f = X::sigmoid(projected[1] + recurrent[1]);
+        const V g = X::tanh(projected[2] + recurrent[2]), o = X::sigmoid(projected[3] + recurrent[3]);
+        new_state[1] = f * state[1] + i * g;
+        new_state[0] = o * X::tanh(new_state[1]);
+        saved[0] = i, saved[1] = f, saved[2] = g, saved[3] = o, saved[4] = new_state[1];
     }
 
-    // c' once more, where another one has been kept because part of the state stays what it was
-    static V memory(const V* kept, const V* before) { return kept[1] * before[1] + kept[0] * kept[2]; }
+    // Recomputes c' for steps with zoneout, where the saved value is the state after zoneout.
+    static V cell_state(const V* saved, const V* state) { return saved[1] * state[1] + saved[0] * saved[2]; }
 
-    static void backward(const V* kept, const V* before, V* gradient, V* delta) {
-        const V i = kept[0], f = kept[1], g = kept[2], o = kept[3], tanh_c = X::tanh(kept[4]);
-        const V dc = gradient[1] + gradient[0] * o * (1 - tanh_c * tanh_c);
-        delta[0] = dc * g * i * (1 - i);
-        delta[1] = dc * before[1] * f * (1 - f);
-        delta[2] = dc * i * (1 - g * g);
-        delta[3] = gradient[0] * tanh_c * o * (1 - o);
-        gradient[0] = V{}, gradient[1] = dc * f;
+    static void backward(const V* saved, const V* state, V* grad_state, V* grads) {
+        const V i = saved[0], f = saved[1], g = saved[2], o = saved[3], tanh_c = X::tanh(saved[4]);
+        const V dc = grad_state[1] + grad_state[0] * o * (1 - tanh_c * tanh_c);
+        grads[0] = dc * g * i * (1 - i);
+        grads[1] = dc * state[1] * f * (1 - f);
+        grads[2] = dc * i * (1 - g * g);
+        grads[3] = grad_state[0] * tanh_c * o * (1 - o);
+        grad_state[0] = V{}, grad_state[1] = dc * f;
     }
 };
 

@@ -1,7 +1,7 @@
-// The tiled product: R rows times a slice of packed weights, all sums in registers.
+// A tile of a matrix product: R rows times a slice of packed weights, with all sums in registers.
 //
-// A slice holds, for each k, `vectors` vectors side by side. One step of the loop reads those, and one number of each
-// row, for R * vectors multiply-adds: with 24 sums in flight the multipliers never wait for each other.
+// For each k, a slice has `vectors` vectors next to each other. One step of the loop reads these and one number of each row,
+// and does R * vectors multiply-adds. With 24 independent sums the multiply units are always busy.
 #pragma once
 
 #include "vec.h"
@@ -9,17 +9,17 @@
 namespace recurra::RECURRA_TARGET {
 
 #if RECURRA_BYTES == 64
-inline constexpr int registers = 24;  // sums, of 32 registers
+inline constexpr int kAccumulators = 24;  // vector sums, of 32 registers
 #else
-inline constexpr int registers = 12;  // of 16
+inline constexpr int kAccumulators = 12;  // of 16 registers
 #endif
 
-// Each sum waits for the one before it, so fewer than this many would leave the multipliers idle: then the terms are
-// dealt out to several ways.
-inline constexpr int in_flight = 8;
+// A multiply-add waits for the previous one on the same sum, so fewer independent sums than this would leave the multiply
+// units idle. Small tiles therefore use several partial sums for each sum.
+inline constexpr int kMinChains = 8;
 
-// Weights are asked for so many terms ahead: from the second cache on they would come late.
-inline constexpr Index ahead = 8;
+// The number of terms by which weights are prefetched. Without it, weights outside the first-level cache would come late.
+inline constexpr Index kPrefetchDistance = 8;
 
 template <int ways, int R, int vectors, class X>
 inline void add_terms(const typename X::Scalar* const* rows, const typename X::Scalar* w, Index begin, Index end,
@@ -31,7 +31,7 @@ inline void add_terms(const typename X::Scalar* const* rows, const typename X::S
 #pragma GCC unroll 24
             for (int v = 0; v < vectors; ++v) {
                 weight[v] = X::load(w + v * X::width);
-                __builtin_prefetch(w + (ahead * vectors + v) * X::width);
+                prefetch(w, (kPrefetchDistance * vectors + v) * X::width);
             }
 #pragma GCC unroll 24
             for (int r = 0; r < R; ++r) {
@@ -46,8 +46,8 @@ inline void add_terms(const typename X::Scalar* const* rows, const typename X::S
 template <int R, int vectors, class X>
 inline void product(const typename X::Scalar* const* rows, const typename X::Scalar* w, Index K,
                     typename X::V (&sum)[R][vectors]) {
-    constexpr int ways = (in_flight + R * vectors - 1) / (R * vectors);
-    typename X::V part[ways][R][vectors]{};  // nobody else sees these, so they stay in registers
+    constexpr int ways = (kMinChains + R * vectors - 1) / (R * vectors);
+    typename X::V part[ways][R][vectors]{};  // local, so the compiler keeps them in registers
     const Index whole = K / ways * ways;
     add_terms<ways, R, vectors, X>(rows, w, 0, whole, part);
 #pragma GCC unroll 24
@@ -66,20 +66,20 @@ inline void product(const typename X::Scalar* const* rows, const typename X::Sca
     }
 }
 
-// How many of n to take at once, of at most `most`: that many, or a power of two below. Few sizes are few kernels.
-inline constexpr Index at_once(Index most, Index n) {
+// How many of n items to process at once: `most`, or a power of two below it. Few sizes mean few template instances.
+inline constexpr Index chunk_size(Index most, Index n) {
     if (n >= most) return most;
     Index size = 1;
     while (2 * size <= n) size *= 2;
     return size;
 }
 
-// Calls f with n, one of the sizes of `at_once`, as a constant.
+// Calls f with n, which chunk_size returned, as a compile-time constant.
 template <int most, class F>
-inline void constant(Index n, F&& f) {
+inline void with_constant(Index n, F&& f) {
     if constexpr (most > 1) {
-        constexpr int below = int(at_once(most, most - 1));
-        if (n < most) return constant<below>(n, f);
+        constexpr int below = int(chunk_size(most, most - 1));
+        if (n < most) return with_constant<below>(n, f);
     }
     f(std::integral_constant<int, most>{});
 }

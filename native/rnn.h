@@ -9,31 +9,35 @@ struct Tanh {
     template <class X>
     static typename X::V f(typename X::V a) { return X::tanh(a); }
     template <class X>
-    static typename X::V slope(typename X::V h) { return 1 - h * h; }
+    static typename X::V derivative(typename X::V h) { return 1 - h * h; }
 };
 
 struct Relu {
     template <class X>
     static typename X::V f(typename X::V a) { return a < 0 ? X::all(0) : a; }
     template <class X>
-    static typename X::V slope(typename X::V h) { return h > 0 ? X::all(1) : X::all(0); }
+    static typename X::V derivative(typename X::V h) { return h > 0 ? X::all(1) : X::all(0); }
 };
 
 template <class F, class X>
 struct Rnn {
     using V = typename X::V;
-    static constexpr int gates = 1, parts = 1, saved = 1, deltas = 1, recurrent = 0, turned = 0;
+    static constexpr int kGates = 1, kStateComponents = 1, kSaved = 1;
+    static constexpr int kPreActivationGrads = 1, kRecurrentGrad = 0, kGateRotation = 0;
 
-    // x[gates]: W x + b; u[gates]: U h + c; before, after: the state; kept[saved]: for the backward pass
-    static void forward(const V* x, const V* u, const V*, V* after, V* kept) {
-        after[0] = F::template f<X>(x[0] + u[0]);
-        kept[0] = F::template slope<X>(after[0]);
+    // One step. projected[kGates]: W x + b; recurrent[kGates]: U h + c; state and new_state[kStateComponents];
+    // saved[kSaved]: the values for the backward pass.
+    static void forward(const V* projected, const V* recurrent, const V*, V* new_state, V* saved) {
+        new_state[0] = F::template f<X>(projected[0] + recurrent[0]);
+        saved[0] = F::template derivative<X>(new_state[0]);
     }
 
-    // gradient[parts]: by the state after -> by the state before, but for what comes through U; delta[deltas]
-    static void backward(const V* kept, const V*, V* gradient, V* delta) {
-        delta[0] = gradient[0] * kept[0];
-        gradient[0] = V{};
+    // The gradient of one step. grad_state[kStateComponents]: the gradient of the new state on entry; on exit that of the old
+    // state, without the part that passes through U. grads[kPreActivationGrads]: the gradients of the pre-activations. The
+    // first kGates belong to W x, rotated by kGateRotation gates; kGates from kRecurrentGrad on belong to U h.
+    static void backward(const V* saved, const V*, V* grad_state, V* grads) {
+        grads[0] = grad_state[0] * saved[0];
+        grad_state[0] = V{};
     }
 };
 

@@ -1,6 +1,6 @@
-// One step of a cell for one or many streams: the state is changed in place, nothing is allocated.
+// One time step of a cell for one or many streams. The state is updated in place and nothing is allocated.
 //
-// With few rows a step is as fast as its weights can be read, so each is read once, in the order in which it lies.
+// With few streams a step is limited by reading the weights, so each weight is read once and in order.
 #pragma once
 
 #include "call.h"
@@ -10,70 +10,76 @@ namespace recurra::RECURRA_TARGET {
 
 template <class S, template <class> class C>
 struct Stream {
-    using Q = Forward<S, C>;
-    using X = typename Q::X;
-    using V = typename Q::V;
-    using Cell = typename Q::Cell;
-    static constexpr int W = Q::W, G = Q::G, P = Q::P;
+    using F = Forward<S, C>;
+    using X = typename F::X;
+    using V = typename F::V;
+    using Cell = typename F::Cell;
+    static constexpr int W = F::W, G = F::G, P = F::P;
 
+    // R streams from `row` on, U vectors of units from `unit` on.
     template <int R, int U>
-    static void tile(const Step& q, Index row, Index unit, const S* w_x, const S* w_h) {
+    static void tile(const StepCall& call, Index row, Index unit, const S* weight_ih, const S* weight_hh) {
         const S *x[R], *h[R];
 #pragma GCC unroll 24
         for (int r = 0; r < R; ++r) {
-            x[r] = static_cast<const S*>(q.x) + (row + r) * q.x_stride;
-            h[r] = static_cast<const S*>(q.state) + (row + r) * q.H;
+            x[r] = static_cast<const S*>(call.x) + (row + r) * call.x_stride;
+            h[r] = static_cast<const S*>(call.state) + (row + r) * call.H;
         }
-        V of_x[R][U * G], of_h[R][U * G];
+        V projected[R][U * G], recurrent[R][U * G];
 #pragma GCC unroll 24
         for (int u = 0; u < U; ++u)
 #pragma GCC unroll 24
             for (int g = 0; g < G; ++g) {
-                const Index at = g * q.H + unit + u * W, n = q.H - unit - u * W;
-                const V b = q.bias_x ? X::load(static_cast<const S*>(q.bias_x) + at, n) : V{};
-                const V c = q.bias_h ? X::load(static_cast<const S*>(q.bias_h) + at, n) : V{};
+                const Index at = g * call.H + unit + u * W, n = call.H - unit - u * W;
+                const V bias_ih = call.bias_ih ? X::load(static_cast<const S*>(call.bias_ih) + at, n) : V{};
+                const V bias_hh = call.bias_hh ? X::load(static_cast<const S*>(call.bias_hh) + at, n) : V{};
 #pragma GCC unroll 24
-                for (int r = 0; r < R; ++r) of_x[r][u * G + g] = b, of_h[r][u * G + g] = c;
+                for (int r = 0; r < R; ++r) projected[r][u * G + g] = bias_ih, recurrent[r][u * G + g] = bias_hh;
             }
-        product<R, U * G, X>(x, w_x, q.I, of_x);
-        product<R, U * G, X>(h, w_h, q.H, of_h);
+        product<R, U * G, X>(x, weight_ih, call.I, projected);
+        product<R, U * G, X>(h, weight_hh, call.H, recurrent);
 #pragma GCC unroll 24
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 24
             for (int u = 0; u < U; ++u) {
-                const Index at = unit + u * W, n = q.H - at;
-                V before[P], after[P], kept[Cell::saved];
+                const Index at = unit + u * W, n = call.H - at;
+                V state[P], new_state[P], saved[Cell::kSaved];
 #pragma GCC unroll 24
-                for (int p = 0; p < P; ++p) before[p] = X::load(part(q, p, row + r) + at, n);
-                Cell::forward(&of_x[r][u * G], &of_h[r][u * G], before, after, kept);
-                X::store(static_cast<S*>(q.spare) + (row + r) * q.H + at, after[0], n);  // others still read h
-                for (int p = 1; p < P; ++p) X::store(part(q, p, row + r) + at, after[p], n);
+                for (int p = 0; p < P; ++p) state[p] = X::load(component(call, p, row + r) + at, n);
+                Cell::forward(&projected[r][u * G], &recurrent[r][u * G], state, new_state, saved);
+                // The other units still read h, so the new h goes to scratch memory first.
+                X::store(static_cast<S*>(call.scratch) + (row + r) * call.H + at, new_state[0], n);
+                for (int p = 1; p < P; ++p) X::store(component(call, p, row + r) + at, new_state[p], n);
             }
     }
 
-    static S* part(const Step& q, int p, Index row) { return static_cast<S*>(q.state) + (p * q.B + row) * q.H; }
+    static S* component(const StepCall& call, int p, Index row) {
+        return static_cast<S*>(call.state) + (p * call.B + row) * call.H;
+    }
 
-    static void rows(const Step& q, Index begin, Index end) {
-        const S *w_x = static_cast<const S*>(q.packed_x), *w_h = static_cast<const S*>(q.packed_h);
-        for (Index unit = 0; unit < q.H;) {
-            const Index units = at_once(Q::most_units, (q.H - unit + W - 1) / W);
-            constant<Q::most_units>(units, [&](auto U) {
+    // Streams `begin` to `end`.
+    static void run(const StepCall& call, Index begin, Index end) {
+        const S* weight_ih = static_cast<const S*>(call.packed_weight_ih);
+        const S* weight_hh = static_cast<const S*>(call.packed_weight_hh);
+        for (Index unit = 0; unit < call.H;) {
+            const Index units = chunk_size(F::kMaxUnitVectors, (call.H - unit + W - 1) / W);
+            with_constant<F::kMaxUnitVectors>(units, [&](auto U) {
                 for (Index r = begin, size; r < end; r += size) {
-                    size = at_once(Q::most_rows, end - r);
-                    constant<Q::most_rows>(size, [&](auto R) {
-                        tile<decltype(R)::value, decltype(U)::value>(q, r, unit, w_x, w_h);
+                    size = chunk_size(F::kMaxRows, end - r);
+                    with_constant<F::kMaxRows>(size, [&](auto R) {
+                        tile<decltype(R)::value, decltype(U)::value>(call, r, unit, weight_ih, weight_hh);
                     });
                 }
             });
-            w_x += units * W * G * q.I;
-            w_h += units * W * G * q.H;
+            weight_ih += units * W * G * call.I;
+            weight_hh += units * W * G * call.H;
             unit += units * W;
         }
-        copy(static_cast<const S*>(q.spare) + begin * q.H, (end - begin) * q.H, part(q, 0, begin));
+        copy(static_cast<const S*>(call.scratch) + begin * call.H, (end - begin) * call.H, component(call, 0, begin));
     }
 
-    static void pack(const void* weight, Index K, Index H, void* to) {
-        Q::pack(static_cast<const S*>(weight), K, H, static_cast<S*>(to));
+    static void pack(const void* weight, Index K, Index H, void* packed) {
+        F::pack(static_cast<const S*>(weight), K, H, static_cast<S*>(packed));
     }
 };
 

@@ -1,7 +1,7 @@
-// A vector of numbers, as wide as the instruction set is, and the functions of gates on it.
+// A SIMD vector of the width of the instruction set, and the gate functions sigmoid and tanh.
 //
-// The file is compiled once for each instruction set (CMakeLists.txt gives RECURRA_TARGET and RECURRA_BYTES); the
-// compiler's vector extensions turn the same lines into AVX-512, AVX2 with FMA, or what every machine has.
+// The file is compiled once for each instruction set; CMakeLists.txt defines RECURRA_TARGET and RECURRA_BYTES. The compiler's
+// vector extensions translate the same source into AVX-512, AVX2 with FMA, or the baseline instruction set.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,26 @@
 #include <immintrin.h>
 #endif
 
-// Nothing that is compiled more than once may be shared: the linker keeps one copy, perhaps the one that this machine
-// cannot run. So all of it lives in a namespace of the instruction set, and takes no function templates of std.
+// Code that is compiled more than once must not be shared: the linker keeps one copy, which may use instructions that this
+// machine does not have. So everything is in a namespace of the instruction set and uses no function templates of std.
 namespace recurra::RECURRA_TARGET {
 
 using Index = std::int64_t;
 
-inline Index least(Index a, Index b) { return a < b ? a : b; }
+inline Index smaller(Index a, Index b) { return a < b ? a : b; }
 
 template <class S>
 inline void copy(const S* from, Index n, S* to) { std::memcpy(to, from, std::size_t(n) * sizeof(S)); }
 
-// n values of T, zero unless told, where a cache line begins.
+// Prefetches base[offset], which may lie beyond the end of the array. The address is computed as an integer, because a pointer
+// beyond the end of an array is undefined behaviour even if it is never read.
+template <class S>
+inline void prefetch(const S* base, Index offset) {
+    const auto address = reinterpret_cast<std::uintptr_t>(base) + std::uintptr_t(offset) * sizeof(S);
+    __builtin_prefetch(reinterpret_cast<const void*>(address));
+}
+
+// n values of T, aligned to a cache line, zero unless `zero` is false.
 template <class T>
 struct Buffer {
     T* data = nullptr;
@@ -46,7 +54,7 @@ struct Buffer {
     ~Buffer() { std::free(data); }
 };
 
-// (ln 2)^k / k!: the series of 2^f.
+// The coefficients (ln 2)^k / k! of the power series of 2^f.
 template <class S>
 struct PowersOfLn2 {
     S term[16]{};
@@ -74,7 +82,7 @@ struct Vec {
     }
     static void store(S* to, V v) { std::memcpy(to, &v, sizeof v); }
 
-    // The first n numbers; the others are 0 and stay unwritten.
+    // Loads or stores the first n numbers; the other lanes are zero and are not stored.
     static V load(const S* from, Index n) {
         if (n >= width) return load(from);
         V v{};
@@ -86,24 +94,22 @@ struct Vec {
         for (Index k = 0; k < n; ++k) to[k] = v[k];
     }
 
-    // W vectors of W numbers, the rows of a square, become its columns: bit by bit, what a row's number and a lane's
-    // number have at that bit changes places.
+    // Transposes a square of W vectors with W lanes: for each bit, exchanges that bit of the row index and the lane index.
     static void transpose(V (&square)[width]) { transpose_bits<1>(square); }
 
     // 1 / d for d from 1 to 2^120
     static V reciprocal(V d) {
 #if RECURRA_BYTES == 64
-        if constexpr (sizeof(S) == 4) {  // 14 bits from a table, and a step of Newton's: a division takes three times as long
-            const V near = (V)_mm512_maskz_rcp14_ps(-1, (__m512)d);
-            return near + near * (1 - d * near);
+        if constexpr (sizeof(S) == 4) {  // a 14-bit estimate and one Newton step; a division takes three times as long
+            const V estimate = (V)_mm512_maskz_rcp14_ps(-1, (__m512)d);
+            return estimate + estimate * (1 - d * estimate);
         }
 #endif
         return 1 / d;
     }
 
-    // 2^t = scale (1 + rest), while 2^t is a normal number. t = n + f with |f| <= 1/2, both exact; the series of 2^f - 1 up
-    // to where its terms vanish in S. Adding `shift` rounds to a whole number, which then stands in the lowest bits, from
-    // where 2^n is made.
+    // 2^t = scale * (1 + rest), if 2^t is a normal number. t = n + f with |f| <= 1/2, both exact. The series of 2^f - 1 has as
+    // many terms as matter in S. Adding `shift` rounds t to an integer in the lowest bits, which become the exponent of 2^n.
     struct Power {
         V scale, rest;
     };
@@ -123,29 +129,29 @@ struct Vec {
     static constexpr S log2_e = S(1.4426950408889634);
     static constexpr Bits sign = Bits(1) << (8 * sizeof(S) - 1);
 
-    static V size(V x) { return (V)((B)x & ~sign); }
+    static V magnitude(V x) { return (V)((B)x & ~sign); }
 
-    // 2^(factor |x|), up to 2^most. NaN stays: no comparison with it holds.
-    static Power grown(V x, S factor, S most) {
-        const V t = size(x) * factor;
+    // 2^(factor * |x|), at most 2^most. NaN is preserved, because every comparison with it is false.
+    static Power bounded_power(V x, S factor, S most) {
+        const V t = magnitude(x) * factor;
         return power(all(most) < t ? all(most) : t);
     }
 
-    // Both by way of 1 - (something at most a half) where x is large: the rounding of that something counts half.
+    // For large x both functions compute 1 - (a value of at most one half), which halves the effect of its rounding.
 
-    // 1 / (1 + e^-x), by its mirror image for x > 0
+    // 1 / (1 + e^-x); for x > 0 as 1 - sigmoid(-x).
     static V sigmoid(V x) {
-        const Power e = grown(x, log2_e, sizeof(S) == 4 ? 120 : 1000);
-        const V half = reciprocal(1 + (e.scale + e.scale * e.rest));
-        return x > 0 ? 1 - half : half;
+        const Power e = bounded_power(x, log2_e, sizeof(S) == 4 ? 120 : 1000);
+        const V mirrored = reciprocal(1 + (e.scale + e.scale * e.rest));
+        return x > 0 ? 1 - mirrored : mirrored;
     }
 
-    // With e = e^(2|x|) - 1: e / (e + 2) near 0, where it has all its digits, and 1 - 2 / (e + 2) elsewhere.
+    // With e = e^(2|x|) - 1: e / (e + 2) near 0, where it is accurate, and 1 - 2 / (e + 2) elsewhere.
     static V tanh(V x) {
-        const Power grows = grown(x, 2 * log2_e, sizeof(S) == 4 ? 120 : 1000);
-        const V e = grows.scale * grows.rest + (grows.scale - 1), part = reciprocal(e + 2);
-        const V magnitude = e < 2 ? e * part : 1 - 2 * part;
-        return (V)((B)magnitude | ((B)x & sign));
+        const Power p = bounded_power(x, 2 * log2_e, sizeof(S) == 4 ? 120 : 1000);
+        const V e = p.scale * p.rest + (p.scale - 1), part = reciprocal(e + 2);
+        const V result = e < 2 ? e * part : 1 - 2 * part;
+        return (V)((B)result | ((B)x & sign));
     }
 
    private:

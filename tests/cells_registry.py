@@ -81,7 +81,7 @@ def random_call(
 
 
 def can_run(call: ops.Call) -> list[ops.Backend]:
-    return [backend for backend in ops.BACKENDS if backend.refuses(call) is None]
+    return [backend for backend in ops.BACKENDS if backend.unsupported_reason(call) is None]
 
 
 def values_and_grads(backend: ops.Backend, call: ops.Call, dtype: torch.dtype) -> dict[str, Tensor]:

@@ -17,11 +17,11 @@ import recurra
 SOURCE = Path(recurra.__file__).parent
 
 # Every part, with the parts it may import from. Leaves may be imported by all, and import leaves alone.
-LEAVES = {"__init__", "errors", "shapes", "settings", "config", "yaml_mappings", "files"}
+LEAVES = {"__init__", "errors", "shapes", "settings", "setting_fields", "config", "yaml_mappings", "files"}
 NETWORKS = {"cells", "ops", "nn"}
 COMPONENTS = {"data", "fields", "models", "decoding", "metrics"}
 TASKS = NETWORKS | COMPONENTS | {"tasks"}
-RUNS = TASKS | {"weights", "evaluation", "provenance", "progress", "run"}
+RUNS = TASKS | {"weights", "evaluation", "provenance", "progress", "run_folder", "run"}
 BELOW = {
     "cells": set(),
     "bptt": set(),
@@ -37,6 +37,7 @@ BELOW = {
     "progress": set(),
     "provenance": set(),
     "evaluation": TASKS,
+    "run_folder": TASKS | {"provenance"},
     "run": RUNS,
     "training": RUNS,
     "testing": RUNS | {"training"},
@@ -59,7 +60,7 @@ def imported_parts(text: str, package: list[str]) -> list[tuple[int, str]]:
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.tokenization + 1] if node.tokenization else []
+            base = package[: len(package) - node.level + 1] if node.level else []
             stem = [*base, *(node.module.split(".") if node.module else [])]
             # `from .. import cells, __version__` names parts, `from ..cells import LSTM` names what is in one
             modules = [f"recurra.{alias.name}" for alias in node.names] if stem == ["recurra"] else [".".join(stem)]
@@ -115,7 +116,7 @@ def modules_imported(file: Path) -> set[Path]:
     found: set[Path] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            base = ["recurra", *package[: len(package) - node.tokenization + 1]] if node.tokenization else []
+            base = ["recurra", *package[: len(package) - node.level + 1]] if node.level else []
             stem = [*base, *(node.module.split(".") if node.module else [])]
             names = [[*stem, alias.name] for alias in node.names]
         elif isinstance(node, ast.Import):
@@ -123,7 +124,7 @@ def modules_imported(file: Path) -> set[Path]:
         else:
             continue
         for name in names:
-            if name[0] != "recurra" or name[-1] == "_native":  # compiled
+            if name[0] != "recurra" or "_native" in name:  # compiled
                 continue
             inner = SOURCE.joinpath(*name[1:])
             outer = SOURCE.joinpath(*name[1:-1])

@@ -153,7 +153,7 @@ def test_spoken_digits_keep_speakers_and_parts_apart(tmp_path: Path, monkeypatch
     """Each digit of each recording has a level of its own, so that a string says what it was joined from."""
     (tmp_path / "recordings").mkdir()
     (tmp_path / "fsdd").mkdir()
-    tokenization = {}
+    level = {}
     with tarfile.open(tmp_path / "fsdd" / "recordings_train.tar.gz", "w:gz") as archive:
         for number, (digit, speaker, index) in enumerate(itertools.product("37", ("ann", "bob"), (5, 12, 30))):
             path = tmp_path / "recordings" / f"{digit}_{speaker}_{index}.wav"

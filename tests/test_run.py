@@ -10,13 +10,14 @@ from tiny_runs import reviews
 
 import recurra
 from recurra.cells import RNN, Cell
+from recurra.errors import RunError
 
 
 def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
     run = reviews(tmp_path, bidirectional=False)
     first, second = run.summary()
     assert first.startswith(f"{run.path}: classify, valid/loss") and "valid/accuracy" in first
-    assert second == "streams: yes"
+    assert second == "streaming: yes"
     assert repr(run) == f"Run({str(run.path)!r}, classify)"
     assert set(run.metrics) >= {"valid/loss", "valid/accuracy", "valid/macro_f1", "valid/confusion"}
     assert not run.network.training
@@ -53,5 +54,5 @@ def test_a_cell_made_in_a_function_opens_again(tmp_path: Path) -> None:
     assert recorded.endswith("<locals>.Mine")
     mine: type[Cell] = Mine
     assert recurra.load(run.path, cells=[mine]).predict(["a film"]) == run.predict(["a film"])
-    with pytest.raises(recurra.run.RunError, match="code of its own, the cell"):  # type: ignore[attr-defined]
+    with pytest.raises(RunError, match="custom code, the cell"):
         recurra.load(run.path)

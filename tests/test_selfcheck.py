@@ -28,7 +28,7 @@ def test_a_wrong_back_end_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         y, *last = right.run(call)
         return [y * (1 + 1e-6), *last]
 
-    wrong = ops.Backend("torch", off, right.cannot)
+    wrong = ops.Backend("torch", off, right.unsupported)
     backends = tuple(wrong if backend is right else backend for backend in ops.BACKENDS)
     monkeypatch.setattr(ops, "BACKENDS", backends)
     monkeypatch.setattr(sys.modules["recurra.ops.dispatch"], "BACKENDS", backends)

@@ -89,7 +89,7 @@ def test_pairs_are_read_as_yaml() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pair", "character_ngrams"),
+    ("pair", "spelling"),
     [
         ("cell_options={dt:0.5}", "wanted a colon and a space: --set 'cell_options={dt: 0.5}'"),
         (
@@ -102,7 +102,7 @@ def test_pairs_are_read_as_yaml() -> None:
         ("a=[{c:1}]", "wanted a colon and a space: {c: 1}"),
     ],
 )
-def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: Path, pair: str, character_ngrams: str) -> None:
+def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: Path, pair: str, spelling: str) -> None:
     with pytest.raises(SettingError) as raised:
         parse_pairs([pair])
     assert spelling in str(raised.value) and str(raised.value).startswith(f"--set {pair}: ")

@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import RunError
 
-FORMAT = 1  # of run folders
+FORMAT = 2  # of run folders
 
 
 @contextmanager

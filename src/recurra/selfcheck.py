@@ -62,7 +62,7 @@ def ways() -> list[Way]:
 
 
 def agreements(dtype: torch.dtype) -> Iterator[Agreement]:
-    """One for each registered cell and each way that can run it. A way that cannot (a back end refuses) is left out."""
+    """One for each registered cell and each way that can run it. A way whose back end does not support the call is left out."""
     for name in cells.names():
         for bidirectional in (True, False):
             with torch.random.fork_rng(devices=[]), torch.enable_grad():
@@ -84,7 +84,7 @@ def agreements(dtype: torch.dtype) -> Iterator[Agreement]:
 
 def _can(way: Way, layer: nn.Recurrent, x: Tensor, dtype: torch.dtype) -> bool:
     call = copy.deepcopy(layer).to(dtype)._call(0, x.to(dtype), None, ())
-    return all(backend.refuses(call) is None for backend in ops.BACKENDS if backend.name == way.backend)
+    return all(backend.unsupported_reason(call) is None for backend in ops.BACKENDS if backend.name == way.backend)
 
 
 def _run(way: Way, layer: nn.Recurrent, x: Tensor, first: nn.State, dtype: torch.dtype) -> Outcome:

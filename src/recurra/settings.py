@@ -1,7 +1,7 @@
 """Settings: three groups of typed, frozen fields, checked on construction.
 
 A task declares its own groups as subclasses of the ones here and combines them: `Settings[MyData, MyModel, MyTraining]`.
-The flags of the command line, configuration files, `config.yaml` of a run and `--help` all come from these fields.
+The flags of the command line, configuration files, `config.yaml` of a run and `--help` are all derived from these fields.
 
 A setting declared with `open_setting` has no fixed default: where the user leaves it out, `Task.resolve` chooses it from the
 data. The same class therefore has two forms:
@@ -15,136 +15,107 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import copy
 from functools import cache
-from typing import Any, Generic, Literal, Optional, Self, TypeVar, get_args, get_origin
+from typing import Any, Generic, Literal, Optional, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
+from .setting_fields import Group as Group
+from .setting_fields import extra_of
+from .setting_fields import is_advanced as is_advanced
+from .setting_fields import is_open as is_open
+from .setting_fields import is_required as is_required
+from .setting_fields import open_setting as open_setting
+from .setting_fields import setting as setting
 from .yaml_mappings import mapping_problem
 
 GROUPS = ("data", "model", "training")
 DEFAULT_CELL = "lstm"
 
 
-def setting(default: Any, *, advanced: bool = False, **details: Any) -> Any:
-    """A setting with a default. `advanced`: `--help` of a task does not show its flag. `details`: see pydantic.Field."""
-    return Field(default, json_schema_extra={"advanced": advanced}, **details)
-
-
-def open_setting(*, fallback: Any = None, advanced: bool = False, only_for: str | None = None, **details: Any) -> Any:
-    """A setting that `Task.resolve` chooses from the data where the user left it out.
-
-    fallback   its value where the task chooses none
-    only_for   the type of input that has this setting; with another type it stays None
-    """
-    extra = {"advanced": advanced, "open": True, "fallback": fallback, "only_for": only_for}
-    return Field(json_schema_extra=extra, **details)
-
-
-def is_advanced(field: FieldInfo) -> bool:
-    """Whether `--help` of a task leaves the setting out."""
-    return bool(_extra(field).get("advanced"))
-
-
-def is_open(field: FieldInfo) -> bool:
-    """Whether the setting is chosen from the data where the user left it out."""
-    return bool(_extra(field).get("open"))
-
-
-def is_required(field: FieldInfo) -> bool:
-    """Whether the setting has a value in every run: it is open, and not for one type of input alone."""
-    return is_open(field) and _extra(field).get("only_for") is None
-
-
-def _extra(field: FieldInfo) -> dict[str, Any]:
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-
-
-def _types_of(annotation: Any) -> set[Any]:
-    """`Literal["a"] | None` -> {str, NoneType}."""
-    inner = get_args(annotation)
-    if get_origin(annotation) is Literal:
-        return {type(value) for value in inner}
-    return set().union(*map(_types_of, inner)) if inner else {annotation}
-
-
-class Group(BaseModel):
-    """A group of settings: unknown fields raise, values do not change after construction."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _number_as_text(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads `precision: 32` or `label: 1` as a number; where a setting is text, that is its spelling."""
-        if type(value) is int and info.field_name is not None:
-            taken = _types_of(cls.model_fields[info.field_name].annotation)
-            return str(value) if str in taken and not {int, float} & taken else value
-        return value
-
-
 class DataSettings(Group):
-    """Where the examples come from and how they are read."""
+    """Settings of the data: where the examples come from and how they are read."""
 
-    validation_fraction: float = setting(0.1, gt=0, lt=0.9, description="share of the rows held back when no --valid is given")
-    on_error: Literal["raise", "skip"] = setting(
-        "raise", description="a row that cannot be read stops the run or is skipped"
+    validation_fraction: float = setting(
+        0.1, gt=0, lt=0.9, description="Fraction of the rows held out for validation when --valid is not given"
     )
-    encoding: str = setting("utf-8", description="encoding of text files")
+    on_error: Literal["raise", "skip"] = setting(
+        "raise", description="What happens at a row that cannot be used: raise an error, or skip the row"
+    )
+    encoding: str = setting("utf-8", description="Encoding of text files")
 
 
 class ModelSettings(Group):
-    """The network."""
+    """Settings of the network."""
 
     cell: str = open_setting(
-        fallback=DEFAULT_CELL, description="cell of the recurrent layers: a name, or file.py:Class; lstm or gru, chosen"
+        fallback=DEFAULT_CELL,
+        description="Cell of the recurrent layers: a name, or file.py:Class (lstm or gru, by the data)",
     )
-    cell_options: dict[str, bool | int | float | str] = setting({}, description="of the cell: {nonlinearity: relu}")
-    hidden_size: int = open_setting(ge=1, description="features of the hidden state, each direction")
-    num_layers: int = open_setting(ge=1, le=64, description="recurrent layers, one on top of the other")
-    dropout: float = open_setting(ge=0, lt=1, description="dropout before, between and after the layers")
-    backend: str = setting("auto", description="what runs the cell over time: auto, native, torch, reference")
+    cell_options: dict[str, bool | int | float | str] = setting(
+        {}, description="Options of the cell, such as {nonlinearity: relu}"
+    )
+    hidden_size: int = open_setting(ge=1, description="Number of features of the hidden state, in each direction")
+    num_layers: int = open_setting(ge=1, le=64, description="Number of stacked recurrent layers")
+    dropout: float = open_setting(
+        ge=0, lt=1, description="Dropout probability before, between and after the recurrent layers"
+    )
+    backend: str = setting("auto", description="Back end that runs the cell over time: auto, native, torch, reference")
 
 
 class TrainingSettings(Group):
-    """The training run."""
+    """Settings of the training run."""
 
-    seed: int = setting(0, ge=0, description="of weights, order and dropout; the split is by the rows' hash")
-    max_minutes: float | None = setting(None, gt=0, description="time for all of it, reading included")
-    steps: int | None = setting(None, ge=1, description="optimiser steps; instead of max_minutes or epochs")
-    epochs: float = open_setting(gt=0, description="passes over the data; early stopping may end sooner")
+    seed: int = setting(
+        0, ge=0, description="Random seed for initialization, shuffling and dropout; it does not affect the split"
+    )
+    max_minutes: float | None = setting(None, gt=0, description="Time limit in minutes, including reading")
+    steps: int | None = setting(None, ge=1, description="Number of optimizer steps, instead of max_minutes or epochs")
+    epochs: float = open_setting(
+        gt=0, description="Maximum number of epochs; early stopping may end the training sooner"
+    )
     step_schedule: list[tuple[int, float, int]] | None = setting(
-        None, description="the steps of an earlier run, as its config.yaml records them, to repeat it"
+        None, description="Step schedule of an earlier run, as recorded in its config.yaml, to repeat that run"
     )
-    batch_size: int = open_setting(ge=1, description="rows of a batch")
+    batch_size: int = open_setting(ge=1, description="Number of sequences in a batch")
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam"] = setting(
-        "adamw", description="optimiser, by torch's name"
+        "adamw", description="Optimizer"
     )
-    learning_rate: float = open_setting(gt=0, description="at the top of the schedule")
-    momentum: float | None = setting(None, ge=0, lt=1, description="of sgd and rmsprop; 0.9 for sgd")
-    schedule: Literal["cosine", "linear", "constant"] = setting("cosine", description="learning rate after the warm-up")
-    warmup: float = setting(0.05, ge=0, lt=1, description="share of the steps with a rising learning rate")
+    learning_rate: float = open_setting(gt=0, description="Highest learning rate of the schedule")
+    momentum: float | None = setting(None, ge=0, lt=1, description="Momentum of sgd and rmsprop (0.9 for sgd)")
+    schedule: Literal["cosine", "linear", "constant"] = setting(
+        "cosine", description="Learning rate schedule after the warm-up"
+    )
+    warmup: float = setting(0.05, ge=0, lt=1, description="Fraction of the steps in which the learning rate rises")
     weight_decay: float = setting(
-        0.01, ge=0, description="decoupled for adamw, L2 for the others; weights only, no biases"
+        0.01,
+        ge=0,
+        description="Weight decay: decoupled for adamw, L2 for the others; not applied to biases and embeddings",
     )
-    clip_norm: float | None = setting(1.0, gt=0, description="largest norm of the whole gradient; null for none")
-    clip_value: float | None = setting(None, gt=0, description="largest absolute value of a gradient entry")
-    ema_decay: float = open_setting(ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
-    patience: int = open_setting(ge=1, description="evaluations without a better figure before stopping")
-    num_evaluations: int | None = setting(None, ge=1, description="evaluations in all when the steps are known")
-    device: str = setting("auto", description="auto, cpu, cuda, cuda:1, mps")
+    clip_norm: float | None = setting(1.0, gt=0, description="Maximum norm of the gradient; null for no clipping")
+    clip_value: float | None = setting(None, gt=0, description="Maximum absolute value of a gradient entry")
+    ema_decay: float = open_setting(
+        ge=0, lt=1, description="Decay of the exponential moving average of the weights; 0 for none"
+    )
+    patience: int = open_setting(
+        ge=1, description="Number of evaluations without improvement before the training stops"
+    )
+    num_evaluations: int | None = setting(None, ge=1, description="Number of evaluations in a run")
+    device: str = setting("auto", description="Device: auto, cpu, cuda, cuda:1, mps")
     precision: Literal["32", "bf16", "16", "64"] = setting(
-        "32", description="arithmetic: 32, bf16 (mixed), 16 (mixed), 64"
+        "32", description="Floating point precision: 32, bf16 (mixed), 16 (mixed), 64"
     )
-    devices: int = setting(1, ge=1, description="devices to train on")
-    threads: int | None = setting(None, ge=1, description="CPU threads; all cores by default, OMP_NUM_THREADS counts")
+    devices: int = setting(1, ge=1, description="Number of devices to train on")
+    threads: int | None = setting(None, ge=1, description="Number of CPU threads (all cores, or OMP_NUM_THREADS)")
 
 
 class ClassTraining(TrainingSettings):
-    """The training run of a task whose targets are classes or tokens."""
+    """Settings of the training run of a task whose targets are classes or tokens."""
 
-    label_smoothing: float = setting(0.0, ge=0, lt=1, description="share of the target spread over classes")
+    label_smoothing: float = setting(
+        0.0, ge=0, lt=1, description="Label smoothing: fraction of the target distributed over all classes"
+    )
 
 
 D = TypeVar("D", bound=DataSettings, covariant=True)
@@ -184,7 +155,7 @@ class Settings(BaseModel, Generic[D, M, T]):
 
 
 def _fallbacks(group: type[Group]) -> dict[str, Any]:
-    fallbacks = {name: _extra(field).get("fallback") for name, field in group.model_fields.items()}
+    fallbacks = {name: extra_of(field).get("fallback") for name, field in group.model_fields.items()}
     return {name: value for name, value in fallbacks.items() if value is not None}
 
 
@@ -279,7 +250,7 @@ def settings_from(cls: type[S], *sources: Mapping[str, Any]) -> S:
 
 
 def check(cls: type[S], values: Mapping[str, Any]) -> S:
-    """Build `cls`, turning pydantic's complaint into one line that names the setting."""
+    """Build `cls`. A validation error becomes a SettingError with one line that names the setting."""
     try:
         return cls.model_validate(values)
     except ValidationError as error:

@@ -59,7 +59,7 @@ def test_the_commands_and_the_stream(folder: Path, capsys: pytest.CaptureFixture
         assert program == "recurra"
         assert cli.run([*arguments, *(SMALL if arguments[0] == "train" else [])]) == 0, capsys.readouterr().err
         told.append(capsys.readouterr().out)
-    assert "streams: yes" in told[1] and "streams: yes" not in told[0]
+    assert "streaming: yes" in told[1] and "streaming: yes" not in told[0]
     answers = [json.loads(line) for line in told[2].splitlines()]
     assert len(answers) == 48 and {answer["label"] for answer in answers} == {"good", "bad"}
     accuracy = re.search(r"^accuracy +(\d\.\d+)$", told[3], re.M)

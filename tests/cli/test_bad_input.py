@@ -77,8 +77,8 @@ def test_broken_row_is_named_or_skipped(tmp_path: Path) -> None:
     )
     assert classify(data, on_error="skip").task.dataset.stores == {}  # a loaded run has read nothing
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
-    assert config["resolved"]["reading"]["rows"] + config["resolved"]["reading"]["valid_rows"] == 19
-    assert config["resolved"]["back_end_table"]  # which one chose the back end
+    assert config["resolved"]["dataset"]["rows"] + config["resolved"]["dataset"]["valid_rows"] == 19
+    assert config["resolved"]["timings"]  # which one chose the back end
 
 
 def test_missing_column_names_those_there_are(tmp_path: Path) -> None:
@@ -132,7 +132,9 @@ def test_only_empty_rows(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", "text,label\n" + " ,y\n ,n\n" * 4)
     for chosen in ("raise", "skip"):  # which would leave nothing: it is not advised
         said = "7 more rows cannot be used (row 2, 3, ...). Mend the file; leaving such rows out leaves nothing"
-        refused(tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", on_error=chosen)
+        refused(
+            tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", on_error=chosen
+        )
 
 
 def test_a_text_longer_than_a_hundred_thousand_words(tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ def test_mixed_line_ends(tmp_path: Path) -> None:
 
 def test_one_line_for_a_language_model(tmp_path: Path) -> None:
     short = write(tmp_path / "short.txt", "one line")
-    with pytest.raises(DataError, match=r"short.txt: 8 characters are too few to learn a language model from"):
+    with pytest.raises(DataError, match=r"short.txt: 8 characters are too few to train a language model"):
         recurra.train("language", short, out=tmp_path / "run", **SMALL)
     assert not (tmp_path / "run").exists()
     long = write(tmp_path / "long.txt", "all in one line " * 60)
@@ -172,7 +174,7 @@ def test_one_line_for_a_language_model(tmp_path: Path) -> None:
 
 def test_a_text_too_short_for_the_windows_asked_for(tmp_path: Path) -> None:
     before = language(tmp_path, "run").predict(["the"])
-    with pytest.raises(DataError, match=r"tokens are too few for 64 windows of 128"):
+    with pytest.raises(DataError, match=r"tokens are too few for a batch of 64 windows of 128"):
         language(tmp_path, "run", batch_size=64, window=128, overwrite=True)
     assert recurra.load(tmp_path / "run").predict(["the"]) == before
 
@@ -303,7 +305,7 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 2}, "run format 2 is newer than this recurra reads (1); update recurra"),
+        ({"format": 2}, "run format 2 is newer than this version of recurra reads (1); update recurra"),
         ({"format": "one"}, "names no format"),
         ({"task": "clasify"}, "did you mean 'classify'"),
         ({"task": None}, "there is no task 'None'"),
@@ -401,7 +403,7 @@ def test_a_full_disk_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("method", ["write_bytes", "write_text"])
 def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """At the third evaluation the disk is full: the run stops, what was saved is whole, and with room it goes on."""
-    whole = reviews(tmp_path, "whole", steps=12, evaluations=6)
+    whole = reviews(tmp_path, "whole", steps=12, num_evaluations=6)
     from recurra.training import loop
 
     check, count = loop.Loop.check, [0]
@@ -419,7 +421,7 @@ def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(loop.Loop, "check", check_on_a_full_disk)
         with pytest.raises(RunError, match=r"cannot be written \(No space left on device\)"):
-            reviews(tmp_path, "cut", steps=12, evaluations=6)
+            reviews(tmp_path, "cut", steps=12, num_evaluations=6)
     assert not [path for path in (tmp_path / "cut").rglob("*") if path.name.endswith(".part")]
     assert recurra.load(tmp_path / "cut").predict(["a film"])
     resumed = training.resume(tmp_path / "cut")

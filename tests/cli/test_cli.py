@@ -101,18 +101,18 @@ def wrong(done: Done, *said: str) -> None:
         ("train classify {csv} --set hidden_size", "write it as key=value"),
         ("train classify {csv} --set hidden_size=many", "hidden_size = 'many'"),
         ("train classify {csv} --pooling lasst", "pooling = 'lasst'"),
-        ("train classify {csv} --tokenization wurds", "level = 'wurds'"),
+        ("train classify {csv} --tokenization wurds", "tokenization = 'wurds'"),
         ("train classify {csv} --cell lsmt", "did you mean 'lstm'"),
         ("train classify {csv} --cell {tmp}/none.py:Cell", "none.py: no such file"),
         ("train classify {csv} --config {tmp}/none.yaml", "none.yaml"),
         ("train classify {csv} --seed one", "--seed"),
         ("train classify {csv} --max-minutes 0", "max_minutes"),
         ("train classify {csv} --precision 8", "precision"),
-        ("train classify {csv} --import x.py", "--import goes with --resume"),
+        ("train classify {csv} --import x.py", "--import is an option of --resume"),
         ("train {tmp}/none.py:Mine {csv}", "none.py: no such file"),
         ("train --resume {tmp}/none", "none"),
-        ("train --resume {tmp}/none --seed 3", "--seed cannot be changed now"),
-        ("train classify {csv} --resume {tmp}/none", "TASK 'classify' cannot be changed now"),
+        ("train --resume {tmp}/none --seed 3", "--seed cannot be changed: start a new run"),
+        ("train classify {csv} --resume {tmp}/none", "TASK 'classify' cannot be changed: start a new run"),
         ("data nmaes", "did you mean 'names'"),
         ("generate {tmp}/none", "none"),
     ],
@@ -155,7 +155,7 @@ def test_a_fault_of_ours_shows_the_traceback(recurra: Shell, monkeypatch: pytest
     done = recurra("data")
     assert done.status == 1
     assert "ZeroDivisionError" in done.err
-    assert done.err.splitlines()[-1].startswith("recurra: this is a fault in recurra")
+    assert done.err.splitlines()[-1].startswith("recurra: internal error in recurra")
 
 
 def test_a_reader_that_leaves_is_no_fault() -> None:
@@ -358,7 +358,7 @@ def test_evaluate_prints_the_figures(recurra: Shell, run: Path, reviews: Path) -
     table = recurra("evaluate", run, reviews)
     assert table.status == 0, table.err
     assert re.search(r"^accuracy +\d\.\d{4}$", table.out, re.M)
-    assert "true (down), predicted (across)" in table.out
+    assert "rows: true class, columns: predicted class" in table.out
     figures = json.loads(recurra("evaluate", run, reviews, "--json").out)
     assert f"{figures['accuracy']:.4f}" in table.out
     assert sum(map(sum, figures["confusion"]["table"])) == 60
@@ -368,7 +368,7 @@ def test_evaluate_prints_the_figures(recurra: Shell, run: Path, reviews: Path) -
 def test_evaluate_says_that_it_knows_the_data(recurra: Shell, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run.parent)
     told = recurra("evaluate", run, "reviews.csv", "--json")
-    assert "reviews.csv is what this run was trained on" in told.err and "metrics.json" in told.err
+    assert "reviews.csv is the training data of this run" in told.err and "metrics.json" in told.err
     assert json.loads(told.out)["accuracy"] >= 0  # stdout holds the figures alone
 
 
@@ -383,8 +383,8 @@ def test_generate_goes_on_from_the_prompt(recurra: Shell, run: Path, tmp_path: P
     assert first.status == 0 and first.out.startswith("the s")
     assert first == recurra("generate", out, "--prompt", "the s", "--length", "20", "--seed", "1")
     wrong(recurra("generate", out, "--top-p", "2"), "top_p")
-    wrong(recurra("generate", run), "does not write text")
-    done = recurra("train", "language", text, "--out", tmp_path / "words", "--tokenization", "words", "--measurements", "8", *SMALL)
+    wrong(recurra("generate", run), "does not generate text")
+    done = recurra("train", "language", text, "--out", tmp_path / "words", "--tokenization", "words", "--bptt-length", "8", *SMALL)
     assert done.status == 0, done.err
     said = recurra("generate", tmp_path / "words", "--prompt", "the sea", "--length", "5", "--seed", "1")
     assert re.match(r"the sea (the|sea|and|sky|again)\b", said.out) or said.out.startswith("the sea\n")
@@ -427,7 +427,7 @@ def test_ctrl_c_saves_the_run_and_says_how_to_go_on(recurra: Shell, reviews: Pat
         "--set",
         "batch_size=16",
         "--set",
-        "evaluations=5000",
+        "num_evaluations=5000",
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         history = out / "history.jsonl"

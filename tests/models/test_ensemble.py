@@ -11,7 +11,7 @@ import torch
 from tiny_runs import reviews, write_reviews
 
 import recurra
-from recurra.data.words.ngrams import BUCKETS, PIECES, pieces
+from recurra.data.words.ngrams import BUCKETS, MAX_NGRAMS, ngram_ids
 from recurra.data.words.vocabulary import build
 from recurra.errors import SettingError
 
@@ -82,19 +82,19 @@ def test_spelling_tells_unknown_words_apart_and_is_saved(tmp_path: Path) -> None
 
 
 def test_pieces_of_a_word() -> None:
-    ab = set(pieces("ab").tolist()) - {0}
+    ab = set(ngram_ids("ab").tolist()) - {0}
     assert len(ab) == 6  # ^ab$ (the whole is its own run of four) ^a ab b$ ^ab ab$
-    assert max(ab) <= BUCKETS and len(pieces("ab")) == PIECES
-    assert ab < set(pieces("Ab").tolist()) | ab  # another case has pieces of its own
-    assert set(pieces("ab").tolist()) & set(pieces("Ab").tolist()) > {0}  # and those of the lower case
-    assert np.array_equal(pieces("e\u0301a"), pieces("\u00e9a"))  # the same letter, composed or not
+    assert max(ab) <= BUCKETS and len(ngram_ids("ab")) == MAX_NGRAMS
+    assert ab < set(ngram_ids("Ab").tolist()) | ab  # another case has pieces of its own
+    assert set(ngram_ids("ab").tolist()) & set(ngram_ids("Ab").tolist()) > {0}  # and those of the lower case
+    assert np.array_equal(ngram_ids("e\u0301a"), ngram_ids("\u00e9a"))  # the same letter, composed or not
 
 
 def test_only_words_have_a_spelling(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="only words have a spelling"):
         reviews(tmp_path, tokenization="characters", character_ngrams=True)
     with pytest.raises(SettingError, match="only words"):
-        build(["ab"], "characters").encode_spelt(["ab"])
+        build(["ab"], "characters").encode_with_ngrams(["ab"])
 
 
 def test_a_timed_run_repeats_to_the_bit_from_its_config(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_timed_run_repeats_to_the_bit_from_its_config(tmp_path: Path) -> None:
     config = timed.path / "config.yaml"
     untimed = {"training.max_minutes": None}  # or the clock could end it, which is all it may do
     again = recurra.train("classify", tmp_path / "reviews.csv", out=tmp_path / "again", config=config, **untimed)
-    assert again.config["training"]["plan"] == timed.config["training"]["plan"]
+    assert again.config["training"]["step_schedule"] == timed.config["training"]["step_schedule"]
     before, after = weights(timed), weights(again)
     assert all(torch.equal(before[name], after[name]) for name in before)
     longer = recurra.train("classify", tmp_path / "reviews.csv", out=tmp_path / "longer", config=config, steps=3)

@@ -300,11 +300,11 @@ def test_the_plan_tells_who_can_apply_masks() -> None:
         torch.manual_seed(6)
         assert torch.equal(after, torch.rand(1)), "a plan draws nothing"
         assert plan.runs == BEST
-        assert "torch has no place for the masks of recurrent_dropout and zoneout" in plan.others["torch"]
+        assert "torch does not support the masks of recurrent_dropout and zoneout" in plan.others["torch"]
         with ops.watch() as ran:
             layer(x)
         assert ran == [BEST]
-        with pytest.raises(BackendError, match="no place for the masks"):
+        with pytest.raises(BackendError, match="does not support the masks"):
             made(**options, backend="torch")(x)
     assert made(recurrent_dropout=0.5).eval().plan(x).runs == "torch", "nothing is dropped in evaluation"
     assert made(zoneout=0.5).eval().plan(x).runs == BEST, "the expected state is made step by step"

@@ -203,7 +203,7 @@ def test_what_it_cannot_is_told() -> None:
         nn.Stepper(nn.Recurrent("lstm", 3, 5, zoneout=0.1))
     with pytest.raises(CallError, match="training mode"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5, recurrent_dropout=0.1))
-    with pytest.raises(BackendError, match="sees the end first"):
+    with pytest.raises(BackendError, match="needs the end of the sequence first"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5, bidirectional=True))
     with pytest.raises(BackendError, match="not for leaky"):
         nn.Stepper(nn.Recurrent(Leaky(), 3, 5))

@@ -1,4 +1,4 @@
-"""A few steps straight from the layer to the kernel: what the usual way gives, to the bit, or not taken at all."""
+"""The fast path gives the same bits as the general path, or does not accept the call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recurra import cells, nn, ops
 from recurra.errors import CallError
 from recurra.ops import timings
 from recurra.ops.native import loader, small_batch
-from recurra.ops.native.fast_path import Straight
+from recurra.ops.native.fast_path import FastPath
 
 MODULE, WHY = loader.load()
 pytestmark = pytest.mark.skipif(MODULE is None, reason=WHY)
@@ -39,18 +39,18 @@ def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 @contextmanager
-def straight() -> Iterator[list[bool]]:
-    """Whether each call went straight."""
+def watch_fast_path() -> Iterator[list[bool]]:
+    """Whether each call took the fast path."""
     went: list[bool] = []
-    run = Straight.run
+    run = FastPath.run
 
-    def told(self: Straight, *args: Any) -> Any:
+    def told(self: FastPath, *args: Any) -> Any:
         found = run(self, *args)
         went.append(found is not None)
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Straight, "run", told)
+        patch.setattr(FastPath, "run", told)
         yield went
 
 
@@ -69,7 +69,7 @@ def parts(result: Any) -> list[Tensor]:
 
 def assert_same(layer: Any, *args: Any, expected: bool = True) -> list[Tensor]:
     """Both ways agree to the bit, in shape and in how y lies in memory; the call went as expected."""
-    with torch.no_grad(), straight() as went:
+    with torch.no_grad(), watch_fast_path() as went:
         found = parts(layer(*args))
         wanted = parts(usual(layer, *args))
     assert went == [expected]
@@ -120,8 +120,8 @@ def test_auto_goes_by_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """Where torch was measured to be faster, or is asked for, the kernel is not taken."""
-    kind = timings.Kind("gru", False, False, 1, torch.get_num_threads())
-    timings.write(tmp_path / "t", [timings.Point(kind, (1, 1, 8), {"native": 2.0, "torch": 1.0})], {})
+    kind = timings.CallSignature("gru", False, False, 1, torch.get_num_threads())
+    timings.write(tmp_path / "t", [timings.Timing(kind, (1, 1, 8), {"native": 2.0, "torch": 1.0})], {})
     monkeypatch.setenv(timings.SETTING, str(tmp_path / "t"))
     request.addfinalizer(timings.forget)
     layer, x = nn.GRU(4, 8), torch.randn(1, 1, 4)
@@ -145,14 +145,14 @@ def test_auto_goes_by_the_table(
 )
 def test_layers_that_do_more_go_the_usual_way(options: dict[str, Any]) -> None:
     layer = nn.LSTM(4, 8, **options).eval()
-    with torch.no_grad(), straight() as went:
+    with torch.no_grad(), watch_fast_path() as went:
         layer(torch.randn(1, 2, 4))
     assert not any(went)
 
 
 def test_calls_that_want_more_go_the_usual_way() -> None:
     layer, x = nn.GRU(4, 8, batch_first=True), torch.randn(2, 3, 4)
-    with straight() as went:
+    with watch_fast_path() as went:
         layer(x)[0].sum().backward()  # a gradient
         with torch.no_grad():
             layer(x[0])  # no batch axis
@@ -190,7 +190,7 @@ def test_weights_of_another_kind() -> None:
     for name, other in {"weight_ih_l0": torch.randn(27, 5), "bias_hh_l0": torch.randn(27).double()}.items():
         layer = nn.GRU(4, 9)
         getattr(layer, name).data = other
-        with torch.no_grad(), straight() as went, pytest.raises(RuntimeError):
+        with torch.no_grad(), watch_fast_path() as went, pytest.raises(RuntimeError):
             layer(x)  # as torch says it
         assert went == [False]
 
@@ -246,7 +246,7 @@ def test_inference_mode_and_a_copy() -> None:
     layer, x = nn.GRU(4, 9), torch.randn(1, 1, 4)
     wanted = assert_same(layer, x)[0]
     for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):  # noqa: S301
-        with torch.inference_mode(), straight() as went:
+        with torch.inference_mode(), watch_fast_path() as went:
             assert torch.equal(other(x)[0], wanted)
         assert went == [True]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from recurra import nn
-from recurra.ops.native.lazy_zeros import sparse_zeros
+from recurra.ops.native.lazy_zeros import lazy_zeros
 
 STATUS = Path("/proc/self/status")
 
@@ -22,11 +22,11 @@ def resident() -> int:
 @pytest.mark.parametrize("shape", [(3, 5), (700, 800)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_they_are_zeros_like_any_other(shape: tuple[int, int], dtype: torch.dtype) -> None:
-    made = sparse_zeros(shape, torch.empty(1, dtype=dtype))
+    made = lazy_zeros(shape, torch.empty(1, dtype=dtype))
     assert made.shape == shape and made.dtype == dtype and made.is_contiguous() and not made.any()
     made[1] = 2
     assert made.sum() == 2 * shape[1]
-    other = sparse_zeros(shape, made)
+    other = lazy_zeros(shape, made)
     del made
     assert not other.any()
 
@@ -37,7 +37,7 @@ def test_a_batch_of_one_long_row_takes_the_memory_of_its_live_steps() -> None:
     torch.manual_seed(0)
     layer = nn.Recurrent("gru", 64, 64, backend="native")
     lengths = torch.tensor([4000] + [50] * 63)
-    x = sparse_zeros((64, 4000, 64), torch.empty(1)).requires_grad_()
+    x = lazy_zeros((64, 4000, 64), torch.empty(1)).requires_grad_()
     layer(x[:, :9], lengths=lengths.clamp(max=9))[0].sum().backward()  # what is made once
     x.grad = None
     before = resident()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import platform
 import subprocess
 import sys
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -229,6 +233,79 @@ def test_from_several_threads_at_once() -> None:
     assert not wrong
 
 
+OUT_OF_THREADS = """
+import ctypes, resource, torch
+from recurra import cells, nn
+from recurra.ops.native import loader
+
+loader.gomp_parallel = lambda: 0  # threads of the kernels' own
+torch.manual_seed(0)
+layer, x = nn.GRU(3, 8, backend="native"), torch.randn(9, 40, 3)
+torch.set_num_threads(8)
+with torch.no_grad():
+    wanted = layer(x)[0]
+    libc, attributes, stack = ctypes.CDLL(None), ctypes.create_string_buffer(256), 1 << 30
+    assert libc.pthread_attr_init(attributes) == 0
+    assert libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(stack)) == 0
+    assert libc.pthread_setattr_default_np(attributes) == 0
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    for more in (5 * stack // 2, stack // 2):  # memory for the stacks of two more threads, then of none
+        limits = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (used + more, limits[1]))
+        found = layer(x)[0]
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+        assert torch.equal(found, wanted)
+print("the same")
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc lets a test limit the number of threads")
+def test_a_system_without_more_threads_gives_the_same() -> None:
+    done = subprocess.run([sys.executable, "-c", OUT_OF_THREADS], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "the same\n"), done.stderr
+
+
+# the boundary to C++ ----------------------------------------------------------------------------------------------------
+def small_fields() -> dict[str, Any]:
+    """All fields of one time step of an RNN with one unit and one input."""
+    one = torch.ones(1, 1, 1)
+    sizes = dict.fromkeys(("T", "B", "I", "H", "D"), 1)
+    lists = {name: [one] for name in ("initial_state", "final_state", "weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    run = {"target": TARGETS[0], "threads": 1, "gomp_parallel": 0, "cell": "rnn_relu", "is_double": False}
+    return run | sizes | lists | {"x": one, "y": torch.zeros(1, 1, 1), "final_state": [torch.zeros(1, 1)]}
+
+
+def test_fields_are_passed_by_name() -> None:
+    assert MODULE is not None
+    fields = small_fields()
+    MODULE.run_small(**dict(reversed(fields.items())))
+    assert fields["y"].item() == 4 and fields["final_state"][0].item() == 4
+    for name in fields:
+        with pytest.raises(TypeError):
+            MODULE.run_small(**{key: value for key, value in fields.items() if key != name})
+    for wrong in ({"bias": []}, {"T": "1"}, {"x": 1}, {"weight_ih": fields["x"]}, {"cell": "peephole"}):
+        with pytest.raises(TypeError):
+            MODULE.run_small(**(fields | wrong))
+    with pytest.raises(TypeError, match="missing field 'cell'"):
+        MODULE.run_sequence(target=TARGETS[0], backward=False, threads=1, gomp_parallel=0)
+    with pytest.raises(TypeError):
+        MODULE.run_small(TARGETS[0], 1, 0, *list(fields.values())[3:])
+
+
+def test_the_stub_declares_the_module() -> None:
+    assert MODULE is not None
+    stub = ast.parse(Path(loader.__file__).with_name("_native.pyi").read_text(encoding="utf-8"))
+    declared = {node.name: node for node in stub.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert set(declared) == {name for name in vars(MODULE) if not name.startswith("__")}
+    for name, node in declared.items():
+        if isinstance(node, ast.ClassDef):
+            methods = {method.name for method in node.body if isinstance(method, ast.FunctionDef)}
+            public = {method for method in vars(getattr(MODULE, name)) if not method.startswith("_")}
+            assert methods - {"__init__", "__call__"} == public
+    (fields,) = (node for node in stub.body if isinstance(node, ast.FunctionDef) and node.name == "run_small")
+    assert {argument.arg for argument in fields.args.kwonlyargs} == set(small_fields())
+
+
 def masked(call: ops.Call, seed: int = 3) -> ops.Call:
     """With h dropped for the gates and each part of the state kept in part: by number and step, or one share for all."""
     torch.manual_seed(seed)
@@ -448,7 +525,7 @@ def test_single_steps_from_several_threads_at_once() -> None:
 
 
 def test_auto_passes_it_over_where_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timings, "near", lambda call: None)
+    monkeypatch.setattr(timings, "nearest_to", lambda call: None)
 
     def runs(cell: cells.Cell, T: int, H: int, lengths: str) -> str:
         return ops.plan(random_call(cell, (2, T, 2, H), lengths=lengths), "auto").runs
@@ -462,26 +539,26 @@ def test_auto_passes_it_over_where_it_is_slow(monkeypatch: pytest.MonkeyPatch) -
 
 def test_refusals_are_told() -> None:
     call = random_call(cells.LSTM(), (2, 3, 2, 4))
-    assert "float32 or float64" in (supported.refuses(call._replace(x=call.x.half())) or "")
+    assert "float32 or float64" in (supported.unsupported(call._replace(x=call.x.half())) or "")
     far = call._replace(weights=[w.to("meta") for w in call.weights])
-    assert "on meta" in (supported.refuses(far) or "")
-    assert "are of different dtypes" in (supported.refuses(call._replace(x=call.x.float())) or "")
-    assert "nothing to compute" in (supported.refuses(call._replace(x=call.x[:, :0])) or "")
-    assert "on meta" in (supported.refuses(call._replace(x=call.x.to("meta"))) or "")
+    assert "on meta" in (supported.unsupported(far) or "")
+    assert "are of different dtypes" in (supported.unsupported(call._replace(x=call.x.float())) or "")
+    assert "nothing to compute" in (supported.unsupported(call._replace(x=call.x[:, :0])) or "")
+    assert "on meta" in (supported.unsupported(call._replace(x=call.x.to("meta"))) or "")
     with torch.autocast("cpu", torch.bfloat16):
-        assert "autocast" in (supported.refuses(call) or "")
+        assert "autocast" in (supported.unsupported(call) or "")
 
 
 def test_what_is_misshapen_never_reaches_a_kernel() -> None:
     call = masked(random_call(cells.LSTM(), (3, 4, 2, 5)))
     short = [call.weights[0][:-1], *call.weights[1:]]
-    assert "(19, 2)" in (supported.refuses(call._replace(weights=short)) or "")
-    assert "the weights" in (supported.refuses(call._replace(weights=call.weights[:-1])) or "")
-    assert "the state" in (supported.refuses(call._replace(state=[s[:2] for s in call.state])) or "")
-    assert "the state" in (supported.refuses(call._replace(state=call.state[:3])) or "")
-    assert "mask 0 of 6" in (supported.refuses(call._replace(masks=[call.masks[0][:, 1:], *call.masks[1:]])) or "")
-    assert "lengths" in (supported.refuses(call._replace(lengths=torch.tensor([1, 2]))) or "")
-    assert supported.refuses(call) is None
+    assert "(19, 2)" in (supported.unsupported(call._replace(weights=short)) or "")
+    assert "the weights" in (supported.unsupported(call._replace(weights=call.weights[:-1])) or "")
+    assert "the state" in (supported.unsupported(call._replace(state=[s[:2] for s in call.state])) or "")
+    assert "the state" in (supported.unsupported(call._replace(state=call.state[:3])) or "")
+    assert "mask 0 of 6" in (supported.unsupported(call._replace(masks=[call.masks[0][:, 1:], *call.masks[1:]])) or "")
+    assert "lengths" in (supported.unsupported(call._replace(lengths=torch.tensor([1, 2]))) or "")
+    assert supported.unsupported(call) is None
     for wrong in (-1, 5):
         with pytest.raises(CallError, match=f"lengths has {wrong} in row 1"):
             operator = ops.operator_of(call.cell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -176,7 +177,7 @@ def test_plan_is_what_ran(cell: cells.Cell) -> None:
     for size in ((2, 3, 2, 4), (2, 0, 2, 4)):
         call = random_call(cell, size)
         for name in ops.names():
-            why = next((b.refuses(call) for b in ops.BACKENDS if b.name == name), None)
+            why = next((b.unsupported_reason(call) for b in ops.BACKENDS if b.name == name), None)
             if why:
                 with pytest.raises(BackendError, match=re.escape(f"back end '{name}' cannot run this call: {why}")):
                     ops.plan(call, name)
@@ -221,6 +222,16 @@ def test_watch_nests() -> None:
             ops.execute(call, "reference")
     ops.execute(call, "torch")
     assert (outer, inner) == (["torch", "reference"], ["reference"])
+
+
+def test_watch_records_its_own_thread() -> None:
+    call = random_call(cells.GRU(), (2, 3, 2, 4))
+    other = threading.Thread(target=ops.execute, args=(call, "reference"))
+    with ops.watch() as ran:
+        other.start()
+        other.join()
+        ops.execute(call, "torch")
+    assert ran == ["torch"]
 
 
 def test_time_is_cut_where_rows_have_ended() -> None:

@@ -15,11 +15,11 @@ from recurra.cli.main import run as command
 from recurra.errors import BackendError
 from recurra.ops import autotune, timings
 from recurra.ops.native import loader
-from recurra.ops.timings import Kind, Point
+from recurra.ops.timings import CallSignature, Timing
 
 pytestmark = pytest.mark.skipif(loader.load()[0] is None, reason=loader.load()[1])
 
-GRU = Kind("gru", training=False, ragged=False, directions=1, threads=1)
+GRU = CallSignature("gru", training=False, ragged=False, directions=1, threads=1)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def use(monkeypatch: pytest.MonkeyPatch, setting: str | Path) -> None:
     timings.forget()
 
 
-def call_of(kind: Kind, size: tuple[int, int, int]) -> ops.Call:
+def call_of(kind: CallSignature, size: tuple[int, int, int]) -> ops.Call:
     B, T, H = size
     lengths = "ragged" if kind.ragged else "none"
     call = random_call(cells.get(kind.cell), (B, T, 3, H), lengths=lengths, bidirectional=kind.directions == 2)
@@ -49,10 +49,10 @@ def call_of(kind: Kind, size: tuple[int, int, int]) -> ops.Call:
 def test_the_nearest_point_of_the_kind_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "table.json"
     points = [
-        Point(GRU, (2, 16, 8), {"native": 2.0, "torch": 1.0}),
-        Point(GRU, (2, 16, 64), {"native": 1.0, "torch": 2.0}),
-        Point(GRU._replace(training=True), (2, 16, 8), {"native": 1.0, "torch": 2.0}),
-        Point(GRU._replace(threads=9), (2, 16, 8), {"native": 1.0, "torch": 9.0}),
+        Timing(GRU, (2, 16, 8), {"native": 2.0, "torch": 1.0}),
+        Timing(GRU, (2, 16, 64), {"native": 1.0, "torch": 2.0}),
+        Timing(GRU._replace(training=True), (2, 16, 8), {"native": 1.0, "torch": 2.0}),
+        Timing(GRU._replace(threads=9), (2, 16, 8), {"native": 1.0, "torch": 9.0}),
     ]
     timings.write(path, points, {"machine": "a box", "date": "today"})
     use(monkeypatch, path)
@@ -68,8 +68,8 @@ def test_the_nearest_point_of_the_kind_decides(tmp_path: Path, monkeypatch: pyte
         with ops.watch() as ran:
             ops.execute(call_of(GRU, (2, 16, 8)), "auto")
         assert ran == ["torch"]
-        assert timings.near(call_of(GRU, (2, 16 * 64, 8))) is None, "too far away to say anything"
-        assert timings.near(call_of(GRU._replace(ragged=True), (4, 16, 8))) is None, "another kind"
+        assert timings.nearest_to(call_of(GRU, (2, 16 * 64, 8))) is None, "too far away to say anything"
+        assert timings.nearest_to(call_of(GRU._replace(ragged=True), (4, 16, 8))) is None, "another kind"
         torch.set_num_threads(2)
         assert ops.plan(call_of(GRU, (2, 16, 8)), "auto").runs == "torch", "one thread is nearer to two than nine is"
     finally:
@@ -78,7 +78,7 @@ def test_the_nearest_point_of_the_kind_decides(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_back_end_that_cannot_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    timings.write(tmp_path / "t", [Point(GRU, (1, 9, 4), {"native": 2.0, "torch": 1.0})], {})
+    timings.write(tmp_path / "t", [Timing(GRU, (1, 9, 4), {"native": 2.0, "torch": 1.0})], {})
     use(monkeypatch, tmp_path / "t")
     call = call_of(GRU, (1, 9, 4))
     assert ops.plan(call, "auto").runs == "torch"
@@ -91,11 +91,11 @@ def test_a_back_end_that_cannot_is_passed_over(tmp_path: Path, monkeypatch: pyte
 def test_which_table_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built_in = timings.in_use()
     assert built_in.name.startswith("built in" if timings.BUILT_IN.exists() else "none")
-    timings.write(timings.cache_path(), [Point(GRU, (1, 9, 4), {"torch": 1.0})], {"machine": "mine", "date": "now"})
+    timings.write(timings.cache_path(), [Timing(GRU, (1, 9, 4), {"torch": 1.0})], {"machine": "mine", "date": "now"})
     assert timings.state_of_table() == f"{timings.cache_path()} (mine, now)"
     use(monkeypatch, "off")
     assert timings.state_of_table() == "none, switched off by RECURRA_TABLE=off"
-    assert timings.near(call_of(GRU, (1, 9, 4))) is None
+    assert timings.nearest_to(call_of(GRU, (1, 9, 4))) is None
     use(monkeypatch, tmp_path / "nowhere")
     with pytest.raises(BackendError, match=r"RECURRA_TABLE: .*nowhere: No such file"):
         ops.plan(call_of(GRU, (1, 9, 4)), "auto")
@@ -133,7 +133,7 @@ def test_the_table_of_the_package_can_be_read() -> None:
 def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(autotune, "SIZES", ((1, 1, 4), (3, 5, 4)))
     monkeypatch.setattr(autotune, "ROUNDS", 1)
-    monkeypatch.setattr(autotune, "LEAST", 0.0)
+    monkeypatch.setattr(autotune, "MIN_SECONDS", 0.0)
     before = torch.get_num_threads()
     assert command(["bench", "gru", "--threads", "2", "--threads", "1", "--out", str(tmp_path / "t.json")]) == 0
     assert torch.get_num_threads() == before
@@ -142,8 +142,8 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert f"written: {tmp_path / 't.json'}" in out
     points = [point for some in timings.read(tmp_path / "t.json").points.values() for point in some]
     assert {point.size for point in points} == {(1, 1, 4), (3, 5, 4)}
-    assert {point.kind.cell for point in points} == {"gru"}
-    assert {point.kind.threads for point in points} == {1, 2}
+    assert {point.signature.cell for point in points} == {"gru"}
+    assert {point.signature.threads for point in points} == {1, 2}
     assert len(points) == 2 * 2 * (1 + 4), (
         "single steps in one direction, training or not; the batch ragged or not, too"
     )

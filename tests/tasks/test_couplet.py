@@ -20,7 +20,7 @@ from recurra.tasks.base import ignore_progress
 from recurra.tasks.couplet.constraints import is_punctuation
 from recurra.tasks.couplet.model import first_occurrences
 
-SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "evaluations": 2}
+SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "num_evaluations": 2}
 
 
 # runs -----------------------------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert cli.run(["evaluate", str(run), str(data), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["equal_length"] == 1.0
     assert cli.run(["predict", str(run), str(questions), "--set", "hidden_size=3"]) == 2
-    assert "what can be changed in use: beam_size, rules, likely" in capsys.readouterr().err
+    assert "settings that can be changed at inference: beam_size, rules, likely" in capsys.readouterr().err
 
 
 # bad input ------------------------------------------------------------------------------------------------------------

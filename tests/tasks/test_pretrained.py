@@ -60,7 +60,7 @@ def test_embedding_recurrent_weights_and_vocabulary_are_the_models(tmp_path: Pat
     assert not ours["encoder.input_layer.embedding.weight"][0].any()  # padding
     assert run.task.dataset.input.field.vocabulary.tokens == model.task.dataset.vocabulary.tokens
     settings = run.settings.model
-    found = (settings.cell, settings.hidden_size, settings.embedding_size, settings.num_layers, settings.members)
+    found = (settings.cell, settings.hidden_size, settings.embedding_size, settings.num_layers, settings.ensemble_size)
     assert found == ("gru", 6, 5, 1, 1) and run.streams[0]
     (told,) = (line for line in heard.lines if line.startswith("begins from"))
     assert "reads its direction alone" in told and str(model.path) in told
@@ -172,7 +172,7 @@ def test_what_is_no_language_model_is_told(tmp_path: Path, model: Run) -> None:
     for path, said in (
         (tmp_path / "none", "there is no such run folder"),
         (tmp_path, "is not a run folder"),
-        (other.path, "is a run of classify; pretrain wants one of language"),
+        (other.path, "is a run of classify; pretrained expects a run of language"),
     ):
         with pytest.raises(RunError, match=said):
             reviews(tmp_path, pretrained=str(path), **SIZES)

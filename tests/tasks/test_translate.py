@@ -30,7 +30,7 @@ from recurra.tasks.translate.settings import TranslateSettings
 from recurra.tasks.translate.target_files import TargetFiles
 from recurra.tasks.translate.task import Translate, pair_batch
 
-SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "evaluations": 2}
+SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "num_evaluations": 2}
 
 
 # runs -----------------------------------------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert cli.run(["evaluate", str(run), str(a), "--set", f"target={b}", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["loss"] > 0
     assert cli.run(["predict", str(run), str(a), "--set", "hidden_size=3"]) == 2
-    assert "hidden_size was settled by the training; what can be changed in use: beam" in capsys.readouterr().err
+    assert "hidden_size was fixed by the training; settings that can be changed at inference: beam" in capsys.readouterr().err
 
 
 # components -----------------------------------------------------------------------------------------------------------

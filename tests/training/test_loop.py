@@ -32,27 +32,27 @@ def evaluated(folder: Path) -> list[int]:
 
 # when -----------------------------------------------------------------------------------------------------------------
 def test_evaluations_are_as_many_as_asked_for_and_evenly_spread(tmp_path: Path) -> None:
-    reviews(tmp_path, steps=20, evaluations=5, patience=50)
+    reviews(tmp_path, steps=20, num_evaluations=5, patience=50)
     assert evaluated(tmp_path / "run") == [4, 8, 12, 16, 20]
 
 
 def test_more_evaluations_than_steps_are_one_a_step(tmp_path: Path) -> None:
-    reviews(tmp_path, steps=3, evaluations=50, patience=50)
+    reviews(tmp_path, steps=3, num_evaluations=50, patience=50)
     assert evaluated(tmp_path / "run") == [1, 2, 3]
 
 
 def test_the_learning_rate_of_each_step_is_on_record(tmp_path: Path) -> None:
-    reviews(tmp_path, steps=10, evaluations=10, patience=50, learning_rate=0.01, warmup=0.2, schedule="linear")
+    reviews(tmp_path, steps=10, num_evaluations=10, patience=50, learning_rate=0.01, warmup=0.2, schedule="linear")
     rates = [line["learning_rate"] for line in lines(tmp_path / "run")]
     expected = [0.01 * scale for scale in (1e-3, 0.5, *(1 - k / 8 for k in range(8)))]
     assert rates == pytest.approx(expected)
 
 
 def test_training_stops_early_and_keeps_the_best(tmp_path: Path) -> None:
-    run = reviews(tmp_path, steps=100, evaluations=100, patience=3, learning_rate=1e-12, ema_decay=0.0)
+    run = reviews(tmp_path, steps=100, num_evaluations=100, patience=3, learning_rate=1e-12, ema_decay=0.0)
     history = lines(run.path)
     assert history[-1]["stopped"] == "no better accuracy in 3 evaluations"
-    best = json.loads((run.path / "checkpoint/facts.json").read_text())["best"]["step"]
+    best = json.loads((run.path / "checkpoint/state.json").read_text())["best"]["step"]
     assert evaluated(run.path) == list(range(1, best + 4))
     assert run.metrics["valid/accuracy"] == history[best - 1]["valid/accuracy"]
 
@@ -60,7 +60,7 @@ def test_training_stops_early_and_keeps_the_best(tmp_path: Path) -> None:
 def test_epochs_are_passes_over_the_data(tmp_path: Path) -> None:
     run = reviews(tmp_path, steps=None, epochs=2.0, batch_size=8, patience=50)
     config = yaml.safe_load((run.path / "config.yaml").read_text())
-    rows = config["resolved"]["reading"]["rows"]
+    rows = config["resolved"]["dataset"]["rows"]
     assert config["resolved"]["steps"] == 2 * math.ceil(rows / 8)
 
 
@@ -68,7 +68,7 @@ def test_max_minutes_fixes_the_steps_and_writes_them_down(tmp_path: Path) -> Non
     began = time.time()
     run = reviews(tmp_path, steps=None, epochs=1e6, max_minutes=0.05, patience=1000)
     resolved = yaml.safe_load((run.path / "config.yaml").read_text())["resolved"]
-    plan = run.config["training"]["plan"]
+    plan = run.config["training"]["step_schedule"]
     assert plan[0][:2] == [0, 0.0] and len(plan) >= 2
     assert plan[-1][2] == resolved["steps"] < 1e6
     written = [line["steps"] for line in lines(run.path) if "steps" in line]
@@ -235,7 +235,7 @@ def test_a_crash_between_renames_leaves_a_checkpoint(
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
-@pytest.mark.parametrize("file", ["tensors.safetensors", "facts.json"])
+@pytest.mark.parametrize("file", ["tensors.safetensors", "state.json"])
 @pytest.mark.parametrize("share", [None, 0.0, 0.5])
 def test_a_damaged_checkpoint_says_so(tmp_path: Path, file: str, share: float | None) -> None:
     folder = tmp_path / "checkpoint"

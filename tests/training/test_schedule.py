@@ -12,21 +12,21 @@ from torch import nn
 
 from recurra.errors import SettingError
 from recurra.settings import TrainingSettings
-from recurra.training.ema import Average
+from recurra.training.ema import WeightEMA
 from recurra.training.optimizers import optimizer_for
-from recurra.training.schedule import Plan, scale
+from recurra.training.schedule import StepSchedule, learning_rate_factor
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam")
 
 
 def test_progress_without_corrections_is_the_share_of_the_steps() -> None:
-    plan = Plan.of(8)
+    plan = StepSchedule.of(8)
     assert [plan.progress(step) for step in range(9)] == [step / 8 for step in range(9)]
     assert plan.progress(20) == 1.0 and plan.total == 8
 
 
 def test_a_correction_bends_the_line() -> None:
-    plan = Plan.of(100)
+    plan = StepSchedule.of(100)
     plan.correct(50, 150)  # half of the way is done; the other half now takes 100 steps
     assert plan.progress(49) == 0.49 and plan.progress(50) == 0.5
     assert plan.progress(51) == pytest.approx(0.505) and plan.progress(150) == 1.0
@@ -39,7 +39,7 @@ def test_a_correction_bends_the_line() -> None:
 def test_progress_is_monotone_continuous_and_replayed(seed: int) -> None:
     """Corrections at random: no step is larger than the widest slope, none goes back, and the record says it all."""
     draw = random.Random(seed)
-    plan, step, seen = Plan.of(draw.randint(20, 60)), 0, [0.0]
+    plan, step, seen = StepSchedule.of(draw.randint(20, 60)), 0, [0.0]
     widest = 1 / plan.total
     while step < plan.total:
         step += 1
@@ -51,14 +51,14 @@ def test_progress_is_monotone_continuous_and_replayed(seed: int) -> None:
     rises = [after - before for before, after in pairwise(seen)]
     assert min(rises) > 0 and max(rises) <= widest + 1e-12
     assert seen[-1] == 1.0
-    assert [Plan(list(plan.record)).progress(at) for at in range(step + 1)] == seen
+    assert [StepSchedule(list(plan.record)).progress(at) for at in range(step + 1)] == seen
 
 
 def test_ending_at_once() -> None:
-    plan = Plan.of(10)
+    plan = StepSchedule.of(10)
     plan.correct(4, 2)  # the clock: no further step
     assert plan.total == 4 and plan.progress(4) == 1.0 and plan.progress(3) == 0.3
-    assert Plan.of(0).total == 1
+    assert StepSchedule.of(0).total == 1
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_ending_at_once() -> None:
     ],
 )
 def test_schedule_values(schedule: str, progress: float, expected: float) -> None:
-    assert scale(schedule, 0.1, progress) == pytest.approx(expected, abs=1e-12)
+    assert learning_rate_factor(schedule, 0.1, progress) == pytest.approx(expected, abs=1e-12)
 
 
 def test_no_warm_up_begins_at_the_top() -> None:
-    assert scale("cosine", 0.0, 0.0) == 1.0
+    assert learning_rate_factor("cosine", 0.0, 0.0) == 1.0
 
 
 def network() -> nn.Module:
@@ -143,7 +143,7 @@ def test_momentum_goes_where_it_is_an_option() -> None:
 def test_the_average_by_hand() -> None:
     net = nn.Linear(1, 1, bias=False)
     net.weight.data.fill_(0.0)
-    average = Average(net, 0.25)
+    average = WeightEMA(net, 0.25)
     expected = 0.0
     for n, weight in enumerate([1.0, 4.0, -2.0, 3.0], 1):
         net.weight.data.fill_(weight)
@@ -157,7 +157,7 @@ def test_the_average_by_hand() -> None:
 
 def test_without_averaging_the_weights_are_what_is_evaluated() -> None:
     net = nn.Linear(1, 1)
-    average = Average(net, 0.0)
+    average = WeightEMA(net, 0.0)
     average.update()
     weight = net.weight.item()
     with average.applied():
@@ -167,6 +167,6 @@ def test_without_averaging_the_weights_are_what_is_evaluated() -> None:
 
 def test_the_average_is_of_the_networks_arithmetic() -> None:
     net = nn.Linear(2, 2).double()
-    average = Average(net, 0.9)
+    average = WeightEMA(net, 0.9)
     average.update()
     assert {tensor.dtype for tensor in average.tensors().values()} == {torch.float64}

@@ -30,22 +30,22 @@ def bench(
             raise CallError(f"there is nothing to measure for {name!r}; {near(name, autotune.CELLS)}")
     if save and set(chosen) != set(autotune.CELLS):
         raise CallError("--save keeps a table of all cells; leave out the names, or use --out FILE")
-    facts, counts = autotune.facts(), sorted(set(threads or [torch.get_num_threads()]))
+    facts, counts = autotune.metadata(), sorted(set(threads or [torch.get_num_threads()]))
     print(f"{facts['machine']}; torch {facts['torch']}, threads: {', '.join(map(str, counts))}; float32, I = H")
     print(f"in use until now: {timings.state_of_table()}")
     print("seconds of a call, the best of some; leave the machine alone meanwhile")
-    asked = list(autotune.kinds(chosen, counts))
-    points: list[timings.Point] = []
+    asked = list(autotune.signatures(chosen, counts))
+    points: list[timings.Timing] = []
     with progress().bar("measuring", len(asked)) as bar:
-        for n, (kind, size) in enumerate(asked):
+        for n, (signature, size) in enumerate(asked):
             bar.at(n)
-            points.append(autotune.measure(kind, size))
+            points.append(autotune.measure(signature, size))
     print(
         f"\n{'cell':<6}{'':<10}{'rows':<8}{'dirs':>4}{'threads':>8}{'B':>5}{'T':>5}{'H':>5}   "
         "fastest, and how much longer others take"
     )
     for point in points:
-        kind, (B, T, H) = point.kind, point.size
+        kind, (B, T, H) = point.signature, point.size
         best, *others = point.order
         longer = ", ".join(f"{name} {point.seconds[name] / point.seconds[best]:.2f}x" for name in others)
         print(

@@ -1,4 +1,4 @@
-"""What several commands share: the option `--import`, the progress on stderr, opening a run."""
+"""Shared by several commands: the option `--import`, progress on stderr, opening a run."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 Import = Annotated[
     list[str] | None,
-    typer.Option("--import", metavar="FILE.py|MODULE", help="Code of your own that the run needs; repeatable."),
+    typer.Option("--import", metavar="FILE.py|MODULE", help="Custom code that the run needs; repeatable."),
 ]
 InUse = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="key=value", help="A setting that acts in use, as beam_size=8; repeatable."),
+    typer.Option("--set", metavar="key=value", help="A setting of inference, such as beam_size=8; repeatable."),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, as train leaves it")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, written by train.")]
 
 
 def progress() -> Progress:
-    """Lines and bars on stderr; the bars only where that is a terminal."""
+    """Lines and progress bars on stderr; bars only if stderr is a terminal."""
     from ..progress import Terminal
 
     return Terminal()
 
 
 def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[Task[Any]]]]:
-    """The cells and tasks of all `--import`s."""
+    """The cells and tasks defined by all `--import` options."""
     cells: list[type[Cell]] = []
     tasks: list[type[Task[Any]]] = []
     if imports:
@@ -49,7 +49,7 @@ def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[
 
 
 def open_run(folder: Path, imports: list[str] | None, pairs: list[str] | None = None) -> Run:
-    """Open a run folder with the code that was named for it, and with other values for the settings of `--set`."""
+    """Open a run folder with the imported code, and change the inference settings given by `--set`."""
     from ..config import parse_pairs
     from ..run import load
 
@@ -60,7 +60,7 @@ def open_run(folder: Path, imports: list[str] | None, pairs: list[str] | None = 
 
 
 def program() -> str:
-    """What to type for this command: `recurra` where that is on the path, else the way to it."""
+    """The command to type: `recurra` if it is on the path, else the path to it."""
     if shutil.which("recurra"):
         return "recurra"
     beside = Path(sys.executable).parent / "recurra"

@@ -1,4 +1,4 @@
-"""`recurra data`: the built-in data sets."""
+"""`recurra data`: the built-in datasets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import typer
 ROWS, WIDTH = 4, 96
 
 
-def data(name: Annotated[str | None, typer.Argument(metavar="NAME", help="the set to make and show")] = None) -> None:
-    """List the built-in data sets, or make one and show its first rows."""
+def data(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The dataset to write and show.")] = None,
+) -> None:
+    """List the built-in datasets, or write one and show its first rows."""
     from ..data import sets
 
     known = sets.known()
@@ -20,7 +22,9 @@ def data(name: Annotated[str | None, typer.Argument(metavar="NAME", help="the se
         width = max(map(len, known))
         for each, line in known.items():
             print(f"{each:<{width}}  {line}")
-        print("\nrecurra data NAME writes one and shows it; its name is also DATA of recurra train.")
+        print(
+            "\nrecurra data NAME writes a dataset and shows its first rows. NAME can be used as DATA of recurra train."
+        )
         return
     path = sets.make(name)
     print(f"{name}: {known[name]}")
@@ -47,5 +51,5 @@ def _shown(value: object) -> str:
 
 
 def _command(name: str, description: str) -> str:
-    """What to type to train on it. A set's description begins with the task that it suits."""
+    """The command that trains on the dataset. A description begins with the task that the dataset is made for."""
     return f"train on it:  recurra train {description.partition(':')[0]} {name}"

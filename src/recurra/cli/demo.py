@@ -1,4 +1,4 @@
-"""`recurra demo`: the main job on built-in data, in about two minutes on two cores."""
+"""`recurra demo`: the main workflow on built-in data, in about two minutes on two cores."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ NAMES = ("Bellucciano", "Jankauskytė", "Hämäläistö", "Lindqvistberg", "Fitz
 
 
 def demo() -> None:
-    """Train on built-in data for about two minutes, and show what came out.
+    """Train on built-in data for about two minutes, and show some predictions.
 
-    From the letters of a name, the language it comes from.
+    The model predicts the language of a name from its letters.
     """
     started = time.time()
     from .. import training
@@ -25,11 +25,11 @@ def demo() -> None:
     path = sets.make("names")
     known = _rows(path)
     languages = len(set(known.values()))
-    print(f"{len(known):,} names in {languages} languages; a network learns to tell the language by the letters.")
+    print(f"{len(known):,} names in {languages} languages; a network learns to predict the language from the letters.")
     print(f"This is: recurra train classify names --max-minutes {MINUTES}\n", flush=True)
     busy = _busy()
     if busy:
-        print("Other programs are using this machine: training on one thread, which waits for nobody. Expect less.\n")
+        print("Other programs are using this machine. Training uses one thread, and the accuracy will be lower.\n")
     threads = 1 if busy else None
     run = training.train(
         "classify", "names", max_minutes=MINUTES, threads=threads, progress=progress(), started=started
@@ -38,23 +38,23 @@ def demo() -> None:
     unseen = [name for name in NAMES if name not in known]
     print("\nNames that were not in the data:")
     for name, result in zip(unseen, run.predict(unseen), strict=True):
-        likely = ", ".join(f"{label} {share:.0%}" for label, share in list(result["likely"].items())[:3])
-        print(f"  {name:<18} {likely}")
+        best = list(result["probabilities"].items())[:3]
+        print(f"  {name:<18} {', '.join(f'{label} {probability:.0%}' for label, probability in best)}")
     accuracy = run.metrics.get("valid/accuracy")
     if accuracy is not None:
-        print(f"\nOf the names held back from training, {accuracy:.0%} were told right, among {languages} languages.")
-        print(f"Guessing would get {1 / languages:.0%}. The model is the folder {run.path}.")
+        print(f"\nAccuracy on the names held out for validation: {accuracy:.0%}, with {languages} languages.")
+        print(f"Guessing would reach {1 / languages:.0%}. The run folder is {run.path}.")
     type_ = program()
     print("\nNext:")
     print(f'  echo "Dostojewski" | {type_} predict {run.path}')
-    print(f"  {type_} train classify YOUR_FILE.csv        a column of text and one of classes")
-    print(f"  {type_} train --help                        and README.md for the rest")
+    print(f"  {type_} train classify YOUR_FILE.csv        with a column of text and a column of classes")
+    print(f"  {type_} train --help                        and README.md for more")
 
 
 def _busy(seconds: float = 0.4) -> bool:
-    """Whether other programs use a tenth of the cores, seen for a moment in which this one sleeps; Linux tells.
+    """Whether other programs use more than a tenth of the cores, measured on Linux while this one sleeps for a moment.
 
-    More than one of torch's threads would then be many times slower than one.
+    Several threads of torch would then be many times slower than one.
     """
     stat = Path("/proc/stat")
     if not stat.exists():

@@ -1,4 +1,4 @@
-"""`recurra evaluate`: the task's metrics of a run on a file."""
+"""`recurra evaluate`: the metrics of a run on a file."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Annotated
 import typer
 
 from .common import Import, InUse, RunFolder, open_run, progress
-from .tables import figures
+from .tables import metric_lines
 
 
 def evaluate(
     run: RunFolder,
-    data: Annotated[str, typer.Argument(metavar="DATA", help="a file, a folder, a built-in set, hf:NAME")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A file, a folder, a built-in dataset, or hf:NAME.")],
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
     set_: InUse = None,
     import_: Import = None,
 ) -> None:
-    """Evaluate a run on other data: the task's metrics."""
+    """Evaluate a run on other data."""
     opened, shown = open_run(run, import_, set_), progress()
-    if opened.knows(data):
+    if opened.was_trained_on(data):
         shown.say(
-            f"{data} is what this run was trained on: on new data it may do worse. "
-            f"The figures of the part that was held back are in {run / 'metrics.json'}"
+            f"{data} is the training data of this run: the metrics may be worse on new data. "
+            f"The metrics on the validation part are in {run / 'metrics.json'}"
         )
     metrics = opened.evaluate(data, progress=shown)
     if as_json:
         print(json.dumps(metrics, ensure_ascii=False))
         return
-    for line in figures(metrics):
+    for line in metric_lines(metrics):
         print(line)

@@ -1,4 +1,4 @@
-"""`recurra generate`: text from a language model."""
+"""`recurra generate`: generates text with a language model."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 
 def generate(
     run: RunFolder,
-    prompt: Annotated[str, typer.Option(metavar="TEXT", help="The text to go on from.")] = "",
+    prompt: Annotated[str, typer.Option(metavar="TEXT", help="Text to continue.")] = "",
     length: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Tokens; else a paragraph where those are short, or 200.")
+        int | None, typer.Option(metavar="N", min=0, help="Number of tokens (one short text, or 200).")
     ] = None,
     temperature: Annotated[
-        float, typer.Option(metavar="T", min=0, help="Below 1 safer, above 1 wilder; 0 takes the likeliest.")
+        float, typer.Option(metavar="T", min=0, help="Temperature of sampling; 0 always takes the most probable token.")
     ] = 1.0,
-    top_k: Annotated[int | None, typer.Option(metavar="N", min=1, help="Draw from the N likeliest tokens.")] = None,
-    top_p: Annotated[
-        float | None, typer.Option(metavar="P", help="Draw from the likeliest tokens that hold this probability.")
+    top_k: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Sample from the N most probable tokens.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="The same seed gives the same text.")] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Sample from the most probable tokens with this total probability."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Random seed; the same seed gives the same text.")
+    ] = None,
     import_: Import = None,
 ) -> None:
     """Generate text with a language model.
@@ -34,7 +39,7 @@ def generate(
     """
     loaded = open_run(run, import_)
     pieces = loaded.generate_iter(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    first = next(pieces, "")  # before the prompt is shown: what is wrong is told without it
+    first = next(pieces, "")  # errors are reported before the prompt is printed
     print(_joined(loaded, prompt, first), end="", flush=True)
     for piece in pieces:
         print(piece, end="", flush=True)
@@ -42,7 +47,7 @@ def generate(
 
 
 def _joined(run: Run, prompt: str, first: str) -> str:
-    """Words are written with a space between them where their script has one; other tokens bring their own."""
+    """Words are joined with a space where their script has one; other tokens contain their own spaces."""
     if getattr(run.settings.data, "tokenization", None) != "words" or not prompt.strip():
         return prompt + first
     from ..data.words.pretokenize import join

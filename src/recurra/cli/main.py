@@ -1,10 +1,10 @@
-"""The table of commands, and the one place where an exception becomes an exit status.
+"""The list of commands, and the conversion of exceptions to exit statuses.
 
 | status | meaning                                                                             |
 |--------|-------------------------------------------------------------------------------------|
-| 0      | done                                                                                |
-| 1      | training could not go on (one line), or a fault of ours (a traceback, where to report) |
-| 2      | the input was wrong: one or two lines on stderr, what, where and what to do         |
+| 0      | success                                                                             |
+| 1      | training cannot continue (one line), or an internal error (traceback)                |
+| 2      | wrong input: one or two lines on stderr with what is wrong, where, and what to do    |
 | 130    | Ctrl-C                                                                              |
 
 Nothing here or in the commands' modules imports torch, numpy or pyarrow before a command runs.
@@ -38,7 +38,7 @@ ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPER
 
 
 class Commands(TyperGroup):
-    """Says of a command that is planned that this version does not have it."""
+    """Reports that a planned command is not in this version."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] in LATER:
@@ -83,7 +83,7 @@ def _front(
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; returns its exit status."""
+    """Run one command and return its exit status."""
     command = typer.main.get_command(app)
     try:
         with command.make_context("recurra", list(arguments)) as context:
@@ -100,7 +100,7 @@ def run(arguments: list[str]) -> int:
         return _fail(str(error), 2)
     except TrainingError as error:
         return _fail(str(error), 1)
-    except BrokenPipeError:  # the reader of a pipe has seen enough
+    except BrokenPipeError:  # the reader of a pipe has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -108,8 +108,7 @@ def run(arguments: list[str]) -> int:
             return _fail(line, 2)
         traceback.print_exc()
         return _fail(
-            f"this is a fault in recurra {__version__}, not in your input; "
-            "please report it with the lines above and the command you typed",
+            f"internal error in recurra {__version__}. Please report it with the lines above and the command",
             1,
         )
     return 0
@@ -124,7 +123,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: Any, 
 
 
 def _environment(error: Exception) -> str | None:
-    """One line for what the machine, not the program, refuses: a full disk, a folder one may not write, no memory."""
+    """One line for an error of the machine: a full disk, missing permissions, no memory."""
     if isinstance(error, OSError) and error.errno in ENVIRONMENT:
         return f"{error.filename or 'the system'}: {error.strerror}"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
@@ -141,6 +140,6 @@ def main() -> None:
     """The entry point of the `recurra` command."""
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal in another encoding must not break on a foreign letter
+        if hasattr(stream, "reconfigure"):  # a terminal with another encoding must not fail at a character
             stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))

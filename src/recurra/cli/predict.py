@@ -1,4 +1,4 @@
-"""`recurra predict`: a JSON object for each line of a file or a pipe."""
+"""`recurra predict`: one JSON object for each line of a file or a pipe."""
 
 from __future__ import annotations
 
@@ -22,21 +22,23 @@ if TYPE_CHECKING:
 def predict(
     run: RunFolder,
     input_: Annotated[
-        str, typer.Argument(metavar="INPUT", help="a file of lines, a CSV, TSV or Parquet table, or - for a pipe")
+        str,
+        typer.Argument(metavar="INPUT", help="A file of lines, a CSV, TSV or Parquet table, or - for standard input."),
     ] = "-",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file; else to the screen.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Output file (standard output).")] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", metavar="", help="Replace the file of --out if it exists.")
+        bool, typer.Option("--overwrite", metavar="", help="Replace the output file if it exists.")
     ] = False,
     set_: InUse = None,
     import_: Import = None,
 ) -> None:
     """Predict: one JSON object for each input line.
 
-    A line is plain text, or a JSON object with the fields. Empty lines count. A pipe is answered as it comes:
+    A line is plain text or a JSON object with the fields. Every line has one result, also an empty one.
+    Lines of a pipe are processed as they arrive:
     echo "a dull film" | recurra predict runs/reviews
     """
-    with output(out, overwrite=overwrite) as target:  # a wrong --out is told before anything is loaded
+    with output(out, overwrite=overwrite) as target:  # a wrong --out is reported before anything is loaded
         loaded = open_run(run, import_, set_)
         bars = progress() if out is not None or not sys.stdout.isatty() else None
         count, failed = 0, list[DataError]()
@@ -48,17 +50,20 @@ def predict(
                 count += len(examples)
                 tick(count)
     if count == 0:
-        print(f"recurra: {'the input' if input_ == '-' else input_} is empty: nothing to predict", file=sys.stderr)
+        print(
+            f"recurra: {'the input' if input_ == '-' else input_} is empty: there is nothing to predict",
+            file=sys.stderr,
+        )
     elif out is not None:
         print(f"{out}: {count:,} predictions")
     if failed:
         error, name = failed[0], "standard input" if input_ == "-" else input_
-        more = f"; {len(failed)} of {count:,} have an error in place of an answer" if len(failed) > 1 else ""
+        more = f"; {len(failed)} of {count:,} have an error instead of a result" if len(failed) > 1 else ""
         raise DataError(f"{error.message}{more}", file=name, row=error.row, field=error.field)
 
 
 class _Counter:
-    """A bar that counts lines, for files; nothing for a pipe, whose end nobody knows."""
+    """A progress bar that counts lines, for files; none for a pipe, whose length is unknown."""
 
     def __init__(self, bars: Any, input_: str) -> None:
         self.context = None if bars is None or input_ == "-" else bars.bar("predicting", None)
@@ -75,7 +80,7 @@ class _Counter:
 
 
 def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
-    """Batches of inputs, and the row of the first of each; None where an input is no row, such as a series."""
+    """Batches of inputs, and the row number of the first of each; None where an input is not a row, such as a series."""
     from ..tasks.base import chunked
 
     row = 1
@@ -93,7 +98,7 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
 
 
 def _example(run: Run, line: str, encoding: str) -> Any:
-    """What a line stands for, or what is wrong with it: its neighbours are answered all the same."""
+    """The input of a line, or the error of a line that cannot be read: the other lines are predicted nevertheless."""
     if wrong := wrong_characters(line, encoding):
         return DataError(wrong)
     try:
@@ -102,7 +107,7 @@ def _example(run: Run, line: str, encoding: str) -> Any:
         return error
 
 
-def _answers(run: Run, examples: list[Any]) -> list[dict[str, Any]]:
+def _results(run: Run, examples: list[Any]) -> list[dict[str, Any]]:
     for example in examples:
         if isinstance(example, DataError):
             raise example
@@ -112,18 +117,18 @@ def _answers(run: Run, examples: list[Any]) -> list[dict[str, Any]]:
 def _predict(
     run: Run, examples: list[Any], input_: str, first: int | None, failed: list[DataError]
 ) -> list[dict[str, Any]]:
-    """The batch's results, in order; a row that cannot be answered gets its error, which is added to `failed` too."""
+    """The results of a batch, in order. A row that cannot be predicted gets its error, which is also added to `failed`."""
     try:
-        return _answers(run, examples)
+        return _results(run, examples)
     except UserError:
         results: list[dict[str, Any]] = []
         for at, example in enumerate(examples):
             try:
-                results += _answers(run, [example])
+                results += _results(run, [example])
             except UserError as error:
                 why = str(error).removeprefix("example 1: ")
                 if isinstance(error, DataError) and error.row is not None and str(error.file) == input_:
-                    failed.append(error)  # an example of several rows knows which of them is wrong
+                    failed.append(error)  # an example of several rows names the wrong one
                 else:
                     failed.append(DataError(why, row=None if first is None else first + at))
                 results.append({"error": why})

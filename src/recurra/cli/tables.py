@@ -1,15 +1,15 @@
-"""Figures as text: names and numbers, and a confusion table."""
+"""Metrics as text: names and numbers, tables, and a confusion matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-WIDEST = 12  # classes of a confusion table that is shown whole
+MAX_CLASSES = 12  # of a confusion matrix that is printed as a whole
 
 
-def figures(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """Lines: `name  number`, then nested tables."""
+def metric_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Lines `name  number`, then nested tables."""
     single = {name: value for name, value in metrics.items() if not isinstance(value, Mapping | list | tuple)}
     width = max(map(len, single), default=0)
     for name, value in single.items():
@@ -26,7 +26,7 @@ def figures(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 
 def grid(name: str, rows: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """Figures side by side: a line for each row, a column for each figure that any of them has."""
+    """A table with a line for each row, and a column for each metric that any row has."""
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     cells = {row: [_shown(values[c]) if c in values else "-" for c in columns] for row, values in rows.items()}
     widths = [max(len(column), *(len(row[k]) for row in cells.values())) for k, column in enumerate(columns)]
@@ -41,17 +41,17 @@ def _shown(value: float) -> str:
 
 
 def confusion(classes: list[str], table: list[list[int]]) -> Iterator[str]:
-    """Rows true, columns predicted; of many classes the most frequent mistakes alone."""
-    if len(classes) > WIDEST:
+    """The confusion matrix, with true classes as rows; only the most frequent mistakes if there are many classes."""
+    if len(classes) > MAX_CLASSES:
         mistakes = sorted(
             ((count, i, k) for i, row in enumerate(table) for k, count in enumerate(row) if i != k and count),
             key=lambda mistake: (-mistake[0], mistake[1:]),
         )
         yield "most frequent mistakes" if mistakes else "no mistakes"
         for count, i, k in mistakes[:10]:
-            yield f"  {count:>6,}  {classes[i]} taken for {classes[k]}"
+            yield f"  {count:>6,}  {classes[i]} predicted as {classes[k]}"
         return
-    yield "true (down), predicted (across)"
+    yield "rows: true class, columns: predicted class"
     names = [name if len(name) <= 12 else name[:11] + "…" for name in classes]
     first = max(map(len, names))
     widths = [max(len(name), len(f"{max(row[k] for row in table):,}")) for k, name in enumerate(names)]

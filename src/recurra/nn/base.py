@@ -115,7 +115,7 @@ class RecurrentBase(torch.nn.Module):
         self._operators: list[Callable[..., list[Tensor]] | None] = [ops.operator_of(cell) for cell in self.cells]
         self._cell_options = [ops.options_of(cell) if ops.operator_of(cell) else "" for cell in self.cells]
         bare = self.num_layers == 1 and not self.bidirectional and not self.options.act_in_call
-        self._fast_path = ops.Straight.of(self.cell, self.hidden_size, self._names[0]) if bare else None
+        self._fast_path = ops.FastPath.of(self.cell, self.hidden_size, self._names[0]) if bare else None
 
     def _input_size(self, k: int) -> int:
         return self.input_size if k == 0 else self._output_size(k - 1)

@@ -11,7 +11,7 @@ from .. import ops
 
 
 @dataclass(frozen=True)
-class LayerPlan(ops.Plan):
+class LayerPlan(ops.BackendChoice):
     """Which back ends would run a call of a layer. `str(plan)` is a report.
 
     Attributes:
@@ -23,7 +23,7 @@ class LayerPlan(ops.Plan):
         valid: number of those time steps that are not padding.
     """
 
-    layers: tuple[ops.Plan, ...]
+    layers: tuple[ops.BackendChoice, ...]
     computed: int
     valid: int
 
@@ -41,7 +41,7 @@ def plan_calls(calls: Sequence[ops.Call], backend: str) -> LayerPlan:
     plans, computed, valid = [], 0, 0
     for call in calls:
         plans.append(ops.plan(call, backend))
-        computed += ops.choose(call, backend).work(call)
+        computed += ops.choose(call, backend).computed_steps(call)
         steps = call.x.shape[0] * call.x.shape[1] if call.lengths is None else int(torch.sum(call.lengths))
         valid += steps * call.directions
     cells, runs = (", ".join(dict.fromkeys(names)) for names in zip(*((p.cell, p.runs) for p in plans), strict=True))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BackendError, CallError
-from ..ops import Steps
+from ..ops import NativeStepper
 from .base import RecurrentBase
 from .state import State
 from .validate import check_bool
@@ -78,7 +78,7 @@ class Stepper:
             for k in range(layer.num_layers):
                 x = weight.new_zeros(streams, 1, layer._input_size(k))
                 calls.append(layer._call(k, x, None, ()))
-            self._steps = Steps(calls, check_bool("int8", int8))
+            self._steps = NativeStepper(calls, check_bool("int8", int8))
             self._initial = [component.detach().clone() for component in layer._initial()]
         self._names = layer._state_names
         self.x: Tensor = self._steps.x

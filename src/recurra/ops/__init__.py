@@ -1,21 +1,34 @@
-"""A cell over time: operators, back ends, and the one place that chooses between them."""
+"""Runs a cell over time: the operators, the back ends, and the choice between them.
+
+A back end is one file or folder of its own (`reference.py`, `torch_rnn.py`, `native/`), one line in `dispatch.BACKENDS`, and
+its section in the docs. Nothing else names it. The other files are shared by all back ends:
+
+    call.py              `Call`, what a back end receives, and `Backend`, what it has to provide
+    dispatch.py          the list of back ends and the choice for a call
+    library.py           the operators `recurra::rnn`, `recurra::lstm`, ...
+    checks.py            checks of `lengths`, and whether a call is being traced
+    variable_length.py   masks, time segments and reversal for padded batches
+    timings.py           the table of measured times that `backend="auto"` uses
+    autotune.py          the measurement of that table, `recurra bench`
+    threads.py           a context manager that sets the number of threads
+"""
 
 from __future__ import annotations
 
 from .call import Backend, Call, watch
-from .checks import check_lengths, traced
-from .dispatch import BACKENDS, Plan, check_name, choose, names, plan
-from .library import execute, operator_of, options_of, wants_operator
-from .native.fast_path import Straight
-from .native.stepper import Steps
+from .checks import check_lengths, traced, wants_operator
+from .dispatch import BACKENDS, BackendChoice, check_name, choose, names, plan
+from .library import execute, operator_of, options_of
+from .native.fast_path import FastPath
+from .native.stepper import NativeStepper
 
 __all__ = [
     "BACKENDS",
     "Backend",
+    "BackendChoice",
     "Call",
-    "Plan",
-    "Steps",
-    "Straight",
+    "FastPath",
+    "NativeStepper",
     "check_lengths",
     "check_name",
     "choose",

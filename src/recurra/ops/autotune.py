@@ -1,4 +1,4 @@
-"""Measures the table of what is fastest where on this machine: `recurra bench`."""
+"""Measures the table of times of the back ends on this machine: `recurra bench`."""
 
 from __future__ import annotations
 
@@ -18,81 +18,82 @@ from .call import Call
 from .dispatch import BACKENDS
 from .native import loader
 from .threads import threads
-from .timings import Kind, Point
+from .timings import CallSignature, Timing
 
-CELLS = ("rnn", "gru", "lstm")
-# B, T, H. Single steps and short chunks first, then what training and batches look like.
+# The cells for which there is a choice: at least two back ends have kernels for them.
+CELLS = tuple(cell.name for cell in BACKENDS[0].cells if sum(cell in backend.cells for backend in BACKENDS) > 1)
+# B, T, H: single steps and short chunks first, then typical sizes of training and batches.
 SIZES = (
     (1, 1, 64), (1, 1, 512), (8, 1, 128), (32, 1, 128), (1, 4, 128), (1, 32, 128), (8, 8, 128),
     (4, 64, 64), (32, 64, 32), (32, 64, 128), (32, 32, 256), (8, 128, 128), (8, 32, 512),
 )  # fmt: skip
 ROUNDS = 5
-LEAST = 0.002  # seconds: a call that takes less is repeated within a round
-FEW = 4  # ragged rows are measured from so many steps on
+MIN_SECONDS = 0.002  # a shorter call is repeated within a round
+MIN_RAGGED_STEPS = 4  # variable lengths are measured from this many time steps on
 
 
-def kinds(names: Sequence[str], threads: Sequence[int]) -> Iterator[tuple[Kind, tuple[int, int, int]]]:
-    """What is measured: all kinds of calls of these cells, with so many threads each, at all sizes that make sense."""
+def signatures(names: Sequence[str], threads: Sequence[int]) -> Iterator[tuple[CallSignature, tuple[int, int, int]]]:
+    """The signatures and sizes to measure for these cells and numbers of threads."""
     yesno, both = (False, True), (1, 2)
     for cell, training, ragged, directions, count in product(names, yesno, yesno, both, threads):
         for size in SIZES:
             B, T, _ = size
-            if (ragged and (T < FEW or B == 1)) or (directions == 2 and T == 1):
+            if (ragged and (T < MIN_RAGGED_STEPS or B == 1)) or (directions == 2 and T == 1):
                 continue
-            yield Kind(cell, training, ragged, directions, count), size
+            yield CallSignature(cell, training, ragged, directions, count), size
 
 
-def measure(kind: Kind, size: tuple[int, int, int]) -> Point:
-    """The seconds of one call by each back end but the plain loop, best of some rounds in turns.
+def measure(signature: CallSignature, size: tuple[int, int, int]) -> Timing:
+    """The seconds of one call by each back end except the reference: the minimum of interleaved rounds.
 
-    The best and not the middle: what other processes take away is no property of a back end."""
-    call = _call(kind, size)
-    able = [backend for backend in BACKENDS[:-1] if backend.refuses(call) is None]
+    The minimum and not the median, because the time that other processes take is no property of a back end."""
+    call = _call(signature, size)
+    able = [backend for backend in BACKENDS[:-1] if backend.unsupported_reason(call) is None]
     best: dict[str, float] = {}
     repeats = {}
-    with threads(kind.threads):
+    with threads(signature.threads):
         for backend in able:
             _seconds(backend.run, call, 1)
-            repeats[backend.name] = max(1, min(200, int(LEAST / _seconds(backend.run, call, 1))))
+            repeats[backend.name] = max(1, min(200, int(MIN_SECONDS / _seconds(backend.run, call, 1))))
         for _ in range(ROUNDS):
             for backend in able:
                 seconds = _seconds(backend.run, call, repeats[backend.name])
                 best[backend.name] = min(best.get(backend.name, seconds), seconds)
-    return Point(kind, size, {name: float(f"{seconds:.3g}") for name, seconds in best.items()})
+    return Timing(signature, size, {name: float(f"{seconds:.3g}") for name, seconds in best.items()})
 
 
-def _call(kind: Kind, size: tuple[int, int, int]) -> Call:
-    """Weights at initialisation scale, I = H; ragged rows are from an eighth of T to T long."""
-    (B, T, H), cell = size, cells.get(kind.cell)
+def _call(signature: CallSignature, size: tuple[int, int, int]) -> Call:
+    """A call with weights at initialisation scale and I = H; variable lengths are between T / 8 and T."""
+    (B, T, H), cell = size, cells.get(signature.cell)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         weights: list[Tensor] = []
-        for _ in range(kind.directions):
+        for _ in range(signature.directions):
             params = {name: torch.empty(declared.shape) for name, declared in cell.parameters(H, H, True).items()}
             cell.initialize(params, H, H, True)
             weights += params.values()
         x = torch.randn(B, T, H)
-    if kind.training:
+    if signature.training:
         x, weights = x.requires_grad_(), [weight.requires_grad_() for weight in weights]
-    lengths = torch.linspace(max(T // 8, 1), T, B).round().long() if kind.ragged else None
-    return Call(cell, x, lengths, (), weights, H, True, kind.directions == 2)
+    lengths = torch.linspace(max(T // 8, 1), T, B).round().long() if signature.ragged else None
+    return Call(cell, x, lengths, (), weights, H, True, signature.directions == 2)
 
 
 def _seconds(run: Any, call: Call, repeats: int) -> float:
-    """Seconds of one call, with its backward pass where a gradient is wanted."""
-    wanted = [t for t in (call.x, *call.weights) if t.requires_grad]
-    grad = torch.ones(*call.x.shape[:2], call.directions * call.hidden_size) if wanted else None
+    """The seconds of one call, with its backward pass if the call needs a gradient."""
+    inputs = [t for t in (call.x, *call.weights) if t.requires_grad]
+    grad = torch.ones(*call.x.shape[:2], call.directions * call.hidden_size) if inputs else None
     begin = time.perf_counter()
-    with torch.set_grad_enabled(bool(wanted)):
+    with torch.set_grad_enabled(bool(inputs)):
         for _ in range(repeats):
             y = run(call)[0]
             if grad is not None:
-                torch.autograd.grad(y, wanted, grad)
+                torch.autograd.grad(y, inputs, grad)
     return (time.perf_counter() - begin) / repeats
 
 
-def facts() -> dict[str, str]:
-    """What a table is to say of where it was taken."""
+def metadata() -> dict[str, str]:
+    """The description of this machine that a table contains."""
     return {
         "machine": f"{_processor()}, {loader.state_of_kernels()}",
         "torch": str(torch.__version__),

@@ -1,9 +1,10 @@
-"""One call of a cell over time: what every back end receives and gives back."""
+"""One call of a cell over time: what every back end receives and returns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,16 +15,16 @@ from ..cells import Cell
 
 
 class Call(NamedTuple):
-    """A layer of `cell` over the time of `x`, in one direction or in both.
+    """A layer of `cell` over the time steps of `x`, in one direction or in both.
 
     x         (B, T, I)
-    lengths   (B,) int64, on the device of x, or None: all rows are T long
-    state     the first state: the parts of the forward direction, then those of the reverse one, (B, size) each;
-              empty: zeros
-    weights   the parameters in the cell's order: the forward direction, then the reverse one
-    masks     what the layer does to each step, empty: nothing. For each direction, first what multiplies h where the
-              gates read it, (B, H); then for each part of the state the share of its old value that is kept,
-              (T, B, size) or (1, 1, 1); a tensor of no elements where there is none
+    lengths   (B,) int64, on the device of x; None if every sequence has length T
+    state     the initial state: the components of the forward direction, then those of the reverse direction, (B, size) each;
+              empty for zeros
+    weights   the parameters in the order of the cell: the forward direction, then the reverse direction
+    masks     recurrent dropout and zoneout; empty for none. For each direction, first the recurrent dropout mask (B, H), by
+              which h is multiplied before the gates read it. Then for each state component its zoneout mask, the fraction
+              that keeps its old value, (T, B, size) or (1, 1, 1). A tensor without elements stands for no mask.
     """
 
     cell: Cell
@@ -42,26 +43,28 @@ class Call(NamedTuple):
 
     @property
     def sizes(self) -> list[int]:
-        """The features of each part of the state; the first of them are those of y in one direction."""
+        """The features of each state component; the first is also the number of features of y in one direction."""
         return list(self.cell.state_sizes(self.hidden_size).values())
 
     @property
-    def wants_gradient(self) -> bool:
-        """Whether a backward pass can come."""
+    def needs_gradient(self) -> bool:
+        """Whether a backward pass may follow."""
         return torch.is_grad_enabled() and any(t.requires_grad for t in (self.x, *self.state, *self.weights))
 
     def one_direction(self, d: int) -> Call:
-        """The same call for the parameters, first state and masks of direction `d` alone."""
+        """The same call with the parameters, initial state and masks of direction `d` only."""
 
-        def of(both: Sequence[Tensor]) -> Sequence[Tensor]:
-            n = len(both) // self.directions
-            return both[d * n : (d + 1) * n]
+        def part(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+            n = len(tensors) // self.directions
+            return tensors[d * n : (d + 1) * n]
 
-        return self._replace(state=of(self.state), weights=of(self.weights), masks=of(self.masks), bidirectional=False)
+        return self._replace(
+            state=part(self.state), weights=part(self.weights), masks=part(self.masks), bidirectional=False
+        )
 
 
-def all_steps(call: Call) -> int:
-    """The work of a back end that computes every step of every row."""
+def padded_steps(call: Call) -> int:
+    """The work of a back end that computes every time step of every sequence, padding included."""
     return call.x.shape[0] * call.x.shape[1] * call.directions
 
 
@@ -69,43 +72,55 @@ def all_steps(call: Call) -> int:
 class Backend:
     """One way to run a call.
 
-    run     -> [y, state...]: y (B, T, D*H), zero on the steps past each row's length, in time-major memory where there
-            are no lengths; then the state after each row's last live step, laid out as `Call.state`
-    cannot  why it cannot take a call, in words, or None
-    slow    why another one is likely to be faster though it can, in words, or None; "auto" then passes it over
-    masks   whether it applies `Call.masks`; one that does not say so is never given any
-    work    how many steps of rows it computes for a call, dead ones too, in all directions
+    run             returns [y, state...]: y is (B, T, D*H), zero in the padding, and time-major in memory if there are no
+                    lengths. Then follows the final state, after the last valid time step of each sequence, in the layout of
+                    `Call.state`.
+    unsupported     returns the reason why this back end cannot run a call, or None. It need not check `cells` and masks.
+    cells           the cells that it has kernels for; empty if it runs any cell
+    heuristic_skip  returns the reason why another back end is probably faster, or None. Then "auto" skips this one, unless
+                    the table of timings decides.
+    supports_masks  whether it applies `Call.masks`
+    computed_steps  the number of time steps that it computes for a call, in all sequences and directions
     """
 
     name: str
     run: Callable[[Call], list[Tensor]]
-    cannot: Callable[[Call], str | None]
-    slow: Callable[[Call], str | None] = lambda call: None
-    masks: bool = False
-    work: Callable[[Call], int] = all_steps
+    unsupported: Callable[[Call], str | None]
+    cells: tuple[type[Cell], ...] = ()
+    heuristic_skip: Callable[[Call], str | None] = lambda call: None
+    supports_masks: bool = False
+    computed_steps: Callable[[Call], int] = padded_steps
 
-    def refuses(self, call: Call) -> str | None:
-        """Why it cannot take a call, in words, or None."""
-        if call.masks and not self.masks:
-            return f"{self.name} has no place for the masks of recurrent_dropout and zoneout, which act on each step"
-        return self.cannot(call)
+    def unsupported_reason(self, call: Call) -> str | None:
+        """Why this back end cannot run a call, or None."""
+        if self.cells and type(call.cell) not in self.cells:
+            known = ", ".join(cell.name for cell in self.cells)
+            return f"{self.name} has kernels for {known}, not for {call.cell.name}"
+        if call.masks and not self.supports_masks:
+            return (
+                f"{self.name} does not support the masks of recurrent_dropout and zoneout, which act on each time step"
+            )
+        return self.unsupported(call)
 
 
-_watching: list[list[str]] = []
+_watchers: ContextVar[tuple[list[str], ...]] = ContextVar("recurra_back_end_watchers", default=())
 
 
-def note(backend: str) -> None:
-    """Called by each back end as it starts, so that `watch` tells what ran and not what was meant to run."""
-    for ran in _watching:
+def record_run(backend: str) -> None:
+    """Every back end calls this when it starts, so that `watch` reports what ran and not what was planned."""
+    for ran in _watchers.get():
         ran.append(backend)
 
 
 @contextmanager
 def watch() -> Iterator[list[str]]:
-    """`with watch() as ran:` fills `ran` with the name of the back end of every call that runs inside."""
+    """`with watch() as ran:` appends to `ran` the name of the back end of every call inside the block.
+
+    Calls in other threads and in other asyncio tasks are not recorded.
+    """
     ran: list[str] = []
-    _watching.append(ran)
+    _watchers.set((*_watchers.get(), ran))
     try:
         yield ran
     finally:
-        _watching[:] = [other for other in _watching if other is not ran]
+        _watchers.set(tuple(other for other in _watchers.get() if other is not ran))

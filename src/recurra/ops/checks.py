@@ -1,4 +1,4 @@
-"""Checks of `lengths`, and what tracing is."""
+"""Checks of `lengths`, and whether a call is being traced."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import CallError
 
 
 def traced(x: Tensor) -> bool:
-    """Whether a graph is being recorded or shapes worked out, so that the values of tensors must not be looked at."""
+    """Whether a graph is being recorded or shapes are being inferred, so that tensor values must not be read."""
     return (
         type(x) not in (Tensor, torch.nn.Parameter)
         or x.is_meta
@@ -20,10 +20,15 @@ def traced(x: Tensor) -> bool:
     )
 
 
-def check_lengths(lengths: Tensor, T: int) -> Tensor | None:
-    """(B,) integers in 0..T -> the same, or None when every row is T long; CallError when they cannot be lengths.
+def wants_operator(x: Tensor) -> bool:
+    """Whether a call must appear as one operator: a graph is being traced, or torch.func transforms the call."""
+    return torch.compiler.is_compiling() or traced(x) or torch._C._are_functorch_transforms_active()
 
-    Looks at the values: with lengths on a GPU this waits for it, with lengths on the CPU it costs nothing.
+
+def check_lengths(lengths: Tensor, T: int) -> Tensor | None:
+    """Checks (B,) integers in 0..T. Returns None if every sequence has length T. Raises CallError for invalid lengths.
+
+    This reads the values: with lengths on a GPU it waits for the GPU, with lengths on the CPU it is cheap.
     """
     if lengths.numel() == 0:
         return None

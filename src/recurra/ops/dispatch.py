@@ -1,52 +1,59 @@
-"""The one place that chooses a back end."""
+"""The list of back ends, and the only place that chooses one of them.
+
+A new back end is its own file or folder with a `BACKEND`, and one line in `BACKENDS` here. The tests, the operators, `plan`,
+`recurra bench` and `recurra selfcheck` go over this list.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..errors import BackendError, near
-from . import reference, timings, torch_rnn
+from . import native, reference, timings, torch_rnn
 from .call import Backend, Call
-from .native import autograd
 
-# `auto` takes of those that can the fastest at the nearest point of the table in use. Where the table says nothing it takes
-# the first here that can and is not slow. The reference is last, refuses nothing and is never passed over.
-BACKENDS: tuple[Backend, ...] = (autograd.BACKEND, torch_rnn.BACKEND, reference.BACKEND)
+# "auto" uses the fastest back end at the nearest point of the table of timings. Without such a point it uses the first one
+# here that supports the call and is not skipped by its heuristic. The reference is last and supports every call.
+BACKENDS: tuple[Backend, ...] = (
+    native.BACKEND,
+    torch_rnn.BACKEND,
+    reference.BACKEND,
+)
 
 
 def names() -> tuple[str, ...]:
-    """What `backend` may be."""
+    """The valid values of `backend`."""
     return ("auto", *(backend.name for backend in BACKENDS))
 
 
 def check_name(name: str) -> str:
-    """`name` again, or BackendError."""
+    """Returns `name`, or raises BackendError."""
     if name not in names():
         raise BackendError(f"there is no back end {name!r}; {near(name, names())}")
     return name
 
 
 def choose(call: Call, name: str) -> Backend:
-    """The back end that runs `call`: with "auto" the fastest that can, as far as that is known, else the one named.
+    """The back end that runs `call`: the named one, or for "auto" the one that is expected to be fastest.
 
-    Raises BackendError, which says why the one named cannot."""
-    named = {backend.name: backend for backend in BACKENDS}
+    Raises BackendError with the reason if the named one does not support the call."""
+    by_name = {backend.name: backend for backend in BACKENDS}
     if name == "auto":
-        if point := timings.near(call):
-            for one in (named[fastest] for fastest in point.order if fastest in named):
-                if one.refuses(call) is None:
-                    return one
-        return next(one for one in BACKENDS if one.refuses(call) is None and one.slow(call) is None)
+        if timing := timings.nearest_to(call):
+            for backend in (by_name[fastest] for fastest in timing.order if fastest in by_name):
+                if backend.unsupported_reason(call) is None:
+                    return backend
+        return next(b for b in BACKENDS if b.unsupported_reason(call) is None and b.heuristic_skip(call) is None)
     check_name(name)
-    backend = named[name]
-    if reason := backend.refuses(call):
+    backend = by_name[name]
+    if reason := backend.unsupported_reason(call):
         raise BackendError(f"back end {name!r} cannot run this call: {reason}")
     return backend
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which back end runs a call, and in words why each other one will not."""
+class BackendChoice:
+    """Which back end runs a call, and the reason why each other one does not."""
 
     cell: str
     runs: str
@@ -57,21 +64,21 @@ class Plan:
         return "\n".join([*lines, *(f"  not {name!r}: {why}" for name, why in self.others.items())])
 
 
-def plan(call: Call, name: str) -> Plan:
-    """The choice of `choose`, explained."""
+def plan(call: Call, name: str) -> BackendChoice:
+    """The result of `choose`, with reasons."""
     chosen = choose(call, name)
     others = {}
     for backend in BACKENDS:
         if backend is not chosen:
-            asked = f"{name!r} was asked for by name" if name != "auto" else _slower(call, backend, chosen)
-            others[backend.name] = backend.refuses(call) or asked
-    return Plan(call.cell.name, chosen.name, others)
+            reason = f"{name!r} was requested by name" if name != "auto" else _slower(call, backend, chosen)
+            others[backend.name] = backend.unsupported_reason(call) or reason
+    return BackendChoice(call.cell.name, chosen.name, others)
 
 
 def _slower(call: Call, backend: Backend, chosen: Backend) -> str:
-    """Why `chosen` was taken and not `backend`, which could run the call too."""
-    if (point := timings.near(call)) and {backend.name, chosen.name} <= point.seconds.keys():
-        B, T, H = point.size
-        times = point.seconds[backend.name] / point.seconds[chosen.name]
+    """Why `chosen` runs and not `backend`, which supports the call too."""
+    if (timing := timings.nearest_to(call)) and {backend.name, chosen.name} <= timing.seconds.keys():
+        B, T, H = timing.size
+        times = timing.seconds[backend.name] / timing.seconds[chosen.name]
         return f"{chosen.name!r} is faster: this took {times:.2f} times as long at B={B}, T={T}, H={H}"
-    return backend.slow(call) or f"{chosen.name!r} is faster and can"
+    return backend.heuristic_skip(call) or f"{chosen.name!r} is faster and can"

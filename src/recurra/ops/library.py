@@ -1,10 +1,12 @@
 """`recurra::rnn`, `recurra::lstm`, `recurra::lstmp`, `recurra::gru`: a cell over time as one operator of torch.library.
 
-In eager mode the operator only runs the back end that was chosen, and autograd records what that back end does: nothing
-is computed twice. So there the layers call the back end without it, which for a single step is most of the time. y lies in
-memory step after step; with lengths row after row, where rows of few live steps touch few pages. Under tracing
-(torch.export, torch.compile) it must stay one node, whatever T is; there the backward pass is a second operator,
-`recurra::<cell>_backward`, which runs the forward pass once more, with gradients on.
+In eager mode the operator runs the chosen back end, and autograd records what that back end does, so nothing is computed
+twice. There the layers call the back end without the operator, because for a single step its overhead would dominate. y is
+time-major in memory; with lengths it is batch-major, so that short sequences touch few memory pages. Under tracing
+(torch.export, torch.compile) a call stays one node for any T. Its backward pass is a second operator,
+`recurra::<cell>_backward`, which runs the forward pass again with gradients enabled.
+
+Every cell that at least one back end has kernels for has an operator.
 """
 
 from __future__ import annotations
@@ -18,11 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..cells import GRU, LSTM, RNN, Cell
-from ..cells.lstmp import LSTMP
+from ..cells import Cell
 from .call import Call
 from .checks import check_lengths, traced
-from .dispatch import choose
+from .dispatch import BACKENDS, choose
 
 _ARGUMENTS = (
     "Tensor x, Tensor? lengths, Tensor[] state, Tensor[] weights, "
@@ -32,28 +33,23 @@ _library: Any = torch.library.Library("recurra", "DEF")  # type: ignore[no-untyp
 
 
 def options_of(cell: Cell) -> str:
-    """The options of a cell as the operator takes them: JSON."""
+    """The options of a cell in the form that the operator takes: JSON."""
     return json.dumps(asdict(cell))
 
 
 def operator_of(cell: Cell) -> Callable[..., list[Tensor]] | None:
-    """The operator of a cell, or None: a cell of the user's own has none, nor has a subclass with another equation."""
+    """The operator of a cell. None for a user-defined cell, and for a subclass, whose equation may differ."""
     return _operators.get(type(cell))
 
 
 def execute(call: Call, backend: str) -> list[Tensor]:
-    """Run a call with no operator around it; with lengths y lies in memory row after row."""
+    """Runs a call without an operator around it. With lengths, y is batch-major in memory."""
     y, *state = choose(call, backend).run(call)
     return [y if call.lengths is None else y.contiguous(), *state]
 
 
-def wants_operator(x: Tensor) -> bool:
-    """Whether somebody looks on who must see one operation: a graph is traced, or torch.func transforms it."""
-    return torch.compiler.is_compiling() or traced(x) or torch._C._are_functorch_transforms_active()
-
-
 def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
-    """Define and register the operator of one cell."""
+    """Defines and registers the operator of one cell."""
     name = cls.name
 
     @lru_cache
@@ -75,7 +71,7 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
 
     def eager(*args: Any) -> list[Tensor]:
         call = call_of(*args[:-1])
-        if call.lengths is not None and call.lengths.is_cpu:  # on a GPU looking would wait; the layer has looked
+        if call.lengths is not None and call.lengths.is_cpu:  # on a GPU this would wait; the layer has checked
             call = call._replace(lengths=check_lengths(call.lengths, call.x.shape[1]))
         return execute(call, args[-1])
 
@@ -133,14 +129,14 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
 
 
 def _grads(pairs: Sequence[tuple[Tensor, Tensor]], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Gradients of all inputs, contiguous, zero where an input has no part in the outputs."""
+    """Gradients of all inputs, contiguous, and zero where the outputs do not depend on an input."""
     outputs, grads = zip(*pairs, strict=True)
-    found = torch.autograd.grad(outputs, inputs, grads, allow_unused=True)
-    return [torch.zeros_like(t) if g is None else g.contiguous() for g, t in zip(found, inputs, strict=True)]
+    grads_of_inputs = torch.autograd.grad(outputs, inputs, grads, allow_unused=True)
+    return [torch.zeros_like(t) if g is None else g.contiguous() for g, t in zip(grads_of_inputs, inputs, strict=True)]
 
 
 class _Traced(torch.autograd.Function):
-    """The pair of operators as autograd sees it while a graph is traced."""
+    """The forward and backward operators as one autograd function, while a graph is traced."""
 
     @staticmethod
     def forward(
@@ -149,25 +145,27 @@ class _Traced(torch.autograd.Function):
         backward_operator: Callable[..., list[Tensor]],
         lengths: Tensor | None,
         masks: Sequence[Tensor],
-        parts: int,
+        components: int,
         rest: tuple[list[Any], str, str],
         x: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.save_for_backward(x, lengths, *masks, *tensors)
-        ctx.backward_operator, ctx.masks, ctx.parts, ctx.rest = backward_operator, len(masks), parts, rest
+        ctx.backward_operator, ctx.masks, ctx.components, ctx.rest = backward_operator, len(masks), components, rest
         numbers, *names = rest
         with torch._C._AutoDispatchBelowAutograd():
-            return tuple(operator(x, lengths, tensors[:parts], tensors[parts:], *numbers, masks, *names))
+            return tuple(operator(x, lengths, tensors[:components], tensors[components:], *numbers, masks, *names))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         x, lengths, *tensors = ctx.saved_tensors
         masks, tensors = tensors[: ctx.masks], tensors[ctx.masks :]
-        state, weights = tensors[: ctx.parts], tensors[ctx.parts :]
+        state, weights = tensors[: ctx.components], tensors[ctx.components :]
         numbers, *names = ctx.rest
-        found = ctx.backward_operator(list(grads), x, lengths, state, weights, *numbers, masks, *names)
-        return (None, None, None, None, None, None, *found)
+        grads_of_inputs = ctx.backward_operator(list(grads), x, lengths, state, weights, *numbers, masks, *names)
+        return (None, None, None, None, None, None, *grads_of_inputs)
 
 
-_operators: dict[type[Cell], Callable[..., list[Tensor]]] = {cls: _make(cls) for cls in (RNN, LSTM, LSTMP, GRU)}
+_operators: dict[type[Cell], Callable[..., list[Tensor]]] = {
+    cls: _make(cls) for cls in dict.fromkeys(cls for backend in BACKENDS for cls in backend.cells)
+}

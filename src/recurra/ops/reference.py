@@ -1,4 +1,4 @@
-"""The definition: a plain loop over time in ordinary torch. It takes any cell and any call."""
+"""The back end `reference`: a plain loop over time in ordinary torch. It defines the results and supports every call."""
 
 from __future__ import annotations
 
@@ -9,89 +9,96 @@ from torch import Tensor
 
 from ..cells import Cell, check_step, failure
 from ..errors import CallError
-from .call import Backend, Call, note
-from .variable_length import live_steps
+from .call import Backend, Call, record_run
+from .variable_length import valid_mask
 
 
 def run(call: Call) -> list[Tensor]:
-    """See `Backend.run`. Each step is kept where a row is alive; where not, the old state stays (never multiplied)."""
-    note("reference")
+    """See `Backend.run`. At padding the old state is kept, by selection and not by multiplication."""
+    record_run("reference")
     x, T = call.x.transpose(0, 1), call.x.shape[1]  # (T, B, I)
-    live = None
+    valid = None
     if call.lengths is not None:
-        live = live_steps(call.lengths, T)
-        x = torch.where(live, x, 0)  # what stands in the padding, a NaN perhaps, must not reach a gradient
-    outputs, last = [], []
+        valid = valid_mask(call.lengths, T)
+        x = torch.where(valid, x, 0)  # padding may hold NaN, which must not reach a gradient
+    outputs, final = [], []
     for d in range(call.directions):
         try:
-            y, state = _one_direction(call.one_direction(d), x, live, reverse=d == 1)
+            y, state = _one_direction(call.one_direction(d), x, valid, reverse=d == 1)
         except Exception as error:
-            if said := failure(call.cell, error):
-                raise said from error
+            if problem := failure(call.cell, error):
+                raise problem from error
             raise
         outputs.append(y)
-        last += state
+        final += state
     y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
-    return [y.transpose(0, 1), *last]
+    return [y.transpose(0, 1), *final]
 
 
-def _one_direction(call: Call, x: Tensor, live: Tensor | None, reverse: bool) -> tuple[Tensor, list[Tensor]]:
-    """x (T, B, I) -> y (T, B, H) and the last state. In reverse the dead steps come first and change nothing."""
+def _one_direction(call: Call, x: Tensor, valid: Tensor | None, reverse: bool) -> tuple[Tensor, list[Tensor]]:
+    """x (T, B, I) -> y (T, B, H) and the final state. In reverse the padding comes first and changes nothing."""
     cell, (T, B, I) = call.cell, x.shape
     params = dict(zip(cell.parameters(I, call.hidden_size, call.bias), call.weights, strict=True))
     projected = cell.project(x, params)
     state = cell.state_type(*(call.state or [x.new_zeros(B, size) for size in call.sizes]))
-    reads, *keeps = call.masks or [x.new_empty(0)] * (1 + len(state))
-    shares = [keep.expand(T, *part.shape) if keep.numel() else None for keep, part in zip(keeps, state, strict=True)]
-    step = masked(cell, reads).step if reads.numel() else cell.step
+    recurrent_mask, *zoneout_masks = call.masks or [x.new_empty(0)] * (1 + len(state))
+    keep_fractions = [
+        keep.expand(T, *component.shape) if keep.numel() else None
+        for keep, component in zip(zoneout_masks, state, strict=True)
+    ]
+    step = with_recurrent_dropout(cell, recurrent_mask).step if recurrent_mask.numel() else cell.step
     ys: list[Tensor] = []
     for t in reversed(range(T)) if reverse else range(T):
-        after: Any = step(projected[t], state, params)
-        if not ys:  # a cell of somebody's own is told what its step drops or bends
-            check_step(cell, state, after)
-        after = cell.state_type(*after)
+        new_state: Any = step(projected[t], state, params)
+        if not ys:  # reports the mistakes of a user-defined cell
+            check_step(cell, state, new_state)
+        new_state = cell.state_type(*new_state)
         if call.masks:
-            after = cell.state_type(*(_zoned(*parts, t) for parts in zip(after, state, shares, strict=True)))
-        if live is not None:
-            after = cell.state_type(*(torch.where(live[t], new, old) for new, old in zip(after, state, strict=True)))
-        state = after
-        ys.append(state[0] if live is None else torch.where(live[t], state[0], 0))
+            new_state = cell.state_type(
+                *(_zoneout(*component, t) for component in zip(new_state, state, keep_fractions, strict=True))
+            )
+        if valid is not None:
+            new_state = cell.state_type(
+                *(torch.where(valid[t], new, old) for new, old in zip(new_state, state, strict=True))
+            )
+        state = new_state
+        ys.append(state[0] if valid is None else torch.where(valid[t], state[0], 0))
     if not ys:
-        return x.new_zeros(0, B, call.sizes[0]), [part.clone() for part in state]
-    # A length of 0 hands the first state through `where`, which copies: the last state never is the first one's memory.
+        return x.new_zeros(0, B, call.sizes[0]), [component.clone() for component in state]
+    # A length of 0 passes the initial state through `where`, which copies, so the final state never shares its memory.
     return torch.stack(ys[::-1] if reverse else ys), list(state)
 
 
-def _zoned(new: Tensor, old: Tensor, keep: Tensor | None, t: int) -> Tensor:
-    """A part of the state after step t, of which the share `keep[t]` stays what it was."""
+def _zoneout(new: Tensor, old: Tensor, keep: Tensor | None, t: int) -> Tensor:
+    """Zoneout of one state component at step t: the fraction `keep[t]` keeps its old value."""
     return new if keep is None else keep[t] * old + (1 - keep[t]) * new
 
 
-def masked(cell: Cell, mask: Tensor) -> Cell:
-    """`cell` with its output h times `mask` wherever its gates read h, and only there: what carries h on stays whole.
+def with_recurrent_dropout(cell: Cell, mask: Tensor) -> Cell:
+    """`cell` with recurrent dropout: its gates read h times `mask`, and everything else reads h unchanged.
 
-    Every step begins with `gates_of`, so nothing need be known of the cell. Raises CallError where that is not so.
+    This works for every cell whose step begins with `gates_of`. Raises CallError for any other cell.
     """
-    kind: Any = type(cell)
+    base: Any = type(cell)
 
-    class Masked(kind):  # type: ignore[misc]
+    class WithRecurrentDropout(base):  # type: ignore[misc]
         name = cell.name
 
         def gates_of(self, projected: Tensor, state: Any, params: Any) -> Any:
-            asked.append(True)
+            called.append(True)
             return super().gates_of(projected, state._replace(**{cell.states[0]: state[0] * mask}), params)
 
         def step(self, *args: Any) -> Any:
-            asked.clear()
-            after = super().step(*args)
-            if not asked:
+            called.clear()
+            new_state = super().step(*args)
+            if not called:
                 raise CallError(f"recurrent_dropout came with the cell {cell}, whose step does not begin with gates_of; "
                                 "wanted a cell whose gates read h there")  # fmt: skip
-            return after
+            return new_state
 
-    asked: list[bool] = []
-    made: Cell = Masked(**vars(cell))
-    return made
+    called: list[bool] = []
+    dropped: Cell = WithRecurrentDropout(**vars(cell))
+    return dropped
 
 
-BACKEND = Backend("reference", run, lambda call: None, masks=True)
+BACKEND = Backend("reference", run, unsupported=lambda call: None, supports_masks=True)

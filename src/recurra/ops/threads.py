@@ -1,4 +1,4 @@
-"""Another number of threads for a while."""
+"""A context manager that sets the number of threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def threads(count: int | None) -> Iterator[None]:
-    """Inside, torch and our kernels compute with `count` threads; None: with as many as ever."""
+    """Inside the block torch and the native kernels use `count` threads; None leaves the number unchanged."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
     try:

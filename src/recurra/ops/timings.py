@@ -1,11 +1,11 @@
-"""The table of what is fastest where: measured by `recurra bench`, read by `choose`.
+"""The table of measured times of the back ends: `recurra bench` writes it, and `choose` reads it.
 
-A table is a JSON file: the machine it was taken on, the versions, and a list of points, each a kind of call with the
-seconds of every back end that can run it. A call is looked up at the nearest point of its kind: the distance is that of
-B, T and H in doublings; where none is within REACH, or there is no table, the rules in the back ends' `slow` hold.
+A table is a JSON file: the machine, the versions, and a list of points. Each point is a call signature and a size, with the
+seconds of every back end that supports it. A call is looked up at the nearest point with its signature; the distance is that of
+B, T and H in doublings. If no point is within MAX_DISTANCE, or there is no table, `Backend.heuristic_skip` applies.
 
-Which one is used: the file that RECURRA_TABLE names ("off": none); else that of this machine in the user's cache folder,
-where `recurra bench --save` puts it; else the one that comes with the package.
+The table in use is the file that RECURRA_TABLE names ("off" for none). Otherwise it is that of this machine in the user's cache
+folder, where `recurra bench --save` writes it, or else `timings.json` of this package.
 """
 
 from __future__ import annotations
@@ -28,127 +28,128 @@ from .native import loader
 
 SETTING = "RECURRA_TABLE"
 FORMAT = 1
-REACH = 4.0  # doublings, of B, T and H together
-BUILT_IN = Path(__file__).with_name("table.json")
+MAX_DISTANCE = 4.0  # doublings, of B, T and H together
+BUILT_IN = Path(__file__).with_name("timings.json")
 
 
-class Kind(NamedTuple):
-    """A kind of call. Only points of the same kind say something about it."""
+class CallSignature(NamedTuple):
+    """The properties of a call apart from its size. Times are compared only between calls with the same signature."""
 
     cell: str
-    training: bool  # a gradient is wanted
-    ragged: bool
+    training: bool  # a gradient is needed
+    ragged: bool  # variable-length sequences
     directions: int
     threads: int
 
 
 @dataclass(frozen=True)
-class Point:
-    """A kind at one size, and the seconds of each back end."""
+class Timing:
+    """The seconds of each back end for a signature and a size."""
 
-    kind: Kind
+    signature: CallSignature
     size: tuple[int, int, int]  # B, T, H
     seconds: dict[str, float]
 
     @cached_property
     def order(self) -> list[str]:
-        """The back ends, the fastest first."""
+        """The back ends, fastest first."""
         return sorted(self.seconds, key=self.seconds.__getitem__)
 
 
 @dataclass(frozen=True)
-class Table:
-    """The points by kind; `name` says where they are from."""
+class TimingTable:
+    """The timings by signature; `name` says where they come from."""
 
     name: str
-    points: dict[Kind, list[Point]]
+    points: dict[CallSignature, list[Timing]]
 
-    def near(self, kind: Kind, size: tuple[int, int, int]) -> Point | None:
-        """The nearest point of a kind within reach. Of the numbers of threads measured the nearest one counts."""
-        threads = [k.threads for k in self.points if k[:4] == kind[:4]]
+    def nearest(self, signature: CallSignature, size: tuple[int, int, int]) -> Timing | None:
+        """The nearest timing within MAX_DISTANCE, among those with the nearest measured number of threads."""
+        threads = [known.threads for known in self.points if known[:4] == signature[:4]]
         if not threads:
             return None
-        kind = kind._replace(threads=min(threads, key=lambda n: abs(n - kind.threads)))
+        signature = signature._replace(threads=min(threads, key=lambda n: abs(n - signature.threads)))
 
-        def distance(point: Point) -> float:
-            return sum(abs(math.log2(a / b)) for a, b in zip(point.size, size, strict=True))
+        def distance(timing: Timing) -> float:
+            return sum(abs(math.log2(a / b)) for a, b in zip(timing.size, size, strict=True))
 
-        nearest = min(self.points[kind], key=distance)
-        return nearest if distance(nearest) <= REACH else None
-
-
-def kind_of(call: Call) -> Kind:
-    """The kind of a call; the two nonlinearities of the RNN are one."""
-    return Kind(call.cell.name, call.wants_gradient, call.lengths is not None, call.directions, torch.get_num_threads())
+        nearest = min(self.points[signature], key=distance)
+        return nearest if distance(nearest) <= MAX_DISTANCE else None
 
 
-def near(call: Call) -> Point | None:
-    """The point of the table in use that is nearest to a call; None where nothing was measured, or nothing is computed."""
+def signature_of(call: Call) -> CallSignature:
+    """The signature of a call. The two nonlinearities of the RNN share one."""
+    threads = torch.get_num_threads()
+    return CallSignature(call.cell.name, call.needs_gradient, call.lengths is not None, call.directions, threads)
+
+
+def nearest_to(call: Call) -> Timing | None:
+    """The timing of the table in use that is nearest to a call. None if nothing was measured, or nothing is computed."""
     B, T, _ = call.x.shape
     if not call.x.is_cpu or call.masks or call.x.dtype != torch.float32 or not B or not T:
         return None
-    return nearest(kind_of(call), (B, T, call.hidden_size))
+    return nearest(signature_of(call), (B, T, call.hidden_size))
 
 
 @lru_cache(maxsize=4096)
-def nearest(kind: Kind, size: tuple[int, int, int]) -> Point | None:
-    """That of a kind and a size, B, T and H."""
-    return in_use().near(kind, size)
+def nearest(signature: CallSignature, size: tuple[int, int, int]) -> Timing | None:
+    """The nearest timing for a signature and a size (B, T, H)."""
+    return in_use().nearest(signature, size)
 
 
 @lru_cache(maxsize=4096)
 def fastest(cell: str, B: int, T: int, H: int, threads: int) -> str | None:
-    """The fastest back end at the nearest point, in one direction, without lengths or a gradient."""
-    point = nearest(Kind(cell, False, False, 1, threads), (B, T, H))
-    return point.order[0] if point else None
+    """The fastest back end at the nearest timing, in one direction, without lengths and gradient."""
+    timing = nearest(CallSignature(cell, False, False, 1, threads), (B, T, H))
+    return timing.order[0] if timing else None
 
 
 @cache
-def in_use() -> Table:
-    """The table that RECURRA_TABLE asks for, looked for once."""
+def in_use() -> TimingTable:
+    """The table in use. It is read once."""
     setting = os.environ.get(SETTING, "")
     if setting == "off":
-        return Table(f"none, switched off by {SETTING}=off", {})
+        return TimingTable(f"none, switched off by {SETTING}=off", {})
     if setting:
         return read(Path(setting))
-    mine = cache_path()
-    if mine.exists():
-        return read(mine)
-    return read(BUILT_IN) if BUILT_IN.exists() else Table("none", {})
+    own = cache_path()
+    if own.exists():
+        return read(own)
+    return read(BUILT_IN) if BUILT_IN.exists() else TimingTable("none", {})
 
 
 def forget() -> None:
-    """Look for the table in use anew."""
-    for known in (in_use, nearest, fastest):
-        known.cache_clear()
+    """Forgets the table in use, so that the next call reads it again."""
+    for cached in (in_use, nearest, fastest):
+        cached.cache_clear()
 
 
 def state_of_table() -> str:
-    """In words: where the table in use is from."""
+    """Where the table in use comes from, as text."""
     return in_use().name
 
 
 def cache_path() -> Path:
-    """Where the table of this machine is kept: a folder may be shared by several machines."""
+    """The path of the table of this machine. The name contains the machine, because several may share the folder."""
     base = os.environ.get("XDG_CACHE_HOME")
     folder = (Path(base) if base else Path.home() / ".cache") / "recurra"
     return folder / f"back-ends-{platform.node() or 'here'}-{loader.load()[1].split()[0]}.json"
 
 
-def read(path: Path) -> Table:
-    """A table that `write` wrote. BackendError where it is none."""
+def read(path: Path) -> TimingTable:
+    """Reads a table that `write` wrote. Raises BackendError if the file is not one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}")
-        points: dict[Kind, list[Point]] = {}
+        points: dict[CallSignature, list[Timing]] = {}
         for row in content["points"]:
-            kind = Kind(*(row[name] for name in Kind._fields))
+            signature = CallSignature(*(row[name] for name in CallSignature._fields))
             seconds = {str(name): float(value) for name, value in row["seconds"].items()}
             B, T, H = (int(row[axis]) for axis in "BTH")
             if min(B, T, H) < 1 or not seconds or not all(math.isfinite(s) and s > 0 for s in seconds.values()):
                 raise ValueError(f"a point with B={B}, T={T}, H={H} and {seconds}")
-            points.setdefault(kind, []).append(Point(kind, (B, T, H), seconds))
+            points.setdefault(signature, []).append(Timing(signature, (B, T, H), seconds))
     except OSError as error:
         raise BackendError(f"{SETTING}: {path}: {error.strerror}; `recurra bench --out FILE` makes a table") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -156,16 +157,20 @@ def read(path: Path) -> Table:
             f"{path} is no table of back ends ({error}); delete it or make another: recurra bench"
         ) from None
     name = "built in" if path == BUILT_IN else str(path)
-    return Table(f"{name} ({content.get('machine', 'machine not told')}, {content.get('date', 'no date')})", points)
+    return TimingTable(
+        f"{name} ({content.get('machine', 'unknown machine')}, {content.get('date', 'no date')})", points
+    )
 
 
-def write(path: Path, points: list[Point], facts: dict[str, Any]) -> None:
-    """A table as JSON, a point a line."""
+def write(path: Path, timings: list[Timing], metadata: dict[str, Any]) -> None:
+    """Writes a table as JSON, one timing per line."""
     rows = [
-        json.dumps({**point.kind._asdict(), **dict(zip("BTH", point.size, strict=True)), "seconds": point.seconds})
-        for point in points
+        json.dumps(
+            {**timing.signature._asdict(), **dict(zip("BTH", timing.size, strict=True)), "seconds": timing.seconds}
+        )
+        for timing in timings
     ]
-    head = json.dumps({"format": FORMAT, **facts}, ensure_ascii=False)[:-1]
+    head = json.dumps({"format": FORMAT, **metadata}, ensure_ascii=False)[:-1]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, head + ', "points": [\n' + ",\n".join(rows) + "\n]}\n")
     forget()

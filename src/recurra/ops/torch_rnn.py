@@ -1,26 +1,26 @@
-"""The back end `torch`: torch's own fused kernels (oneDNN or native on the CPU, cuDNN on CUDA), which know no lengths.
+"""The back end `torch`: torch's own fused kernels (oneDNN or native on the CPU, cuDNN on CUDA), which do not support lengths.
 
-Rows of different length: the padding is zeroed and the input gets one channel more, 1 on dead steps, whose weights are
-constants that shut the gates, so that a dead step leaves the memory untouched and passes no gradient:
+Variable-length sequences: the padding of x is set to zero, and x gets one more channel, which is 1 at padding. Its weights are
+constants that saturate the gates, so that a padding step leaves the state unchanged and passes no gradient:
 
     LSTM   i -1e4, f +1e4, o -1e4: c' = c and h' = 0, exactly
     GRU    z +1e4: h' = h
     relu   n -1e30: h' = 0, so that nothing can grow along the padding, however large h is
-    tanh   needs none: it is bounded
+    tanh   needs no channel, because it is bounded
 
-h of the last live step is gathered from y. In the reverse direction the dead steps come first, so h must survive them:
-it does in LSTM and GRU when the first state is zero. With any other first state, and for the RNN, each row is reversed
-by its own length, run forward, and reversed back.
+h of the last valid step is gathered from y. In the reverse direction the padding comes first, so h must survive it. It does in
+LSTM and GRU when the initial state is zero. With any other initial state, and for the RNN, each sequence is reversed by its own
+length, run forward, and reversed back.
 
-On the CPU, where a dead step costs as much as a live one, time is cut into segments, and each is run with the rows that
-still live in it; the state is handed on. Nothing is cut where little would be saved.
+On the CPU a padding step costs as much as a valid one. There the time axis is divided into segments, and each segment runs only
+the sequences that have not ended; the state is passed on. There are no segments where they would save little.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import _VF, Tensor
@@ -28,139 +28,165 @@ from torch.nn.functional import pad
 
 from ..cells import GRU, LSTM, RNN, Cell
 from ..cells.lstmp import LSTMP
-from .call import Backend, Call, all_steps, note
-from .variable_length import last_live, live_steps, reversal, reverse_rows, segments
+from .call import Backend, Call, padded_steps, record_run
+from .variable_length import last_valid, reversal_index, reverse_sequences, segments, valid_mask
 
-_SHUT = 1e4  # sigmoid(-1e4) is 0 and sigmoid(1e4) is 1 in every dtype, and float16 can hold it
-_SHUT_RELU = 1e30  # h of a relu has no bound; 1e4 where the kernel may compute in float16
+_SATURATED = 1e4  # sigmoid(-1e4) is 0 and sigmoid(1e4) is 1 in every dtype, and float16 can represent it
+_SATURATED_RELU = 1e30  # the h of a relu is unbounded; 1e4 where the kernel may compute in float16
+
+
+class _Kernel(NamedTuple):
+    """The kernel of a cell: the function, and the weights of the padding channel, one for each gate, or None."""
+
+    function: Callable[..., Any]
+    padding_weights: tuple[float, ...] | None
+
+
+_LSTM = _Kernel(_VF.lstm, (-_SATURATED, _SATURATED, 0.0, -_SATURATED))
+_KERNELS: dict[type[Cell], _Kernel] = {
+    RNN: _Kernel(_VF.rnn_tanh, None),
+    LSTM: _LSTM,
+    LSTMP: _LSTM,
+    GRU: _Kernel(_VF.gru, (0.0, _SATURATED, 0.0)),
+}
+
+
+def _kernel_of(cell: Cell) -> _Kernel:
+    if isinstance(cell, RNN) and cell.nonlinearity == "relu":
+        return _Kernel(_VF.rnn_relu, (-_SATURATED_RELU,))
+    return _KERNELS[type(cell)]
 
 
 def run(call: Call) -> list[Tensor]:
     """See `Backend.run`."""
-    note("torch")
+    record_run("torch")
     x, lengths = call.x.transpose(0, 1), call.lengths  # (T, B, I): what the kernels work in
     if lengths is None:
         y, state = _kernel(call, x, call.weights)
     else:
-        order, cuts = _cuts(call)
+        order, time_segments = _time_segments(call)
         if not call.bidirectional:
-            y, state = _forward(call, x, lengths, order, cuts)
-        elif cuts or call.state or isinstance(call.cell, RNN):
-            index = reversal(lengths, x.shape[0])
-            y, state = _forward(call.one_direction(0), x, lengths, order, cuts)
-            y_back, state_back = _forward(call.one_direction(1), reverse_rows(x, index), lengths, order, cuts)
-            y, state = torch.cat([y, reverse_rows(y_back, index)], dim=-1), state + state_back
+            y, state = _run_forward(call, x, lengths, order, time_segments)
+        elif time_segments or call.state or isinstance(call.cell, RNN):
+            index = reversal_index(lengths, x.shape[0])
+            y, state = _run_forward(call.one_direction(0), x, lengths, order, time_segments)
+            y_back, state_back = _run_forward(
+                call.one_direction(1), reverse_sequences(x, index), lengths, order, time_segments
+            )
+            y, state = torch.cat([y, reverse_sequences(y_back, index)], dim=-1), state + state_back
         else:
-            y, state = _whole(call, x, lengths)
+            y, state = _run_whole(call, x, lengths)
     return [y.transpose(0, 1), *state]
 
 
-def _cuts(call: Call) -> tuple[Tensor | None, list[tuple[int, int, int]]]:
-    """The order of the rows, longest first, and the segments of time; on a GPU, where looking would wait, none."""
+def _time_segments(call: Call) -> tuple[Tensor | None, list[tuple[int, int, int]]]:
+    """The order of the sequences, longest first, and the time segments. None on a GPU, where reading lengths would wait."""
     if call.lengths is None or not call.x.is_cpu or not call.lengths.numel():
         return None, []
     order = call.lengths.argsort(descending=True)
     return order, segments(call.lengths[order].tolist(), call.x.shape[1])
 
 
-def work(call: Call) -> int:
-    """See `Backend.work`."""
-    _, cuts = _cuts(call)
-    return sum((end - start) * rows for start, end, rows in cuts) * call.directions if cuts else all_steps(call)
+def computed_steps(call: Call) -> int:
+    """See `Backend.computed_steps`."""
+    _, time_segments = _time_segments(call)
+    return (
+        sum((end - start) * size for start, end, size in time_segments) * call.directions
+        if time_segments
+        else padded_steps(call)
+    )
 
 
-def _forward(
-    call: Call, x: Tensor, lengths: Tensor, order: Tensor | None, cuts: list[tuple[int, int, int]]
+def _run_forward(
+    call: Call, x: Tensor, lengths: Tensor, order: Tensor | None, time_segments: list[tuple[int, int, int]]
 ) -> tuple[Tensor, list[Tensor]]:
-    if order is None or not cuts:
-        return _whole(call, x, lengths)
-    return _in_segments(call, x, lengths, order, cuts)
+    if order is None or not time_segments:
+        return _run_whole(call, x, lengths)
+    return _run_in_segments(call, x, lengths, order, time_segments)
 
 
-def _whole(call: Call, x: Tensor, lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """All steps of all rows in one call of the kernel."""
-    live = live_steps(lengths, x.shape[0])
-    x, weights = _marked(call, x, live)
+def _run_whole(call: Call, x: Tensor, lengths: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """All time steps of all sequences in one call of the kernel."""
+    valid = valid_mask(lengths, x.shape[0])
+    x, weights = _with_padding_channel(call, x, valid)
     y, state = _kernel(call, x, weights)
-    if not isinstance(call.cell, LSTM):  # the LSTM's output gate has made them zero already
-        y = y.masked_fill(~live, 0)
-    # The reverse direction ends on a live step: its last state is right as it is.
-    state[0] = last_live(y[..., : call.sizes[0]], lengths, call.state[0] if call.state else None)
+    if not isinstance(call.cell, LSTM):  # the output gate of the LSTM has set the padding to zero
+        y = y.masked_fill(~valid, 0)
+    # The reverse direction ends at a valid step, so its final state needs no correction.
+    state[0] = last_valid(y[..., : call.sizes[0]], lengths, call.state[0] if call.state else None)
     return y, state
 
 
-def _in_segments(
-    call: Call, x: Tensor, lengths: Tensor, order: Tensor, cuts: list[tuple[int, int, int]]
+def _run_in_segments(
+    call: Call, x: Tensor, lengths: Tensor, order: Tensor, time_segments: list[tuple[int, int, int]]
 ) -> tuple[Tensor, list[Tensor]]:
-    """One direction, a call of the kernel for each segment of time with the rows that live in it, longest first."""
+    """One direction: one call of the kernel for each time segment, with the sequences that have not ended."""
     T, B, _ = x.shape
     x, lengths = x.index_select(1, order), lengths[order]
-    live = live_steps(lengths, T)
-    x, weights = _marked(call, x, live)
-    state = [part[order] for part in call.state] or [x.new_zeros(B, size) for size in call.sizes]
-    ys, end = [], cuts[-1][1]
-    # Split, because the gradient of a split is one concatenation; that of a slice is as large as x.
-    for piece, (start, stop, rows) in zip(torch.split(x[:end], [b - a for a, b, _ in cuts]), cuts, strict=True):
-        first = [part[:rows] for part in state]
-        y, last = _kernel(call._replace(state=first), piece[:, :rows], weights)
-        last[0] = last_live(y, (lengths[:rows] - start).clamp(max=stop - start), first[0])
-        state = [torch.cat([new, old[rows:]]) for new, old in zip(last, state, strict=True)]
-        ys.append(pad(y, (0, 0, 0, B - rows)))
+    valid = valid_mask(lengths, T)
+    x, weights = _with_padding_channel(call, x, valid)
+    state = [component[order] for component in call.state] or [x.new_zeros(B, size) for size in call.sizes]
+    ys, end = [], time_segments[-1][1]
+    # torch.split, because its gradient is one concatenation; the gradient of each slice would be as large as x.
+    for segment, (start, stop, size) in zip(
+        torch.split(x[:end], [b - a for a, b, _ in time_segments]), time_segments, strict=True
+    ):
+        initial = [component[:size] for component in state]
+        y, last = _kernel(call._replace(state=initial), segment[:, :size], weights)
+        last[0] = last_valid(y, (lengths[:size] - start).clamp(max=stop - start), initial[0])
+        state = [torch.cat([new, old[size:]]) for new, old in zip(last, state, strict=True)]
+        ys.append(pad(y, (0, 0, 0, B - size)))
     if end < T:
         ys.append(x.new_zeros(T - end, B, call.sizes[0]))
     y, back = torch.cat(ys), order.argsort()
     if not isinstance(call.cell, LSTM):
-        y = y.masked_fill(~live, 0)
-    return y.index_select(1, back), [part[back] for part in state]
+        y = y.masked_fill(~valid, 0)
+    return y.index_select(1, back), [component[back] for component in state]
 
 
-def _marked(call: Call, x: Tensor, live: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """x with its padding zeroed and, for the cells that need it, the channel that marks dead steps; its weights."""
-    x, weights, dead = x.masked_fill(~live, 0), list(call.weights), _dead_weights(call.cell, x)
-    if dead is not None:
-        x = torch.cat([x, (~live).to(x.dtype)], dim=-1)
+def _with_padding_channel(call: Call, x: Tensor, valid: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """x with zero padding and, for cells that need it, with the padding channel; and the weights with those of the channel."""
+    x, weights, padding_weights = x.masked_fill(~valid, 0), list(call.weights), _padding_weights(call.cell, x)
+    if padding_weights is not None:
+        x = torch.cat([x, (~valid).to(x.dtype)], dim=-1)
         for k in range(0, len(weights), len(weights) // call.directions):
-            column = torch.cat([weights[k].new_full((call.hidden_size, 1), value) for value in dead])
+            column = torch.cat([weights[k].new_full((call.hidden_size, 1), value) for value in padding_weights])
             weights[k] = torch.cat([weights[k], column], dim=1)
     return x, weights
 
 
-def _dead_weights(cell: Cell, x: Tensor) -> tuple[float, ...] | None:
-    """Weights of the channel that marks dead steps, one a gate."""
-    if isinstance(cell, LSTM):
-        return -_SHUT, _SHUT, 0.0, -_SHUT
-    if isinstance(cell, GRU):
-        return 0.0, _SHUT, 0.0
-    if isinstance(cell, RNN) and cell.nonlinearity == "relu":
-        half = x.dtype == torch.float16 or torch.is_autocast_enabled(x.device.type)
-        return (-_SHUT if half else -_SHUT_RELU,)
-    return None
+def _padding_weights(cell: Cell, x: Tensor) -> tuple[float, ...] | None:
+    """The weights of the padding channel, one for each gate, or None if the cell needs no such channel."""
+    weights = _kernel_of(cell).padding_weights
+    if weights and (x.dtype == torch.float16 or torch.is_autocast_enabled(x.device.type)):
+        return tuple(max(-_SATURATED, min(_SATURATED, weight)) for weight in weights)
+    return weights
 
 
 def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """x (T, B, I) -> y (T, B, D*H) and the last state, laid out as `Call.state`."""
-    cell, parts = call.cell, len(call.cell.states)
+    """x (T, B, I) -> y (T, B, D*H) and the final state, in the layout of `Call.state`."""
+    cell, components, function = call.cell, len(call.cell.states), _kernel_of(call.cell).function
     if not call.state:
-        first = [x.new_zeros(call.directions, x.shape[1], size) for size in call.sizes]
+        initial = [x.new_zeros(call.directions, x.shape[1], size) for size in call.sizes]
     elif call.bidirectional:
-        first = [torch.stack((call.state[p], call.state[p + parts])) for p in range(parts)]
+        initial = [torch.stack((call.state[p], call.state[p + components])) for p in range(components)]
     else:
-        first = [part[None] for part in call.state]
-    # The kernels keep what a backward pass needs only when told to train; whether one can come is known here.
-    rest = (list(weights), call.bias, 1, 0.0, call.wants_gradient, call.bidirectional, False)
+        initial = [component[None] for component in call.state]
+    # The kernels save values for the backward pass only in training mode, which is set if a gradient is needed.
+    rest = (list(weights), call.bias, 1, 0.0, call.needs_gradient, call.bidirectional, False)
     if isinstance(cell, LSTMP) and x.is_cpu:
         with _no_onednn():
-            y, *last = _VF.lstm(x, first, *rest)
-    elif isinstance(cell, LSTM):
-        y, *last = _VF.lstm(x, first, *rest)
+            y, *last = function(x, initial, *rest)
+    elif len(cell.states) > 1:
+        y, *last = function(x, initial, *rest)
     else:
-        y, *last = _kernel_of(cell)(x, first[0], *rest)
-    return y, [part[d] for d in range(call.directions) for part in last]
+        y, *last = function(x, initial[0], *rest)
+    return y, [component[d] for d in range(call.directions) for component in last]
 
 
 @contextmanager
 def _no_onednn() -> Iterator[None]:
-    """oneDNN has no projections: torch would say so in a warning, and then do without it."""
+    """Disables oneDNN, which does not support projections; otherwise torch warns and then disables it."""
     before = torch._C._get_mkldnn_enabled()
     torch._C._set_mkldnn_enabled(False)
     try:
@@ -169,21 +195,13 @@ def _no_onednn() -> Iterator[None]:
         torch._C._set_mkldnn_enabled(before)
 
 
-def _kernel_of(cell: Cell) -> Any:
-    if isinstance(cell, GRU):
-        return _VF.gru
-    return _VF.rnn_tanh if isinstance(cell, RNN) and cell.nonlinearity == "tanh" else _VF.rnn_relu
-
-
-def refuses(call: Call) -> str | None:
-    """See `Backend.refuses`."""
-    if type(call.cell) not in (RNN, LSTM, LSTMP, GRU):
-        return f"torch has kernels for rnn, lstm (projected too) and gru, not for {call.cell.name}"
+def unsupported(call: Call) -> str | None:
+    """See `Backend.unsupported`."""
     if call.x.shape[1] == 0:
-        return "torch's kernels want at least one step, and T is 0"
+        return "torch's kernels need at least one time step, and T is 0"
     if not call.x.is_floating_point():
-        return f"torch's kernels want floating point, and x is {call.x.dtype}"
+        return f"torch's kernels need floating point, and x is {call.x.dtype}"
     return None
 
 
-BACKEND = Backend("torch", run, refuses, work=work)
+BACKEND = Backend("torch", run, unsupported, cells=tuple(_KERNELS), computed_steps=computed_steps)

@@ -1,4 +1,4 @@
-"""Rows of different length in one padded batch, time-major: which steps live, rows reversed each by its own length."""
+"""Variable-length sequences in a padded, time-major batch: valid steps, time segments, and reversal by length."""
 
 from __future__ import annotations
 
@@ -7,41 +7,42 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_STEPS = 8  # shorter segments cost more in calls than they save
-_LONG = 64  # with so many steps to come a cut pays, however few rows are left
+_MIN_STEPS = 8  # shorter segments cost more in calls than they save
+_MANY_STEPS = 64  # with so many remaining steps a new segment pays off, even for a few sequences
 
 
-def live_steps(lengths: Tensor, T: int) -> Tensor:
-    """(B,) -> (T, B, 1) bool: true on the steps of each row before its length."""
+def valid_mask(lengths: Tensor, T: int) -> Tensor:
+    """(B,) -> (T, B, 1) bool: true at the valid time steps of each sequence."""
     return (torch.arange(T, device=lengths.device)[:, None] < lengths)[:, :, None]
 
 
-def last_live(y: Tensor, lengths: Tensor, first: Tensor | None) -> Tensor:
-    """y (T, B, F) at the last live step of each row -> (B, F); a row of length 0 gives `first`, zero when None."""
+def last_valid(y: Tensor, lengths: Tensor, initial: Tensor | None) -> Tensor:
+    """y (T, B, F) at the last valid step of each sequence -> (B, F). A sequence of length 0 gives `initial`, or zero."""
     last = y[(lengths - 1).clamp(min=0), torch.arange(y.shape[1], device=y.device)]
-    return torch.where((lengths > 0)[:, None], last, torch.zeros_like(last) if first is None else first)
+    return torch.where((lengths > 0)[:, None], last, torch.zeros_like(last) if initial is None else initial)
 
 
 def segments(lengths: list[int], T: int) -> list[tuple[int, int, int]]:
-    """Cuts of the time axis, so that rows which have ended need not be computed: (first step, end, rows alive).
+    """Segments of the time axis, so that sequences that have ended are not computed: (first step, end, batch size).
 
-    `lengths` falls. A cut pays when an eighth of all rows has ended and the segment has some steps; when many are to
-    come, an eighth of those left will do. An empty list says that less than a tenth of the work would be saved.
+    `lengths` is in descending order. A segment ends when an eighth of all sequences has ended and the segment has a minimum
+    length; if many steps remain, an eighth of the remaining sequences is enough. The list is empty if segments would save
+    less than a tenth of the work.
     """
-    B, cuts, start, rows = len(lengths), [], 0, sum(length > 0 for length in lengths)
-    for ended in range(rows - 1, -1, -1):  # from the shortest row to the longest
+    B, found, start, size = len(lengths), [], 0, sum(length > 0 for length in lengths)
+    for ended in range(size - 1, -1, -1):  # from the shortest sequence to the longest
         end = lengths[ended]
-        if end - start >= _STEPS and (rows - ended) * 8 >= (rows if lengths[0] - end >= _LONG else B):
-            cuts.append((start, end, rows))
-            start, rows = end, sum(length > end for length in lengths[:ended])
+        if end - start >= _MIN_STEPS and (size - ended) * 8 >= (size if lengths[0] - end >= _MANY_STEPS else B):
+            found.append((start, end, size))
+            start, size = end, sum(length > end for length in lengths[:ended])
     if start < lengths[0]:
-        cuts.append((start, lengths[0], rows))
-    work = sum((end - start) * rows for start, end, rows in cuts)
-    return cuts if work <= 0.9 * B * T else []
+        found.append((start, lengths[0], size))
+    work = sum((end - start) * size for start, end, size in found)
+    return found if work <= 0.9 * B * T else []
 
 
-def reversal(lengths: Tensor, T: int) -> Tensor:
-    """(B,) -> (T*B,) int64: the place, in flat (T, B), that each step of the reversed rows comes from. Dead steps stay."""
+def reversal_index(lengths: Tensor, T: int) -> Tensor:
+    """(B,) -> (T*B,) int64: for each step of the reversed sequences its source in flat (T, B). Padding stays in place."""
     t = torch.arange(T, device=lengths.device)[:, None]
     B = len(lengths)
     return (torch.where(t < lengths, lengths - 1 - t, t) * B + torch.arange(B, device=lengths.device)).flatten()
@@ -52,8 +53,8 @@ def _select(x: Tensor, index: Tensor) -> Tensor:
     return x.reshape(T * B, F).index_select(0, index).view(T, B, F)
 
 
-class _ReverseRows(torch.autograd.Function):
-    """A selection whose backward is one too, because the reversal is its own inverse (autograd would add up)."""
+class _ReverseSequences(torch.autograd.Function):
+    """A selection whose backward pass is the same selection, because a reversal is its own inverse."""
 
     @staticmethod
     def forward(x: Tensor, index: Tensor) -> Tensor:
@@ -66,12 +67,12 @@ class _ReverseRows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (index,) = ctx.saved_tensors
-        return reverse_rows(grad, index), None
+        return reverse_sequences(grad, index), None
 
 
-def reverse_rows(x: Tensor, index: Tensor) -> Tensor:
-    """x (T, B, F) with each row reversed by its own length; `index` from `reversal`."""
-    if torch._C._are_functorch_transforms_active():  # torch.func.grad sees through this, not through a Function
+def reverse_sequences(x: Tensor, index: Tensor) -> Tensor:
+    """x (T, B, F) with each sequence reversed by its own length; `index` comes from `reversal_index`."""
+    if torch._C._are_functorch_transforms_active():  # torch.func.grad supports this, but not a Function
         return _select(x, index)
-    reversed_rows: Tensor = _ReverseRows.apply(x, index)  # type: ignore[no-untyped-call]
-    return reversed_rows
+    reversed_x: Tensor = _ReverseSequences.apply(x, index)  # type: ignore[no-untyped-call]
+    return reversed_x

@@ -1,4 +1,4 @@
-"""The best weights of a run: which evaluation was the best, and whether it is time to stop."""
+"""The best weights of a run, and early stopping."""
 
 from __future__ import annotations
 

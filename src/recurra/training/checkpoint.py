@@ -22,7 +22,7 @@ def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> Non
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         save_tensors(part / "tensors.safetensors", tensors)
-        write_text(part / "facts.json", json.dumps(facts))
+        write_text(part / "state.json", json.dumps(facts))
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.replace(old)
@@ -43,7 +43,7 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         folder = old
     if not folder.exists():
         raise RunError(f"{folder}: there is no checkpoint to resume from; train again with --overwrite")
-    return load_tensors(folder / "tensors.safetensors"), read_json(folder / "facts.json")
+    return load_tensors(folder / "tensors.safetensors"), read_json(folder / "state.json")
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

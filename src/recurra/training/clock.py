@@ -34,7 +34,7 @@ class Clock:
         self.budget = None if max_minutes is None else 60 * max_minutes * (1 - RESERVE)  # seconds
         self.evaluations, self.calibration = evaluations, calibration
         self.evaluated, self.evaluation_seconds, self.first_evaluation = 0, 0.0, 0.0
-        self.lap()
+        self.reset_timer()
 
     @property
     def seconds(self) -> float:
@@ -42,19 +42,19 @@ class Clock:
         return time.time() - self.started
 
     @property
-    def enough(self) -> float:
+    def min_timing_seconds(self) -> float:
         """Seconds of training after which its speed is known."""
         return TIMED_SECONDS if self.budget is None else min(TIMED_SECONDS, self.budget / 20)
 
-    def lap(self) -> None:
+    def reset_timer(self) -> None:
         """The speed to go by is that of the steps from here on."""
         self.work, self.train_seconds = 0, 0.0
 
-    def trained(self, seconds: float, work: int) -> None:
+    def step_done(self, seconds: float, work: int) -> None:
         """An optimiser step was taken."""
         self.work, self.train_seconds = self.work + work, self.train_seconds + seconds
 
-    def checked(self, seconds: float) -> None:
+    def evaluation_done(self, seconds: float) -> None:
         """An evaluation was made."""
         if not self.evaluated:
             self.first_evaluation = seconds
@@ -77,12 +77,12 @@ class Clock:
         """Whether it is time to evaluate."""
         return progress * self.evaluations >= self.evaluated + 1 - 1e-9
 
-    def over(self) -> bool:
+    def out_of_time(self) -> bool:
         """Whether the rest of the budget is needed for the last evaluation."""
         last = self.per_evaluation * (1 + self.calibration)
         return self.budget is not None and self.seconds + last > self.budget
 
-    def affordable(self) -> int | None:
+    def remaining_steps(self) -> int | None:
         """How many more steps the budget pays for, with the evaluations to come; None: there is none, or no speed."""
         if self.budget is None or not self.work:
             return None

@@ -1,4 +1,4 @@
-"""The moving average of the weights: less noisy than the last step's, and what is evaluated and kept."""
+"""Exponential moving average of the weights: less noisy than the last step's weights. It is evaluated and saved."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ import torch
 from torch import Tensor, nn
 
 
-class Average:
+class WeightEMA:
     """average <- d * average + (1 - d) * weights, with d = min(decay, (1 + n) / (10 + n)) at the n-th update.
 
-    The rising d is the correction for the start (as in TensorFlow's ExponentialMovingAverage). Decay 0: the weights.
+    The rising d corrects the start, as in TensorFlow's ExponentialMovingAverage. With decay 0 the average is the weights.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0
-        self.live = dict(network.named_parameters())
-        self.kept = {name: value.detach().clone() for name, value in self.live.items()} if decay else {}
+        self.weights = dict(network.named_parameters())
+        self.averages = {name: value.detach().clone() for name, value in self.weights.items()} if decay else {}
 
     def update(self) -> None:
-        """Take the weights of this step in."""
+        """Add the current weights to the average."""
         if self.decay:
             self.updates += 1
             d = min(self.decay, (1 + self.updates) / (10 + self.updates))
-            torch._foreach_lerp_(list(self.kept.values()), [value.detach() for value in self.live.values()], 1 - d)
+            weights = [value.detach() for value in self.weights.values()]
+            torch._foreach_lerp_(list(self.averages.values()), weights, 1 - d)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside, the network computes with the average."""
+        """Inside this context the network computes with the average."""
         self._swap()
         try:
             yield
@@ -38,15 +39,17 @@ class Average:
 
     @torch.no_grad()
     def _swap(self) -> None:
-        for name, kept in self.kept.items():
-            live = self.live[name]
-            kept.data, live.data = live.data, kept.data
+        for name, average in self.averages.items():
+            weights = self.weights[name]
+            average.data, weights.data = weights.data, average.data
 
     def tensors(self) -> dict[str, Tensor]:
-        return self.kept
+        """The averages by name, for a checkpoint."""
+        return self.averages
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], updates: int) -> None:
+        """Restore what a checkpoint contains."""
         self.updates = updates
-        for name, kept in self.kept.items():
-            kept.copy_(tensors[name])
+        for name, average in self.averages.items():
+            average.copy_(tensors[name])

@@ -1,9 +1,9 @@
 """The training loop.
 
-    for each step: batch -> loss -> backward -> clip -> step -> average; now and then evaluate, record, checkpoint
+    for each step: batch -> loss -> backward -> clip -> step -> moving average; at intervals evaluate, record, save
 
-Everything a step does is a function of (settings, step, what the checkpoint holds); the clock may correct how many
-steps there will be, writes that into the record, and ends the run at a step boundary, nothing else.
+Everything in a step is a function of the settings, the step, and the content of the checkpoint. The clock may correct the
+number of steps, which is recorded, and end the run between two steps.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from .. import evaluation
 from ..errors import TrainingError
-from ..evaluation import evaluate, named, numbers
+from ..evaluation import named, numbers
 from ..files import append_line
 from ..nn import State
 from ..ops import watch
@@ -30,18 +31,19 @@ from ..tasks.contract import check_batch, check_loss
 from ..weights import load_tensors
 from . import checkpoint
 from .best import BestWeights
+from .clipping import clip_gradients
 from .clock import Clock
-from .ema import Average
+from .ema import WeightEMA
 from .messages import described
 from .optimizers import optimizer_for
-from .schedule import Plan, scale
+from .schedule import StepSchedule, learning_rate_factor
 from .signals import Interrupts
 
-ENDED_EARLY = 0.9  # of the planned steps: a run that takes fewer says so
+ENDED_EARLY = 0.9  # fraction of the planned steps: a run that takes fewer reports the reason
 
 
 class Loop:
-    """One run of a task's network, from a step to the end. `run()` trains; `save()` may be called between steps."""
+    """The training of one network. `run()` trains to the end; `save()` may be called between steps."""
 
     def __init__(
         self,
@@ -55,148 +57,144 @@ class Loop:
         self.task, self.fabric, self.folder, self.info = task, fabric, folder, info
         self.sampler = task.sampler()
         self.training: TrainingSettings = task.settings.training
-        self.bare = network
+        self.module = network
         optimizer = optimizer_for(network, self.training)
         self.network, self.optimizer = fabric.setup(network, optimizer)
-        self.average = Average(network, self.training.ema_decay)  # now on the device, in its arithmetic
+        self.ema = WeightEMA(network, self.training.ema_decay)  # the weights are now on the device, in its precision
         self.step = self.epoch = self.index = 0
         self.state: Any = None
         self.best = BestWeights(folder, task.selection, self.training.patience)
-        self.checked = -1  # the step of the last evaluation
-        self.back_end = "none"  # what ran the recurrent layers, when the first step was rehearsed
-        self.losses: float | None = None  # a running mean of the loss
+        self.last_evaluation = -1  # the step of the last evaluation
+        self.backend = "none"  # what ran the recurrent layers in the dry run
+        self.running_loss: float | None = None  # a running mean of the loss
         self.keys = self.sampler.epoch(0)
-        self.plan = Plan(list(self.training.step_schedule)) if self.training.step_schedule else Plan.of(self.longest())
+        record = self.training.step_schedule
+        self.schedule = StepSchedule(list(record)) if record else StepSchedule.of(self.max_steps())
         self.restored = False
         work = float(self.sampler.time_steps(self.keys).mean())
         share = info.valid_rows / max(info.rows, 1)
         calibration = task.calibration_time if isinstance(task, HasCalibration) else 0.0
-        evaluations = self.training.num_evaluations or min(max(round(self.longest() / len(self.keys)), 10), 20)
+        evaluations = self.training.num_evaluations or min(max(round(self.max_steps() / len(self.keys)), 10), 20)
         self.clock = Clock(
             started, self.training.max_minutes, work, share * len(self.keys) * work, evaluations, calibration
         )
 
-    # length --------------------------------------------------------------------------------------------------------
-    def longest(self) -> int:
-        """The steps of a run that no clock ends."""
+    def max_steps(self) -> int:
+        """The number of steps without a time limit."""
         if self.training.steps is not None:
             return self.training.steps
         return max(1, math.ceil(self.training.epochs * len(self.keys)))
 
-    def affordable(self) -> int:
-        """The steps of this run: as many as the budget pays for, `longest()` at most."""
-        more = self.clock.affordable()
-        return self.longest() if more is None else min(self.step + more, self.longest())
+    def remaining_total(self) -> int:
+        """The total number of steps that the time limit allows, at most `max_steps()`."""
+        more = self.clock.remaining_steps()
+        return self.max_steps() if more is None else min(self.step + more, self.max_steps())
 
     @property
     def timed(self) -> bool:
-        """Whether the clock fixes the number of steps; if not, it may only end the run."""
+        """Whether the clock sets the number of steps; if not, it can only end the run."""
         return self.clock.budget is not None and self.training.steps is None and not self.training.step_schedule
 
     # the loop ------------------------------------------------------------------------------------------------------
     def run(self, progress: Progress) -> None:
-        """Train to the end. Raises KeyboardInterrupt after Ctrl-C, with a checkpoint saved, and TrainingError."""
+        """Train to the end. Raises TrainingError, and KeyboardInterrupt after Ctrl-C, with a checkpoint saved."""
         clock = self.clock
         with Interrupts() as interrupts:
             with progress.bar("timing the first steps") as bar:
                 self._go(bar, interrupts, lambda: clock.work > 0)  # the first step also allocates and compiles
-                clock.lap()
-                self._go(bar, interrupts, lambda: clock.work > 0 and clock.train_seconds >= clock.enough)
-            if not self.restored and self.timed and not interrupts.asked:
-                self._fix()
+                clock.reset_timer()
+                self._go(bar, interrupts, lambda: clock.work > 0 and clock.train_seconds >= clock.min_timing_seconds)
+            if not self.restored and self.timed and not interrupts.requested:
+                self._set_total_steps()
             progress.say(
                 described(
-                    self.training, self.plan, clock, step=self.step, epoch_steps=len(self.keys),
-                    longest=self.longest(), timed=self.timed,
+                    self.training, self.schedule, clock, step=self.step, epoch_steps=len(self.keys),
+                    max_steps=self.max_steps(), timed=self.timed,
                 )
             )  # fmt: skip
-            planned = self.plan.total
+            planned = self.schedule.total
             with progress.bar("training", 1.0) as bar:
                 self._go(bar, interrupts, lambda: False)
-                if not interrupts.asked and self.checked != self.step:
-                    self.check()
+                if not interrupts.requested and self.last_evaluation != self.step:
+                    self.evaluate()
             self.save()
-            if not interrupts.asked and self.step < ENDED_EARLY * planned:
-                why = self.best.reason_to_stop if self.best.should_stop else "the time is over"
+            if not interrupts.requested and self.step < ENDED_EARLY * planned:
+                why = self.best.reason_to_stop if self.best.should_stop else "the time limit is reached"
                 progress.say(f"ended after {self.step:,} steps: {why}")
-            if interrupts.asked:
+            if interrupts.requested:
                 raise KeyboardInterrupt(
-                    f"stopped at step {self.step:,} and saved; recurra train --resume {self.folder}"
+                    f"interrupted at step {self.step:,}, checkpoint saved; to continue: recurra train --resume {self.folder}"
                 )
             self.calibrate(progress)
 
     def calibrate(self, progress: Progress) -> None:
-        """With the best weights: what the task fits to the validation part, kept with them, and the figures it gives."""
+        """Fit the calibration of the task to the validation data, with the best weights, and save both with the new metrics."""
         if not isinstance(self.task, HasCalibration) or not self.task.calibration_time:
             return
-        self.bare.load_state_dict(load_tensors(self.best.weights), strict=False)  # tied weights have one name there
-        self.bare.eval()
+        self.module.load_state_dict(load_tensors(self.best.weights), strict=False)  # tied weights have one name there
+        self.module.eval()
         with torch.no_grad():
-            lines = self.task.calibrate(self.bare)
+            lines = self.task.calibrate(self.module)
         if not lines:
             return
-        metrics = evaluate(self.task, self.bare)
+        metrics = evaluation.evaluate(self.task, self.module)
         for line in lines:
             progress.say(line)
         self.record({"calibrated": lines, **named(numbers(metrics))})
-        self.best.write(metrics, self.bare)
+        self.best.write(metrics, self.module)
 
     def _go(self, bar: Bar, interrupts: Interrupts, until: Callable[[], bool]) -> None:
-        """Take steps, and evaluate when it is time, to the end of the plan or `until` says so."""
-        while self.step < self.plan.total and not self.best.should_stop and not interrupts.asked and not until():
-            if self.step and self.clock.over():
-                self._correct(self.step)
+        """Take steps and evaluate, to the end of the schedule or until `until()` is true."""
+        while (
+            self.step < self.schedule.total and not self.best.should_stop and not interrupts.requested and not until()
+        ):
+            if self.step and self.clock.out_of_time():
+                self._update_total_steps(self.step)
                 return
-            loss = self.take_step()
-            done = self.plan.progress(self.step)
-            bar.at(done, self._note(loss))
-            if self.clock.due(done) and self.step < self.plan.total:
-                self.check()
+            self.take_step()
+            bar.at(done := self.schedule.progress(self.step), self._progress_text())
+            if self.clock.due(done) and self.step < self.schedule.total:
+                self.evaluate()
                 if self.best.should_stop:
                     self.record({"stopped": self.best.reason_to_stop})
                 elif self.timed:
-                    self._correct(self.affordable())
-                self.clock.lap()
+                    self._update_total_steps(self.remaining_total())
+                self.clock.reset_timer()
                 self.save()
 
-    def _fix(self) -> None:
-        """Fix the number of steps, now that the speed is known."""
+    def _set_total_steps(self) -> None:
+        """Set the number of steps, now that the time of a step is known."""
         if self.training.num_evaluations is None and not self.clock.evaluated:
             self.clock.fewer_evaluations()
-        self._correct(self.affordable())
+        self._update_total_steps(self.remaining_total())
 
-    def _correct(self, total: int) -> None:
-        if abs(total - self.plan.total) > 0.01 * self.plan.total or total == self.step:
-            self.plan.correct(self.step, total)
-            self.record({"steps": self.plan.total})
+    def _update_total_steps(self, total: int) -> None:
+        if abs(total - self.schedule.total) > 0.01 * self.schedule.total or total == self.step:
+            self.schedule.correct(self.step, total)
+            self.record({"steps": self.schedule.total})
 
     def take_step(self) -> float:
-        """One optimiser step; the loss in the task's unit. Raises TrainingError when it is not a finite number."""
+        """Take one optimizer step and return the loss. Raises TrainingError when it is not a finite number."""
         began = time.perf_counter()
         key = self._next_key()
         batch = self.task.batch(key).to(self.fabric.device)
-        rate = self.training.learning_rate * scale(
-            self.training.schedule, self.training.warmup, self.plan.progress(self.step)
+        rate = self.training.learning_rate * learning_rate_factor(
+            self.training.schedule, self.training.warmup, self.schedule.progress(self.step)
         )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        loss, self.state = self._gradient(batch, self.state, self.plan.progress(self.step))
+        loss, self.state = self._gradient(batch, self.state, self.schedule.progress(self.step))
         value = loss.item()
         if not math.isfinite(value):
-            raise self._not_finite(value)
-        if self.training.clip_value is not None:
-            self.fabric.clip_gradients(self.network, self.optimizer, clip_val=self.training.clip_value)
-        if self.training.clip_norm is not None:
-            self.fabric.clip_gradients(
-                self.network, self.optimizer, max_norm=self.training.clip_norm, error_if_nonfinite=False
-            )
+            raise TrainingError(self.best.not_finite(value, self.step, self.training.learning_rate))
+        clip_gradients(self.fabric, self.network, self.optimizer, self.training)
         self.optimizer.step()
-        self.average.update()
+        self.ema.update()
         self.step += 1
         self.index += 1
-        self.clock.trained(time.perf_counter() - began, batch.computed)
-        self.losses = value if self.losses is None else 0.98 * self.losses + 0.02 * value
+        self.clock.step_done(time.perf_counter() - began, batch.computed)
+        self.running_loss = value if self.running_loss is None else 0.98 * self.running_loss + 0.02 * value
         return value
 
     def _gradient(self, batch: Batch, state: Any, progress: float) -> tuple[torch.Tensor, Any]:
@@ -208,8 +206,8 @@ class Loop:
         backward(check_loss(self.task, loss))
         return loss.detach(), state
 
-    def rehearse(self) -> None:
-        """The loss and gradients of the first batch, thrown away: what cannot train says so before a folder is made."""
+    def dry_run(self) -> None:
+        """Compute loss and gradients of the first batch and discard them: errors appear before a run folder is created."""
         cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), watch() as ran:
             batch = check_batch(self.task, self.task.batch(self.keys[0])).to(self.fabric.device)
@@ -217,10 +215,10 @@ class Loop:
             if isinstance(self.task, HasRehearsal):
                 self.network.eval()
                 with torch.no_grad():
-                    self.task.rehearse(self.bare)
+                    self.task.rehearse(self.module)
                 self.network.train()
         self.optimizer.zero_grad()
-        self.back_end = ", ".join(sorted(set(ran))) or "none"
+        self.backend = ", ".join(sorted(set(ran))) or "none"
 
     def _next_key(self) -> Any:
         if self.index >= len(self.keys):
@@ -228,37 +226,32 @@ class Loop:
             self.keys = self.sampler.epoch(self.epoch)
         return self.keys[self.index]
 
-    def _note(self, loss: float) -> str:
-        shown = loss if self.losses is None else self.losses
-        return f"{self.step:,}/{self.plan.total:,} loss {shown:.3f}{self.best.note()}"
+    def _progress_text(self) -> str:
+        return f"{self.step:,}/{self.schedule.total:,} loss {self.running_loss or 0.0:.3f}{self.best.note()}"
 
-    def _not_finite(self, value: float) -> TrainingError:
-        return TrainingError(self.best.not_finite(value, self.step, self.training.learning_rate))
-
-    # figures -------------------------------------------------------------------------------------------------------
-    def check(self) -> None:
-        """Evaluate the averaged weights, write a line of history, keep the weights if they are the best."""
+    def evaluate(self) -> None:
+        """Evaluate the averaged weights, write a line of the history, and keep the weights if they are the best."""
         began = time.perf_counter()
-        with self.average.applied():
-            metrics = evaluate(self.task, self.bare)
-            self.checked = self.step
-            self.clock.checked(time.perf_counter() - began)
-            self.record({"train/loss": self.losses, **named(numbers(metrics))})
+        with self.ema.applied():
+            metrics = evaluation.evaluate(self.task, self.module)
+            self.last_evaluation = self.step
+            self.clock.evaluation_done(time.perf_counter() - began)
+            self.record({"train/loss": self.running_loss, **named(numbers(metrics))})
             if not math.isfinite(metrics["loss"]):
-                raise self._not_finite(metrics["loss"])
-            self.best.offer(self.step, metrics, self.bare)
+                raise TrainingError(self.best.not_finite(metrics["loss"], self.step, self.training.learning_rate))
+            self.best.offer(self.step, metrics, self.module)
 
     def record(self, facts: dict[str, Any]) -> None:
-        """A line of history.jsonl."""
+        """Write a line of history.jsonl."""
         rate = float(self.optimizer.param_groups[0]["lr"])
         line = {"step": self.step, "seconds": round(self.clock.seconds, 2), "learning_rate": rate, **facts}
         append_line(self.folder / "history.jsonl", json.dumps(line, ensure_ascii=False))
 
     # checkpoints ---------------------------------------------------------------------------------------------------
     def save(self) -> None:
-        """Write checkpoint/: from it a run goes on as if it had never stopped."""
-        tensors = {f"weights/{name}": value for name, value in self.bare.state_dict().items()}
-        tensors |= {f"average/{name}": value for name, value in self.average.tensors().items()}
+        """Write checkpoint/, from which a run continues as if it had not been interrupted."""
+        tensors = {f"weights/{name}": value for name, value in self.module.state_dict().items()}
+        tensors |= {f"ema/{name}": value for name, value in self.ema.tensors().items()}
         optimizer, optimizer_facts = checkpoint.pack_optimizer(self.optimizer)
         tensors |= {f"optimizer/{name}": value for name, value in optimizer.items()}
         tensors["random/cpu"] = torch.get_rng_state()
@@ -270,26 +263,26 @@ class Loop:
             "step": self.step,
             "epoch": self.epoch,
             "index": self.index,
-            "plan": self.plan.record,
+            "step_schedule": self.schedule.record,
             "best": self.best.best,
-            "waited": self.best.bad_evaluations,
-            "checked": self.checked,
-            "losses": self.losses,
-            "average_updates": self.average.updates,
+            "bad_evaluations": self.best.bad_evaluations,
+            "last_evaluation": self.last_evaluation,
+            "running_loss": self.running_loss,
+            "ema_updates": self.ema.updates,
             "optimizer": optimizer_facts,
             **self.clock.record(),
         }
         checkpoint.save(self.folder / "checkpoint", tensors, facts)
 
     def load(self) -> None:
-        """Take up what `save` wrote."""
+        """Restore what `save` wrote."""
         tensors, facts = checkpoint.load(self.folder / "checkpoint")
 
         def part(prefix: str) -> dict[str, torch.Tensor]:
             return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
-        self.bare.load_state_dict(part("weights/"))
-        self.average.restore(part("average/"), facts["average_updates"])
+        self.module.load_state_dict(part("weights/"))
+        self.ema.restore(part("ema/"), facts["ema_updates"])
         checkpoint.unpack_optimizer(self.optimizer, part("optimizer/"), facts["optimizer"])
         torch.set_rng_state(tensors["random/cpu"].cpu())
         if "random/cuda" in tensors and self.fabric.device.type == "cuda":
@@ -299,7 +292,7 @@ class Loop:
         self.step, self.epoch, self.index = facts["step"], facts["epoch"], facts["index"]
         self.keys = self.sampler.epoch(self.epoch)
         self.restored = True
-        self.plan = Plan([(int(s), float(p), int(t)) for s, p, t in facts["plan"]])
-        self.best.best, self.best.bad_evaluations = facts["best"], facts["waited"]
-        self.checked, self.losses = facts["checked"], facts["losses"]
+        self.schedule = StepSchedule([(int(s), float(p), int(t)) for s, p, t in facts["step_schedule"]])
+        self.best.best, self.best.bad_evaluations = facts["best"], facts["bad_evaluations"]
+        self.last_evaluation, self.running_loss = facts["last_evaluation"], facts["running_loss"]
         self.clock.restore(facts)

@@ -1,4 +1,4 @@
-"""What training reports before it begins."""
+"""The lines that training prints before it begins."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ import torch
 
 from ..settings import TrainingSettings
 from .clock import Clock
-from .schedule import Plan
+from .schedule import StepSchedule
 
 
 def described(
-    training: TrainingSettings, plan: Plan, clock: Clock, *, step: int, epoch_steps: int, longest: int, timed: bool
+    training: TrainingSettings,
+    schedule: StepSchedule,
+    clock: Clock,
+    *,
+    step: int,
+    epoch_steps: int,
+    max_steps: int,
+    timed: bool,
 ) -> str:
-    """The settings that matter, the number of steps, and the expected time.
+    """Describe the main settings, the number of steps, and the expected time.
 
-    `epoch_steps`: batches of an epoch; `longest`: the steps that no clock ends; `timed`: whether the clock may end them.
+    epoch_steps   number of batches of an epoch
+    max_steps     number of steps without a time limit
+    timed         whether the clock sets the number of steps
     """
-    passes, threads = plan.total / epoch_steps, torch.get_num_threads()
+    epochs, threads = schedule.total / epoch_steps, torch.get_num_threads()
     line = (
         f"{training.optimizer}, learning rate {training.learning_rate:g}, batches of {training.batch_size}, "
-        f"{plan.total:,} steps ({passes:.1f} passes), {threads} thread{'s' if threads > 1 else ''}"
+        f"{schedule.total:,} steps ({epochs:.1f} epochs), {threads} thread{'s' if threads > 1 else ''}"
     )
     if clock.work:
-        left = clock.per_step * (plan.total - step) + clock.evaluations * clock.per_evaluation
-        line += f"; about {minutes(left)} to go"
-        if clock.budget is not None and plan.total == longest and clock.seconds + left < clock.budget:
-            line += f", less than allowed: more than {training.epochs:g} passes (epochs) would learn it by heart"
-    if passes < 1 and timed:
-        line += "; the minutes allowed are less than one pass over the data: more would make a better model"
+        left = clock.per_step * (schedule.total - step) + clock.evaluations * clock.per_evaluation
+        line += f"; about {minutes(left)} left"
+        if clock.budget is not None and schedule.total == max_steps and clock.seconds + left < clock.budget:
+            line += f", less than the time limit: more than {training.epochs:g} epochs would overfit"
+    if epochs < 1 and timed:
+        line += "; the time limit is shorter than one epoch: a longer one would give a better model"
     return line
 
 

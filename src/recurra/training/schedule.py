@@ -1,8 +1,8 @@
-"""How many steps a run has, how far it is, and what the clock may change: a record that can be replayed.
+"""The step schedule: the number of steps of a run and its progress, as a record that can be replayed.
 
-A schedule is a function of the progress p in [0, 1], and progress is a function of the step: between two entries of
-the record it grows in equal parts to 1 at the total of the entry before. Correcting the total therefore bends the
-line and never makes it jump.
+A learning rate schedule is a function of the progress p in [0, 1], and the progress is a function of the step. Between two
+entries of the record the progress grows linearly towards 1 at the total number of steps of the earlier entry. A correction of
+the total therefore changes the slope, and the progress has no jump.
 """
 
 from __future__ import annotations
@@ -12,33 +12,35 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Plan:
-    """`record`: (step from which it holds, progress there, total steps)."""
+class StepSchedule:
+    """`record`: entries (step from which it applies, progress at that step, total number of steps)."""
 
     record: list[tuple[int, float, int]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, total: int) -> Plan:
+    def of(cls, total: int) -> StepSchedule:
+        """A schedule of `total` steps, without corrections."""
         return cls([(0, 0.0, max(total, 1))])
 
     @property
     def total(self) -> int:
+        """The current total number of steps."""
         return self.record[-1][2]
 
     def progress(self, step: int) -> float:
-        """In [0, 1], for steps counted from 0."""
+        """The progress in [0, 1] at a step, counted from 0."""
         since, before, total = next(entry for entry in reversed(self.record) if entry[0] <= step)
         return 1.0 if step >= total else before + (1 - before) * (step - since) / (total - since)
 
     def correct(self, step: int, total: int) -> None:
-        """From `step` on the run is to end at `total`."""
+        """Change the total number of steps from `step` on."""
         total = max(total, step)
         if total != self.total:
             self.record.append((step, self.progress(step), total))
 
 
-def scale(schedule: str, warmup: float, progress: float) -> float:
-    """The learning rate at `progress`, as a share of the highest: rising over `warmup`, then by `schedule`."""
+def learning_rate_factor(schedule: str, warmup: float, progress: float) -> float:
+    """The learning rate at `progress`, divided by the highest one: it rises during the warm-up, then follows `schedule`."""
     if progress < warmup:
         return max(progress / warmup, 1e-3)
     after = (progress - warmup) / (1 - warmup)

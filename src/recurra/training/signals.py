@@ -1,4 +1,4 @@
-"""Ctrl-C: the step under way is finished and a checkpoint saved; a second Ctrl-C ends at once."""
+"""Ctrl-C: the current step is finished and a checkpoint is saved. A second Ctrl-C ends the process at once."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 
 
 class Interrupts:
-    """Inside the block the first SIGINT or SIGTERM sets `asked`. Elsewhere than in the main thread it does nothing."""
+    """Inside the block the first SIGINT or SIGTERM sets `requested`. Outside the main thread it has no effect."""
 
     def __init__(self) -> None:
-        self.asked = False
-        self._before: dict[int, Any] = {}
+        self.requested = False
+        self._handlers: dict[int, Any] = {}
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
+                self._handlers[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)

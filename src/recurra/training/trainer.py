@@ -1,4 +1,4 @@
-"""Starting a run: settings, reading, the run folder, then the loop."""
+"""Starting a run: settings, data, the run folder, then the training loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from ..errors import RunError, SettingError
 from ..files import absolute
 from ..progress import Progress, Silent
 from ..provenance import digests
-from ..run import Run, load, load_vocabulary, open_task
+from ..run import Run, load
+from ..run_folder import load_vocabulary, open_task
 from ..settings import DEFAULT_CELL, Settings, as_given, full_name, settings_from
 from ..tasks.base import DatasetInfo, HasPretrainedWeights, Task
 from ..tasks.contract import check_class, check_task, own_code
@@ -27,11 +28,11 @@ from ..weights import named_weights, save_tensors
 from .devices import fabric_for
 from .loop import Loop
 from .malloc import keep_freed_memory
-from .run_folder import built_beside, choose_folder, write_config, write_final_config
+from .new_run import built_beside, choose_folder, write_config, write_final_config
 
 AnyTask = type[Task[Any]]
-LENGTHS = {"training.max_minutes", "training.steps", "training.epochs"}
-RECORD = ("format", "recurra", "task", "source", "code", "resolved")  # of config.yaml, and no settings
+LENGTH_SETTINGS = {"training.max_minutes", "training.steps", "training.epochs"}
+RECORD = ("format", "recurra", "task", "source", "code", "resolved")  # keys of config.yaml that are not settings
 
 
 def train(
@@ -54,15 +55,43 @@ def train(
     cell_spec: str | None = None,
     **settings: Any,
 ) -> Run:
-    """Train `task` on `data` and return the run; the same options as `recurra train`.
+    """Train a model and write a run folder. `recurra train` calls this function with the same options.
 
-    task, cell  a name, or a class of one's own
-    config      a YAML file, or a mapping, of settings; `settings` are single ones, by name, over it (None is a value)
-    started     time.time() when the work began, if that was before this call: max_minutes counts from it
-    task_spec, cell_spec  how a class of one's own is named in the run's config.yaml: file.py:Class
+    Args:
+        task: the name of a built-in task, or a custom class.
+        data: a file, a folder, the name of a built-in dataset, or `hf:NAME`.
+        valid: validation data; None holds out a part of `data`.
+        out: the run folder; None: `runs/NAME`.
+        cell: the name of a cell, a custom class, or an instance.
+        config: a YAML file or a mapping with settings. `settings` take precedence.
+        seed: random seed for initialization, shuffling and dropout.
+        max_minutes: time limit in minutes, including reading.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        precision: 32, bf16, 16 or 64.
+        devices: number of devices.
+        overwrite: whether an existing run folder is replaced.
+        progress: where progress is reported; nowhere by default.
+        started: `time.time()` when the work began, if that was before this call.
+        task_spec, cell_spec: how config.yaml names a custom class, `file.py:Class`.
+        **settings: settings by name, such as `hidden_size=64`. None is a value.
 
-    Raises UserError for wrong input, TrainingError when training cannot go on, KeyboardInterrupt after Ctrl-C with the
-    run saved.
+    Returns:
+        The run with its best weights.
+
+    Raises:
+        UserError: the input is wrong: data (DataError), a setting (SettingError), the run folder (RunError), a custom class
+            (CallError).
+        TrainingError: the loss is not a finite number; the best weights so far are kept.
+        KeyboardInterrupt: after Ctrl-C, with a checkpoint saved.
+
+    Example:
+        >>> import recurra, tempfile
+        >>> from pathlib import Path
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "text.txt").write_text("the sea and the sky\\n" * 40)
+        >>> run = recurra.train("language", folder / "text.txt", out=folder / "run", steps=3, hidden_size=4)
+        >>> run.generate("the", length=5, seed=0) == run.generate("the", length=5, seed=0)
+        True
     """
     started, progress = started or time.time(), progress or Silent()
     keep_freed_memory()
@@ -96,8 +125,8 @@ def _train(
     overwrite: bool,
     spec: str,
 ) -> Run:
-    """Read, build the network, then train. An error before the first step leaves nothing behind."""
-    _cell(given, own_cell)  # one that cannot be had is reported before anything is read
+    """Read the data, build the network and train. An error before the first step leaves no files."""
+    _cell(given, own_cell)  # an unknown cell is reported before the data are read
     fabric = fabric_for(given.training)
     with built_beside(folder) as part:
         dataset = kind.dataset_for(given)
@@ -122,7 +151,7 @@ def _train(
         save_tensors(part / "model.safetensors", named_weights(network))
         write_config(part, built, network, info, source)
         loop = Loop(built, network, fabric, folder, started, info)
-        loop.rehearse()  # what does not fit stops here, an older run untouched
+        loop.dry_run()  # an error stops here, and an older run is kept
         if overwrite and folder.exists():
             shutil.rmtree(folder)
     dataset.load_cache(folder / "cache")
@@ -137,7 +166,17 @@ def resume(
     cells: Sequence[type[Cell]] = (),
     tasks: Sequence[AnyTask] = (),
 ) -> Run:
-    """Go on with a run that was stopped. Raises RunError when it is finished or has no checkpoint."""
+    """Resume a run that was interrupted. On a CPU the result is bit-identical to that of an uninterrupted run.
+
+    Args:
+        path: the run folder.
+        progress: where progress is reported; nowhere by default.
+        cells: custom cells of the run.
+        tasks: custom tasks of the run.
+
+    Raises:
+        RunError: the run is finished, has no checkpoint, or cannot be opened.
+    """
     path, progress = Path(path), progress or Silent()
     keep_freed_memory()
     config, task = open_task(path, cells=cells, tasks=tasks)
@@ -147,25 +186,22 @@ def resume(
         )
     load_vocabulary(task, path)
     task.dataset.load_cache(path / "cache")
-    found = config["resolved"]["reading"]
-    info = DatasetInfo(rows=found["rows"], valid_rows=found["valid_rows"], time_steps=found["steps_of_time"])
+    found = config["resolved"]["dataset"]
+    info = DatasetInfo(rows=found["rows"], valid_rows=found["valid_rows"], time_steps=found["time_steps"])
     loop = Loop(task, task.network(), fabric_for(task.settings.training), path, time.time(), info)
-    loop.rehearse()
+    loop.dry_run()
     loop.load()
-    progress.say(f"{path}: goes on at step {loop.step:,}")
+    progress.say(f"{path}: resumed at step {loop.step:,}")
     source: dict[str, Any] = {name: config[name] for name in ("task", "source", "code") if name in config}
-    return _finish(loop, source, progress, cells=cells, tasks=tasks)
+    return _finish(loop, source, progress)
 
 
 def _finish(
     loop: Loop,
     source: dict[str, Any],
     progress: Progress,
-    *,
-    cells: Sequence[type[Cell]] = (),
-    tasks: Sequence[AnyTask] = (),
 ) -> Run:
-    """Run the loop, write what it resolved, open the run with its best weights."""
+    """Run the loop, write the final config.yaml, and open the run with its best weights."""
     folder = loop.folder
     try:
         loop.run(progress)
@@ -173,28 +209,30 @@ def _finish(
         write_final_config(loop, source, loop.sampler)
     shutil.rmtree(folder / "cache", ignore_errors=True)
     task = loop.task
-    return load(folder, cells=[*cells, type(task.cell)], tasks=[*tasks, type(task)])
+    return load(folder, cells=[type(task.cell)], tasks=[type(task)])
 
 
 # settings --------------------------------------------------------------------------------------------------------------
 def _given_settings(
     kind: AnyTask, config: str | Path | Mapping[str, Any] | None, settings: dict[str, Any]
 ) -> Settings[Any, Any, Any]:
-    """What the user wrote. config.yaml of a run may be given as a configuration: its record is left out."""
+    """The settings that the user wrote. config.yaml of a run is a valid configuration; its record is ignored."""
     cls = as_given(kind.settings_class)
     file = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
-    if {full_name(cls, key) for key, value in settings.items() if value is not None} & LENGTHS:
-        settings.setdefault("training.step_schedule", None)  # another length than that of the run whose config.yaml is given
+    if {full_name(cls, key) for key, value in settings.items() if value is not None} & LENGTH_SETTINGS:
+        settings.setdefault(
+            "training.step_schedule", None
+        )  # another length than that of the run whose config.yaml is given
     return settings_from(cls, {key: value for key, value in file.items() if key not in RECORD}, settings)
 
 
 def _cell(settings: Settings[Any, Any, Any], own: Cell | type[Cell] | None) -> Cell:
-    """The cell of the settings, an object of the user's own class where one was given."""
+    """The cell of the settings, or the custom cell."""
     name, options = settings.model.cell or DEFAULT_CELL, settings.model.cell_options
     if isinstance(own, Cell):
-        return own
+        return known_cells.get(own)
     if own is None and ":" in name:
-        raise SettingError(f"the cell {name} is of somebody's own code; name it: --cell {name}")
+        raise SettingError(f"the cell {name} is custom code; pass it: --cell {name}")
     return known_cells.get(own or name, **options)
 
 
@@ -214,13 +252,13 @@ def _task_name(kind: AnyTask, spec: str | AnyTask) -> str:
 
 
 def _described(task: Task[Any], network: torch.nn.Module) -> str:
-    """The network in a line, before the bar starts."""
+    """Describe the network in one line."""
     model = task.settings.model.model_dump()
     count = sum(parameter.numel() for parameter in network.parameters())
     streaming = task.streaming()
     both = ", both directions" if model.get("bidirectional") else ""
-    several = f"{members} networks of " if (members := model.get("ensemble_size") or 1) > 1 else ""
+    several = f"ensemble of {members}, each " if (members := model.get("ensemble_size") or 1) > 1 else ""
     return (
         f"{several}{model['cell']} {model['num_layers']} x {model['hidden_size']}{both}, {count / 1e6:.2f} million "
-        f"parameters; streams: {'yes' if streaming.open else f'no ({streaming.reason})'}"
+        f"parameters; streaming: {'yes' if streaming.open else f'no ({streaming.reason})'}"
     )

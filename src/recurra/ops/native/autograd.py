@@ -1,194 +1,244 @@
-"""The back end `native`: our own kernels for the CPU (native/), which know lengths and meet at no barrier.
+"""The native back end for a padded batch with gradients.
 
-Only live steps are computed; x, y and the gradients by them are read and written where they lie. Kept for the backward
-pass: x, y and, for the N live steps, (N, D*S*H) numbers, S = 1 for rnn, 4 for gru, 5 for lstm. A second derivative goes
-through the reference.
+Only valid time steps are computed. The kernels read and write x, y and their gradients in place, in the padded layout. Saved
+for the backward pass are x, y and, for the N valid time steps, (N, D, saved * H) numbers, where `saved` is that of the kernel.
+A second derivative uses the reference back end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import reference
-from ..call import Backend, Call, note
+from ..call import Backend, Call, record_run
 from . import loader, small_batch
-from .loader import Kernel, kernel_of
-from .packed_index import LiveSteps
-from .supported import refuses, slow, work
+from .kernels import CELLS, kernel_of
+from .packed_index import PackedIndex
+from .supported import computed_steps, heuristic_skip, unsupported
+
+with suppress(ImportError):  # `loader.load` reports the reason
+    from ._native import run_sequence
 
 
 def run(call: Call) -> list[Tensor]:
     """See `Backend.run`."""
-    note("native")
+    record_run("native")
     if small_batch.fits(call):
         return small_batch.run(call)
-    parts, D, (B, _, _) = len(call.cell.states), call.directions, call.x.shape
-    if call.state:  # laid out by direction, then part; the kernels want parts first
-        first = torch.stack([call.state[d * parts + p] for p in range(parts) for d in range(D)])
+    components, D, (B, _, _) = len(call.cell.states), call.directions, call.x.shape
+    if call.state:  # ordered by direction, then component; the kernels need the components first
+        initial = torch.stack([call.state[d * components + p] for p in range(components) for d in range(D)])
     else:
-        first = call.x.new_zeros(parts * D, B, call.hidden_size)
-    weights = [part.contiguous() for part in call.weights]
-    bare = call._replace(x=None, lengths=None, state=(), weights=(), masks=())  # type: ignore[arg-type]
-    tensors = (call.lengths, call.x, first, *_masks(call), *weights)
-    y, last = _Sequence.apply(bare, call.wants_gradient, len(call.masks), *tensors)  # type: ignore[no-untyped-call]
-    state = last.unbind(0)
-    by_row = y if call.lengths is not None else y.transpose(0, 1)
-    return [by_row, *(state[p * D + d] for d in range(D) for p in range(parts))]
+        initial = call.x.new_zeros(components * D, B, call.hidden_size)
+    weights = [weight.contiguous() for weight in call.weights]
+    without_tensors = call._replace(x=None, lengths=None, state=(), weights=(), masks=())  # type: ignore[arg-type]
+    tensors = (call.lengths, call.x, initial, *_masks(call), *weights)
+    y, final = _Sequence.apply(without_tensors, call.needs_gradient, len(call.masks), *tensors)  # type: ignore[no-untyped-call]
+    state = final.unbind(0)
+    batch_first = y if call.lengths is not None else y.transpose(0, 1)
+    return [batch_first, *(state[p * D + d] for d in range(D) for p in range(components))]
 
 
 def _masks(call: Call) -> list[Tensor]:
-    """`Call.masks` as the kernel reads them: a share that is one number becomes a row of them, (1, 1, H)."""
+    """`Call.masks` for the kernel: a mask that is one number becomes (1, 1, H)."""
     one = (1, 1, 1)
     return [(m.expand(1, 1, call.hidden_size) if m.shape == one else m).contiguous() for m in call.masks]
 
 
 class _Sequence(torch.autograd.Function):
-    """y and the last state (parts*D, B, H) from x (B, T, I), the first state and the weights.
+    """y and the final state (components*D, B, H) from x (B, T, I), the initial state and the weights.
 
     y is (T, B, D*H) without lengths, else (B, T, D*H).
     """
 
     @staticmethod
     def forward(
-        ctx: Any, call: Call, keep: bool, count: int, lengths: Tensor | None, x: Tensor, first: Tensor, *tensors: Tensor
+        ctx: Any,
+        call: Call,
+        save: bool,
+        count: int,
+        lengths: Tensor | None,
+        x: Tensor,
+        initial: Tensor,
+        *tensors: Tensor,
     ) -> tuple[Tensor, Tensor]:
         masks, weights = tensors[:count], tensors[count:]
-        kernel, (B, T, _), H, D = kernel_of(call.cell), x.shape, call.hidden_size, call.directions
-        steps = LiveSteps.of(lengths, B, T)
-        gates = x.new_empty(steps.total, D, kernel.saved * H) if keep else None
-        y = x.new_empty(T, B, D * H) if lengths is None else steps.padded(D * H, x)
-        by_row, last = y.transpose(0, 1) if lengths is None else y, torch.empty_like(first)
-        _run(call, kernel, steps, weights, masks, [_laid(x), gates, by_row, first, last], keep=keep)
-        if keep:
-            ctx.save_for_backward(lengths, x, first, y, gates, *tensors)
-            ctx.call, ctx.count, ctx.kernel, ctx.steps = call, count, kernel, steps
+        (B, T, _), H, D = x.shape, call.hidden_size, call.directions
+        index = PackedIndex.of(lengths, B, T)
+        saved = x.new_empty(index.total, D, kernel_of(call.cell).saved * H) if save else None
+        y = x.new_empty(T, B, D * H) if lengths is None else index.padded(D * H, x)
+        final = torch.empty_like(initial)
+        _run(
+            call,
+            index,
+            weights,
+            masks,
+            x=_with_contiguous_features(x),
+            y=y.transpose(0, 1) if lengths is None else y,
+            saved=saved,
+            initial_state=initial,
+            final_state=final,
+        )
+        if save:
+            ctx.save_for_backward(lengths, x, initial, y, saved, *tensors)
+            ctx.call, ctx.count, ctx.index = call, count, index
         ctx.set_materialize_grads(False)
-        return y, last
+        return y, final
 
     @staticmethod
-    def backward(ctx: Any, grad_y: Tensor | None, grad_last: Tensor | None) -> tuple[Tensor | None, ...]:
-        call, kernel, steps = ctx.call, ctx.kernel, ctx.steps
-        lengths, x, first, y, gates, *tensors = ctx.saved_tensors
+    def backward(ctx: Any, grad_y: Tensor | None, grad_final: Tensor | None) -> tuple[Tensor | None, ...]:
+        call, index = ctx.call, ctx.index
+        lengths, x, initial, y, saved, *tensors = ctx.saved_tensors
         masks, weights = tensors[: ctx.count], tensors[ctx.count :]
         if lengths is None:
             y, grad_y = y.transpose(0, 1), None if grad_y is None else grad_y.transpose(0, 1)
         if torch.is_grad_enabled():
             call = call._replace(lengths=lengths, masks=masks)
-            return None, None, None, None, *_differentiable(ctx, call, grad_y, grad_last, x, first, weights)
-        grad_first = torch.empty_like(first)
-        grad_y = None if grad_y is None else _laid(grad_y)
-        grad_last = None if grad_last is None else grad_last.contiguous()
-        wants_x, wants_first, *wants = ctx.needs_input_grad[4:]
-        grad_x = steps.padded(x.shape[2], x) if wants_x else None
-        grads = [torch.zeros_like(w) if wanted else None for w, wanted in zip(weights, wants[ctx.count :], strict=True)]
-        data = [_laid(x), gates, y, first, None, grad_y, grad_last, grad_first, grad_x]
-        _run(call, kernel, steps, weights, masks, data, grads, keep=True)
-        return None, None, None, None, grad_x, grad_first if wants_first else None, *[None] * ctx.count, *grads
+            return None, None, None, None, *_differentiable(ctx, call, grad_y, grad_final, x, initial, weights)
+        needs_x, needs_initial, *needs = ctx.needs_input_grad[4:]
+        grad_initial = torch.empty_like(initial)
+        grad_x = index.padded(x.shape[2], x) if needs_x else None
+        grads = [torch.zeros_like(w) if needed else None for w, needed in zip(weights, needs[ctx.count :], strict=True)]
+        _run(
+            call,
+            index,
+            weights,
+            masks,
+            x=_with_contiguous_features(x),
+            y=y,
+            saved=saved,
+            initial_state=initial,
+            grad_y=None if grad_y is None else _with_contiguous_features(grad_y),
+            grad_final_state=None if grad_final is None else grad_final.contiguous(),
+            grad_x=grad_x,
+            grad_initial_state=grad_initial,
+            grad_weights=grads,
+        )
+        return None, None, None, None, grad_x, grad_initial if needs_initial else None, *[None] * ctx.count, *grads
 
 
-def _laid(x: Tensor) -> Tensor:
-    """x (B, T, *) as the kernels read it: the numbers of a step side by side. Rows or steps that are one in memory, such as
-    those of the gradient of a sum, stay one."""
+def _with_contiguous_features(x: Tensor) -> Tensor:
+    """x (B, T, *) with the features of a time step next to each other, as the kernels read it.
+
+    Expanded axes, such as those of the gradient of a sum, stay expanded."""
     if x.stride(2) == 1:
         return x
-    apart = [slice(None) if stride else slice(1) for stride in x.stride()[:2]]
-    return x[tuple(apart)].contiguous().expand(x.shape)
-
-
-def _of_direction(items: Any, d: int, D: int) -> Any:
-    n = len(items) // D
-    return items[d * n : (d + 1) * n]
+    once = [slice(None) if stride else slice(1) for stride in x.stride()[:2]]
+    return x[tuple(once)].contiguous().expand(x.shape)
 
 
 def _run(
     call: Call,
-    kernel: Kernel,
-    steps: LiveSteps,
-    weights: Any,
-    masks: Any,
-    data: list[Tensor | None],
-    grads: list[Tensor | None] | None = None,
+    index: PackedIndex,
+    weights: Sequence[Tensor],
+    masks: Sequence[Tensor],
     *,
-    keep: bool,
+    x: Tensor,
+    y: Tensor,
+    saved: Tensor | None,
+    initial_state: Tensor,
+    final_state: Tensor | None = None,
+    grad_y: Tensor | None = None,
+    grad_final_state: Tensor | None = None,
+    grad_x: Tensor | None = None,
+    grad_initial_state: Tensor | None = None,
+    grad_weights: Sequence[Tensor | None] | None = None,
 ) -> None:
-    """The forward pass; with `grads`, which are added to, the backward pass. `data` as in native/module.cpp."""
-    (module, target), D = loader.loaded(), call.directions
-    data = [*data, *([None] * (9 - len(data)))]
-    x, y, grad_y, grad_x = data[0], data[2], data[5], data[8]
-    assert x is not None
-    reads, keeps, strides = _addresses_of_masks(masks, call, steps)
-    index = (steps.offset, steps.alive, steps.lengths, steps.rows)
-    layout = [stride for part in (x, y, grad_x, grad_y) for stride in ((0, 0) if part is None else part.stride()[:2])]
-    module.run(
-        target,
-        kernel.number,
-        x.dtype == torch.float64,
-        keep,
-        grads is not None,
-        [steps.T, steps.B, x.shape[2], call.hidden_size, D, torch.get_num_threads()],
-        [part.data_ptr() for part in index],
-        layout,
-        _addresses(data),
-        _addresses_by_direction(weights, D),
-        _addresses_by_direction(grads or [None] * len(weights), D),
-        reads,
-        keeps,
-        strides,
-        loader.parallel(),
+    """The forward pass, or with `grad_weights`, which the kernel adds to, the backward pass."""
+    H, D = call.hidden_size, call.directions
+    n = len(weights) // D  # 2 without biases, else 4
+    grads: list[Tensor | None] = [None] * len(weights) if grad_weights is None else list(grad_weights)
+    recurrent_dropout_mask, zoneout_mask = _masks_by_direction(masks, call, index)
+    run_sequence(
+        target=loader.target(),
+        backward=grad_weights is not None,
+        threads=torch.get_num_threads(),
+        gomp_parallel=loader.gomp_parallel(),
+        cell=kernel_of(call.cell).name,
+        is_double=x.dtype == torch.float64,
+        save_for_backward=saved is not None,
+        T=index.T,
+        B=index.B,
+        I=x.shape[2],
+        H=H,
+        D=D,
+        step_offsets=index.step_offsets,
+        batch_sizes=index.batch_sizes,
+        lengths=index.lengths,
+        batch_indices=index.batch_indices,
+        x=x,
+        y=y,
+        saved=saved,
+        initial_state=initial_state,
+        final_state=final_state,
+        weight_ih=list(weights[0::n]),
+        weight_hh=list(weights[1::n]),
+        bias_ih=list(weights[2::n]) if call.bias else [],
+        bias_hh=list(weights[3::n]) if call.bias else [],
+        recurrent_dropout_mask=recurrent_dropout_mask,
+        zoneout_mask=zoneout_mask,
+        grad_x=grad_x,
+        grad_y=grad_y,
+        grad_initial_state=grad_initial_state,
+        grad_final_state=grad_final_state,
+        grad_weight_ih=grads[0::n],
+        grad_weight_hh=grads[1::n],
+        grad_bias_ih=grads[2::n] if call.bias else [],
+        grad_bias_hh=grads[3::n] if call.bias else [],
     )
 
 
-def _addresses(tensors: Any) -> list[int]:
-    return [0 if part is None else part.data_ptr() for part in tensors]
-
-
-def _addresses_by_direction(weights: Any, D: int) -> list[int]:
-    """Each kind of weight, of two directions: 0 is none."""
-    parts = zip(*([*_of_direction(weights, d, D), None, None][:4] for d in range(D)), strict=True)
-    return _addresses(part for of in parts for part in [*of, None][:2])
-
-
-def _addresses_of_masks(masks: Any, call: Call, steps: LiveSteps) -> tuple[list[int], list[int], list[int]]:
-    """Of what multiplies h, by direction; of what stays, by direction and part; and its strides by step and row."""
-    reads, keeps, strides = [0, 0], [0, 0, 0, 0], [0] * 8
+def _masks_by_direction(
+    masks: Sequence[Tensor], call: Call, index: PackedIndex
+) -> tuple[list[Tensor | None], list[list[Tensor | None]]]:
+    """The recurrent dropout mask of each direction, and the zoneout masks (T, B, H) by direction and state component."""
+    recurrent_dropout_mask: list[Tensor | None] = []
+    zoneout_mask: list[list[Tensor | None]] = []
+    n, shape = len(masks) // call.directions, (index.T, index.B, call.hidden_size)
     for d in range(call.directions if masks else 0):
-        read, *stays = _of_direction(masks, d, call.directions)
-        reads[d] = read.data_ptr() if read.numel() else 0
-        for k, keep in enumerate(stays, 2 * d):
-            if keep.numel():
-                keeps[k] = keep.data_ptr()
-            if keep.shape[:2] == (steps.T, steps.B):
-                strides[2 * k : 2 * k + 2] = steps.B * call.hidden_size, call.hidden_size
-    return reads, keeps, strides
+        recurrent, *zoneout = masks[d * n : (d + 1) * n]
+        recurrent_dropout_mask.append(recurrent if recurrent.numel() else None)
+        zoneout_mask.append([mask.expand(shape) if mask.numel() else None for mask in zoneout])
+    return recurrent_dropout_mask, zoneout_mask
 
 
 def _differentiable(
     ctx: Any,
     call: Call,
     grad_y: Tensor | None,
-    grad_last: Tensor | None,
+    grad_final: Tensor | None,
     x: Tensor,
-    first: Tensor,
+    initial: Tensor,
     weights: list[Tensor],
 ) -> list[Tensor | None]:
-    """The same gradients by way of the reference, which autograd can differentiate again."""
-    parts, D = len(call.cell.states), call.directions
-    state = [first[p * D + d] for d in range(D) for p in range(parts)]
-    y, *last = reference.run(call._replace(x=x, state=state, weights=weights))
+    """The same gradients by way of the reference back end, which autograd can differentiate again."""
+    components, D = len(call.cell.states), call.directions
+    state = [initial[p * D + d] for d in range(D) for p in range(components)]
+    y, *final = reference.run(call._replace(x=x, state=state, weights=weights))
     outputs, grads = [], []
     if grad_y is not None:
         outputs.append(y)
         grads.append(grad_y)
-    if grad_last is not None:
-        outputs += [last[d * parts + p] for p in range(parts) for d in range(D)]
-        grads += grad_last.unbind(0)
-    wants, masks = ctx.needs_input_grad[4:], [None] * ctx.count
-    inputs = [t for t, wanted in zip((x, first, *masks, *weights), wants, strict=True) if t is not None and wanted]
+    if grad_final is not None:
+        outputs += [final[d * components + p] for p in range(components) for d in range(D)]
+        grads += grad_final.unbind(0)
+    needs, masks = ctx.needs_input_grad[4:], [None] * ctx.count
+    inputs = [t for t, needed in zip((x, initial, *masks, *weights), needs, strict=True) if t is not None and needed]
     found = iter(torch.autograd.grad(outputs, inputs, grads, create_graph=True, allow_unused=True))
-    return [next(found) if wanted else None for wanted in wants]
+    return [next(found) if needed else None for needed in needs]
 
 
-BACKEND = Backend("native", run, refuses, slow, masks=True, work=work)
+BACKEND = Backend(
+    "native",
+    run,
+    unsupported,
+    cells=CELLS,
+    heuristic_skip=heuristic_skip,
+    supports_masks=True,
+    computed_steps=computed_steps,
+)

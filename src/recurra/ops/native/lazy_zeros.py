@@ -1,4 +1,4 @@
-"""Zeros of which most will never be written: they take memory only where they are."""
+"""Zeros that take memory only where they are written."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_LARGE = 1 << 20  # bytes; asking the system for less costs more than filling it with zeros
+_LARGE = 1 << 20  # bytes; for less memory, a system call costs more than filling it with zeros
 
 
-def sparse_zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """Zeros of `shape` in the dtype of `like`, on the CPU, from pages that the system gives when they are first written.
+def lazy_zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Zeros of `shape` in the dtype of `like`, on the CPU. The system provides a memory page when it is first written.
 
     Reading a page that was never written takes no memory either.
     """

@@ -1,4 +1,4 @@
-"""The compiled kernels of native/: whether they are here, for which instruction set, and what each cell's keeps."""
+"""Loads the compiled module, selects the instruction set, and finds the OpenMP library of torch."""
 
 from __future__ import annotations
 
@@ -6,68 +6,43 @@ import ctypes
 import os
 from functools import cache
 from types import ModuleType
-from typing import NamedTuple
 
-from ...cells import LSTM, RNN, Cell
-
-TARGET = "RECURRA_NATIVE"  # an instruction set by name instead of the widest, or "off"
-
-
-class Kernel(NamedTuple):
-    """What the kernel of a cell keeps, in units of H: see native/*.h."""
-
-    number: int
-    gates: int
-    saved: int
-
-
-KERNELS = (
-    Kernel(0, gates=1, saved=1),  # tanh
-    Kernel(1, gates=1, saved=1),  # relu
-    Kernel(2, gates=4, saved=5),
-    Kernel(3, gates=3, saved=4),
-)
-
-
-def kernel_of(cell: Cell) -> Kernel:
-    """The kernel of a cell, one of RNN, LSTM, GRU."""
-    if type(cell) is RNN:
-        return KERNELS[0 if cell.nonlinearity == "tanh" else 1]
-    return KERNELS[2 if type(cell) is LSTM else 3]
+TARGET = "RECURRA_NATIVE"  # the name of an instruction set, instead of the widest one, or "off"
 
 
 @cache
 def load() -> tuple[ModuleType | None, str]:
-    """The compiled kernels and the instruction set to use; or None, and why."""
-    asked = os.environ.get(TARGET, "")
-    if asked == "off":
+    """The compiled module and the instruction set to use; or None, and the reason why there is none."""
+    requested = os.environ.get(TARGET, "")
+    if requested == "off":
         return None, f"switched off by {TARGET}=off"
     try:
-        from .. import _native  # type: ignore[attr-defined]
+        from . import _native
     except ImportError as error:
         return None, f"the kernels are not built here ({error}); install recurra where there is a C++ compiler"
-    targets: list[str] = _native.targets()
-    if asked and asked not in targets:
-        return None, f"{TARGET}={asked}, and this machine has {', '.join(targets)}"
-    return _native, asked or targets[0]
+    targets = _native.targets()
+    if requested and requested not in targets:
+        return None, f"{TARGET}={requested}, and this machine has {', '.join(targets)}"
+    return _native, requested or targets[0]
 
 
-def loaded() -> tuple[ModuleType, str]:
-    """As `load`, where they are known to be here."""
-    module, target = load()
-    assert module is not None, target
-    return module, target
+def target() -> str:
+    """The instruction set to use, where `supported` has checked that the module is loaded."""
+    module, name = load()
+    assert module is not None, name
+    return name
 
 
 def state_of_kernels() -> str:
-    """In words: the instruction set they use, or why they are not there."""
-    module, said = load()
-    return said if module is not None else f"none, {said}"
+    """The instruction set in use, or the reason why there are no kernels, as text."""
+    module, name_or_reason = load()
+    return name_or_reason if module is not None else f"none, {name_or_reason}"
 
 
 @cache
-def parallel() -> int:
-    """GOMP_parallel of the OpenMP that torch runs on, so that its threads are ours too; 0: threads of our own."""
+def gomp_parallel() -> int:
+    """The address of GOMP_parallel in the OpenMP library of torch, so that the kernels use the same threads. 0 if there is
+    none; then the kernels start threads of their own."""
     try:
         return ctypes.cast(ctypes.CDLL(None).GOMP_parallel, ctypes.c_void_p).value or 0
     except (AttributeError, OSError):

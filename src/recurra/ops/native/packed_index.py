@@ -1,4 +1,7 @@
-"""The live steps of a batch one after the other, step by step with the longest row first: what the kernels work on."""
+"""The order of the valid time steps in the kernels: by time step, and within a step by length, longest first.
+
+This is the order of torch's PackedSequence.
+"""
 
 from __future__ import annotations
 
@@ -8,40 +11,43 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .lazy_zeros import sparse_zeros
+from .lazy_zeros import lazy_zeros
 
 
-class LiveSteps(NamedTuple):
-    """The live steps of a batch, in the order (N,) in which the kernels have them."""
+class PackedIndex(NamedTuple):
+    """The N valid time steps of a batch, as the kernels number them. The tensors are on the CPU."""
 
     B: int
     T: int
-    rows: Tensor  # (B,) int64: the row at each place, longest first
-    lengths: Tensor  # (B,): theirs
-    offset: Tensor  # (T,): where each step begins
-    alive: Tensor  # (T,): how many rows it has
+    batch_indices: Tensor  # (B,) int64: the indices of the sequences in the batch, longest first
+    lengths: Tensor  # (B,): their lengths
+    step_offsets: Tensor  # (T,): the number of the first sequence of each time step
+    batch_sizes: Tensor  # (T,): how many sequences are valid at each time step
     total: int  # N
-    whole: bool  # there are no lengths: all steps are live
+    without_padding: bool  # there are no lengths, so every time step is valid
 
     @classmethod
-    def of(cls, lengths: Tensor | None, B: int, T: int) -> LiveSteps:
+    def of(cls, lengths: Tensor | None, B: int, T: int) -> PackedIndex:
         if lengths is None:
-            return _whole(B, T)
+            return _without_padding(B, T)
         steps = torch.arange(T, device="cpu")
-        lengths, rows = lengths.sort(descending=True, stable=True)
-        alive = (steps[:, None] < lengths).sum(1)
-        return cls(B, T, rows, lengths, alive.cumsum(0) - alive, alive, int(alive.sum()), False)
+        lengths, batch_indices = lengths.sort(descending=True, stable=True)
+        batch_sizes = (steps[:, None] < lengths).sum(1)
+        step_offsets = batch_sizes.cumsum(0) - batch_sizes
+        return cls(B, T, batch_indices, lengths, step_offsets, batch_sizes, int(batch_sizes.sum()), False)
 
     def padded(self, C: int, like: Tensor) -> Tensor:
-        """(B, T, C), for what is to be written on all live steps: zero on the others."""
-        if self.whole:
+        """A tensor (B, T, C) whose valid time steps will be written; its padding is zero."""
+        if self.without_padding:
             return like.new_empty(self.T, self.B, C).transpose(0, 1)
         shape = (self.B, self.T, C)
-        return sparse_zeros(shape, like) if 2 * self.total < self.B * self.T else like.new_zeros(shape)
+        return lazy_zeros(shape, like) if 2 * self.total < self.B * self.T else like.new_zeros(shape)
 
 
 @lru_cache(maxsize=64)
-def _whole(B: int, T: int) -> LiveSteps:
-    """All steps of all rows. Nobody writes to what is kept here; on the CPU whatever device is the default."""
-    rows, steps = torch.arange(B, device="cpu"), torch.arange(T, device="cpu")
-    return LiveSteps(B, T, rows, torch.full_like(rows, T), steps * B, torch.full_like(steps, B), B * T, True)
+def _without_padding(B: int, T: int) -> PackedIndex:
+    """All time steps of all sequences. Nothing writes to the cached tensors. They are on the CPU for any default device."""
+    indices, steps = torch.arange(B, device="cpu"), torch.arange(T, device="cpu")
+    return PackedIndex(
+        B, T, indices, torch.full_like(indices, T), steps * B, torch.full_like(steps, B), B * T, without_padding=True
+    )

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ...data.store.store import Store
-from ...data.words.vectors import EXACT, VectorFile, look_up
+from ...data.words.embeddings import EXACT, EmbeddingFile, find_embeddings
 from ...data.words.vocabulary import Vocabulary
 from ...errors import DataError, SettingError
 from ...fields.lexicon import Lexicon
@@ -59,14 +59,14 @@ class Pretrained:
 
     def __init__(self, model: PretrainedModel, *, one_way: bool) -> None:
         self.model, self.one_way = model, one_way
-        self.file: VectorFile | None = None
+        self.file: EmbeddingFile | None = None
         self.run: LanguageRun | None = None
         if model.embeddings and model.pretrained:
             raise SettingError("vectors and pretrain each say how the embedding begins; give one of them")
         if model.freeze_embeddings and not model.embeddings:
             raise SettingError("vectors_frozen is for --embeddings FILE; there are none to freeze")
         if model.embeddings:
-            self.file = VectorFile(model.embeddings)
+            self.file = EmbeddingFile(model.embeddings)
             self._agree("embedding_size", self.file.size, f"the vectors in {self.file.path}")
         elif model.pretrained:
             self.run = LanguageRun(model.pretrained)
@@ -129,7 +129,7 @@ class Pretrained:
             if table.ngram_embedding is not None:
                 table.ngram_embedding.weight.zero_()  # at first the vectors speak alone
         lexicon = field.lexicon()
-        running = _running(train, field.name, lexicon.first + len(lexicon.words))
+        running = _running(train, field.name, lexicon.first_id + len(lexicon.words))
         if self.file is not None:
             return self._fill_vectors(self.file, tables, lexicon, running, on_progress)
         if self.run is not None:
@@ -138,7 +138,7 @@ class Pretrained:
 
     def _fill_vectors(
         self,
-        file: VectorFile,
+        file: EmbeddingFile,
         tables: Sequence[TokenEmbedding],
         lexicon: Lexicon,
         running: np.ndarray,
@@ -148,9 +148,9 @@ class Pretrained:
             raise SettingError(
                 f"{file.path} has vectors of words, and tokenization is subwords; --set tokenization=words"
             )
-        found = look_up(file, lexicon.words, lexicon.normal, on_progress)
-        known = np.concatenate([np.zeros(lexicon.first, bool), found.how > 0])
-        vectors = torch.from_numpy(found.vectors[found.how > 0])
+        found = find_embeddings(file, lexicon.words, lexicon.normalize, on_progress)
+        known = np.concatenate([np.zeros(lexicon.first_id, bool), found.match > 0])
+        vectors = torch.from_numpy(found.vectors[found.match > 0])
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1
         for table in tables:
             weight = table.embedding.weight
@@ -159,9 +159,9 @@ class Pretrained:
             weight[torch.from_numpy(known)] = vectors.to(weight.dtype)
             if table.frozen:
                 table.frozen_rows.copy_(torch.from_numpy(known))
-        other = int(((found.how > 0) & (found.how < EXACT)).sum())
+        other = int(((found.match > 0) & (found.match < EXACT)).sum())
         return [
-            f"vectors: {file.size} numbers a word; {_percent(known[lexicon.first :].mean())} of the {lexicon.tokenization}, "
+            f"vectors: {file.size} numbers a word; {_percent(known[lexicon.first_id :].mean())} of the {lexicon.tokenization}, "
             f"{_percent(running[known].sum() / max(running.sum(), 1))} of the running {lexicon.tokenization}"
             + (f"; {other:,} in another case" if other else "")
             + ("; not trained" if self.model.freeze_embeddings else "")
@@ -183,7 +183,7 @@ class Pretrained:
         for layer in network.modules():
             if isinstance(layer, Recurrent):
                 run.fill(layer, weights)
-        if not running[lexicon.first :][known[lexicon.first :]].any():
+        if not running[lexicon.first_id :][known[lexicon.first_id :]].any():
             raise DataError(
                 f"the model of {self.model.pretrained} knows none of the {lexicon.tokenization} here: name one of text of this kind, "
                 "or leave out --pretrained"
@@ -208,10 +208,10 @@ def _rows(lexicon: Lexicon, run: LanguageRun) -> tuple[np.ndarray, np.ndarray]:
     tokens = run.vocabulary.tokens
     theirs: dict[str, int] = {}
     for number, token in enumerate(tokens[3:], 3):
-        theirs.setdefault(lexicon.normal(token), number)
+        theirs.setdefault(lexicon.normalize(token), number)
     theirs |= {token: number for number, token in enumerate(tokens[3:], 3)}
     unknown = run.vocabulary.unknown
-    rows = np.array([*range(lexicon.first), *(theirs.get(word, unknown) for word in lexicon.words)])
+    rows = np.array([*range(lexicon.first_id), *(theirs.get(word, unknown) for word in lexicon.words)])
     return rows, rows > unknown
 
 

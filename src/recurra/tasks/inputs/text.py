@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...data.sources.sources import Source
 from ...data.words.ngrams import BUCKETS
-from ...data.words.tokenizers import Name, WordTokenizer, choose_tokenizer
+from ...data.words.tokenizers import TokenizerName, WordTokenizer, choose_tokenizer
 from ...fields.text import Text
 from ...models.encoder import TokenEmbedding
 from ...settings import DataSettings, ModelSettings, open_setting, setting
@@ -28,7 +28,7 @@ class TextData(RowData):
     vocabulary_size: int = setting(30_000, ge=10, description="tokens kept, the most frequent")
     min_count: int | None = setting(None, ge=1, description="rarer tokens are unknown", advanced=True)
     character_ngrams: bool | None = setting(None, description="know words by their letters too", advanced=True)
-    tokenizer: Name = setting("recurra", description="cuts words")
+    tokenizer: TokenizerName = setting("recurra", description="cuts words")
     stop_words: str | None = setting(None, description="language whose stop words are left out", advanced=True)
     keep_pos: str | None = setting(None, description="parts of speech kept, as noun,verb", advanced=True)
     tokenizer_language: str = setting("english", pattern="^[a-z]+$", description="of NLTK's sentences", advanced=True)

@@ -75,17 +75,17 @@ def write_final_config(loop: Loop, source: dict[str, Any], sampler: Sampler) -> 
     """config.yaml of a run that has ended or was stopped: with all that repeats it, and what was resolved."""
     settings = loop.task.settings.model_dump(mode="json")
     settings["training"] |= {  # what repeats the run, whatever the clock says next time
-        "plan": [list(entry) for entry in loop.plan.record],
-        "evaluations": loop.clock.evaluations,
+        "step_schedule": [list(entry) for entry in loop.schedule.record],
+        "num_evaluations": loop.clock.evaluations,
     }
-    resolved = _resolved(loop.task, loop.bare, loop.info)
+    resolved = _resolved(loop.task, loop.module, loop.info)
     if (padding := sampler.padding_fraction()) is not None:
         resolved["padding"] = round(padding, 4)
     resolved |= {
-        "back_end": loop.back_end,
-        "back_end_table": state_of_table(),
+        "backend": loop.backend,
+        "timings": state_of_table(),
         "device": str(loop.fabric.device),
-        "freed_memory": keep_freed_memory(),
+        "malloc": keep_freed_memory(),
         "steps": loop.step,
         "seconds": round(loop.clock.seconds, 1),
     }
@@ -96,10 +96,10 @@ def _resolved(task: Task[Any], network: torch.nn.Module, info: DatasetInfo) -> d
     streaming = task.streaming()
     return {
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "streams": True if streaming.open else f"no: {streaming.reason}",
+        "streaming": True if streaming.open else f"no: {streaming.reason}",
         "threads": torch.get_num_threads(),
         "versions": {"recurra": __version__, "torch": str(torch.__version__)},
-        "reading": {"rows": info.rows, "valid_rows": info.valid_rows, "steps_of_time": info.time_steps},
+        "dataset": {"rows": info.rows, "valid_rows": info.valid_rows, "time_steps": info.time_steps},
     }
 
 

@@ -1,0 +1,31 @@
+"""The cells that have a native kernel. This is the only list of them in Python; native/fields.h knows them by name."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...cells import GRU, LSTM, RNN, Cell
+
+
+class KernelInfo(NamedTuple):
+    """The name of a kernel, and how many numbers it saves for the backward pass, in units of H for each time step."""
+
+    name: str
+    saved: int
+
+
+_KERNELS: dict[type[Cell], KernelInfo] = {
+    RNN: KernelInfo("rnn_tanh", saved=1),
+    LSTM: KernelInfo("lstm", saved=5),
+    GRU: KernelInfo("gru", saved=4),
+}
+_RNN_RELU = KernelInfo("rnn_relu", saved=1)
+
+CELLS: tuple[type[Cell], ...] = tuple(_KERNELS)
+
+
+def kernel_of(cell: Cell) -> KernelInfo:
+    """The kernel of a cell whose type is one of CELLS."""
+    if isinstance(cell, RNN) and cell.nonlinearity == "relu":
+        return _RNN_RELU
+    return _KERNELS[type(cell)]

@@ -44,7 +44,13 @@ def test_members_of_a_regression_answer_with_the_mean(tmp_path: Path) -> None:
 def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> None:
     """The loss is the mean of the members' losses, not the loss of their mean."""
     run = reviews(
-        tmp_path, ensemble_size=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0, character_ngrams=False, adversarial_epsilon=0.0
+        tmp_path,
+        ensemble_size=2,
+        dropout=0.0,
+        input_dropout=0.0,
+        token_dropout=0.0,
+        character_ngrams=False,
+        adversarial_epsilon=0.0,
     )
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
@@ -57,7 +63,9 @@ def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> Non
     torch.testing.assert_close(loss, torch.stack(single).mean())
 
 
-@pytest.mark.parametrize("settings", [{"ensemble_size": 2}, {"character_ngrams": True}, {"character_ngrams": True, "ensemble_size": 2}])
+@pytest.mark.parametrize(
+    "settings", [{"ensemble_size": 2}, {"character_ngrams": True}, {"character_ngrams": True, "ensemble_size": 2}]
+)
 def test_a_stream_gives_what_the_whole_gives(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = reviews(tmp_path, bidirectional=False, **settings)
     text = "a Brighter film 好看 don't you think <br /> unseen1"

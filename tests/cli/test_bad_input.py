@@ -132,7 +132,9 @@ def test_only_empty_rows(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", "text,label\n" + " ,y\n ,n\n" * 4)
     for chosen in ("raise", "skip"):  # which would leave nothing: it is not advised
         said = "7 more rows cannot be used (row 2, 3, ...). Mend the file; leaving such rows out leaves nothing"
-        refused(tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", on_error=chosen)
+        refused(
+            tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", on_error=chosen
+        )
 
 
 def test_a_text_longer_than_a_hundred_thousand_words(tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ def test_mixed_line_ends(tmp_path: Path) -> None:
 
 def test_one_line_for_a_language_model(tmp_path: Path) -> None:
     short = write(tmp_path / "short.txt", "one line")
-    with pytest.raises(DataError, match=r"short.txt: 8 characters are too few to learn a language model from"):
+    with pytest.raises(DataError, match=r"short.txt: 8 characters are too few to train a language model"):
         recurra.train("language", short, out=tmp_path / "run", **SMALL)
     assert not (tmp_path / "run").exists()
     long = write(tmp_path / "long.txt", "all in one line " * 60)
@@ -172,7 +174,7 @@ def test_one_line_for_a_language_model(tmp_path: Path) -> None:
 
 def test_a_text_too_short_for_the_windows_asked_for(tmp_path: Path) -> None:
     before = language(tmp_path, "run").predict(["the"])
-    with pytest.raises(DataError, match=r"tokens are too few for 64 windows of 128"):
+    with pytest.raises(DataError, match=r"tokens are too few for a batch of 64 windows of 128"):
         language(tmp_path, "run", batch_size=64, window=128, overwrite=True)
     assert recurra.load(tmp_path / "run").predict(["the"]) == before
 

@@ -172,7 +172,7 @@ def test_what_is_no_language_model_is_told(tmp_path: Path, model: Run) -> None:
     for path, said in (
         (tmp_path / "none", "there is no such run folder"),
         (tmp_path, "is not a run folder"),
-        (other.path, "is a run of classify; pretrain wants one of language"),
+        (other.path, "is a run of classify; pretrained expects a run of language"),
     ):
         with pytest.raises(RunError, match=said):
             reviews(tmp_path, pretrained=str(path), **SIZES)

@@ -27,7 +27,7 @@ def collate(
 
     With `max_length` longer rows are cut to their first and last halves: the end says as much as the beginning.
     """
-    x, lengths = store.ragged(input.name, rows, longest=max_length)
+    x, lengths = store.ragged(input.name, rows, max_length=max_length)
     if max_length is not None:
         half = max_length // 2
         for b in np.flatnonzero(lengths == max_length):

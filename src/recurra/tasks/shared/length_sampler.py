@@ -46,4 +46,4 @@ class LengthSampler(Sampler):
         return self.steps_per_item * np.array([len(rows) * max(int(self.lengths[rows].max()), 1) for rows in keys])
 
     def padding_fraction(self) -> float:
-        return self._batches.padding_share(self._batches.epoch(0))
+        return self._batches.padding_fraction(self._batches.epoch(0))

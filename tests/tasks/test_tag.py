@@ -487,7 +487,7 @@ def test_lists_of_tokens_stream_too(made: Callable[..., Run], kind: str) -> None
 
 
 def test_why_others_do_not_stream(made: Callable[..., Run]) -> None:
-    assert "bidirectional=false --set crf=false makes the run streamable" in made("jsonl").streams[1]
+    assert "bidirectional=false --set crf=false enables streaming" in made("jsonl").streams[1]
     assert "backward direction" in made("jsonl", crf=False).streams[1]
     with pytest.raises(DataError, match="conditional random field"):
         made("conll", bidirectional=False, steps=80, learning_rate=0.03).stream()

@@ -6,8 +6,8 @@
 c is the count of a bigram, N the number of different bigrams of a form, K the number of tokens that follow another token, and
 V the size of the vocabulary. After an unseen v the probability is p(w). The discounts are D = n1 / (n1 + 2 n2), where n1 and n2
 are the numbers of counts that are 1 and 2; D1 uses the counts N(. w). Ney, Essen and Kneser 1994, Computer Speech and Language
-8(1); Kneser and Ney 1995, ICASSP; interpolated form: Chen and Goodman 1999, Computer Speech and Language 13(4). A sequence begins
-with a start symbol that is no token. There is no end symbol, because the length is known.
+8(1); Kneser and Ney 1995, ICASSP; interpolated form: Chen and Goodman 1999, Computer Speech and Language 13(4). A sequence
+begins with a start symbol that is no token. There is no end symbol, because the length is known.
 """
 
 from __future__ import annotations

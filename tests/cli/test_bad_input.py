@@ -174,7 +174,7 @@ def test_one_line_for_a_language_model(tmp_path: Path) -> None:
 
 def test_a_text_too_short_for_the_requested_windows(tmp_path: Path) -> None:
     before = language(tmp_path, "run").predict(["the"])
-    with pytest.raises(DataError, match=r"tokens are too few for 64 windows of 128"):
+    with pytest.raises(DataError, match=r"tokens are too few for a batch of 64 windows of 128"):
         language(tmp_path, "run", batch_size=64, bptt_length=128, overwrite=True)
     assert recurra.load(tmp_path / "run").predict(["the"]) == before
 

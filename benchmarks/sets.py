@@ -62,9 +62,7 @@ class Set:
     targets: tuple[Target, ...]
     write: Callable[[Path, Path], Parts]
     judge: Callable[[Path, Parts, str], dict[str, float]] = by_command
-    options: tuple[
-        str, ...
-    ] = ()  # of `recurra train`: what the question is, as `--tags upos`, not how it is answered
+    options: tuple[str, ...] = ()  # of `recurra train`: what the question is, as `--tags upos`, not how it is answered
 
 
 # --- labelled rows ----------------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def test_a_vocabulary_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be() -> None:
-    with pytest.raises(SettingError, match="no level 'letters'; there are characters, words, subwords"):
+    with pytest.raises(SettingError, match="no tokenization 'letters'; there are characters, words, subwords"):
         build([], "letters")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="more than 3 entries, not 3"):
         build([], "words", size=3)
@@ -161,10 +161,10 @@ def test_counting_is_bounded_and_keeps_the_frequent() -> None:
     for at in range(5000):
         counter.add([f"rare{at}", "often", "often", f"some{at % 50}"])
         assert len(counter.counts) <= 1000
-    kept = counter.kept(None, 1)
+    kept = counter.most_frequent(None, 1)
     assert kept[0] == "often"
     assert {f"some{at}" for at in range(50)} <= set(kept)
-    assert 10_000 - counter.missed <= counter.counts["often"] <= 10_000
+    assert 10_000 - counter.max_undercount <= counter.counts["often"] <= 10_000
     assert "dropped" in counter.notes()[0]
     assert count.LossyCounter().notes() == []
 

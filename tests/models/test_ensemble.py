@@ -11,7 +11,7 @@ import torch
 from tiny_runs import reviews, write_reviews
 
 import recurra
-from recurra.data.words.ngrams import BUCKETS, PIECES, pieces
+from recurra.data.words.ngrams import BUCKETS, MAX_NGRAMS, ngram_ids
 from recurra.data.words.vocabulary import build
 from recurra.errors import SettingError
 
@@ -82,19 +82,19 @@ def test_character_ngrams_distinguish_unknown_words_and_are_saved(tmp_path: Path
 
 
 def test_character_ngrams_of_a_word() -> None:
-    ab = set(pieces("ab").tolist()) - {0}
+    ab = set(ngram_ids("ab").tolist()) - {0}
     assert len(ab) == 6  # ^ab$ (the whole word has four characters) ^a ab b$ ^ab ab$
-    assert max(ab) <= BUCKETS and len(pieces("ab")) == PIECES
-    assert ab < set(pieces("Ab").tolist()) | ab  # another case has other n-grams
-    assert set(pieces("ab").tolist()) & set(pieces("Ab").tolist()) > {0}  # and those of the lower-case word
-    assert np.array_equal(pieces("e\u0301a"), pieces("\u00e9a"))  # the same letter, composed or not
+    assert max(ab) <= BUCKETS and len(ngram_ids("ab")) == MAX_NGRAMS
+    assert ab < set(ngram_ids("Ab").tolist()) | ab  # another case has other n-grams
+    assert set(ngram_ids("ab").tolist()) & set(ngram_ids("Ab").tolist()) > {0}  # and those of the lower-case word
+    assert np.array_equal(ngram_ids("e\u0301a"), ngram_ids("\u00e9a"))  # the same letter, composed or not
 
 
 def test_only_words_have_character_ngrams(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="character_ngrams requires tokenization=words, but tokenization is characters"):
         reviews(tmp_path, tokenization="characters", character_ngrams=True)
-    with pytest.raises(SettingError, match="only words"):
-        build(["ab"], "characters").encode_spelt(["ab"])
+    with pytest.raises(SettingError, match="character n-grams require words"):
+        build(["ab"], "characters").encode_with_ngrams(["ab"])
 
 
 def test_a_timed_run_is_reproduced_exactly_from_its_config(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recurra.errors import CallError
 from recurra.nn.attention import RULES, Additive, Attention, Concat, Dot, Join, SelfAttention, attention
-from recurra.nn.pooling import Attention as AttentionPooling
+from recurra.nn.pooling import AttentionPooling
 
 B, S, N, Q, K, V = 4, 3, 7, 5, 6, 2
 LENGTHS = torch.tensor([7, 1, 0, 4])

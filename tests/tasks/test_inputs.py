@@ -68,7 +68,7 @@ def test_the_input_type_is_selected_by_the_values(tmp_path: Path) -> None:
     lists.write_text("\n".join(json.dumps({"w": [n, 1.5], "label": n % 2}) for n in range(9)))
     assert chosen(lists) == ("numbers", "column 'w' holds lists of numbers")
     files = [[f"{n}.png", n % 2] for n in range(9)]
-    assert chosen(table(tmp_path / "d.csv", ["picture", "label"], files)) == ("image", "column 'picture' holds images")
+    assert chosen(table(tmp_path / "d.csv", ["picture", "label"], files)) == ("image", "column 'picture' contains images")
     two = table(tmp_path / "e.csv", ["word", "count", "label"], [[f"w{n}", n * 3 % 7, n % 2] for n in range(9)])
     assert chosen(two)[0] == "text"  # one column is not numeric
 

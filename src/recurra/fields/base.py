@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..data.sources.sources import Row, Source
-from ..data.words.tokenstream import TokenStream
+from ..data.words.token_stream import TokenStream
 
 
 class Field(ABC):

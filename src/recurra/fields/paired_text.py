@@ -17,7 +17,7 @@ import numpy as np
 from ..data.sources.columns import by_name
 from ..data.sources.rows import Source
 from ..data.store.store import Store
-from ..data.words.pretokenize import han_share
+from ..data.words.pretokenize import han_fraction
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError
 from .base import Field
@@ -137,7 +137,7 @@ class Side(Field):
 
     def cut(self, value: Any) -> list[str]:
         """The text of each token."""
-        pieces = [["|", *self.vocabulary.cut(text)] for text in texts_of(value)]
+        pieces = [["|", *self.vocabulary.tokenize(text)] for text in texts_of(value)]
         return [piece for part in pieces for piece in part][1:]
 
     def save(self, folder: Path) -> None:
@@ -169,13 +169,13 @@ def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Token
     """
     texts = [text for value in sources for text in texts_of(value)]
     target: Tokenization = "subwords"
-    if infer_tokenization(targets) == "characters" or han_share(targets) > 0.5:
+    if infer_tokenization(targets) == "characters" or han_fraction(targets) > 0.5:
         target = "characters"
     elif closed(targets):
         target = "words"
-    spelt = target == "characters" and han_share(targets) <= 0.5
+    spelt = target == "characters" and han_fraction(targets) <= 0.5
     short = sum(map(len, texts)) <= 60 * len(texts)
-    if infer_tokenization(texts) == "characters" or han_share(texts) > 0.5 or (spelt and short):
+    if infer_tokenization(texts) == "characters" or han_fraction(texts) > 0.5 or (spelt and short):
         return "characters", target
     return "subwords", target
 

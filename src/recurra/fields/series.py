@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.sources.sources import Source
-from ..data.words.tokenstream import TokenStream
+from ..data.words.token_stream import TokenStream
 from ..errors import CallError, DataError, RunError, near
 from ..files import read_json, write_json
 from .base import Field

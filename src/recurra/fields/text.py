@@ -11,9 +11,9 @@ import numpy as np
 
 from ..data.sources import columns
 from ..data.sources.sources import Source
-from ..data.words.ngrams import PIECES
+from ..data.words.ngrams import MAX_NGRAMS
+from ..data.words.token_stream import TokenStream
 from ..data.words.tokenizers import WordTokenizer
-from ..data.words.tokenstream import TokenStream
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError, SettingError
 from .base import Field
@@ -61,7 +61,7 @@ class Text(Field):
     @property
     def storage(self) -> str:
         """Token IDs, with the IDs of the character n-grams of each word if there are any."""
-        return f"ragged:int32:{1 + PIECES}" if self.character_ngrams else "ragged:int32"
+        return f"ragged:int32:{1 + MAX_NGRAMS}" if self.character_ngrams else "ragged:int32"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """Return the named column, one with a common name of texts, or the one with the longest texts."""
@@ -103,7 +103,7 @@ class Text(Field):
 
     def lexicon(self) -> Lexicon:
         """Return the words of the embedding table, for pretrained embeddings."""
-        return Lexicon(self.vocabulary.tokens[3:], 3, self.vocabulary.tokenization, self.vocabulary.normal)
+        return Lexicon(self.vocabulary.tokens[3:], 3, self.vocabulary.tokenization, self.vocabulary.normalize)
 
     def fit(self, values: Iterable[str]) -> None:
         """Choose the tokenization and build the vocabulary."""
@@ -140,20 +140,20 @@ class Text(Field):
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
         """Return the token IDs of each text, (T,), or with character n-grams (T, 1 + P)."""
-        return self.vocabulary.encode_spelt(values) if self.character_ngrams else self.vocabulary.encode_batch(values)
+        return self.vocabulary.encode_with_ngrams(values) if self.character_ngrams else self.vocabulary.encode_batch(values)
 
     def stream(self) -> TokenStream:
         """Return an encoder of chunks of text."""
-        return self.vocabulary.stream(spelt=bool(self.character_ngrams))
+        return self.vocabulary.stream(with_ngrams=bool(self.character_ngrams))
 
     def why_not_streamable(self) -> str | None:
         """Return why the tokenizer needs the whole text, or None if it does not."""
         tokenizer = self.vocabulary.tokenizer
-        return None if tokenizer is None else tokenizer.whole
+        return None if tokenizer is None else tokenizer.why_not_streamable
 
     def empty(self) -> np.ndarray:
         """Return a sequence without tokens."""
-        return np.zeros((0, 1 + PIECES) if self.character_ngrams else 0, np.int32)
+        return np.zeros((0, 1 + MAX_NGRAMS) if self.character_ngrams else 0, np.int32)
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary."""

@@ -25,7 +25,7 @@ from ..data.sources.long_format import Grouped, Window, number_problem
 from ..data.sources.long_format_columns import find_channels, find_targets
 from ..data.sources.parallel_text import Joined
 from ..data.sources.sources import Source
-from ..data.words.tokenstream import TokenStream
+from ..data.words.token_stream import TokenStream
 from ..errors import SettingError
 from ..files import read_json, write_json
 from .base import Field

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from ..data.words.pretokenize import han_share
+from ..data.words.pretokenize import han_fraction
 
 
 def scores_of(texts: Sequence[str], references: Sequence[str], *, letters: bool) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def scores_of_any(texts: Sequence[str], references: Sequence[Sequence[str]], *, 
     rate = char_error_rate if letters else word_error_rate
     exact = sum(text in several for text, several in zip(texts, references, strict=True)) / len(references)
     nearest = [_nearest(text, several, rate) for text, several in zip(texts, references, strict=True)]
-    tokenizer = "zh" if han_share([reference for several in references for reference in several]) > 0.5 else "13a"
+    tokenizer = "zh" if han_fraction([reference for several in references for reference in several]) > 0.5 else "13a"
     streams = list(zip_longest(*references))  # the first of each text, the second, ...; None where there are no more
     return {
         "bleu": corpus_bleu(texts, streams, tokenize=tokenizer, force=True).score,

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from ...data.store.store import Store
-from ...data.words.vectors import EXACT, VectorFile, look_up
+from ...data.words.embeddings import EXACT, EmbeddingFile, find_embeddings
 from ...data.words.vocabulary import Vocabulary
 from ...errors import DataError, SettingError
 from ...fields.lexicon import Lexicon
@@ -69,14 +69,14 @@ class Pretrained:
 
     def __init__(self, model: PretrainedModel, *, unidirectional: bool) -> None:
         self.model, self.unidirectional = model, unidirectional
-        self.file: VectorFile | None = None
+        self.file: EmbeddingFile | None = None
         self.run: LanguageRun | None = None
         if model.embeddings and model.pretrained:
             raise SettingError("embeddings and pretrained both initialise the embedding; set only one of them")
         if model.freeze_embeddings and not model.embeddings:
             raise SettingError("freeze_embeddings requires --embeddings FILE")
         if model.embeddings:
-            self.file = VectorFile(model.embeddings)
+            self.file = EmbeddingFile(model.embeddings)
             self._check_agreement("embedding_size", self.file.size, f"the embeddings in {self.file.path}")
         elif model.pretrained:
             self.run = LanguageRun(model.pretrained)
@@ -152,7 +152,7 @@ class Pretrained:
             if table.ngram_embedding is not None:
                 table.ngram_embedding.weight.zero_()  # the network begins with the pretrained embeddings only
         lexicon = field.lexicon()
-        counts = _token_counts(train, field.name, lexicon.first + len(lexicon.words))
+        counts = _token_counts(train, field.name, lexicon.first_id + len(lexicon.words))
         if self.file is not None:
             return self._initialize_embedding(self.file, tables, lexicon, counts, on_progress)
         if self.run is not None:
@@ -161,7 +161,7 @@ class Pretrained:
 
     def _initialize_embedding(
         self,
-        file: VectorFile,
+        file: EmbeddingFile,
         tables: Sequence[TokenEmbedding],
         lexicon: Lexicon,
         counts: np.ndarray,
@@ -171,9 +171,9 @@ class Pretrained:
             raise SettingError(
                 f"{file.path} has embeddings of words, but tokenization is subwords; use --set tokenization=words"
             )
-        matches = look_up(file, lexicon.words, lexicon.normal, on_progress)
-        known = np.concatenate([np.zeros(lexicon.first, bool), matches.how > 0])
-        vectors = torch.from_numpy(matches.vectors[matches.how > 0])
+        matches = find_embeddings(file, lexicon.words, lexicon.normalize, on_progress)
+        known = np.concatenate([np.zeros(lexicon.first_id, bool), matches.match > 0])
+        vectors = torch.from_numpy(matches.vectors[matches.match > 0])
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1
         for table in tables:
             weight = table.embedding.weight
@@ -182,9 +182,9 @@ class Pretrained:
             weight[torch.from_numpy(known)] = vectors.to(weight.dtype)
             if table.frozen:
                 table.frozen_rows.copy_(torch.from_numpy(known))
-        other = int(((matches.how > 0) & (matches.how < EXACT)).sum())
+        other = int(((matches.match > 0) & (matches.match < EXACT)).sum())
         return [
-            f"embeddings: size {file.size}; they cover {_percent(known[lexicon.first :].mean())} of the vocabulary and "
+            f"embeddings: size {file.size}; they cover {_percent(known[lexicon.first_id :].mean())} of the vocabulary and "
             f"{_percent(counts[known].sum() / max(counts.sum(), 1))} of the {lexicon.tokenization} in the training data"
             + (f"; {other:,} matched in another case" if other else "")
             + ("; frozen" if self.model.freeze_embeddings else "")
@@ -206,7 +206,7 @@ class Pretrained:
         for layer in network.modules():
             if isinstance(layer, Recurrent):
                 run.fill(layer, weights)
-        if not counts[lexicon.first :][known[lexicon.first :]].any():
+        if not counts[lexicon.first_id :][known[lexicon.first_id :]].any():
             raise DataError(
                 f"the vocabulary of {self.model.pretrained} has none of the {lexicon.tokenization} of the training data: "
                 "use a language model of similar text, or remove --pretrained"
@@ -230,10 +230,10 @@ def _row_indices(lexicon: Lexicon, run: LanguageRun) -> tuple[np.ndarray, np.nda
     tokens = run.vocabulary.tokens
     theirs: dict[str, int] = {}
     for number, token in enumerate(tokens[3:], 3):
-        theirs.setdefault(lexicon.normal(token), number)
+        theirs.setdefault(lexicon.normalize(token), number)
     theirs |= {token: number for number, token in enumerate(tokens[3:], 3)}
     unknown = run.vocabulary.unknown
-    rows = np.array([*range(lexicon.first), *(theirs.get(word, unknown) for word in lexicon.words)])
+    rows = np.array([*range(lexicon.first_id), *(theirs.get(word, unknown) for word in lexicon.words)])
     return rows, rows > unknown
 
 

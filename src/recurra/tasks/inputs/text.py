@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...data.sources.sources import Source
 from ...data.words.ngrams import BUCKETS
-from ...data.words.tokenizers import Name, WordTokenizer, choose_tokenizer
+from ...data.words.tokenizers import TokenizerName, WordTokenizer, choose_tokenizer
 from ...fields.text import Text
 from ...models.encoder import TokenEmbedding
 from ...settings import DataSettings, ModelSettings, open_setting, setting
@@ -39,7 +39,7 @@ class TextData(RowData):
     character_ngrams: bool | None = setting(
         None, description="Add embeddings of the character n-grams of each word.", advanced=True
     )
-    tokenizer: Name = setting("recurra", description="Word tokenizer.")
+    tokenizer: TokenizerName = setting("recurra", description="Word tokenizer.")
     stop_words: str | None = setting(None, description="Language whose stop words are removed.", advanced=True)
     keep_pos: str | None = setting(None, description="Parts of speech to keep, such as noun,verb.", advanced=True)
     tokenizer_language: str = setting(

@@ -32,7 +32,7 @@ def collate(
         targets: the fields of the targets.
         max_length: longer sequences are truncated to their first and last `max_length / 2` time steps. None: no limit.
     """
-    x, lengths = store.ragged(input.name, rows, longest=max_length)
+    x, lengths = store.ragged(input.name, rows, max_length=max_length)
     if max_length is not None:
         half = max_length // 2
         for b in np.flatnonzero(lengths == max_length):

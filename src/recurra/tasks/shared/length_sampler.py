@@ -51,4 +51,4 @@ class LengthSampler(Sampler):
 
     def padding_fraction(self) -> float:
         """The fraction of time steps that is padding in the first epoch."""
-        return self._batches.padding_share(self._batches.epoch(0))
+        return self._batches.padding_fraction(self._batches.epoch(0))

@@ -132,7 +132,9 @@ def test_only_empty_rows(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", "text,label\n" + " ,y\n ,n\n" * 4)
     for chosen in ("raise", "skip"):  # skipping would leave no rows, so it is not advised
         said = "7 more rows cannot be used (row 2, 3, ...). Correct the file; no row would remain if they were skipped"
-        refused(tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", on_error=chosen)
+        refused(
+            tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", on_error=chosen
+        )
 
 
 def test_a_text_longer_than_a_hundred_thousand_words(tmp_path: Path) -> None:

@@ -212,7 +212,9 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, case: str) -> None:
 
 
 def test_missing_data(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no\.csv: there is no such file, folder or built-in dataset \(datasets: stdlib"):
+    with pytest.raises(
+        DataError, match=r"no\.csv: there is no such file, folder or built-in dataset \(datasets: stdlib"
+    ):
         open_source(tmp_path / "no.csv")
     with pytest.raises(DataError, match=r"no \.txt files in this folder"):
         open_source(tmp_path)

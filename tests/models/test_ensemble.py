@@ -44,7 +44,13 @@ def test_an_ensemble_for_regression_averages_predictions(tmp_path: Path) -> None
 def test_each_member_has_its_own_loss(tmp_path: Path) -> None:
     """The loss is the mean of the members' losses, not the loss of their mean."""
     run = reviews(
-        tmp_path, ensemble_size=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0, character_ngrams=False, adversarial_epsilon=0.0
+        tmp_path,
+        ensemble_size=2,
+        dropout=0.0,
+        input_dropout=0.0,
+        token_dropout=0.0,
+        character_ngrams=False,
+        adversarial_epsilon=0.0,
     )
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
@@ -57,7 +63,9 @@ def test_each_member_has_its_own_loss(tmp_path: Path) -> None:
     torch.testing.assert_close(loss, torch.stack(single).mean())
 
 
-@pytest.mark.parametrize("settings", [{"ensemble_size": 2}, {"character_ngrams": True}, {"character_ngrams": True, "ensemble_size": 2}])
+@pytest.mark.parametrize(
+    "settings", [{"ensemble_size": 2}, {"character_ngrams": True}, {"character_ngrams": True, "ensemble_size": 2}]
+)
 def test_streaming_gives_the_result_of_the_whole_text(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = reviews(tmp_path, bidirectional=False, **settings)
     text = "a Brighter film 好看 don't you think <br /> unseen1"
@@ -91,7 +99,9 @@ def test_character_ngrams_of_a_word() -> None:
 
 
 def test_only_words_have_character_ngrams(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="character_ngrams requires tokenization=words, but tokenization is characters"):
+    with pytest.raises(
+        SettingError, match="character_ngrams requires tokenization=words, but tokenization is characters"
+    ):
         reviews(tmp_path, tokenization="characters", character_ngrams=True)
     with pytest.raises(SettingError, match="character n-grams require words"):
         build(["ab"], "characters").encode_with_ngrams(["ab"])

@@ -68,7 +68,10 @@ def test_the_input_type_is_selected_by_the_values(tmp_path: Path) -> None:
     lists.write_text("\n".join(json.dumps({"w": [n, 1.5], "label": n % 2}) for n in range(9)))
     assert chosen(lists) == ("numbers", "column 'w' holds lists of numbers")
     files = [[f"{n}.png", n % 2] for n in range(9)]
-    assert chosen(table(tmp_path / "d.csv", ["picture", "label"], files)) == ("image", "column 'picture' contains images")
+    assert chosen(table(tmp_path / "d.csv", ["picture", "label"], files)) == (
+        "image",
+        "column 'picture' contains images",
+    )
     two = table(tmp_path / "e.csv", ["word", "count", "label"], [[f"w{n}", n * 3 % 7, n % 2] for n in range(9)])
     assert chosen(two)[0] == "text"  # one column is not numeric
 
@@ -79,9 +82,13 @@ def test_a_setting_of_one_type_selects_it(tmp_path: Path) -> None:
     assert chosen(data, embedding_size=3)[0] == "text"
     assert chosen(data, image_size="4x4")[0] == "image"
     assert chosen(data, input="text") == ("text", "as requested")
-    with pytest.raises(SettingError, match="tokenization is a setting of text inputs, but the input is numbers; remove one of the two"):
+    with pytest.raises(
+        SettingError, match="tokenization is a setting of text inputs, but the input is numbers; remove one of the two"
+    ):
         chosen(data, input="numbers", tokenization="words")
-    with pytest.raises(SettingError, match="step_width is a setting of numbers inputs, and tokenization of text inputs; remove"):
+    with pytest.raises(
+        SettingError, match="step_width is a setting of numbers inputs, and tokenization of text inputs; remove"
+    ):
         chosen(data, step_width=2, tokenization="words")
     with pytest.raises(SettingError, match=r"setting data.input = 'sound'"):
         chosen(data, input="sound")

@@ -219,7 +219,10 @@ def test_times_that_cannot_be_ordered(tmp_path: Path) -> None:
         in errors(grouped(twice, "t"))["c"]
     )
     words = write(tmp_path / "b.csv", THREE.replace("a,1,", "a,noon,"))
-    assert "row 2, field 'window': has 'noon' in column 't', which is not a time such as 12.5 or" in errors(grouped(words, "t"))["a"]
+    assert (
+        "row 2, field 'window': has 'noon' in column 't', which is not a time such as 12.5 or"
+        in errors(grouped(words, "t"))["a"]
+    )
     mixed = write(tmp_path / "c.csv", THREE.replace("a,1,", "a,2020-01-01,"))
     assert "a date, but a number in row 1 of the same series 'a'" in errors(grouped(mixed, "t"))["a"]
 
@@ -304,7 +307,9 @@ def printed() -> Lines:
 
 @pytest.fixture(scope="module")
 def run(folder: Path, printed: Lines) -> Run:
-    return recurra.train("classify", swings(folder / "a.csv"), sequence_id="id", out=folder / "run", progress=printed, **SMALL)
+    return recurra.train(
+        "classify", swings(folder / "a.csv"), sequence_id="id", out=folder / "run", progress=printed, **SMALL
+    )
 
 
 def test_it_learns_by_series(run: Run, printed: Lines, folder: Path) -> None:
@@ -414,9 +419,21 @@ def test_regression_on_series_in_any_order_of_rows(folder: Path) -> None:
     ("settings", "error", "said"),
     [
         ({"time": "t"}, SettingError, "requires the column of the sequence ID; name it with --sequence-id"),
-        ({"sequence_id": "id", "step_width": 2}, SettingError, "step_width requires windows in one row; with --sequence-id each row"),
-        ({"sequence_id": "id", "tokenization": "words"}, SettingError, "sequence_id is a setting of numbers inputs, and tokenization of text"),
-        ({"sequence_id": "idd"}, DataError, "there is no column 'idd'; there are id, t, ax, ay, label; did you mean 'id'"),
+        (
+            {"sequence_id": "id", "step_width": 2},
+            SettingError,
+            "step_width requires windows in one row; with --sequence-id each row",
+        ),
+        (
+            {"sequence_id": "id", "tokenization": "words"},
+            SettingError,
+            "sequence_id is a setting of numbers inputs, and tokenization of text",
+        ),
+        (
+            {"sequence_id": "idd"},
+            DataError,
+            "there is no column 'idd'; there are id, t, ax, ay, label; did you mean 'id'",
+        ),
         ({"sequence_id": "id", "time": "when"}, DataError, "there is no column 'when'"),
         ({"sequence_id": "id", "measurements": "ax,az"}, DataError, "there is no column 'az'"),
         ({"sequence_id": "id", "measurements": ","}, DataError, "no column has the numbers of a time step"),
@@ -444,7 +461,12 @@ def test_a_table_that_seems_to_be_long_causes_a_warning(tmp_path: Path) -> None:
 
 def test_the_named_columns_are_the_window(tmp_path: Path) -> None:
     run = recurra.train(
-        "classify", swings(tmp_path / "a.csv"), sequence_id="id", measurements="ax", out=tmp_path / "run", **SMALL | {"steps": 2}
+        "classify",
+        swings(tmp_path / "a.csv"),
+        sequence_id="id",
+        measurements="ax",
+        out=tmp_path / "run",
+        **SMALL | {"steps": 2},
     )
     examples: Sequence[Any] = list(run.task.dataset.inputs(str(tmp_path / "a.csv")) or ())
     assert {example.steps.shape[1] for example in examples} == {1}

@@ -188,7 +188,9 @@ def test_help_names_the_contract(recurra: Shell) -> None:
     assert [o for o in ("--prompt", "--length", "--temperature", "--top-p", "--seed") if o not in text] == []
     assert "--json" in recurra("evaluate", "--help").out
     text = recurra("train", "classify", "--help").out
-    assert [o for o in ("--text", "--label", "--tokenization", "--bidirectional", "--no-bidirectional") if o not in text] == []
+    assert [
+        o for o in ("--text", "--label", "--tokenization", "--bidirectional", "--no-bidirectional") if o not in text
+    ] == []
     assert recurra("--help").out.strip() == recurra().out.strip()
 
 
@@ -384,7 +386,9 @@ def test_generate_goes_on_from_the_prompt(recurra: Shell, run: Path, tmp_path: P
     assert first == recurra("generate", out, "--prompt", "the s", "--length", "20", "--seed", "1")
     wrong(recurra("generate", out, "--top-p", "2"), "top_p")
     wrong(recurra("generate", run), "does not generate text")
-    done = recurra("train", "language", text, "--out", tmp_path / "words", "--tokenization", "words", "--bptt-length", "8", *SMALL)
+    done = recurra(
+        "train", "language", text, "--out", tmp_path / "words", "--tokenization", "words", "--bptt-length", "8", *SMALL
+    )
     assert done.status == 0, done.err
     said = recurra("generate", tmp_path / "words", "--prompt", "the sea", "--length", "5", "--seed", "1")
     assert re.match(r"the sea (the|sea|and|sky|again)\b", said.out) or said.out.startswith("the sea\n")

@@ -138,7 +138,9 @@ def test_words_of_a_language_model_are_known_too() -> None:
     assert field.lexicon().words == field.words and field.lexicon().first_id == 2
     other = words()
     other.use_vocabulary(build(["a Warm film"] * 2, "words", size=10, min_count=1))
-    with pytest.raises(SettingError, match="the tokens are characters, but those of the language model are words; train a"):
+    with pytest.raises(
+        SettingError, match="the tokens are characters, but those of the language model are words; train a"
+    ):
         other.fit([["a", "b"]])
 
 

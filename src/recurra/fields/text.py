@@ -98,7 +98,8 @@ class Text(Field):
     def _check_ngrams(self) -> None:
         if self.character_ngrams and self.tokenization != "words":
             raise SettingError(
-                f"character_ngrams requires tokenization=words, but tokenization is {self.tokenization}; remove character_ngrams"
+                f"character_ngrams requires tokenization=words, but tokenization is {self.tokenization}; "
+                "remove character_ngrams"
             )
 
     def lexicon(self) -> Lexicon:
@@ -140,7 +141,11 @@ class Text(Field):
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
         """Return the token IDs of each text, (T,), or with character n-grams (T, 1 + P)."""
-        return self.vocabulary.encode_with_ngrams(values) if self.character_ngrams else self.vocabulary.encode_batch(values)
+        return (
+            self.vocabulary.encode_with_ngrams(values)
+            if self.character_ngrams
+            else self.vocabulary.encode_batch(values)
+        )
 
     def stream(self) -> TokenStream:
         """Return an encoder of chunks of text."""

@@ -45,7 +45,7 @@ def judge(run: Path, parts: Mapping[str, Path], part: str) -> dict[str, float]:
     import recurra as package
 
     figures = json.loads(recurra("evaluate", run, parts[part], "--json").stdout)
-    vocabulary = package.load(run).task.vocabulary  # type: ignore[attr-defined]
+    vocabulary = package.load(run).task.dataset.vocabulary  # type: ignore[attr-defined]
     encoded = {
         name: [ids.tolist() for ids in vocabulary.encode_batch(answers(parts[name]))] for name in ("train", part)
     }

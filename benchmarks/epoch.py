@@ -34,16 +34,16 @@ class Texts:
     """The training part as our run has encoded and cut it: shuffled batches of numbers, lengths and classes."""
 
     def __init__(self, loop: Loop) -> None:
-        store = loop.task.stores["train"]  # type: ignore[attr-defined]
+        store = loop.task.dataset.stores["train"]  # type: ignore[attr-defined]
         self.longest = int(loop.task.settings.data.truncation_length)  # type: ignore[attr-defined]
-        self.vocabulary = len(loop.task.input.vocabulary)  # type: ignore[attr-defined]
+        self.vocabulary = len(loop.task.dataset.input.field.vocabulary)  # type: ignore[attr-defined]
         self.store, self.rows = store, len(store.column("label"))
         self.order = np.random.default_rng(0).permutation(self.rows)
         self.batches = self.rows // BATCH
 
     def batch(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rows = self.order[n * BATCH : (n + 1) * BATCH]
-        x, lengths = self.store.ragged("text", rows, longest=self.longest)
+        x, lengths = self.store.ragged("text", rows, max_length=self.longest)
         return x, lengths, np.asarray(self.store.column("label")[rows])
 
 

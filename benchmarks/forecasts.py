@@ -1,7 +1,8 @@
-"""The sets of series: each cut by time into what teaches, what selects, and what is only reported.
+"""The benchmark datasets of time series. Each is split by time into parts for training, for selection and for the report.
 
-Every part but the first also holds what was before it, for a forecast looks back; which origins count is said by the options
-of the set. The figures are those of `recurra evaluate`, and how far they lie below the seasonal naive forecast's.
+Every part except the first also contains the time steps before it, because a forecast reads a context. The options of the
+dataset determine which origins are evaluated. The metrics are those of `recurra evaluate`, and their improvement over the
+seasonal naive forecast.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ PARTS = ("train", "select", "report")
 
 
 def read(path: Path) -> Rows:
-    """The rows of a CSV file, the header first."""
+    """Return the rows of a CSV file, including the header."""
     content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     return list(csv.reader(content.decode("utf-8").splitlines()))
 
 
 def write(path: Path, rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> Path:
+    """Write a CSV file and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
@@ -32,10 +34,14 @@ def write(path: Path, rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -
 
 
 def by_time(name: str, *ends: int, context: int | None = None) -> Callable[[Path, Path], dict[str, Path]]:
-    """A writer for one table: the parts end after so many rows each. `context` rows before a part stand in its file; None:
-    all."""
+    """Return a function that splits one table by time.
 
-    def cut(data: Path, folder: Path) -> dict[str, Path]:
+    name      file name of the table
+    ends      row number at which each part ends
+    context   number of rows before a part that its file also contains; None for all
+    """
+
+    def split(data: Path, folder: Path) -> dict[str, Path]:
         header, *rows = read(data / "timeseries" / name)
         parts, begin = {}, 0
         for part, end in zip(PARTS, ends, strict=True):
@@ -44,13 +50,17 @@ def by_time(name: str, *ends: int, context: int | None = None) -> Callable[[Path
             begin = end
         return parts
 
-    return cut
+    return split
 
 
 def m4(horizon: int) -> Callable[[Path, Path], dict[str, Path]]:
-    """M4's series one under the other: the last `horizon` of each are reported, those before select, the others teach."""
+    """Return a function that writes the M4 series in long format.
 
-    def cut(data: Path, folder: Path) -> dict[str, Path]:
+    The last `horizon` values of each series are for the report, the `horizon` values before them are for selection, and the
+    others are for training.
+    """
+
+    def split(data: Path, folder: Path) -> dict[str, Path]:
         _, *rows = read(data / "m4" / "Hourly-train.csv.gz")
         series = {row[0]: [cell for cell in row[1:] if cell] for row in rows}
         parts = {}
@@ -60,14 +70,14 @@ def m4(horizon: int) -> Callable[[Path, Path], dict[str, Path]]:
             parts[part] = write(folder / f"{part}.csv", [["series", "step", "value"], *lines])
         return parts
 
-    return cut
+    return split
 
 
 def judge(run: Path, parts: Mapping[str, Path], part: str) -> dict[str, float]:
-    """The figures of `recurra evaluate`, and `NAME_below_seasonal`: by what share a figure is below seasonal naive's."""
-    figures = json.loads(recurra("evaluate", run, parts[part], "--json").stdout)
-    plain = {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
-    seasonal = figures["backtest"]["seasonal naive"]
-    below = {f"{name}_below_seasonal": 1 - plain[name] / seasonal[name] for name in ("rmse", "mae", "smape", "mase")
-             if name in plain and name in seasonal}  # fmt: skip
-    return plain | below
+    """Return the metrics of `recurra evaluate`, and `NAME_below_seasonal`, the relative reduction of a seasonal naive error."""
+    metrics = json.loads(recurra("evaluate", run, parts[part], "--json").stdout)
+    values = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
+    seasonal = metrics["backtest"]["seasonal naive"]
+    below = {f"{name}_below_seasonal": 1 - values[name] / seasonal[name] for name in ("rmse", "mae", "smape", "mase")
+             if name in values and name in seasonal}  # fmt: skip
+    return values | below

@@ -23,7 +23,7 @@ from splits import write_csv
 if TYPE_CHECKING:
     import torch
 
-    from recurra.tasks.base import Batch, Task
+    from recurra.tasks.base import Batch
     from recurra.training.loop import Loop
 
 LEAST = 0.9  # of the bare loop's tokens a second
@@ -54,21 +54,23 @@ def make_loop(name: str, data: Path, folder: Path, threads: int | None) -> Loop:
     from lightning_fabric import Fabric
 
     from recurra import tasks
-    from recurra.settings import settings_from
+    from recurra.cells import get
+    from recurra.settings import as_given, settings_from
     from recurra.training.loop import Loop
-    from recurra.training.schedule import Plan
+    from recurra.training.schedule import StepSchedule
 
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(0)
     cls = tasks.get(name)
-    task: Task = cls(
-        settings_from(cls, {"steps": 1_000_000, "device": "cpu"} | ({"ensemble_size": 1} if name == "classify" else {}))
-    )
-    task.reading = task.read(data, None, folder / "cache", lambda _: None, lambda _: None)
-    task.settings = task.choose(task.reading)
-    loop = Loop(task, task.network(), Fabric(accelerator="cpu", devices=1), folder, time.time())
-    loop.plan = Plan.of(1_000_000)
+    options = {"steps": 1_000_000, "device": "cpu"} | ({"ensemble_size": 1} if name == "classify" else {})
+    given = settings_from(as_given(cls.settings_class), options)
+    dataset = cls.dataset_for(given)
+    info = dataset.prepare(data, None, folder / "cache", lambda _: None)
+    settings = cls.resolve(given.with_(**info.settings), dataset, info)
+    task = cls(settings, dataset, get(settings.model.cell, **settings.model.cell_options))
+    loop = Loop(task, task.network(), Fabric(accelerator="cpu", devices=1), folder, time.time(), info)
+    loop.schedule = StepSchedule.of(1_000_000)
     return loop
 
 
@@ -97,7 +99,7 @@ def loops(name: str, loop: Loop, steps: int) -> tuple[dict[str, Callable[[], obj
     import torch
 
     training = loop.training
-    network = copy.deepcopy(loop.bare)
+    network = copy.deepcopy(loop.module)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=training.learning_rate or 1e-3, weight_decay=training.weight_decay, fused=True
     )
@@ -135,7 +137,7 @@ def measure(name: str, data: Path | None, steps: int, rounds: int, threads: int 
         functions, tokens, computed = loops(name, loop, steps)
         times = interleave(functions, rounds=rounds)
         peak = gemm_peak()
-        flops = work(loop.bare) * computed
+        flops = work(loop.module) * computed
     return {
         "task": name,
         "steps": steps,

@@ -124,7 +124,7 @@ def modules_imported(file: Path) -> set[Path]:
         else:
             continue
         for name in names:
-            if name[0] != "recurra" or name[-1] == "_native":  # compiled
+            if name[0] != "recurra" or "_native" in name:  # compiled
                 continue
             inner = SOURCE.joinpath(*name[1:])
             outer = SOURCE.joinpath(*name[1:-1])

@@ -1,4 +1,4 @@
-"""Weights: a loaded network is the trained one, and loading it draws nothing, initialises nothing and imports no trainer."""
+"""Weights: a loaded network equals the trained one, and loading it draws no random numbers and imports no training code."""
 
 from __future__ import annotations
 
@@ -10,51 +10,54 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_runs
 import torch
+from tiny_runs import TINY
 from torch import Tensor, nn
 
 import recurra
-from recurra import tasks
 from recurra.run import Run
 from recurra.training.loop import Loop
 from recurra.weights import NoRandomWeights
 
-# Of each task a few networks that are made of different modules: how `tiny_runs` trains them, and the settings.
-# A task is in one of these two. For a new one, add its networks here, with a function of `tiny_runs` that trains it.
+# Settings that give other modules than the defaults; every task in `TINY` is also tested with its defaults.
 NETWORKS: dict[str, list[dict[str, Any]]] = {
     "classify": [
         {"tokenization": "characters"},
-        {"tokenization": "words", "ensemble_size": 3, "pooling": "attention", "character_ngrams": True, "bidirectional": True},
+        {
+            "tokenization": "words",
+            "ensemble_size": 3,
+            "pooling": "attention",
+            "character_ngrams": True,
+            "bidirectional": True,
+        },
         {"cell": "ln_lstm", "pooling": "mean_max", "num_layers": 2, "dropout": 0.2, "precision": "64"},
     ],
     "language": [
-        {"cache": 0},
-        {"cache": 50, "windows": "sequential"},
+        {"neural_cache_size": 0},
+        {"neural_cache_size": 50, "batching": "sequential"},
         {"tie_weights": True, "embedding_size": 6, "num_layers": 2, "dropout": 0.2, "precision": "64"},
-        {"tie_weights": True, "embedding_size": 8, "weight_drop": 0.3, "windows": "sequential", "cache": 50},
-        {"weight_drop": 0.3, "cell": "gru", "tokenization": "words", "sampled_softmax": 5, "windows": "aligned"},
+        {
+            "tie_weights": True,
+            "embedding_size": 8,
+            "weight_drop": 0.3,
+            "batching": "sequential",
+            "neural_cache_size": 50,
+        },
+        {"weight_drop": 0.3, "cell": "gru", "tokenization": "words", "sampled_softmax": 5, "batching": "aligned"},
     ],
     "regress": [{"tokenization": "words", "pooling": "max"}],
 }
-WITHOUT_NETWORKS = {"caption", "couplet", "forecast", "tag", "transcribe", "translate"}
-MAKERS = {"language": tiny_runs.language, "couplet": tiny_runs.couplets}
 CASES = [
     pytest.param(task, settings, id="-".join([task, *(f"{key}={value}" for key, value in settings.items())]))
-    for task, networks in NETWORKS.items()
-    for settings in networks
+    for task in TINY
+    for settings in [{}, *NETWORKS.get(task, [])]
 ]
-
-
-def test_every_task_is_accounted_for() -> None:
-    assert NETWORKS.keys().isdisjoint(WITHOUT_NETWORKS)
-    assert {*NETWORKS, *WITHOUT_NETWORKS} == set(tasks.names())
 
 
 def trained(
     folder: Path, task: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Run, nn.Module]:
-    """A run, and the very network that was trained: its last weights are the best, without averaging."""
+    """A run and the network object that was trained. Its last weights are the best, because there is no moving average."""
     networks: list[nn.Module] = []
     run_loop = Loop.run
 
@@ -65,13 +68,13 @@ def trained(
     options = {"steps": 2, "num_evaluations": 1, "ema_decay": 0.0, **settings}
     with monkeypatch.context() as patch:
         patch.setattr(Loop, "run", run)
-        made = MAKERS[task](folder, **options) if task in MAKERS else tiny_runs.reviews(folder, task=task, **options)
+        trained_run = TINY[task](folder, **options)
     (network,) = networks
-    return made, network
+    return trained_run, network
 
 
 def tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor of a network: parameters, buffers that are saved or not, and plain attributes; tied ones by each name."""
+    """Every tensor of a network: parameters, buffers (saved or not) and plain attributes; tied ones under each name."""
     yield from network.named_parameters(remove_duplicate=False)
     yield from network.named_buffers(remove_duplicate=False)
     for name, module in network.named_modules():
@@ -81,7 +84,7 @@ def tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 @pytest.mark.parametrize(("task", "settings"), CASES)
-def test_a_loaded_network_is_the_trained_one(
+def test_a_loaded_network_equals_the_trained_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, settings: dict[str, Any]
 ) -> None:
     run, network = trained(tmp_path, task, settings, monkeypatch)
@@ -94,29 +97,31 @@ def test_a_loaded_network_is_the_trained_one(
         assert ours[name].dtype is value.dtype and torch.equal(ours[name], value), name
     shared = {(a, b) for a in theirs for b in theirs if a < b and theirs[a] is theirs[b]}
     assert shared == {(a, b) for a in ours for b in ours if a < b and ours[a] is ours[b]}, "tied weights stay tied"
-    assert bool(shared) == bool(settings.get("tie_weights"))
+    assert bool(shared) == bool(getattr(run.settings.model, "tie_weights", False))
 
 
-@pytest.mark.parametrize("task", NETWORKS)
-def test_loading_imports_no_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str) -> None:
-    run, _ = trained(tmp_path, task, {}, monkeypatch)
+def test_loading_imports_no_training_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs of all tasks, one after another in one process."""
+    paths = [str(trained(tmp_path, task, {"name": task}, monkeypatch)[0].path) for task in TINY]
     code = (
         "import sys, json, recurra\n"
-        f"run = recurra.load({str(run.path)!r})\n"
-        "print(json.dumps([name for name in sys.modules if name.startswith(('recurra.training', 'lightning'))]))\n"
+        f"for path in {paths!r}:\n"
+        "    recurra.load(path)\n"
+        "    found = [name for name in sys.modules if name.startswith(('recurra.training', 'lightning'))]\n"
+        "    print(json.dumps([path, found]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == []
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [[path, []] for path in paths]
 
 
 def spectral(weight: Tensor) -> Tensor:
-    """A matrix scaled by its spectral radius, as an echo state network initialises its own: NaN is an error there."""
+    """A matrix scaled by its spectral radius, as in an echo state network, where NaN would raise."""
     return weight / torch.linalg.eigvals(weight).abs().max().clamp(min=1e-6)
 
 
-def test_no_module_of_torch_draws_inside_the_context() -> None:
-    """Each way in which modules initialise their weights; what sets values that are not random still does."""
+def test_no_module_of_torch_draws_random_numbers_inside_the_context() -> None:
+    """Each way in which modules initialise their weights. Initialisers that are not random still work."""
     modules = (
         lambda: nn.Linear(3, 4),
         lambda: nn.Embedding(5, 3, padding_idx=0),
@@ -138,10 +143,10 @@ def test_no_module_of_torch_draws_inside_the_context() -> None:
         for make in modules:
             made = make()
             drawn = list(made.parameters()) if isinstance(made, nn.Module) else [made]
-            assert all(value.isfinite().all() for value in drawn), "nothing is left as it was in memory"
+            assert all(value.isfinite().all() for value in drawn), "no uninitialised memory remains"
         norm = nn.LayerNorm(4)
         assert torch.equal(nn.init.constant_(torch.empty(2), 3.0), torch.full((2,), 3.0))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(norm.weight, torch.ones(4)) and torch.equal(norm.bias, torch.zeros(4))
     nn.Linear(3, 4)
-    assert not torch.equal(torch.get_rng_state(), before), "outside of it they do"
+    assert not torch.equal(torch.get_rng_state(), before), "outside of the context they do"

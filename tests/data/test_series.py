@@ -1,4 +1,4 @@
-"""Series from tables: long and wide, gaps, missing values, what is wrong and where."""
+"""Time series from tables in long and wide format: gaps, missing values, and errors with their location."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurra.data.sequence_id.columns import find_columns
-from recurra.data.sequence_id.season import find_season
-from recurra.data.sequence_id.series import Table
-from recurra.data.sequence_id.table import read_table
-from recurra.data.sequence_id.times import Grid
 
+from recurra.data.series.columns import find_columns
+from recurra.data.series.seasonality import detect_seasonality
+from recurra.data.series.series import TimeSeriesTable
+from recurra.data.series.table import read_table
+from recurra.data.series.times import TimeGrid
 from recurra.data.sources.sources import open_source
 from recurra.errors import DataError
 
@@ -20,15 +20,15 @@ NAN = float("nan")
 
 
 def table(
-    folder: Path, text: str, *, sort: bool = False, skip: bool = False, form: str | None = None, **asked: Any
-) -> Table:
+    folder: Path, text: str, *, sort: bool = False, skip: bool = False, time_format: str | None = None, **settings: Any
+) -> TimeSeriesTable:
     path = folder / "table.csv"
     path.write_text(text, encoding="utf-8")
     source = open_source(path, skip_broken=skip)
-    columns, lines = find_columns(source, form=form, **asked)
-    found = read_table(source, columns, form=form, sort=sort, skip=skip)
-    found.lines[:0] = lines
-    return found
+    columns, messages = find_columns(source, time_format=time_format, **settings)
+    result = read_table(source, columns, time_format=time_format, sort=sort, skip=skip)
+    result.messages[:0] = messages
+    return result
 
 
 WIDE = "date,a,b\n2020-01-01,1,10\n2020-01-02,,20\n2020-01-04,4,NA\n"
@@ -39,156 +39,163 @@ LONG = "id,date,value\n" + "".join(
 
 
 @pytest.mark.parametrize("text", [WIDE, LONG], ids=["wide", "long"])
-def test_long_is_wide(tmp_path: Path, text: str) -> None:
+def test_long_and_wide_format_give_the_same_series(tmp_path: Path, text: str) -> None:
     found = table(tmp_path, text)
-    assert [(one.name, one.grid.name, one.first) for one in found.series] == [
+    assert [(one.name, one.grid.name, one.start) for one in found.series] == [
         ("a", "every day", 0),
         ("b", "every day", 0),
     ]
     np.testing.assert_array_equal(found.series[0].values, [1, NAN, NAN, 4])
     np.testing.assert_array_equal(found.series[1].values, [10, 20, NAN, NAN])
-    many = "1 gap in time, 1 step" if text == WIDE else "2 gaps in time, 2 steps"
+    count = "1 gap in time, 1 time step" if text == WIDE else "2 gaps in time, 2 time steps"
     where = "after" if text == WIDE else "a, after"
-    assert found.lines[0] == f"{many} without a row (the longest 1: {where} 2020-01-02), taken as missing values"
+    assert found.messages[0] == f"{count} without a row (longest gap 1: {where} 2020-01-02), treated as missing values"
 
 
-def test_the_parts_of_a_time_are_put_together(tmp_path: Path) -> None:
+def test_columns_of_a_time_are_joined(tmp_path: Path) -> None:
     text = "No,year,month,day,hour,pm,wind\n" + "".join(f"{n + 1},2010,1,1,{n},{n * n},NW\n" for n in range(4))
     found = table(tmp_path, text)
     assert found.columns.time == ("year", "month", "day", "hour") and found.columns.targets == ("pm",)
     assert found.series[0].grid.name == "every hour"
-    assert found.lines == ["columns left out: No, wind"]
+    assert found.messages == ["unused columns: No, wind"]
 
 
-def test_covariates_may_go_on_after_the_target(tmp_path: Path) -> None:
+def test_future_covariates_may_be_longer_than_the_target(tmp_path: Path) -> None:
     text = "date,y,price,town\n2020-01-01,1,5,x\n2020-01-02,2,6,x\n2020-01-03,,7,x\n2020-01-04,,8,x\n"
-    one = table(tmp_path, text, targets="y", known="price", static="town").series[0]
-    assert one.values.tolist() == [1, 2] and one.known[:, 0].tolist() == [5, 6, 7, 8] and one.static == ("x",)
+    one = table(tmp_path, text, targets="y", future_covariates="price", static_covariates="town").series[0]
+    assert (
+        one.values.tolist() == [1, 2]
+        and one.future_covariates[:, 0].tolist() == [5, 6, 7, 8]
+        and one.static_covariates == ("x",)
+    )
     whole = table(tmp_path, text, targets="y").series[0]
-    np.testing.assert_array_equal(whole.values, [1, 2, NAN, NAN])  # nothing is known ahead: these are missing values
+    np.testing.assert_array_equal(
+        whole.values, [1, 2, NAN, NAN]
+    )  # Without future covariates, these are missing values.
 
 
-def test_a_table_without_time_counts_its_rows(tmp_path: Path) -> None:
+def test_without_a_time_column_rows_are_time_steps(tmp_path: Path) -> None:
     one = table(tmp_path, "value\n3\n1\n4\n").series[0]
     assert (one.name, one.grid.unit, one.values.tolist()) == ("value", "step", [3, 1, 4])
 
 
-def test_a_series_goes_on_with_a_later_file(tmp_path: Path) -> None:
+def test_a_series_is_extended_by_a_later_file(tmp_path: Path) -> None:
     one = table(tmp_path, "date,y\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n").series[0]
     later = table(tmp_path, "date,y\n2020-01-03,30\n2020-01-04,4\n2020-01-05,5\n").series[0]
-    assert one.followed_by(later).values.tolist() == [1, 2, 3, 4, 5]  # what both have stays as it was
+    assert one.extended_by(later).values.tolist() == [1, 2, 3, 4, 5]  # The overlap is taken from the first file.
     apart = table(tmp_path, "date,y\n2020-01-05,5\n2020-01-06,6\n").series[0]
-    np.testing.assert_array_equal(one.followed_by(apart).values, [1, 2, 3, NAN, 5, 6])
+    np.testing.assert_array_equal(one.extended_by(apart).values, [1, 2, 3, NAN, 5, 6])
     plain = table(tmp_path, "y\n1\n2\n").series[0]
-    assert plain.followed_by(plain, counted=True).values.tolist() == [1, 2, 1, 2]
+    assert plain.extended_by(plain, counted=True).values.tolist() == [1, 2, 1, 2]
     steps = table(tmp_path, "step,y\n4,1\n5,2\n6,3\n").series[0]
     later = table(tmp_path, "step,y\n6,9\n7,4\n").series[0]
-    assert steps.followed_by(later).values.tolist() == [1, 2, 3, 4]
+    assert steps.extended_by(later).values.tolist() == [1, 2, 3, 4]
     noon = table(tmp_path, "date,y\n2020-01-05 12:00,1\n2020-01-06 12:00,2\n").series[0]
     with pytest.raises(
-        DataError, match="'y' goes on every day from 2020-01-05 12:00:00, but began every day from 2020-01-01:"
+        DataError, match="'y' continues every day from 2020-01-05 12:00:00, but it began every day from 2020-01-01;"
     ):
-        one.followed_by(noon)
+        one.extended_by(noon)
 
 
 BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "time": ("date,y\n2020-01-01,1\nsoon,2\n2020-01-02,3\nlate,3\n", {"time": "date"},
-             r"row 2, field 'date': 'soon' cannot be read as a time.*--time-format.*1 more row "),
-    "no time at all": ("date,y\nx,1\ny,2\n", {"time": "date"}, "row 1, field 'date': 'x' cannot be read"),
+             r"row 2, field 'date': 'soon' is not a time.*--time-format.*1 more row "),
+    "no time at all": ("date,y\nx,1\ny,2\n", {"time": "date"}, "row 1, field 'date': 'x' is not a time"),
     "number among dates": ("date,y\n2020-01-01,1\n2020-01-02,2\n43833,3\n2020-01-04,4\n", {},
-                           r"row 3, field 'date': '43833' cannot be read as a time"),
+                           r"row 3, field 'date': '43833' is not a time"),
     "a time too far": ("date,y\n2020-01-01 00:00:00,1\n2020-01-01 00:00:01,2\n2020-01-01 00:00:02,3\n2920-01-01,4\n", {},
-                       r"row 4, field 'date': 2920-01-01 comes 28,401,\d+,\d+ steps after .*:02, where rows stand every sec"),
+                       r"row 4, field 'date': 2920-01-01 is 28,401,\d+,\d+ time steps after .*:02, .* rows are every sec"),
     "no name": ("id,date,y\na,2020-01-01,1\n,2020-01-02,2\n", {"series": "id"},
-                r"row 2, field 'id': is empty, so nothing says which series.*on_error=skip"),
+                r"row 2, field 'id': the cell is empty, so the row belongs to no series.*on_error=skip"),
     "order": ("date,y\n2020-01-01,1\n2020-01-03,2\n2020-01-02,3\n", {},
-              r"row 3, field 'date': 2020-01-02 comes after 2020-01-03: .*not sorted.* \(1 such places\).*--sort"),
-    "twice": ("date,y\n2020-01-01,1\n2020-01-02,2\n2020-01-02,3\n", {},
-              r"row 3, field 'date': 2020-01-02 stands there twice \(first in row 2\).*--sequence-id"),
+              r"row 3, field 'date': 2020-01-02 comes after 2020-01-03: .*not sorted.* \(1 row out of order\).*--sort"),
+    "duplicate": ("date,y\n2020-01-01,1\n2020-01-02,2\n2020-01-02,3\n", {},
+                  r"row 3, field 'date': duplicate time 2020-01-02 \(first in row 2\).*--series"),
     "number": ("date,y\n" + "".join(f"2020-01-{n:02},{n}\n" for n in range(1, 20)) + "2020-01-20,much\n2020-01-21,x\n",
                {"targets": "y"}, r"row 20, field 'y': 'much' is not a number; 1 more row .*on_error=skip"),
     "between": ("date,y\n2020-01-01 00:00,1\n2020-01-01 01:00,2\n2020-01-01 02:00,2\n2020-01-01 02:20,3\n", {},
-                r"row 4, field 'date': 2020-01-01 02:20 is not on a regular grid.*every hour"),
-    "static": ("date,y,town\n2020-01-01,1,a\n2020-01-02,2,b\n", {"static": "town", "targets": "y"},
-               "row 2, field 'town': is 'b', but was 'a' above"),
-    "column": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"known": "price"}, "no column 'price'"),
-    "two things": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"known": "y", "targets": "y"}, "'y' cannot be two things"),
-    "no numbers": ("date,y\n2020-01-01,a\n2020-01-02,b\n", {}, "no column holds numbers to forecast"),
+                r"row 4, field 'date': 2020-01-01 02:20 is not on the regular time grid.*every hour"),
+    "static": ("date,y,town\n2020-01-01,1,a\n2020-01-02,2,b\n", {"static_covariates": "town", "targets": "y"},
+               "row 2, field 'town': the value is 'b', but 'a' in an earlier row"),
+    "column": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"future_covariates": "price"}, "no column 'price'"),
+    "two roles": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"future_covariates": "y", "targets": "y"},
+                  "'y' cannot have two roles"),
+    "no numbers": ("date,y\n2020-01-01,a\n2020-01-02,b\n", {}, "no column contains numbers to forecast"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, name: str) -> None:
-    text, asked, said = BAD[name]
-    with pytest.raises(DataError, match=said) as raised:
-        table(tmp_path, text, **asked)
+def test_errors_name_row_and_field(tmp_path: Path, name: str) -> None:
+    text, settings, message = BAD[name]
+    with pytest.raises(DataError, match=message) as raised:
+        table(tmp_path, text, **settings)
     assert "table.csv" in str(raised.value) and len(str(raised.value).splitlines()) <= 2
 
 
-@pytest.mark.parametrize(("name", "left"), [
-    ("time", [1, 3]), ("twice", [1, 2]), ("number", list(range(1, 20))), ("number among dates", [1, 2, NAN, 4]),
+@pytest.mark.parametrize(("name", "values"), [
+    ("time", [1, 3]), ("duplicate", [1, 2]), ("number", list(range(1, 20))), ("number among dates", [1, 2, NAN, 4]),
     ("no name", [1]),
 ])  # fmt: skip
-def test_broken_rows_may_be_left_out(tmp_path: Path, name: str, left: list[float]) -> None:
-    text, asked, _ = BAD[name]
-    found = table(tmp_path, text, skip=True, **asked)
-    np.testing.assert_array_equal(found.series[0].values, left)
-    assert "broken row" in found.lines[-1] and ": row " in found.lines[-1]
+def test_invalid_rows_can_be_skipped(tmp_path: Path, name: str, values: list[float]) -> None:
+    text, settings, _ = BAD[name]
+    found = table(tmp_path, text, skip=True, **settings)
+    np.testing.assert_array_equal(found.series[0].values, values)
+    assert "broken row" in found.messages[-1] and ": row " in found.messages[-1]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("date,y\n2020-01-01,\"1,5\"\n2020-01-02,\"2,5\"\n", r"row 1, field 'y': '1,5' is not a number; 1 more .* nothing$"),
-        ("date,y\nx,1\ny,2\n", "row 1, field 'date': 'x' cannot be read as a time: .*leaving such rows out leaves nothing$"),
+        ("date,y\nx,1\ny,2\n", "row 1, field 'date': 'x' is not a time .*leaving such rows out leaves nothing$"),
     ],
 )  # fmt: skip
-def test_something_must_be_left(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_skipping_all_rows_is_an_error(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         table(tmp_path, text, time="date", targets="y", skip=True)
 
 
-def test_steps_may_be_written_as_decimals(tmp_path: Path) -> None:
+def test_step_numbers_may_have_decimals(tmp_path: Path) -> None:
     one = table(tmp_path, "step,y\n20.0,1\n21.0,2\n23.0,4\n").series[0]
     np.testing.assert_array_equal(one.values, [1, 2, NAN, 4])
-    assert one.grid.unit == "step" and one.stamps([0, 3]) == ["20", "23"]
+    assert one.grid.unit == "step" and one.format_times([0, 3]) == ["20", "23"]
 
 
-def test_rows_are_sorted_when_asked(tmp_path: Path) -> None:
+def test_rows_are_sorted_on_request(tmp_path: Path) -> None:
     assert table(tmp_path, BAD["order"][0], sort=True).series[0].values.tolist() == [1, 3, 2]
 
 
-def test_other_forms_of_time(tmp_path: Path) -> None:
-    found = table(tmp_path, "day,y\n30.12.2019,1\n31.12.2019,2\n01.01.2020,3\n", form="%d.%m.%Y")
+def test_other_time_formats(tmp_path: Path) -> None:
+    found = table(tmp_path, "day,y\n30.12.2019,1\n31.12.2019,2\n01.01.2020,3\n", time_format="%d.%m.%Y")
     assert found.series[0].values.tolist() == [1, 2, 3] and found.columns.time == ("day",)
 
 
-STEP = Grid("step", 1)
+STEP = TimeGrid("step", 1)
 
 
 def noise(steps: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=steps)
 
 
-@pytest.mark.parametrize("season", [7, 25, 132])
-def test_the_season_of_a_wave_is_found(season: int) -> None:
-    steps = np.arange(season * 12)
-    values = np.sin(2 * np.pi * steps / season) + 0.5 * np.cos(4 * np.pi * steps / season) + 0.3 * noise(len(steps))
+@pytest.mark.parametrize("period", [7, 25, 132])
+def test_the_period_of_a_wave_is_detected(period: int) -> None:
+    steps = np.arange(period * 12)
+    values = np.sin(2 * np.pi * steps / period) + 0.5 * np.cos(4 * np.pi * steps / period) + 0.3 * noise(len(steps))
     values = values + 0.01 * steps
     values[::11] = np.nan
-    assert abs(find_season([values], STEP)[0] - season) <= season // 50
+    assert abs(detect_seasonality([values], STEP)[0] - period) <= period // 50
 
 
-def test_there_is_no_season_in_noise_or_in_a_walk() -> None:
-    assert find_season([noise(3000)], STEP) == (1, 0.0)
-    assert find_season([], STEP) == (1, 0.0)
-    assert find_season([np.array([1.0, 2.0, 1.0])], STEP) == (1, 0.0)
+def test_noise_and_short_series_have_no_seasonality() -> None:
+    assert detect_seasonality([noise(3000)], STEP) == (1, 0.0)
+    assert detect_seasonality([], STEP) == (1, 0.0)
+    assert detect_seasonality([np.array([1.0, 2.0, 1.0])], STEP) == (1, 0.0)
 
 
-def test_of_a_day_in_a_week_the_stronger_is_taken() -> None:
+def test_the_stronger_of_two_periods_is_detected() -> None:
     hours = np.arange(24 * 7 * 8)
     working = (hours // 24 % 7 < 5).astype(float)
     day = np.sin(2 * np.pi * hours / 24)
-    grid = Grid("second", 3600)
-    assert find_season([day + 0.1 * working], grid)[0] == 24
-    assert find_season([day * working + 2 * working], grid)[0] == 168
+    grid = TimeGrid("second", 3600)
+    assert detect_seasonality([day + 0.1 * working], grid)[0] == 24
+    assert detect_seasonality([day * working + 2 * working], grid)[0] == 168

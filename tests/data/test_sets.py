@@ -1,4 +1,4 @@
-"""Built-in sets: made once, the same every time, and with content that the tasks can read."""
+"""Built-in datasets: they are written once, are reproducible, and have content that the tasks can read."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "recurra" / f"sets-{sets._VERSION}"
 
 
-def test_the_names_of_the_design() -> None:
+def test_the_names_of_the_datasets() -> None:
     assert set(sets.known()) == {"stdlib", "digits", "dates", "names", "series", "sine", "tones", "scenes"}
     assert all(len(line) < 80 for line in sets.known().values())
 
 
 @pytest.mark.parametrize("name", ["digits", "dates", "names", "scenes", "series", "sine"])
-def test_made_again_it_is_the_same(cache: Path, name: str, tmp_path: Path) -> None:
+def test_a_dataset_is_reproducible(cache: Path, name: str, tmp_path: Path) -> None:
     again = sets.make(name, tmp_path)
     assert again.read_bytes() == (cache / again.name).read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == [again.name]
 
 
-def test_a_folder_made_again_is_the_same(cache: Path, tmp_path: Path) -> None:
+def test_a_dataset_folder_is_reproducible(cache: Path, tmp_path: Path) -> None:
     again = sets.make("tones", tmp_path)
     assert again == tmp_path / "tones" / "manifest.csv"
     assert [path.name for path in tmp_path.iterdir()] == ["tones"]
@@ -48,7 +48,7 @@ def test_a_folder_made_again_is_the_same(cache: Path, tmp_path: Path) -> None:
     assert sets.make("tones", cache) == cache / "tones" / "manifest.csv"
 
 
-def test_it_is_made_once(cache: Path) -> None:
+def test_a_dataset_is_written_once(cache: Path) -> None:
     path = cache / "digits.csv"
     before = path.stat().st_mtime_ns
     assert sets.make("digits", cache) == path
@@ -66,7 +66,7 @@ def test_names(cache: Path) -> None:
     assert (find_text(source), find_label(source)) == ("text", "label")
     rows = [(row.values["text"], row.values["label"]) for row in source.rows()]
     assert len(rows) > 10_000
-    assert len({text for text, _ in rows}) == len(rows), "no name twice, so none has two languages"
+    assert len({text for text, _ in rows}) == len(rows), "no name occurs twice, so each has one language"
     counts = Counter(label for _, label in rows)
     assert len(counts) > 30
     assert counts["Chinese"] > 200
@@ -93,7 +93,7 @@ def test_series(cache: Path) -> None:
     assert counts["co2"] == 2284
 
 
-def test_opened_by_name(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_datasets_open_by_name(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent.parent))
     monkeypatch.chdir(tmp_path)
     source = open_source("digits")
@@ -101,8 +101,8 @@ def test_opened_by_name(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert open_text("stdlib").name == "stdlib"
 
 
-def test_what_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no built-in set 'digit'; did you mean 'digits'\?"):
+def test_errors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no built-in dataset 'digit'; did you mean 'digits'\?"):
         sets.make("digit", tmp_path)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(DataError, match=r"'digits' needs the library .*sklearn.*: pip install 'recurra\[sets\]'"):

@@ -1,4 +1,4 @@
-"""The encoded store, splits by hash, duplicates, the report."""
+"""The store of encoded examples, splits by hash, duplicates, and the data report."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _filled(folder: Path, rows: list[dict[str, Any]]) -> Store:
 
 
 @pytest.mark.parametrize("buffer", [1, 200, 1 << 20])
-def test_what_was_written_is_read(tmp_path: Path, buffer: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_returns_what_was_written(tmp_path: Path, buffer: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recurra.data.store.store._BUFFER", buffer)
     rows = _rows(63)
     made = _filled(tmp_path / "store", rows)
@@ -54,19 +54,19 @@ def test_what_was_written_is_read(tmp_path: Path, buffer: int, monkeypatch: pyte
         np.testing.assert_array_equal(store.column("label"), [row["label"] for row in rows])
         np.testing.assert_array_equal(store.column("weight"), [row["weight"] for row in rows])
         assert isinstance(store.column("label"), np.memmap)
-        wanted = np.array([62, 0, 5, 5, 17])
+        indices = np.array([62, 0, 5, 5, 17])
         for field, width in (("text", ()), ("window", (3,))):
-            padded, lengths = store.ragged(field, wanted)
+            padded, lengths = store.ragged(field, indices)
             assert lengths.dtype == np.int64
-            assert padded.shape == (5, max(len(rows[at][field]) for at in wanted), *width)
-            for row, length, at in zip(padded, lengths, wanted, strict=True):
-                np.testing.assert_array_equal(row[:length], rows[at][field].reshape(-1, *width))
+            assert padded.shape == (5, max(len(rows[i][field]) for i in indices), *width)
+            for row, length, i in zip(padded, lengths, indices, strict=True):
+                np.testing.assert_array_equal(row[:length], rows[i][field].reshape(-1, *width))
                 assert not row[length:].any()
 
 
-def test_rows_are_cut_to_the_longest_asked_for(tmp_path: Path) -> None:
+def test_rows_are_truncated_to_the_maximum_length(tmp_path: Path) -> None:
     rows = _rows(20)
-    padded, lengths = _filled(tmp_path / "store", rows).ragged("text", np.arange(20), longest=3)
+    padded, lengths = _filled(tmp_path / "store", rows).ragged("text", np.arange(20), max_length=3)
     assert padded.shape == (20, 3)
     np.testing.assert_array_equal(lengths, [min(3, len(row["text"])) for row in rows])
 
@@ -79,7 +79,7 @@ def test_a_store_without_rows(tmp_path: Path) -> None:
     assert (padded.shape, lengths.shape) == ((0, 0), (0,))
 
 
-def test_a_new_store_takes_the_place_of_the_old_one_when_complete(tmp_path: Path) -> None:
+def test_a_complete_store_replaces_the_old_one(tmp_path: Path) -> None:
     _filled(tmp_path / "store", _rows(3))
     writer = StoreWriter(tmp_path / "store", FIELDS)
     writer.append(**_rows(1)[0])
@@ -88,7 +88,7 @@ def test_a_new_store_takes_the_place_of_the_old_one_when_complete(tmp_path: Path
     assert len(Store(tmp_path / "store")) == 1
 
 
-def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_error_leaves_no_files(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), StoreWriter(tmp_path / "store", FIELDS) as writer:
         writer.append(**_rows(1)[0])
         raise ZeroDivisionError
@@ -112,12 +112,12 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for stream in writer._files.values():
         stream.close()
     writer._files = dict.fromkeys(writer._files, Full())  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="cannot be written: No space left on device; free some room"):
+    with pytest.raises(DataError, match="cannot be written: No space left on device; free disk space"):
         writer.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_rows_and_fields(tmp_path: Path) -> None:
+def test_invalid_rows_and_fields(tmp_path: Path) -> None:
     for spec in ("int31", "ragged", "ragged:int32:0", "ragged:int32:2:2", "int32:0", "int32:2:2", ""):
         with pytest.raises(CallError, match="is not DTYPE"):
             StoreWriter(tmp_path / "store", {"a": spec})
@@ -135,7 +135,7 @@ def test_wrong_rows_and_fields(tmp_path: Path) -> None:
             writer.append(text=[1])
         writer.append(**good)
     store = Store(tmp_path / "store")
-    assert (len(store), store.lengths("text")[0]) == (1, len(good["text"])), "a refused row left no trace"
+    assert (len(store), store.lengths("text")[0]) == (1, len(good["text"])), "a row that raised was not stored"
 
 
 def test_a_damaged_store(tmp_path: Path) -> None:
@@ -161,23 +161,23 @@ def test_a_damaged_store(tmp_path: Path) -> None:
         Store(folder)
 
 
-SHARES = {"train": 0.8, "select": 0.1, "report": 0.1}
+FRACTIONS = {"train": 0.8, "select": 0.1, "report": 0.1}
 
 
 @given(st.one_of(st.text(), st.binary()))
 @settings(deadline=None)
-def test_equal_rows_are_in_one_part(key: str | bytes) -> None:
-    assert part_of(key, SHARES) == part_of(key, SHARES)
+def test_equal_examples_are_in_the_same_part(key: str | bytes) -> None:
+    assert part_of(key, FRACTIONS) == part_of(key, FRACTIONS)
     assert part_of(key, {"a": 0.0, "b": 1.0}) == "b"
 
 
-def test_parts_have_their_shares_and_are_stable() -> None:
-    parts = [part_of(f"row {at}", SHARES) for at in range(20_000)]
-    for name, share in SHARES.items():
-        deviation = (share * (1 - share) / 20_000) ** 0.5
-        assert abs(parts.count(name) / 20_000 - share) < 5 * deviation
+def test_parts_have_their_fractions_and_are_stable() -> None:
+    parts = [part_of(f"row {i}", FRACTIONS) for i in range(20_000)]
+    for name, fraction in FRACTIONS.items():
+        deviation = (fraction * (1 - fraction) / 20_000) ** 0.5
+        assert abs(parts.count(name) / 20_000 - fraction) < 5 * deviation
     assert digest("row 1") == digest(b"row 1") == 0xFF380E828B25CD47
-    other = [part_of(f"row {at}", SHARES, salt="other") for at in range(20_000)]
+    other = [part_of(f"row {i}", FRACTIONS, salt="other") for i in range(20_000)]
     both = sum(a == b == "report" for a, b in zip(parts, other, strict=True)) / 20_000
     assert abs(both - 0.01) < 5 * (0.01 / 20_000) ** 0.5, "another salt is independent"
     with pytest.raises(SettingError, match="add up to 1"):
@@ -196,7 +196,7 @@ def test_duplicates() -> None:
 def test_report_lines() -> None:
     report = DataReport(
         rows=20_050,
-        on_error=2,
+        broken=2,
         broken_places=("a.csv, row 3: bad",),
         duplicates=1_234,
         empty=1,
@@ -212,12 +212,12 @@ def test_report_lines() -> None:
         "3 classes: Russian 9,384 (72%), English 3,668 (28%), Tiny 3 (0%); unbalanced, 3,128 to 1; "
         "1 with fewer than 5 rows"
     )
-    assert third == "2 broken rows skipped, the first: a.csv, row 3: bad"
+    assert third == "2 invalid rows skipped, the first: a.csv, row 3: bad"
     assert DataReport(rows=3).lines() == ["3 rows"]
     assert "unbalanced" not in DataReport(rows=100, classes={"a": 55, "b": 45}).lines()[1]
 
 
-def test_a_field_of_a_fixed_number_of_values(tmp_path: Path) -> None:
+def test_a_field_with_several_numbers_per_row(tmp_path: Path) -> None:
     rows = np.arange(6, dtype=np.float32).reshape(2, 3)
     with StoreWriter(tmp_path / "store", {"target": "float32:3", "text": "ragged:int32"}) as writer:
         for row in rows:

@@ -12,12 +12,12 @@ from recurra.data.words.tag_schemes import (
     Scheme,
     Span,
     all_tags,
+    allowed_transitions,
     check_tags,
     find_scheme,
-    follows,
-    mend,
+    repair_tags,
     spans,
-    spell,
+    spans_to_tags,
 )
 from recurra.errors import DataError
 
@@ -48,15 +48,15 @@ def test_the_scheme_is_found(tags: str, scheme: str) -> None:
 
 
 def test_an_unknown_scheme_is_named() -> None:
-    with pytest.raises(DataError, match=r"'L-PER' is of no scheme that is known \(bio, bioes, bmes\)"):
+    with pytest.raises(DataError, match=r"'L-PER' belongs to no supported scheme \(bio, bioes, bmes\)"):
         find_scheme(["O", "B-PER", "I-PER", "L-PER", "U-PER"])
-    with pytest.raises(DataError, match="'L-PER' is of no scheme"):
+    with pytest.raises(DataError, match="'L-PER' belongs to no supported scheme"):
         find_scheme(["O", "L-PER", "U-PER"])
-    with pytest.raises(DataError, match="'X' is of no scheme"):
+    with pytest.raises(DataError, match="'X' belongs to no supported scheme"):
         find_scheme(["O", "B-PER", "I-PER", "X"])
     with pytest.raises(DataError, match="tags with I and tags with M"):
         find_scheme(["O", "B-PER", "I-PER", "M-PER"])
-    with pytest.raises(DataError, match="'E-PER' is not of the scheme bio"):
+    with pytest.raises(DataError, match="'E-PER' does not belong to the scheme bio"):
         check_tags(["O", "E-PER"], "bio")
 
 
@@ -78,9 +78,9 @@ def test_what_is_spelt_is_read_back(scheme: Scheme) -> None:
     for _ in range(200):
         length = draw.randint(1, 9)
         found = random_spans(draw, length)
-        tags = spell(found, length, scheme)
+        tags = spans_to_tags(found, length, scheme)
         assert spans(tags, scheme) == found
-        assert mend(tags, scheme) == tags
+        assert repair_tags(tags, scheme) == tags
 
 
 @pytest.mark.parametrize("scheme", STRUCTURED)
@@ -88,10 +88,10 @@ def test_whatever_is_written_can_be_read_and_is_mended(scheme: Scheme) -> None:
     """Mending changes the spelling and no span, and what is mended follows the rules."""
     draw = random.Random(1)
     every = all_tags(["B-X", "B-Y", "O"], scheme)
-    between, first, last = follows(every, scheme)
+    between, first, last = allowed_transitions(every, scheme)
     for _ in range(300):
         tags = [draw.choice(every) for _ in range(draw.randint(1, 8))]
-        whole = mend(tags, scheme)
+        whole = repair_tags(tags, scheme)
         assert spans(whole, scheme) == spans(tags, scheme)
         at = [every.index(tag) for tag in whole]
         assert first[at[0]] and last[at[-1]] and all(between[a][b] for a, b in pairwise(at))
@@ -105,11 +105,11 @@ def test_what_follows_the_rules_is_what_spelling_makes(scheme: Scheme) -> None:
     seen, begun, ended = set(), set(), set()
     for _ in range(4000):
         length = draw.randint(1, 6)
-        tags = spell(random_spans(draw, length), length, scheme)
+        tags = spans_to_tags(random_spans(draw, length), length, scheme)
         seen |= set(pairwise(tags))
         begun.add(tags[0])
         ended.add(tags[-1])
-    between, first, last = follows(every, scheme)
+    between, first, last = allowed_transitions(every, scheme)
     assert {(a, b) for i, a in enumerate(every) for j, b in enumerate(every) if between[i][j]} == seen
     assert {tag for tag, may in zip(every, first, strict=True) if may} == begun
     assert {tag for tag, may in zip(every, last, strict=True) if may} == ended
@@ -117,8 +117,8 @@ def test_what_follows_the_rules_is_what_spelling_makes(scheme: Scheme) -> None:
 
 def test_an_inside_without_a_begin_begins() -> None:
     wanted = ["O", "B-X", "I-X", "O", "B-Y", "B-X", "B-Y"]
-    assert mend(["O", "I-X", "I-X", "O", "I-Y", "B-X", "I-Y"], "bio") == wanted
-    assert mend(["O", "M-X", "E-X", "M-X", "O"], "bmes") == ["O", "B-X", "E-X", "S-X", "O"]
+    assert repair_tags(["O", "I-X", "I-X", "O", "I-Y", "B-X", "I-Y"], "bio") == wanted
+    assert repair_tags(["O", "M-X", "E-X", "M-X", "O"], "bmes") == ["O", "B-X", "E-X", "S-X", "O"]
 
 
 def test_spans_are_those_of_seqeval() -> None:
@@ -134,5 +134,5 @@ def test_spans_are_those_of_seqeval() -> None:
 
 
 def test_plain_tags_spell_nothing() -> None:
-    assert spans(["NOUN", "B-X"], "plain") == [] and mend(["I-X"], "plain") == ["I-X"]
-    assert all(map(all, follows(["a", "b"], "plain")[0])) and SCHEMES[-1] == "plain"
+    assert spans(["NOUN", "B-X"], "plain") == [] and repair_tags(["I-X"], "plain") == ["I-X"]
+    assert all(map(all, allowed_transitions(["a", "b"], "plain")[0])) and SCHEMES[-1] == "plain"

@@ -61,7 +61,7 @@ def test_nltk_cuts_and_reads_no_pickle(tables: None, monkeypatch: pytest.MonkeyP
 
 def test_stop_words_are_left_out_in_any_case(tables: None) -> None:
     tokenizer = choose_tokenizer("nltk", "english", "english", None)
-    assert tokenizer is not None and cutter("THE film was not The best") == ["film", "best"]
+    assert tokenizer is not None and tokenizer("THE film was not The best") == ["film", "best"]
     own = choose_tokenizer("recurra", "english", "chinese", None)
     kept = [word for word in "一部好电影。" if own is not None and word not in own.stop_words]
     assert own is not None and own("一部好电影。The end") == [*kept, "The", "end"]
@@ -90,10 +90,10 @@ def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
     assert vocabulary.tokens[3:] == ["film", ",", "end"]
     vocabulary.save(tmp_path, "text")
     again = Vocabulary.load(tmp_path, "text")
-    assert again.tokenizer == cutter and again.decode(again.encode("The film the End")) == "film end"
-    spelt = again.encode_spelt(["The film"])[0]
+    assert again.tokenizer == tokenizer and again.decode(again.encode("The film the End")) == "film end"
+    spelt = again.encode_with_ngrams(["The film"])[0]
     assert spelt.shape[0] == 1 and spelt[0, 0] == 3 and spelt[0, 1:].any()
-    plain = build(["The film"], "words").encode_spelt(["film"])[0]
+    plain = build(["The film"], "words").encode_with_ngrams(["film"])[0]
     assert (spelt[0, 1:] == plain[0, 1:]).all()
     record = json.loads((tmp_path / "text.json").read_text(encoding="utf-8"))
     for spoilt in ({"name": "other"}, {"stop_words": [1]}, {"keep_pos": ["noun"]}, {"more": 1}):
@@ -109,10 +109,10 @@ def test_a_run_cuts_as_it_was_trained(tables: None, tmp_path: Path) -> None:
     field = run.task.dataset.input.field
     assert "and" not in field.vocabulary.tokens and "film" in field.vocabulary.tokens
     (line,) = field.describe()
-    assert "cut by NLTK (english), without" in line
+    assert "tokenized by NLTK (english), without" in line
     streams, why = run.streams
-    assert not streams and "nltk cuts a text that is whole" in why
-    with pytest.raises(DataError, match="does not stream: nltk cuts a text that is whole"):
+    assert not streams and "nltk tokenizes complete texts only" in why
+    with pytest.raises(DataError, match="does not stream: nltk tokenizes complete texts only"):
         run.stream()
     again = recurra.load(run.path)
     assert again.predict(["and the dull film"]) == run.predict(["dull film"])  # what is left out says nothing
@@ -132,15 +132,18 @@ def test_without_stop_words_a_run_still_streams(tables: None, tmp_path: Path) ->
 
 def test_what_cannot_be_is_told(tables: None, tmp_path: Path) -> None:
     for given, said in (
-        (("recurra", "english", None, "noun"), "keep_pos wants words whose part of speech is known: --tokenizer nltk"),
+        (
+            ("recurra", "english", None, "noun"),
+            "keep_pos requires a tokenizer that tags parts of speech: --tokenizer nltk",
+        ),
         (("nltk", "english", None, "nuon"), "keep_pos has 'nuon'; did you mean 'noun'"),
-        (("jieba", "french", None, None), "cutter_language is for --tokenizer nltk"),
-        (("nltk", "french", None, "noun"), "NLTK knows parts of speech of English"),
+        (("jieba", "french", None, None), "tokenizer_language requires --tokenizer nltk"),
+        (("nltk", "french", None, "noun"), "NLTK tags parts of speech in English"),
         (
             ("nltk", "finnish", None, None),
-            "tables are not here .punkt_tab.; get them: python -m nltk.downloader punkt_tab",
+            "NLTK data is missing .punkt_tab.; install it with python -m nltk.downloader punkt_tab",
         ),
-        (("nltk", "english", "klingon", None), "NLTK has no stop words of 'klingon'"),
+        (("nltk", "english", "klingon", None), "NLTK has no stop words for 'klingon'"),
     ):
         with pytest.raises(SettingError, match=said):
             choose_tokenizer(*given)

@@ -1,4 +1,4 @@
-"""Time stamps and grids: worked by hand, and each way back."""
+"""Time stamps and time grids, compared with values computed by hand, and conversions in both directions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import datetime
 
 import numpy as np
 import pytest
-from recurra.data.sequence_id.times import DAY, HOUR, Grid, find_grid, read_column, read_stamp
+
+from recurra.data.series.times import DAY, HOUR, TimeGrid, infer_grid, parse_time, parse_time_column
 
 
 def seconds(*date: int) -> int:
@@ -30,21 +31,21 @@ def seconds(*date: int) -> int:
         ("", None),
     ],
 )
-def test_a_stamp_is_read(cell: str, expected: object) -> None:
-    assert read_stamp(cell) == expected
+def test_parse_time(cell: str, expected: object) -> None:
+    assert parse_time(cell) == expected
 
 
-def test_a_stamp_of_another_form() -> None:
-    assert read_stamp("31.12.2019", "%d.%m.%Y") == (seconds(2019, 12, 31), 3)
-    assert read_stamp("31.12.2019 07", "%d.%m.%Y %H") == (seconds(2019, 12, 31, 7), 4)
-    assert read_stamp("2019-12-31", "%d.%m.%Y") is None
+def test_parse_time_with_a_format() -> None:
+    assert parse_time("31.12.2019", "%d.%m.%Y") == (seconds(2019, 12, 31), 3)
+    assert parse_time("31.12.2019 07", "%d.%m.%Y %H") == (seconds(2019, 12, 31, 7), 4)
+    assert parse_time("2019-12-31", "%d.%m.%Y") is None
 
 
-def test_whole_numbers_are_years_or_steps() -> None:
-    moments, rank, bad = read_column(["1999", "2000"])
-    assert (moments.tolist(), rank, bad) == ([seconds(1999, 1, 1), seconds(2000, 1, 1)], 1, None)
-    assert read_column(["999", "1000"])[:2][1] == 0
-    assert read_column(["0", "1", "x"])[2] == 0  # then all are taken for dates, and none is one
+def test_integers_are_years_or_steps() -> None:
+    timestamps, precision, first_bad = parse_time_column(["1999", "2000"])
+    assert (timestamps.tolist(), precision, first_bad) == ([seconds(1999, 1, 1), seconds(2000, 1, 1)], 1, None)
+    assert parse_time_column(["999", "1000"])[:2][1] == 0
+    assert parse_time_column(["0", "1", "x"])[2] == 0  # All cells are parsed as dates, and none of them is one.
 
 
 GRIDS = {
@@ -62,43 +63,45 @@ GRIDS = {
 
 
 @pytest.mark.parametrize("name", GRIDS)
-def test_a_grid_is_found_and_goes_both_ways(name: str) -> None:
+def test_infer_grid_and_conversions_in_both_directions(name: str) -> None:
     cells = GRIDS[name]
-    moments, rank, _ = read_column(cells)
-    grid = find_grid(moments, rank)
+    timestamps, precision, _ = parse_time_column(cells)
+    grid = infer_grid(timestamps, precision)
     assert grid.name == name
-    positions, off = grid.positions(moments)
-    assert positions[0] == 0 and not len(off)
-    np.testing.assert_array_equal(grid.moments(positions), moments)
-    again = grid.stamps(positions)
-    assert read_column(again)[0].tolist() == moments.tolist()
-    assert [len(text) for text in again] == [len(c) if len(c) != 16 else 19 for c in cells]
+    positions, off_grid = grid.positions(timestamps)
+    assert positions[0] == 0 and not len(off_grid)
+    np.testing.assert_array_equal(grid.timestamps(positions), timestamps)
+    formatted = grid.format(positions)
+    assert parse_time_column(formatted)[0].tolist() == timestamps.tolist()
+    assert [len(text) for text in formatted] == [len(c) if len(c) != 16 else 19 for c in cells]
 
 
 def test_month_ends() -> None:
-    moments, rank, _ = read_column(["2020-01-31", "2020-02-29", "2020-03-31", "2020-05-31"])
-    grid = find_grid(moments, rank)
+    timestamps, precision, _ = parse_time_column(["2020-01-31", "2020-02-29", "2020-03-31", "2020-05-31"])
+    grid = infer_grid(timestamps, precision)
     assert (grid.name, grid.month_end) == ("every month", True)
-    assert grid.positions(moments)[0].tolist() == [0, 1, 2, 4]
-    assert grid.stamps(np.arange(5)) == ["2020-01-31", "2020-02-29", "2020-03-31", "2020-04-30", "2020-05-31"]
+    assert grid.positions(timestamps)[0].tolist() == [0, 1, 2, 4]
+    assert grid.format(np.arange(5)) == ["2020-01-31", "2020-02-29", "2020-03-31", "2020-04-30", "2020-05-31"]
 
 
-def test_gaps_leave_room_and_what_lies_between_is_told() -> None:
-    moments = read_column(GRIDS["every working day"])[0]
-    grid = find_grid(moments, 3)
-    assert grid.positions(moments)[0].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12]  # the 13th is missing
+def test_positions_with_gaps_and_off_the_grid() -> None:
+    timestamps = parse_time_column(GRIDS["every working day"])[0]
+    grid = infer_grid(timestamps, 3)
+    assert grid.positions(timestamps)[0].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12]  # January 13 is missing.
     hours = np.array([0, 1, 2, 3.5, 4]) * HOUR
-    assert find_grid(hours.astype(np.int64), 4).positions(hours.astype(np.int64))[1].tolist() == [3]
+    assert infer_grid(hours.astype(np.int64), 4).positions(hours.astype(np.int64))[1].tolist() == [3]
 
 
-def test_the_calendar_by_hand() -> None:
-    grid = Grid("second", HOUR, seconds(2024, 1, 1))  # a Monday
-    found = grid.calendar(np.array([0, 6, 24 * 2 + 12]))
-    np.testing.assert_allclose(found[0], [0, 1, 0, 1, 0, 1], atol=1e-6)
-    np.testing.assert_allclose(found[1, :2], [1, 0], atol=1e-6)  # six o'clock is a quarter of the day
-    np.testing.assert_allclose(found[2, 2:4], [np.sin(4 * np.pi / 7), np.cos(4 * np.pi / 7)], atol=1e-6)  # Wednesday
+def test_calendar_features() -> None:
+    grid = TimeGrid("second", HOUR, seconds(2024, 1, 1))  # a Monday
+    features = grid.calendar_features(np.array([0, 6, 24 * 2 + 12]))
+    np.testing.assert_allclose(features[0], [0, 1, 0, 1, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(features[1, :2], [1, 0], atol=1e-6)  # 06:00 is a quarter of the day.
+    np.testing.assert_allclose(
+        features[2, 2:4], [np.sin(4 * np.pi / 7), np.cos(4 * np.pi / 7)], atol=1e-6
+    )  # a Wednesday
     year = (2.5 * DAY) / (365.2425 * DAY)
-    np.testing.assert_allclose(found[2, 4:], [np.sin(2 * np.pi * year), np.cos(2 * np.pi * year)], atol=1e-6)
-    monthly = Grid("month", 1, 0, 2).calendar(np.array([0, 6]))
+    np.testing.assert_allclose(features[2, 4:], [np.sin(2 * np.pi * year), np.cos(2 * np.pi * year)], atol=1e-6)
+    monthly = TimeGrid("month", 1, 0, 2).calendar_features(np.array([0, 6]))
     assert not monthly[:, :4].any() and abs(monthly[1, 5] + 1) < 0.01
-    assert not Grid("step", 1).calendar(np.array([3])).any()
+    assert not TimeGrid("step", 1).calendar_features(np.array([3])).any()

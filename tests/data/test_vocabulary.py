@@ -118,7 +118,11 @@ def test_saved_is_loaded(tmp_path: Path, tokenization: Tokenization) -> None:
     vocabulary = build(TEXTS, tokenization, size=500, lowercase=tokenization != "words")
     vocabulary.save(tmp_path / "vocabulary", "text")
     loaded = Vocabulary.load(tmp_path / "vocabulary", "text")
-    assert (loaded.tokenization, loaded.tokens, loaded.lowercase) == (tokenization, vocabulary.tokens, vocabulary.lowercase)
+    assert (loaded.tokenization, loaded.tokens, loaded.lowercase) == (
+        tokenization,
+        vocabulary.tokens,
+        vocabulary.lowercase,
+    )
     for text in [*TEXTS, "Ж unseen ÆØ"]:
         np.testing.assert_array_equal(loaded.encode(text), vocabulary.encode(text))
 
@@ -148,7 +152,7 @@ def test_a_vocabulary_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be() -> None:
-    with pytest.raises(SettingError, match="no level 'letters'; there are characters, words, subwords"):
+    with pytest.raises(SettingError, match="no tokenization 'letters'; there are characters, words, subwords"):
         build([], "letters")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="more than 3 entries, not 3"):
         build([], "words", size=3)
@@ -161,10 +165,10 @@ def test_counting_is_bounded_and_keeps_the_frequent() -> None:
     for at in range(5000):
         counter.add([f"rare{at}", "often", "often", f"some{at % 50}"])
         assert len(counter.counts) <= 1000
-    kept = counter.kept(None, 1)
+    kept = counter.most_frequent(None, 1)
     assert kept[0] == "often"
     assert {f"some{at}" for at in range(50)} <= set(kept)
-    assert 10_000 - counter.missed <= counter.counts["often"] <= 10_000
+    assert 10_000 - counter.max_undercount <= counter.counts["often"] <= 10_000
     assert "dropped" in counter.notes()[0]
     assert count.LossyCounter().notes() == []
 
@@ -189,7 +193,9 @@ def test_subwords_learn_from_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -
     assert sum(map(len, texts)) * share == pytest.approx(sum(map(len, kept)), rel=0.5)
 
 
-_BUILT: dict[Tokenization, Vocabulary] = {tokenization: build(TEXTS * 3, tokenization, size=700) for tokenization in TOKENIZATIONS}
+_BUILT: dict[Tokenization, Vocabulary] = {
+    tokenization: build(TEXTS * 3, tokenization, size=700) for tokenization in TOKENIZATIONS
+}
 _PARTS = ["don't", "<br />", "很好", " ", "  ", "e\u0301", "!!!!", "\u1100\u1161\u11a8", "。", "\n\n", "x" * 9]
 _SIGNS = "ab'’ <br/>!.\n\t很好か\u3099\u0301e한ก็\u3000\r\x1c\x85\u2028\u00a0_7٣。；Σσİi̇\U0002f800\ufa10"
 _NASTY = st.one_of(

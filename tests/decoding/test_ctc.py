@@ -1,4 +1,4 @@
-"""CTC: greedy and prefix beam search against all paths of tiny cases, in pieces and whole."""
+"""CTC: greedy and prefix beam search compared with all paths of tiny cases, and chunking invariance."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import math
 import numpy as np
 import pytest
 
-from recurra.decoding.ctc import GreedySearch, Hypothesis, PrefixBeamSearch, ctc_search, log_add_exp, min_steps
+from recurra.decoding.ctc import CtcHypothesis, GreedySearch, PrefixBeamSearch, ctc_search, log_add_exp, min_steps
 
 
 def steps_of(seed: int, T: int, V: int) -> np.ndarray:
-    """Log-probabilities (T, V), some of them far apart."""
+    """Log-probabilities (T, V) with large differences."""
     x = np.random.default_rng(seed).normal(size=(T, V)) * 2
     return x - np.log(np.exp(x).sum(1, keepdims=True))
 
 
 def by_all_paths(steps: np.ndarray) -> dict[tuple[int, ...], float]:
-    """The log-probability of every text, by the definition: the sum over its paths."""
+    """The log-probability of every text by the definition, as the sum over its paths."""
     found: dict[tuple[int, ...], float] = {}
     T, V = steps.shape
     for path in itertools.product(range(V), repeat=T):
@@ -30,19 +30,19 @@ def by_all_paths(steps: np.ndarray) -> dict[tuple[int, ...], float]:
 
 @pytest.mark.parametrize(("T", "V"), [(1, 2), (1, 4), (3, 2), (4, 3), (6, 3), (5, 4)])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_wide_beam_finds_the_likeliest_of_all_texts(T: int, V: int, seed: int) -> None:
+def test_a_wide_beam_finds_the_most_probable_text(T: int, V: int, seed: int) -> None:
     steps = steps_of(seed, T, V)
     every = by_all_paths(steps)
-    wanted = max(every, key=every.__getitem__)
-    beam_size = PrefixBeamSearch(len(every))
+    most_probable = max(every, key=every.__getitem__)
+    beam = PrefixBeamSearch(len(every))
     beam.push(steps)
-    assert tuple(beam.best().units) == wanted
-    assert beam.best().score == pytest.approx(every[wanted], abs=1e-9)
+    assert tuple(beam.best().units) == most_probable
+    assert beam.best().score == pytest.approx(every[most_probable], abs=1e-9)
 
 
 def test_the_score_of_each_text_is_the_sum_over_its_paths() -> None:
     steps = steps_of(7, 5, 3)
-    every, beam_size = by_all_paths(steps), PrefixBeamSearch(1000)
+    every, beam = by_all_paths(steps), PrefixBeamSearch(1000)
     beam.push(steps)
     assert len(beam.beams) == len(every)
     for node, scores in beam.beams.items():
@@ -53,10 +53,10 @@ def test_the_score_of_each_text_is_the_sum_over_its_paths() -> None:
         assert np.logaddexp(*scores) == pytest.approx(every[tuple(text)], abs=1e-9)
 
 
-def test_a_narrow_beam_is_never_better_than_the_truth() -> None:
+def test_the_score_of_a_narrow_beam_is_a_lower_bound() -> None:
     for seed in range(20):
         steps = steps_of(seed, 6, 3)
-        every, beam_size = by_all_paths(steps), PrefixBeamSearch(2)
+        every, beam = by_all_paths(steps), PrefixBeamSearch(2)
         beam.push(steps)
         assert beam.best().score <= every[tuple(beam.best().units)] + 1e-9
 
@@ -71,21 +71,21 @@ def test_greedy_merges_repeats_and_drops_blanks() -> None:
     assert greedy.best().score == pytest.approx(len(path) * math.log(0.7))
 
 
-def test_where_many_paths_are_one_text_the_beam_sees_it() -> None:
-    """Twice a blank is the likeliest path, 0.36; but 'a' has three paths, together 0.64."""
+def test_the_beam_sums_the_paths_of_a_text() -> None:
+    """Two blanks are the most probable path, 0.36, but the text 'a' has three paths with the sum 0.64."""
     steps = np.log([[0.6, 0.4], [0.6, 0.4]])
-    greedy, beam_size = ctc_search(1), ctc_search(2)
+    greedy, beam = ctc_search(1), ctc_search(2)
     greedy.push(steps)
     beam.push(steps)
-    assert greedy.best() == Hypothesis([], pytest.approx(math.log(0.36)))
-    assert beam.best() == Hypothesis([1], pytest.approx(math.log(0.64)))
+    assert greedy.best() == CtcHypothesis([], pytest.approx(math.log(0.36)))
+    assert beam.best() == CtcHypothesis([1], pytest.approx(math.log(0.64)))
 
 
-@pytest.mark.parametrize("width", [1, 2, 8])
+@pytest.mark.parametrize("beam_size", [1, 2, 8])
 @pytest.mark.parametrize("seed", range(3))
-def test_pieces_are_the_whole(width: int, seed: int) -> None:
+def test_results_do_not_depend_on_chunking(beam_size: int, seed: int) -> None:
     steps = steps_of(seed, 40, 5)
-    whole, pieces = ctc_search(width), ctc_search(width)
+    whole, pieces = ctc_search(beam_size), ctc_search(beam_size)
     whole.push(steps)
     draw = np.random.default_rng(seed)
     at = 0
@@ -97,10 +97,10 @@ def test_pieces_are_the_whole(width: int, seed: int) -> None:
     assert pieces.best().score == pytest.approx(whole.best().score, abs=1e-12)
 
 
-@pytest.mark.parametrize("width", [1, 3])
-def test_a_copy_goes_its_own_way(width: int) -> None:
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_copy_is_independent(beam_size: int) -> None:
     steps = steps_of(3, 12, 4)
-    one, alone = ctc_search(width), ctc_search(width)
+    one, alone = ctc_search(beam_size), ctc_search(beam_size)
     one.push(steps[:6])
     other = copy.copy(one)
     other.push(steps_of(4, 6, 4))
@@ -110,21 +110,21 @@ def test_a_copy_goes_its_own_way(width: int) -> None:
     assert one.best().score == pytest.approx(alone.best().score, abs=1e-12)
 
 
-def test_what_can_never_be_is_never_written() -> None:
+def test_impossible_units_are_never_decoded() -> None:
     steps = steps_of(5, 30, 5)
     steps[:, 2] = -np.inf
-    for width in (1, 4):
-        found = ctc_search(width)
+    for beam_size in (1, 4):
+        found = ctc_search(beam_size)
         found.push(steps)
         assert found.best().units and 2 not in found.best().units
         assert math.isfinite(found.best().score)
 
 
-def test_steps_that_a_text_needs() -> None:
+def test_minimal_steps_of_a_text() -> None:
     assert [min_steps(text) for text in ("", "a", "ab", "aa", "aab", "aaab")] == [0, 1, 2, 3, 4, 6]
 
 
 @pytest.mark.parametrize(("a", "b"), [(-1.0, -2.5), (-700.0, -1.0), (0.0, 0.0)])
-def test_the_sum_of_probabilities_by_their_logarithms(a: float, b: float) -> None:
+def test_log_add_exp(a: float, b: float) -> None:
     assert log_add_exp(a, b) == log_add_exp(b, a) == pytest.approx(np.logaddexp(a, b), abs=1e-15)
     assert log_add_exp(a, -math.inf) == a and log_add_exp(-math.inf, -math.inf) == -math.inf

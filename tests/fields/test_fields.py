@@ -10,7 +10,7 @@ import pytest
 from recurra.data.sources.sources import open_source
 from recurra.errors import DataError
 from recurra.fields import Label, Number, Series
-from recurra.fields.intent import RowLabel
+from recurra.fields.sentence_label import SentenceLabel
 
 BEYOND = 10**400  # no float is as large; JSON has no bound
 
@@ -26,17 +26,17 @@ def test_vectors_without_numbers_are_refused(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"s": [[], []]}) + "\n" for _ in range(3)))
     series = Series("s", None)
     series.find(open_source(path), ())
-    assert series.check([[], []]) == "has the shape (2, 0), wanted (steps, 1)"
+    assert series.check([[], []]) == "has the shape (2, 0), expected (steps, 1)"
 
 
-@pytest.mark.parametrize(("kind", "option"), [(Label, "--label"), (RowLabel, "--sentence-label")])
-def test_too_many_classes_name_the_option_that_there_is(kind: type[Label] | type[RowLabel], option: str) -> None:
-    with pytest.raises(DataError, match=f"right column\\? {option} names another"):
-        kind("intent", None).fit(map(str, range(10_001)))
+@pytest.mark.parametrize(("field_class", "option"), [(Label, "--label"), (SentenceLabel, "--sentence-label")])
+def test_too_many_classes_name_the_option_that_there_is(field_class: type[Label] | type[SentenceLabel], option: str) -> None:
+    with pytest.raises(DataError, match=f"more than 10,000 classes; use {option} if this is the wrong column"):
+        field_class("intent", None).fit(map(str, range(10_001)))
 
 
 def test_labels_that_training_did_not_have_are_known_to_a_run_that_is_resumed(tmp_path: Path) -> None:
-    label, again = RowLabel("intent", None), RowLabel("intent", None)
+    label, again = SentenceLabel("intent", None), SentenceLabel("intent", None)
     label.fit(["look", "travel", "look"])
     assert label.encode(["dance", "travel", "dance"]) == [-1, 1, -1]
     label.save(tmp_path)

@@ -77,7 +77,7 @@ def test_several_texts_are_encoded_with_an_end_token_between(tmp_path: Path) -> 
     a, b, c = (field.vocabulary.encode(letter)[0] for letter in "abc")
     values: list[Any] = ["ab", ("a", "bc"), ("", "c"), ""]
     assert [row.tolist() for row in field.encode(values)] == [[a, b], [a, 2, b, c], [2, c], []]
-    assert field.cut(("a", "bc")) == ["a", "|", "b", "c"]
+    assert field.tokenize(("a", "bc")) == ["a", "|", "b", "c"]
     field.save(tmp_path)
     again = PairedText("source", None, None, "words")
     again.load(tmp_path)

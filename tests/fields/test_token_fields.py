@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from recurra.data.sources.conll import open_tagged
-from recurra.data.words.ngrams import PIECES
+from recurra.data.words.ngrams import MAX_NGRAMS
 from recurra.data.words.vocabulary import build
 from recurra.errors import DataError, SettingError
 from recurra.fields.character_ngrams import CONTEXT_NGRAMS, context_ngrams, normalize, word_ngrams
 from recurra.fields.tags import Tags
-from recurra.fields.token_features import Feature
+from recurra.fields.token_features import TokenFeature
 from recurra.fields.token_lists import describe_unseen, free_columns, resolve_column, token_texts
 from recurra.fields.words import Words
 
@@ -74,11 +74,11 @@ def test_a_token_field_is_found_by_name_by_content_and_by_position(tmp_path: Pat
     ("value", "problem"),
     [
         (None, "is missing"),
-        (3, "is 3, not a list of tokens"),
+        (3, "is 3; expected a list of tokens"),
         ([], "is empty"),
         ("  ", "is empty"),
-        (["a", " "], "has ' ' as token 2; wanted text"),
-        (["a", ["b"]], "has ['b'] as token 2; wanted text"),
+        (["a", " "], "has ' ' as token 2; expected text"),
+        (["a", ["b"]], "has ['b'] as token 2; expected text"),
         (["a", 1], None),
         ("a b", None),
     ],
@@ -104,7 +104,7 @@ def test_words_are_normalised_and_rare_ones_are_unknown() -> None:
 def test_words_have_the_ids_of_their_known_ngrams() -> None:
     field = words()
     field.fit([["walking", "walked"], ["talking", "talked"]])
-    assert field.storage == f"ragged:int32:{1 + PIECES}" and field.empty().shape == (0, 1 + PIECES)
+    assert field.storage == f"ragged:int32:{1 + MAX_NGRAMS}" and field.empty().shape == (0, 1 + MAX_NGRAMS)
     row = field.encode_tokens(["balking"])[0]
     known = {field.ngrams[at - 1] for at in row[1:] if at}
     assert row[0] == 1 and known == set(word_ngrams("balking")) & set(field.ngrams) != set()
@@ -132,13 +132,15 @@ def test_the_level_that_the_user_names_stays() -> None:
 
 def test_words_of_a_language_model_are_known_too() -> None:
     field = words(character_ngrams=False)
-    field.take(build(["a Warm film"] * 2, "words", size=10, min_count=1))
+    field.use_vocabulary(build(["a Warm film"] * 2, "words", size=10, min_count=1))
     field.fit([["film", "dull"], ["film", "dull"]])
     assert field.words[:2] == ["dull", "film"] and set(field.words) == {"dull", "film", "a", "warm"}
-    assert field.lexicon().words == field.words and field.lexicon().first == 2
+    assert field.lexicon().words == field.words and field.lexicon().first_id == 2
     other = words()
-    other.take(build(["a Warm film"] * 2, "words", size=10, min_count=1))
-    with pytest.raises(SettingError, match="the tokens are characters, and the language model's words; train one"):
+    other.use_vocabulary(build(["a Warm film"] * 2, "words", size=10, min_count=1))
+    with pytest.raises(
+        SettingError, match="the tokens are characters, but those of the language model are words; train a"
+    ):
         other.fit([["a", "b"]])
 
 
@@ -146,10 +148,10 @@ def test_words_are_saved(tmp_path: Path) -> None:
     field, again = words(), words(tokenization="words")
     field.fit([["walking", "walked"], ["walking", "walked"]])
     field.save(tmp_path)
-    assert json.loads((tmp_path / "words.json").read_text()).keys() == {"words", "pieces"}
+    assert json.loads((tmp_path / "words.json").read_text()).keys() == {"words", "ngrams"}
     again.load(tmp_path)
     assert np.array_equal(again.encode([["walked", "talked"]])[0], field.encode([["walked", "talked"]])[0])
-    assert again.describe() == field.describe() == [f"words: 2 words, {len(field.ngrams)} runs of letters in them"]
+    assert again.describe() == field.describe() == [f"words: 2 words, {len(field.ngrams)} character n-grams"]
 
 
 # tags -----------------------------------------------------------------------------------------------------------------
@@ -158,7 +160,7 @@ def test_tags_that_break_the_scheme_are_repaired() -> None:
     field.fit([["B-X", "I-X", "O"]])
     assert field.scheme == "bio" and field.tags == ["O", "B-X", "I-X"]
     assert field.encode([["O", "I-X"]])[0].tolist() == [0, 1]
-    assert (field.repaired, field.repaired_example) == (1, "I-X taken as B-X")
+    assert (field.repaired, field.repaired_example) == (1, "I-X was changed to B-X")
 
 
 def test_unseen_tags_have_ids_after_the_others_and_are_counted() -> None:
@@ -193,7 +195,7 @@ def test_tags_are_saved(tmp_path: Path) -> None:
 
 
 def test_one_tag_teaches_nothing() -> None:
-    with pytest.raises(DataError, match="every token has the one tag 'a'"):
+    with pytest.raises(DataError, match="all tokens have the tag 'a'"):
         Tags("tags", None, None).fit([["a", "a"]])
 
 
@@ -202,17 +204,17 @@ def test_unseen_values_are_reported_the_most_frequent_first() -> None:
     field.fit([["a", "b"]])
     field.encode([["z", "y", "z", "x", "w"]])
     assert describe_unseen(field.unseen, "tags") == [
-        "4 tags of the validation data are not in the training data: z 2, y 1, x 1; they count as mistakes"
+        "4 tags of the validation data do not occur in the training data: z 2, y 1, x 1; they count as errors"
     ]
     assert describe_unseen(Tags("tags", None, None).unseen, "tags") == []
 
 
 # features -------------------------------------------------------------------------------------------------------------
 def test_features_that_training_did_not_have_are_unknown(tmp_path: Path) -> None:
-    field, again = Feature("beside1", "pos"), Feature("beside1", "pos")
+    field, again = TokenFeature("token_feature1", "pos"), TokenFeature("token_feature1", "pos")
     field.fit([["NN", "DT"], ["NN"]])
     assert field.encode([["NN", "DT", "XX"]])[0].tolist() == [3, 2, 1] and len(field) == 4
     field.save(tmp_path)
     again.load(tmp_path)
     assert again.encode_tokens("DT NN").tolist() == [2, 3]
-    assert field.describe() == ["beside each word: column pos, 2 values"]
+    assert field.describe() == ["token feature pos: 2 values"]

@@ -9,29 +9,31 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.nn.crf import Chain, best_path, log_partition, path_score
+from recurra.nn.crf import TransitionScores, best_path, log_partition, path_score
 
 SIZES = [(1, 1), (1, 4), (2, 3), (5, 3), (4, 1), (3, 5)]  # T, K
 
 
-def call(T: int, K: int, *, B: int = 3, seed: int = 0, forbidden: bool = False) -> tuple[Tensor, Chain, Tensor]:
+def call(
+    T: int, K: int, *, B: int = 3, seed: int = 0, forbidden: bool = False
+) -> tuple[Tensor, TransitionScores, Tensor]:
     """Emissions, a chain, and lengths from 1 to T."""
     draw = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
         return 2 * torch.randn(*shape, generator=draw, dtype=torch.float64)
 
-    chain = Chain(normal(K, K), normal(K), normal(K))
+    chain = TransitionScores(normal(K, K), normal(K), normal(K))
     if forbidden and K > 2:
-        chain.between[1, 2] = chain.between[0, 1] = chain.first[2] = chain.last[1] = -torch.inf
+        chain.between[1, 2] = chain.between[0, 1] = chain.start[2] = chain.end[1] = -torch.inf
     lengths = torch.randint(1, T + 1, (B,), generator=draw)
     lengths[0] = T
     return normal(B, T, K), chain, lengths
 
 
-def score(emissions: Tensor, chain: Chain, path: Sequence[int]) -> Tensor:
+def score(emissions: Tensor, chain: TransitionScores, path: Sequence[int]) -> Tensor:
     """s(y) of one row, from the formula: emissions (T, K)."""
-    total = chain.first[path[0]] + chain.last[path[-1]]
+    total = chain.start[path[0]] + chain.end[path[-1]]
     for t, tag in enumerate(path):
         total = total + emissions[t, tag]
         if t:
@@ -39,7 +41,7 @@ def score(emissions: Tensor, chain: Chain, path: Sequence[int]) -> Tensor:
     return total
 
 
-def every_path(emissions: Tensor, chain: Chain) -> dict[tuple[int, ...], Tensor]:
+def every_path(emissions: Tensor, chain: TransitionScores) -> dict[tuple[int, ...], Tensor]:
     T, K = emissions.shape
     return {path: score(emissions, chain, path) for path in itertools.product(range(K), repeat=T)}
 
@@ -115,7 +117,7 @@ def test_no_lengths_are_all_steps() -> None:
 
 def test_probabilities_of_all_paths_add_up_to_one_in_float32_too() -> None:
     emissions, chain, _ = call(4, 3)
-    short = Chain(*(part.float() for part in chain))
+    short = TransitionScores(*(part.float() for part in chain))
     paths = torch.tensor(list(itertools.product(range(3), repeat=4)))
     scores = path_score(emissions[:1].float().expand(len(paths), -1, -1), paths, short)
     total = (scores - log_partition(emissions[:1].float(), short)).exp().sum()

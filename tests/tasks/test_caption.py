@@ -1,4 +1,4 @@
-"""caption: learns what is to be seen; laws of batches, padding, search and run folders; what cannot be used is told."""
+"""The task caption: learning, invariances of batches, padding, search and run folders, and error messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {"hidden_size": 24, "embedding_size": 8, "encoder_size":
 
 
 def scenes(count: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
-    """Boxes side by side in 16 x 32 pixels, one to three, each told as dark or bright from left to right."""
+    """One to three boxes side by side in 16 x 32 pixels; the captions name each as dark or bright, from left to right."""
     draw = np.random.default_rng(seed)
     images, texts = np.zeros((count, 16, 32), np.uint8), []
     for image in images:
@@ -63,7 +63,7 @@ def examples() -> list[np.ndarray]:
 
 
 class Lines(Silent):
-    """Keeps what is printed."""
+    """Stores the printed lines."""
 
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
@@ -72,31 +72,31 @@ class Lines(Silent):
         self.lines.append(line)
 
 
-def alike(one: dict[str, Any], other: dict[str, Any]) -> None:
+def assert_same_result(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert one["text"] == other["text"]
     assert one["score"] == pytest.approx(other["score"], abs=1e-5)
 
 
 def test_it_learns(run: Run, folder: Path) -> None:
-    figures = run.evaluate(folder / "test.npz")
-    assert figures["exact_match"] >= 0.9, figures
+    metrics = run.evaluate(folder / "test.npz")
+    assert metrics["exact_match"] >= 0.9, metrics
     images, texts = scenes(60, 1)
-    each = {image.tobytes(): (image, text) for image, text in zip(images, texts, strict=True)}  # some are twice there
-    told = [answer["text"] for answer in run.predict([image for image, _ in each.values()])]
-    right = [a == b for a, (_, b) in zip(told, each.values(), strict=True)]
-    assert np.mean(right) == pytest.approx(figures["exact_match"])
+    distinct = {image.tobytes(): (image, text) for image, text in zip(images, texts, strict=True)}  # some occur twice
+    predicted = [answer["text"] for answer in run.predict([image for image, _ in distinct.values()])]
+    correct = [a == b for a, (_, b) in zip(predicted, distinct.values(), strict=True)]
+    assert np.mean(correct) == pytest.approx(metrics["exact_match"])
 
 
-def test_a_batch_is_its_rows_in_any_order(run: Run, examples: list[np.ndarray]) -> None:
+def test_results_do_not_depend_on_the_batch(run: Run, examples: list[np.ndarray]) -> None:
     together = run.predict(examples)
     for at in (4, 0, 8):
-        alike(run.predict([examples[at]])[0], together[at])
+        assert_same_result(run.predict([examples[at]])[0], together[at])
     for one, other in zip(run.predict(examples[::-1]), together[::-1], strict=True):
-        alike(one, other)
+        assert_same_result(one, other)
 
 
-def test_an_evaluation_is_that_of_its_rows(run: Run, folder: Path, tmp_path: Path) -> None:
-    """The loss of a part is the mean over the tokens of its rows, each evaluated alone: no norm looks at the batch."""
+def test_the_loss_does_not_depend_on_the_batch(run: Run, folder: Path, tmp_path: Path) -> None:
+    """The loss of a file is the mean over the tokens of its examples, each evaluated alone: no norm depends on the batch."""
     images, texts = scenes(5, 3)
     total = tokens = 0.0
     for at in range(5):
@@ -107,8 +107,8 @@ def test_an_evaluation_is_that_of_its_rows(run: Run, folder: Path, tmp_path: Pat
     assert run.evaluate(tmp_path / "all.npz")["loss"] == pytest.approx(total / tokens, rel=1e-4)
 
 
-def test_padded_is_alone(run: Run) -> None:
-    """Texts of one batch have different lengths: what is behind a text's end changes neither values nor gradients."""
+def test_results_do_not_depend_on_padding(run: Run) -> None:
+    """Texts of one batch have different lengths; padding does not change the scores."""
     network = run.network
     x = torch.from_numpy(scenes(2, 5)[0].reshape(2, 16, 32))
     tokens, steps = torch.tensor([[1, 3, 4, 3], [1, 4, 0, 0]]), torch.tensor([4, 2])
@@ -117,16 +117,16 @@ def test_padded_is_alone(run: Run) -> None:
     torch.testing.assert_close(together.scores, torch.cat([one.scores for one in alone]), rtol=1e-4, atol=1e-5)
 
 
-def test_loaded_is_saved(run: Run, examples: list[np.ndarray]) -> None:
+def test_a_loaded_run_predicts_the_same(run: Run, examples: list[np.ndarray]) -> None:
     assert recurra.load(run.path).predict(examples) == run.predict(examples)
 
 
-def test_attention_looks_at_what_is_named(run: Run) -> None:
-    """The weights of the word for the right one of three boxes lie in its half; rows and columns say where a weight is."""
+def test_attention_is_at_the_described_box(run: Run) -> None:
+    """The attention of the words moves from left to right over three boxes; rows and columns give the position of a weight."""
     image = np.zeros((16, 32), np.uint8)
     image[4:12, 0:8], image[4:12, 11:19], image[4:12, 23:31] = 250, 110, 250
     opened = recurra.load(run.path)
-    opened.change(weights=True)
+    opened.change(return_attention=True)
     answer = opened.predict([image])[0]
     shown = answer["attention"]
     assert shown["text"] == [*answer["text"].split(), "<end>"]
@@ -134,11 +134,11 @@ def test_attention_looks_at_what_is_named(run: Run) -> None:
     assert (shown["rows"], shown["columns"]) == (8, 16)
     np.testing.assert_allclose(weights.sum((1, 2)), 1, atol=0.01)
     if answer["text"] == "bright dark bright":
-        middle = (weights.sum(1) * (np.arange(16) + 0.5)).sum(1)  # where each step looks, from the left
+        middle = (weights.sum(1) * (np.arange(16) + 0.5)).sum(1)  # center of the attention of each step, from the left
         assert middle[0] < middle[1] < middle[2]
 
 
-def test_a_search_is_at_least_as_likely_as_the_greedy_answer(run: Run, examples: list[np.ndarray]) -> None:
+def test_beam_search_scores_at_least_as_high_as_greedy_search(run: Run, examples: list[np.ndarray]) -> None:
     wide, greedy = recurra.load(run.path), recurra.load(run.path)
     wide.change(beam_size=4, length_penalty=0.0)
     greedy.change(beam_size=1, length_penalty=0.0)
@@ -148,31 +148,41 @@ def test_a_search_is_at_least_as_likely_as_the_greedy_answer(run: Run, examples:
 
 @pytest.mark.parametrize(
     "options",
-    [{"attention": "none"}, {"attention": "none", "context_at": "initial_state"}, {"attention": "dot", "context_injection": "output"},
-     {"context_injection": "between", "num_layers": 2, "tie_weights": True}, {"teacher_forcing_ratio": 0.5}, {"cell": "gru", "shift": 1}],
-)  # fmt: skip
-def test_every_option_trains_and_is_opened_again(folder: Path, tmp_path: Path, options: dict[str, Any]) -> None:
-    made = recurra.train("caption", folder / "test.npz", out=tmp_path / "run", **(SMALL | {"steps": 3} | options))
-    again = recurra.load(made.path)
+    [
+        {"attention": "none"},
+        {"attention": "none", "context_at": "initial_state"},
+        {"attention": "dot", "context_injection": "output"},
+        {"context_injection": "between", "num_layers": 2, "tie_weights": True},
+        {"teacher_forcing_ratio": 0.5},
+        {"cell": "gru", "random_shift": 1},
+    ],
+)
+def test_every_option_trains_and_loads(folder: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    trained = recurra.train("caption", folder / "test.npz", out=tmp_path / "run", **(SMALL | {"steps": 3} | options))
+    loaded = recurra.load(trained.path)
     examples = list(scenes(2, 4)[0])
-    assert again.predict(examples) == made.predict(examples)
+    assert loaded.predict(examples) == trained.predict(examples)
 
 
-def test_the_first_state_alone_or_every_step(folder: Path, tmp_path: Path) -> None:
-    """With `first` the steps see no image: the state before the first step is all that differs between two."""
+def test_the_context_is_in_the_initial_state_or_in_every_step(folder: Path, tmp_path: Path) -> None:
+    """With `initial_state` the steps do not read the image: the context is zero, and only the initial state depends on it."""
     steps = {"attention": "none", "steps": 2}
-    for condition, seen in (("first", False), ("steps", True)):
-        run = recurra.train("caption", folder / "test.npz", out=tmp_path / condition, context_at=condition,
+    for context_at, is_read in (("initial_state", False), ("every_step", True)):
+        run = recurra.train("caption", folder / "test.npz", out=tmp_path / context_at, context_at=context_at,
                             **(SMALL | steps))  # fmt: skip
         state = run.network.start(torch.from_numpy(scenes(1)[0]))  # type: ignore[operator]
-        assert bool(state.context.abs().sum() > 0) is seen
+        assert bool(state.context.abs().sum() > 0) is is_read
         assert all(part.abs().sum() > 0 for part in state.layers[0].tensors().values())
-    with pytest.raises(SettingError, match="condition is first, and attention"):
-        recurra.train("caption", folder / "test.npz", out=tmp_path / "no", context_at="initial_state", attention="dot", steps=1)
+    with pytest.raises(
+        SettingError, match="context_at = initial_state excludes attention; set attention=none or context_at=every_step"
+    ):
+        recurra.train(
+            "caption", folder / "test.npz", out=tmp_path / "no", context_at="initial_state", attention="dot", steps=1
+        )
 
 
-def test_features_of_somebody_else(tmp_path: Path) -> None:
-    """One vector a row, then several a row in files of their own that a table names."""
+def test_precomputed_features(tmp_path: Path) -> None:
+    """One vector per example, then several per example in files that a table names."""
     draw = np.random.default_rng(0)
     kinds = draw.integers(0, 3, 150)
     vectors = (np.eye(3)[kinds] * 5 + draw.normal(0, 0.3, (150, 3))).astype(np.float32)
@@ -182,7 +192,7 @@ def test_features_of_somebody_else(tmp_path: Path) -> None:
     assert run.settings.model.attention == "none"  # type: ignore[attr-defined]
     assert run.evaluate(tmp_path / "one.npz")["exact_match"] == 1
     assert run.predict([{"features": [5, 0, 0]}])[0]["text"] == "a cat"
-    with pytest.raises(CallError, match="features has 2 features a vector, others have 3"):
+    with pytest.raises(CallError, match="features has 2 features per vector, others have 3"):
         run.predict([[1, 2]])
     with (tmp_path / "several.csv").open("w", newline="") as file:
         table = csv.writer(file)
@@ -193,11 +203,13 @@ def test_features_of_somebody_else(tmp_path: Path) -> None:
     several = recurra.train("caption", tmp_path / "several.csv", out=tmp_path / "more", steps=3, **SMALL)
     assert several.settings.model.attention == "additive"  # type: ignore[attr-defined]
     files = [str(tmp_path / f"{n}.npy") for n in range(3)]
-    together = several.predict(files)  # of 1, 2 and 3 vectors: padded = alone
+    together = several.predict(files)  # 1, 2 and 3 vectors: results do not depend on padding
     for file, one in zip(files, together, strict=True):
-        alike(several.predict([file])[0], one)
+        assert_same_result(several.predict([file])[0], one)
     (tmp_path / "5.npy").unlink()
-    with pytest.raises(DataError, match=r"several.csv, row 6, field 'features': names the file .*5.npy, which is not"):
+    with pytest.raises(
+        DataError, match=r"several.csv, row 6, field 'features': names the file .*5.npy, which does not exist"
+    ):
         recurra.train("caption", tmp_path / "several.csv", out=tmp_path / "again", steps=1, **SMALL)
 
 
@@ -218,31 +230,31 @@ def test_images_in_a_folder_with_a_table(tmp_path: Path) -> None:
     (tmp_path / "9.png").write_bytes((tmp_path / "8.png").read_bytes()[:40])
     with pytest.raises(DataError) as raised:
         run.evaluate(tmp_path)
-    said = str(raised.value)
-    assert "captions.csv, row 8, field 'file': names the file" in said and "7.png, which is not there" in said
-    assert "1 more row cannot be used (row 10)" in said and "on_error=skip" in said
+    message = str(raised.value)
+    assert "captions.csv, row 8, field 'file': names the file" in message and "7.png, which does not exist" in message
+    assert "1 more row cannot be used (row 10)" in message and "on_error=skip" in message
     lines: list[str] = []
     recurra.train("caption", tmp_path, out=tmp_path / "skip", steps=2, on_error="skip", progress=Lines(lines), **SMALL)
-    assert any("22 captions of 2" in line for line in lines) and any("2 broken rows skipped" in line for line in lines)
+    assert any("22 captions of 2" in line for line in lines) and any("2 invalid rows skipped" in line for line in lines)
 
 
-def test_what_is_asked_for_in_vain(folder: Path, run: Run, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="features are in place of images"):
-        recurra.train("caption", folder / "train.npz", out=tmp_path / "run", features="image", grayscale=True)
+def test_invalid_settings_and_inputs(folder: Path, run: Run, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="image_features replaces images"):
+        recurra.train("caption", folder / "train.npz", out=tmp_path / "run", image_features="image", grayscale=True)
     with pytest.raises(SettingError, match=r"image_size = 'big': .*rows x columns, as 28x28"):
         recurra.train("caption", folder / "train.npz", out=tmp_path / "run", image_size="big")
     with pytest.raises(CallError, match="example 2: image is an image of 8x8 pixels, others are 16x32"):
         run.predict([scenes(1)[0][0], np.zeros((8, 8), np.uint8)])
-    with pytest.raises(CallError, match=re.escape("an input object wants 'image'; this one has 'picture'")):
+    with pytest.raises(CallError, match=re.escape("an input object requires the key 'image'; this one has 'picture'")):
         run.predict([{"picture": "a.png"}])
     np.savez(tmp_path / "none.npz", text=np.array(["a", "b"]))
-    with pytest.raises(DataError, match="no column holds images"):
+    with pytest.raises(DataError, match="no column contains images"):
         recurra.train("caption", tmp_path / "none.npz", out=tmp_path / "run", steps=1)
 
 
-# several captions an image ------------------------------------------------------------------------------------------
-def written(folder: Path, captions: dict[int, list[str]], form: str) -> Path:
-    """The scenes of these numbers with their captions: rows of a table in mixed order, or lists in JSON lines."""
+# several captions per image ------------------------------------------------------------------------------------------
+def write_captions(folder: Path, captions: dict[int, list[str]], form: str) -> Path:
+    """Write scenes with their captions: as rows of a table in random order, or as lists in JSON lines."""
     for n, image in enumerate(scenes(max(captions) + 1)[0]):
         np.save(folder / f"{n}.npy", image)
     rows = [(n, text) for n, texts in captions.items() for text in texts]
@@ -258,27 +270,27 @@ def written(folder: Path, captions: dict[int, list[str]], form: str) -> Path:
 
 
 @pytest.mark.parametrize("form", ["rows", "lists"])
-def test_all_captions_are_rows_and_an_image_is_on_one_side(tmp_path: Path, form: str) -> None:
+def test_all_captions_are_examples_and_an_image_is_in_one_part(tmp_path: Path, form: str) -> None:
     captions = {n: [f"dark {n}", f"bright {n}", f"the {n}"][: 1 + n % 3] for n in range(30)}
     given = {"image": "file" if form == "rows" else "image", "validation_fraction": 0.3}
     dataset = Caption.dataset_for(settings_from(as_given(Caption.settings_class), given))
-    info = dataset.prepare(written(tmp_path, captions, form), None, tmp_path / "cache", ignore_progress)
-    sides = {name: RawText.read(store, "raw_text", np.arange(len(store))) for name, store in dataset.stores.items()}
-    assert sorted(sides["train"] + sides["valid"]) == sorted(text for texts in captions.values() for text in texts)
-    numbers = {name: {int(text.split()[1]) for text in texts} for name, texts in sides.items()}
+    info = dataset.prepare(write_captions(tmp_path, captions, form), None, tmp_path / "cache", ignore_progress)
+    parts = {name: RawText.read(store, "raw_text", np.arange(len(store))) for name, store in dataset.stores.items()}
+    assert sorted(parts["train"] + parts["valid"]) == sorted(text for texts in captions.values() for text in texts)
+    numbers = {name: {int(text.split()[1]) for text in texts} for name, texts in parts.items()}
     assert not numbers["train"] & numbers["valid"]
     different = len({scenes(30)[0][n].tobytes() for n in captions})
     assert info.messages[0] == f"60 captions of {different} images"
     store = dataset.stores["valid"]
-    assert len(rows_of_images(store.column("which"))) == round(0.3 * different)
-    for rows in rows_of_images(store.column("which")):  # the rows of one image are its captions, and all of them
+    assert len(rows_of_images(store.column("image_id"))) == round(0.3 * different)
+    for rows in rows_of_images(store.column("image_id")):  # the rows of an image are all of its captions
         images = {scenes(30)[0][int(text.split()[1])].tobytes() for text in RawText.read(store, "raw_text", rows)}
         assert len(images) == 1
         assert len(rows) == sum(len(captions[n]) for n in captions if scenes(30)[0][n].tobytes() in images)
 
 
-def test_both_forms_train_the_same(tmp_path: Path) -> None:
-    """Lists, the same as rows in the same order, and a text array with an axis of captions: one data set."""
+def test_all_forms_of_captions_train_the_same(tmp_path: Path) -> None:
+    """Lists, rows in the same order, and a text array with an axis of captions are the same dataset."""
     images, texts = scenes(24)
     doubled = [[text, f"{text} too"] for text in texts]
     for n, image in enumerate(images):
@@ -294,27 +306,27 @@ def test_both_forms_train_the_same(tmp_path: Path) -> None:
     answers = [run.predict(list(images[:4])) for run in runs]
     assert answers[0] == answers[1] == answers[2]
     assert runs[0].metrics == runs[1].metrics == runs[2].metrics
-    figures = [runs[0].evaluate(tmp_path / name) for name in ("lists.jsonl", "rows.jsonl", "arrays.npz")]
-    assert figures[0] == figures[1] == figures[2]
+    metrics = [runs[0].evaluate(tmp_path / name) for name in ("lists.jsonl", "rows.jsonl", "arrays.npz")]
+    assert metrics[0] == metrics[1] == metrics[2]
 
 
-def test_an_image_counts_once_and_any_of_its_captions_is_right(run: Run, tmp_path: Path) -> None:
+def test_an_image_counts_once_and_any_of_its_captions_is_correct(run: Run, tmp_path: Path) -> None:
     images = list({image.tobytes(): image for image in scenes(6, 8)[0]}.values())
-    told = [answer["text"] for answer in run.predict(images)]
-    # of the first, right in the second of two captions; of the next in none of three; of the others in their one
-    captions = [["a horse", told[0]], ["no", "no no", "none at all"], *([text] for text in told[2:])]
+    predicted = [answer["text"] for answer in run.predict(images)]
+    # correct for the second of two captions, for none of three, and for the only caption of the others
+    captions = [["a horse", predicted[0]], ["no", "no no", "none at all"], *([text] for text in predicted[2:])]
     for n, image in enumerate(images):
         np.save(tmp_path / f"{n}.npy", image)
     lines = [{"image": f"{n}.npy", "text": texts} for n, texts in enumerate(captions)]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    figures = run.evaluate(tmp_path / "a.jsonl")
-    assert figures["exact_match"] == pytest.approx(1 - 1 / len(images))
-    assert figures["sequence_error_rate"] == pytest.approx(1 / len(images))
-    assert {name: figures[name] for name in ("bleu", "chrf", "token_error_rate")} == {
-        name: pytest.approx(value) for name, value in multi_reference_metrics(told, captions, by_character=False).items()
+    metrics = run.evaluate(tmp_path / "a.jsonl")
+    assert metrics["exact_match"] == pytest.approx(1 - 1 / len(images))
+    assert metrics["sequence_error_rate"] == pytest.approx(1 / len(images))
+    assert {name: metrics[name] for name in ("bleu", "chrf", "token_error_rate")} == {
+        name: pytest.approx(value) for name, value in multi_reference_metrics(predicted, captions, letters=False).items()
         if name in ("bleu", "chrf", "token_error_rate")
     }  # fmt: skip
-    # the loss is of every caption: that of a file in which each is a row of its own
+    # the loss is over all captions: that of a file with one row per caption
     alone = [{"image": f"{n}.npy", "text": text} for n, texts in enumerate(captions) for text in texts]
     total = tokens = 0.0
     for at, line in enumerate(alone):
@@ -322,44 +334,44 @@ def test_an_image_counts_once_and_any_of_its_captions_is_right(run: Run, tmp_pat
         count = len(line["text"].split()) + 1
         total += count * run.evaluate(tmp_path / f"{at}.jsonl")["loss"]
         tokens += count
-    assert figures["loss"] == pytest.approx(total / tokens, rel=1e-4)
+    assert metrics["loss"] == pytest.approx(total / tokens, rel=1e-4)
 
 
-def test_rows_of_images_are_in_the_order_of_their_first() -> None:
+def test_rows_of_images_are_ordered_by_their_first_row() -> None:
     rows = rows_of_images(np.array([9, 4, 9, 7, 4, 9]))
     assert [part.tolist() for part in rows] == [[0, 2, 5], [1, 4], [3]]
 
 
 @pytest.mark.parametrize(
-    ("captions", "said"),
+    ("captions", "problem"),
     [
-        ("[]", "is an empty list, and each image wants a caption"),
-        ('["dark", " ", "bright"]', "has 3 captions, and number 2 is empty"),
-        ('["dark", 7]', "has 2 captions, and number 2 is 7, not text"),
+        ("[]", "is an empty list; each image needs a caption"),
+        ('["dark", " ", "bright"]', "has 3 captions; number 2 is empty"),
+        ('["dark", 7]', "has 2 captions; number 2 is 7, not text"),
         ('""', "is empty"),
         ("null", "is empty"),
     ],
 )
-def test_an_image_without_a_caption_is_told_by_row(tmp_path: Path, captions: str, said: str) -> None:
-    path = written(tmp_path, {n: ["dark", "bright"] for n in range(12)}, "lists")
+def test_an_image_without_a_caption_is_reported_with_its_row(tmp_path: Path, captions: str, problem: str) -> None:
+    path = write_captions(tmp_path, {n: ["dark", "bright"] for n in range(12)}, "lists")
     lines = path.read_text().splitlines()
     lines[4] = re.sub(r'"captions": .*}', f'"captions": {captions}}}', lines[4])
     path.write_text("\n".join(lines) + "\n")
     options = SMALL | {"image": "image", "out": tmp_path / "run", "steps": 1}
     with pytest.raises(DataError) as raised:
         recurra.train("caption", path, **options)
-    assert f"captions.jsonl, row 5, field 'captions': {said} (line 5)" in str(raised.value)
+    assert f"captions.jsonl, row 5, field 'captions': {problem} (line 5)" in str(raised.value)
     assert "on_error=skip" in str(raised.value) and not (tmp_path / "run").exists()
     shown: list[str] = []
     recurra.train("caption", path, on_error="skip", progress=Lines(shown), **options)
-    assert "22 captions of 11 images" in shown and any("1 broken row skipped" in line for line in shown)
+    assert "22 captions of 11 images" in shown and any("1 invalid row skipped" in line for line in shown)
 
 
-def test_an_image_of_several_rows_is_read_once(tmp_path: Path) -> None:
-    """Whether its name is repeated, or one array stands for all its captions."""
+def test_an_image_in_several_rows_is_read_once(tmp_path: Path) -> None:
+    """Both a repeated name and one array for several captions."""
     field = Image("image", None)
     write_json(tmp_path / "image.json", {"shape": [2, 2, 1], "mean": 0.0, "std": 1.0})
     field.load(tmp_path)
     one, other = np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8)
-    made = list(field.images([one, one, other, one]))
-    assert made[0] is made[1] and [int(image.max()) for image in made] == [0, 0, 1, 0]
+    images = list(field.images([one, one, other, one]))
+    assert images[0] is images[1] and [int(image.max()) for image in images] == [0, 0, 1, 0]

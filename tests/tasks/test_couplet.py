@@ -307,7 +307,7 @@ def test_other_invalid_rows_and_settings(tmp_path: Path) -> None:
     rejected(
         tmp_path,
         lambda: recurra.train("couplet", good, source="上联", target="上联", **out),
-        "is asked for twice, as source and target",
+        "is used twice, as source and target",
     )
     rejected(
         tmp_path,

@@ -1,4 +1,4 @@
-"""Images: idx files, files in folders and tables, sizes; read row by row by classify."""
+"""Images: idx files, files in folders and tables, and sizes; classification of images row by row."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import torch
 
 import recurra
 from recurra.data.media.idx import read_idx
-from recurra.data.media.images import read_image, resized, with_channels
+from recurra.data.media.images import convert_channels, read_image, resize
 from recurra.data.sources.sources import open_source
 from recurra.errors import CallError, DataError
-from recurra.models.image_augmentation import Pixels, moved
+from recurra.models.image_augmentation import ImageNormalization, shift_randomly
 from recurra.run import Run
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "num_layers": 1, "steps": 4, "threads": 1}
@@ -51,25 +51,25 @@ def pair(folder: Path, count: int = 80, name: str = "train", **options: Any) -> 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("bars")
-    options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.01, "shift": 0, "ema_decay": 0.9}
+    options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.01, "random_shift": 0, "ema_decay": 0.9}
     return recurra.train("classify", pair(folder, 200), out=folder / "run", **options)
 
 
-def test_it_learns_and_reads_the_same_in_every_form(run: Run, tmp_path: Path) -> None:
+def test_it_learns_and_all_forms_of_an_image_give_the_same(run: Run, tmp_path: Path) -> None:
     assert run.evaluate(pair(tmp_path, 100, "test", seed=1))["accuracy"] >= 0.95
     images, labels = bars(4, 2)
     answers = run.predict(list(images))
     assert [answer["label"] for answer in answers] == [str(label) for label in labels]
     assert run.predict([image.tolist() for image in images]) == answers
     assert run.predict([{"image": images[0]}])[0] == answers[0]
-    again = recurra.load(run.path)
-    assert again.predict(list(images)) == answers
+    loaded = recurra.load(run.path)
+    assert loaded.predict(list(images)) == answers
     alone = [run.predict([image])[0] for image in images]
     for one, other in zip(alone, answers, strict=True):
-        assert one["likely"] == pytest.approx(other["likely"], abs=1e-5)
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
 
 
-def test_a_folder_is_its_pair_of_files(tmp_path: Path) -> None:
+def test_a_folder_with_a_pair_of_idx_files(tmp_path: Path) -> None:
     path = pair(tmp_path, 6)
     rows = list(open_source(tmp_path).rows())
     assert [row.values["label"] for row in rows] == ["0", "1"] * 3
@@ -79,16 +79,20 @@ def test_a_folder_is_its_pair_of_files(tmp_path: Path) -> None:
         open_source(tmp_path)
 
 
-def test_what_is_wrong_with_idx_files(tmp_path: Path) -> None:
+def test_invalid_idx_files(tmp_path: Path) -> None:
     path = pair(tmp_path, 6)
     idx(tmp_path / "train-labels-idx1-ubyte", np.zeros(5))
-    with pytest.raises(DataError, match=r"has 6 images, and train-labels-idx1-ubyte 5 labels; is it the right one"):
+    with pytest.raises(
+        DataError, match=r"has 6 images, but train-labels-idx1-ubyte has 5 labels; do the two files belong together"
+    ):
         recurra.train("classify", path, out=tmp_path / "run", **SMALL)
-    whole = gzip.decompress(path.read_bytes())
-    path.write_bytes(gzip.compress(whole[:-7]))
-    with pytest.raises(DataError, match=r"is damaged: it says it has 6 x 6 x 5 numbers, 180 bytes, and has 173"):
+    original = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(original[:-7]))
+    with pytest.raises(
+        DataError, match=r"is damaged: the header declares 6 x 6 x 5 numbers, 180 bytes, but 173 bytes follow"
+    ):
         recurra.train("classify", path, out=tmp_path / "run", **SMALL)
-    path.write_bytes(gzip.compress(b"PNG" + whole))
+    path.write_bytes(gzip.compress(b"PNG" + original))
     with pytest.raises(DataError, match="is not an idx file"):
         recurra.train("classify", path, out=tmp_path / "run", **SMALL)
     lone = idx(tmp_path / "lone-images-idx3-ubyte", bars(6)[0])
@@ -96,7 +100,7 @@ def test_what_is_wrong_with_idx_files(tmp_path: Path) -> None:
         recurra.train("classify", lone, out=tmp_path / "run", **SMALL)
 
 
-def test_texts_beside_images(tmp_path: Path) -> None:
+def test_a_file_of_texts_belongs_to_images(tmp_path: Path) -> None:
     path = idx(tmp_path / "a-images-idx3-ubyte", bars(3)[0])
     (tmp_path / "a-captions.txt").write_text("one\n二\nthree\n", encoding="utf-8")
     source = open_source(path)
@@ -134,25 +138,27 @@ def listed(folder: Path, count: int = 12, size: tuple[int, int] = (6, 5)) -> Pat
     return folder / "list.csv"
 
 
-def test_a_table_of_files_and_what_is_wrong_with_them(tmp_path: Path) -> None:
+def test_a_table_of_image_files_and_its_errors(tmp_path: Path) -> None:
     table = listed(tmp_path / "a")
     recurra.train("classify", table, out=tmp_path / "fine", **SMALL)
     (tmp_path / "a" / "2.png").unlink()
     (tmp_path / "a" / "7.png").write_bytes(b"no image at all")
     with pytest.raises(DataError) as raised:
         recurra.train("classify", table, out=tmp_path / "run", **SMALL)
-    said = str(raised.value)
-    assert "list.csv, row 3, field 'file': names the file" in said and "2.png, which is not there (line 4)" in said
-    assert "1 more row cannot be used (row 8)" in said and "--set on_error=skip" in said
+    message = str(raised.value)
+    assert "list.csv, row 3, field 'file': names the file" in message
+    assert "2.png, which does not exist (line 4)" in message
+    assert "1 more row cannot be used (row 8)" in message and "--set on_error=skip" in message
     run = recurra.train("classify", table, out=tmp_path / "run", on_error="skip", **SMALL)
-    with pytest.raises(CallError, match=r"7.png, which is no whole image"):
+    with pytest.raises(CallError, match=r"7.png, which is not a complete image"):
         run.predict([str(tmp_path / "a" / "7.png")])
 
 
-def test_another_size_is_told_or_resized(tmp_path: Path) -> None:
+def test_other_sizes_are_reported_or_resized(tmp_path: Path) -> None:
     table = listed(tmp_path / "a", size=(9, 8))
     with pytest.raises(
-        DataError, match=r"row 5, .* is an image of 9x8 pixels, others are 6x5; --image-size 6x5 resizes \(.*\.png\)"
+        DataError,
+        match=r"row 5, .* is an image of 9x8 pixels, others are 6x5; --image-size 6x5 resizes all \(.*\.png\)",
     ):
         recurra.train("classify", table, out=tmp_path / "run", **SMALL)
     run = recurra.train("classify", table, out=tmp_path / "run", image_size="6x5", **SMALL)
@@ -160,44 +166,44 @@ def test_another_size_is_told_or_resized(tmp_path: Path) -> None:
     assert run.task.dataset.input.field.shape == (6, 5, 1)
 
 
-def test_pictures_are_bytes_of_one_form() -> None:
-    grey = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    assert read_image(grey).shape == (2, 3, 1)
+def test_images_are_arrays_of_bytes() -> None:
+    gray = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert read_image(gray).shape == (2, 3, 1)
     assert read_image([[0, 255.0]]).tolist() == [[[0], [255]]]
-    assert with_channels(read_image(grey), 3)[1, 2].tolist() == [5, 5, 5]
+    assert convert_channels(read_image(gray), 3)[1, 2].tolist() == [5, 5, 5]
     red = np.zeros((1, 1, 3), np.uint8)
     red[..., 0] = 200
-    assert with_channels(red, 1).tolist() == [[[60]]]  # 0.299 of it
-    for wrong, said in (([1, 2], "shape"), ([[300]], "0 to 255"), ([[-1]], "0 to 255"), ("x.png", "not there")):
-        with pytest.raises(ValueError, match=said):
-            read_image(wrong)
+    assert convert_channels(red, 1).tolist() == [[[60]]]  # 0.299 of it
+    for value, problem in (([1, 2], "shape"), ([[300]], "0 to 255"), ([[-1]], "0 to 255"), ("x.png", "does not exist")):
+        with pytest.raises(ValueError, match=problem):
+            read_image(value)
 
 
-def test_resizing_is_a_mean_of_what_is_near() -> None:
+def test_resizing_averages_neighbors() -> None:
     pytest.importorskip("PIL")
     image = np.array([[0, 0, 200, 200], [0, 0, 200, 200]], np.uint8)[..., None]
-    small = resized(image, 1, 2)
+    small = resize(image, 1, 2)
     assert small.shape == (1, 2, 1) and small[0, 0, 0] < 60 and small[0, 1, 0] > 140
-    assert resized(image, 2, 4) is image
+    assert resize(image, 2, 4) is image
 
 
-def test_moving_moves_whole_images() -> None:
+def test_random_shift_translates_images() -> None:
     torch.manual_seed(0)
     images = torch.arange(1, 13).reshape(1, 3, 4, 1).repeat(200, 1, 1, 1)
-    seen = {tuple(one.flatten().tolist()) for one in moved(images, 1)}
-    assert len(seen) == 9 and tuple(range(1, 13)) in seen
-    assert (0, 0, 0, 0, 0, 1, 2, 3, 0, 5, 6, 7) in seen  # down and right by one
+    shifted = {tuple(one.flatten().tolist()) for one in shift_randomly(images, 1)}
+    assert len(shifted) == 9 and tuple(range(1, 13)) in shifted
+    assert (0, 0, 0, 0, 0, 1, 2, 3, 0, 5, 6, 7) in shifted  # down and right by one
 
 
-def test_pixels_are_standardised_and_moved_in_training_alone() -> None:
-    front = Pixels((3, 4, 1), 100.0, 50.0, shift=1)
+def test_images_are_standardized_and_shifted_only_in_training() -> None:
+    normalization = ImageNormalization((3, 4, 1), 100.0, 50.0, random_shift=1)
     x = torch.full((5, 3, 4), 150, dtype=torch.uint8)
     torch.manual_seed(1)
-    assert (front.train()(x) == -2).any()  # darkness came in at a side: (0 - 100) / 50
-    assert (front.eval()(x) == 1).all()
+    assert (normalization.train()(x) == -2).any()  # zeros enter at a border: (0 - 100) / 50
+    assert (normalization.eval()(x) == 1).all()
 
 
-def test_rows_stream(tmp_path: Path) -> None:
+def test_streaming_of_rows(tmp_path: Path) -> None:
     run = recurra.train("classify", pair(tmp_path), out=tmp_path / "run", bidirectional=False, **SMALL)
     image = bars(1, 3)[0][0]
     whole = run.predict([image])[0]
@@ -205,14 +211,14 @@ def test_rows_stream(tmp_path: Path) -> None:
         session.push(image[0].tolist())
         session.push(image[1:4])
         session.push(image[4:].tolist())
-        assert session.result()["likely"] == pytest.approx(whole["likely"], abs=1e-5)
-        with pytest.raises(CallError, match="wanted rows of 5 numbers from 0 to 255"):
+        assert session.result()["probabilities"] == pytest.approx(whole["probabilities"], abs=1e-5)
+        with pytest.raises(CallError, match="expected rows of 5 numbers from 0 to 255"):
             session.push([1, 2])
 
 
 @pytest.mark.skipif("RECURRA_DATA" not in os.environ, reason="needs RECURRA_DATA")
 def test_mnist_is_read() -> None:
     source = open_source(Path(os.environ["RECURRA_DATA"]) / "mnist")
-    rows = source.look()
+    rows = source.first_rows()
     assert [row.values["label"] for row in rows[:5]] == ["5", "0", "4", "1", "9"]
     assert rows[0].values["image"].shape == (28, 28)

@@ -1,4 +1,4 @@
-"""A language model over lines that stand alone: how it is trained, what is strangest in a text, how much is written."""
+"""A language model of independent lines: training, the surprisal of tokens, and the length of generated texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recurra.tasks.language.tokenizer import TextTokenizer
 
 
 class Rising(torch.nn.Module):
-    """(B, T) tokens to scores (B, T, V): the token after the last one is likeliest, then the one after that, and so on."""
+    """Maps tokens (B, T) to logits (B, T, V): the next token in the alphabet is most probable, then the one after it."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -37,44 +37,48 @@ def session(per_token: bool = False) -> LanguageSession:
 
 
 SIZE = len(build(["abcdefgh"], "characters"))
-COMMON = torch.logsumexp(
-    -torch.arange(SIZE).float(), 0
-).item()  # -log p is this and a token's distance from the likeliest
+# The surprisal of a token is this plus its distance from the most probable token.
+COMMON = torch.logsumexp(-torch.arange(SIZE).float(), 0).item()
 
 
-def test_the_strangest_token_is_the_least_likely_one() -> None:
+def test_max_surprisal_is_the_least_probable_token() -> None:
     """After a comes b (rank 1), then e, two further than c (rank 3), then g (2), then h (1)."""
     with session() as whole:
         whole.push("begh")
-        found = whole.result()
-    assert found["strangest"] == {"token": "e", "place": 2, "nats": pytest.approx(2 + COMMON, abs=1e-5), "rank": 3}
-    assert found["nats"] == pytest.approx(3 + 4 * COMMON, abs=1e-5)
+        result = whole.result()
+    assert result["max_surprisal"] == {
+        "token": "e",
+        "position": 2,
+        "nats": pytest.approx(2 + COMMON, abs=1e-5),
+        "rank": 3,
+    }
+    assert result["nats"] == pytest.approx(3 + 4 * COMMON, abs=1e-5)
 
 
-@pytest.mark.parametrize("cut", [0, 1, 2, 3])
-def test_what_is_told_of_each_token_is_the_same_in_pieces(cut: int) -> None:
+@pytest.mark.parametrize("split", [0, 1, 2, 3])
+def test_the_surprisal_of_each_token_does_not_depend_on_the_pieces(split: int) -> None:
     with session(per_token=True) as pieces:
-        for piece in ("begh"[:cut], "begh"[cut:]):
+        for piece in ("begh"[:split], "begh"[split:]):
             pieces.push(piece)
-        found = pieces.result()
-    assert [(one["token"], one["place"], one["rank"]) for one in found["each"]] == [
+        result = pieces.result()
+    assert [(one["token"], one["position"], one["rank"]) for one in result["per_token"]] == [
         ("b", 1, 1),
         ("e", 2, 3),
         ("g", 3, 2),
         ("h", 4, 1),
     ]
-    assert found["strangest"] == found["each"][1]
-    assert sum(one["nats"] for one in found["each"]) == pytest.approx(found["nats"], abs=1e-5)
+    assert result["max_surprisal"] == result["per_token"][1]
+    assert sum(one["nats"] for one in result["per_token"]) == pytest.approx(result["nats"], abs=1e-5)
 
 
-def test_nothing_is_strangest_in_nothing() -> None:
+def test_an_empty_text_has_no_max_surprisal() -> None:
     with session(per_token=True) as empty:
-        assert empty.result()["strangest"] is None and empty.result()["each"] == []
+        assert empty.result()["max_surprisal"] is None and empty.result()["per_token"] == []
 
 
 @pytest.fixture(scope="module")
 def traces(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
-    """Trained on 400 lines: `open`, then one to three times `read`, then `close`."""
+    """A run trained on 400 lines: `open`, then one to three times `read`, then `close`."""
     folder, draw = tmp_path_factory.mktemp("traces"), random.Random(0)
     lines = [" ".join(["open", *["read"] * draw.randint(1, 3), "close"]) for _ in range(400)]
     (folder / "traces.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -83,23 +87,25 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> recurra.Run:
     )
 
 
-def test_lines_that_stand_alone_are_learnt_from_their_beginning(traces: recurra.Run) -> None:
+def test_independent_lines_are_learnt_from_their_beginning(traces: recurra.Run) -> None:
     settings = traces.task.settings
     assert settings.data.batching == "aligned" and settings.model.neural_cache_size == 0
 
 
-def test_one_line_is_written_where_lines_stand_alone(traces: recurra.Run) -> None:
+def test_one_line_is_generated_where_lines_are_independent(traces: recurra.Run) -> None:
     lines = {"".join(traces.generate_iter(temperature=0.3, seed=seed)) for seed in range(8)}
     assert lines <= {f"open {'read ' * n}close" for n in (1, 2, 3)}
     assert "\n" in "".join(traces.generate_iter(length=20, temperature=0.3, seed=0))
 
 
-def test_a_trace_that_ends_too_early_is_strange_at_its_end(traces: recurra.Run) -> None:
+def test_a_trace_that_ends_too_early_has_a_surprising_end(traces: recurra.Run) -> None:
     whole, early = traces.predict([{"text": "open read close\n"}, {"text": "open read\n"}])
-    assert early["strangest"]["place"] == 3 and early["strangest"]["nats"] > whole["strangest"]["nats"] + 1
+    assert (
+        early["max_surprisal"]["position"] == 3 and early["max_surprisal"]["nats"] > whole["max_surprisal"]["nats"] + 1
+    )
 
 
-def test_while_training_figures_are_of_the_first_part(
+def test_metrics_during_training_use_the_first_part(
     traces: recurra.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, network = traces.task, traces.network
@@ -112,11 +118,11 @@ def test_while_training_figures_are_of_the_first_part(
     store = Store(tmp_path / "valid")
     monkeypatch.setattr(task.dataset, "stores", {"valid": store})
     first = int(store.lengths("tokens")[:2].sum())
-    for most, pieces_read in ((1, 1), (first, 2), (10**9, 3)):
-        monkeypatch.setattr(module, "MAX_SCORED", most)
-        figures = task.evaluate(network, None, lambda _: None)
+    for max_tokens, pieces_read in ((1, 1), (first, 2), (10**9, 3)):
+        monkeypatch.setattr(module, "MAX_SCORED", max_tokens)
+        metrics = task.evaluate(network, None, lambda _: None)
         (tmp_path / "part.txt").write_text("".join(pieces[:pieces_read]))
         alone = task.evaluate(network, tmp_path / "part.txt", lambda _: None)
-        assert figures["nats_per_character"] == pytest.approx(
+        assert metrics["nats_per_character"] == pytest.approx(
             alone["nats_per_character"], rel=0.02
-        )  # 16 stretches or one
+        )  # 16 streams or one

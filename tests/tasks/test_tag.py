@@ -23,11 +23,17 @@ from recurra.fields.words import Words
 from recurra.run import Run
 from recurra.settings import as_given, settings_from
 from recurra.tasks.base import Selection, ignore_progress
-from recurra.tasks.tag.scores import mean_scores, row_losses
+from recurra.tasks.tag.scores import mean_scores, sequence_losses
 from recurra.tasks.tag.task import Tag
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "ensemble_size": 1}
-WORDS: dict[str, Any] = {"tokenization": None, "size": 1000, "min_count": None, "character_ngrams": True, "lookahead": True}
+WORDS: dict[str, Any] = {
+    "tokenization": None,
+    "size": 1000,
+    "min_count": None,
+    "character_ngrams": True,
+    "lookahead": True,
+}
 FIRST, LAST, PLACES = ("Ada", "Grace", "Alan"), ("Lovelace", "Hopper", "Turing"), ("Paris", "New York", "Oslo")
 CHINESE = ("王", "李", "张"), ("伟", "芳", "小明"), ("在北京", "去上海", "看书")
 CLOSE = 64 * torch.finfo(torch.float32).eps * 10 + 1e-6  # values below 10 after a few dozen roundings; 6 places in JSON
@@ -173,10 +179,10 @@ def test_places_of_characters_and_headers_of_documents_are_left_out(tmp_path: Pa
 @pytest.mark.parametrize(
     ("tags", "says"),
     [
-        ("B-X I-X O", "scheme bio, 1 type of spans"),
-        ("B-X E-X S-Y", "scheme bioes, 2 types of spans"),
-        ("B M E", "scheme bmes, 1 type of spans"),
-        ("1 0 0", "no scheme of spans"),
+        ("B-X I-X O", "scheme bio, 1 span type"),
+        ("B-X E-X S-Y", "scheme bioes, 2 span types"),
+        ("B M E", "scheme bmes, 1 span type"),
+        ("1 0 0", "the tags encode no spans"),
     ],
 )
 def test_the_scheme_is_said(tmp_path: Path, tags: str, says: str) -> None:
@@ -210,23 +216,23 @@ def test_zero_and_one_as_numbers_and_as_text(tmp_path: Path) -> None:
 def test_the_column_by_name_and_by_number(tmp_path: Path) -> None:
     data = conll(tmp_path / "a.conll", middle=True)
     assert tagger(data, "last").task.dataset.tags.scheme == "bio"
-    assert tagger(data, "middle", column="2").task.dataset.tags.tags == ["NUM", "X"]
+    assert tagger(data, "middle", tags="2").task.dataset.tags.tags == ["NUM", "X"]
     with pytest.raises(DataError, match=r"there is no column '4'; there are 1, 2, 3"):
-        tagger(data, column="4")
+        tagger(data, tags="4")
     with pytest.raises(DataError, match=r"there is no column 'pos'; there are 1, 2, 3"):
-        tagger(data, features="pos")
+        tagger(data, token_features="pos")
 
 
 def test_no_column_is_two_things(tmp_path: Path) -> None:
     """Of those that are left the first is the words, the last the tags; what is found is not the row's label too."""
     data = conll(tmp_path / "a.conll", middle=True)
     assert said(data, words="3")[0] == "columns: words 3, tags 2"
-    assert said(data, column="1")[0] == "columns: words 2, tags 1"
-    assert said(data, features="3")[0] == "columns: words 1, tags 2, 3 beside them"
-    refused(data, "a.conll: no column is left for the tags; name it with --tags", features="2,3")
+    assert said(data, tags="1")[0] == "columns: words 2, tags 1"
+    assert said(data, token_features="3")[0] == "columns: words 1, tags 2, token features 3"
+    refused(data, "a.conll: no column is left for the tags; name it with --tags", token_features="2,3")
     lists = tmp_path / "lists.jsonl"
     lists.write_text("\n".join(json.dumps({"a": [f"x{n}", "y"], "b": ["O", str(n % 3)]}) for n in range(9)))
-    assert said(lists, column="2")[0] == "jsonl: words a, tags b"
+    assert said(lists, tags="2")[0] == "jsonl: words a, tags b"
     single = tmp_path / "single.csv"
     single.write_text("tokens,label\n" + "".join(f"w{n},{'NOUN' if n % 2 else 'VERB'}\n" for n in range(20)))
     assert said(single)[0] == "csv: words tokens, tags label"
@@ -240,13 +246,15 @@ def test_features_are_read_beside_the_words(tmp_path: Path) -> None:
         tags = [draw.choice("01") for _ in range(5)]
         lines.append(json.dumps({"tokens": [f"w{n}", "a", "b", "c", "d"], "tags": tags, "hint": tags}))
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    run = tagger(tmp_path / "a.jsonl", features="hint", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
+    run = tagger(
+        tmp_path / "a.jsonl", token_features="hint", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0
+    )
     assert run.metrics["valid/accuracy"] == 1.0
     tags = ["1", "0", "0", "1", "1"]
     assert run.predict([{"tokens": list("vwxyz"), "hint": tags}])[0]["tags"] == tags
     for wrong, why in (
-        ("a b c", "also reads hint beside each word"),
-        ({"tokens": ["a"]}, "give an object with them"),
+        ("a b c", "this run requires the token features hint"),
+        ({"tokens": ["a"]}, "pass an object that contains them"),
         ({"tokens": ["a"], "hint": ["1", "0"]}, "hint has 2 entries for 1 words"),
     ):
         with pytest.raises(CallError, match=why):
@@ -255,19 +263,21 @@ def test_features_are_read_beside_the_words(tmp_path: Path) -> None:
 
 def test_the_intent_is_learnt_where_there_is_one(made: Callable[..., Run], tmp_path: Path) -> None:
     run = made("jsonl", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
-    assert run.metrics["valid/intent_accuracy"] == 1.0
+    assert run.metrics["valid/sentence_label_accuracy"] == 1.0
     found = run.predict(["Ada went to Oslo", "Ada saw Oslo", ""])
-    assert [one["intent"] for one in found] == ["travel", "look", None]
-    without = tagger(triple(tmp_path / "set"), intent="none")
-    assert "intent" not in without.predict(["Ada saw Oslo"])[0] and "valid/intent_accuracy" not in without.metrics
+    assert [one["sentence_label"] for one in found] == ["travel", "look", None]
+    without = tagger(triple(tmp_path / "set"), sentence_label="none")
+    assert (
+        "intent" not in without.predict(["Ada saw Oslo"])[0] and "valid/sentence_label_accuracy" not in without.metrics
+    )
 
 
 def test_what_was_found_is_said(tmp_path: Path) -> None:
     lines = said(triple(tmp_path / "set"))
-    assert lines[0] == "triple: words words, tags tags, label of the whole row"
-    assert any(line.startswith("intent: 2 classes") for line in lines)
+    assert lines[0] == "parallel: words words, tags tags, sentence label label"
+    assert any(line.startswith("sentence label: 2 classes") for line in lines)
     lines = said(characters(tmp_path / "c.txt", places=True))
-    assert "each character has the number of its place in a word after it: the numbers are left out" in lines
+    assert "each character is followed by its position in a word; the positions are removed" in lines
 
 
 REAL = {  # file: sentences, tokens, spans, as the note beside the data counts them
@@ -333,9 +343,11 @@ def test_f1_is_that_of_seqeval(made: Callable[..., Run], tmp_path: Path) -> None
 
 
 def test_figures_by_type_are_shown_as_a_table() -> None:
-    from recurra.cli.tables import figures
+    from recurra.cli.tables import metric_lines
 
-    lines = list(figures({"f1": 0.5, "by_type": {"PER": {"f1": 0.5, "count": 2}, "LOC": {"f1": 1.0, "count": 1234}}}))
+    lines = list(
+        metric_lines({"f1": 0.5, "by_type": {"PER": {"f1": 0.5, "count": 2}, "LOC": {"f1": 1.0, "count": 1234}}})
+    )
     assert [line.split() for line in lines] == [
         ["f1", "0.5000"], [], ["by", "type", "f1", "count"], ["PER", "0.5000", "2"], ["LOC", "1.0000", "1,234"]
     ]  # fmt: skip
@@ -350,13 +362,16 @@ def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Pa
     loss = task.loss(network.train(), batch, None, 0.0)[0]
     x, lengths, tags = batch.inputs["x"], batch.inputs["lengths"], batch.targets["tags"]
     single = [
-        row_losses(m(x, lengths), tags, lengths, batch.targets["intent"]).sum() / lengths.sum() for m in network.members
+        sequence_losses(m(x, lengths), tags, lengths, batch.targets["sentence_label"]).sum() / lengths.sum()
+        for m in network.members
     ]
     torch.testing.assert_close(loss, torch.stack(single).mean())
     scores = network.eval()(x, lengths)
     alone = [m.eval()(x, lengths) for m in network.members]
     torch.testing.assert_close(scores.emissions, (alone[0].emissions + alone[1].emissions) / 2)
-    torch.testing.assert_close(mean_scores(alone).chain.first, (alone[0].chain.first + alone[1].chain.first) / 2)
+    torch.testing.assert_close(
+        mean_scores(alone).transitions.start, (alone[0].transitions.start + alone[1].transitions.start) / 2
+    )
 
 
 def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> None:
@@ -365,10 +380,10 @@ def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> No
     with torch.no_grad():
         scores = run.network(ids)
     tags, intent = torch.tensor([[1, 0, 2]]), torch.tensor([1])
-    probability = scores.emissions[0].softmax(-1)[range(3), tags[0]].prod() * scores.intent[0].softmax(-1)[1]
-    found = row_losses(scores, tags, torch.tensor([3]), intent)
+    probability = scores.emissions[0].softmax(-1)[range(3), tags[0]].prod() * scores.sentence_label[0].softmax(-1)[1]
+    found = sequence_losses(scores, tags, torch.tensor([3]), intent)
     torch.testing.assert_close(found, -probability.log()[None], rtol=1e-5, atol=1e-6)
-    tags_alone = row_losses(scores, tags, torch.tensor([3]), torch.tensor([-1]))
+    tags_alone = sequence_losses(scores, tags, torch.tensor([3]), torch.tensor([-1]))
     assert tags_alone < found
 
 
@@ -411,17 +426,17 @@ def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> No
         losses.backward()
         return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
-    together = row_losses(network(x, lengths), tags, lengths, intent)
+    together = sequence_losses(network(x, lengths), tags, lengths, intent)
     ours = gradients(together.sum())
     alone = torch.cat(
         [
-            row_losses(network(row[None]), tags[b : b + 1, : len(row)], lengths[b : b + 1], intent[b : b + 1])
+            sequence_losses(network(row[None]), tags[b : b + 1, : len(row)], lengths[b : b + 1], intent[b : b + 1])
             for b, row in enumerate(rows)
         ]
     )
     torch.testing.assert_close(together, alone, rtol=0, atol=CLOSE)
     theirs = gradients(alone.sum())
-    assert ours.keys() == theirs.keys() >= {"transitions.between", "head.weight", "intent_head.weight"}
+    assert ours.keys() == theirs.keys() >= {"transitions.between", "head.weight", "label_head.weight"}
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=CLOSE, msg=name)
     network.zero_grad()
@@ -437,8 +452,8 @@ def test_loaded_is_saved_and_the_same_seed_is_the_same_run(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", ["jsonl", "characters"])
 @pytest.mark.parametrize("ensemble_size", [1, 2])
-def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, members: int) -> None:
-    run = made(kind, crf=False, bidirectional=False, ensemble_size=members)
+def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, ensemble_size: int) -> None:
+    run = made(kind, crf=False, bidirectional=False, ensemble_size=ensemble_size)
     assert run.streams == (True, "")
     for text in (*TEXTS, "李小明在北京 王芳"):
         whole = run.predict([text])[0]
@@ -462,17 +477,17 @@ def test_lists_of_tokens_stream_too(made: Callable[..., Run], kind: str) -> None
         session.result()
         session.push({"tokens": tokens[3:]})
         alike(session.result(), run.predict([tokens])[0])
-        with pytest.raises(CallError, match="began with lists of tokens; begin another one for text"):
+        with pytest.raises(CallError, match="began with lists of tokens; open another stream for text"):
             session.push("text")
     with run.stream() as session:
         alike(session.result(), run.predict([""])[0])
         session.push("text")
-        with pytest.raises(CallError, match="began with text; begin another one for lists of tokens"):
+        with pytest.raises(CallError, match="began with text; open another stream for lists of tokens"):
             session.push(["text"])
 
 
 def test_why_others_do_not_stream(made: Callable[..., Run]) -> None:
-    assert "bidirectional=false --set crf=false streams" in made("jsonl").streams[1]
+    assert "bidirectional=false --set crf=false enables streaming" in made("jsonl").streams[1]
     assert "backward direction" in made("jsonl", crf=False).streams[1]
     with pytest.raises(DataError, match="conditional random field"):
         made("conll", bidirectional=False, steps=80, learning_rate=0.03).stream()
@@ -496,7 +511,7 @@ def test_tokens_are_kept_as_they_are(made: Callable[..., Run]) -> None:
         {"type": "PER", "begin": 0, "end": 1, "text": "Grace"}
     ]
     assert found[2] == {"tokens": [], "tags": [], "spans": []}
-    with pytest.raises(CallError, match="example 2: words is 3; wanted text or a list of tokens"):
+    with pytest.raises(CallError, match="example 2: words is 3; expected text or a list of tokens"):
         run.predict(["a", 3])
 
 
@@ -519,8 +534,8 @@ def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_pat
     ]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     figures = run.evaluate(tmp_path / "a.jsonl")
-    assert figures["unseen_tags"] == {"B-GOD": 1, "Z": 1} and figures["unseen_intents"] == {"dance": 1}
-    assert figures["accuracy"] <= len(words) / (len(words) + 2) and figures["intent_accuracy"] <= 0.5
+    assert figures["unseen_tags"] == {"B-GOD": 1, "Z": 1} and figures["unseen_sentence_labels"] == {"dance": 1}
+    assert figures["accuracy"] <= len(words) / (len(words) + 2) and figures["sentence_label_accuracy"] <= 0.5
     assert "unseen_tags" not in run.evaluate(jsonl(tmp_path / "b.jsonl"))
     strange = tmp_path / "strange.jsonl"
     strange.write_text('{"tokens": ["Ada"], "tags": ["B-GOD"], "intent": "weather"}\n' * 3)
@@ -531,7 +546,7 @@ def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_pat
     assert run.evaluate(strange)["unseen_tags"] == {"B-GOD": 3}
     valid = tagger(jsonl(tmp_path / "c.jsonl"), valid=tmp_path / "a.jsonl")
     assert any(
-        "2 tags of the validation data are not in the training data: B-GOD 1" in s
+        "2 tags of the validation data do not occur in the training data: B-GOD 1" in s
         for s in valid.task.dataset.tags.describe()
     )
     assert valid.metrics["valid/unseen_tags"] == {"B-GOD": 1, "Z": 1}
@@ -543,7 +558,7 @@ def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
     assert dataset.parse_line("[1]") == "[1]" and dataset.parse_line("[Ada went") == "[Ada went"
     assert dataset.parse_line('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
     assert dataset.parse_line("{Ada} went") == "{Ada} went"
-    with pytest.raises(DataError, match=r"begins as a JSON object and is none .*, character 18"):
+    with pytest.raises(DataError, match=r"begins like a JSON object but is not valid JSON .*, character 18"):
         dataset.parse_line('{"tokens": ["Ada"')
 
 
@@ -565,7 +580,7 @@ def test_rows_of_unequal_columns(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     refused(path, "a.conll, row 2", "3 columns, but the first token of the file has 2", f"(line {at + 1})")
     run = tagger(path, on_error="skip")
-    assert run.config["resolved"]["reading"]["rows"] + run.config["resolved"]["reading"]["valid_rows"] == 39
+    assert run.config["resolved"]["dataset"]["rows"] + run.config["resolved"]["dataset"]["valid_rows"] == 39
 
 
 def test_a_conllu_file_whose_first_token_lacks_a_cell(tmp_path: Path) -> None:
@@ -573,19 +588,21 @@ def test_a_conllu_file_whose_first_token_lacks_a_cell(tmp_path: Path) -> None:
     rows = [f"{n}\tw{n}\tw\t{'NOUN' if n % 2 else 'VERB'}\t_\t_\t0\troot\t_\t_" for n in (1, 2, 3, 4)]
     path.write_text("\n\n".join(f"# text = {n}\n" + "\n".join(rows[: n % 4 + 1]) for n in range(40)) + "\n")
     path.write_text(path.read_text().replace("\tNOUN", "", 1))
-    refused(path, "a.conllu, row 1: 9 columns", "(line 2)", column="upos")
+    refused(path, "a.conllu, row 1: 9 columns", "(line 2)", tags="upos")
 
 
 def test_the_label_of_a_row_is_no_list(tmp_path: Path) -> None:
     path = conll(tmp_path / "a.conll")
     path.write_text("\n".join(f"{line}\tX" if line else "" for line in path.read_text().split("\n")))
-    refused(path, "row 1, field '3': is ['X'", "and not one label of the row", intent="3")
+    refused(path, "row 1, field '3': is ['X'", "; expected one label", sentence_label="3")
 
 
 def test_the_column_of_the_words_may_be_named_anew(made: Callable[..., Run], tmp_path: Path) -> None:
     run, path = made("jsonl"), tmp_path / "a.csv"
     path.write_text("said,heard\nAda went,Rome\n")
-    with pytest.raises(DataError, match="the words could be 'said' or 'heard'; name the column with --set words=NAME"):
+    with pytest.raises(
+        DataError, match="the words could be in column 'said' or 'heard'; name the column with --set words=NAME"
+    ):
         run.task.dataset.inputs(str(path))
     run.change(words="heard")
     try:
@@ -609,9 +626,9 @@ def test_files_of_a_triple_of_different_length(tmp_path: Path) -> None:
     folder = triple(tmp_path / "set")
     with (folder / "seq.in").open("a") as file:
         file.write("one more\n")
-    refused(folder, "seq.out: ends after line 40, but seq.in goes on with line 41")
+    refused(folder, "seq.out: ends after line 40, but seq.in continues with line 41")
     (folder / "seq.out").unlink()
-    refused(folder, "has a seq.in and no seq.out")
+    refused(folder, "the folder contains seq.in but not seq.out")
     (folder / "seq.in").unlink()
     refused(folder, "there is no seq.in in this folder")
 
@@ -619,22 +636,24 @@ def test_files_of_a_triple_of_different_length(tmp_path: Path) -> None:
 def test_one_column_is_not_two(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("a DT B-X\nb NN O\n\n" * 9)
-    refused(path, "column '3' is asked for twice, as words and tags", words="3", column="3")
+    refused(path, "column '3' is asked for twice, as words and tags", words="3", tags="3")
 
 
 def test_an_unknown_scheme(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("a B-PER\nb L-PER\nc U-LOC\nd O\n\n" * 9 + "e O\n")
-    refused(path, "a.conll: the tag 'L-PER' is of no scheme that is known (bio, bioes, bmes)", "--scheme plain")
+    refused(path, "a.conll: the tag 'L-PER' belongs to no supported scheme (bio, bioes, bmes)", "--scheme plain")
     refused(path, "scheme", "bilou", scheme="bilou")
-    refused(path, "'L-PER' is not of the scheme bio", scheme="bio")
+    refused(path, "'L-PER' does not belong to the scheme bio", scheme="bio")
     assert tagger(path, scheme="plain").task.selection.metric == "accuracy"
 
 
 def test_an_inside_without_a_begin_is_said_and_taken_as_one(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("".join(f"a{n} O\nb I-X\nc I-X\n\n" for n in range(20)))
-    assert "20 tags break the rules of bio and were mended, the first: I-X taken as B-X" in said(path)
+    assert "20 tags violated the rules of the scheme bio and were repaired; the first: I-X was changed to B-X" in said(
+        path
+    )
     run = tagger(path)
     assert run.predict(["b c"])[0]["tags"][0] != "I-X"
 
@@ -649,7 +668,7 @@ def test_an_empty_file(tmp_path: Path, text: str) -> None:
 def test_other_wrong_input(tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("a\nb\n\nc\n")
-    refused(words, "there is one column only: no tags beside the words")
+    refused(words, "there is only one column: the tags are missing")
     bytes_ = tmp_path / "b.conll"
     bytes_.write_bytes(b"a O\nb\xff B-X\n\n" + b"a O\n\n" * 9)
     refused(bytes_, "b.conll, row 1: byte 0xff is not utf-8", "(line 2)")
@@ -658,9 +677,11 @@ def test_other_wrong_input(tmp_path: Path) -> None:
     refused(empty, "c.conll, row 1: column 1 is empty (line 2)")
     lists = tmp_path / "d.jsonl"
     lists.write_text("\n".join(json.dumps({"a": ["x", "y"], "b": ["O", str(n)]}) for n in range(9)))
-    refused(lists, "the words could be 'a' or 'b'; name the column with --words")
+    refused(lists, "the words could be in column 'a' or 'b'; name the column with --words")
     refused(
-        jsonl(tmp_path / "e.jsonl"), "no column 'intention'; there are tokens, tags, intent, number", intent="intention"
+        jsonl(tmp_path / "e.jsonl"),
+        "no column 'intention'; there are tokens, tags, intent, number",
+        sentence_label="intention",
     )
 
 

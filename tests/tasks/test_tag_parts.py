@@ -12,23 +12,23 @@ import pytest
 import torch
 
 from recurra import cells
-from recurra.data.words.tag_schemes import follows
+from recurra.data.words.tag_schemes import allowed_transitions
 from recurra.errors import CallError, DataError
 from recurra.fields.tags import Tags
-from recurra.fields.token_features import Feature
+from recurra.fields.token_features import TokenFeature
 from recurra.fields.words import Words
-from recurra.nn.crf import Chain
+from recurra.nn.crf import TransitionScores
 from recurra.settings import as_given, settings_from
 from recurra.tasks.base import DatasetInfo, ignore_progress
 from recurra.tasks.tag.dataset import TagDataset
 from recurra.tasks.tag.defaults import tag_defaults
 from recurra.tasks.tag.metrics import path_metrics
 from recurra.tasks.tag.model import FeatureEmbedding, Tagger, TaggerEnsemble, Transitions, member_scores
-from recurra.tasks.tag.output import intent_to_json, tags_to_json
-from recurra.tasks.tag.row import TokenRow, token_row
-from recurra.tasks.tag.scores import Scores, best_tags, mean_scores, row_losses, rows_at_once
+from recurra.tasks.tag.output import sentence_label_to_json, tags_to_json
+from recurra.tasks.tag.scores import Scores, best_tags, max_batch_size, mean_scores, sequence_losses
 from recurra.tasks.tag.settings import TagSettings
 from recurra.tasks.tag.task import Tag
+from recurra.tasks.tag.token_sequence import TokenSequence, parse_example
 
 ROWS: list[dict[str, Any]] = [
     {"tokens": ["Ada", "saw", "Oslo"], "tags": ["B-PER", "O", "B-LOC"], "intent": "look", "pos": ["N", "V", "N"]},
@@ -51,94 +51,108 @@ def dataset(folder: Path, valid: list[dict[str, Any]] | None = None, **settings:
 
 # dataset --------------------------------------------------------------------------------------------------------------
 def test_a_batch_has_words_features_tags_and_intents(tmp_path: Path) -> None:
-    made, info = dataset(tmp_path, valid=ROWS, features="pos")
+    made, info = dataset(tmp_path, valid=ROWS, token_features="pos")
     assert (info.rows, info.valid_rows, info.time_steps) == (12, 3, 24)
-    assert made.intent is not None
+    assert made.sentence_label is not None
     assert (made.words.words, made.tags.tags) == (
         ["oslo", "ada", "grace", "left", "saw"],
         ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"],
     )
     batch = made.collate(made.stores["train"], [0, 1])  # type: ignore[arg-type]
     assert batch.inputs["x"].tolist() == [[3, 6, 2], [4, 5, 0]] and batch.inputs["lengths"].tolist() == [3, 2]
-    assert batch.inputs["beside1"].tolist() == [[2, 3, 2], [2, 3, 0]]
-    assert batch.targets["tags"].tolist() == [[3, 0, 1], [3, 0, 0]] and batch.targets["intent"].tolist() == [0, 1]
+    assert batch.inputs["token_feature1"].tolist() == [[2, 3, 2], [2, 3, 0]]
+    assert batch.targets["tags"].tolist() == [[3, 0, 1], [3, 0, 0]] and batch.targets["sentence_label"].tolist() == [
+        0,
+        1,
+    ]
     assert (batch.valid, batch.computed) == (5, 6)
     x, lengths, features = made.network_inputs(batch)
-    assert x is batch.inputs["x"] and lengths is batch.inputs["lengths"] and features == [batch.inputs["beside1"]]
+    assert (
+        x is batch.inputs["x"] and lengths is batch.inputs["lengths"] and features == [batch.inputs["token_feature1"]]
+    )
 
 
 def test_what_reading_resolves(tmp_path: Path) -> None:
     made, info = dataset(tmp_path)
-    assert made.resolved == {"scheme": "bio", "tokenization": "words", "character_ngrams": False, "intent": "intent"}
-    assert info.messages[0] == "jsonl: words tokens, tags tags, intent of the whole row"
-    without, info = dataset(tmp_path, intent="none")
-    assert without.resolved["intent"] == "none" and without.intent is None
+    assert made.resolved == {
+        "scheme": "bio",
+        "tokenization": "words",
+        "character_ngrams": False,
+        "sentence_label": "intent",
+    }
+    assert info.messages[0] == "jsonl: words tokens, tags tags, sentence label intent"
+    without, info = dataset(tmp_path, sentence_label="none")
+    assert without.resolved["sentence_label"] == "none" and without.sentence_label is None
     assert info.messages[0] == "jsonl: words tokens, tags tags"
     settings = Tag.resolve(made.settings, made, info)
     assert (settings.data.scheme, settings.model.crf, settings.model.cell) == ("bio", True, "lstm")
-    assert Tag.dataset_for(settings).intent is not None  # of resolved settings the intent is known before reading
+    assert (
+        Tag.dataset_for(settings).sentence_label is not None
+    )  # of resolved settings the intent is known before reading
 
 
 def test_another_file_is_counted_apart(tmp_path: Path) -> None:
     made, _ = dataset(tmp_path, valid=[{"tokens": ["x"], "tags": ["B-GOD"], "intent": "dance"}])
-    assert made.validation_rows()[1:] == ({"B-GOD": 1}, {"dance": 1})
+    assert made.validation_examples()[1:] == ({"B-GOD": 1}, {"dance": 1})
     other = write(tmp_path / "o.jsonl", [{"tokens": ["x", "y"], "tags": ["Z", "B-LOC"], "intent": "sing"}])
     with made.encoded(other) as rows:
-        assert rows.store.flat("tags").tolist() == [5, 1] and rows.store.column("intent")[0] == -1
-        assert (rows.unseen_tags, rows.unseen_intents) == ({"Z": 1}, {"sing": 1})
-    assert made.validation_rows()[1:] == ({"B-GOD": 1}, {"dance": 1})
+        assert rows.store.flat("tags").tolist() == [5, 1] and rows.store.column("sentence_label")[0] == -1
+        assert (rows.unseen_tags, rows.unseen_sentence_labels) == ({"Z": 1}, {"sing": 1})
+    assert made.validation_examples()[1:] == ({"B-GOD": 1}, {"dance": 1})
 
 
 def test_a_row_has_one_of_everything_for_each_word(tmp_path: Path) -> None:
     rows = [*ROWS, {"tokens": ["a", "b"], "tags": ["O", "O"], "intent": "look", "pos": ["N"]}]
     data = write(tmp_path / "a.jsonl", rows)
-    made = TagDataset(settings_from(as_given(TagSettings), {"features": "pos"}))
+    made = TagDataset(settings_from(as_given(TagSettings), {"token_features": "pos"}))
     with pytest.raises(DataError, match="row 4, field 'pos': has 1 entry for 2 words"):
         made.prepare(data, None, tmp_path / "cache", ignore_progress)
 
 
 def test_a_dataset_is_saved(tmp_path: Path) -> None:
-    made, info = dataset(tmp_path, features="pos")
+    made, info = dataset(tmp_path, token_features="pos")
     (tmp_path / "vocabulary").mkdir()
     made.save(tmp_path / "vocabulary")
     again = Tag.dataset_for(Tag.resolve(made.settings, made, info))
     again.load(tmp_path / "vocabulary")
-    row = again.token_row({"tokens": ["Ada", "went"], "pos": ["N", "V"]})
-    assert [[array.tolist() for array in column] for column in again.encode_rows([row])] == [[[3, 1]], [[2, 3]]]
+    row = again.parse_example({"tokens": ["Ada", "went"], "pos": ["N", "V"]})
+    assert [[array.tolist() for array in column] for column in again.encode_sequences([row])] == [[[3, 1]], [[2, 3]]]
     assert again.rows.columns == made.rows.columns
 
 
 def test_an_example_names_its_words_as_the_file_does(tmp_path: Path) -> None:
     made, _ = dataset(tmp_path)
     for example in ({"tokens": ["a"]}, {"words": ["a"]}, ["a"]):
-        assert made.token_row(example) == TokenRow(["a"], None, None, [])
-    assert made.token_row({"text": "a b"}) == TokenRow(["a", "b"], [(0, 1), (2, 3)], "a b", [])
+        assert made.parse_example(example) == TokenSequence(["a"], None, None, [])
+    assert made.parse_example({"text": "a b"}) == TokenSequence(["a", "b"], [(0, 1), (2, 3)], "a b", [])
     with pytest.raises(CallError, match="an input object wants 'tokens' or 'words'; this one has 'x'"):
-        made.token_row({"x": 1})
+        made.parse_example({"x": 1})
 
 
 # rows -----------------------------------------------------------------------------------------------------------------
 def test_rows_that_cannot_be_tagged() -> None:
     words = Words("words", None, tokenization="words", size=10, min_count=1, character_ngrams=False, lookahead=True)
-    pos = Feature("beside1", "pos")
-    assert token_row("Ada saw", (), words, (), 1) == TokenRow(["Ada", "saw"], [(0, 3), (4, 7)], "Ada saw", [])
-    assert token_row(["a", 1], (["N", "V"],), words, (pos,), 1) == TokenRow(["a", "1"], None, None, [["N", "V"]])
+    pos = TokenFeature("token_feature1", "pos")
+    assert parse_example("Ada saw", (), words, (), 1) == TokenSequence(["Ada", "saw"], [(0, 3), (4, 7)], "Ada saw", [])
+    assert parse_example(["a", 1], (["N", "V"],), words, (pos,), 1) == TokenSequence(
+        ["a", "1"], None, None, [["N", "V"]]
+    )
     for value, features, problem in (
-        ("text", (["N"],), "example 7: words are raw text, but this run also reads pos beside each word: give lists"),
-        (3, (["N"],), "example 7: words is 3; wanted text or a list of tokens"),
-        (["a", ""], (["N", "N"],), "example 7: words has '' as token 2; wanted text"),
-        (["a"], (None,), "example 7: this run also reads pos beside each word; give an object with them"),
+        ("text", (["N"],), "example 7: words are raw text, but this run requires the token features pos; pass lists"),
+        (3, (["N"],), "example 7: words is 3; expected text or a list of tokens"),
+        (["a", ""], (["N", "N"],), "example 7: words has '' as token 2; expected text"),
+        (["a"], (None,), "example 7: this run requires the token features pos; pass an object that contains them"),
         (["a"], (["N", "N"],), "example 7: pos has 2 entries for 1 words"),
     ):
         with pytest.raises(CallError) as raised:
-            token_row(value, features, words, (pos,), 7)
+            parse_example(value, features, words, (pos,), 7)
         assert str(raised.value) == problem
 
 
 # scores ---------------------------------------------------------------------------------------------------------------
-def chain(K: int, seed: int = 0) -> Chain:
+def chain(K: int, seed: int = 0) -> TransitionScores:
     generator = torch.Generator().manual_seed(seed)
-    return Chain(*(torch.randn(shape, generator=generator) for shape in ((K, K), (K,), (K,))))
+    return TransitionScores(*(torch.randn(shape, generator=generator) for shape in ((K, K), (K,), (K,))))
 
 
 def test_the_loss_is_the_surprisal_of_the_path_among_all_paths() -> None:
@@ -146,13 +160,13 @@ def test_the_loss_is_the_surprisal_of_the_path_among_all_paths() -> None:
     emissions, transitions = torch.randn(1, T, K, generator=torch.Generator().manual_seed(1)), chain(K)
 
     def score(path: tuple[int, ...]) -> float:
-        total = transitions.first[path[0]] + transitions.last[path[-1]]
+        total = transitions.start[path[0]] + transitions.end[path[-1]]
         total += sum(emissions[0, t, k] for t, k in enumerate(path))
         return float(total + sum(transitions.between[a, b] for a, b in pairwise(path)))
 
     scored = {path: score(path) for path in product(range(K), repeat=T)}
     scores, path = Scores(emissions, transitions, None), (2, 0, 1, 1)
-    losses = row_losses(scores, torch.tensor([path]), torch.tensor([T]), None)
+    losses = sequence_losses(scores, torch.tensor([path]), torch.tensor([T]), None)
     total = torch.tensor(list(scored.values()), dtype=torch.float64).logsumexp(0)
     assert float(losses) == pytest.approx(float(total) - scored[path], abs=1e-5)
     assert tuple(best_tags(scores)[0].tolist()) == max(scored, key=lambda path: scored[path])
@@ -162,7 +176,7 @@ def test_padding_and_unknown_intents_add_nothing_to_the_loss() -> None:
     emissions = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(2))
     intent = torch.tensor([[0.0, 1.0], [2.0, 0.0]])
     tags, lengths = torch.tensor([[1, 2, 3], [0, 3, 3]]), torch.tensor([3, 1])
-    found = row_losses(Scores(emissions, None, intent), tags, lengths, torch.tensor([1, -1]))
+    found = sequence_losses(Scores(emissions, None, intent), tags, lengths, torch.tensor([1, -1]))
     log = emissions.log_softmax(-1)
     first = -(log[0, 0, 1] + log[0, 1, 2] + log[0, 2, 3]) - intent[0].log_softmax(0)[1]
     torch.testing.assert_close(found, torch.stack([first, -log[1, 0, 0]]))
@@ -175,16 +189,25 @@ def test_the_mean_of_scores() -> None:
         for seed, value in ((0, 1.0), (1, 3.0))
     )
     mean = mean_scores([one, other])
-    assert mean.emissions.tolist() == [[[2.0, 2.0]]] and mean.chain is not None and mean.intent is not None
-    assert one.chain is not None and other.chain is not None and one.intent is not None and other.intent is not None
-    torch.testing.assert_close(mean.chain.between, (one.chain.between + other.chain.between) / 2)
-    torch.testing.assert_close(mean.intent, (one.intent.log_softmax(1) + other.intent.log_softmax(1)) / 2)
+    assert (
+        mean.emissions.tolist() == [[[2.0, 2.0]]] and mean.transitions is not None and mean.sentence_label is not None
+    )
+    assert (
+        one.transitions is not None
+        and other.transitions is not None
+        and one.sentence_label is not None
+        and other.sentence_label is not None
+    )
+    torch.testing.assert_close(mean.transitions.between, (one.transitions.between + other.transitions.between) / 2)
+    torch.testing.assert_close(
+        mean.sentence_label, (one.sentence_label.log_softmax(1) + other.sentence_label.log_softmax(1)) / 2
+    )
     plain = mean_scores([Scores(one.emissions, None, None)])
-    assert plain.chain is None and plain.intent is None
+    assert plain.transitions is None and plain.sentence_label is None
 
 
 def test_fewer_rows_at_once_with_many_tags() -> None:
-    assert [rows_at_once(tags) for tags in (2, 362, 1000, 10_000)] == [256, 256, 33, 1]
+    assert [max_batch_size(tags) for tags in (2, 362, 1000, 10_000)] == [256, 256, 33, 1]
 
 
 # network --------------------------------------------------------------------------------------------------------------
@@ -195,37 +218,37 @@ def test_vectors_of_features_follow_those_of_the_words() -> None:
     found = front(x, [one, other])
     assert found.shape == (1, 2, 8)
     torch.testing.assert_close(found[..., :2], words(x))
-    torch.testing.assert_close(found[0, 0, 2:5], front.others[0].weight[3])  # type: ignore[union-attr,index]
+    torch.testing.assert_close(found[0, 0, 2:5], front.features[0].weight[3])  # type: ignore[union-attr,index]
     assert found[0, 1, 2:5].tolist() == [0.0, 0.0, 0.0]  # padding
     assert FeatureEmbedding(words, [], 3)(x, []).equal(words(x))
 
 
 def test_transitions_that_the_scheme_forbids_are_impossible() -> None:
     tags = ["O", "B-X", "I-X"]
-    between, first, last = Transitions(follows(tags, "bio"))()
+    between, first, last = Transitions(allowed_transitions(tags, "bio"))()
     assert first.tolist() == [0.0, 0.0, -torch.inf] and last.tolist() == [0.0, 0.0, 0.0]
     assert between.tolist() == [[0.0, 0.0, -torch.inf], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
 
 
-def tagger(intents: int = 2) -> Tagger:
+def tagger(sentence_labels: int = 2) -> Tagger:
     front = FeatureEmbedding(torch.nn.Embedding(9, 4), [3], 2)
-    return Tagger(front, 6, cells.get("gru"), tags=3, transitions=None, intents=intents, hidden_size=5, num_layers=2,
+    return Tagger(front, 6, cells.get("gru"), tags=3, transitions=None, sentence_labels=sentence_labels, hidden_size=5, num_layers=2,
                   bidirectional=False, pooling="mean_max", dropout=0.1, input_dropout=0.1, backend="auto")  # fmt: skip
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 2])
-def test_pieces_give_the_scores_of_the_whole(members: int) -> None:
+def test_pieces_give_the_scores_of_the_whole(ensemble_size: int) -> None:
     torch.manual_seed(0)
-    networks = [tagger() for _ in range(members)]
-    network = (networks[0] if members == 1 else TaggerEnsemble(networks)).eval()
+    networks = [tagger() for _ in range(ensemble_size)]
+    network = (networks[0] if ensemble_size == 1 else TaggerEnsemble(networks)).eval()
     x, feature = torch.randint(0, 9, (2, 6)), torch.randint(0, 3, (2, 6))
     whole, states, emissions = network(x, None, [feature]), None, []
     for begin, end in ((0, 1), (1, 4), (4, 6)):
         scores, states = network.push(x[:, begin:end], None, [feature[:, begin:end]], states)
         emissions.append(scores.emissions)
     torch.testing.assert_close(torch.cat(emissions, 1), whole.emissions)
-    torch.testing.assert_close(scores.intent, whole.intent)
-    assert states is not None and len(states) == members
+    torch.testing.assert_close(scores.sentence_label, whole.sentence_label)
+    assert states is not None and len(states) == ensemble_size
 
 
 def test_members_have_scores_of_their_own_in_training() -> None:
@@ -254,14 +277,14 @@ def test_metrics_of_paths() -> None:
 
 def test_spans_as_json() -> None:
     text = "Ada  Lovelace left"
-    row = TokenRow(["Ada", "Lovelace", "left"], [(0, 3), (5, 13), (14, 18)], text, [])
+    row = TokenSequence(["Ada", "Lovelace", "left"], [(0, 3), (5, 13), (14, 18)], text, [])
     assert tags_to_json(row, ["B-PER", "I-PER", "O"], "bio", "words") == {
         "tokens": row.tokens,
         "tags": ["B-PER", "I-PER", "O"],
         "offsets": [[0, 3], [5, 13], [14, 18]],
         "spans": [{"type": "PER", "begin": 0, "end": 2, "text": "Ada  Lovelace", "characters": [0, 13]}],
     }
-    characters = TokenRow(["北", "京", "好"], None, None, [])
+    characters = TokenSequence(["北", "京", "好"], None, None, [])
     assert tags_to_json(characters, ["B", "E", "S"], "bmes", "characters")["spans"] == [
         {"type": "", "begin": 0, "end": 2, "text": "北京"},
         {"type": "", "begin": 2, "end": 3, "text": "好"},
@@ -271,8 +294,11 @@ def test_spans_as_json() -> None:
 
 def test_intents_as_json() -> None:
     classes = ["look", "travel"]
-    assert intent_to_json(torch.tensor([0.25, 0.75]), classes) == {"intent": "travel", "intent_probability": 0.75}
-    assert intent_to_json(None, classes) == {"intent": None, "intent_probability": None}
+    assert sentence_label_to_json(torch.tensor([0.25, 0.75]), classes) == {
+        "sentence_label": "travel",
+        "sentence_label_probability": 0.75,
+    }
+    assert sentence_label_to_json(None, classes) == {"sentence_label": None, "sentence_label_probability": None}
 
 
 # defaults -------------------------------------------------------------------------------------------------------------
@@ -280,8 +306,8 @@ def test_intents_as_json() -> None:
     ("rows", "steps", "batch", "epochs", "ensemble_size"),
     [(100, 1_000, 16, 60.0, 4), (2_000, 100_000, 32, 60.0, 2), (10_000, 2_000_000, 32, 20.0, 1)],
 )
-def test_defaults_by_the_size_of_the_data(rows: int, steps: int, batch: int, epochs: float, members: int) -> None:
+def test_defaults_by_the_size_of_the_data(rows: int, steps: int, batch: int, epochs: float, ensemble_size: int) -> None:
     defaults = tag_defaults(DatasetInfo(rows=rows, time_steps=steps), "bio")
     assert (defaults["training"]["batch_size"], defaults["training"]["epochs"]) == (batch, epochs)
-    assert defaults["model"]["ensemble_size"] == members and defaults["model"]["crf"]
+    assert defaults["model"]["ensemble_size"] == ensemble_size and defaults["model"]["crf"]
     assert not tag_defaults(DatasetInfo(rows=rows, time_steps=steps), "plain")["model"]["crf"]

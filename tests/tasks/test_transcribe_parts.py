@@ -1,4 +1,4 @@
-"""The components of transcribe: the transcript as a field, CTC loss and search of batches, batches, defaults, dataset."""
+"""The components of transcribe: the field of transcripts, CTC loss and search of batches, collation, defaults, dataset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recurra.settings import as_given, settings_from
 from recurra.tasks.base import Batch, DatasetInfo, ignore_progress
 from recurra.tasks.transcribe.collate import collate
 from recurra.tasks.transcribe.ctc_loss import mask_unwritable, search_texts, text_losses
-from recurra.tasks.transcribe.defaults import stack_messages, transcribe_defaults
+from recurra.tasks.transcribe.defaults import frame_stacking_messages, transcribe_defaults
 from recurra.tasks.transcribe.evaluation import unknown_units
 from recurra.tasks.transcribe.settings import TranscribeSettings
 from recurra.tasks.transcribe.task import Transcribe
@@ -31,30 +31,30 @@ def settings(**values: Any) -> TranscribeSettings:
 
 
 # the transcript -------------------------------------------------------------------------------------------------------
-def test_few_words_are_units_and_other_texts_are_characters(tmp_path: Path) -> None:
+def test_units_are_words_if_there_are_few_else_characters(tmp_path: Path) -> None:
     words, characters = Transcript("text", None, None), Transcript("text", None, None)
-    words.choose_level(["one two", "two one"] * 10)
-    characters.choose_level(["it is another", "sentence each time"])
+    words.choose_tokenization(["one two", "two one"] * 10)
+    characters.choose_tokenization(["it is another", "sentence each time"])
     assert (words.tokenization, characters.tokenization) == ("words", "characters")
-    assert words.cut("one  two") == ["one", "two"] and characters.cut(" a  b ") == ["a", " ", "b"]
+    assert words.tokenize("one  two") == ["one", "two"] and characters.tokenize(" a  b ") == ["a", " ", "b"]
     words.fit(["one  two", "Two"])
     assert sorted(words.vocabulary.tokens[3:]) == ["Two", "one", "two"]
     first, second = words.encode([" two   one ", "one three"])
     assert words.vocabulary.decode(first) == "two one" and second[1] == words.vocabulary.unknown
-    assert words.describe() == ["text: 3 words, which is all that the texts are made of"]
+    assert words.describe() == ["text: 3 distinct words"]
     words.save(tmp_path)
-    again = Transcript("text", None, None)
-    again.load(tmp_path)
-    assert again.tokenization == "words" and again.encode(["two one"])[0].tolist() == first.tolist()
+    loaded = Transcript("text", None, None)
+    loaded.load(tmp_path)
+    assert loaded.tokenization == "words" and loaded.encode(["two one"])[0].tolist() == first.tolist()
 
 
-def test_a_level_that_is_given_is_kept() -> None:
+def test_a_tokenization_of_the_user_is_kept() -> None:
     field = Transcript("text", None, "characters")
-    field.choose_level(["one two", "two one"] * 10)
+    field.choose_tokenization(["one two", "two one"] * 10)
     assert field.tokenization == "characters"
 
 
-def test_what_is_no_transcript() -> None:
+def test_invalid_transcripts() -> None:
     field = Transcript("text", None, "words")
     assert [field.check(value) for value in ("a", " ", None, 7)] == [None, "is empty", "is empty", "is 7, not text"]
 
@@ -72,7 +72,7 @@ def log_probs(seed: int, rows: int, steps: int, units: int) -> torch.Tensor:
 
 
 def test_the_loss_is_the_sum_over_all_paths() -> None:
-    """And 0 for a text that does not fit into its steps."""
+    """It is 0 for a text that needs more steps than there are."""
     scores, texts = log_probs(0, 3, 4, 5), [[3, 4], [3, 3], [3, 3, 3]]
     target = torch.zeros(3, 3, dtype=torch.long)
     for row, text in zip(target, texts, strict=True):
@@ -85,29 +85,31 @@ def test_the_loss_is_the_sum_over_all_paths() -> None:
             if [unit for unit, _ in itertools.groupby(path) if unit] == text:
                 total += math.exp(sum(float(scores[n, t, unit]) for t, unit in enumerate(path)))
         assert losses[n] == pytest.approx(-math.log(total), rel=1e-5)
-    assert losses[2] == 0  # five steps are needed
+    assert losses[2] == 0  # the text needs five steps
 
 
-def test_marks_are_never_written() -> None:
+def test_unknown_unit_and_end_token_are_never_decoded() -> None:
     scores = log_probs(1, 2, 6, 5)
-    before = scores.clone()
+    original = scores.clone()
     masked = mask_unwritable(scores)
     assert np.isneginf(masked[..., [1, 2]]).all() and np.array_equal(masked[..., [0, 3, 4]], scores[..., [0, 3, 4]])
-    assert torch.equal(scores, before)
-    for beam in (1, 4):
-        assert all(set(found.units) <= {3, 4} for found in search_texts(scores, torch.tensor([6, 6]), beam_size))
+    assert torch.equal(scores, original)
+    for beam_size in (1, 4):
+        assert all(
+            set(hypothesis.units) <= {3, 4} for hypothesis in search_texts(scores, torch.tensor([6, 6]), beam_size)
+        )
 
 
-def test_steps_behind_the_end_of_a_row_are_not_searched() -> None:
+def test_padding_steps_are_not_searched() -> None:
     scores = log_probs(2, 2, 6, 5)
-    for beam in (1, 4):
+    for beam_size in (1, 4):
         together = search_texts(scores, torch.tensor([6, 2]), beam_size)
         assert [together[0]] == search_texts(scores[:1], torch.tensor([6]), beam_size)
         assert [together[1]] == search_texts(scores[1:, :2], torch.tensor([2]), beam_size)
 
 
 # batches, defaults ----------------------------------------------------------------------------------------------------
-def test_a_batch_holds_frames_and_units(tmp_path: Path) -> None:
+def test_a_batch_contains_frames_and_units(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "store", {"audio": "ragged:float32:2", "text": "ragged:int32"}) as writer:
         writer.append(audio=np.ones((3, 2), np.float32), text=np.array([5, 1], np.int32))
         writer.append(audio=np.full((1, 2), 2, np.float32), text=np.array([8], np.int32))
@@ -119,23 +121,23 @@ def test_a_batch_holds_frames_and_units(tmp_path: Path) -> None:
     assert unknown_units(store) == 1  # the number 1
 
 
-@pytest.mark.parametrize(("needed", "frame_stacking"), [(10, 3), (20, 3), (21, 2), (30, 2), (31, 1), (200, 1)])
-def test_a_step_leaves_twice_the_steps_that_are_needed(needed: int, frame_stacking: int) -> None:
-    info = DatasetInfo(rows=5, stats={"lengths": np.full(5, 120), "needed": np.full(5, needed)})
-    assert transcribe_defaults(info)[0]["frame_stacking"] == stack
+@pytest.mark.parametrize(("min_steps", "frame_stacking"), [(10, 3), (20, 3), (21, 2), (30, 2), (31, 1), (200, 1)])
+def test_frame_stacking_leaves_twice_the_minimal_steps(min_steps: int, frame_stacking: int) -> None:
+    info = DatasetInfo(rows=5, stats={"lengths": np.full(5, 120), "min_steps": np.full(5, min_steps)})
+    assert transcribe_defaults(info)[0]["frame_stacking"] == frame_stacking
 
 
-def test_rows_that_do_not_fit_are_counted() -> None:
-    info = DatasetInfo(rows=3, stats={"lengths": np.array([30, 31, 60]), "needed": np.array([10, 11, 21])})
-    assert stack_messages(info, 3) == [
-        "1 rows have more text than steps of 30 ms: nothing is learnt of them",
-        "a step of the network is 3 frames, 30 ms",
+def test_recordings_that_are_too_short_are_counted() -> None:
+    info = DatasetInfo(rows=3, stats={"lengths": np.array([30, 31, 60]), "min_steps": np.array([10, 11, 21])})
+    assert frame_stacking_messages(info, 3) == [
+        "1 recordings have fewer steps of 30 ms than their text needs; they are ignored",
+        "a time step of the network is 3 frames, 30 ms",
     ]
-    assert stack_messages(info, 1) == ["a step of the network is 1 frames, 10 ms"]
+    assert frame_stacking_messages(info, 1) == ["a time step of the network is 1 frames, 10 ms"]
 
 
 # the dataset ----------------------------------------------------------------------------------------------------------
-def test_what_is_read_and_resolved(tmp_path: Path) -> None:
+def test_data_and_settings_are_resolved(tmp_path: Path) -> None:
     write_folder(tmp_path, 40)
     given = settings(beam_size=2)
     dataset = Transcribe.dataset_for(given)
@@ -143,17 +145,17 @@ def test_what_is_read_and_resolved(tmp_path: Path) -> None:
     assert dataset.rows.columns == {"audio": "audio", "text": "text", "reference": "text"}
     lengths = dataset.stores["train"].lengths("audio")
     assert (info.rows + info.valid_rows, info.time_steps) == (40, int(lengths.sum()))
-    assert info.messages[-1].endswith(f"minutes of audio to train on, {lengths.mean() / 100:.1f} s a row")
+    assert info.messages[-1].endswith(f"minutes of training audio, {lengths.mean() / 100:.1f} s per recording")
     resolved = Transcribe.resolve(given, dataset, info)
     assert (resolved.data.tokenization, resolved.data.sample_rate, resolved.data.n_mels) == ("words", 8000, 40)
     assert (resolved.model.frame_stacking, resolved.model.beam_size, resolved.model.cell) == (3, 2, "lstm")
-    assert info.messages[-1] == "a step of the network is 3 frames, 30 ms"
+    assert info.messages[-1] == "a time step of the network is 3 frames, 30 ms"
     task = Transcribe(resolved, dataset, get("lstm"))
     keys = task.sampler().epoch(0)
     assert sorted(np.concatenate(keys).tolist()) == list(range(info.rows))
     assert task.sampler().time_steps(keys).tolist() == [len(key) * int(lengths[key].max()) for key in keys]
     assert task.selection.metric == "wer" and task.streaming().open is None
     dataset.save(tmp_path)
-    again = Transcribe.dataset_for(resolved)
-    again.load(tmp_path)
-    assert again.has_words and again.stack == 3 and again.audio.rate == 8000
+    loaded = Transcribe.dataset_for(resolved)
+    loaded.load(tmp_path)
+    assert loaded.has_words and loaded.frame_stacking == 3 and loaded.audio.sample_rate == 8000

@@ -487,7 +487,7 @@ def test_columns_that_cannot_be_determined(tmp_path: Path) -> None:
     rejected(
         tmp_path,
         lambda: recurra.train("translate", data, source="one", target="one", **out),
-        "is asked for twice, as source and target",
+        "is used twice, as source and target",
     )
     rejected(
         tmp_path, lambda: recurra.train("translate", data, source="one,four", target="two", **out), "no column 'four'"

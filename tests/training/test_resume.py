@@ -1,4 +1,4 @@
-"""Resumed = uninterrupted, same seed = same run, repeated from its record = same run: to the bit, on the CPU."""
+"""A run that is resumed, repeated with its seed or from its config.yaml equals the first run: bit-identical on a CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny_runs import couplets, language, reviews
+from tiny_runs import TINY, couplets, inputs, language, reviews
 
 from recurra import training
 from recurra.errors import RunError
@@ -45,7 +45,7 @@ LANGUAGE: dict[str, Any] = {
 
 
 def signalled(monkeypatch: pytest.MonkeyPatch, at: int, sign: int = signal.SIGINT) -> None:
-    """Send a signal while the step after `at` steps is under way."""
+    """Send a signal during the step that follows `at` steps."""
     take_step = Loop.take_step
 
     def step(self: Loop) -> float:
@@ -63,7 +63,7 @@ def history(run: Run | Path) -> list[dict[str, Any]]:
 
 
 def same(one: Run, other: Run) -> bool:
-    """Weights, those of the checkpoint with the optimiser's and the random state too, figures and history: to the bit."""
+    """Whether two runs have bit-identical weights, checkpoints (optimiser and random state included), metrics and history."""
     for file in ("model.safetensors", "checkpoint/tensors.safetensors"):
         a, b = load_file(one.path / file), load_file(other.path / file)
         if a.keys() != b.keys() or not all(torch.equal(a[name], b[name]) for name in a):
@@ -76,26 +76,46 @@ def same(one: Run, other: Run) -> bool:
 def test_resumed_is_uninterrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, settings: dict[str, Any], at: int
 ) -> None:
-    """`at`: in the first step, before and after an evaluation, within an epoch, in the last step of all."""
+    """`at`: in the first step, before and after an evaluation, within an epoch, and in the last step."""
     whole = make(tmp_path, "whole", **settings)
     with monkeypatch.context() as patch:
         signalled(patch, at)
-        with pytest.raises(KeyboardInterrupt, match=f"interrupted at step {at + 1}, checkpoint saved; to continue: recurra train --resume"):
+        with pytest.raises(
+            KeyboardInterrupt,
+            match=f"interrupted at step {at + 1}, checkpoint saved; to continue: recurra train --resume",
+        ):
             make(tmp_path, "cut", **settings)
-    torch.manual_seed(99)  # what the process drew in between is of no weight
+    torch.manual_seed(99)  # random numbers that were drawn in between have no effect
     resumed = training.resume(tmp_path / "cut")
     assert same(resumed, whole)
     assert resumed.predict(["the sea"]) == whole.predict(["the sea"])
     facts = json.loads((resumed.path / "checkpoint/state.json").read_text())
-    assert facts["epoch"] >= 1 or make is language  # so the order of a second epoch was resumed as well
+    assert facts["epoch"] >= 1 or make is language  # the order of a second epoch was resumed as well
 
 
-def test_a_carried_state_is_in_the_checkpoint(tmp_path: Path) -> None:
-    carried = language(tmp_path, "carried", **LANGUAGE, batching="sequential")
-    names = [name for name in load_file(carried.path / "checkpoint/tensors.safetensors") if name.startswith("state/")]
+@pytest.mark.parametrize("task", TINY)
+def test_every_task_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str) -> None:
+    """Interrupted in the second epoch where an epoch has few steps, between two evaluations."""
+    settings = {"steps": 9, "num_evaluations": 2, "dropout": 0.2, "batch_size": 8, "ema_decay": 0.9}
+    whole = TINY[task](tmp_path, "whole", **settings)
+    with monkeypatch.context() as patch:
+        signalled(patch, 6)
+        with pytest.raises(KeyboardInterrupt, match="interrupted at step 7"):
+            TINY[task](tmp_path, "interrupted", **settings)
+    torch.manual_seed(99)
+    resumed = training.resume(tmp_path / "interrupted")
+    assert same(resumed, whole)
+    assert resumed.predict(inputs(resumed)) == whole.predict(inputs(whole))
+
+
+def test_the_state_between_windows_is_in_the_checkpoint(tmp_path: Path) -> None:
+    sequential = language(tmp_path, "sequential", **LANGUAGE, batching="sequential")
+    names = [
+        name for name in load_file(sequential.path / "checkpoint/tensors.safetensors") if name.startswith("state/")
+    ]
     assert sorted(names) == ["state/c_l0", "state/h_l0"]
-    loose = language(tmp_path, "loose", **LANGUAGE, batching="random")
-    assert not any(name.startswith("state/") for name in load_file(loose.path / "checkpoint/tensors.safetensors"))
+    random = language(tmp_path, "random", **LANGUAGE, batching="random")
+    assert not any(name.startswith("state/") for name in load_file(random.path / "checkpoint/tensors.safetensors"))
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop", "adagrad", "adadelta", "nadam"])

@@ -100,9 +100,9 @@ def beam_search(
         # hypotheses among the K best that end here
         for a, k in torch.nonzero(ends[:, :K] & best.values[:, :K].isfinite()).tolist():
             of, p = int(parent[a, k]), float(best.values[a, k])
-            attention_of = None if attention is None else attention[a, of]
+            answer_attention = None if attention is None else attention[a, of]
             found[int(element[a])].append(
-                Hypothesis(past[a, of].tolist(), p / t**length_penalty, p, True, attention_of)
+                Hypothesis(past[a, of].tolist(), p / t**length_penalty, p, True, answer_attention)
             )
         # the K best that continue
         order = ends.to(torch.int8).argsort(dim=1, stable=True)[:, :K]
@@ -115,9 +115,9 @@ def beam_search(
             for k in range(K):
                 if len(found[int(element[a])]) < K and total[a, k].isfinite():
                     p = float(total[a, k])
-                    attention_of = None if attention is None else attention[a, k]
+                    answer_attention = None if attention is None else attention[a, k]
                     found[int(element[a])].append(
-                        Hypothesis(past[a, k].tolist(), p / t**length_penalty, p, False, attention_of)
+                        Hypothesis(past[a, k].tolist(), p / t**length_penalty, p, False, answer_attention)
                     )
         best_unfinished = (total.max(1).values / t**length_penalty).tolist()
         complete = torch.tensor(

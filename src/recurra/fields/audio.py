@@ -1,4 +1,4 @@
-"""The field of audio: a row names a file, and its log-mel features are what goes in."""
+"""The field of audio: a value names a file, and the network reads its log-mel features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.media import audio
-from ..data.media.images import beside
+from ..data.media.images import resolve_path
 from ..data.sources.columns import pick
 from ..data.sources.rows import Row, Source
 from ..errors import CallError, DataError, SettingError
@@ -24,236 +24,260 @@ from .base import Field
 from .series import Series
 
 AUDIO_NAMES = ("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "sound", "音频", "文件")
-HEARD = 120_000  # frames, 20 minutes, that mean and spread are taken from
-LOOKED = 200  # files whose rate is looked at
+MAX_FITTED_FRAMES = 120_000  # 20 minutes, from which mean and standard deviation are computed
+MAX_INSPECTED_FILES = 200  # files whose sample rate is inspected
+SAMPLE_RATE_HELP = "Sample rate in Hz; by default that of most files, at most 16,000."
 
 
 class AudioData(DataSettings):
     """A table of audio files."""
 
-    audio: str | None = setting(None, description="column of the files; found by itself")
-    sample_rate: int | None = setting(
-        None, ge=1, description="samples a second; of most files, at most 16,000", advanced=True
+    audio: str | None = setting(None, description="Column of audio files; detected by default.")
+    sample_rate: int | None = setting(None, ge=1, description=SAMPLE_RATE_HELP, advanced=True)
+    n_mels: int | None = setting(
+        None, ge=4, le=256, description="Number of mel bands; by default 40 up to 8,000 Hz, else 80.", advanced=True
     )
-    n_mels: int | None = setting(None, ge=4, le=256, description="log-mel features of a frame", advanced=True)
 
 
 class _File(NamedTuple):
-    """What is known of a file: the key of its content, its frames, and what is wrong with it."""
+    """A file that was read: the hash of its content, the number of its frames, and its problem or None."""
 
     key: str
-    frames: int
+    num_frames: int
     problem: str | None
 
 
 @final
 class Audio(Field):
-    """Sound as frames of `bands` numbers every 10 ms, each standardised with its mean and spread in the training data.
+    """Audio as frames of `n_mels` features every 10 ms, standardized with mean and standard deviation of the training data.
 
-    The logarithm of silence without any noise is far below all that recordings have; so no band is taken for quieter than it
-    ever was in the training data.
+    The log energy of digital silence is far below that of recordings. Each band is therefore clipped at its minimum in the
+    training data.
 
-    rate   samples a second; None: what most files have, at most 16,000. Files of other rates are resampled
-    bands  None: 40 up to 8,000 samples a second, else 80
+    Args:
+        name: name of the field.
+        column: column that the user named, or None.
+        sample_rate: samples per second; None: that of most files, at most 16,000. Other files are resampled.
+        n_mels: number of mel bands; None: 40 up to 8,000 samples per second, else 80.
     """
 
     sequence = True
 
-    def __init__(self, name: str, column: str | None, rate: int | None = None, bands: int | None = None) -> None:
+    def __init__(
+        self, name: str, column: str | None, sample_rate: int | None = None, n_mels: int | None = None
+    ) -> None:
         super().__init__(name, column)
-        self._rate, self._bands = rate, bands
-        self.mean = self.std = self.least = np.ones(0)
+        self._sample_rate, self._n_mels = sample_rate, n_mels
+        self.mean = self.std = self.minimum = np.ones(0)
         self._files: dict[str, _File] = {}
-        self.resampled = self.mixed = self.heard = 0
+        self.num_resampled = self.num_mixed = self.num_fitted = 0
 
     @property
     def storage(self) -> str:
-        return f"ragged:float32:{self.features.bands}"
+        """The format of encoded values in the store."""
+        return f"ragged:float32:{self.features.n_mels}"
 
     @property
-    def rate(self) -> int:
-        """Samples a second. Known once the field was found or loaded."""
-        return self._rate or audio.HIGHEST
+    def sample_rate(self) -> int:
+        """Samples per second. It is available after `find` or `load`."""
+        return self._sample_rate or audio.MAX_SAMPLE_RATE
 
     @property
-    def bands(self) -> int:
-        """Log-mel features of a frame. Known once the field was found or loaded."""
-        return self._bands or (40 if self.rate <= 8_000 else 80)
+    def n_mels(self) -> int:
+        """The number of features of a frame. It is available after `find` or `load`."""
+        return self._n_mels or (40 if self.sample_rate <= 8_000 else 80)
 
     @property
     def features(self) -> audio.LogMel:
-        """What makes log-mel features of samples."""
-        return audio.LogMel(self.rate, self.bands)
+        """The log-mel transform of the field."""
+        return audio.LogMel(self.sample_rate, self.n_mels)
 
     # reading -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        column = pick(source, self.name, self.column, AUDIO_NAMES, named_audio, exclude=taken)
-        if self._rate is None:
-            self._rate = _usual_rate(self.value(row, column) for row in source.look())
-        if self.rate < audio.LOWEST:
-            raise SettingError(f"{self.rate:,} samples a second: features want {audio.LOWEST:,} or more")
+        """Return the column of audio files, and determine the sample rate. Raises DataError or SettingError."""
+        column = pick(source, self.name, self.column, AUDIO_NAMES, audio_fraction, exclude=taken)
+        if self._sample_rate is None:
+            self._sample_rate = _most_common_sample_rate(self.value(row, column) for row in source.first_rows())
+        if self.sample_rate < audio.MIN_SAMPLE_RATE:
+            raise SettingError(f"sample_rate = {self.sample_rate:,}: must be at least {audio.MIN_SAMPLE_RATE:,} Hz")
         return column
 
     def value(self, row: Row, column: str) -> Any:
-        return beside(row, column)
+        """Return the value of a row. File names are relative to the table."""
+        return resolve_path(row, column)
 
     def key(self, value: Any) -> str:
-        """By content: the same recording under two names is the same."""
+        """Return a hash of the content: the same recording under two names has one key."""
         return self._file(value).key if isinstance(value, str) and value.strip() else str(value)
 
     def check(self, value: Any) -> str | None:
+        """Return a description of the problem of a value, or None."""
         if isinstance(value, np.ndarray):
-            return None if self.frames(value) else self._short(len(value) / self.features.rate)
+            return None if self.num_frames(value) else self._too_short(len(value) / self.features.sample_rate)
         if value is None or (isinstance(value, str) and not value.strip()):
             return "is empty"
         return self._file(value).problem if isinstance(value, str) else f"is {value!r:.40}, not the name of a file"
 
     def check_input(self, value: Any) -> str | None:
-        self._files.clear()  # in use a file may come later, or change
+        """Return a description of the problem of an input of `predict`, or None."""
+        self._files.clear()  # at inference a file may appear or change between two calls
         return self.check(value)
 
-    def frames(self, value: str | audio.Samples) -> int:
-        """The number of frames of samples or of a file; 0 of one that cannot be used. A file is read for that once."""
-        return self._file(value).frames if isinstance(value, str) else self.features.count(len(value))
+    def num_frames(self, value: str | audio.Samples) -> int:
+        """Return the number of frames of samples or of a file; 0 if it cannot be used. A file is read once for this."""
+        return self._file(value).num_frames if isinstance(value, str) else self.features.num_frames(len(value))
 
     def _file(self, name: str) -> _File:
+        """The properties of a file, which is read at the first call."""
         if name not in self._files:
-            key, frames, path = name, 0, Path(name).expanduser()
+            key, num_frames, path = name, 0, Path(name).expanduser()
             try:
-                samples, origin, channels = audio.read_audio(path)
+                samples, file_rate, channels = audio.read_audio(path)
                 key = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-                self.resampled += origin != self.features.rate
-                self.mixed += channels > 1
-                frames = self.features.count(-(-len(samples) * self.features.rate // origin))
-                problem = None if frames else self._short(len(samples) / origin)
+                self.num_resampled += file_rate != self.features.sample_rate
+                self.num_mixed += channels > 1
+                num_frames = self.features.num_frames(-(-len(samples) * self.features.sample_rate // file_rate))
+                problem = None if num_frames else self._too_short(len(samples) / file_rate)
             except DataError as error:
                 if error.file is None:  # a library is missing
                     raise
                 problem = f"{name}: {error.message}"
-            self._files[name] = _File(key, frames, problem)
+            self._files[name] = _File(key, num_frames, problem)
         return self._files[name]
 
-    def _short(self, seconds: float) -> str:
-        return f"has {seconds * 1000:.1f} ms of sound; a frame takes {audio.WINDOW * 1000:.0f}"
+    def _too_short(self, seconds: float) -> str:
+        return f"has {seconds * 1000:.1f} ms of audio; a frame needs {audio.WINDOW_SECONDS * 1000:.0f} ms"
 
     def fit(self, values: Iterable[Any]) -> None:
-        moments = Series("frames", None, self.features.bands)
-        least = np.full(self.features.bands, np.inf)
+        """Compute mean, standard deviation and minimum of each mel band, from the first 20 minutes."""
+        moments = Series("frames", None, self.features.n_mels)
+        minimum = np.full(self.features.n_mels, np.inf)
 
-        def heard() -> Iterable[NDArray[np.float32]]:
+        def frames_to_fit() -> Iterable[NDArray[np.float32]]:
             for value in values:
-                if self.heard >= HEARD:
+                if self.num_fitted >= MAX_FITTED_FRAMES:
                     return
                 frames = self._features(value)
-                self.heard += len(frames)
-                np.minimum(least, frames.min(0, initial=np.inf), out=least)
+                self.num_fitted += len(frames)
+                np.minimum(minimum, frames.min(0, initial=np.inf), out=minimum)
                 yield frames
 
-        moments.fit(heard())
-        self.mean, self.std, self.least = moments.mean, moments.std, least
+        moments.fit(frames_to_fit())
+        self.mean, self.std, self.minimum = moments.mean, moments.std, minimum
 
     def samples(self, value: Any) -> audio.Samples:
-        """What is heard, at the rate of the features."""
+        """Return the samples (N,) of a value, at the sample rate of the features."""
         if isinstance(value, np.ndarray):
             return value
-        samples, origin, _ = audio.read_audio(Path(value).expanduser())
-        return audio.resample(samples, origin, self.features.rate)
+        samples, file_rate, _ = audio.read_audio(Path(value).expanduser())
+        return audio.resample(samples, file_rate, self.features.sample_rate)
 
     def _features(self, value: Any) -> NDArray[np.float32]:
         return self.features(self.samples(value))
 
-    def standardised(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        return ((np.maximum(frames, self.least) - self.mean) / self.std).astype(np.float32)
+    def standardize(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Clip frames (T, n_mels) at the minimum of the training data, and standardize them."""
+        return ((np.maximum(frames, self.minimum) - self.mean) / self.std).astype(np.float32)
 
     def encode(self, values: Sequence[Any]) -> list[NDArray[np.float32]]:
-        return [self.standardised(self._features(value)) for value in values]
+        """Return the standardized frames (T, n_mels) of each value."""
+        return [self.standardize(self._features(value)) for value in values]
 
     # use -----------------------------------------------------------------------------------------------------------
     def normalize_input(self, example: Any) -> Any:
-        """What somebody who predicts gives: the name of a file, or samples in [-1, 1] (or int16) at the run's rate."""
+        """Convert an input of `predict`: a file name, or samples in [-1, 1] (or int16) at the run's sample rate."""
         if isinstance(example, Path):
             return str(example)
         if isinstance(example, (list, tuple, np.ndarray)):
-            return self.sound(example)
+            return self.as_samples(example)
         return example
 
     def is_single_input(self, file: str) -> bool:
+        """Whether a file given to `predict` is a single input."""
         return audio.is_audio(file)
 
-    def sound(self, piece: Any) -> audio.Samples:
-        """Samples (n,) as float32 in [-1, 1]. Raises CallError."""
+    def as_samples(self, piece: Any) -> audio.Samples:
+        """Return samples (n,) as float32 in [-1, 1]; 16-bit integers are scaled. Raises CallError."""
         try:
             array = np.asarray(piece)
             samples = array.astype(np.float32) / (32768.0 if array.dtype == np.int16 else 1.0)
         except (TypeError, ValueError):
             raise CallError(f"{self.name} is {piece!r:.40}, not samples") from None
         if samples.ndim != 1 or not np.isfinite(samples).all():
-            raise CallError(f"{self.name} has the shape {samples.shape}; wanted finite samples (n,), of one channel")
+            raise CallError(f"{self.name} has the shape {samples.shape}; expected finite samples (n,) of one channel")
         return samples
 
     def stream(self) -> Any:
+        """Return a converter from chunks of samples to standardized frames."""
         return AudioStream(self)
 
     def empty(self) -> NDArray[np.float32]:
-        return np.zeros((0, self.features.bands), np.float32)
+        """Return an encoded sequence of length 0."""
+        return np.zeros((0, self.features.n_mels), np.float32)
 
     def save(self, folder: Path) -> None:
+        """Write sample rate, number of mel bands and statistics to the folder of the run."""
         saved = {
-            "rate": self.features.rate,
-            "n_mels": self.features.bands,
+            "sample_rate": self.features.sample_rate,
+            "n_mels": self.features.n_mels,
             "mean": self.mean.tolist(),
             "std": self.std.tolist(),
-            "least": self.least.tolist(),
+            "minimum": self.minimum.tolist(),
         }
         write_json(folder / f"{self.name}.json", saved)
 
     def load(self, folder: Path) -> None:
+        """Read sample rate, number of mel bands and statistics from the folder of the run."""
         saved = read_json(folder / f"{self.name}.json")
-        self._rate, self._bands = int(saved["rate"]), int(saved["n_mels"])
-        self.mean, self.std = np.array(saved["mean"]), np.array(saved["std"])
-        self.least = np.array(saved.get("least", -np.inf))  # younger than the first runs
+        self._sample_rate, self._n_mels = int(saved["sample_rate"]), int(saved["n_mels"])
+        self.mean, self.std, self.minimum = (np.array(saved[key]) for key in ("mean", "std", "minimum"))
 
     def describe(self) -> list[str]:
-        rate = self.features.rate
-        lines = [f"{self.name}: {rate:,} samples a second, {self.features.bands} log-mel bands every 10 ms"]
-        if self.resampled:
-            lines.append(f"{self.resampled:,} files have another rate and are resampled to {rate:,}")
-        if self.mixed:
-            lines.append(f"{self.mixed:,} files have several channels and are mixed to their mean")
+        """Return the lines that training prints about the field."""
+        sample_rate = self.features.sample_rate
+        lines = [f"{self.name}: {sample_rate:,} samples per second, {self.features.n_mels} log-mel bands every 10 ms"]
+        if self.num_resampled:
+            lines.append(
+                f"{self.num_resampled:,} files have another sample rate and are resampled to {sample_rate:,} Hz"
+            )
+        if self.num_mixed:
+            lines.append(f"{self.num_mixed:,} files have several channels and are mixed to their mean")
         return lines
 
 
 @final
 class AudioStream:
-    """Samples in pieces to standardised frames."""
+    """Converts samples that arrive in chunks to standardized frames."""
 
     def __init__(self, field: Audio) -> None:
         self.field, self.frames = field, field.features.stream()
 
     def push(self, piece: Any) -> NDArray[np.float32]:
-        return self.field.standardised(self.frames.push(self.field.sound(piece)))
+        """Add samples (n,) and return the new frames (t, n_mels)."""
+        return self.field.standardize(self.frames.push(self.field.as_samples(piece)))
 
     def flush(self) -> NDArray[np.float32]:
-        return self.field.empty()  # a window that is not full is no frame
+        """Return the remaining frames; there are none, because an incomplete window is not a frame."""
+        return self.field.empty()
 
 
-def cells(source: Source, column: str) -> list[str]:
-    """A column of the first rows, as text."""
-    values = (row.values.get(column) for row in source.look())
-    return [value if isinstance(value, str) else "" for value in values]  # an array is no name
+def column_text(source: Source, column: str) -> list[str]:
+    """Return a column of the first rows as text; other values, such as arrays, become empty."""
+    values = (row.values.get(column) for row in source.first_rows())
+    return [value if isinstance(value, str) else "" for value in values]
 
 
-def _usual_rate(names: Iterable[Any]) -> int:
-    """What most of the first files have, within what features are made of."""
+def _most_common_sample_rate(names: Iterable[Any]) -> int:
+    """Return the sample rate of most of the first files, limited to the range that the features support."""
     rates: Counter[int] = Counter()
-    for name in itertools.islice(names, LOOKED):
-        with suppress(DataError, TypeError):  # the check of the row will say what is wrong with it
-            rates[audio.rate_of(Path(name))] += 1
-    usual = rates.most_common(1)[0][0] if rates else audio.HIGHEST
-    return min(max(usual, audio.LOWEST), audio.HIGHEST)
+    for name in itertools.islice(names, MAX_INSPECTED_FILES):
+        with suppress(DataError, TypeError):  # reported with its row when the rows are read
+            rates[audio.sample_rate_of(Path(name))] += 1
+    most_common = rates.most_common(1)[0][0] if rates else audio.MAX_SAMPLE_RATE
+    return min(max(most_common, audio.MIN_SAMPLE_RATE), audio.MAX_SAMPLE_RATE)
 
 
-def named_audio(names: Sequence[str]) -> float:
-    """The share of names that name a file of audio; 0 where they are not most."""
-    share = sum(map(audio.is_audio, names)) / max(len(names), 1)
-    return share if share > 0.5 else 0.0
+def audio_fraction(names: Sequence[str]) -> float:
+    """Return the fraction of names that are those of audio files; 0 if it is not more than half."""
+    fraction = sum(map(audio.is_audio, names)) / max(len(names), 1)
+    return fraction if fraction > 0.5 else 0.0

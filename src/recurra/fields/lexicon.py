@@ -1,4 +1,4 @@
-"""What a field of words tells of its vocabulary to what fills vectors from elsewhere."""
+"""The vocabulary of a field of words, as required by code that fills its embeddings with pretrained weights."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from typing import NamedTuple
 
 
 class Lexicon(NamedTuple):
-    """The words that a field knows by a vector each: word n of `words` has the number `first` + n."""
+    """The words of a field that have an embedding each.
+
+    words         the words, in the form of the field
+    first_id      the id of the first word; word n has the id first_id + n
+    tokenization  words, characters or subwords
+    normalize     converts a word to the form of the field
+    """
 
     words: Sequence[str]
-    first: int
+    first_id: int
     tokenization: str
-    normal: Callable[[str], str]  # a word as the field writes it
+    normalize: Callable[[str], str]

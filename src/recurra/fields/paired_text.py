@@ -17,11 +17,11 @@ import numpy as np
 from ..data.sources.columns import by_name
 from ..data.sources.rows import Source
 from ..data.store.store import Store
-from ..data.words.pretokenize import han_share
+from ..data.words.pretokenize import han_fraction
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError
 from .base import Field
-from .text import natural_level, text_problem, type_problem
+from .text import infer_tokenization, text_problem, type_problem
 
 SOURCE_NAMES = (
     "source",
@@ -143,9 +143,9 @@ class PairedText(Field):
             rows.append(np.concatenate(separated[1:]) if separated else end[:0])
         return rows
 
-    def cut(self, value: Any) -> list[str]:
+    def tokenize(self, value: Any) -> list[str]:
         """The text of each token of a value; "|" for an end token between two texts."""
-        tokens = [["|", *self.vocabulary.cut(text)] for text in texts_of(value)]
+        tokens = [["|", *self.vocabulary.tokenize(text)] for text in texts_of(value)]
         return [token for text_tokens in tokens for token in text_tokens][1:]
 
     def save(self, folder: Path) -> None:
@@ -180,13 +180,13 @@ def choose_tokenizations(sources: Sequence[Any], targets: Sequence[str]) -> tupl
     """
     texts = [text for value in sources for text in texts_of(value)]
     target: Tokenization = "subwords"
-    if natural_level(targets) == "characters" or han_share(targets) > 0.5:
+    if infer_tokenization(targets) == "characters" or han_fraction(targets) > 0.5:
         target = "characters"
     elif is_closed_vocabulary(targets):
         target = "words"
-    is_spelling = target == "characters" and han_share(targets) <= 0.5
+    is_spelling = target == "characters" and han_fraction(targets) <= 0.5
     short = sum(map(len, texts)) <= 60 * len(texts)
-    if natural_level(texts) == "characters" or han_share(texts) > 0.5 or (is_spelling and short):
+    if infer_tokenization(texts) == "characters" or han_fraction(texts) > 0.5 or (is_spelling and short):
         return "characters", target
     return "subwords", target
 

@@ -1,4 +1,4 @@
-"""The field of the tokens themselves: words or characters, with subword features for those that are rare."""
+"""The field of the tokens: words or characters, with character n-grams as subword features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, final
 import numpy as np
 
 from ..data.words.count import LossyCounter
-from ..data.words.ngrams import BUCKETS, PIECES
+from ..data.words.ngrams import BUCKETS, MAX_NGRAMS
 from ..data.words.vocabulary import Vocabulary
 from ..errors import SettingError
 from ..files import read_json, write_json
@@ -19,18 +19,26 @@ from .lexicon import Lexicon
 from .token_lists import UNKNOWN, TokenField, token_texts
 
 WORD_NAMES = ("tokens", "words", "form", "text", "sentence", "characters", "chars", "词", "句子", "文本")
-TokenTokenization = Literal["words", "characters"]
-CACHED_WORDS = 50_000  # whose n-grams are kept
+TokenUnit = Literal["words", "characters"]  # the tokenizations of a tagger
+MAX_CACHED_WORDS = 50_000  # words whose n-gram ids are cached
 
 
 @final
 class Words(TokenField):
-    """The tokens, each as the id of its word and, with `spelling`, the ids of its subword features.
+    """The tokens, each encoded as the id of the token and, optionally, the ids of its character n-grams.
 
-    level      words, or characters; None: characters where nearly all tokens are one. It also says how raw text is cut
-    character_ngrams   the subword features are character n-grams: those of a word that other words have too
-               (recurra.data.words.ngrams), or those that contain a character and occur again; None: yes
-    lookahead  whether the n-grams of a character may reach to later ones, which a stream does not have yet
+    For words, the n-grams are those that also occur in other words (recurra.data.words.ngrams). For characters, they are the
+    bigrams and trigrams that contain the character and occur more than once.
+
+    Args:
+        name: The name of the field.
+        column: The column that the user chose, or None.
+        tokenization: words or characters, which also determines how raw text is tokenized. None: characters if more than 95 %
+            of the tokens are single characters.
+        size: The maximum number of tokens in the vocabulary.
+        min_count: Rarer tokens are unknown. None: 2.
+        character_ngrams: Whether n-grams are encoded. None: yes.
+        lookahead: Whether the n-grams of a character may contain later characters, which a stream does not have yet.
     """
 
     option = "words"
@@ -41,19 +49,19 @@ class Words(TokenField):
         name: str,
         column: str | None,
         *,
-        tokenization: TokenTokenization | None,
+        tokenization: TokenUnit | None,
         size: int,
         min_count: int | None,
         character_ngrams: bool | None,
         lookahead: bool,
     ) -> None:
         super().__init__(name, column)
-        self.tokenization: TokenTokenization = tokenization or "words"
-        self.level_is_open = tokenization is None
+        self.tokenization: TokenUnit = tokenization or "words"
+        self.tokenization_is_open = tokenization is None
         self.size, self.min_count, self.lookahead = size, min_count, lookahead
         self.character_ngrams = True if character_ngrams is None else character_ngrams
         self.notes: list[str] = []
-        self.extra: Vocabulary | None = None  # of a language model
+        self.pretrained_vocabulary: Vocabulary | None = None  # of a language model
         self._set([], [])
 
     def _set(self, words: Sequence[str], ngrams: Sequence[str]) -> None:
@@ -63,20 +71,22 @@ class Words(TokenField):
         self._cache: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
-        """The number of ids: of padding, of unknown words, of the words."""
+        """The number of ids, including those of padding and unknown words."""
         return len(self.words) + UNKNOWN + 1
 
     @property
     def width(self) -> int:
-        """The largest number of n-grams of a token."""
-        return 0 if not self.character_ngrams else PIECES if self.tokenization == "words" else CONTEXT_NGRAMS
+        """The maximum number of n-grams of a token."""
+        return 0 if not self.character_ngrams else MAX_NGRAMS if self.tokenization == "words" else CONTEXT_NGRAMS
 
     @property
     def storage(self) -> str:
+        """The type in the store."""
         return f"ragged:int32:{1 + self.width}" if self.character_ngrams else "ragged:int32"
 
     # fitting -------------------------------------------------------------------------------------------------------
     def fit(self, values: Iterable[Any]) -> None:
+        """Choose the tokenization, and build the vocabularies of words and n-grams."""
         tokens, contexts = self._count(values)
         self.notes = tokens.notes()
         words = Counter[str]()
@@ -84,23 +94,23 @@ class Words(TokenField):
             words[normalize(token)] += count
         counter = LossyCounter()
         counter.counts = words
-        kept = counter.kept(self.size, self.min_count or 2)
-        self._set(self._extended(kept), self._ngram_counts(tokens, contexts).kept(BUCKETS, 2))
+        frequent = counter.most_frequent(self.size, self.min_count or 2)
+        self._set(self._extended(frequent), self._ngram_counts(tokens, contexts).most_frequent(BUCKETS, 2))
 
     def _count(self, values: Iterable[Any]) -> tuple[LossyCounter, LossyCounter]:
-        """Tokens, and the n-grams of characters, which are counted while tokens may be characters. Settles the level."""
+        """Count tokens and, while tokens may be characters, their n-grams; then choose the tokenization."""
         tokens, contexts = LossyCounter(), LossyCounter()
         total = single = 0
-        maybe_characters = self.level_is_open or self.tokenization == "characters"
+        maybe_characters = self.tokenization_is_open or self.tokenization == "characters"
         for value in values:
-            row = token_texts(value)
-            tokens.add(row)
-            total += len(row)
-            single += sum(len(token) == 1 for token in row)
-            if self.character_ngrams and maybe_characters and single > 0.5 * total:  # by what was read so far
-                for ngrams in context_ngrams(row, 0, lookahead=self.lookahead):
+            sequence = token_texts(value)
+            tokens.add(sequence)
+            total += len(sequence)
+            single += sum(len(token) == 1 for token in sequence)
+            if self.character_ngrams and maybe_characters and single > 0.5 * total:
+                for ngrams in context_ngrams(sequence, 0, lookahead=self.lookahead):
                     contexts.add(ngrams)
-        if self.level_is_open:
+        if self.tokenization_is_open:
             self.tokenization = "characters" if single > 0.95 * total else "words"
         return tokens, contexts
 
@@ -113,66 +123,72 @@ class Words(TokenField):
         return counter
 
     def _extended(self, words: list[str]) -> list[str]:
-        """These words, and those of the language model."""
-        if self.extra is None:
+        """These words and those of the language model."""
+        if self.pretrained_vocabulary is None:
             return words
-        if self.extra.tokenization != self.tokenization:
+        if self.pretrained_vocabulary.tokenization != self.tokenization:
             raise SettingError(
-                f"the tokens are {self.tokenization}, and the language model's {self.extra.tokenization}; train one "
-                f"with --set tokenization={self.tokenization}"
+                f"the tokens are {self.tokenization}, but those of the language model are "
+                f"{self.pretrained_vocabulary.tokenization}; train a language model with "
+                f"--tokenization {self.tokenization}"
             )
-        return list(dict.fromkeys([*words, *map(normalize, self.extra.tokens[3:])]))
+        return list(dict.fromkeys([*words, *map(normalize, self.pretrained_vocabulary.tokens[3:])]))
 
-    def take(self, vocabulary: Vocabulary) -> None:
-        """Add the words of a language model to those of the rows when the field is fitted."""
-        self.extra = vocabulary
+    def use_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Add the words of a language model to those of the training data when the field is fitted."""
+        self.pretrained_vocabulary = vocabulary
 
     def lexicon(self) -> Lexicon:
+        """The words that have an embedding."""
         return Lexicon(self.words, UNKNOWN + 1, self.tokenization, normalize)
 
     # encoding ------------------------------------------------------------------------------------------------------
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """The ids of each cell, as `encode_tokens` returns them."""
         return [self.encode_tokens(token_texts(value)) for value in values]
 
     def encode_tokens(self, tokens: Sequence[str], before: Sequence[str] = ()) -> np.ndarray:
-        """(T, 1 + width), or (T,) without character_ngrams. `before`: the characters before these tokens, in a stream."""
+        """The ids of tokens, int32 (T, 1 + width), or (T,) without n-grams. `before` are the previous tokens of a stream."""
         ids = [self.ids.get(normalize(token), UNKNOWN) for token in tokens]
         if not self.character_ngrams:
             return np.array(ids, np.int32)
-        rows = np.zeros((len(tokens), 1 + self.width), np.int32)
-        rows[:, 0] = ids
+        encoded = np.zeros((len(tokens), 1 + self.width), np.int32)
+        encoded[:, 0] = ids
         if self.tokenization == "words":
-            for row, token in zip(rows, tokens, strict=True):
-                row[1:] = self._word_ngram_ids(token)
+            for token_ids, token in zip(encoded, tokens, strict=True):
+                token_ids[1:] = self._word_ngram_ids(token)
         else:
             contexts = context_ngrams([*before, *tokens], len(before), lookahead=self.lookahead)
-            for row, ngrams in zip(rows, contexts, strict=True):
-                row[1 : 1 + len(ngrams)] = [self.ngram_ids.get(ngram, 0) for ngram in ngrams]
-        return rows
+            for token_ids, ngrams in zip(encoded, contexts, strict=True):
+                token_ids[1 : 1 + len(ngrams)] = [self.ngram_ids.get(ngram, 0) for ngram in ngrams]
+        return encoded
 
     def _word_ngram_ids(self, word: str) -> np.ndarray:
-        """The ids of the known n-grams of a word, (PIECES,), padded with 0."""
+        """The ids of the known n-grams of a word, int32 (MAX_NGRAMS,), padded with 0."""
         if (cached := self._cache.get(word)) is not None:
             return cached
-        row = np.zeros(PIECES, np.int32)
-        ids = [self.ngram_ids[ngram] for ngram in word_ngrams(word) if ngram in self.ngram_ids][:PIECES]
-        row[: len(ids)] = ids
-        if len(self._cache) < CACHED_WORDS:
-            self._cache[word] = row
-        return row
+        padded = np.zeros(MAX_NGRAMS, np.int32)
+        ids = [self.ngram_ids[ngram] for ngram in word_ngrams(word) if ngram in self.ngram_ids][:MAX_NGRAMS]
+        padded[: len(ids)] = ids
+        if len(self._cache) < MAX_CACHED_WORDS:
+            self._cache[word] = padded
+        return padded
 
     def empty(self) -> np.ndarray:
+        """The ids of no tokens."""
         return np.zeros((0, 1 + self.width) if self.character_ngrams else 0, np.int32)
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
-        write_json(folder / f"{self.name}.json", {"words": self.words, "pieces": self.ngrams})
+        """Write words and n-grams."""
+        write_json(folder / f"{self.name}.json", {"words": self.words, "ngrams": self.ngrams})
 
     def load(self, folder: Path) -> None:
+        """Read the file that `save` wrote."""
         saved = read_json(folder / f"{self.name}.json")
-        self._set(saved["words"], saved["pieces"])
+        self._set(saved["words"], saved["ngrams"])
 
     def describe(self) -> list[str]:
-        what = "runs of letters in them" if self.tokenization == "words" else "runs that they stand in"
-        character_ngrams = f", {len(self.ngrams):,} {what}" if self.character_ngrams else ""
-        return [f"{self.name}: {len(self.words):,} {self.tokenization}{character_ngrams}", *self.notes]
+        """Lines about the size of the vocabulary."""
+        ngrams = f", {len(self.ngrams):,} character n-grams" if self.character_ngrams else ""
+        return [f"{self.name}: {len(self.words):,} {self.tokenization}{ngrams}", *self.notes]

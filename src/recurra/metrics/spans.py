@@ -8,19 +8,23 @@ from typing import Any
 
 from ..data.words.tag_schemes import Scheme, spans
 
-Rows = Sequence[Sequence[str]]
+TagSequences = Sequence[Sequence[str]]
 
 
-def span_metrics(expected: Rows, predicted: Rows, scheme: Scheme) -> dict[str, Any]:
-    """Precision, recall and F1 of whole spans, over all and by type, as conlleval computes them: seqeval's default mode."""
+def span_metrics(expected: TagSequences, predicted: TagSequences, scheme: Scheme) -> dict[str, Any]:
+    """Precision, recall and F1 of whole spans, in total and by type.
+
+    They are computed by seqeval in its default mode, which agrees with conlleval. A predicted span is correct if its
+    boundaries and its type are correct. The total is the micro average over types.
+    """
     from seqeval.metrics import classification_report  # type: ignore[import-untyped]
 
-    if not any(spans(row, scheme) for rows in (expected, predicted) for row in rows):
+    if not any(spans(tags, scheme) for sequences in (expected, predicted) for tags in sequences):
         return {"precision": 0.0, "recall": 0.0, "f1": 0.0}  # seqeval would warn
-    true, guessed = ([[_for_seqeval(tag) for tag in row] for row in rows] for rows in (expected, predicted))
+    true, guessed = ([[_for_seqeval(tag) for tag in tags] for tags in sequences] for sequences in (expected, predicted))
     report = classification_report(true, guessed, output_dict=True, zero_division=0)
     total = report["micro avg"]
-    types = {name: _type_metrics(row) for name, row in report.items() if not name.endswith(" avg")}
+    types = {name: _type_metrics(entry) for name, entry in report.items() if not name.endswith(" avg")}
     return {
         "precision": float(total["precision"]),
         "recall": float(total["recall"]),
@@ -30,29 +34,29 @@ def span_metrics(expected: Rows, predicted: Rows, scheme: Scheme) -> dict[str, A
 
 
 def _for_seqeval(tag: str) -> str:
-    """The tag as seqeval spells it: I inside a span, and O for tags of no span, which it would warn of."""
-    letter, dash, type = tag.partition("-")
-    return f"{'I' if letter == 'M' else letter}{dash}{type}" if letter in ("B", "I", "M", "E", "S") else "O"
+    """The tag in a scheme that seqeval supports: I instead of M, and O for a tag of no span, which causes a warning."""
+    letter, hyphen, type = tag.partition("-")
+    return f"{'I' if letter == 'M' else letter}{hyphen}{type}" if letter in ("B", "I", "M", "E", "S") else "O"
 
 
-def _type_metrics(row: dict[str, Any]) -> dict[str, float]:
-    """A row of seqeval's report, with our names."""
+def _type_metrics(entry: dict[str, Any]) -> dict[str, float]:
+    """An entry of seqeval's report with the names of recurra."""
     metrics = {
-        name: float(row[key]) for name, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score"))
+        name: float(entry[key]) for name, key in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score"))
     }
-    return {**metrics, "count": int(row["support"])}
+    return {**metrics, "count": int(entry["support"])}
 
 
-def tag_metrics(expected: Rows, predicted: Rows) -> dict[str, Any]:
-    """Precision, recall and F1 of each tag."""
-    true, guessed, right = Counter[str](), Counter[str](), Counter[str]()
-    for row, other in zip(expected, predicted, strict=True):
-        true.update(row)
-        guessed.update(other)
-        right.update(a for a, b in zip(row, other, strict=True) if a == b)
+def tag_metrics(expected: TagSequences, predicted: TagSequences) -> dict[str, Any]:
+    """Precision, recall and F1 of each tag, and the number of tokens that have the tag."""
+    true, guessed, correct = Counter[str](), Counter[str](), Counter[str]()
+    for true_tags, guessed_tags in zip(expected, predicted, strict=True):
+        true.update(true_tags)
+        guessed.update(guessed_tags)
+        correct.update(a for a, b in zip(true_tags, guessed_tags, strict=True) if a == b)
     table = {}
     for tag in sorted(true | guessed):
-        precision, recall = right[tag] / max(guessed[tag], 1), right[tag] / max(true[tag], 1)
-        f1 = 2 * right[tag] / (true[tag] + guessed[tag])
+        precision, recall = correct[tag] / max(guessed[tag], 1), correct[tag] / max(true[tag], 1)
+        f1 = 2 * correct[tag] / (true[tag] + guessed[tag])
         table[tag] = {"precision": precision, "recall": recall, "f1": f1, "count": true[tag]}
     return {"by_tag": table}

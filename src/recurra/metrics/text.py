@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from ..data.words.pretokenize import han_share
+from ..data.words.pretokenize import han_fraction
 
 
 def text_metrics(texts: Sequence[str], references: Sequence[str], *, by_character: bool) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def multi_reference_metrics(
     rate = char_error_rate if by_character else word_error_rate
     exact = sum(text in several for text, several in zip(texts, references, strict=True)) / len(references)
     nearest = [_nearest(text, several, rate) for text, several in zip(texts, references, strict=True)]
-    tokenizer = "zh" if han_share([reference for several in references for reference in several]) > 0.5 else "13a"
+    tokenizer = "zh" if han_fraction([reference for several in references for reference in several]) > 0.5 else "13a"
     streams = list(zip_longest(*references))  # the first reference of each text, the second, ...; None fills
     return {
         "bleu": corpus_bleu(texts, streams, tokenize=tokenizer, force=True).score,

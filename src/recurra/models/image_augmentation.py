@@ -1,4 +1,4 @@
-"""Images in a network: bytes as standardised numbers, moved a little in training."""
+"""Normalization of images inside a network, and their random translation in training."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ import torch
 from torch import Tensor, nn
 
 
-class Pixels(nn.Module):
-    """Rows of bytes (B, T, W*C) as standardised numbers; in training each image is moved by up to `shift` pixels.
+class ImageNormalization(nn.Module):
+    """Standardizes images of bytes. In training mode each image is also translated at random.
 
-    What comes in at a side is the darkest the image knows, the byte 0.
+    Pixels that enter at a border are 0, the darkest value.
+
+    Args:
+        shape: (H, W, C) of the images.
+        mean: mean of the bytes of the training data.
+        std: standard deviation of the bytes of the training data.
+        random_shift: largest translation in pixels, in each direction.
     """
 
     like: Tensor
 
-    def __init__(self, shape: tuple[int, int, int], mean: float, std: float, shift: int = 0) -> None:
+    def __init__(self, shape: tuple[int, int, int], mean: float, std: float, random_shift: int = 0) -> None:
         super().__init__()
-        self.shape, self.mean, self.std, self.shift = shape, mean, std, shift
-        self.register_buffer("like", torch.zeros(()), persistent=False)
+        self.shape, self.mean, self.std, self.random_shift = shape, mean, std, random_shift
+        self.register_buffer("like", torch.zeros(()), persistent=False)  # has the dtype of the network
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, W*C) bytes -> the same shape, in the arithmetic of the network."""
-        if self.training and self.shift and x.shape[1]:
-            x = moved(x.reshape(*x.shape[:2], *self.shape[1:]), self.shift).flatten(2)
+        """Map bytes (B, T, W*C) to standardized values of the same shape, in the dtype of the network."""
+        if self.training and self.random_shift and x.shape[1]:
+            x = shift_randomly(x.reshape(*x.shape[:2], *self.shape[1:]), self.random_shift).flatten(2)
         return (x.to(self.like.dtype) - self.mean) / self.std
 
 
-def moved(images: Tensor, most: int) -> Tensor:
-    """Images (B, H, W, C), each moved down and right by whole numbers drawn from -most to most; zeros come in."""
+def shift_randomly(images: Tensor, max_shift: int) -> Tensor:
+    """Translate each image of (B, H, W, C) by random whole numbers of pixels from -max_shift to max_shift.
+
+    The vertical and the horizontal translation are independent. Pixels that enter at a border are 0.
+    """
     B, H, W, _ = images.shape
-    padded = nn.functional.pad(images, (0, 0, most, most, most, most))
-    down, right = torch.randint(0, 2 * most + 1, (2, B, 1), device=images.device)
+    padded = nn.functional.pad(images, (0, 0, max_shift, max_shift, max_shift, max_shift))
+    down, right = torch.randint(0, 2 * max_shift + 1, (2, B, 1), device=images.device)
     rows = (torch.arange(H, device=images.device) + down)[:, :, None]
     columns = (torch.arange(W, device=images.device) + right)[:, None, :]
     return padded[torch.arange(B, device=images.device)[:, None, None], rows, columns]

@@ -13,7 +13,7 @@ from ..data.words.vocabulary import Vocabulary
 from ..nn import Recurrent
 from ..nn.attention import SelfAttention
 from ..nn.dropout import LockedDropout, between_layers
-from ..nn.pooling import Last
+from ..nn.pooling import LastPooling
 from .decoder import Decoder, DecoderState
 
 
@@ -53,7 +53,7 @@ class Seq2SeqEncoder(nn.Module):
             dropout=between_layers(dropout, num_layers),
             backend=backend,
         )
-        self.last = Last(hidden_size, 2 if bidirectional else 1)
+        self.last = LastPooling(hidden_size, 2 if bidirectional else 1)
         self.output_size = self.last.output_size
         self.self_attention = SelfAttention(self.output_size) if self_attention else None
 

@@ -1,4 +1,4 @@
-"""Reading, dividing and resolving, without training."""
+"""Preparation of the dataset and resolution of the settings, without training."""
 
 from __future__ import annotations
 
@@ -13,49 +13,50 @@ from recurra.errors import DataError
 from recurra.settings import as_given, settings_from
 from recurra.tasks.base import DatasetInfo, HasPretrainedWeights, ignore_progress
 from recurra.tasks.forecast.dataset import ForecastDataset
+from recurra.tasks.forecast.scaling import SCALINGS
 from recurra.tasks.forecast.settings import ForecastSettings
 from recurra.tasks.forecast.task import Forecast
 
 
 def waves(path: Path, steps: int = 200) -> Path:
-    """Two series that repeat every 8 steps, with noise."""
+    """Write two series with a period of 8 time steps and noise."""
     noise = 0.1 * np.random.default_rng(0).normal(size=(steps, 2))
     rows = [f"{np.sin(n * np.pi / 4) + a:.4f},{5 + np.cos(n * np.pi / 4) + b:.4f}" for n, (a, b) in enumerate(noise)]
     path.write_text("\n".join(["one,two", *rows]) + "\n")
     return path
 
 
-def prepared(path: Path, **given: object) -> tuple[ForecastSettings, ForecastDataset, DatasetInfo]:
-    settings = settings_from(as_given(ForecastSettings), given)
+def prepared(path: Path, **options: object) -> tuple[ForecastSettings, ForecastDataset, DatasetInfo]:
+    settings = settings_from(as_given(ForecastSettings), options)
     dataset = Forecast.dataset_for(settings)
     return settings, dataset, dataset.prepare(path, None, path.parent / "cache", ignore_progress)
 
 
-def task_of(path: Path, **given: object) -> Forecast:
-    settings, dataset, info = prepared(path, **given)
+def task_of(path: Path, **options: object) -> Forecast:
+    settings, dataset, info = prepared(path, **options)
     return Forecast(Forecast.resolve(settings.with_(**info.settings), dataset, info), dataset, cells.get("gru"))
 
 
-def test_reading_determines_horizon_and_season(tmp_path: Path) -> None:
+def test_prepare_determines_horizon_and_seasonality(tmp_path: Path) -> None:
     _, dataset, info = prepared(waves(tmp_path / "waves.csv"))
     assert info.settings == {"data": {"horizon": 8, "seasonality": 8}}
     assert (info.rows, info.valid_rows, info.time_steps) == (360, 40, 360)
-    assert info.messages[0].startswith("2 series of 360 steps to train on, 40 to check with; no column of time")
+    assert info.messages[0].startswith("2 series, 360 time steps for training, 40 for validation; no time column")
     assert dataset.split.cuts.tolist() == [180, 380] and list(dataset.metadata.series) == ["one", "two"]
     _, _, info = prepared(tmp_path / "waves.csv", horizon=25, seasonality=3)
     assert info.settings == {"data": {"horizon": 25, "seasonality": 3}}
-    assert (info.rows, info.valid_rows) == (350, 50)  # a horizon at least
+    assert (info.rows, info.valid_rows) == (350, 50)  # at least one horizon
 
 
-def test_saved_and_loaded_is_the_same(tmp_path: Path) -> None:
+def test_save_and_load(tmp_path: Path) -> None:
     settings, dataset, _ = prepared(waves(tmp_path / "waves.csv"))
     dataset.save(tmp_path / "vocabulary")
-    again = ForecastDataset(settings.data)
-    again.load(tmp_path / "vocabulary")
-    again.load_cache(tmp_path / "cache")
-    assert again.metadata == dataset.metadata
-    np.testing.assert_array_equal(again.split.panel.values, dataset.split.panel.values)
-    np.testing.assert_array_equal(again.split.cuts, dataset.split.cuts)
+    loaded = ForecastDataset(settings.data)
+    loaded.load(tmp_path / "vocabulary")
+    loaded.load_cache(tmp_path / "cache")
+    assert loaded.metadata == dataset.metadata
+    np.testing.assert_array_equal(loaded.split.panel.values, dataset.split.panel.values)
+    np.testing.assert_array_equal(loaded.split.cuts, dataset.split.cuts)
 
 
 def test_inputs_are_series_and_lines_are_json(tmp_path: Path) -> None:
@@ -66,22 +67,24 @@ def test_inputs_are_series_and_lines_are_json(tmp_path: Path) -> None:
     assert dataset.inputs(str(tmp_path / "lines.jsonl.txt")) is None
     assert dataset.parse_line("[1, 2, null]\n") == [1, 2, None]
     assert dataset.parse_line('{"values": [1]}') == {"values": [1]}
-    with pytest.raises(DataError, match="begins as a JSON object and is none"):
+    with pytest.raises(DataError, match="begins like a JSON object but is not valid JSON"):
         dataset.parse_line('{"values": [1}')
 
 
-def test_every_open_setting_is_chosen(tmp_path: Path) -> None:
+def test_every_open_setting_is_resolved(tmp_path: Path) -> None:
     task = task_of(waves(tmp_path / "waves.csv"))
     data, model = task.settings.data, task.settings.model
-    assert data.context_length in (8, 16, 24, 32, 56, 112) and data.scaling in ("last_value", "per_window", "mean_abs", "global")
+    assert data.context_length in (8, 16, 24, 32, 56, 112) and data.scaling in SCALINGS
     assert (model.cell, model.segment_length, model.series_embedding) == ("gru", -(-data.context_length // 8), True)
-    kept = task_of(tmp_path / "waves.csv", window=20, scaling="mean_abs", segment_length=3, series_embedding=False)
-    assert (kept.settings.data.context_length, kept.settings.data.scaling) == (20, "mean_abs")
-    assert (kept.settings.model.segment_length, kept.settings.model.series_embedding) == (3, False)
+    explicit = task_of(
+        tmp_path / "waves.csv", context_length=20, scaling="mean_abs", segment_length=3, series_embedding=False
+    )
+    assert (explicit.settings.data.context_length, explicit.settings.data.scaling) == (20, "mean_abs")
+    assert (explicit.settings.model.segment_length, explicit.settings.model.series_embedding) == (3, False)
 
 
-def test_the_shortcut_begins_as_the_ridge_regression(tmp_path: Path) -> None:
-    """With the weights it is filled with, it forecasts the validation part to the noise, whose deviation is 0.1."""
+def test_the_linear_skip_is_initialized_with_the_ridge_regression(tmp_path: Path) -> None:
+    """With these weights, the error on the validation part is close to the noise, whose standard deviation is 0.1."""
     task = task_of(waves(tmp_path / "waves.csv"))
     assert isinstance(task, HasPretrainedWeights)
     network = task.network().eval()
@@ -90,16 +93,16 @@ def test_the_shortcut_begins_as_the_ridge_regression(tmp_path: Path) -> None:
         assert task.load_pretrained(network, ignore_progress) == []
     metrics = task.evaluate(network.requires_grad_(False), None, ignore_progress)
     assert metrics["rmse"] < 0.15
-    bare = task_of(tmp_path / "waves.csv", linear_skip=False)
-    network = bare.network()
+    without_skip = task_of(tmp_path / "waves.csv", linear_skip=False)
+    network = without_skip.network()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with torch.no_grad():
-        assert bare.load_pretrained(network, ignore_progress) == []
+        assert without_skip.load_pretrained(network, ignore_progress) == []
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_series_are_now_and_then_taken_for_unknown_ones(tmp_path: Path) -> None:
-    """In training alone, for about a tenth of the windows."""
+def test_a_tenth_of_the_training_windows_use_the_embedding_of_unknown_series(tmp_path: Path) -> None:
+    """In evaluation mode, no window does."""
     task = task_of(waves(tmp_path / "waves.csv"))
     network, key = task.network(), np.concatenate(task.sampler().epoch(0))
     torch.manual_seed(0)

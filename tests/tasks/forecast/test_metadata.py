@@ -1,4 +1,4 @@
-"""What a run keeps of its series: statistics of the training part, and the panels that are made with them."""
+"""Metadata of a run: statistics of the training part, and panels that use them."""
 
 from __future__ import annotations
 
@@ -8,47 +8,53 @@ import numpy as np
 import pytest
 from tiny_panels import NAN, series
 
-from recurra.data.series.series import Columns
+from recurra.data.series.series import SeriesColumns
 from recurra.errors import DataError
 from recurra.tasks.forecast.metadata import SeriesMetadata
 from recurra.tasks.forecast.series_stats import seasonal_difference, stats_of
 
 
-def test_measures_are_those_of_the_part_to_train_on() -> None:
-    metadata = SeriesMetadata.of(Columns((), None, ("y",), known=("price",)), [])
+def test_statistics_are_those_of_the_training_part() -> None:
+    metadata = SeriesMetadata.of(SeriesColumns((), None, ("y",), future_covariates=("price",)), [])
     a, other = series("a", [0, 1, 2, 3], [1, 2, 3, 100]), series("only in --valid", [0, 1], [50, 50])
     metadata.fit([a, other], {"a": 3}, calendar=True)
-    assert metadata.measures["price"] == pytest.approx((2, (2 / 3) ** 0.5))
+    assert metadata.covariate_stats["price"] == pytest.approx((2, (2 / 3) ** 0.5))
     assert metadata.series == {"a": (1, *stats_of(np.array([0.0, 1, 2])))}
 
 
 def fitted() -> SeriesMetadata:
-    columns = Columns((), "series", ("y",), known=("price",), static=("town", "size"))
-    made = [series("a", [1, NAN, 3], [1, 2, 3], ("north", "4")), series("b", [5, 7, 9], [1, 2, 3], ("south", "8"))]
-    metadata = SeriesMetadata.of(columns, made)
-    metadata.seasons = {"every step": 2}
-    metadata.fit(made, {"a": 3, "b": 3}, calendar=True)
+    columns = SeriesColumns((), "series", ("y",), future_covariates=("price",), static_covariates=("town", "size"))
+    members = [series("a", [1, NAN, 3], [1, 2, 3], ("north", "4")), series("b", [5, 7, 9], [1, 2, 3], ("south", "8"))]
+    metadata = SeriesMetadata.of(columns, members)
+    metadata.seasonality = {"every step": 2}
+    metadata.fit(members, {"a": 3, "b": 3}, calendar=True)
     return metadata
 
 
-def test_a_panel_by_hand() -> None:
+def test_panel() -> None:
     metadata = fitted()
-    assert metadata.masked and metadata.static_width == 3
-    assert (metadata.known_width, metadata.past_width, metadata.calendar_width) == (1, 0, 0)
-    panel = metadata.panel([series("b", [5, 7, 9], [2, 2, 2, NAN], ("east", "6")), series("new", [2, 4], [2, 2, 3, 3],
-                                                                                        ("north", "8"))], ahead=1)  # fmt: skip
+    assert metadata.has_missing and metadata.num_static == 3
+    assert (metadata.num_future, metadata.num_past, metadata.num_calendar) == (1, 0, 0)
+    known, new = (
+        series("b", [5, 7, 9], [2, 2, 2, NAN], ("east", "6")),
+        series("new", [2, 4], [2, 2, 3, 3], ("north", "8")),
+    )
+    panel = metadata.panel([known, new], horizon=1)
     np.testing.assert_array_equal(panel.values, [5, 7, 9, NAN, 2, 4, NAN])
-    np.testing.assert_allclose(panel.known[:, 0], [0, 0, 0, 0, 0, 0, 1.5**0.5], rtol=1e-6)
-    assert panel.starts.tolist() == [0, 4, 7] and panel.vectors.tolist() == [2, 0] and panel.seasons.tolist() == [2, 2]
+    np.testing.assert_allclose(panel.future_covariates[:, 0], [0, 0, 0, 0, 0, 0, 1.5**0.5], rtol=1e-6)
+    assert panel.starts.tolist() == [0, 4, 7]
+    assert panel.embedding_indices.tolist() == [2, 0] and panel.seasonality.tolist() == [2, 2]
     np.testing.assert_allclose(panel.stats, [[7, (8 / 3) ** 0.5, 7], [3, 1, 3]])
-    np.testing.assert_array_equal(panel.static, [[0, 0, 0], [1, 0, 1]])  # classes north and south, then 6 +- 2
+    np.testing.assert_array_equal(
+        panel.static_covariates, [[0, 0, 0], [1, 0, 1]]
+    )  # categories north and south, then mean 6, deviation 2
     until = metadata.panel([series("new", [2, 4], [2, 2], ("north", "8"))], until={"new": 1})
     np.testing.assert_allclose(until.stats, [[2, 1, 2]])
     with pytest.raises(DataError, match="'new' has size = 'big', which is not a number"):
         metadata.panel([series("new", [2, 4], [2, 2], ("north", "big"))])
 
 
-def test_saved_and_loaded_is_the_same(tmp_path: Path) -> None:
+def test_save_and_load(tmp_path: Path) -> None:
     metadata = fitted()
     metadata.save(tmp_path)
     assert SeriesMetadata.load(tmp_path) == metadata

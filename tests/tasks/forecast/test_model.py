@@ -1,4 +1,4 @@
-"""The network over segments, against one segment after the other."""
+"""The network over segments, compared with a loop over the segments."""
 
 from __future__ import annotations
 
@@ -10,83 +10,85 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from recurra import cells
-from recurra.tasks.forecast.model import SegmentForecast, Shape
+from recurra.tasks.forecast.model import ForecastShape, SegmentForecaster
 
 SHAPE: dict[str, Any] = {
-    "window": 7, "horizon": 5, "segment_length": 3, "inputs": 4, "masked": True, "known": 2, "ahead": 3, "static": 2,
-    "series": 3, "quantiles": 4, "middle": 1,
+    "context_length": 7, "horizon": 5, "segment_length": 3, "context_channels": 4, "has_missing": True,
+    "num_future": 2, "horizon_channels": 3, "num_static": 2, "num_series": 3, "num_quantiles": 4, "median_index": 1,
 }  # fmt: skip
 
 
-def network(cell: str = "gru", recursive: bool = False, **changes: Any) -> SegmentForecast:
+def network(cell: str = "gru", recursive: bool = False, **changes: Any) -> SegmentForecaster:
     torch.manual_seed(0)
-    made = SegmentForecast(
-        Shape(**(SHAPE | changes)), cells.get(cell), hidden_size=6, num_layers=2, dropout=0.0, linear_skip=True,
+    net = SegmentForecaster(
+        ForecastShape(**(SHAPE | changes)), cells.get(cell), hidden_size=6, num_layers=2, dropout=0.0, linear_skip=True,
         recursive=recursive, backend="auto",
     ).double()  # fmt: skip
-    for parameter in made.parameters():  # also those that begin at zero
+    for parameter in net.parameters():  # including those that are initialized with zeros
         torch.nn.init.normal_(parameter, std=0.3)
-    return made.eval()
+    return net.eval()
 
 
-def inputs(rows: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def inputs(batch_size: int = 3) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     torch.manual_seed(1)
-    return (torch.randn(rows, 7, 4).double(), torch.arange(rows) % 4, torch.randn(rows, 2).double(),
-            torch.randn(rows, 5, 3).double())  # fmt: skip
+    return (torch.randn(batch_size, 7, 4).double(), torch.arange(batch_size) % 4, torch.randn(batch_size, 2).double(),
+            torch.randn(batch_size, 5, 3).double())  # fmt: skip
 
 
-def by_hand(net: SegmentForecast, x: Tensor, series: Tensor, static: Tensor, ahead: Tensor) -> Tensor:
-    """One row, one segment after the other, with the layers' own step."""
+def segment_loop(net: SegmentForecaster, x: Tensor, series: Tensor, static: Tensor, future: Tensor) -> Tensor:
+    """Forecast one example segment by segment, with the network's own layers."""
     w, state = 3, None
     padded = torch.cat([x.new_zeros(2, 4), x])
     for k in range(3):
-        state = net.recurrent(F.relu(net.embed(padded[w * k : w * k + w].flatten()))[None, None], state)[1]
-    ahead = torch.cat([ahead, ahead.new_zeros(1, 3)])
-    answers = []
+        state = net.recurrent(F.relu(net.segment_projection(padded[w * k : w * k + w].flatten()))[None, None], state)[1]
+    future = torch.cat([future, future.new_zeros(1, 3)])
+    segments = []
     for j in range(2):
-        assert net.of_series is not None and net.of_static is not None and net.of_ahead is not None
-        query = net.position[0 if net.recursive else j] + net.of_series(series) + net.of_static(static)
-        query = query + net.of_ahead(ahead[w * j : w * j + w].flatten())
-        answers.append(net.answer(net.recurrent(query[None, None], state)[0][0, 0]).reshape(w, 5))
+        assert net.series_embedding is not None
+        assert net.static_projection is not None and net.future_projection is not None
+        query = net.position_embedding[0 if net.recursive else j]
+        query = query + net.series_embedding(series) + net.static_projection(static)
+        query = query + net.future_projection(future[w * j : w * j + w].flatten())
+        segments.append(net.head(net.recurrent(query[None, None], state)[0][0, 0]).reshape(w, 5))
         if net.recursive:
-            told = torch.cat([answers[-1][:, 1:2], torch.ones(w, 1).double(), ahead[w * j : w * j + w, :2]], 1)
-            state = net.recurrent(F.relu(net.embed(told.flatten()))[None, None], state)[1]
-    raw = torch.cat(answers)[:5]
-    assert net.shortcut is not None
-    line = net.shortcut(x[:, 0])
-    mean, median, steps = raw[:, 0] + line, raw[:, 1] + line, F.softplus(raw[:, 2:])
-    above = median + steps[:, 1]
-    return torch.stack([mean, median - steps[:, 0], median, above, above + steps[:, 2]], 1)
+            fed_back = torch.cat([segments[-1][:, 1:2], torch.ones(w, 1).double(), future[w * j : w * j + w, :2]], 1)
+            state = net.recurrent(F.relu(net.segment_projection(fed_back.flatten()))[None, None], state)[1]
+    raw = torch.cat(segments)[:5]
+    assert net.linear_skip is not None
+    skip = net.linear_skip(x[:, 0])
+    mean, median, distances = raw[:, 0] + skip, raw[:, 1] + skip, F.softplus(raw[:, 2:])
+    above = median + distances[:, 1]
+    return torch.stack([mean, median - distances[:, 0], median, above, above + distances[:, 2]], 1)
 
 
 @pytest.mark.parametrize("recursive", [False, True])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
-def test_the_network_is_what_its_docstring_says(cell: str, recursive: bool) -> None:
-    """Values and the gradient of every input and parameter, against one segment after the other."""
-    net, given = network(cell, recursive), inputs()
-    x, ahead = (tensor.requires_grad_() for tensor in (given[0], given[3]))
+def test_values_and_gradients_equal_a_loop_over_segments(cell: str, recursive: bool) -> None:
+    """The gradients are those of every input and every parameter."""
+    net, (x, series, static, future) = network(cell, recursive), inputs()
+    x.requires_grad_(), future.requires_grad_()
     weights = torch.randn(3, 5, 5).double()
-    leaves = [x, ahead, *net.parameters()]
-    ours = net(x, given[1], given[2], ahead)
-    gradients = torch.autograd.grad((weights * ours).sum(), leaves)
-    plain = torch.stack([by_hand(net, x[b], given[1][b], given[2][b], ahead[b]) for b in range(3)])
-    expected = torch.autograd.grad((weights * plain).sum(), leaves)
-    close = 2000 * torch.finfo(torch.float64).eps  # a few hundred roundings of numbers of size 1, in another order
-    torch.testing.assert_close(ours, plain, rtol=close, atol=close)
+    leaves = [x, future, *net.parameters()]
+    output = net(x, series, static, future)
+    gradients = torch.autograd.grad((weights * output).sum(), leaves)
+    reference = torch.stack([segment_loop(net, x[b], series[b], static[b], future[b]) for b in range(3)])
+    expected = torch.autograd.grad((weights * reference).sum(), leaves)
+    tolerance = 2000 * torch.finfo(torch.float64).eps  # a few hundred rounding errors of values of size 1
+    torch.testing.assert_close(output, reference, rtol=tolerance, atol=tolerance)
     for one, other in zip(gradients, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=100 * close, atol=100 * close)
+        torch.testing.assert_close(one, other, rtol=100 * tolerance, atol=100 * tolerance)
 
 
 @pytest.mark.parametrize("recursive", [False, True])
-def test_quantiles_never_cross(recursive: bool) -> None:
+def test_quantiles_do_not_cross(recursive: bool) -> None:
     output = network(recursive=recursive)(*inputs(40))[..., 1:]
     assert (output.diff(dim=-1) > 0).all()
 
 
-def test_what_is_known_of_a_segment_changes_that_segment_alone() -> None:
-    """Directly decoded segments do not see each other."""
-    net, (x, series, static, ahead) = network(), inputs()
-    changed = ahead.clone()
+def test_covariates_of_a_segment_affect_only_that_segment() -> None:
+    """With direct decoding, segments of the horizon are independent of each other."""
+    net, (x, series, static, future) = network(), inputs()
+    changed = future.clone()
     changed[:, 3:] += 1
-    before, after = net(x, series, static, ahead), net(x, series, static, changed)
+    before, after = net(x, series, static, future), net(x, series, static, changed)
     assert torch.equal(before[:, :3], after[:, :3]) and not torch.isclose(before[:, 3:], after[:, 3:]).any()

@@ -1,4 +1,4 @@
-"""Windows to tensors and back; calibration on the validation part."""
+"""Conversion of windows to tensors and of outputs to forecasts, and calibration on the validation part."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from recurra.tasks.forecast.pipeline import ForecastPipeline
 from recurra.tasks.forecast.split_windows import SplitWindows
 from recurra.tasks.forecast.validation import validate
 
-PIPELINE = ForecastPipeline(3, 2, "last", [0.1, 0.5, 0.9], masked=True, mse_weight=0.5)
+PIPELINE = ForecastPipeline(3, 2, "last_value", [0.1, 0.5, 0.9], has_missing=True, mse_weight=0.5)
 
 
 class Constant(nn.Module):
-    """Says 0 for the mean and -1, 0, 1 for the quantiles of every step."""
+    """Forecasts the mean 0 and the quantiles -1, 0, 1 for every time step."""
 
     spread: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
-        self.register_buffer("spread", torch.tensor([2.0, 1.0, 0.5]))
+        self.register_buffer("quantile_scale", torch.tensor([2.0, 1.0, 0.5]))
 
-    def forward(self, x: Tensor, series: Tensor, static: Tensor, ahead: Tensor) -> Tensor:
-        """(B, T, I) -> (B, 2, 4)."""
+    def forward(self, x: Tensor, series: Tensor, static: Tensor, future: Tensor) -> Tensor:
+        """Return (B, 2, 4)."""
         return torch.tensor([0.0, -1, 0, 1]).expand(len(x), 2, 4)
 
 
-def test_a_batch_by_hand() -> None:
+def test_batch() -> None:
     data = panel([1, NAN, 3, 4, NAN, 6, 7])
     data.future_covariates = np.arange(7, dtype=np.float32)[:, None]
     data.past_covariates = -np.arange(7, dtype=np.float32)[:, None]
     data.calendar = 10 * np.arange(7, dtype=np.float32)[:, None]
     batch = PIPELINE.batch(data, PIPELINE.windows(data, np.array([3])))
-    x = [[-1, 1, 0, 0], [-1, 0, -1, 1], [0, 1, -2, 2]]  # (value - 3) / 2, observed, past, known
+    x = [[-1, 1, 0, 0], [-1, 0, -1, 1], [0, 1, -2, 2]]  # (value - 3) / 2, observed, past, future
     torch.testing.assert_close(batch.inputs["x"], torch.tensor([x]).float())
-    assert batch.inputs["ahead"].tolist() == [[[3, 30], [4, 40]]]
+    assert batch.inputs["future"].tolist() == [[[3, 30], [4, 40]]]
     assert batch.inputs["series"].tolist() == [1] and batch.inputs["static"].shape == (1, 0)
     assert batch.targets["y"].tolist() == [[0.5, 0]] and batch.targets["observed"].tolist() == [[True, False]]
     assert (batch.valid, batch.computed, PIPELINE.steps_per_window) == (5, 5, 5)
-    bare = ForecastPipeline(3, 2, "last", [0.5], masked=False, mse_weight=0.5)
-    assert bare.batch(data, bare.windows(data, np.array([3]))).inputs["x"].shape == (1, 3, 3)
+    without_indicator = ForecastPipeline(3, 2, "last_value", [0.5], has_missing=False, mse_weight=0.5)
+    assert without_indicator.batch(data, without_indicator.windows(data, np.array([3]))).inputs["x"].shape == (1, 3, 3)
 
 
 def test_forecasts_are_unscaled_and_calibrated() -> None:
-    data, network, seen = panel([1, 2, 3, 4, 5, 6, 7]), Constant(), list[int]()
-    ((windows, batch, output),) = PIPELINE.run(network, data, np.array([3, 4]), seen.append)
-    assert seen == [2]
+    data, network, progress = panel([1, 2, 3, 4, 5, 6, 7]), Constant(), list[int]()
+    ((windows, batch, output),) = PIPELINE.run(network, data, np.array([3, 4]), progress.append)
+    assert progress == [2]
     values = PIPELINE.forecasts(network, windows, output)
-    np.testing.assert_allclose(values[0, 0], [3, 3 - 2 * 2, 3, 3 + 0.5 * 2])  # the last value, the deviation 2
+    np.testing.assert_allclose(values[0, 0], [3, 3 - 2 * 2, 3, 3 + 0.5 * 2])  # last value 3, standard deviation 2
     np.testing.assert_allclose(values[1, 1], [4, 4 - 2 * 2, 4, 4 + 0.5 * 2])
     y = batch.targets["y"]
     expected = [float(step) for step in (2 * (torch.maximum(
@@ -69,9 +69,9 @@ def test_validation_calibrates_the_network() -> None:
     ((windows, batch, output),) = PIPELINE.run(network, split.panel, split.valid_origins(3, 2))
     numbers = output.double().numpy()
     factors = calibration_factors(windows.scaled_y(), numbers[..., 1:], PIPELINE.levels, 1)
-    np.testing.assert_allclose(network.spread.numpy(), factors, rtol=1e-6)
+    np.testing.assert_allclose(network.quantile_scale.numpy(), factors, rtol=1e-6)
     assert metrics["loss"] == float(PIPELINE.losses(output, batch).double().mean())
-    last = windows.unscaled(numbers)[..., 0]
+    last = windows.unscale(numbers)[..., 0]
     np.testing.assert_allclose(metrics["mse"], ((windows.y - last) ** 2).mean())
     inside = (np.abs(windows.scaled_y()) <= 1).mean()
     np.testing.assert_allclose(metrics["uncalibrated_coverage_80"], inside)

@@ -1,1 +1,1 @@
-"""Images (files, idx, arrays) and sound as arrays of numbers."""
+"""Readers of images (files, idx, arrays) and of audio, which return arrays of numbers."""

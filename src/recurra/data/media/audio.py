@@ -1,7 +1,8 @@
-"""Audio: files to samples, samples of one rate to another, samples to log-mel features, whole or as a stream.
+"""Audio: reading of files, resampling, and log-mel features, of a whole recording or of a stream.
 
-Files are read by libsndfile (soundfile), features made by kaldi-native-fbank: a window of 25 ms every 10 ms, Povey's
-window, the power in triangular mel bands, its logarithm. Both libraries are in the extra `audio` and imported when used.
+Files are read with libsndfile (the library soundfile). The features are computed by kaldi-native-fbank: the logarithm of the
+power in triangular mel bands, of windows of 25 ms every 10 ms with Povey's window function. Both libraries belong to the
+extra `audio` and are imported when they are used.
 """
 
 from __future__ import annotations
@@ -16,43 +17,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.sources.folders import holds
+from recurra.data.sources.folders import media_column
 from recurra.errors import DataError
 
-LOWEST, HIGHEST = 2_000, 16_000  # samples a second that features are made of
-WINDOW, SHIFT = 0.025, 0.010  # seconds
-_ZEROS = 16  # of the resampling filter, on each side
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 2_000, 16_000  # Hz, of the features
+WINDOW_SECONDS, SHIFT_SECONDS = 0.025, 0.010
+_ZEROS = 16  # zero crossings of the resampling filter on each side
 Samples = NDArray[np.float32]
 
 
 def is_audio(name: object) -> bool:
-    """Whether a file, by its suffix, is audio."""
-    return holds(str(name)) == "audio"
+    """Whether the suffix of a file name is that of an audio file."""
+    return media_column(str(name)) == "audio"
 
 
 def _library(name: str) -> Any:
+    """Import a library of the extra `audio`. Raises DataError with the command that installs it."""
     try:
         return import_module(name)
-    except (ImportError, OSError) as error:  # OSError: soundfile without the library it stands on
+    except (ImportError, OSError) as error:  # OSError: soundfile without libsndfile
         raise DataError(f"audio needs the library {name} ({error}): pip install 'recurra[audio]'") from None
 
 
-def rate_of(path: Path) -> int:
-    """Samples a second that the header of a file says. Raises DataError."""
+def sample_rate_of(path: Path) -> int:
+    """Return the sample rate in Hz that the header of a file states. Raises DataError."""
     return int(_open(path, lambda soundfile, name: soundfile.info(name).samplerate))
 
 
 def read_audio(path: Path) -> tuple[Samples, int, int]:
-    """(samples (N,) in [-1, 1], samples a second, channels); several channels are mixed to their mean. Raises DataError."""
-    samples, rate = _open(path, lambda soundfile, name: soundfile.read(name, dtype="float32", always_2d=True))
+    """Read an audio file. Several channels are mixed to their mean.
+
+    Returns:
+        The samples (N,) in [-1, 1], the sample rate in Hz, and the number of channels of the file.
+
+    Raises:
+        DataError: if the file is missing, empty or damaged, or if a sample is not finite.
+    """
+    samples, sample_rate = _open(path, lambda soundfile, name: soundfile.read(name, dtype="float32", always_2d=True))
     if not len(samples):
-        raise DataError("holds no samples", file=path)
+        raise DataError("contains no samples", file=path)
     if not np.isfinite(samples).all():
-        raise DataError("has samples that are not finite numbers", file=path)
-    return samples.mean(1) if samples.shape[1] > 1 else samples[:, 0], int(rate), samples.shape[1]
+        raise DataError("contains samples that are not finite numbers", file=path)
+    return samples.mean(1) if samples.shape[1] > 1 else samples[:, 0], int(sample_rate), samples.shape[1]
 
 
 def _open(path: Path, read: Any) -> Any:
+    """Return `read(soundfile, name)`. Its errors are raised as DataError."""
     soundfile = _library("soundfile")
     if not path.is_file():
         raise DataError("there is no such file", file=path)
@@ -65,15 +75,21 @@ def _open(path: Path, read: Any) -> Any:
         raise DataError(f"cannot be read as audio ({reason})", file=path) from None
 
 
-def resample(samples: Samples, origin: int, rate: int) -> Samples:
-    """The same sound at another rate: samples (N,) -> (ceil(N * rate / origin),).
+def resample(samples: Samples, from_rate: int, to_rate: int) -> Samples:
+    """Resample audio with band-limited interpolation: a sinc under a Hann window, one filter per phase (Smith 1984).
 
-    Band-limited interpolation by a sinc under Hann's window, one filter for each phase (Smith 1984).
+    Args:
+        samples: (N,) at `from_rate` samples per second.
+        from_rate: sample rate of the input in Hz.
+        to_rate: sample rate of the result in Hz.
+
+    Returns:
+        The samples (ceil(N * to_rate / from_rate),).
     """
-    if origin == rate or not len(samples):
+    if from_rate == to_rate or not len(samples):
         return samples
-    common = math.gcd(origin, rate)
-    up, down = rate // common, origin // common
+    common = math.gcd(from_rate, to_rate)
+    up, down = to_rate // common, from_rate // common
     kernels, half = _filters(up, down)
     count = -(-len(samples) * up // down)
     x = np.pad(samples, (half, half + down + kernels.shape[1]))
@@ -84,56 +100,66 @@ def resample(samples: Samples, origin: int, rate: int) -> Samples:
 
 @lru_cache(16)
 def _filters(up: int, down: int) -> tuple[NDArray[np.float32], int]:
-    """For output phase p, the weights of the inputs from `half` before the block's first: (up, width), half."""
-    cut = min(1.0, up / down) * 0.97  # of the slower rate's half; the rest is for the filter to fall in
-    half = math.ceil(_ZEROS / cut)
-    place = np.arange(-half, half + down + 1)[None] - np.arange(up)[:, None] * down / up
-    weights = cut * np.sinc(cut * place) * np.cos(np.pi / 2 * np.clip(place / half, -1, 1)) ** 2
+    """Return the filters (up, width), one per output phase, and `half`: the first input is `half` before the block."""
+    cutoff = min(1.0, up / down) * 0.97  # relative to the lower Nyquist frequency; the rest is the transition band
+    half = math.ceil(_ZEROS / cutoff)
+    offset = np.arange(-half, half + down + 1)[None] - np.arange(up)[:, None] * down / up
+    weights = cutoff * np.sinc(cutoff * offset) * np.cos(np.pi / 2 * np.clip(offset / half, -1, 1)) ** 2
     return weights.astype(np.float32), half
 
 
 @dataclass(frozen=True)
 class LogMel:
-    """`rate` samples a second -> `bands` log energies every 10 ms. Samples are in [-1, 1]; silence of 16 bits is -15.9."""
+    """Log-mel features: `n_mels` log energies every 10 ms.
 
-    rate: int
-    bands: int
+    Samples are in [-1, 1]. The log energy of digital silence is -15.9.
+
+    Attributes:
+        sample_rate: samples per second.
+        n_mels: number of mel bands.
+    """
+
+    sample_rate: int
+    n_mels: int
 
     @property
-    def window(self) -> int:
-        """Samples of a window: what shorter audio has no frame of."""
-        return int(WINDOW * self.rate)
+    def window_size(self) -> int:
+        """The number of samples of a window. Shorter audio has no frame."""
+        return int(WINDOW_SECONDS * self.sample_rate)
 
-    def count(self, samples: int) -> int:
-        """Frames of so many samples: windows that lie wholly inside."""
-        return 0 if samples < self.window else 1 + (samples - self.window) // int(SHIFT * self.rate)
+    def num_frames(self, num_samples: int) -> int:
+        """Return the number of frames of `num_samples` samples: the windows that fit entirely."""
+        if num_samples < self.window_size:
+            return 0
+        return 1 + (num_samples - self.window_size) // int(SHIFT_SECONDS * self.sample_rate)
 
     def __call__(self, samples: Samples) -> NDArray[np.float32]:
-        """(N,) -> (T, bands)"""
+        """Return the features (T, n_mels) of samples (N,)."""
         return self.stream().push(samples)
 
     def stream(self) -> LogMelStream:
+        """Return a new incremental computation of the features."""
         return LogMelStream(self)
 
 
 class LogMelStream:
-    """Samples in pieces of any size; each frame is given once, as soon as its window is full."""
+    """Computes features of samples that arrive in chunks of any size. A frame is returned once its window is complete."""
 
     def __init__(self, features: LogMel) -> None:
         library = _library("kaldi_native_fbank")
         options = library.FbankOptions()
-        options.frame_opts.samp_freq = features.rate
-        options.frame_opts.dither = 0.0  # noise would make every reading another one
-        options.mel_opts.num_bins = features.bands
-        self.features, self.made, self.fbank = features, 0, library.OnlineFbank(options)
+        options.frame_opts.samp_freq = features.sample_rate
+        options.frame_opts.dither = 0.0  # random noise would make the features differ from call to call
+        options.mel_opts.num_bins = features.n_mels
+        self.features, self.num_returned, self.fbank = features, 0, library.OnlineFbank(options)
 
     def push(self, samples: Samples) -> NDArray[np.float32]:
-        """(n,) -> the frames that are new, (t, bands)"""
-        self.fbank.accept_waveform(self.features.rate, np.ascontiguousarray(samples, np.float32))
+        """Add samples (n,) and return the new frames, (t, n_mels)."""
+        self.fbank.accept_waveform(self.features.sample_rate, np.ascontiguousarray(samples, np.float32))
         ready = self.fbank.num_frames_ready
-        frames = np.empty((ready - self.made, self.features.bands), np.float32)
-        for at in range(len(frames)):
-            frames[at] = self.fbank.get_frame(self.made + at)
+        frames = np.empty((ready - self.num_returned, self.features.n_mels), np.float32)
+        for index in range(len(frames)):
+            frames[index] = self.fbank.get_frame(self.num_returned + index)
         self.fbank.pop(len(frames))
-        self.made = ready
+        self.num_returned = ready
         return frames

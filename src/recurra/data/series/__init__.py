@@ -1,1 +1,1 @@
-"""Series of numbers over time, from tables long and wide: their columns, cells, times, gaps and seasons."""
+"""Time series of numbers: reading tables in long and wide format, time stamps, regular time grids and seasonality."""

@@ -1,4 +1,4 @@
-"""What a cell of a table of series says: text, a number, or that the value is missing."""
+"""The values of the cells of a table of time series: text, a number, or a missing value."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "?"}
 
 
 def cell(row: Row, column: str) -> str:
-    """The text of a cell; of one that is not there, none."""
+    """Return the text of a cell. The text of an absent cell is empty."""
     return "" if (value := row.values.get(column)) is None else str(value)
 
 
 def number(text: str) -> float | None:
-    """The finite number that `text` spells, NaN for a missing value, None for anything else."""
+    """Parse a cell as a finite number. Return NaN for a missing value and None for any other text."""
     return math.nan if text.strip().lower() in MISSING else columns.number(text)

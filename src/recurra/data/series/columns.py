@@ -1,12 +1,12 @@
-"""Which column of a table of series is what: by what was asked, by its name, else by a look at the first 1,000 rows."""
+"""Detection of the roles of columns: by the user's settings, by their names, and by the first 1,000 rows of the table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from recurra.data.series.cells import MISSING, cell, number
-from recurra.data.series.series import Columns
-from recurra.data.series.times import read_column
+from recurra.data.series.series import SeriesColumns
+from recurra.data.series.times import parse_time_column
 from recurra.data.sources.columns import by_name, counts_rows
 from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
@@ -17,9 +17,9 @@ TIME_NAMES = (
 )
 TIME_PARTS = ("year", "month", "day", "hour", "minute")
 SERIES_NAMES = ("series", "unique_id", "series_id", "item_id", "id", "item", "sensor", "station", "序列", "编号")
-SURE_SERIES = SERIES_NAMES[:4]  # that name a series also where there is no time, whose repetition would tell
+UNAMBIGUOUS_SERIES_NAMES = SERIES_NAMES[:4]  # accepted even in a table without a time column
 VALUE_NAMES = ("value", "y", "target", "values", "数值")
-NUMERIC = 0.99  # share of a column's filled cells that are numbers, or it is no column of numbers
+MIN_NUMERIC_FRACTION = 0.99  # of the non-missing cells of a numeric column that are numbers
 
 
 def find_columns(
@@ -28,39 +28,51 @@ def find_columns(
     time: str | None = None,
     series: str | None = None,
     targets: str | None = None,
-    known: str | None = None,
-    past: str | None = None,
-    static: str | None = None,
-    form: str | None = None,
-) -> tuple[Columns, list[str]]:
-    """The columns by what was asked, their names, and a look at the first rows; and lines that say what was left out."""
-    rows = source.look()
-    given = {"known": listed(source, known), "past": listed(source, past), "static": listed(source, static)}
-    asked = listed(source, targets)
-    taken = {name for names in (*given.values(), asked) for name in names}
-    times = listed(source, time) if time else _find_time(rows, [c for c in source.columns if c not in taken], form)
-    free = [column for column in source.columns if column not in {*taken, *times}]
-    by = source.need(series) if series else _find_series(rows, free, times)
-    lines: list[str] = []
-    if not asked:
-        asked, lines = _find_targets(source, rows, [column for column in free if column != by], by is not None)
-    found = Columns(times, by, asked, **given)
-    if again := next((name for name in found.all if found.all.count(name) > 1), None):
-        raise DataError(f"the column {again!r} cannot be two things at once", file=source.path)
-    return found, lines
+    future_covariates: str | None = None,
+    past_covariates: str | None = None,
+    static_covariates: str | None = None,
+    time_format: str | None = None,
+) -> tuple[SeriesColumns, list[str]]:
+    """Determine the roles of the columns. Return them and messages about the columns that have no role.
+
+    Each argument is a comma-separated list of column names, or None to detect the columns. Covariates are not detected. Raises
+    DataError if a column does not exist, has two roles, or if there is no column to forecast.
+    """
+    rows = source.first_rows()
+    covariates = {
+        "future_covariates": listed(source, future_covariates),
+        "past_covariates": listed(source, past_covariates),
+        "static_covariates": listed(source, static_covariates),
+    }
+    target_columns = listed(source, targets)
+    assigned = {name for names in (*covariates.values(), target_columns) for name in names}
+    if time:
+        time_columns = listed(source, time)
+    else:
+        time_columns = _find_time(rows, [c for c in source.columns if c not in assigned], time_format)
+    free = [column for column in source.columns if column not in {*assigned, *time_columns}]
+    series_column = source.need(series) if series else _find_series(rows, free, time_columns)
+    messages: list[str] = []
+    if not target_columns:
+        free = [column for column in free if column != series_column]
+        target_columns, messages = _find_targets(source, rows, free, series_column is not None)
+    columns = SeriesColumns(time_columns, series_column, target_columns, **covariates)
+    if duplicate := next((name for name in columns.all if columns.all.count(name) > 1), None):
+        raise DataError(f"the column {duplicate!r} cannot have two roles", file=source.path)
+    return columns, messages
 
 
-def listed(source: Source, asked: str | None) -> tuple[str, ...]:
-    """`a, b` -> the columns a and b; a column whose name holds a comma is found whole."""
-    if asked is None:
+def listed(source: Source, names: str | None) -> tuple[str, ...]:
+    """Split a list such as `a, b` into the columns a and b. A column whose own name contains a comma is accepted as it is."""
+    if names is None:
         return ()
-    if asked in source.columns:
-        return (asked,)
-    return tuple(source.need(name.strip()) for name in asked.split(",") if name.strip())
+    if names in source.columns:
+        return (names,)
+    return tuple(source.need(name.strip()) for name in names.split(",") if name.strip())
 
 
-def _find_time(rows: Sequence[Row], free: Sequence[str], form: str | None) -> tuple[str, ...]:
-    """Year, month, day, ... as one; a column by its name, whatever it holds; else the first whose cells read as dates."""
+def _find_time(rows: Sequence[Row], free: Sequence[str], time_format: str | None) -> tuple[str, ...]:
+    """Find year, month, day, ... together; else a column by its name; else the first column whose cells are dates."""
     lower = by_name(free)
     parts = tuple(lower[part] for part in TIME_PARTS if part in lower)
     if len(parts) >= 2 and "year" in lower:
@@ -69,60 +81,64 @@ def _find_time(rows: Sequence[Row], free: Sequence[str], form: str | None) -> tu
         if name in lower:
             return (lower[name],)
     for column in free:
-        moments, rank, bad = read_column(_cells(rows, column), form)
-        if bad is None and rank >= 2 and len(moments):
+        timestamps, precision, first_bad = parse_time_column(_cells(rows, column), time_format)
+        if first_bad is None and precision >= 2 and len(timestamps):
             return (column,)
     return ()
 
 
 def _find_series(rows: Sequence[Row], free: Sequence[str], times: Sequence[str]) -> str | None:
-    """A column that names the series: by its name, or the one column of words that makes repeated times unique."""
+    """Find the column that names the series: by its name, or the only text column that makes duplicate times unique."""
     lower = by_name(free)
     if not times:
-        return next((lower[name] for name in SURE_SERIES if name in lower), None)
+        return next((lower[name] for name in UNAMBIGUOUS_SERIES_NAMES if name in lower), None)
     stamps = list(zip(*(_cells(rows, column) for column in times), strict=True))
     if len(set(stamps)) == len(stamps):
-        head = lower.get("series") or lower.get("unique_id")  # a look at one long series cannot tell
-        return head if head and len(rows) > 1 else None
-    named = [lower[name] for name in SERIES_NAMES if name in lower]
-    words = [column for column in free if not _numeric(_cells(rows, column))]
-    fits = [
-        c for c in dict.fromkeys([*named, *words]) if len(set(zip(stamps, _cells(rows, c), strict=True))) == len(rows)
+        # The first rows may all belong to one long series, so only these names decide.
+        named = lower.get("series") or lower.get("unique_id")
+        return named if named and len(rows) > 1 else None
+    candidates = [lower[name] for name in SERIES_NAMES if name in lower]
+    text_columns = [column for column in free if not _is_numeric(_cells(rows, column))]
+    unique = [
+        column
+        for column in dict.fromkeys([*candidates, *text_columns])
+        if len(set(zip(stamps, _cells(rows, column), strict=True))) == len(rows)
     ]
-    return fits[0] if fits and (fits[0] in named or len(fits) == 1) else None
+    return unique[0] if unique and (unique[0] in candidates or len(unique) == 1) else None
 
 
 def _find_targets(
-    source: Source, rows: Sequence[Row], free: Sequence[str], long: bool
+    source: Source, rows: Sequence[Row], free: Sequence[str], long_format: bool
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The columns of numbers, of a long table the one; and a line that names the columns that are nothing."""
-    numeric = [column for column in free if _numeric(_cells(rows, column))]
-    plain = [c for c in numeric if c.strip().lower() in VALUE_NAMES or not _counts_rows(_cells(rows, c))]
-    numeric = plain or numeric  # what counts the rows is no series, unless there is no other
+    """Find the numeric columns, or the single one in long format. Return them and a message about the unused columns."""
+    numeric = [column for column in free if _is_numeric(_cells(rows, column))]
+    values = [c for c in numeric if c.strip().lower() in VALUE_NAMES or not _counts_rows(_cells(rows, c))]
+    numeric = values or numeric  # A column that counts the rows is a target only if it is the only numeric one.
     lower = by_name(numeric)
     named = [lower[name] for name in VALUE_NAMES if name in lower]
-    found = tuple(named[:1]) if named and (long or len(numeric) == 1) else tuple(numeric)
-    if not found:
-        there = ", ".join(source.columns[:20])
+    targets = tuple(named[:1]) if named and (long_format or len(numeric) == 1) else tuple(numeric)
+    if not targets:
+        available = ", ".join(source.columns[:20])
         raise DataError(
-            f"no column holds numbers to forecast; name it with --target (there are {there})", file=source.path
+            f"no column contains numbers to forecast; name one with --target (columns: {available})", file=source.path
         )
-    if long and len(found) > 1:
+    if long_format and len(targets) > 1:
         raise DataError(
-            f"the values of the series could be {' or '.join(map(repr, found[:4]))}; name them with --target A,B",
+            f"several columns could be the target: {', '.join(map(repr, targets[:4]))}; name one or more with --target A,B",
             file=source.path,
         )
-    left = [column for column in free if column not in found]
-    return found, [f"columns left out: {', '.join(left[:8])}{', ...' if len(left) > 8 else ''}"] if left else []
+    unused = [column for column in free if column not in targets]
+    messages = [f"unused columns: {', '.join(unused[:8])}{', ...' if len(unused) > 8 else ''}"] if unused else []
+    return targets, messages
 
 
 def _cells(rows: Iterable[Row], column: str) -> list[str]:
     return [cell(row, column) for row in rows]
 
 
-def _numeric(cells: Sequence[str]) -> bool:
-    filled = [text for text in cells if text.strip().lower() not in MISSING]
-    return sum(number(text) is not None for text in filled) >= NUMERIC * len(filled)
+def _is_numeric(cells: Sequence[str]) -> bool:
+    present = [text for text in cells if text.strip().lower() not in MISSING]
+    return sum(number(text) is not None for text in present) >= MIN_NUMERIC_FRACTION * len(present)
 
 
 def _counts_rows(cells: Sequence[str]) -> bool:

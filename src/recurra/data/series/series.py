@@ -1,15 +1,16 @@
-"""Series of numbers over time, as a table holds them: long (a column names the series) or wide (a column is a series).
+"""Time series of numbers and the columns of the table that contains them.
+
+A table has long format (one column names the series) or wide format (each column is a series):
 
     wide   date, a, b                 long   series, date, value, price
            2020-01-01, 1.0, 7.5              a, 2020-01-01, 1.0, 3
            2020-01-02, 1.5,                  b, 2020-01-01, 7.5, 2
 
-Every series is laid on a grid of equal steps of time. A step that no row has (a gap) and an empty cell are missing values,
-NaN. What is wrong is said with the row; series that nothing can be learnt from are named and counted by who reads.
+Every series is aligned to a regular time grid. A time step without a row (a gap) and an empty cell are missing values, NaN.
 
-seriescolumns.py  which column is what               seriestable.py  from the rows of a table to its series
-seriescells.py    what a cell says                   seriesgrid.py   the rows of one series on its grid, gaps
-badrows.py        rows that cannot be used           season.py       the season of series
+columns.py       roles of the columns            table.py         from the rows of a table to its series
+cells.py         values of the cells             alignment.py     alignment of the rows of one series to its grid
+times.py         time stamps and time grids      seasonality.py   detection of the seasonality
 """
 
 from __future__ import annotations
@@ -21,66 +22,86 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.series.times import Grid
+from recurra.data.series.times import TimeGrid
 from recurra.errors import DataError
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Columns:
-    """What the columns of the table are to a forecast. `time` in order (year, month, ... may be several); [] counts rows."""
+class SeriesColumns:
+    """The roles of the columns of a table.
+
+    time                columns of the time, in order (several columns: year, month, ...); without any, rows are time steps
+    series              the column that names the series of a row; None in wide format
+    targets             columns of the values to forecast
+    future_covariates   covariates that are known for the horizon
+    past_covariates     covariates that are known up to the present
+    static_covariates   properties of a series that do not change over time
+    """
 
     time: tuple[str, ...]
     series: str | None
     targets: tuple[str, ...]
-    known: tuple[str, ...] = ()  # covariates known ahead
-    past: tuple[str, ...] = ()  # covariates known up to now
-    static: tuple[str, ...] = ()  # facts of a series that never change
+    future_covariates: tuple[str, ...] = ()
+    past_covariates: tuple[str, ...] = ()
+    static_covariates: tuple[str, ...] = ()
 
     @property
-    def numbers(self) -> tuple[str, ...]:
-        return (*self.targets, *self.known, *self.past)
+    def numeric(self) -> tuple[str, ...]:
+        """The columns of numbers that change over time: targets, future covariates and past covariates."""
+        return (*self.targets, *self.future_covariates, *self.past_covariates)
 
     @property
     def all(self) -> tuple[str, ...]:
-        return (*self.time, *([self.series] if self.series else []), *self.numbers, *self.static)
+        """All columns that have a role."""
+        return (*self.time, *([self.series] if self.series else []), *self.numeric, *self.static_covariates)
 
 
 @dataclass
-class Series:
-    """One series. `values` (N,) and `past` (N, P) end with the last row that has a target; `known` (N + F, K) goes on."""
+class TimeSeries:
+    """One series of N time steps on a regular grid, with its covariates. Missing values are NaN.
+
+    name                the name of the series; empty if the table does not name it
+    values              (N,) values to forecast
+    grid                the time grid
+    start               position of the first time step on the grid
+    future_covariates   (N + F, K); the last F rows are time steps after the end of the values
+    past_covariates     (N, P)
+    static_covariates   one cell per static covariate
+    """
 
     name: str
     values: Floats
-    grid: Grid
-    first: int  # position of the first step on the grid
-    known: Floats
-    past: Floats
-    static: tuple[str, ...] = ()
+    grid: TimeGrid
+    start: int
+    future_covariates: Floats
+    past_covariates: Floats
+    static_covariates: tuple[str, ...] = ()
 
     def __len__(self) -> int:
+        """Return the number of time steps that have a value."""
         return len(self.values)
 
-    def stamps(self, steps: Sequence[int] | NDArray[np.int64]) -> list[str]:
-        """The time of steps, which are counted from the first one, as text; from len(self) on those to come."""
-        return self.grid.stamps(self.first + np.asarray(steps, np.int64))
+    def format_times(self, steps: Sequence[int] | NDArray[np.int64]) -> list[str]:
+        """Return the times of time steps as text. Step 0 is the first one; step len(self) is the first one of the future."""
+        return self.grid.format(self.start + np.asarray(steps, np.int64))
 
-    def followed_by(self, later: Series, *, counted: bool = False) -> Series:
-        """This one, and what `later` has after its end; steps between the two are missing.
+    def extended_by(self, later: TimeSeries, *, counted: bool = False) -> TimeSeries:
+        """Append the part of `later` that comes after the end of this series. Time steps between the two are missing values.
 
-        counted: there is no column of time, rows are but counted, so all of `later` comes after. Raises DataError where the
-        two have not the same steps.
+        If `counted` is true, there is no time column: time steps are row numbers, and all of `later` is appended. Raises
+        DataError if the time grids of the two series differ.
         """
-        begin = end = self.first + len(self)
+        begin = end = self.start + len(self)
         if not counted:
-            places, off = self.grid.positions(later.grid.moments(later.first + np.arange(len(later))))
-            if len(off) or (len(places) > 1 and places[1] - places[0] != 1):
+            positions, off_grid = self.grid.positions(later.grid.timestamps(later.start + np.arange(len(later))))
+            if len(off_grid) or (len(positions) > 1 and positions[1] - positions[0] != 1):
                 raise DataError(
-                    f"the series {self.name!r} goes on {later.grid.name} from {later.stamps([0])[0]}, but began "
-                    f"{self.grid.name} from {self.stamps([0])[0]}: bring both to the same steps"
+                    f"the series {self.name!r} continues {later.grid.name} from {later.format_times([0])[0]}, but it began "
+                    f"{self.grid.name} from {self.format_times([0])[0]}; resample both parts to the same time steps"
                 )
-            begin = int(places[0])
+            begin = int(positions[0])
         skip, gap = max(end - begin, 0), max(begin - end, 0)
 
         def joined(one: Floats, other: Floats) -> Floats:
@@ -89,16 +110,16 @@ class Series:
         return replace(
             self,
             values=joined(self.values, later.values),
-            known=joined(self.known, later.known),
-            past=joined(self.past, later.past),
+            future_covariates=joined(self.future_covariates, later.future_covariates),
+            past_covariates=joined(self.past_covariates, later.past_covariates),
         )
 
 
 @dataclass
-class Table:
-    """All series of a file, and what there is to say about them."""
+class TimeSeriesTable:
+    """All series of a file, the roles of its columns, and messages about it for the user."""
 
-    series: list[Series]
-    columns: Columns
+    series: list[TimeSeries]
+    columns: SeriesColumns
     path: Path
-    lines: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)

@@ -1,7 +1,7 @@
-"""Built-in data sets: real content that comes with Python or with a library, written once into the user's cache.
+"""Built-in datasets: real content of Python or of a library, and synthetic data. Each is written once to the user's cache.
 
-Each is a module here with a docstring whose first line describes it, and `write(file)`; of a set that is a folder,
-`write_folder(folder)`; of one that is no text, `write_file(path)`.
+Each dataset is a module of this package. The first line of its docstring describes it. It defines `write(file)` for a text
+file, `write_folder(folder)` for a folder, or `write_file(path)` for a binary file.
 """
 
 from __future__ import annotations
@@ -17,31 +17,36 @@ from recurra.errors import DataError, near
 _SETS = {
     "stdlib": "language: the text of Python's standard library",
     "names": "classify: first and last names, labelled by language",
-    "digits": "classify: handwritten digits, 8 steps of 8 numbers",
-    "dates": "translate: dates as the world's languages write them, and as ISO 8601",
-    "series": "forecast: sunspots, carbon dioxide and other measured series",
-    "tones": "transcribe: numbers dialled on a telephone's keys, as wav files",
-    "scenes": "caption: coloured shapes, and a sentence that says which is where",
-    "sine": "forecast: a sine wave sampled 25 times a period, with a little noise",
+    "digits": "classify: handwritten digits, 8 time steps of 8 numbers",
+    "dates": "translate: dates in many languages, and in ISO 8601",
+    "series": "forecast: sunspots, carbon dioxide and other measured time series",
+    "tones": "transcribe: telephone numbers as dial tones, in wav files",
+    "scenes": "caption: images of colored shapes, and sentences that describe them",
+    "sine": "forecast: a noisy sine wave with 25 samples per period",
 }
-_FOLDERS = {"tones": "manifest.csv"}  # sets that are a folder: what in it is read, "" for the folder
+_FOLDERS = {"tones": "manifest.csv"}  # datasets that are a folder: the file in it to read, "" for the folder itself
 _SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv", "series": ".csv",
              "sine": ".csv", "scenes": ".npz"}  # fmt: skip
-_VERSION = 2  # goes up when the content of a set changes
+_VERSION = 2  # increased when the content of a dataset changes
 
 
 def known() -> dict[str, str]:
-    """name -> one line: the task it suits and what it holds."""
+    """Return the names of the datasets, each with one line: the task that it is for, and its content."""
     return dict(_SETS)
 
 
 def make(name: str, folder: Path | None = None) -> Path:
-    """The file (or folder) of the set `name`, written on first use into `folder` or the user's cache; the same every time.
+    """Return the file or folder of a dataset. It is written at the first use; the content is always the same.
 
-    Raises DataError for an unknown name, and where the library that the content comes from is missing.
+    Args:
+        name: name of the dataset.
+        folder: folder to write to; None: the cache of the user.
+
+    Raises:
+        DataError: if the name is unknown, the library of the content is missing, or the file cannot be written.
     """
     if name not in _SETS:
-        raise DataError(f"there is no built-in set {name!r}; {near(name, _SETS)}")
+        raise DataError(f"there is no built-in dataset {name!r}; {near(name, _SETS)}")
     folder = _cache() if folder is None else folder
     path = folder / f"{name}{_SUFFIXES.get(name, '')}"
     if path.exists():
@@ -60,9 +65,9 @@ def make(name: str, folder: Path | None = None) -> Path:
         part.replace(path)
     except ImportError as error:
         library = (error.name or "").partition(".")[0]
-        raise DataError(f"the set {name!r} needs the library {library}: pip install 'recurra[sets]'") from None
+        raise DataError(f"the dataset {name!r} needs the library {library}: pip install 'recurra[sets]'") from None
     except OSError as error:
-        raise DataError(f"the set {name!r} cannot be written: {error.strerror}", file=path) from None
+        raise DataError(f"the dataset {name!r} cannot be written: {error.strerror}", file=path) from None
     finally:
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)

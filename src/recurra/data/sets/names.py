@@ -1,4 +1,4 @@
-"""First and last names by language, from faker's person providers."""
+"""First and last names by language, from the person providers of faker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TextIO
 
-MOST = 800  # names of a language, so that none drowns the others
+MAX_NAMES = 800  # names per language, so that no language dominates
 _LANGUAGES = {
     "Arabic": ("ar_AA", "ar_SA"), "Armenian": ("hy_AM",), "Bulgarian": ("bg_BG",), "Chinese": ("zh_CN",),
     "Croatian": ("hr_HR",), "Czech": ("cs_CZ",), "Danish": ("da_DK",), "Dutch": ("nl_NL",), "English": ("en_GB",),
@@ -24,7 +24,7 @@ _LISTS = ("first_names", "first_names_male", "first_names_female", "last_names",
 
 
 def write(file: TextIO) -> None:
-    """Columns text, label; a name that two languages have is in neither."""
+    """Write the columns text and label. A name that occurs in two languages is left out."""
     owners: dict[str, set[str]] = {}
     for language, locales in _LANGUAGES.items():
         for locale in locales:
@@ -35,7 +35,7 @@ def write(file: TextIO) -> None:
     table.writerow(["text", "label"])
     for language in _LANGUAGES:
         own = sorted(name for name, languages in owners.items() if languages == {language})
-        chosen = own if len(own) <= MOST else sorted(draw.sample(own, MOST))
+        chosen = own if len(own) <= MAX_NAMES else sorted(draw.sample(own, MAX_NAMES))
         table.writerows((name, language) for name in chosen)
 
 

@@ -1,4 +1,4 @@
-"""A sine wave, sampled 25 times a period, with a little noise."""
+"""A noisy sine wave with 25 samples per period."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STEPS, PERIOD, NOISE = 2000, 25, 0.05
 
 
 def write(file: TextIO) -> None:
-    """Columns step, value; the noise is drawn with a fixed seed."""
+    """Write the columns step and value. The noise has a fixed seed."""
     draw = random.Random(0)
     table = csv.writer(file, lineterminator="\n")
     table.writerow(["step", "value"])

@@ -1,4 +1,4 @@
-"""The text of Python's standard library: its top-level modules, one after another."""
+"""The source text of Python's standard library: its top-level modules in sequence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 def write(file: TextIO) -> None:
-    """Modules by name, a blank line between; some 5 MB, as the Python that runs has them."""
+    """Write the modules of the running Python in order of their names, separated by blank lines; about 5 MB."""
     for path in sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py")):
-        if not path.name.startswith("_sysconfigdata"):  # differs from one machine to the next
+        if not path.name.startswith("_sysconfigdata"):  # differs between machines
             file.write(path.read_text(encoding="utf-8").rstrip() + "\n\n")

@@ -1,4 +1,4 @@
-"""Numbers dialled on a telephone's keys, as wav files: two tones a key, one of its row and one of its column (ITU-T Q.23)."""
+"""Telephone numbers as dial tones in wav files: each key is the sum of the tones of its row and its column (ITU-T Q.23)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = {key: (ROWS[at // 3], COLUMNS[at % 3]) for at, key in enumerate("12345678
 
 
 def write_folder(folder: Path, count: int = COUNT) -> None:
-    """manifest.csv with the columns audio, text, and the files that it names; keys, lengths and noise have a fixed seed."""
+    """Write manifest.csv with the columns audio and text, and the audio files. The random numbers have a fixed seed."""
     draw = random.Random(0)
     with (folder / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -29,13 +29,14 @@ def write_folder(folder: Path, count: int = COUNT) -> None:
 
 
 def dial(keys: list[str], draw: random.Random) -> NDArray[np.int16]:
-    """Samples of the keys, pressed for 60 to 120 ms with 40 to 100 ms between them, on a line with noise."""
+    """Return samples of the keys, each for 60 to 120 ms with pauses of 40 to 100 ms, with noise."""
     pieces = [_silence(draw)]
     for key in keys:
         seconds = np.arange(round(draw.uniform(0.06, 0.12) * RATE)) / RATE
-        loud = draw.uniform(0.05, 0.3)
+        amplitude = draw.uniform(0.05, 0.3)
         pieces.append(
-            loud * np.sum([np.sin(2 * np.pi * (pitch * seconds + draw.random())) for pitch in KEYS[key]], axis=0)
+            amplitude
+            * np.sum([np.sin(2 * np.pi * (frequency * seconds + draw.random())) for frequency in KEYS[key]], axis=0)
         )
         pieces.append(_silence(draw))
     samples = np.concatenate(pieces)
@@ -48,7 +49,7 @@ def _silence(draw: random.Random) -> NDArray[np.float64]:
 
 
 def write_wav(path: Path, samples: NDArray[np.int16], rate: int = RATE) -> None:
-    """16 bits a sample, one channel."""
+    """Write samples as a wav file of 16 bits and one channel."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

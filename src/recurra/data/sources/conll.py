@@ -1,12 +1,12 @@
-"""Rows of tokens with a tag each: columns, CoNLL-U, line triples, and tables whose cells are lists.
+"""Readers of sequences of tokens with a tag for each token: columns, CoNLL-U, parallel files, and tables whose cells are lists.
 
-    columns    a token a line, its columns parted by a tab or blanks, a blank line between rows; columns "1", "2", ...
-    conllu     Universal Dependencies: columns by their names; comments, multiword tokens and empty nodes are left out
-    triple     a folder with seq.in, seq.out and, if there is one, label: a row a line (ATIS, SNIPS)
-    table      JSON lines, CSV, Parquet, hf:NAME: a list a cell, or text with blanks between the tokens
+    columns   one token per line, columns separated by a tab or spaces, a blank line between sequences; columns "1", "2", ...
+    conllu    Universal Dependencies: named columns; comments, multiword tokens and empty nodes are skipped
+    parallel  a folder with seq.in, seq.out and, optionally, label: one sequence per line (ATIS, SNIPS)
+    table     JSON lines, CSV, Parquet, hf:NAME: a cell is a list, or text whose tokens are separated by spaces
 
-A source gives each row's columns as lists of equal length; a label of the whole row is text. Files of columns are told
-from tables by what is in them, each also `.gz`.
+The values of a row are lists of equal length; the label of a sequence is text. Files of columns and tables are distinguished by
+their content. Each file may be compressed by gzip (.gz).
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from recurra.data.sources.sources import TABLES, locate, open_source
 from recurra.errors import DataError
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
-WORDS, TAGS, LABEL = "words", "tags", "label"  # the columns of a triple
-_BLANKS = re.compile("[ \t]+")
+WORDS, TAGS, LABEL = "words", "tags", "label"  # the columns of parallel files
+_SPACES = re.compile("[ \t]+")
 _NUMBER = re.compile(r"\d+(?:[-.]\d+)?")
-_PLACE = re.compile(r"(?s)(.\D?)\d+")  # a character and its place in a word, as the Weibo corpus has it
+_POSITION = re.compile(r"(?s)(.\D?)\d+")  # a character and its position in a word, as in the Weibo corpus
 _DOCUMENT = "-DOCSTART-"
-_SAMPLE = 2000  # lines looked at to tell what a file is
+_SAMPLE = 2000  # lines from which the format of a file is inferred
 
 
 class TokenColumns(Source):
-    """A file of columns. The columns have numbers from 1, and no header."""
+    """A file of columns without a header. The names of the columns are numbers from 1."""
 
     format = "columns"
 
     @cached_property
-    def _form(self) -> tuple[bool, int]:
-        """Whether tabs part the columns, and how many the first token has."""
+    def _layout(self) -> tuple[bool, int]:
+        """Whether tabs separate the columns, and the number of columns of the first token."""
         sample = [line for line in self._sample if line.strip(" \t")]
         tabs = all("\t" in line for line in sample)
         return tabs, len(self._cells(sample[0], tabs)) if sample else 0
@@ -52,124 +52,124 @@ class TokenColumns(Source):
 
     @property
     def columns(self) -> list[str]:
-        return [str(at) for at in range(1, self._form[1] + 1)]
+        """The numbers of the columns."""
+        return [str(at) for at in range(1, self._layout[1] + 1)]
 
     @cached_property
-    def places(self) -> bool:
-        """Whether each token is a character and the number of its place in a word: the number is left out."""
-        tokens = [self._cells(line, self._form[0])[0] for line in self._sample if line.strip(" \t")]
+    def has_positions(self) -> bool:
+        """Whether each token is a character followed by its position in a word. The positions are removed."""
+        tokens = [self._cells(line, self._layout[0])[0] for line in self._sample if line.strip(" \t")]
         tokens = [token for token in tokens if token != _DOCUMENT]
-        return sum(bool(_PLACE.fullmatch(token)) for token in tokens) > 0.99 * len(tokens)
+        return sum(bool(_POSITION.fullmatch(token)) for token in tokens) > 0.99 * len(tokens)
 
     def _cells(self, line: str, tabs: bool) -> list[str]:
-        return line.split("\t") if tabs else _BLANKS.split(line.strip(" \t"))
+        return line.split("\t") if tabs else _SPACES.split(line.strip(" \t"))
 
     def _read(self) -> Iterator[Row | DataError]:
-        tabs, width = self._form
+        tabs, width = self._layout
         number = 0
         with reading(self.path), open_lines(self.path, self.encoding, "\n") as stream:
             for begin, lines in _groups(stream):
                 tokens: list[list[str]] = []
-                wrong: tuple[int, str] | None = None
+                problem: tuple[int, str] | None = None
                 for at, line in lines:
-                    if self._left_out(line):
+                    if self._is_skipped(line):
                         continue
                     cells = self._cells(line, tabs)
-                    if wrong is None:
-                        wrong = self._wrong(at, line, cells, width)
-                    if self.places:
-                        cells[0] = _PLACE.sub(r"\1", cells[0])
+                    if problem is None:
+                        problem = self._problem(at, line, cells, width)
+                    if self.has_positions:
+                        cells[0] = _POSITION.sub(r"\1", cells[0])
                     tokens.append(cells)
                 if not tokens or (len(tokens) == 1 and tokens[0][0] == _DOCUMENT):
                     continue
                 number += 1
                 row = Row(number, {}, self.path, begin)
-                if wrong is not None:
-                    row.line = wrong[0]
-                    yield row.error(wrong[1])
+                if problem is not None:
+                    row.line = problem[0]
+                    yield row.error(problem[1])
                     continue
                 row.values = dict(zip(self.columns, map(list, zip(*tokens, strict=True)), strict=True))
                 yield row
 
-    def _left_out(self, line: str) -> bool:
+    def _is_skipped(self, line: str) -> bool:
         return False
 
-    def _wrong(self, at: int, line: str, cells: list[str], width: int) -> tuple[int, str] | None:
-        """What is wrong with line `at`, or None."""
-        if said := wrong_characters(line, self.encoding):
-            return at, said
+    def _problem(self, at: int, line: str, cells: list[str], width: int) -> tuple[int, str] | None:
+        """The number `at` of the line and its problem; None if the line is valid."""
+        if problem := wrong_characters(line, self.encoding):
+            return at, problem
         if len(cells) != width:
             columns = f"{len(cells)} column{'s' * (len(cells) != 1)}"
-            return at, f"{columns}, but the first token of the file has {width}; is a blank line missing, or a column?"
+            return at, f"{columns}, but the first token of the file has {width}; is a blank line or a column missing?"
         if not all(cells):
             return at, f"column {cells.index('') + 1} is empty"
         return None
 
 
 class Conllu(TokenColumns):
-    """CoNLL-U, its ten columns by their names."""
+    """A CoNLL-U file with its ten named columns."""
 
     format = "conllu"
-    _form = (True, len(CONLLU))
+    _layout = (True, len(CONLLU))
 
     @property
     def columns(self) -> list[str]:
+        """The names of the columns."""
         return list(CONLLU)
 
-    places = False
+    has_positions = False
 
-    def _left_out(self, line: str) -> bool:
-        """Comments, multiword tokens (3-4) and empty nodes (3.1): their words stand beside them, or not in the text."""
+    def _is_skipped(self, line: str) -> bool:
+        """Skips comments, multiword tokens (3-4), whose words follow, and empty nodes (3.1), which are not in the text."""
         first = line.partition("\t")[0]
         return line.startswith("#") or "-" in first or "." in first
 
 
-class LineTriple(Source):
-    """A folder with seq.in (words), seq.out (tags) and label (of the row), line by line; the last may be missing."""
+class ParallelFiles(Source):
+    """A folder with the files seq.in (words), seq.out (tags) and, optionally, label (of the sequence), line by line."""
 
-    format = "triple"
+    format = "parallel"
 
     @cached_property
     def files(self) -> dict[str, Path]:
-        """column -> file. DataError where one is missing."""
-        wanted = {WORDS: "seq.in", TAGS: "seq.out", LABEL: "label"}
-        found = {column: _with_gz(self.path / name) for column, name in wanted.items()}
-        if found[TAGS] is None:
-            raise DataError("has a seq.in and no seq.out, the tags", file=self.path)
-        for path in (path for path in found.values() if path):
+        """The file of each column. Raises DataError if seq.out is missing."""
+        names = {WORDS: "seq.in", TAGS: "seq.out", LABEL: "label"}
+        paths = {column: _with_gz(self.path / name) for column, name in names.items()}
+        if paths[TAGS] is None:
+            raise DataError("the folder contains seq.in but not seq.out, the tags", file=self.path)
+        for path in (path for path in paths.values() if path):
             check_file(path)
-        return {column: path for column, path in found.items() if path}
+        return {column: path for column, path in paths.items() if path}
 
     @property
     def columns(self) -> list[str]:
+        """The names of the columns."""
         return list(self.files)
 
     def _read(self) -> Iterator[Row | DataError]:
-        first = next(iter(self.files.values()))
+        paths = list(self.files.values())
         number = 0
         with ExitStack() as stack, reading(self.path):
-            streams = [stack.enter_context(open_lines(path, self.encoding, "\n")) for path in self.files.values()]
+            streams = [stack.enter_context(open_lines(path, self.encoding, "\n")) for path in paths]
             for line, texts in enumerate(zip_longest(*streams), 1):
                 if None in texts:
-                    at = texts.index(None)
-                    short, long = (
-                        list(self.files.values())[at],
-                        next(path for path, text in zip(self.files.values(), texts, strict=True) if text is not None),
-                    )
+                    short = paths[texts.index(None)]
+                    long = next(path for path, text in zip(paths, texts, strict=True) if text is not None)
                     raise DataError(
-                        f"ends after line {line - 1:,}, but {long.name} goes on with line {line:,}; "
-                        "the files must have a line each for every row",
+                        f"ends after line {line - 1:,}, but {long.name} continues with line {line:,}; "
+                        "the files must have one line for each sequence",
                         file=short,
                     )
                 stripped = [text.strip() for text in texts]
                 if not any(stripped):
                     continue
                 number += 1
-                row = Row(number, {}, first, line)
-                wrong = [wrong_characters(text, self.encoding) for text in texts]
-                if any(wrong):
-                    at = next(at for at, said in enumerate(wrong) if said)
-                    yield Row(number, {}, list(self.files.values())[at], line).error(wrong[at] or "")
+                row = Row(number, {}, paths[0], line)
+                problems = [wrong_characters(text, self.encoding) for text in texts]
+                if any(problems):
+                    at = next(at for at, problem in enumerate(problems) if problem)
+                    yield Row(number, {}, paths[at], line).error(problems[at] or "")
                     continue
                 words, tags = stripped[0].split(), stripped[1].split()
                 row.values = {WORDS: words, TAGS: tags}
@@ -179,7 +179,7 @@ class LineTriple(Source):
 
 
 def open_tagged(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool = False) -> Source:
-    """The rows of `data`. Raises DataError where it is missing, empty, or of a kind that is not read."""
+    """Open a file, folder or dataset of tagged sequences. Raises DataError if it is missing, empty or not supported."""
     options: dict[str, Any] = {"encoding": encoding, "skip_broken": skip_broken}
     if str(data).startswith("hf:"):
         return open_source(data, **options)
@@ -188,28 +188,28 @@ def open_tagged(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool 
     if path.is_dir():
         if _with_gz(path / "seq.in") is None:
             raise DataError(
-                "there is no seq.in in this folder; wanted seq.in, seq.out and, if there is one, label", file=path
+                "there is no seq.in in this folder; expected seq.in, seq.out and, optionally, label", file=path
             )
-        return LineTriple(path, name, **options)
+        return ParallelFiles(path, name, **options)
     check_file(path)
-    kind = _kind(path, encoding)
-    if kind == "table":
+    form = _format(path, encoding)
+    if form == "table":
         return open_source(path, **options)
-    return (Conllu if kind == "conllu" else TokenColumns)(path, bare_name(path), **options)
+    return (Conllu if form == "conllu" else TokenColumns)(path, bare_name(path), **options)
 
 
 def looks_like_columns(path: Path, encoding: str = "utf-8") -> bool:
-    """Whether a file that may be plain text is one of columns: as many in every line, and blank lines between the rows."""
+    """Whether a file is one of columns and not plain text: all lines have as many columns, and there are blank lines."""
     with reading(path), open_lines(path, encoding, "\n") as stream:
         sample = [line.rstrip("\r\n") for line in islice(stream, _SAMPLE)]
     lines = [line for line in sample if line.strip(" \t") and not line.startswith("# ")]
     tabs = all("\t" in line for line in lines)
-    widths = {len(line.split("\t") if tabs else _BLANKS.split(line.strip(" \t"))) for line in lines}
+    widths = {len(line.split("\t") if tabs else _SPACES.split(line.strip(" \t"))) for line in lines}
     return len(lines) > 1 and len(widths) == 1 and widths != {1} and len(lines) < len(sample)
 
 
-def _kind(path: Path, encoding: str) -> str:
-    """table, conllu or columns."""
+def _format(path: Path, encoding: str) -> str:
+    """The format of a file: table, conllu or columns."""
     suffix = suffixes(path)[0]
     table = TABLES.get(suffix)
     if table in ("jsonl", "parquet"):
@@ -222,17 +222,17 @@ def _kind(path: Path, encoding: str) -> str:
     tokens = [line for line in lines if not line.startswith("#")]
     head = tokens[:20]
     ten = sum(line.count("\t") == len(CONLLU) - 1 and bool(_NUMBER.fullmatch(line.partition("\t")[0])) for line in head)
-    if 2 * ten > len(head):  # what is wrong with the others is told with their lines
+    if 2 * ten > len(head):  # errors in the others are reported with their lines
         return "conllu"
     while not sample[-1].strip(" \t"):
         sample.pop()
     if table is not None and len(lines) == len(sample):
-        return "table"  # a header, and rows without blank lines between them
+        return "table"  # a header and rows without blank lines between them
     return "columns"
 
 
 def _groups(stream: Iterator[str]) -> Iterator[tuple[int, list[tuple[int, str]]]]:
-    """(line it begins on, its numbered lines) for each run of lines that are not blank."""
+    """The first line number and the numbered lines of each group of lines that are not blank."""
     group: list[tuple[int, str]] = []
     for at, raw in enumerate(stream, 1):
         line = raw.rstrip("\r\n")
@@ -246,13 +246,13 @@ def _groups(stream: Iterator[str]) -> Iterator[tuple[int, list[tuple[int, str]]]
 
 
 def _with_gz(path: Path) -> Path | None:
-    """`path`, or it with .gz, or None where there is neither."""
+    """`path` or, if it does not exist, `path` with .gz; None if neither exists."""
     zipped = path.with_name(f"{path.name}.gz")
     return path if path.is_file() else zipped if zipped.is_file() else None
 
 
 def as_tokens(value: Any) -> Sequence[Any] | None:
-    """A cell as a list of tokens: a list as it is, text cut at blanks; None for anything else."""
+    """The tokens of a cell: a list as it is, text split at spaces; None for other values."""
     if isinstance(value, str):
         return value.split()
     return value if isinstance(value, list) else None

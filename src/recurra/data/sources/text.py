@@ -1,4 +1,4 @@
-"""Text for a language model, in pieces: a plain file, a folder of them, or the text column of a table."""
+"""Text for a language model in chunks: a plain file, a folder of files, or the text column of a table."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from recurra.data.sources.rows import Source
 from recurra.data.sources.sources import TABLES, locate, open_source
 from recurra.errors import DataError
 
-CHUNK = 1 << 16  # characters
+CHUNK_CHARACTERS = 1 << 16
 
 
 class TextSource:
-    """`chunks()` streams the text in pieces of some 64 Ki characters, line ends as "\\n"; it may be called again."""
+    """A text that is read in chunks.
+
+    name       name of the data, from which the name of a run is derived
+    path       file or folder, for messages
+    files      files that are concatenated, where the source is no table
+    encoding   encoding of the files
+    table      table that contains the text, or None
+    column     text column of the table
+    """
 
     def __init__(self, name: str, path: Path, files: list[Path], encoding: str,
                  table: Source | None = None, column: str | None = None) -> None:  # fmt: skip
@@ -23,45 +31,51 @@ class TextSource:
         self._files, self._encoding, self._table = files, encoding, table
 
     def chunks(self) -> Iterator[str]:
-        yield from self._of_table() if self._table is not None else self._of_files()
+        """Yield the text from its beginning in chunks of about 64 Ki characters, with "\\n" as line break."""
+        yield from self._read_table() if self._table is not None else self._read_files()
 
-    def _of_files(self) -> Iterator[str]:
+    def _read_files(self) -> Iterator[str]:
         for path in self._files:
             last = "\n"
             line = 1
             with reading(path), open_lines(path, self._encoding, None) as stream:
-                while piece := stream.read(CHUNK):
-                    if wrong_characters(piece, self._encoding):
-                        for row, text in enumerate(piece.split("\n"), line):
-                            if wrong := wrong_characters(text, self._encoding):
-                                raise DataError(wrong, file=path, row=row)
-                    line += piece.count("\n")
-                    last = piece[-1]
-                    yield piece
+                while chunk := stream.read(CHUNK_CHARACTERS):
+                    if wrong_characters(chunk, self._encoding):
+                        for row, text in enumerate(chunk.split("\n"), line):
+                            if problem := wrong_characters(text, self._encoding):
+                                raise DataError(problem, file=path, row=row)
+                    line += chunk.count("\n")
+                    last = chunk[-1]
+                    yield chunk
             if last != "\n" and len(self._files) > 1:
                 yield "\n"
 
-    def _of_table(self) -> Iterator[str]:
+    def _read_table(self) -> Iterator[str]:
         assert self._table is not None and self.column is not None
-        waiting: list[str] = []
+        buffer: list[str] = []
         size = 0
         for row in self._table.rows():
             value = row.values[self.column]
             text = "" if value is None else str(value)
-            waiting += text, "\n"
+            buffer += text, "\n"
             size += len(text) + 1
-            if size >= CHUNK:
-                yield "".join(waiting)
-                waiting, size = [], 0
-        if waiting:
-            yield "".join(waiting)
+            if size >= CHUNK_CHARACTERS:
+                yield "".join(buffer)
+                buffer, size = [], 0
+        if buffer:
+            yield "".join(buffer)
 
 
 def open_text(data: str | Path, *, encoding: str = "utf-8", column: str | None = None,
               skip_broken: bool = False) -> TextSource:  # fmt: skip
-    """The text of `data`; of a table the column `column`, or the one that looks like text, a row a line.
+    """Open the text of a file, a folder or a table.
 
-    Raises DataError where it is missing or empty, and where `column` is given for data without columns.
+    data          file, folder, name of a built-in dataset, or `hf:NAME`
+    encoding      encoding of text files
+    column        text column of a table, each row of which is one line; None selects the column that contains text
+    skip_broken   whether rows of a table that cannot be read are skipped instead of raising
+
+    Raises DataError where the text is missing or empty, and where `column` is given for data without columns.
     """
     codec(encoding)
     hub = str(data).startswith("hf:")
@@ -70,13 +84,13 @@ def open_text(data: str | Path, *, encoding: str = "utf-8", column: str | None =
         table = open_source(data, encoding=encoding, skip_broken=skip_broken)
         return TextSource(name, path, [], encoding, table, find_text(table, column))
     if column is not None:
-        raise DataError(f"plain text has no columns, so column={column!r} means nothing here", file=path)
+        raise DataError(f"plain text has no columns, but the column {column!r} was requested", file=path)
     if path.is_dir():
-        every = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        files = [p for p in every if suffixes(p)[0] == ".txt"] or every
+        all_files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        files = [p for p in all_files if suffixes(p)[0] == ".txt"] or all_files
         files = [p for p in files if p.stat().st_size]
         if not files:
-            raise DataError("there are no files with text in this folder", file=path)
+            raise DataError("this folder contains no text files", file=path)
         return TextSource(name, path, files, encoding)
     check_file(path)
     return TextSource(name, path, [path], encoding)

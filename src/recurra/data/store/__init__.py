@@ -1,1 +1,1 @@
-"""Rows encoded once into flat memory-mapped arrays, split by a hash, cut into windows, gathered into batches."""
+"""Encoded examples in flat memory-mapped arrays: storing, splitting by hash, windows and batches."""

@@ -1,6 +1,6 @@
-"""Parts of a data set by a stable hash of each row, and exact duplicates by the same hash.
+"""Splitting a dataset by a stable hash of each example, and exact duplicates by the same hash.
 
-A hash sends equal rows to the same part, on every machine and in every order, and needs no list of who is where.
+Equal examples have equal hashes and are therefore in the same part, on every machine and in any order of the file.
 """
 
 from __future__ import annotations
@@ -17,48 +17,56 @@ from recurra.errors import SettingError
 
 
 def digest(key: bytes | str, salt: str = "") -> int:
-    """64 bits of BLAKE2b (RFC 7693) of `key`; another `salt` gives independent bits."""
+    """Return 64 bits of BLAKE2b (RFC 7693) of `key`. Different values of `salt` give independent bits."""
     data = key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key
     key_bytes = hashlib.sha256(salt.encode()).digest() if salt else b""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=key_bytes).digest(), "little")
 
 
-def part_of(key: bytes | str, shares: Mapping[str, float], salt: str = "") -> str:
-    """The part that the row `key` belongs to; `shares` of the parts add up to 1. SettingError if they do not."""
-    if not shares or min(shares.values()) < 0 or not math.isclose(sum(shares.values()), 1, abs_tol=1e-9):
-        raise SettingError(f"the shares of the parts must be at least 0 and add up to 1, not {dict(shares)}")
-    at = digest(key, salt) / 2**64
-    reached = 0.0
-    for name, share in shares.items():
-        reached += share
-        if at < reached:
+def part_of(key: bytes | str, fractions: Mapping[str, float], salt: str = "") -> str:
+    """Return the name of the part to which the example `key` belongs.
+
+    `fractions` are the sizes of the parts by name. Raises SettingError where one is negative or the sum is not 1.
+
+    >>> part_of("a warm film", {"train": 0.8, "valid": 0.2})
+    'train'
+    """
+    if not fractions or min(fractions.values()) < 0 or not math.isclose(sum(fractions.values()), 1, abs_tol=1e-9):
+        raise SettingError(f"the fractions of the parts must be at least 0 and add up to 1, not {dict(fractions)}")
+    position = digest(key, salt) / 2**64
+    cumulative = 0.0
+    for name, fraction in fractions.items():
+        cumulative += fraction
+        if position < cumulative:
             return name
-    return name  # the sum may be a rounding error short of 1
+    return name  # the sum may be less than 1 by a rounding error
 
 
 class Duplicates:
-    """Exact repeats of rows, by 8 bytes a row. Two different rows meet with a chance of rows^2 / 2^65."""
+    """Counts exact duplicates with 8 bytes per example. The probability of a false duplicate is about N^2 / 2^65."""
 
     def __init__(self) -> None:
         self._hashes = array("Q")
 
     def add(self, key: bytes | str) -> None:
+        """Add an example."""
         self._hashes.append(digest(key))
 
     def __len__(self) -> int:
-        """Rows added."""
+        """Number of examples added."""
         return len(self._hashes)
 
     @property
     def count(self) -> int:
-        """Rows that repeat an earlier one."""
+        """Number of examples that repeat an earlier one."""
         return len(self._hashes) - len(np.unique(self.hashes()))
 
     def repeats(self) -> NDArray[np.bool_]:
-        """Which rows repeat an earlier one, (rows,)."""
+        """Whether each example repeats an earlier one, (N,)."""
         mask = np.ones(len(self._hashes), np.bool_)
         mask[np.unique(self.hashes(), return_index=True)[1]] = False
         return mask
 
     def hashes(self) -> NDArray[np.uint64]:
+        """Hashes of the examples in the order in which they were added, (N,)."""
         return np.array(self._hashes, np.uint64)

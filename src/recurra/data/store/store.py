@@ -1,8 +1,8 @@
-"""Rows encoded once into flat arrays on disk, and read back memory-mapped.
+"""A table of encoded examples in flat arrays on disk, which are memory-mapped when they are read.
 
-A folder holds `store.json` (format number, rows, fields) and raw little-endian arrays: `NAME.bin`, and for a ragged
-field `NAME.ends.bin`, where row r ends in `NAME.bin`. Mapped pages belong to the file, not to the process, so a
-data set larger than memory costs none. A store is written beside its place and renamed when it is complete.
+A folder contains `store.json` (format number, number of rows, fields) and raw little-endian arrays: `NAME.bin`, and for a
+ragged field also `NAME.ends.bin` with the end of each row in `NAME.bin`. Mapped pages belong to the file, not to the process,
+so that a dataset may be larger than the memory. A store is written to a temporary folder, which is renamed when it is complete.
 """
 
 from __future__ import annotations
@@ -27,23 +27,26 @@ Array = NDArray[Any]
 
 _FORMAT = 1
 _HEADER = "store.json"
-_BUFFER = 1 << 20  # bytes per field written at once
+_BUFFER = 1 << 20  # bytes per field that are buffered before they are written
 _DTYPES = ("int8", "int16", "int32", "int64", "float32", "float64", "uint8")
 
 
 @dataclass(frozen=True)
 class _Field:
-    """`dtype`: a number a row; `dtype:WIDTH`: WIDTH numbers a row; `ragged:dtype`: T numbers a row; `ragged:dtype:WIDTH`:
-    T steps of WIDTH numbers."""
+    """A field and its specification.
+
+    `dtype`: one number per row; `dtype:WIDTH`: WIDTH numbers per row; `ragged:dtype`: T numbers per row, where T may differ
+    between rows; `ragged:dtype:WIDTH`: T time steps of WIDTH numbers.
+    """
 
     name: str
     spec: str
 
     def __post_init__(self) -> None:
         parts = self.spec.split(":")
-        kind = parts[1:] if parts[0] == "ragged" else parts
-        sized = len(kind) == 2 and kind[1].isdecimal() and int(kind[1]) > 0
-        if not (kind and kind[0] in _DTYPES and (len(kind) == 1 or sized)) or not self.name.isidentifier():
+        layout = parts[1:] if parts[0] == "ragged" else parts
+        has_width = len(layout) == 2 and layout[1].isdecimal() and int(layout[1]) > 0
+        if not (layout and layout[0] in _DTYPES and (len(layout) == 1 or has_width)) or not self.name.isidentifier():
             raise CallError(f"store field {self.name!r}: {self.spec!r} is not DTYPE[:WIDTH] or ragged:DTYPE[:WIDTH]")
 
     @cached_property
@@ -56,13 +59,20 @@ class _Field:
 
     @cached_property
     def width(self) -> tuple[int, ...]:
-        """The shape of one step, or of one row that has no steps: (), or (WIDTH,)."""
+        """The shape of one time step, or of one row of a field without time steps: () or (WIDTH,)."""
         parts = self.spec.removeprefix("ragged:").split(":")
         return (int(parts[1]),) if len(parts) == 2 else ()
 
 
 class StoreWriter:
-    """Appends rows in a few MB of memory. Use it in a `with`, or call `close`; an error leaves nothing behind."""
+    """Writes a store row by row, with a few MB of memory.
+
+    folder   folder of the store; an older store there is replaced when the new one is complete
+    fields   name -> specification: `dtype`, `dtype:WIDTH`, `ragged:dtype` or `ragged:dtype:WIDTH`
+
+    Use it as a context manager, or call `close`. After an error no file remains. Raises CallError for an invalid specification,
+    and DataError where the folder cannot be written.
+    """
 
     def __init__(self, folder: Path, fields: Mapping[str, str]) -> None:
         self.folder = Path(folder)
@@ -84,7 +94,10 @@ class StoreWriter:
             raise self._failed(error) from None
 
     def append(self, **values: ArrayLike) -> None:
-        """One row: for each field a number, or an array (T,) or (T, WIDTH). CallError for other shapes or fields."""
+        """Append a row: for each field a number, or an array (WIDTH,), (T,) or (T, WIDTH).
+
+        Raises CallError for other shapes or fields.
+        """
         if set(values) != set(self._steps):
             raise CallError(f"a row has the fields {', '.join(self._steps)}, not {', '.join(values)}")
         arrays = {field.name: np.asarray(values[field.name], field.dtype) for field in self._fields}
@@ -105,7 +118,7 @@ class StoreWriter:
 
     def _write(self, file: str, data: bytes) -> None:
         self._waiting[file].append(data)
-        self._size[file] += len(data) + 64  # 64: what a bytes object costs besides its content
+        self._size[file] += len(data) + 64  # 64: size of a bytes object without its content
         if self._size[file] >= _BUFFER:
             self._flush(file)
 
@@ -117,7 +130,7 @@ class StoreWriter:
         self._waiting[file], self._size[file] = [], 0
 
     def close(self) -> Store:
-        """Complete the store, put it in the place of an older one, and open it."""
+        """Complete the store, replace an older one, and open it."""
         for file in self._files:
             self._flush(file)
         fields = {field.name: field.spec for field in self._fields}
@@ -134,15 +147,15 @@ class StoreWriter:
         return Store(self.folder)
 
     def abandon(self) -> None:
-        """Remove what was written."""
+        """Close and remove the unfinished files."""
         for stream in self._files.values():
-            with suppress(OSError):  # on a full disk the last bytes cannot be written; they are not wanted either
+            with suppress(OSError):  # on a full disk the last bytes cannot be written, and they are not needed
                 stream.close()
         shutil.rmtree(self._part, ignore_errors=True)
 
     def _failed(self, error: OSError) -> DataError:
         self.abandon()
-        return DataError(f"the encoded data cannot be written: {error.strerror}; free some room or give another folder",
+        return DataError(f"the encoded data cannot be written: {error.strerror}; free disk space or use another folder",
                          file=self.folder)  # fmt: skip
 
     def __enter__(self) -> StoreWriter:
@@ -158,15 +171,18 @@ class StoreWriter:
 
 
 class Store:
-    """A finished store, read-only. DataError where it is missing, damaged, or of a newer format."""
+    """A complete store, read-only.
+
+    Raises DataError where it is missing or damaged, or has a newer format.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         try:
             header = json.loads((self.folder / _HEADER).read_text(encoding="utf-8"))
             if header["format"] > _FORMAT:
-                newer = f"format {header['format']} is newer than this recurra reads ({_FORMAT})"
-                raise DataError(newer, file=self.folder)
+                problem = f"format {header['format']} is newer than this recurra reads ({_FORMAT})"
+                raise DataError(problem, file=self.folder)
             self._rows = int(header["rows"])
             self._fields = {name: _Field(name, spec) for name, spec in header["fields"].items()}
             steps = {name: int(header["steps"][name]) for name in self._fields}
@@ -180,21 +196,21 @@ class Store:
             if field.ragged:
                 self._ends[name] = self._map(f"{name}.ends", np.dtype("<i8"), (self._rows,))
                 if self._rows and int(self._ends[name][-1]) != count:
-                    raise self._damaged(f"{name}.ends.bin does not fit {name}.bin")
+                    raise self._damaged(f"{name}.ends.bin does not match {name}.bin")
 
     def _map(self, file: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
         path = self.folder / f"{file}.bin"
-        wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        expected = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         try:
             size = path.stat().st_size
         except OSError:
             raise self._damaged(f"{path.name} is missing") from None
-        if size != wanted:
-            raise self._damaged(f"{path.name} has {size:,} bytes instead of {wanted:,}")
-        return np.memmap(path, dtype, "r", shape=shape) if wanted else np.empty(shape, dtype)
+        if size != expected:
+            raise self._damaged(f"{path.name} has {size:,} bytes instead of {expected:,}")
+        return np.memmap(path, dtype, "r", shape=shape) if expected else np.empty(shape, dtype)
 
-    def _damaged(self, what: str) -> DataError:
-        message = f"the encoded data is missing or damaged ({what}); remove this folder to encode again"
+    def _damaged(self, problem: str) -> DataError:
+        message = f"the encoded data is missing or damaged ({problem}); remove this folder to encode again"
         return DataError(message, file=self.folder)
 
     def __len__(self) -> int:
@@ -202,35 +218,43 @@ class Store:
 
     @property
     def fields(self) -> dict[str, str]:
-        """name -> what it holds, as given to StoreWriter."""
+        """name -> specification, as it was passed to StoreWriter."""
         return {name: field.spec for name, field in self._fields.items()}
 
     def lengths(self, field: str) -> NDArray[np.int64]:
-        """Steps of each row of a ragged field, (rows,) int64."""
+        """Number of time steps of each row of a ragged field, (rows,) int64."""
         return np.diff(self._ends[field], prepend=0)
 
     def column(self, field: str) -> Array:
-        """A field of a number a row, (rows,), or of WIDTH numbers a row, (rows, WIDTH). CallError for a ragged field."""
+        """Return a field with one number per row, (rows,), or WIDTH numbers per row, (rows, WIDTH).
+
+        Raises CallError for a ragged field.
+        """
         if self._fields[field].ragged:
             raise CallError(f"store field {field!r} has rows of variable length; read it with ragged()")
         return self._flat[field]
 
     def flat(self, field: str) -> Array:
-        """All rows of a ragged field after each other, (N,) or (N, WIDTH)."""
+        """Return the concatenated rows of a ragged field, (N,) or (N, WIDTH)."""
         return self._flat[field]
 
     def ragged(
-        self, field: str, rows: NDArray[np.integer], *, longest: int | None = None
+        self, field: str, rows: NDArray[np.integer], *, max_length: int | None = None
     ) -> tuple[Array, NDArray[np.int64]]:
-        """The rows, (B, T) or (B, T, WIDTH) padded with 0, and their lengths (B,), cut to `longest` steps."""
+        """Return rows of a ragged field, (B, T) or (B, T, WIDTH) padded with 0, and their lengths (B,).
+
+        field        name of the field
+        rows         indices of the rows, (B,)
+        max_length   number of time steps to which longer rows are truncated; None for no limit
+        """
         rows = np.asarray(rows, np.int64)
         ends = self._ends[field][rows]
         begins = np.where(rows > 0, self._ends[field][rows - 1], 0) if len(rows) else ends
         lengths = np.asarray(ends - begins, np.int64)
-        if longest is not None:
-            lengths = np.minimum(lengths, longest)
+        if max_length is not None:
+            lengths = np.minimum(lengths, max_length)
         flat = self._flat[field]
         padded = np.zeros((len(rows), int(lengths.max(initial=0)), *flat.shape[1:]), flat.dtype)
-        for at, (begin, length) in enumerate(zip(begins.tolist(), lengths.tolist(), strict=True)):
-            padded[at, :length] = flat[begin : begin + length]
+        for b, (begin, length) in enumerate(zip(begins.tolist(), lengths.tolist(), strict=True)):
+            padded[b, :length] = flat[begin : begin + length]
         return padded, lengths

@@ -1,7 +1,7 @@
-"""Windows over one sequence of N tokens, for language models. A window of `length` inputs needs one token more.
+"""Windows over one sequence of N tokens, for language models. A window of `length` inputs requires length + 1 tokens.
 
-Sequential: the sequence is cut into B parts, and window k + 1 of a part continues window k, so the state can be carried.
-Random: windows begin anywhere. Aligned: windows begin where a text does, and cover all of it.
+Sequential: the sequence is divided into B parts, and window k + 1 of a part continues window k, so that the state can be passed
+on. Random: windows begin anywhere. Aligned: windows begin where a text begins, and together cover the sequence.
 """
 
 from __future__ import annotations
@@ -18,38 +18,50 @@ Starts = NDArray[np.int64]
 
 
 class Windows(ABC):
-    """The windows of each epoch, a pure function of (seed, epoch)."""
+    """The windows of each epoch, which depend on the seed and the epoch alone."""
 
     @abstractmethod
     def epoch(self, k: int) -> list[Starts]:
-        """Start positions (B,) of the windows of each batch, in order."""
+        """Return the start positions (B,) of the windows of each batch, in order."""
 
 
 @final
 class SequentialWindows(Windows):
-    """B parts side by side. Each epoch but the first begins at its own offset; tokens after the last window are left out."""
+    """Consecutive windows of B parallel parts of the sequence.
+
+    Each epoch except the first begins at a random offset. Tokens after the last window are not used.
+
+    n            number of tokens
+    batch_size   number of parts B
+    length       time steps per window
+    seed         seed of the offsets
+
+    Raises DataError where the text is too short.
+    """
 
     def __init__(self, n: int, batch_size: int, length: int, *, seed: int = 0) -> None:
         _check(n, batch_size, length)
         self.n, self.batch_size, self.length, self.seed = n, batch_size, length, seed
 
     def epoch(self, k: int) -> list[Starts]:
-        most = min(self.length - 1, self.n - 1 - self.batch_size * self.length)
-        offset = int(np.random.default_rng([self.seed, k]).integers(0, most + 1)) if k else 0
+        """Return the start positions; batch i + 1 continues batch i."""
+        max_offset = min(self.length - 1, self.n - 1 - self.batch_size * self.length)
+        offset = int(np.random.default_rng([self.seed, k]).integers(0, max_offset + 1)) if k else 0
         part = (self.n - 1 - offset) // self.batch_size
         first = offset + part * np.arange(self.batch_size, dtype=np.int64)
-        return [first + at for at in range(0, part - self.length + 1, self.length)]
+        return [first + step for step in range(0, part - self.length + 1, self.length)]
 
 
 @final
 class RandomWindows(Windows):
-    """As many windows in an epoch as would cover the sequence once."""
+    """Windows at random positions. An epoch has as many windows as would cover the sequence once."""
 
     def __init__(self, n: int, batch_size: int, length: int, seed: int = 0) -> None:
         _check(n, 1, length)
         self.n, self.batch_size, self.length, self.seed = n, batch_size, length, seed
 
     def epoch(self, k: int) -> list[Starts]:
+        """Return random start positions."""
         random = np.random.default_rng([self.seed, k])
         count = max(1, (self.n - 1) // (self.batch_size * self.length))
         return list(random.integers(0, self.n - self.length, (count, self.batch_size), dtype=np.int64))
@@ -57,11 +69,13 @@ class RandomWindows(Windows):
 
 @final
 class AlignedWindows(Windows):
-    """Windows that begin at `boundaries`, rising positions, and cover the sequence.
+    """Windows that begin at text boundaries and cover the sequence.
 
-    A window begins at the last boundary before the end of the previous one, so that its first text is whole, or at that end
-    where the previous one has no boundary. The first window of an epoch, and the order of all, are random. Windows that are
-    missing in the last batch are those of the epoch's beginning.
+    A window begins at the last boundary before the end of the previous window, so that its first text is complete, or at that
+    end where the previous window contains no boundary. The first window of an epoch and the order of the windows are random.
+    The last batch is filled up with windows from the beginning of the epoch.
+
+    `boundaries` are the positions at which texts begin, in increasing order.
     """
 
     def __init__(self, n: int, batch_size: int, length: int, boundaries: Starts, *, seed: int = 0) -> None:
@@ -69,15 +83,16 @@ class AlignedWindows(Windows):
         self.n, self.batch_size, self.length, self.boundaries, self.seed = n, batch_size, length, boundaries, seed
 
     def epoch(self, k: int) -> list[Starts]:
+        """Return the start positions in random order."""
         random, last = np.random.default_rng([self.seed, k]), self.n - 1 - self.length
         first = self.boundaries[self.boundaries <= min(self.length, last)]
-        at = int(random.choice(first)) if len(first) else 0
-        starts = [at]
-        while at < last:
-            end = at + self.length
-            place = int(np.searchsorted(self.boundaries, end, side="right")) - 1
-            at = min(int(self.boundaries[place]) if place >= 0 and self.boundaries[place] > at else end, last)
-            starts.append(at)
+        start = int(random.choice(first)) if len(first) else 0
+        starts = [start]
+        while start < last:
+            end = start + self.length
+            i = int(np.searchsorted(self.boundaries, end, side="right")) - 1
+            start = min(int(self.boundaries[i]) if i >= 0 and self.boundaries[i] > start else end, last)
+            starts.append(start)
         shuffled = random.permutation(np.asarray(starts, np.int64))
         count = -(-len(shuffled) // self.batch_size)
         return list(np.resize(shuffled, (count, self.batch_size)))
@@ -85,15 +100,16 @@ class AlignedWindows(Windows):
 
 def _check(n: int, batch_size: int, length: int) -> None:
     if batch_size < 1 or length < 1:
-        raise DataError(f"windows need a batch size and a length of at least 1, not {batch_size} and {length}")
+        raise DataError(f"batch size {batch_size}, window length {length}: both must be at least 1")
     if n < batch_size * length + 1:
         raise DataError(
-            f"{n:,} tokens are too few for {batch_size} windows of {length}; give more text or make them smaller"
+            f"{n:,} tokens are too few for a batch of {batch_size} windows of {length} tokens; use a longer text, or reduce "
+            "batch_size or bptt_length"
         )
 
 
 def gather(flat: NDArray[np.integer], starts: Starts, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(inputs, targets), both (B, T) int64: targets are the tokens one step later."""
-    at = np.asarray(starts)[:, None] + np.arange(length + 1)
-    window = np.asarray(flat[at], np.int64)
-    return window[:, :-1], window[:, 1:]
+    """Return inputs and targets of the windows, both (B, T) int64; the targets are the tokens one step later."""
+    positions = np.asarray(starts)[:, None] + np.arange(length + 1)
+    windows = np.asarray(flat[positions], np.int64)
+    return windows[:, :-1], windows[:, 1:]

@@ -1,4 +1,4 @@
-"""One streaming pass over texts to the tokens of a vocabulary, in memory that does not grow with the text."""
+"""Counting of tokens and learning of subwords in one streaming pass, with memory that does not grow with the text."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from recurra.data.words.pretokenize import clean, piece_cutter, word_cutter, word_normalizer
+from recurra.data.words.pretokenize import clean, subword_pretokenizer, word_normalizer, word_pretokenizer
 from recurra.errors import SettingError
 
 Merges = list[tuple[str, str]]
 
-MOST_COUNTED = 300_000  # entries of the counter before the rare ones are dropped
-SAMPLE = 20_000_000  # characters that subwords are learnt from
-_PIECE = 1 << 14  # characters
+MAX_COUNTED = 300_000  # entries of the counter before the rare ones are dropped
+SAMPLE = 20_000_000  # characters from which subwords are learnt
+_CHUNK = 1 << 14  # characters
 
 
 class LossyCounter:
-    """Counts of tokens, at most `limit` of them: when there are more, the rarest are dropped until half are left.
+    """Counts of at most `limit` different tokens (lossy counting, Manku and Motwani 2002).
 
-    A token's count is short by at most `missed` (Manku and Motwani 2002, lossy counting), so only rare ones suffer.
+    When there are more, the rarest tokens are dropped until half of the limit is left. A count is too small by at most
+    `max_undercount`, so that only rare tokens are affected. `dropped` is the number of entries that were dropped.
     """
 
-    def __init__(self, limit: int = MOST_COUNTED) -> None:
-        self.limit, self.missed, self.dropped = limit, 0, 0
+    def __init__(self, limit: int = MAX_COUNTED) -> None:
+        self.limit, self.max_undercount, self.dropped = limit, 0, 0
         self.counts: Counter[str] = Counter()
 
     def add(self, tokens: Iterable[str]) -> None:
+        """Count tokens."""
         self.counts.update(tokens)
         if len(self.counts) > self.limit:
             self._prune()
@@ -41,47 +43,58 @@ class LossyCounter:
             least = min(count for count in by_count if count > least)
             left -= by_count[least]
         self.dropped += len(self.counts) - left
-        self.missed += least
+        self.max_undercount += least
         self.counts = Counter({token: count for token, count in self.counts.items() if count > least})
 
     def notes(self) -> list[str]:
+        """A line for the user when tokens were dropped, else nothing."""
         if not self.dropped:
             return []
-        return [f"rare tokens were dropped while counting ({self.dropped:,}); a count may be {self.missed:,} short"]
+        return [
+            f"{self.dropped:,} rare tokens were dropped while counting; a count may be too small by {self.max_undercount:,}"
+        ]
 
-    def kept(self, size: int | None, min_count: int) -> list[str]:
-        """The tokens by falling count, then by themselves."""
+    def most_frequent(self, size: int | None, min_count: int) -> list[str]:
+        """At most `size` tokens that occur at least `min_count` times, by descending count and then alphabetically."""
         ranked = sorted((-count, token) for token, count in self.counts.items() if count >= min_count)
         return [token for _, token in ranked[:size]]
 
 
 def count_characters(texts: Iterable[str]) -> LossyCounter:
+    """Count the characters of texts."""
     counter = LossyCounter()
     for text in texts:
-        for piece in _pieces(clean(text)):
-            counter.add(piece)
+        for chunk in _chunks(clean(text)):
+            counter.add(chunk)
     return counter
 
 
-def count_words(texts: Iterable[str], lowercase: bool, cut: Callable[[str], list[str]] | None = None) -> LossyCounter:
-    """`cut` gives the words where our own patterns are not to."""
+def count_words(
+    texts: Iterable[str], lowercase: bool, tokenize: Callable[[str], list[str]] | None = None
+) -> LossyCounter:
+    """Count the words of texts. `tokenize` replaces the built-in patterns."""
     counter = LossyCounter()
-    normalizer, tokenizer = word_normalizer(lowercase), word_cutter()
+    normalizer, pretokenizer = word_normalizer(lowercase), word_pretokenizer()
     for text in texts:
-        if cut is not None:
-            counter.add([normalizer.normalize_str(word) for word in cut(text)])
+        if tokenize is not None:
+            counter.add([normalizer.normalize_str(word) for word in tokenize(text)])
             continue
-        counter.add([word for word, _ in tokenizer.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
+        counter.add([word for word, _ in pretokenizer.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
     return counter
 
 
 def learn_subwords(texts: Iterable[str], size: int, min_count: int) -> tuple[dict[str, int], Merges, list[str]]:
-    """Byte-level BPE (Sennrich et al. 2016, arXiv:1508.07909): token -> id from 0, the merges in order, notes."""
+    """Learn byte-level BPE (Sennrich et al. 2016, arXiv:1508.07909).
+
+    Returns the id of each token, from 0; the merges in order; and notes for the user.
+    """
     if size < 256:
-        raise SettingError(f"a subword vocabulary needs at least 259 entries (256 bytes and 3 marks), not {size + 3}")
+        raise SettingError(
+            f"a subword vocabulary needs at least 259 entries (256 bytes and 3 special tokens), not {size + 3}"
+        )
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = piece_cutter()
-    sample, share = _sample(texts)
+    tokenizer.pre_tokenizer = subword_pretokenizer()
+    sample, fraction = _sample(texts)
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         min_frequency=max(2, min_count),
@@ -91,29 +104,31 @@ def learn_subwords(texts: Iterable[str], size: int, min_count: int) -> tuple[dic
     )
     tokenizer.train_from_iterator(sample, trainer)
     model = json.loads(tokenizer.to_str())["model"]
-    notes = [] if share == 1 else [f"subwords were learnt from a sample, about 1/{round(1 / share)} of the text"]
+    notes = (
+        [] if fraction == 1 else [f"subwords were learnt from a sample of about 1/{round(1 / fraction)} of the text"]
+    )
     return model["vocab"], [tuple(pair) for pair in model["merges"]], notes
 
 
 def _sample(texts: Iterable[str]) -> tuple[list[str], float]:
-    """Pieces of the texts, each kept with the same chance, and that chance; at most SAMPLE characters, seed fixed."""
+    """A uniform sample of the chunks of texts, of at most SAMPLE characters, and its fraction; the seed is fixed."""
     random_state = random.Random(0)
-    kept: list[str] = []
-    size, share = 0, 1.0
+    sample: list[str] = []
+    size, fraction = 0, 1.0
     for text in texts:
-        for piece in _pieces(clean(text)):
-            if share < 1 and random_state.random() >= share:
+        for chunk in _chunks(clean(text)):
+            if fraction < 1 and random_state.random() >= fraction:
                 continue
-            kept.append(piece)
-            size += len(piece)
+            sample.append(chunk)
+            size += len(chunk)
             while size > SAMPLE:
-                kept = [old for old in kept if random_state.random() < 0.5]
-                size, share = sum(map(len, kept)), share / 2
-    return kept, share
+                sample = [old for old in sample if random_state.random() < 0.5]
+                size, fraction = sum(map(len, sample)), fraction / 2
+    return sample, fraction
 
 
-def _pieces(text: str) -> Iterator[str]:
-    if len(text) <= _PIECE:
+def _chunks(text: str) -> Iterator[str]:
+    if len(text) <= _CHUNK:
         yield text
     else:
-        yield from (text[at : at + _PIECE] for at in range(0, len(text), _PIECE))
+        yield from (text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK))

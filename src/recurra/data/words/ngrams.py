@@ -1,7 +1,8 @@
-"""Spelling: a word as the set of its runs of letters, so that words never seen still say something.
+"""Character n-grams of a word, hashed into a fixed number of ids: subword features for rare and unseen words.
 
-A word is put between ^ and $; its runs of 2 to 5 letters, and itself, as written and in lower case, are hashed into
-BUCKETS numbers. Bojanowski et al. 2017, arXiv:1607.04606; ours keep the case, for it tells names from words.
+A word is delimited by ^ and $. Its n-grams of 2 to 5 characters and the delimited word itself, as written and in lower case,
+are hashed into BUCKETS ids (Bojanowski et al. 2017, arXiv:1607.04606). Unlike fastText, the n-grams preserve case, because
+case distinguishes names from other words.
 """
 
 from __future__ import annotations
@@ -14,27 +15,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 BUCKETS = 20_000
-PIECES = 48  # of a word at most; the shortest come first
+MAX_NGRAMS = 48  # per word; the shortest come first
 
 
 @lru_cache(maxsize=50_000)
-def pieces(word: str) -> NDArray[np.int32]:
-    """The numbers of a word's pieces, 1 to BUCKETS, (PIECES,) padded with 0."""
-    numbers = np.zeros(PIECES, np.int32)
-    hashed = [zlib.crc32(piece.encode("utf-8", "surrogatepass")) % BUCKETS + 1 for piece in runs(word)[:PIECES]]
-    numbers[: len(hashed)] = hashed
-    return numbers
+def ngram_ids(word: str) -> NDArray[np.int32]:
+    """The ids of the n-grams of a word: int32 of shape (MAX_NGRAMS,), values 1 to BUCKETS, padded with 0."""
+    ids = np.zeros(MAX_NGRAMS, np.int32)
+    ngrams = character_ngrams(word)[:MAX_NGRAMS]
+    hashed = [zlib.crc32(ngram.encode("utf-8", "surrogatepass")) % BUCKETS + 1 for ngram in ngrams]
+    ids[: len(hashed)] = hashed
+    return ids
 
 
-def runs(word: str, *, singles: bool = False) -> list[str]:
-    """A word's pieces, the word itself and then the shortest first. `singles`: runs of one letter too."""
+def character_ngrams(word: str, *, unigrams: bool = False) -> list[str]:
+    """The delimited word, then its character n-grams, the shortest first. `unigrams` adds single characters.
+
+    >>> character_ngrams("ab")
+    ['^ab$', '^a', 'ab', 'b$', '^ab', 'ab$', '^ab$']
+    """
     word = unicodedata.normalize("NFC", word)
-    marked, lower = f"^{word}$", f"^{word.lower()}$"
-    found = [marked, *(word if singles else ""), *_runs(marked, 2)]
-    if lower != marked:
-        found += [lower, *_runs(lower, 3)]
-    return found
+    delimited, lower = f"^{word}$", f"^{word.lower()}$"
+    ngrams = [delimited, *(word if unigrams else ""), *_ngrams(delimited, 2)]
+    if lower != delimited:
+        ngrams += [lower, *_ngrams(lower, 3)]
+    return ngrams
 
 
-def _runs(text: str, shortest: int) -> list[str]:
+def _ngrams(text: str, shortest: int) -> list[str]:
+    """All n-grams of `shortest` to 5 characters, by length and then by position."""
     return [text[at : at + size] for size in range(shortest, 6) for at in range(len(text) - size + 1)]

@@ -1,14 +1,16 @@
-"""How text is cut: the patterns of words and of the pieces subwords are made in, and where a text may be parted.
+"""Patterns that split text into words or into the units of subwords, and the boundaries at which a text can be split.
 
-Words: runs of letters, marks and digits with inner apostrophes ("don't"); Chinese, Japanese kana and Thai-like
-scripts, which write no blanks, one character at a time; the two halves of a tag ("<br", "/>"); up to three equal
-punctuation marks ("!!!", "..."); any other character alone. White space parts words and is dropped.
+Words are runs of letters, marks and digits with inner apostrophes ("don't"); single characters of Chinese, Japanese kana and
+scripts such as Thai, which are written without spaces; the two halves of a markup tag ("<br", "/>"); up to three equal
+punctuation marks ("!!!", "..."); and single other characters. Whitespace separates words and is dropped.
 
-Subwords: pieces of one kind (letters, Chinese, other) with one leading blank, or white space; nothing is dropped.
+Units of subwords are runs of one kind of characters (letters, Chinese, other) with one leading space, or whitespace. Nothing
+is dropped.
 
-No pattern looks ahead or behind. So a text may be cut beside certain characters and its halves encoded alone, with
-the same result: this is what lets a stream be tokenised. Normalisation (NFC) does not reach across them either.
-The pattern and the cuts use the same explicit ranges, so that two Unicode tables can never disagree.
+The patterns have no lookahead and no lookbehind. A text can therefore be split at certain characters, and its parts encoded
+separately, with the same result; streams rely on this. Unicode normalization (NFC) has no effect across these boundaries
+either. The patterns and the boundaries use the same explicit character ranges, so that they cannot differ between two versions
+of Unicode.
 """
 
 from __future__ import annotations
@@ -19,99 +21,113 @@ from collections.abc import Iterable
 from tokenizers import Regex, decoders, normalizers, pre_tokenizers
 
 HAN = "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_BLANK = " \t\n\r"
-_ALONE = f"{HAN}\\p{{Hiragana}}\\p{{Katakana}}\\p{{Thai}}\\p{{Lao}}\\p{{Khmer}}\\p{{Myanmar}}"  # written without blanks
-_LETTER = f"[\\p{{L}}\\p{{M}}\\p{{N}}&&[^{_ALONE}]]"
+_SPACE = " \t\n\r"
+_UNSPACED = (
+    f"{HAN}\\p{{Hiragana}}\\p{{Katakana}}\\p{{Thai}}\\p{{Lao}}\\p{{Khmer}}\\p{{Myanmar}}"  # written without spaces
+)
+_LETTER = f"[\\p{{L}}\\p{{M}}\\p{{N}}&&[^{_UNSPACED}]]"
 _REPEATED = "".join(f"|{re.escape(mark)}{{1,3}}" for mark in "!?.,;:-~*=_#。！？…—")
 _WORDS = (
-    f"</?[A-Za-z][A-Za-z0-9]*|/?>|{_LETTER}+(?:['’]{_LETTER}+)*|[{HAN}]{_REPEATED}|[^\\s{_BLANK}\u3000{HAN}]\\p{{M}}*"
+    f"</?[A-Za-z][A-Za-z0-9]*|/?>|{_LETTER}+(?:['’]{_LETTER}+)*|[{HAN}]{_REPEATED}|[^\\s{_SPACE}\u3000{HAN}]\\p{{M}}*"
 )
-_RUN = f"[\\p{{L}}\\p{{M}}&&[^{HAN}{_BLANK}]]"
-_PIECES = (
-    f" ?{_RUN}+(?:['’]{_RUN}+)*| ?[{HAN}]+| ?[\\p{{N}}&&[^{HAN}]]{{1,3}}"
-    f"| ?[^\\p{{L}}\\p{{M}}\\p{{N}}{HAN}{_BLANK}]+| ?[^{_BLANK}]| +|[\\t\\n\\r]+"
+_SUBWORD_LETTER = f"[\\p{{L}}\\p{{M}}&&[^{HAN}{_SPACE}]]"
+_SUBWORD_UNITS = (
+    f" ?{_SUBWORD_LETTER}+(?:['’]{_SUBWORD_LETTER}+)*| ?[{HAN}]+| ?[\\p{{N}}&&[^{HAN}]]{{1,3}}"
+    f"| ?[^\\p{{L}}\\p{{M}}\\p{{N}}{HAN}{_SPACE}]+| ?[^{_SPACE}]| +|[\\t\\n\\r]+"
 )
 
-_LAST_WORD_CUT = re.compile(f"(?s:.*)[{_BLANK}\u3000{HAN}]")
+_LAST_WORD_BOUNDARY = re.compile(f"(?s:.*)[{_SPACE}\u3000{HAN}]")
 _HAN = re.compile(f"[{HAN}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_TIGHT_BEFORE = re.compile(r"[,.!?;:%)\]}>…'’”]")
-_TIGHT_AFTER = re.compile(r".*[(\[{“‘<]$", re.DOTALL)
-_WIDE = re.compile(f"[{HAN}\u3000-\u30ff\uff00-\uffef“”‘’…—]")
+_NO_SPACE_BEFORE = re.compile(r"[,.!?;:%)\]}>…'’”]")
+_NO_SPACE_AFTER = re.compile(r".*[(\[{“‘<]$", re.DOTALL)
+_FULL_WIDTH = re.compile(f"[{HAN}\u3000-\u30ff\uff00-\uffef“”‘’…—]")
 
 
 def clean(text: str) -> str:
-    """`text` without lone surrogates, which no tokenizer can take."""
+    """`text` with lone surrogates, which tokenizers reject, replaced by U+FFFD."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def word_normalizer(lowercase: bool) -> normalizers.Normalizer:
+    """The normalization of words: NFC and, optionally, lower case."""
     return normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()] if lowercase else [normalizers.NFC()])
 
 
-def word_cutter() -> pre_tokenizers.PreTokenizer:
+def word_pretokenizer() -> pre_tokenizers.PreTokenizer:
+    """Splits text into words."""
     return pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True)
 
 
-_CUTTER = word_cutter()
+_WORD_PRETOKENIZER = word_pretokenizer()
 
 
-def piece_cutter() -> pre_tokenizers.PreTokenizer:
-    pieces = pre_tokenizers.Split(Regex(_PIECES), "isolated")
-    return pre_tokenizers.Sequence([pieces, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+def subword_pretokenizer() -> pre_tokenizers.PreTokenizer:
+    """Splits text into the units within which subwords are formed, as byte-level characters."""
+    units = pre_tokenizers.Split(Regex(_SUBWORD_UNITS), "isolated")
+    return pre_tokenizers.Sequence([units, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
-def piece_decoder() -> decoders.Decoder:
+def subword_decoder() -> decoders.Decoder:
+    """Converts byte-level characters back to text."""
     return decoders.ByteLevel()
 
 
-def cut(text: str, tokenization: str) -> tuple[list[str], list[tuple[int, int]]]:
-    """The words of `text`, or its characters that are not blank, as they stand there, and where each begins and ends."""
+def tokenize(text: str, tokenization: str) -> tuple[list[str], list[tuple[int, int]]]:
+    """The words of `text`, or its characters except whitespace, unchanged, with the offsets (begin, end) of each.
+
+    >>> tokenize("Ada left.", "words")
+    (['Ada', 'left', '.'], [(0, 3), (4, 8), (8, 9)])
+    """
     text = clean(text)
     if tokenization == "characters":
-        found = [(character, (at, at + 1)) for at, character in enumerate(text) if not character.isspace()]
+        tokens = [(character, (at, at + 1)) for at, character in enumerate(text) if not character.isspace()]
     else:
-        found = _CUTTER.pre_tokenize_str(text)
-    return [token for token, _ in found], [place for _, place in found]
+        tokens = _WORD_PRETOKENIZER.pre_tokenize_str(text)
+    return [token for token, _ in tokens], [offsets for _, offsets in tokens]
 
 
-def word_cut(text: str, start: int) -> int:
-    """The last place at or after `start` where `text` may be parted for words, or 0: behind white space or Han."""
-    found = _LAST_WORD_CUT.match(text, start)
-    return found.end() if found else 0
+def last_word_boundary(text: str, start: int) -> int:
+    """The last position at or after `start` where `text` can be split between words, or 0: after whitespace or Chinese."""
+    match = _LAST_WORD_BOUNDARY.match(text, start)
+    return match.end() if match else 0
 
 
-def piece_cut(text: str, start: int) -> int:
-    """The same for subwords: between kinds (blank, Han, other), where a piece must end, but not after a blank."""
+def last_subword_boundary(text: str, start: int) -> int:
+    """The same for subwords: between kinds of characters (space, Chinese, other), but not after a space."""
     for at in range(len(text) - 1, max(start, 1) - 1, -1):
         left, right = _kind(text[at - 1]), _kind(text[at])
-        if left != "blank" and left != right:
+        if left != "space" and left != right:
             return at
     return 0
 
 
 def _kind(character: str) -> str:
-    return "blank" if character in _BLANK else "han" if _HAN.match(character) else "other"
+    return "space" if character in _SPACE else "han" if _HAN.match(character) else "other"
 
 
 def join(words: list[str]) -> str:
-    """Words as a person would write them: blanks between, but none inside Chinese or before closing punctuation."""
+    """The text of words: with spaces between them, but not within Chinese text or before closing punctuation.
+
+    >>> join(["I", "like", "it", "."])
+    'I like it.'
+    """
     text = ""
     for word in words:
-        tight = not text or _TIGHT_BEFORE.match(word) or _TIGHT_AFTER.match(text[-1:])
-        if not tight and _WIDE.match(word) and _WIDE.match(text[-1]):
-            tight = True
-        text += word if tight or _chinese_mark(word) or _chinese_mark(text[-1]) else " " + word
+        no_space = not text or _NO_SPACE_BEFORE.match(word) or _NO_SPACE_AFTER.match(text[-1:])
+        if not no_space and _FULL_WIDTH.match(word) and _FULL_WIDTH.match(text[-1]):
+            no_space = True
+        text += word if no_space or _is_chinese_punctuation(word) or _is_chinese_punctuation(text[-1]) else " " + word
     return text
 
 
-def han_share(texts: Iterable[str]) -> float:
-    """The share of the characters of `texts` that are Chinese."""
-    found = total = 0
+def han_fraction(texts: Iterable[str]) -> float:
+    """The fraction of the characters of `texts` that are Chinese."""
+    chinese = total = 0
     for text in texts:
-        found, total = found + len(_HAN.findall(text)), total + len(text)
-    return found / max(total, 1)
+        chinese, total = chinese + len(_HAN.findall(text)), total + len(text)
+    return chinese / max(total, 1)
 
 
-def _chinese_mark(word: str) -> bool:
+def _is_chinese_punctuation(word: str) -> bool:
     return word[0] in "，。！？；：、（）《》「」『』【】…—"

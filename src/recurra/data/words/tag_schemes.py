@@ -1,11 +1,11 @@
-"""Schemes: how tags, one a token, spell spans such as names, chunks and words.
+"""Tag schemes: how the tags of tokens encode spans, such as names, chunks and words.
 
-    bio     B begins a span, I goes on, O is outside                    (also called IOB2)
-    bioes   and E ends one, S is one of a single token                  (also called IOBES)
-    bmes    the same with M for I, as Chinese data has it
-    plain   tags that spell no spans: parts of speech, 0 and 1
+    bio     B begins a span, I continues it, O is outside of spans      (also called IOB2)
+    bioes   additionally, E ends a span and S is a span of one token    (also called IOBES)
+    bmes    the same with M instead of I, common in Chinese data
+    plain   tags that encode no spans, such as parts of speech, or 0 and 1
 
-A tag is a letter, or a letter, a dash and the type of the span: B-PER. Without types, B M E S cut words.
+A tag is a letter, or a letter, a hyphen and the type of the span: B-PER. Without types, B, M, E and S mark words.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TAG = re.compile(r"([A-Z])(?:-(.+))?")
 
 
 class Span(NamedTuple):
-    """Tokens begin to end, the end not among them, and the type of the span."""
+    """The tokens from `begin` up to, not including, `end`, and the type of the span."""
 
     begin: int
     end: int
@@ -31,80 +31,87 @@ class Span(NamedTuple):
 
 
 def find_scheme(tags: Collection[str]) -> Scheme:
-    """The scheme that all of `tags` belong to. DataError where they look like one that is not known."""
-    parted = {tag: _TAG.fullmatch(tag) for tag in tags if tag != "O"}
-    letters = {found[1] for found in parted.values() if found}
-    strange = sorted(tag for tag, found in parted.items() if not found or found[1] not in "BIMES")
-    if strange:
-        typed = [tag for tag, found in parted.items() if found and found[2] is not None]
-        spans = [tag for tag in typed if tag not in strange]
-        begun = any(tag[0] == "B" for tag in spans) and (len(typed) == len(parted) or len(strange) < len(spans))
-        bilou = len(typed) == len(parted) and letters <= set("BILU")
-        if "O" in tags and (begun or bilou):
+    """The scheme of a set of tags. Raises DataError if they appear to belong to an unsupported scheme."""
+    matches = {tag: _TAG.fullmatch(tag) for tag in tags if tag != "O"}
+    letters = {match[1] for match in matches.values() if match}
+    unknown = sorted(tag for tag, match in matches.items() if not match or match[1] not in "BIMES")
+    if unknown:
+        typed = [tag for tag, match in matches.items() if match and match[2] is not None]
+        spans = [tag for tag in typed if tag not in unknown]
+        has_begin = any(tag[0] == "B" for tag in spans) and (len(typed) == len(matches) or len(unknown) < len(spans))
+        bilou = len(typed) == len(matches) and letters <= set("BILU")
+        if "O" in tags and (has_begin or bilou):
             raise DataError(
-                f"the tag {strange[0]!r} is of no scheme that is known (bio, bioes, bmes); "
-                "write the tags in one of them, or take them as they are with --scheme plain"
+                f"the tag {unknown[0]!r} belongs to no supported scheme (bio, bioes, bmes); "
+                "convert the tags to one of them, or use --scheme plain to treat them as plain tags"
             )
         return "plain"
     if "B" not in letters and "I" not in letters:
         return "plain"
     if {"I", "M"} <= letters:
-        raise DataError("there are tags with I and tags with M; write them in one scheme, or say --scheme plain")
+        raise DataError(
+            "there are tags with I and tags with M; convert the tags to one scheme, or use --scheme plain to treat them "
+            "as plain tags"
+        )
     if "M" in letters:
         return "bmes"
     return "bioes" if letters & set("ES") else "bio"
 
 
 def check_tags(tags: Collection[str], scheme: Scheme) -> None:
-    """Raise DataError where a tag cannot be of `scheme`."""
+    """Raise DataError if a tag does not belong to `scheme`."""
     if scheme == "plain":
         return
     for tag in sorted(tags):
-        found = _TAG.fullmatch(tag)
-        if tag != "O" and (found is None or found[1] not in _LETTERS[scheme]):
+        match = _TAG.fullmatch(tag)
+        if tag != "O" and (match is None or match[1] not in _LETTERS[scheme]):
             raise DataError(
-                f"the tag {tag!r} is not of the scheme {scheme}, whose letters are O {' '.join(_LETTERS[scheme])}"
+                f"the tag {tag!r} does not belong to the scheme {scheme}, whose letters are O {' '.join(_LETTERS[scheme])}"
             )
 
 
 def all_tags(tags: Collection[str], scheme: Scheme) -> list[str]:
-    """`tags`, and those that the scheme has for the same types, in order: O first, then type by type."""
+    """`tags` and the other tags of the scheme for the same types, in order: O first, then by type."""
     if scheme == "plain":
         return sorted(tags)
-    types = sorted({_parted(tag)[1] for tag in tags if tag != "O"})
-    made = [_tag(letter, type) for type in types for letter in _LETTERS[scheme]]
-    return ["O", *made] if "O" in tags else made
+    types = sorted({_split(tag)[1] for tag in tags if tag != "O"})
+    typed = [_tag(letter, type) for type in types for letter in _LETTERS[scheme]]
+    return ["O", *typed] if "O" in tags else typed
 
 
 def spans(tags: Sequence[str], scheme: Scheme) -> list[Span]:
-    """The spans that `tags` spell, also where they break the scheme's rules: what goes on without a begin begins there.
+    """The spans that `tags` encode.
 
-    As conlleval reads them (Tjong Kim Sang and Buchholz 2000).
+    Tags may violate the rules of the scheme: a span that continues without a beginning begins there, as in conlleval
+    (Tjong Kim Sang and Buchholz 2000).
+
+    >>> spans(["B-PER", "I-PER", "O", "I-LOC"], "bio")
+    [Span(begin=0, end=2, type='PER'), Span(begin=3, end=4, type='LOC')]
     """
-    found: list[Span] = []
+    complete: list[Span] = []
     if scheme == "plain":
-        return found
-    begin, open_type = 0, None  # the span that is open
+        return complete
+    begin, open_type = 0, None  # of the span that has not ended yet
     for at, tag in enumerate(tags):
-        letter, type = _parted(tag)
+        letter, type = _split(tag)
         if open_type is not None and (letter in "OBS" or type != open_type):
-            found.append(Span(begin, at, open_type))
+            complete.append(Span(begin, at, open_type))
             open_type = None
         if letter != "O" and open_type is None:
             begin, open_type = at, type
         if letter in "ES":
-            found.append(Span(begin, at + 1, type))
+            complete.append(Span(begin, at + 1, type))
             open_type = None
     if open_type is not None:
-        found.append(Span(begin, len(tags), open_type))
-    return found
+        complete.append(Span(begin, len(tags), open_type))
+    return complete
 
 
-def spell(found: Sequence[Span], length: int, scheme: Scheme) -> list[str]:
-    """The tags of `length` tokens that spell the spans. The way back of `spans`."""
+def spans_to_tags(spans: Sequence[Span], length: int, scheme: Scheme) -> list[str]:
+    """The tags of `length` tokens that encode the spans: the inverse of `spans`."""
     letters = _LETTERS[scheme]
     tags = ["O"] * length
-    for span in found:
+    for span in spans:
         for at in range(span.begin, span.end):
             tags[at] = _tag(letters[0] if at == span.begin else letters[1], span.type)
         if len(letters) == 4:
@@ -113,28 +120,31 @@ def spell(found: Sequence[Span], length: int, scheme: Scheme) -> list[str]:
     return tags
 
 
-def mend(tags: Sequence[str], scheme: Scheme) -> list[str]:
-    """`tags` by the rules of the scheme: in bio, an I that no B or I of its type stands before becomes a B."""
-    return list(tags) if scheme == "plain" else spell(spans(tags, scheme), len(tags), scheme)
+def repair_tags(tags: Sequence[str], scheme: Scheme) -> list[str]:
+    """Tags for the same spans that follow the rules of the scheme.
+
+    In bio, an I that does not follow a B or an I of its type becomes a B.
+    """
+    return list(tags) if scheme == "plain" else spans_to_tags(spans(tags, scheme), len(tags), scheme)
 
 
-def follows(tags: Sequence[str], scheme: Scheme) -> tuple[list[list[bool]], list[bool], list[bool]]:
-    """Which of `tags` may follow which (from the row to the column), begin a row, and end one."""
-    parted = [_parted(tag) for tag in tags]
-    free = scheme == "plain"
-    four = not free and len(_LETTERS[scheme]) == 4
+def allowed_transitions(tags: Sequence[str], scheme: Scheme) -> tuple[list[list[bool]], list[bool], list[bool]]:
+    """Which tag may follow which ([i][j]: tag j after tag i), begin a sequence, and end a sequence."""
+    split = [_split(tag) for tag in tags]
+    unrestricted = scheme == "plain"
+    has_end_tags = not unrestricted and len(_LETTERS[scheme]) == 4
 
-    def may(before: tuple[str, str], after: tuple[str, str]) -> bool:
-        goes_on = after[0] in "IME"
-        is_open = before[0] in ("BIM" if four or goes_on else "")  # in bio a span may end anywhere
-        return free or (before[1] == after[1] if goes_on and is_open else goes_on == is_open)
+    def is_allowed(before: tuple[str, str], after: tuple[str, str]) -> bool:
+        continues = after[0] in "IME"
+        is_open = before[0] in ("BIM" if has_end_tags or continues else "")  # in bio a span may end anywhere
+        return unrestricted or (before[1] == after[1] if continues and is_open else continues == is_open)
 
     edge = ("O", "")
-    between = [[may(before, after) for after in parted] for before in parted]
-    return between, [may(edge, one) for one in parted], [may(one, edge) for one in parted]
+    between = [[is_allowed(before, after) for after in split] for before in split]
+    return between, [is_allowed(edge, tag) for tag in split], [is_allowed(tag, edge) for tag in split]
 
 
-def _parted(tag: str) -> tuple[str, str]:
+def _split(tag: str) -> tuple[str, str]:
     letter, _, type = tag.partition("-")
     return letter, type
 

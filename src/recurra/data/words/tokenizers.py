@@ -1,10 +1,11 @@
-"""Other ways to cut text into words, and words to leave out: NLTK's and jieba's cutting, stop words, parts of speech.
+"""Word tokenizers of NLTK and jieba, and filters for stop words and parts of speech.
 
-    recurra   our own patterns (recurra.data.words.pretokenize), where stop words are left out
-    nltk      sentences by Punkt, words by NLTK's Treebank rules, parts of speech by its perceptron (English)
-    jieba     Chinese words, by dictionary and hidden Markov model, and their parts of speech
+    recurra   the built-in patterns (recurra.data.words.pretokenize)
+    nltk      sentences by Punkt, words by NLTK's Treebank rules, parts of speech by its perceptron tagger (English)
+    jieba     Chinese words and parts of speech, by a dictionary and a hidden Markov model
 
-A tokenizer is data: a run keeps it in its vocabulary, stop words and all. The libraries are imported when text is cut.
+A word tokenizer is data: a run saves it, including its stop words, with the vocabulary. The libraries are imported when text is
+tokenized.
 """
 
 from __future__ import annotations
@@ -20,29 +21,33 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from recurra.data.words.pretokenize import clean, word_cutter
+from recurra.data.words.pretokenize import clean, word_pretokenizer
 from recurra.errors import SettingError, near
 
-Name = Literal["recurra", "nltk", "jieba"]
-Pairs = list[tuple[str, str]]  # words with their tags
+TokenizerName = Literal["recurra", "nltk", "jieba"]
+TaggedWords = list[tuple[str, str]]
 
-# How the tags of each library begin: the Penn Treebank's, and those of ICTCLAS.
-PARTS = {
+# Prefixes of the tags of each library: those of the Penn Treebank and of ICTCLAS.
+PARTS_OF_SPEECH = {
     "nltk": {"noun": "NN", "verb": "VB", "adjective": "JJ", "adverb": "RB", "pronoun": "PRP", "number": "CD"},
     "jieba": {"noun": "n", "verb": "v", "adjective": "a", "adverb": "d", "pronoun": "r", "number": "m"},
 }
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
-_OWN = word_cutter()
+_WORD_PRETOKENIZER = word_pretokenizer()
 
 
 @dataclass(frozen=True)
 class WordTokenizer:
-    """A way to cut; called with a text it gives its words, in their own case. Made by `choose_tokenizer`.
+    """A function from a text to its words, in their original case. Use `choose_tokenizer` to create one.
 
-    language    of NLTK's sentences; stop_words  left out, in lower case; keep_pos  parts of speech kept, () for all
+    Args:
+        name: The library.
+        language: The language of NLTK's sentence tokenizer.
+        stop_words: Words to remove, in lower case.
+        keep_pos: The parts of speech to keep; () keeps all.
     """
 
-    name: Name = "recurra"
+    name: TokenizerName = "recurra"
     language: str = "english"
     stop_words: tuple[str, ...] = ()
     keep_pos: tuple[str, ...] = ()
@@ -50,135 +55,150 @@ class WordTokenizer:
     def __call__(self, text: str) -> list[str]:
         text = unicodedata.normalize("NFC", clean(text))
         if self.keep_pos:
-            begins = tuple(PARTS[self.name][part] for part in self.keep_pos)
+            prefixes = tuple(PARTS_OF_SPEECH[self.name][part] for part in self.keep_pos)
             tagged = _nltk_tags(text, self.language) if self.name == "nltk" else _jieba_tags(text)
-            words = [word for word, tag in tagged if tag.startswith(begins)]
+            words = [word for word, tag in tagged if tag.startswith(prefixes)]
         elif self.name == "nltk":
             words = _nltk_words(text, self.language)
         elif self.name == "jieba":
             words = _jieba_words(text)
         else:
-            words = [word for word, _ in _OWN.pre_tokenize_str(text)]
-        stop = _set_of(self.stop_words)
-        return [word for word in words if word.lower() not in stop] if stop else words
+            words = [word for word, _ in _WORD_PRETOKENIZER.pre_tokenize_str(text)]
+        stop_words = _as_set(self.stop_words)
+        return [word for word in words if word.lower() not in stop_words] if stop_words else words
 
     @property
-    def whole(self) -> str | None:
-        """Why a text must be whole before it is cut, in words; None where it may come in pieces."""
+    def why_not_streamable(self) -> str | None:
+        """Why text in chunks cannot be tokenized, as a clause; None if it can."""
         if self.name == "recurra":
             return None
-        return f"{self.name} cuts a text that is whole, for what follows decides; --set tokenizer=recurra streams"
+        return f"{self.name} tokenizes complete texts only; --set tokenizer=recurra enables streaming"
 
-    def record(self) -> dict[str, Any]:
-        """As JSON, for `WordTokenizer.of`."""
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object, from which `from_json` creates the tokenizer again."""
         return asdict(self)
 
     @classmethod
-    def of(cls, record: dict[str, Any]) -> WordTokenizer:
-        """What `record` gave. ValueError where it is something else."""
+    def from_json(cls, saved: dict[str, Any]) -> WordTokenizer:
+        """The tokenizer of a JSON object. Raises ValueError if the object is not valid."""
         values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
+            key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()
         }
-        made = cls(**values)
-        parts = PARTS.get(made.name, {})
-        words = isinstance(made.stop_words, tuple) and all(isinstance(word, str) for word in made.stop_words)
-        if made.name not in get_args(Name) or not words or not set(made.keep_pos) <= set(parts):
-            raise ValueError(f"cutter {record!r:.80}")
-        return made
+        tokenizer = cls(**values)
+        parts = PARTS_OF_SPEECH.get(tokenizer.name, {})
+        valid = isinstance(tokenizer.stop_words, tuple) and all(isinstance(word, str) for word in tokenizer.stop_words)
+        if tokenizer.name not in get_args(TokenizerName) or not valid or not set(tokenizer.keep_pos) <= set(parts):
+            raise ValueError(f"tokenizer {saved!r:.80}")
+        return tokenizer
 
     def __str__(self) -> str:
-        by = {"recurra": "", "nltk": f" cut by NLTK ({self.language})", "jieba": " cut by jieba"}[self.name]
-        kept = f", only {', '.join(part + 's' for part in self.keep_pos)}" if self.keep_pos else ""
-        return by + kept + (f", without {len(self.stop_words):,} stop words" if self.stop_words else "")
+        library = {"recurra": "", "nltk": f", tokenized by NLTK ({self.language})", "jieba": ", tokenized by jieba"}
+        kept = f", {' and '.join(part + 's' for part in self.keep_pos)} only" if self.keep_pos else ""
+        stop_words = f", without {len(self.stop_words):,} stop words" if self.stop_words else ""
+        return library[self.name] + kept + stop_words
 
 
-def choose_tokenizer(name: Name, language: str, stop_words: str | None, keep_pos: str | None) -> WordTokenizer | None:
-    """The tokenizer of the settings; None for our own with nothing left out.
+def choose_tokenizer(
+    name: TokenizerName, language: str, stop_words: str | None, keep_pos: str | None
+) -> WordTokenizer | None:
+    """The word tokenizer of the settings; None for the built-in patterns without filters.
 
-    stop_words  the language whose list of NLTK's is left out;  keep_pos  parts of speech, with commas between
+    Args:
+        name: The library.
+        language: The language of NLTK's sentence tokenizer.
+        stop_words: The language whose NLTK stop words are removed.
+        keep_pos: The parts of speech to keep, separated by commas.
 
-    Raises SettingError for what there is not, and for a library or tables that are missing, with the way to get them.
+    Raises:
+        SettingError: If a value is not supported, or a library or its data is missing; the message contains the command
+            that installs it.
     """
     parts = tuple(part.strip() for part in (keep_pos or "").split(",") if part.strip())
     if parts and name == "recurra":
-        raise SettingError("keep_pos wants words whose part of speech is known: --tokenizer nltk, or jieba for Chinese")
+        raise SettingError(
+            "keep_pos requires a tokenizer that tags parts of speech: --tokenizer nltk, or jieba for Chinese"
+        )
     for part in parts:
-        if part not in PARTS[name]:
-            raise SettingError(f"keep_pos has {part!r}; {near(part, PARTS[name])}")
+        if part not in PARTS_OF_SPEECH[name]:
+            raise SettingError(f"keep_pos has {part!r}; {near(part, PARTS_OF_SPEECH[name])}")
     if language != "english" and name != "nltk":
-        raise SettingError(f"cutter_language is for --tokenizer nltk, and tokenizer is {name}; leave it out")
+        raise SettingError(f"tokenizer_language requires --tokenizer nltk, and tokenizer is {name}; remove it")
     if parts and name == "nltk" and language != "english":
-        raise SettingError(f"NLTK knows parts of speech of English, not of {language}; leave keep_pos out")
+        raise SettingError(f"NLTK tags parts of speech in English, not in {language}; remove keep_pos")
     stop = _stop_words(stop_words) if stop_words else ()
     if name == "recurra" and not stop:
         return None
-    made = WordTokenizer(name, language, stop, parts)
-    made("One word.")  # what is missing is told before anything is read
-    return made
+    tokenizer = WordTokenizer(name, language, stop, parts)
+    tokenizer("One word.")  # raises an error for missing data before a file is read
+    return tokenizer
 
 
 @lru_cache(maxsize=4)
-def _set_of(words: tuple[str, ...]) -> frozenset[str]:
+def _as_set(words: tuple[str, ...]) -> frozenset[str]:
     return frozenset(words)
 
 
-def _imported(name: str) -> Any:
-    """A library of the extra `text`."""
+def _import_library(name: str) -> Any:
+    """Import a library of the extra `text`."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of old spellings in its source
+        warnings.simplefilter("ignore")  # invalid escape sequences in the source of the library
         try:
             return importlib.import_module(name)
         except ImportError:
-            raise SettingError(f"this needs {name.partition('.')[0]}; get it: pip install 'recurra[text]'") from None
+            library = name.partition(".")[0]
+            raise SettingError(f"{library} is not installed; install it with pip install 'recurra[text]'") from None
 
 
 # NLTK ------------------------------------------------------------------------------------------------------------------
 @contextmanager
-def _tables(*names: str) -> Iterator[None]:
-    """Tell of tables that are not there."""
+def _require_data(*names: str) -> Iterator[None]:
+    """Report missing data packages of NLTK."""
     try:
         yield
     except LookupError:
         raise SettingError(
-            f"NLTK's tables are not here ({', '.join(names)}); get them: python -m nltk.downloader {' '.join(names)}, "
-            "and if they lie elsewhere than in your home, set NLTK_DATA to that folder"
+            f"NLTK data is missing ({', '.join(names)}); install it with python -m nltk.downloader {' '.join(names)}; "
+            "if it is installed outside your home folder, set NLTK_DATA to that folder"
         ) from None
 
 
 def _nltk() -> Any:
-    return _imported("nltk")
+    return _import_library("nltk")
 
 
 def _nltk_words(text: str, language: str) -> list[str]:
-    """Marks of HTML, such as <br />, are not words."""
+    """The words of a text without markup such as <br />."""
     nltk = _nltk()
-    with _tables("punkt_tab"):
+    with _require_data("punkt_tab"):
         words: list[str] = nltk.word_tokenize(_MARKUP.sub(" ", text), language=language)
     return words
 
 
-def _nltk_tags(text: str, language: str) -> Pairs:
+def _nltk_tags(text: str, language: str) -> TaggedWords:
     words = _nltk_words(text, language)
-    with _tables("averaged_perceptron_tagger_eng"):
-        tagged: Pairs = _nltk().pos_tag(words)
+    with _require_data("averaged_perceptron_tagger_eng"):
+        tagged: TaggedWords = _nltk().pos_tag(words)
     return tagged
 
 
 def _stop_words(language: str) -> tuple[str, ...]:
     nltk = _nltk()
-    with _tables("stopwords"):
+    with _require_data("stopwords"):
         known = nltk.corpus.stopwords.fileids()
     if language not in known:
-        raise SettingError(f"NLTK has no stop words of {language!r}; {near(language, known)}")
+        raise SettingError(f"NLTK has no stop words for {language!r}; {near(language, known)}")
     return tuple(sorted({word.strip().lower() for word in nltk.corpus.stopwords.words(language) if word.strip()}))
 
 
 # jieba -----------------------------------------------------------------------------------------------------------------
 @lru_cache(maxsize=1)
 def _jieba() -> Any:
-    """jieba's tokenizer. It says nothing, and its cache, which it would read from a folder that anybody can write to, is
-    made in one of our own that is gone afterwards."""
-    jieba = _imported("jieba")
+    """jieba's tokenizer, without log messages.
+
+    jieba would read its cache from the system's folder for temporary files, to which anybody can write. It uses a temporary
+    folder of its own instead, which is removed afterwards.
+    """
+    jieba = _import_library("jieba")
     jieba.setLogLevel(60)  # above every level
     tokenizer = jieba.Tokenizer()
     with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
@@ -190,12 +210,12 @@ def _jieba() -> Any:
 @lru_cache(maxsize=1)
 def _jieba_tagger() -> Any:
     tokenizer = _jieba()
-    return _imported("jieba.posseg").POSTokenizer(tokenizer)
+    return _import_library("jieba.posseg").POSTokenizer(tokenizer)
 
 
 def _jieba_words(text: str) -> list[str]:
     return [word for word in _jieba().lcut(text) if not word.isspace()]
 
 
-def _jieba_tags(text: str) -> Pairs:
+def _jieba_tags(text: str) -> TaggedWords:
     return [(pair.word, pair.flag) for pair in _jieba_tagger().lcut(text) if not pair.word.isspace()]

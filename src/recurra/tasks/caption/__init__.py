@@ -1,1 +1,1 @@
-"""caption: a text for each image or feature vector."""
+"""The task caption: generates a text for each image or feature vector."""

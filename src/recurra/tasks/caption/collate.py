@@ -1,4 +1,4 @@
-"""Captions of a store as one padded batch."""
+"""Collation of stored captions into a padded batch."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from .inputs import CaptionInput
 
 
 def collate(store: Store, rows: np.ndarray, input: CaptionInput) -> Batch:
-    """Inputs x, lengths where they vary, tokens read before each step (B, S), and steps (B,); targets: `next` (B, S)."""
+    """Return the batch of the stored examples `rows`.
+
+    Inputs: `x`, its `lengths (B,)` if they vary, the input `tokens (B, S)` of the decoder, and the numbers of decoder
+    `steps (B,)`. Target: `next (B, S)`, the token that each step predicts.
+    """
     x, lengths = store.ragged(input.field.name, rows)
     captions, ends = store.ragged("text", rows)
-    before, after = shift_targets(captions, ends)
-    inputs = {"x": x, "tokens": before, "steps": ends + 1}
+    input_tokens, next_tokens = shift_targets(captions, ends)
+    inputs = {"x": x, "tokens": input_tokens, "steps": ends + 1}
     if input.has_lengths:
         inputs["lengths"] = lengths
     return Batch(
         {name: torch.from_numpy(array) for name, array in inputs.items()},
-        {"next": torch.from_numpy(after)},
+        {"next": torch.from_numpy(next_tokens)},
         int(ends.sum()) + len(rows),
-        before.size,
+        input_tokens.size,
     )

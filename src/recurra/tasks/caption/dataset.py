@@ -1,4 +1,4 @@
-"""The dataset of caption: a table with images or feature vectors, and one or several texts about each."""
+"""The dataset of caption: a table with images or feature vectors, and one or several captions of each."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from .fields import Captions, ImageId, captions_of
 from .inputs import CaptionInput, input_for
 from .settings import CaptionSettings
 
-TEXT, IMAGE_ID = "raw_text", "which"  # names of the stored fields beside the input and the tokens
+TEXT, IMAGE_ID = "raw_text", "image_id"  # names of the stored fields besides the input and the tokens
 
 
 @final
 class CaptionDataset(Dataset):
-    """Each caption is an example. The split goes by the content of the image, so that all its captions are in one part.
+    """Captions as examples. The split is by the content of the image, so that all captions of an image are in one part.
 
-    longest   tokens of the longest caption of the training part
-    several   whether an encoded input of the training part has several steps
+    Attributes:
+        max_length: number of tokens of the longest caption of the training part.
+        has_several_steps: whether an encoded input of the training part has more than one step.
     """
 
     def __init__(self, settings: CaptionSettings) -> None:
@@ -42,7 +43,7 @@ class CaptionDataset(Dataset):
         self.input: CaptionInput = input_for(data)
         self.rows = RowReader([], data, examples=_examples)
         self._set_fields()
-        self.longest, self.several = 1, True
+        self.max_length, self.has_several_steps = 1, True
 
     def _set_fields(self) -> None:
         field = self.input.field
@@ -50,6 +51,7 @@ class CaptionDataset(Dataset):
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Read, split and encode the data, and return what was found."""
         info, source = DatasetInfo(), self.rows.open(data)
         self._choose_input(source, info)
 
@@ -62,72 +64,80 @@ class CaptionDataset(Dataset):
         check_splits(self.stores, "images", data)
         train = self.stores["train"]
         lengths = train.lengths("text")
-        self.longest, self.several = int(lengths.max()), int(train.lengths(self.input.field.name).max()) > 1
+        self.max_length = int(lengths.max())
+        self.has_several_steps = int(train.lengths(self.input.field.name).max()) > 1
         info.rows, info.valid_rows = len(train), len(self.stores["valid"])
         info.time_steps = int(lengths.sum()) + len(train)
-        described = [line for field in self.rows.fields for line in field.describe()]
-        summary = f"texts of {lengths.mean():.1f} {self.text.tokenization} on average, {self.longest} at most"
-        info.messages = [*self._report_lines(report, len(np.unique(hashes))), *described, summary]
+        descriptions = [line for field in self.rows.fields for line in field.describe()]
+        summary = f"captions have {lengths.mean():.1f} {self.text.tokenization} on average, {self.max_length} at most"
+        info.messages = [*self._report_lines(report, len(np.unique(hashes))), *descriptions, summary]
         return info
 
     def _choose_input(self, source: Source, info: DatasetInfo) -> None:
-        """Read features where nobody named a column, none holds images, and one holds features."""
+        """Choose features if no column was named, no column contains images, and one contains features."""
         data = self.settings.data
         if data.image_features is None and data.image is None and image_column(source, ()) is None:
             column = features_column(source, ())
             if column:
-                info.settings["data"] = {"features": column}
-                self.input = input_for(data.model_copy(update={"features": column}))
+                info.settings["data"] = {"image_features": column}
+                self.input = input_for(data.model_copy(update={"image_features": column}))
                 self._set_fields()
 
     def _report_lines(self, report: DataReport, images: int) -> list[str]:
-        """The lines of the report, where rows are captions."""
+        """The lines of the report. Its rows are captions."""
         return [f"{report.rows:,} captions of {images:,} {self.input.plural}", *report.lines()[1:]]
 
     def _columns(self, source: Source) -> dict[str, str]:
-        found = self.rows.find_columns(source, self.rows.fields[:2])
-        return found | {TEXT: found["text"], IMAGE_ID: found[self.input.field.name]}
+        columns = self.rows.find_columns(source, self.rows.fields[:2])
+        return columns | {TEXT: columns["text"], IMAGE_ID: columns[self.input.field.name]}
 
     @property
     def stores(self) -> dict[str, Store]:
-        """The encoded parts: train and valid."""
+        """The encoded parts of the data: `train` and `valid`."""
         return self.rows.stores
 
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded data of an interrupted run."""
         self.rows.load_cache(cache)
 
     @contextmanager
     def encoded(self, data: str | Path) -> Iterator[Store]:
-        """The rows of another file, while it is evaluated."""
+        """Context manager that gives the encoded rows of another file for evaluation."""
         source = self.rows.open(data)
         with self.rows.encoded(source, self._columns(source)) as store:
             yield store
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
+        """Write fields and properties of the dataset to the folder of the run."""
         self.rows.save(folder)
-        write_json(folder / "caption.json", {"longest": self.longest, "several": self.several})
+        write_json(
+            folder / "caption.json", {"max_length": self.max_length, "has_several_steps": self.has_several_steps}
+        )
 
     def load(self, folder: Path) -> None:
+        """Read fields and properties of the dataset from the folder of the run."""
         self.rows.load(folder)
         saved = read_json(folder / "caption.json")
-        self.longest, self.several = int(saved["longest"]), bool(saved["several"])
+        self.max_length, self.has_several_steps = int(saved["max_length"]), bool(saved["has_several_steps"])
 
-    # use -----------------------------------------------------------------------------------------------------------
+    # inference -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """Return the inputs in a file for `predict`, or None for a file of lines."""
         return self.rows.inputs(file)
 
     def parse_line(self, line: str) -> Any:
+        """Return the input on a line: a JSON object, a list of numbers, or a file name."""
         return parse_json_line(line, "{[")
 
     def encode_examples(self, examples: Sequence[Any]) -> list[np.ndarray]:
-        """The inputs of examples to predict from, encoded. CallError with the number of one that cannot be used."""
+        """Return the encoded inputs of `predict`. Raises CallError with the number of an invalid example."""
         values = self.rows.check_inputs([self.rows.input_value(example) for example in examples])
         return list(self.input.field.encode(values))
 
 
 def _examples(values: list[Any]) -> Iterator[list[Any]]:
-    """Each caption of the image in a row."""
+    """Yield one example per caption of the image in a row."""
     image, captions, _, image_id = values
     for caption in captions_of(captions):
         yield [image, caption, caption, image_id]

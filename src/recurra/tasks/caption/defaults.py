@@ -1,4 +1,4 @@
-"""Defaults of caption."""
+"""Default settings of caption."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from .settings import CaptionModel
 
 
 def caption_defaults(
-    model: CaptionModel, input: CaptionInput, *, several: bool, captions: int
+    model: CaptionModel, input: CaptionInput, *, has_several_steps: bool, captions: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Values for the open settings of the groups `model` and `training`, from the input and the number of captions.
+    """Return values for the open settings of the groups `model` and `training`.
 
-    `model`: as the user gave it. `several`: whether an encoded input has several steps.
+    Args:
+        model: the settings of the user.
+        input: the type of input.
+        has_several_steps: whether an encoded input has more than one step.
+        captions: number of captions of the training part.
     """
-    attends = input.is_map(several) and model.context_at == "every_step"
-    sizes = {
+    attends = input.has_several_vectors(has_several_steps) and model.context_at == "every_step"
+    model_defaults = {
         "hidden_size": 192,
         "num_layers": 1,
         "embedding_size": 96,
@@ -30,6 +34,6 @@ def caption_defaults(
         "epochs": float(min(max(600_000 / max(captions, 1), 12.0), 100.0)),
         "ema_decay": 0.998,
         "patience": 10,
-        "metric": "token_error_rate",
+        "selection_metric": "token_error_rate",
     }
-    return sizes, training
+    return model_defaults, training

@@ -1,4 +1,4 @@
-"""The metrics of caption: the loss of every caption; those of answers once for each image, against all its captions."""
+"""The metrics of caption: the loss over all captions; other metrics once per image, against all its captions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .collate import collate
 from .dataset import IMAGE_ID, TEXT, CaptionDataset
 from .fields import rows_of_images
 
-PART = 512  # images held in memory at once while answers to them are searched
+PART_SIZE = 512  # images in memory at once during the search
 
 
 def evaluate(
@@ -31,20 +31,26 @@ def evaluate(
     beam_size: int,
     searched: int,
 ) -> dict[str, Any]:
-    """The loss of all captions, nats a token, and the metrics of the answers to `searched` images, evenly spaced."""
+    """Return the loss over all captions, in nats per token, and the metrics of the generated texts.
+
+    Texts are generated for `searched` evenly spaced images.
+    """
     images = rows_of_images(store.column(IMAGE_ID))
-    fewer = searched < len(images)
+    is_sample = searched < len(images)  # then most of the time is that of the loss
     parts = LengthBatches(store.lengths("text") + 1, 128).in_order()
-    told, after = (on_progress, ignore_progress) if fewer else (ignore_progress, on_progress)
-    loss = loss_of_batches(network, batches_of(network, lambda rows: collate(store, rows, dataset.input), parts, told))
-    picked = [images[at] for at in evenly_spaced_indices(len(images), searched)]
-    answers: list[str] = []
-    for begin in range(0, len(picked), PART):
-        part = picked[begin : begin + PART]
+    loss_progress, search_progress = (on_progress, ignore_progress) if is_sample else (ignore_progress, on_progress)
+    batches = batches_of(network, lambda rows: collate(store, rows, dataset.input), parts, loss_progress)
+    loss = loss_of_batches(network, batches)
+    selected = [images[at] for at in evenly_spaced_indices(len(images), searched)]
+    texts: list[str] = []
+    for begin in range(0, len(selected), PART_SIZE):
+        part = selected[begin : begin + PART_SIZE]
         x, lengths = store.ragged(dataset.input.field.name, np.array([rows[0] for rows in part]))
-        found = search([row[:length] for row, length in zip(x, lengths, strict=True)], beam_size=beam_size)
-        answers += [dataset.text.vocabulary.decode(best[0].tokens) for best in found]
-        after(sum(map(len, part)))
-    references = [RawText.read(store, TEXT, rows) for rows in picked]
-    by_character = dataset.text.tokenization == "characters"
-    return {"loss": loss, **multi_reference_metrics(answers, references, by_character=by_character)}
+        hypotheses = search([row[:length] for row, length in zip(x, lengths, strict=True)], beam_size=beam_size)
+        texts += [dataset.text.vocabulary.decode(best[0].tokens) for best in hypotheses]
+        search_progress(sum(map(len, part)))
+    references = [RawText.read(store, TEXT, rows) for rows in selected]
+    return {
+        "loss": loss,
+        **multi_reference_metrics(texts, references, by_character=dataset.text.tokenization == "characters"),
+    }

@@ -1,7 +1,7 @@
-"""The fields of captions. An image may have one caption or several: in a cell as a list, or in as many rows of the table.
+"""The fields of captions. An image may have several captions: as a list in one cell, or in several rows of the table.
 
-Each caption is an example to train on, while metrics judge the answer to an image once, against all its captions. So each
-example keeps a number that identifies the content of its image, not its name; the split goes by the same content.
+Each caption is a training example, but metrics compare the generated text of an image once, with all its captions. Each
+example therefore has an id of the content of its image, independent of the file name. The split uses the same content.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...data.sources.columns import by_name
 from ...data.sources.rows import Row
 from ...data.sources.sources import Source
 from ...data.store.split import digest
-from ...data.words.pretokenize import han_share
+from ...data.words.pretokenize import han_fraction
 from ...data.words.vocabulary import Tokenization, Vocabulary, build
 from ...errors import DataError
 from ...fields.base import Field
@@ -25,21 +25,24 @@ CAPTION_NAMES = (
     *("text", "caption", "captions", "description", "sentence", "label", "target"),
     *("描述", "文本", "标题"),
 )
-SAMPLE = 1000  # captions that the tokenization is chosen from
+MAX_INSPECTED = 1000  # captions from which the tokenization is chosen
 
 
 def captions_of(value: Any) -> list[Any]:
-    """The captions in a cell: those of a list, or of an array of texts; else the one that it is."""
+    """Return the captions of a cell: the elements of a list or of an array, else the cell itself as the only caption."""
     return list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
 
 
 @final
 class Captions(Field):
-    """The captions of an image, as tokens. `check` takes a whole cell; what is fitted and encoded is one caption.
+    """The captions of an image as token ids. `check` takes a whole cell; `fit` and `encode` take single captions.
 
-    tokenization      what a token is; None: characters where most captions are Chinese, else words
-    size       most frequent tokens kept
-    min_count  rarer tokens are unknown; None: 2 of words, else 1
+    Args:
+        name: name of the field.
+        column: column that the user named, or None.
+        tokenization: the token unit; None: characters if most captions are Chinese, else words.
+        size: maximal size of the vocabulary.
+        min_count: tokens with fewer occurrences are replaced by the unknown token; None: 2 for words, else 1.
     """
 
     sequence = True
@@ -50,56 +53,65 @@ class Captions(Field):
     ) -> None:
         super().__init__(name, column)
         self.size, self.min_count = size, min_count
-        self._level = tokenization
+        self._tokenization = tokenization
         self.vocabulary: Vocabulary
 
     @property
     def tokenization(self) -> Tokenization:
-        """What a token is. Known once the field was fitted or loaded."""
-        return self._level or "words"
+        """The token unit. It is available after `fit` or `load`."""
+        return self._tokenization or "words"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Return the column that the user named, else a detected column. Raises DataError if there is none."""
         if self.column is not None:
             return source.need(self.column)
         free = [column for column in source.columns if column not in taken]
         columns = by_name(free)
-        known = next((columns[name] for name in CAPTION_NAMES if name in columns), None)
-        if known is None and len(free) == 1:
-            known = free[0]
-        if known is None:
-            there = ", ".join(source.columns[:20])
-            raise DataError(f"which column is the text? name it with --text (there are {there})", file=source.path)
-        return known
+        column = next((columns[name] for name in CAPTION_NAMES if name in columns), None)
+        if column is None and len(free) == 1:
+            column = free[0]
+        if column is None:
+            names = ", ".join(source.columns[:20])
+            raise DataError(
+                f"no column looks like the captions; name it with --text (columns: {names})", file=source.path
+            )
+        return column
 
     def check(self, value: Any) -> str | None:
+        """Return a description of the problem of a cell, or None."""
         captions = captions_of(value)
         if not captions:
-            return "is an empty list, and each image wants a caption"
+            return "is an empty list; each image needs a caption"
         for number, caption in enumerate(captions, 1):
             if problem := _caption_problem(caption):
-                return problem if caption is value else f"has {len(captions)} captions, and number {number} {problem}"
+                return problem if caption is value else f"has {len(captions)} captions; number {number} {problem}"
         return None
 
     def fit(self, values: Iterable[Any]) -> None:
+        """Choose the tokenization if it is open, and build the vocabulary."""
         captions = list(values)
-        if self._level is None:
-            self._level = "characters" if han_share(captions[:SAMPLE]) > 0.5 else "words"
+        if self._tokenization is None:
+            self._tokenization = "characters" if han_fraction(captions[:MAX_INSPECTED]) > 0.5 else "words"
         minimum = self.min_count or (2 if self.tokenization == "words" else 1)
         self.vocabulary = build(captions, self.tokenization, size=self.size, min_count=minimum, lowercase=False)
         if len(self.vocabulary) <= 3:
-            raise DataError(f"no {self.tokenization} of the {self.name} occur {minimum} times; train on more rows")
+            raise DataError(f"no {self.tokenization} of the {self.name} occur {minimum} times; use more training data")
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """Return the token ids of each value."""
         return list(self.vocabulary.encode_batch(values))
 
     def save(self, folder: Path) -> None:
+        """Write the vocabulary to the folder of the run."""
         self.vocabulary.save(folder, self.name)
 
     def load(self, folder: Path) -> None:
+        """Read the vocabulary from the folder of the run."""
         self.vocabulary = Vocabulary.load(folder, self.name)
-        self._level = self.vocabulary.tokenization
+        self._tokenization = self.vocabulary.tokenization
 
     def describe(self) -> list[str]:
+        """Return the lines that training prints about the field."""
         return [f"{self.name}: {len(self.vocabulary):,} {self.tokenization}"]
 
 
@@ -111,7 +123,12 @@ def _caption_problem(caption: Any) -> str | None:
 
 @final
 class ImageId(Field):
-    """Which image a caption describes: a number of 63 bits, the same for the same content of the field `image`."""
+    """The id of the image that a caption describes: a hash of 63 bits of the content of the field `image`.
+
+    Args:
+        name: name of the field.
+        image: the field of the image.
+    """
 
     storage = "int64"
     is_fitted = False
@@ -121,30 +138,33 @@ class ImageId(Field):
         self.image = image
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        """The column of the image, though it is taken by then."""
+        """Return the column of the image, although the field `image` already uses it."""
         return self.image.find(source, ())
 
     def value(self, row: Row, column: str) -> Any:
+        """Return the image of a row."""
         return self.image.value(row, column)
 
     def check(self, value: Any) -> str | None:
-        return None  # the image's own field has checked it
+        """Return None: the field of the image checks the value."""
+        return None  # the field of the image has checked it
 
     def fit(self, values: Iterable[Any]) -> None:
-        """Nothing to learn."""
+        """Do nothing: the field has no parameters."""
 
     def encode(self, values: Sequence[Any]) -> list[int]:
+        """Return the image id of each value."""
         return [digest(self.image.key(value)) >> 1 for value in values]
 
     def save(self, folder: Path) -> None:
-        """Nothing to write."""
+        """Do nothing: the field has no parameters."""
 
     def load(self, folder: Path) -> None:
-        """Nothing to read."""
+        """Do nothing: the field has no parameters."""
 
 
 def rows_of_images(image_ids: np.ndarray) -> list[np.ndarray]:
-    """The rows of each image, in the order of their first rows, from the `ImageId` of all rows (N,)."""
+    """Return the row indices of each image from the image ids (N,) of all rows, ordered by the first row of each image."""
     _, first, image_of_row = np.unique(image_ids, return_index=True, return_inverse=True)
-    together = np.split(np.argsort(image_of_row, kind="stable"), np.cumsum(np.bincount(image_of_row))[:-1])
-    return [together[image] for image in np.argsort(first)]
+    grouped = np.split(np.argsort(image_of_row, kind="stable"), np.cumsum(np.bincount(image_of_row))[:-1])
+    return [grouped[image] for image in np.argsort(first)]

@@ -1,4 +1,4 @@
-"""What captions describe: images, or feature vectors that another network made of them. Each kind has its own class."""
+"""The types of input of caption: images, or feature vectors that another network computed from images."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from .settings import CaptionData, CaptionModel
 
 
 class CaptionInput(ABC):
-    """A kind of input. `field` reads and encodes the values."""
+    """A type of input. `field` reads and encodes the values."""
 
-    plural: ClassVar[str]  # what the user calls several different ones
-    has_lengths: ClassVar[bool]  # whether the number of vectors of a row varies, so that the encoder takes lengths
-    encoder_size: ClassVar[int]  # by default
+    plural: ClassVar[str]  # plural noun for messages
+    has_lengths: ClassVar[bool]  # whether the number of vectors varies, so that the encoder takes lengths
+    encoder_size: ClassVar[int]  # the default of the setting
     field: Field
 
     @abstractmethod
     def encoder(self, model: CaptionModel) -> ImageEncoder | FeatureEncoder:
-        """A new encoder of encoded values."""
+        """Return a new encoder of encoded values."""
 
     @abstractmethod
-    def is_map(self, several: bool) -> bool:
-        """Whether the encoder gives several vectors to attend to. `several`: whether an encoded value has several steps."""
+    def has_several_vectors(self, has_several_steps: bool) -> bool:
+        """Whether the encoder returns several vectors to attend to, if encoded values have several steps or not."""
 
     @abstractmethod
     def grid(self, length: int) -> tuple[int, int]:
-        """(rows, columns) of the vectors that the encoder makes of an encoded value of `length` steps."""
+        """Return (rows, columns) of the vectors that the encoder returns for an encoded value of `length` steps."""
 
 
 @final
-class ImageInput(CaptionInput):
-    """Images, read by convolutions."""
+class CaptionImageInput(CaptionInput):
+    """Images, encoded by convolutions."""
 
     plural = "images"
     has_lengths = False
@@ -46,19 +46,23 @@ class ImageInput(CaptionInput):
         self.field: Image = Image("image", data.image, data.image_size, data.grayscale)
 
     def encoder(self, model: CaptionModel) -> ImageEncoder:
+        """Return a new convolutional encoder."""
         field, width = self.field, model.encoder_size
-        return ImageEncoder(field.shape, field.mean, field.std, width=width, shift=model.random_shift, dropout=model.dropout)
+        shift, dropout = model.random_shift, model.dropout
+        return ImageEncoder(field.shape, field.mean, field.std, width=width, random_shift=shift, dropout=dropout)
 
-    def is_map(self, several: bool) -> bool:
+    def has_several_vectors(self, has_several_steps: bool) -> bool:
+        """Return True: a feature map has several positions."""
         return True
 
     def grid(self, length: int) -> tuple[int, int]:
+        """Return (rows, columns) of the feature map."""
         return map_size(self.field.shape)
 
 
 @final
-class FeaturesInput(CaptionInput):
-    """Feature vectors, read by a linear layer."""
+class CaptionFeaturesInput(CaptionInput):
+    """Feature vectors, encoded by a linear layer."""
 
     plural = "different features"
     has_lengths = True
@@ -68,19 +72,22 @@ class FeaturesInput(CaptionInput):
         self.field: ImageFeatures = ImageFeatures("features", data.image_features)
 
     def encoder(self, model: CaptionModel) -> FeatureEncoder:
+        """Return a new linear encoder."""
         return FeatureEncoder(self.field.width, width=model.encoder_size, dropout=model.dropout)
 
-    def is_map(self, several: bool) -> bool:
-        return several
+    def has_several_vectors(self, has_several_steps: bool) -> bool:
+        """Whether the values have several feature vectors."""
+        return has_several_steps
 
     def grid(self, length: int) -> tuple[int, int]:
+        """Return (1, length): the vectors form one row."""
         return 1, length
 
 
 def input_for(data: CaptionData) -> CaptionInput:
-    """The input that the settings name: features where they name their column, else images. SettingError where both."""
+    """Return the input of the settings: features if their column is named, else images. Raises SettingError for both."""
     if data.image_features is None:
-        return ImageInput(data)
+        return CaptionImageInput(data)
     if any(value is not None for value in (data.image, data.image_size, data.grayscale)):
-        raise SettingError("features are in place of images: leave out image, image_size and grey")
-    return FeaturesInput(data)
+        raise SettingError("image_features replaces images; remove image, image_size and grayscale")
+    return CaptionFeaturesInput(data)

@@ -1,4 +1,4 @@
-"""The network of caption: an encoder of images or features, and a decoder that attends to what it gives."""
+"""The network of caption: an encoder of images or features, and a decoder with attention to the encoded vectors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .settings import CaptionModel
 
 
 def caption_network(input: CaptionInput, model: CaptionModel, cell: Cell, vocabulary: Vocabulary) -> SequenceToSequence:
-    """A new network. With `context_at=initial_state` the image makes the first state of the decoder and is not seen by its steps."""
+    """Return a new network. With `context_at=initial_state` the decoder reads the image in its initial state only."""
     if model.context_at == "initial_state" and model.attention != "none":
-        raise SettingError("condition is first, and attention conditions every step; say attention=none, or steps")
+        raise SettingError("context_at = initial_state excludes attention; set attention=none or context_at=every_step")
     encoder, size = input.encoder(model), model.embedding_size
     tokens = TokenEmbedding(len(vocabulary), size, 0.0, pad=Vocabulary.pad, unknown=Vocabulary.unknown)
     attends = model.attention != "none"

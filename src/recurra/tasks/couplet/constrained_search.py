@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 import torch
 
-from ...data.words.vocabulary import MARKS, Vocabulary
+from ...data.words.vocabulary import SPECIAL_TOKENS, Vocabulary
 from ...decoding.beam_search import Hypothesis, beam_search
 from ...fields.paired_text import code_points
 from ..base import OnProgress, device_of, ignore_progress
@@ -25,7 +25,7 @@ class ConstrainedSearch:
 
     def __init__(self, network: AlignedSeq2Seq, vocabulary: Vocabulary, rule: str) -> None:
         self.network, self.vocabulary = network, vocabulary
-        self.constraints = Constraints(vocabulary.tokens, len(MARKS), rule)
+        self.constraints = Constraints(vocabulary.tokens, len(SPECIAL_TOKENS), rule)
 
     def __call__(
         self, questions: Sequence[str], *, beam_size: int, on_progress: OnProgress = ignore_progress

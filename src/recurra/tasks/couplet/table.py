@@ -8,7 +8,7 @@ from pathlib import Path
 from ...data.sources.rows import Source
 from ...data.sources.sources import open_source
 from ...data.sources.tables import Delimited
-from ...data.words.pretokenize import han_share
+from ...data.words.pretokenize import han_fraction
 from ...errors import SettingError
 from ...fields.paired_text import SOURCE_NAMES, TARGET_NAMES
 
@@ -41,7 +41,7 @@ def _is_header(first_line: Sequence[str], requested: Sequence[str]) -> bool:
     if any(cell in requested or cell.lower() in (*SOURCE_NAMES, *TARGET_NAMES) for cell in first_line):
         return True
     one, other = first_line
-    return len(one) != len(other) or min(han_share([one]), han_share([other])) <= 0.5
+    return len(one) != len(other) or min(han_fraction([one]), han_fraction([other])) <= 0.5
 
 
 def lacks_header(source: Source) -> bool:

@@ -1,4 +1,4 @@
-"""The dataset of series: reads tables, divides every series in time, and keeps a panel in the run's cache."""
+"""The dataset of the task forecast: reads tables, divides each series in time, and stores a panel in the cache of the run."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from ...data.series.series import Table
+from ...data.series.series import TimeSeriesTable
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.sources import is_table
 from ..base import Dataset, DatasetInfo, OnProgress
 from .metadata import SeriesMetadata
 from .reader import SeriesReader
-from .report import report
-from .seasonality import default_horizon, find_seasons
+from .report import dataset_messages
+from .seasonality import default_horizon, seasonality_by_grid
 from .settings import ForecastData
 from .split import TrainValidationSplit
 from .split_windows import SplitWindows
 
-CACHE = "series"  # the folder in the run's cache
+CACHE = "series"  # the folder in the cache of a run
 
 
 @final
 class ForecastDataset(Dataset):
-    """Series of numbers. The settings of the group data may still be open.
+    """Time series of numbers. The settings of the group data may still be open.
 
-    metadata   of the series that the run is trained on; from `prepare` or `load` on
-    split      the panel of training and validation part; from `prepare` or `load_cache` on
+    metadata   the metadata of the training series; available after `prepare` or `load`
+    split      the panel of the training and the validation part; available after `prepare` or `load_cache`
     """
 
-    inputs_are_rows: ClassVar[bool] = False  # but series
+    inputs_are_rows: ClassVar[bool] = False  # An input is a series.
     metadata: SeriesMetadata
     split: SplitWindows
 
@@ -40,33 +40,34 @@ class ForecastDataset(Dataset):
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
-        """Horizon and season are determined here, because the division depends on them."""
+        """Read and divide the series. Horizon and seasonality are determined here, because the split depends on them."""
         settings = self.settings
-        table, left_out = self.reader.read_first(data)
+        table, unused_columns = self.reader.read_training(data)
         on_progress(sum(map(len, table.series)))
         self.metadata = metadata = SeriesMetadata.of(table.columns, table.series)
-        split = TrainValidationSplit(table, skip=self.reader.skips)
-        split.leave_out_constant()
+        split = TrainValidationSplit(table, skip=self.reader.skip)
+        split.drop_constant()
         if valid is not None:
-            split.append(self.reader.read_later(valid, table.columns))
-        metadata.seasons, season_line = find_seasons(split.series, split.cuts, settings.seasonality)
-        horizon = settings.horizon or default_horizon(split.series, metadata.seasons)
+            split.append_validation(self.reader.read_with(table.columns, valid))
+        metadata.seasonality, seasonality = seasonality_by_grid(split.series, split.cuts, settings.seasonality)
+        horizon = settings.horizon or default_horizon(split.series, metadata.seasonality)
         if valid is None:
-            split.hold_back(settings.validation_fraction, horizon)
-        split.leave_out_short(settings.context_length, horizon)
-        split.check_valid(horizon)
+            split.hold_out(settings.validation_fraction, horizon)
+        split.drop_short(settings.context_length, horizon)
+        split.check_validation(horizon)
         metadata.fit(split.series, split.cuts, calendar=settings.calendar)
         self._write(split, cache)
         self.load_cache(cache)
         determined: dict[str, Any] = {"horizon": horizon}
-        if len(set(metadata.seasons.values())) == 1:
-            determined["seasonality"] = next(iter(metadata.seasons.values()))
+        if len(set(metadata.seasonality.values())) == 1:
+            determined["seasonality"] = next(iter(metadata.seasonality.values()))
+        notes = [*unused_columns, *table.messages, *split.messages]
         return DatasetInfo(
             rows=split.train_steps,
             valid_rows=split.valid_steps,
             time_steps=split.train_steps,
             settings={"data": determined},
-            messages=report(split, metadata, [*left_out, *table.lines, *split.messages], season_line),
+            messages=dataset_messages(split, metadata, notes, seasonality),
         )
 
     def _write(self, split: TrainValidationSplit, cache: Path) -> None:
@@ -75,22 +76,26 @@ class ForecastDataset(Dataset):
         SplitWindows(panel, panel.starts[:-1] + cuts).write(cache / CACHE)
 
     def load_cache(self, cache: Path) -> None:
+        """Open the panel that `prepare` wrote."""
         self.split = SplitWindows.open(cache / CACHE)
 
     def save(self, folder: Path) -> None:
+        """Write the metadata of the series."""
         self.metadata.save(folder)
 
     def load(self, folder: Path) -> None:
+        """Read the metadata of the series."""
         self.metadata = SeriesMetadata.load(folder)
 
-    # use -----------------------------------------------------------------------------------------------------------
-    def read(self, data: str | Path) -> Table:
-        """The series of another file, which must have the columns and the time steps of the training data."""
-        return self.reader.read_for(self.metadata, data)
+    # inference -----------------------------------------------------------------------------------------------------
+    def read(self, data: str | Path) -> TimeSeriesTable:
+        """Read another file, which must have the columns and the time steps of the training data."""
+        return self.reader.read_for_run(self.metadata, data)
 
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """The series of a table."""
+        """Return the series of a table; None if the file is not a table."""
         return iter(self.read(file).series) if is_table(file) else None
 
     def parse_line(self, line: str) -> Any:
+        """Parse a line that is a JSON object or a JSON array."""
         return parse_json_line(line, opens="{[")

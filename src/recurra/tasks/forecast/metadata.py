@@ -1,4 +1,4 @@
-"""What a run keeps of its series: columns, seasons, cycles of the calendar, and the statistics of every column."""
+"""The metadata that a run keeps of its series: columns, seasonality, calendar cycles, and statistics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.series.cells import number
-from ...data.series.series import Columns, Series
+from ...data.series.series import SeriesColumns, TimeSeries
 from ...data.series.times import CYCLES
 from ...errors import DataError
 from ...files import read_json, write_json
@@ -20,92 +20,116 @@ from .series_stats import stats_of
 from .windows import Floats
 
 FILE = "series.json"
-REPEATS_OF_A_CYCLE = 2  # that the training part must hold, or the position in it says no more than the date
+MIN_CYCLES = 2  # With fewer cycles in the training part, the phase of a cycle is equivalent to the date.
 
 
 @final
 @dataclass
 class SeriesMetadata:
-    """Fitted on the training part, saved with the run, and all that is needed to make a `Panel` of other series."""
+    """Metadata, fitted on the training part and saved with the run, that is needed to make a `Panel` of any series.
 
-    columns: Columns
-    seasons: dict[str, int] = field(default_factory=dict)  # by the name of the grid
+    columns           roles of the columns
+    seasonality       period in time steps, by the name of the time grid
+    cycles            which of CYCLES are calendar covariates
+    covariate_stats   mean and standard deviation, by covariate
+    categories        values of the static covariates that are text, by covariate
+    series            embedding index and statistics (`stats_of`) of each training series, by name
+    has_missing       whether the training data have missing values
+    """
+
+    columns: SeriesColumns
+    seasonality: dict[str, int] = field(default_factory=dict)
     cycles: list[bool] = field(default_factory=lambda: [False] * len(CYCLES))
-    measures: dict[str, tuple[float, float]] = field(default_factory=dict)  # mean and deviation, by covariate
-    classes: dict[str, list[str]] = field(default_factory=dict)  # of the static covariates that are words
-    series: dict[str, tuple[int, float, float, float]] = field(default_factory=dict)  # embedding row, then stats_of
-    masked: bool = False  # there were missing values
+    covariate_stats: dict[str, tuple[float, float]] = field(default_factory=dict)
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    series: dict[str, tuple[int, float, float, float]] = field(default_factory=dict)
+    has_missing: bool = False
 
     @classmethod
-    def of(cls, columns: Columns, series: Sequence[Series]) -> SeriesMetadata:
-        """The metadata of a training file, still to be fitted."""
-        return cls(columns, masked=any(bool(np.isnan(one.values).any()) for one in series))
+    def of(cls, columns: SeriesColumns, series: Sequence[TimeSeries]) -> SeriesMetadata:
+        """Return metadata of a training file that are not fitted yet."""
+        return cls(columns, has_missing=any(bool(np.isnan(one.values).any()) for one in series))
 
     # fitting -------------------------------------------------------------------------------------------------------
-    def fit(self, series: Sequence[Series], cuts: Mapping[str, int], *, calendar: bool) -> None:
-        """Fit covariates, cycles of the calendar and series on the steps before `cuts`, by name."""
-        self._fit_covariates(self.columns.known, [one.known[: cuts.get(one.name, 0)] for one in series])
-        self._fit_covariates(self.columns.past, [one.past[: cuts.get(one.name, 0)] for one in series])
-        for at, column in enumerate(self.columns.static):
-            words = [one.static[at] for one in series if one.name in cuts]
-            values = [number(word) for word in words]
-            if all(value is not None for value in values):
-                mean, deviation, _ = stats_of(np.array(values, np.float64))
-                self.measures[column] = mean, deviation
+    def fit(self, series: Sequence[TimeSeries], cuts: Mapping[str, int], *, calendar: bool) -> None:
+        """Fit statistics, categories and calendar cycles.
+
+        series     all series
+        cuts       number of time steps of the training part, by the name of the series; later time steps are not used
+        calendar   whether to use calendar covariates
+        """
+        columns = self.columns
+        self._fit_covariates(
+            columns.future_covariates, [one.future_covariates[: cuts.get(one.name, 0)] for one in series]
+        )
+        self._fit_covariates(columns.past_covariates, [one.past_covariates[: cuts.get(one.name, 0)] for one in series])
+        for at, column in enumerate(columns.static_covariates):
+            cells = [one.static_covariates[at] for one in series if one.name in cuts]
+            numbers = [number(cell) for cell in cells]
+            if all(value is not None for value in numbers):
+                mean, deviation, _ = stats_of(np.array(numbers, np.float64))
+                self.covariate_stats[column] = mean, deviation
             else:
-                self.classes[column] = sorted(set(words))
+                self.categories[column] = sorted(set(cells))
         for at in range(len(CYCLES)):
-            enough = [
-                n for one in series if (n := one.grid.cycles()[at]) and cuts.get(one.name, 0) >= REPEATS_OF_A_CYCLE * n
+            long_enough = [
+                one
+                for one in series
+                if (length := one.grid.cycle_lengths()[at]) and cuts.get(one.name, 0) >= MIN_CYCLES * length
             ]
-            self.cycles[at] = calendar and len(enough) >= len(series) / 2
+            self.cycles[at] = calendar and len(long_enough) >= len(series) / 2
         trained = [one for one in series if cuts.get(one.name)]
         self.series = {one.name: (at, *stats_of(one.values[: cuts[one.name]])) for at, one in enumerate(trained, 1)}
 
     def _fit_covariates(self, names: Sequence[str], parts: Sequence[Floats]) -> None:
-        """`parts`: the columns `names` of each series, training part only."""
+        """Fit mean and standard deviation of covariates. `parts` are the training parts (steps, len(names)) of the series."""
         for at, column in enumerate(names):
             mean, deviation, _ = stats_of(np.concatenate([part[:, at] for part in parts]))
-            self.measures[column] = mean, deviation
+            self.covariate_stats[column] = mean, deviation
 
-    def check_steps(self, one: Series, file: object = None) -> None:
-        """Raise DataError where the run was trained on no series with the time step of this one."""
-        if one.grid.name not in self.seasons:
+    def check_grid(self, one: TimeSeries, file: object = None) -> None:
+        """Raise DataError if no series of the training data has the time step of this series."""
+        if one.grid.name not in self.seasonality:
             raise DataError(
-                f"the series {one.name!r} has a value {one.grid.name}; this run knows {', '.join(self.seasons)}. "
-                "Bring it to the same steps",
+                f"the series {one.name!r} has a value {one.grid.name}, but the run was trained on series with a value "
+                f"{' or '.join(self.seasonality)}. Resample it to the same time step",
                 file=file,
             )
 
-    # use -----------------------------------------------------------------------------------------------------------
+    # widths --------------------------------------------------------------------------------------------------------
     @property
-    def known_width(self) -> int:
-        """Number of future covariates."""
-        return len(self.columns.known)
+    def num_future(self) -> int:
+        """The number of future covariates."""
+        return len(self.columns.future_covariates)
 
     @property
-    def past_width(self) -> int:
-        """Number of past covariates."""
-        return len(self.columns.past)
+    def num_past(self) -> int:
+        """The number of past covariates."""
+        return len(self.columns.past_covariates)
 
     @property
-    def calendar_width(self) -> int:
-        """Numbers that give a step's position in the cycles of the calendar."""
+    def num_calendar(self) -> int:
+        """The number of calendar features of a time step."""
         return 2 * sum(self.cycles)
 
     @property
-    def static_width(self) -> int:
-        """Numbers that the static covariates of a series make."""
-        return sum(len(self.classes.get(column, "1")) for column in self.columns.static)
+    def num_static(self) -> int:
+        """The number of features that encode the static covariates of a series."""
+        return sum(len(self.categories.get(column, "1")) for column in self.columns.static_covariates)
 
-    def panel(self, series: Sequence[Series], *, until: Mapping[str, int] | None = None, ahead: int = 0) -> Panel:
-        """The panel of some series, each with `ahead` more steps that are to be forecast.
+    # panels --------------------------------------------------------------------------------------------------------
+    def panel(self, series: Sequence[TimeSeries], *, until: Mapping[str, int] | None = None, horizon: int = 0) -> Panel:
+        """Return the panel of some series.
 
-        The statistics of a series that the run was not trained on are those of its first `until` steps, by name, or of all.
+        series    the series
+        until     by name, the number of first time steps from which the statistics of a series that was not in the training
+                  data are computed; by default all
+        horizon   number of time steps to forecast that are added to the end of each series
         """
-        sized = [(one, len(one) + ahead) for one in series]
+        with_length = [(one, len(one) + horizon) for one in series]
         used = np.repeat(self.cycles, 2)
-        default_season = next(iter(self.seasons.values()), 1)
+        default_period = next(iter(self.seasonality.values()), 1)
+        columns = self.columns
         stats = [
             self.series[one.name][1:]
             if one.name in self.series
@@ -113,53 +137,61 @@ class SeriesMetadata:
             for one in series
         ]
         return Panel(
-            values=np.concatenate([np.r_[one.values, np.full(ahead, np.nan)] for one in series]),
-            known=np.concatenate([self._standardised(one.known, self.columns.known, n) for one, n in sized]),
-            past=np.concatenate([self._standardised(one.past, self.columns.past, n) for one, n in sized]),
-            calendar=np.concatenate([one.grid.calendar(one.first + np.arange(n))[:, used] for one, n in sized]),
-            starts=np.cumsum([0, *(n for _, n in sized)]).astype(np.int64),
+            values=np.concatenate([np.r_[one.values, np.full(horizon, np.nan)] for one in series]),
+            future_covariates=np.concatenate(
+                [self._standardized(one.future_covariates, columns.future_covariates, n) for one, n in with_length]
+            ),
+            past_covariates=np.concatenate(
+                [self._standardized(one.past_covariates, columns.past_covariates, n) for one, n in with_length]
+            ),
+            calendar=np.concatenate(
+                [one.grid.calendar_features(one.start + np.arange(n))[:, used] for one, n in with_length]
+            ),
+            starts=np.cumsum([0, *(n for _, n in with_length)]).astype(np.int64),
             stats=np.array(stats, np.float64).reshape(-1, 3),
-            seasons=np.array([self.seasons.get(one.grid.name, default_season) for one in series], np.int64),
-            vectors=np.array([self.series.get(one.name, (0,))[0] for one in series], np.int64),
-            static=np.array([self._static(one) for one in series], np.float32).reshape(len(series), -1),
+            seasonality=np.array([self.seasonality.get(one.grid.name, default_period) for one in series], np.int64),
+            embedding_indices=np.array([self.series.get(one.name, (0,))[0] for one in series], np.int64),
+            static_covariates=np.array([self._encoded_static(one) for one in series], np.float32).reshape(
+                len(series), -1
+            ),
         )
 
-    def _standardised(self, values: Floats, names: Sequence[str], length: int) -> NDArray[np.float32]:
-        """(length, columns) standardised; 0, the mean, where a value is missing."""
+    def _standardized(self, values: Floats, names: Sequence[str], length: int) -> NDArray[np.float32]:
+        """Return standardized covariates (length, len(names)). A missing value becomes 0, the mean."""
         result = np.zeros((length, len(names)), np.float32)
         n = min(length, len(values))
         for at, name in enumerate(names):
-            mean, deviation = self.measures[name]
+            mean, deviation = self.covariate_stats[name]
             result[:n, at] = np.nan_to_num((values[:n, at] - mean) / deviation)
         return result
 
-    def _static(self, one: Series) -> list[float]:
-        """Numbers standardised, words one-hot; a word that the training part does not have is all zeros."""
+    def _encoded_static(self, one: TimeSeries) -> list[float]:
+        """Encode static covariates: numbers are standardized, text is one-hot. An unknown category is all zeros."""
         result: list[float] = []
-        for column, cell in zip(self.columns.static, one.static, strict=True):
-            if column in self.classes:
-                result += [float(cell == word) for word in self.classes[column]]
+        for column, cell in zip(self.columns.static_covariates, one.static_covariates, strict=True):
+            if column in self.categories:
+                result += [float(cell == category) for category in self.categories[column]]
             else:
                 value = number(cell)
                 if value is None:
                     raise DataError(f"the series {one.name!r} has {column} = {cell!r}, which is not a number")
-                mean, deviation = self.measures[column]
+                mean, deviation = self.covariate_stats[column]
                 result.append(0.0 if np.isnan(value) else (value - mean) / deviation)
         return result
 
-    # the run folder ------------------------------------------------------------------------------------------------
+    # run folder ----------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
-        """Write the run's `vocabulary/series.json`."""
+        """Write the metadata to `series.json` in the run's folder `vocabulary/`."""
         write_json(folder / FILE, asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> SeriesMetadata:
-        """Read what `save` wrote."""
+        """Read metadata that `save` wrote."""
         saved: Mapping[str, Any] = read_json(folder / FILE)
         columns: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in saved["columns"].items()
         }
-        values = dict(saved) | {"columns": Columns(**columns)}
-        for name in ("measures", "series"):
-            values[name] = {key: tuple(row) for key, row in saved[name].items()}
+        values = dict(saved) | {"columns": SeriesColumns(**columns)}
+        for name in ("covariate_stats", "series"):
+            values[name] = {key: tuple(entry) for key, entry in saved[name].items()}
         return cls(**values)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ...data.series.series import Series
+from ...data.series.series import TimeSeries
 from ...errors import CallError, DataError
 from .example import check_forecast, from_example
 from .metadata import SeriesMetadata
@@ -19,9 +19,9 @@ from .windows import Floats
 def predict(
     pipeline: ForecastPipeline, network: nn.Module, metadata: SeriesMetadata, examples: Sequence[Any]
 ) -> list[dict[str, Any]]:
-    """The next `horizon` values of each example. CallError with the number of one that cannot be used."""
-    series = [_series_of(example, at, pipeline, metadata) for at, example in enumerate(examples, 1)]
-    panel = metadata.panel(series, ahead=pipeline.horizon)
+    """Forecast the next `horizon` values of each example. Raises CallError with the number of an example that is invalid."""
+    series = [_time_series(example, at, pipeline, metadata) for at, example in enumerate(examples, 1)]
+    panel = metadata.panel(series, horizon=pipeline.horizon)
     results = []
     for windows, _, output in pipeline.run(network, panel, panel.starts[1:] - pipeline.horizon):
         forecasts = pipeline.forecasts(network, windows, output)
@@ -32,22 +32,22 @@ def predict(
     return results
 
 
-def _series_of(example: Any, number: int, pipeline: ForecastPipeline, metadata: SeriesMetadata) -> Series:
+def _time_series(example: Any, number: int, pipeline: ForecastPipeline, metadata: SeriesMetadata) -> TimeSeries:
     try:
         series = from_example(example, metadata)
-        check_forecast(series, metadata, pipeline.window, pipeline.horizon)
+        check_forecast(series, metadata, pipeline.context_length, pipeline.horizon)
     except DataError as error:
-        where = DataError(error.message, row=error.row, field=error.field)
-        raise CallError(f"example {number}: {where}") from None
+        location = DataError(error.message, row=error.row, field=error.field)
+        raise CallError(f"example {number}: {location}") from None
     return series
 
 
-def _as_json(one: Series, forecast: Floats, pipeline: ForecastPipeline) -> dict[str, Any]:
-    """`forecast` (H, 1 + Q)."""
+def _as_json(one: TimeSeries, forecast: Floats, pipeline: ForecastPipeline) -> dict[str, Any]:
+    """Return a forecast (H, 1 + Q) as a JSON object."""
     quantiles = {f"{level:g}": _rounded(forecast[:, at]) for at, level in enumerate(pipeline.levels, 1)}
     return {
         **({"series": one.name} if one.name else {}),
-        "time": one.stamps(len(one) + np.arange(pipeline.horizon)),
+        "time": one.format_times(len(one) + np.arange(pipeline.horizon)),
         "mean": _rounded(forecast[:, 0]),
         "median": quantiles["0.5"],
         "quantiles": quantiles,

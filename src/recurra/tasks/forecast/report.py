@@ -1,4 +1,4 @@
-"""Messages about a file of series."""
+"""Messages about the time series of a training run."""
 
 from __future__ import annotations
 
@@ -11,24 +11,39 @@ from .metadata import SeriesMetadata
 from .split import TrainValidationSplit
 
 
-def report(split: TrainValidationSplit, metadata: SeriesMetadata, notes: Sequence[str], seasons: str) -> list[str]:
-    """Series and steps, targets, then `notes` of reading, missing values, covariates, calendar, and `seasons`."""
+def dataset_messages(
+    split: TrainValidationSplit, metadata: SeriesMetadata, notes: Sequence[str], seasonality: str
+) -> list[str]:
+    """Return messages about sizes, targets, missing values, covariates, calendar and seasonality.
+
+    notes         messages of the reader, inserted after the targets
+    seasonality   the explanation of `seasonality_by_grid`
+    """
     series, columns = split.series, metadata.columns
     grids = ", ".join(dict.fromkeys(one.grid.name for one in series))
-    of = f"time: {', '.join(columns.time)}, {grids}" if columns.time else "no column of time: every row is a step"
-    lines = [
-        f"{len(series):,} series of {split.train_steps:,} steps to train on, {split.valid_steps:,} to check with; {of}",
-        f"to forecast: {', '.join(columns.targets[:8])}{', ...' if len(columns.targets) > 8 else ''}",
+    rows = "no time column: each row is a time step"
+    time = f"time column: {', '.join(columns.time)}, {grids}" if columns.time else rows
+    more = ", ..." if len(columns.targets) > 8 else ""
+    messages = [
+        f"{len(series):,} series, {split.train_steps:,} time steps for training, {split.valid_steps:,} for validation; {time}",
+        f"target: {', '.join(columns.targets[:8])}{more}",
         *notes,
     ]
     missing, steps = sum(int(np.isnan(one.values).sum()) for one in series), sum(map(len, series))
     if missing:
-        lines.append(f"{missing:,} values are missing ({missing / steps:.1%}): told to the network as missing")
-    kinds = (("known ahead", columns.known), ("known up to now", columns.past), ("static", columns.static))
+        messages.append(
+            f"{missing:,} values are missing ({missing / steps:.1%}); the network reads which ones are missing"
+        )
+    kinds = (
+        ("future", columns.future_covariates),
+        ("past", columns.past_covariates),
+        ("static", columns.static_covariates),
+    )
     if covariates := [f"{', '.join(names)} ({kind})" for kind, names in kinds if names]:
-        lines.append(f"covariates: {'; '.join(covariates)}")
-    if empty := sum(int(np.isnan(one.known).sum() + np.isnan(one.past).sum()) for one in series):
-        lines.append(f"{empty:,} values of covariates are missing: the network sees their mean there")
+        messages.append(f"covariates: {'; '.join(covariates)}")
+    missing = sum(int(np.isnan(one.future_covariates).sum() + np.isnan(one.past_covariates).sum()) for one in series)
+    if missing:
+        messages.append(f"{missing:,} values of covariates are missing and replaced by the mean")
     if cycles := [name for name, used in zip(CYCLES, metadata.cycles, strict=True) if used]:
-        lines.append(f"calendar: {', '.join(cycles)}")
-    return [*lines, f"season: {seasons}"]
+        messages.append(f"calendar: {', '.join(cycles)}")
+    return [*messages, f"seasonality: {seasonality}"]

@@ -1,7 +1,7 @@
-"""Ridge regression from a scaled window to the scaled horizon, solved in closed form.
+"""Ridge regression from a scaled context window to the scaled horizon, in closed form.
 
-Windows and scalings are compared by its error on the validation part, in seconds; and its weights are the first ones of the
-network's linear shortcut.
+Its error on the validation part selects the context length and the scaling in seconds. Its weights initialize the linear skip
+connection of the network.
 """
 
 from __future__ import annotations
@@ -20,41 +20,48 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # times the mean variance of the inpu
 @final
 @dataclass(frozen=True)
 class RidgeFit:
-    """y = weight x + bias, and its mean absolute error on the validation part, in deviations of the training part."""
+    """The fitted map y = weight x + bias.
 
-    weight: Floats  # (H, T)
-    bias: Floats  # (H,)
+    weight   (H, T)
+    bias     (H,)
+    error    mean absolute error on the validation part, in standard deviations of the training part
+    """
+
+    weight: Floats
+    bias: Floats
     error: float
 
 
 @final
 @dataclass(frozen=True)
 class RidgeData:
-    """Rows of a regression: inputs x (N, T), targets y (N, H), and which of the targets were observed (N, H)."""
+    """N examples of a regression: inputs x (N, T), targets y (N, H), and whether a target was observed (N, H)."""
 
     x: Floats
     y: Floats
     observed: NDArray[np.bool_]
 
 
-def fit_ridge(train: RidgeData, valid: RidgeData, unit: Floats) -> RidgeFit:
-    """Fit on `train`, with the one of `PENALTIES` that has the least error on `valid`, whose rows have the unit (M,).
+def fit_ridge(train: RidgeData, valid: RidgeData, error_scale: Floats) -> RidgeFit:
+    """Fit a ridge regression on `train` with the one of PENALTIES that has the lowest error on `valid`.
 
-    Targets that were not observed are left out together with their rows where enough rows remain; else they count as filled.
+    Examples with a missing target are left out if enough others remain; otherwise their filled targets are used. The errors of
+    the M validation examples are multiplied by `error_scale` (M,).
     """
     x, y = train.x, train.y
-    whole = train.observed.all(1)
-    if whole.sum() >= min(len(x), max(2 * x.shape[1], len(x) // 4)):
-        x, y = x[whole], y[whole]
+    complete = train.observed.all(1)
+    if complete.sum() >= min(len(x), max(2 * x.shape[1], len(x) // 4)):
+        x, y = x[complete], y[complete]
     x_mean, y_mean = x.mean(0), y.mean(0)
     a, b = x - x_mean, y - y_mean
-    values, vectors = np.linalg.eigh(a.T @ a / len(x))
-    rotated = vectors.T @ (a.T @ b / len(x))
+    eigenvalues, eigenvectors = np.linalg.eigh(a.T @ a / len(x))
+    projected = eigenvectors.T @ (a.T @ b / len(x))
 
     def fit(penalty: float) -> RidgeFit:
-        weight = (vectors @ (rotated / (np.maximum(values, 0) + penalty * values.mean() + 1e-12)[:, None])).T
+        denominator = np.maximum(eigenvalues, 0) + penalty * eigenvalues.mean() + 1e-12
+        weight = (eigenvectors @ (projected / denominator[:, None])).T
         bias = y_mean - weight @ x_mean
-        error = np.abs(valid.x @ weight.T + bias - valid.y) * unit[:, None]
+        error = np.abs(valid.x @ weight.T + bias - valid.y) * error_scale[:, None]
         return RidgeFit(weight, bias, float(error[valid.observed].mean()) if valid.observed.any() else float("inf"))
 
-    return min(map(fit, PENALTIES), key=lambda found: found.error)
+    return min(map(fit, PENALTIES), key=lambda one: one.error)

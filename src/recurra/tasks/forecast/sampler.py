@@ -11,16 +11,17 @@ import numpy as np
 from ..base import Sampler
 from .windows import Integers
 
-MAX_WINDOWS = 1 << 16  # of an epoch; the next epoch draws others
+MAX_WINDOWS = 1 << 16  # per epoch; every epoch draws a new random subset
 
 
 @final
 class ForecastSampler(Sampler):
-    """The key of a batch is an array of origins. All windows have the same length, so there is no padding.
+    """Draws batches of windows. The key of a batch is an array of origins. All windows have the same length.
 
-    origins            of the training part
-    batch_size         windows of a batch, about: an epoch is divided evenly
-    steps_per_window   time steps of a window and its horizon
+    origins            (N,) origins of the training part
+    batch_size         approximate number of windows per batch; an epoch is divided into batches of nearly equal size
+    seed               seed of the random order
+    steps_per_window   number of time steps of a context and its horizon
     """
 
     def __init__(self, origins: Integers, batch_size: int, *, seed: int, steps_per_window: int) -> None:
@@ -28,11 +29,14 @@ class ForecastSampler(Sampler):
         self.seed, self.steps_per_window = seed, steps_per_window
 
     def epoch(self, number: int) -> Sequence[Integers]:
+        """Return the keys of the batches of an epoch."""
         order = np.random.default_rng([self.seed, number]).permutation(len(self.origins))[:MAX_WINDOWS]
         return np.array_split(self.origins[order], max(math.ceil(len(order) / self.batch_size), 1))
 
     def time_steps(self, keys: Sequence[Integers]) -> np.ndarray:
+        """Return the number of time steps of each batch, (len(keys),)."""
         return np.array([len(key) * self.steps_per_window for key in keys])
 
     def padding_fraction(self) -> float | None:
+        """Return None, because windows are not padded."""
         return None

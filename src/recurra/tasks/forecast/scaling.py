@@ -1,9 +1,9 @@
-"""How the values of a window are scaled before a network sees them.
+"""Scaling of the values of a window before the network reads them.
 
-global       minus the mean, divided by the standard deviation, both of the training part of the series
-last_value   minus the last value of the window, divided by the standard deviation of the training part
-per_window   minus the mean, divided by the standard deviation, both of the window
-mean_abs     minus the mean, divided by the mean absolute value, both of the window: for series that grow by percentages
+global       (x - mean) / standard deviation, both of the training part of the series
+last_value   (x - last value of the window) / standard deviation of the training part
+per_window   (x - mean) / standard deviation, both of the window
+mean_abs     (x - mean) / mean absolute value, both of the window; for series with exponential growth
 """
 
 from __future__ import annotations
@@ -14,24 +14,27 @@ from numpy.typing import NDArray
 from .windows import Floats
 
 SCALINGS = ("last_value", "per_window", "mean_abs", "global")
-FLOOR = 0.1  # a window's own deviation or mean absolute value counts as at least this fraction of the training part's
+MIN_SCALE = 0.1  # minimum scale of a window, as a fraction of the same statistic of the training part
 
 
-def place_and_scale(scaling: str, x: Floats, observed: NDArray[np.bool_], stats: Floats) -> tuple[Floats, Floats]:
-    """What to subtract (B,) and what to divide by (B,).
+def loc_and_scale(scaling: str, x: Floats, observed: NDArray[np.bool_], stats: Floats) -> tuple[Floats, Floats]:
+    """Return the location (B,), which is subtracted, and the scale (B,), which is divided by.
 
-    x (B, T) with missing values filled, observed (B, T), stats (B, 3) mean, standard deviation and mean absolute value of
-    the training part.
+    scaling    one of SCALINGS
+    x          (B, T) values of the windows, missing ones filled
+    observed   (B, T) whether a value was observed
+    stats      (B, 3) mean, standard deviation and mean absolute value of the training part of the series
     """
-    mean, deviation, size = stats.T
+    mean, deviation, mean_abs = stats.T
     if scaling == "global":
         return mean, deviation
     if scaling == "last_value":
         return np.where(observed.any(1), x[:, -1], mean), deviation
-    count = observed.sum(1)
-    some = np.maximum(count, 1)
-    own = np.where(count > 0, np.where(observed, x, 0.0).sum(1) / some, mean)
+    num_observed = observed.sum(1)
+    divisor = np.maximum(num_observed, 1)
+    window_mean = np.where(num_observed > 0, np.where(observed, x, 0.0).sum(1) / divisor, mean)
     if scaling == "per_window":
-        apart = np.where(observed, x - own[:, None], 0.0)
-        return own, np.maximum(np.sqrt((apart**2).sum(1) / some), FLOOR * deviation)
-    return own, np.maximum(np.where(observed, np.abs(x), 0.0).sum(1) / some, FLOOR * size)
+        centered = np.where(observed, x - window_mean[:, None], 0.0)
+        return window_mean, np.maximum(np.sqrt((centered**2).sum(1) / divisor), MIN_SCALE * deviation)
+    window_mean_abs = np.where(observed, np.abs(x), 0.0).sum(1) / divisor
+    return window_mean, np.maximum(window_mean_abs, MIN_SCALE * mean_abs)

@@ -1,4 +1,4 @@
-"""The season of each time step that series have, and the horizon that follows from it."""
+"""The seasonality of each time grid of the series, and the default horizon."""
 
 from __future__ import annotations
 
@@ -6,37 +6,42 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...data.series.season import find_season
-from ...data.series.series import Series
+from ...data.series.seasonality import detect_seasonality
+from ...data.series.series import TimeSeries
 
 
-def find_seasons(
-    series: Sequence[Series], cuts: Mapping[str, int], requested: int | None
+def seasonality_by_grid(
+    series: Sequence[TimeSeries], cuts: Mapping[str, int], requested: int | None
 ) -> tuple[dict[str, int], str]:
-    """The steps of a season, by the name of the grid, and how they were found.
+    """Return the period in time steps by the name of the time grid, and a message that explains it.
 
-    `requested` for all grids; else by the autocorrelation of the steps before `cuts`.
+    series      all series
+    cuts        number of time steps of the training part, by the name of the series; later time steps are not used
+    requested   the user's period for all grids; None to detect it by the autocorrelation
     """
-    seasons: dict[str, int] = {}
+    periods: dict[str, int] = {}
     reasons: list[str] = []
-    names = list(dict.fromkeys(one.grid.name for one in series))
-    for name in names:
+    grids = list(dict.fromkeys(one.grid.name for one in series))
+    for grid in grids:
         if requested is not None:
-            seasons[name] = requested
-            reasons.append(f"{requested} steps, as asked")
+            periods[grid] = requested
+            reasons.append(f"{requested} time steps, as requested")
             continue
-        group = [one for one in series if one.grid.name == name]
+        group = [one for one in series if one.grid.name == grid]
         values = [one.values[: cuts.get(one.name, len(one))] for one in group]
-        season, strength = find_season(values, group[0].grid)
-        seasons[name] = season
-        plain = f"{season} steps, found by the autocorrelation ({strength:.2f})" if season > 1 else "none found"
-        reasons.append(plain if len(names) == 1 else f"{name} {plain}")
-    return seasons, "; ".join(dict.fromkeys(reasons))
+        period, strength = detect_seasonality(values, group[0].grid)
+        periods[grid] = period
+        reason = f"{period} time steps, detected by autocorrelation ({strength:.2f})" if period > 1 else "none detected"
+        reasons.append(reason if len(grids) == 1 else f"{grid} {reason}")
+    return periods, "; ".join(dict.fromkeys(reasons))
 
 
-def default_horizon(series: Sequence[Series], seasons: Mapping[str, int]) -> int:
-    """The shortest season that fits the series eight times, else a twentieth of them."""
+def default_horizon(series: Sequence[TimeSeries], periods: Mapping[str, int]) -> int:
+    """Return the shortest period of at least 4 time steps that fits eight times into a series of median length.
+
+    If there is none, return a twentieth of that length, at least 1 and at most 24.
+    """
     length = int(np.median([len(one) for one in series]))
     grid = series[0].grid
-    fits = [m for m in (*grid.season_candidates(), seasons[grid.name]) if 4 <= m <= length // 8]
-    return min(fits) if fits else max(min(length // 20, 24), 1)
+    fitting = [period for period in (*grid.calendar_periods(), periods[grid.name]) if 4 <= period <= length // 8]
+    return min(fitting) if fitting else max(min(length // 20, 24), 1)

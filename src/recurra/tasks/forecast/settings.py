@@ -1,4 +1,4 @@
-"""The settings of a forecast."""
+"""The settings of the task forecast."""
 
 from __future__ import annotations
 
@@ -10,51 +10,80 @@ from ...settings import DataSettings, ModelSettings, Settings, TrainingSettings,
 
 
 class ForecastData(DataSettings):
-    """A table of series, long or wide."""
+    """How a table of time series in long or wide format is read and divided into windows."""
 
-    time: str | None = setting(None, description="column of the time; several: year,month,day")
-    time_format: str | None = setting(None, description="how it is written: %d/%m/%Y", advanced=True)
-    series: str | None = setting(None, description="column that names the series, if long")
-    target: str | None = setting(None, description="columns to forecast: A,B; by default all numbers")
-    future_covariates: str | None = setting(None, description="covariates known ahead: A,B")
-    past_covariates: str | None = setting(None, description="covariates known up to now: A,B", advanced=True)
-    static_covariates: str | None = setting(None, description="what describes a series: A,B", advanced=True)
-    horizon: int = open_setting(ge=1, description="steps to forecast")
-    context_length: int = open_setting(ge=1, description="steps it looks back")
-    seasonality: int | None = setting(None, ge=1, description="steps of a season; 1 for none")  # None: each grid has its own
-    scaling: Literal["last_value", "per_window", "mean_abs", "global"] = open_setting(description="of values")
-    calendar: bool = setting(True, description="hour, weekday, day of the year as covariates")
-    quantiles: list[float] = setting([0.1, 0.25, 0.5, 0.75, 0.9], description="levels")
-    num_windows: int | None = setting(None, ge=1, description="latest forecasts of a backtest; by default all")
-    step_size: int = setting(1, ge=1, description="steps between two forecasts of it", advanced=True)
-    sort: bool = setting(False, description="sort rows by time")
+    time: str | None = setting(
+        None, description="Column of the time stamps; several columns such as year,month,day are joined."
+    )
+    time_format: str | None = setting(
+        None, description="Format of the time stamps as in strptime, for example %d/%m/%Y.", advanced=True
+    )
+    series: str | None = setting(None, description="Column that names the series of a row, in long format.")
+    target: str | None = setting(
+        None, description="Columns to forecast, separated by commas; by default all numeric columns."
+    )
+    future_covariates: str | None = setting(
+        None, description="Columns of covariates that are known for the horizon, separated by commas."
+    )
+    past_covariates: str | None = setting(
+        None,
+        description="Columns of covariates that are known only up to the present, separated by commas.",
+        advanced=True,
+    )
+    static_covariates: str | None = setting(
+        None, description="Columns that are constant within a series, separated by commas.", advanced=True
+    )
+    horizon: int = open_setting(ge=1, description="Number of time steps to forecast.")
+    context_length: int = open_setting(ge=1, description="Number of past time steps that the network reads.")
+    seasonality: int | None = setting(
+        None, ge=1, description="Period of the series in time steps; 1 for none."
+    )  # None if the series have different time grids
+    scaling: Literal["last_value", "per_window", "mean_abs", "global"] = open_setting(
+        description="How the values of a context window are scaled."
+    )
+    calendar: bool = setting(True, description="Add the phases of the day, the week and the year as covariates.")
+    quantiles: list[float] = setting([0.1, 0.25, 0.5, 0.75, 0.9], description="Levels of the quantile forecasts.")
+    num_windows: int | None = setting(
+        None, ge=1, description="Number of backtesting windows per series, the latest ones; by default all."
+    )
+    step_size: int = setting(
+        1, ge=1, description="Number of time steps between two backtesting windows.", advanced=True
+    )
+    sort: bool = setting(False, description="Sort the rows of each series by time.")
 
     @field_validator("quantiles")
     @classmethod
-    def _in_order(cls, levels: list[float]) -> list[float]:
+    def _sorted_with_median(cls, levels: list[float]) -> list[float]:
         if any(not 0 < level < 1 for level in levels):
-            raise ValueError("quantiles lie between 0 and 1, as in [0.1, 0.5, 0.9]")
+            raise ValueError("quantile levels must be between 0 and 1, for example [0.1, 0.5, 0.9]")
         return sorted({*levels, 0.5})
 
 
 class ForecastModel(ModelSettings):
-    """A network over segments."""
+    """The recurrent network over segments of a series."""
 
-    cell: str = setting("gru", description="cell of the recurrent layers: a name, or file.py:Class")
-    segment_length: int = open_setting(ge=1, description="steps of the series in one of the network")
-    decoding: Literal["direct", "recursive"] = setting("direct", description="all segments at once, or one by one")
-    linear_skip: bool = setting(True, description="a linear map of the window beside the recurrent layers", advanced=True)
-    series_embedding: bool = open_setting(description="a vector for each series", advanced=True)
+    cell: str = setting("gru", description="Cell of the recurrent layers: a name, or file.py:Class.")
+    segment_length: int = open_setting(
+        ge=1, description="Number of time steps of the series in one step of the recurrent layers."
+    )
+    decoding: Literal["direct", "recursive"] = setting(
+        "direct",
+        description="Forecast all segments of the horizon in parallel (direct) or one after another (recursive).",
+    )
+    linear_skip: bool = setting(
+        True, description="Add a linear map of the context window to the forecast.", advanced=True
+    )
+    series_embedding: bool = open_setting(description="Learn an embedding of each series.", advanced=True)
 
 
 class ForecastTraining(TrainingSettings):
     """The training run."""
 
     mse_weight: float = setting(
-        0.5, ge=0, description="of the mean's squared error beside the quantiles' loss", advanced=True
+        0.5, ge=0, description="Weight of the squared error of the mean relative to the quantile loss.", advanced=True
     )
     selection_metric: Literal["scaled_mae", "scaled_mse", "smape", "loss"] = setting(
-        "scaled_mae", description="the figure that picks the best weights", advanced=True
+        "scaled_mae", description="Metric used to select the best checkpoint.", advanced=True
     )
 
 

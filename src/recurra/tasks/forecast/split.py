@@ -1,4 +1,4 @@
-"""The series of a training run, each divided in time: a training part, and after it a validation part."""
+"""The series of a training run, each divided in time into a training part and a later validation part."""
 
 from __future__ import annotations
 
@@ -7,115 +7,124 @@ from typing import final
 
 import numpy as np
 
-from ...data.series.series import Table
+from ...data.series.series import TimeSeriesTable
 from ...errors import DataError
 
 
 @final
 class TrainValidationSplit:
-    """`cuts`: the steps of the training part of each series, by name; at first all. A series that only --valid has, has none.
+    """Series and the lengths of their training parts.
 
-    Series that nothing can be learnt from stop the run or, with `skip`, are left out for good.
+    Series that cannot be used for training raise DataError or, if `skip` is true, are dropped from both parts.
+
+    series     the series; a validation file extends them
+    cuts       number of time steps of the training part, by name; at first all. A series that only the validation file
+               contains has no cut.
+    messages   messages about dropped series
     """
 
-    def __init__(self, table: Table, *, skip: bool) -> None:
+    def __init__(self, table: TimeSeriesTable, *, skip: bool) -> None:
         self.series, self.path, self.skip = table.series, table.path, skip
         self.cuts = {one.name: len(one) for one in table.series}
         self.messages: list[str] = []
-        self._left_out: set[str] = set()
+        self._dropped: set[str] = set()
         self._valid_path = table.path
 
     @property
     def train_steps(self) -> int:
-        """Steps of the training part, of all series."""
+        """The number of time steps of the training part, summed over the series."""
         return sum(min(self.cuts.get(one.name, 0), len(one)) for one in self.series)
 
     @property
     def valid_steps(self) -> int:
-        """Steps of the validation part, of all series."""
+        """The number of time steps of the validation part, summed over the series."""
         return sum(map(len, self.series)) - self.train_steps
 
-    def leave_out_constant(self) -> None:
-        """Leave out series that have not two different values."""
-        bad: dict[str, str] = {}
+    def drop_constant(self) -> None:
+        """Drop series that do not have two different values."""
+        problems: dict[str, str] = {}
         for one in self.series:
             observed = one.values[~np.isnan(one.values)]
             if not len(observed):
-                bad[one.name] = "has no value at all"
+                problems[one.name] = "has no values"
             elif (observed == observed[0]).all():
-                bad[one.name] = f"never changes (always {observed[0]:g})"
-        self._leave_out(bad, "there is nothing to learn from it")
+                problems[one.name] = f"is constant (always {observed[0]:g})"
+        self._drop(problems, "it contains no information for training")
 
-    def append(self, valid: Table) -> None:
-        """The validation part is what `valid` has after the end of each series; series that only it has come last."""
-        later = {one.name: one for one in valid.series if one.name not in self._left_out}
+    def append_validation(self, valid: TimeSeriesTable) -> None:
+        """Use the part of `valid` after the end of each series for validation. Series that are only in `valid` come last."""
+        later = {one.name: one for one in valid.series if one.name not in self._dropped}
         counted = not valid.columns.time
         try:
             joined = [
-                one.followed_by(later.pop(one.name), counted=counted) if one.name in later else one
+                one.extended_by(later.pop(one.name), counted=counted) if one.name in later else one
                 for one in self.series
             ]
         except DataError as error:
             raise DataError(error.message, file=valid.path) from None
         if not later and sum(map(len, joined)) == sum(map(len, self.series)):
-            raise DataError("holds nothing after the end of the training data", file=valid.path)
+            raise DataError("the file contains no time steps after the end of the training data", file=valid.path)
         self.series, self._valid_path = [*joined, *later.values()], valid.path
 
-    def hold_back(self, fraction: float, horizon: int) -> None:
-        """The validation part is this fraction of each series, a horizon at least."""
+    def hold_out(self, fraction: float, horizon: int) -> None:
+        """Hold out this fraction of each series for validation, at least one horizon."""
         for one in self.series:
             self.cuts[one.name] = max(len(one) - max(round(len(one) * fraction), horizon), 0)
 
-    def leave_out_short(self, window: int | None, horizon: int) -> None:
-        """Leave out series whose training part does not hold a window, a horizon, and a value. `window` None: a short one."""
-        window = window or max(min(horizon, 8), 2)
+    def drop_short(self, context_length: int | None, horizon: int) -> None:
+        """Drop series whose training part has no values or is shorter than context and horizon.
+
+        If `context_length` is None, it is not chosen yet, and a short one is assumed.
+        """
+        context_length = context_length or max(min(horizon, 8), 2)
         short: dict[str, str] = {}
         empty: dict[str, str] = {}
         for one in self.series:
             cut = self.cuts.get(one.name)
             if cut is None:
                 continue
-            if cut < window + horizon:
+            if cut < context_length + horizon:
                 short[one.name] = (
-                    f"has {len(one):,} steps, {cut:,} of them to train on; a window of {window:,} and a "
-                    f"horizon of {horizon:,} want {window + horizon:,}"
+                    f"has {len(one):,} time steps, {cut:,} of them for training; a context of {context_length:,} and a "
+                    f"horizon of {horizon:,} require {context_length + horizon:,}"
                 )
             elif np.isnan(one.values[:cut]).all():
-                empty[one.name] = f"has no value in the {cut:,} steps to train on, only after them"
-        self._leave_out(short, "a shorter --context-length or --horizon may do")
-        self._leave_out(empty, "there is nothing to learn from it")
+                empty[one.name] = f"has no values in the {cut:,} time steps for training, only in later ones"
+        self._drop(short, "use a shorter --context-length or --horizon")
+        self._drop(empty, "it contains no information for training")
 
-    def check_valid(self, horizon: int) -> None:
-        """Raise DataError where the validation part does not hold a horizon, and a value."""
+    def check_validation(self, horizon: int) -> None:
+        """Raise DataError if the validation part has no values or is shorter than the horizon."""
         parts = [one.values[self.cuts.get(one.name, 0) :] for one in self.series]
         if max(map(len, parts)) < horizon:
             raise DataError(
-                f"the part held back has no {horizon:,} steps to forecast in a row; "
-                "give a longer --valid or a shorter --horizon",
+                f"the validation part does not contain {horizon:,} consecutive time steps to forecast; use a longer --valid "
+                "or a shorter --horizon",
                 file=self._valid_path,
             )
         if all(np.isnan(values).all() for values in parts):
             raise DataError(
-                f"the part held back, {max(map(len, parts)):,} steps, has no value to compare a forecast with. Take empty "
-                "rows at the end away, or, if they are there for covariates known ahead, name these with --future-covariates",
+                f"the validation part of {max(map(len, parts)):,} time steps has no values to compare a forecast with. Remove "
+                "empty rows at the end or, if they contain future covariates, name these with --future-covariates",
                 file=self._valid_path,
             )
 
-    def _leave_out(self, bad: Mapping[str, str], why: str) -> None:
-        """`bad`: what is wrong with each of the series to leave out."""
-        if not bad:
+    def _drop(self, problems: Mapping[str, str], consequence: str) -> None:
+        """Drop the series of `problems`, which maps a name to the description of the problem, or raise DataError."""
+        if not problems:
             return
-        name, *others = bad
-        problem = f"the series {name!r} {bad[name]}"
+        name, *others = problems
+        message = f"the series {name!r} {problems[name]}"
         if others:
             shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-            problem += f"; {len(others):,} more such series ({shown})"
-        left = [one for one in self.series if one.name not in bad]
-        if not self.skip or not left:
-            do = f"Take {'them' if others else 'it'} out, or say --set on_error=skip" if left else "Give other data"
-            raise DataError(f"{problem}: {why}. {do}", file=self.path)
-        self.messages.append(f"{len(bad):,} of {len(self.series):,} series left out: {problem}")
-        self.series = left
-        self._left_out |= bad.keys()
-        for name in bad:
+            message += f"; {len(others):,} more such series ({shown})"
+        usable = [one for one in self.series if one.name not in problems]
+        if not self.skip or not usable:
+            skipping = f"Remove {'them' if others else 'it'} or use --set on_error=skip"
+            remedy = skipping if usable else "No other series remains; use other data"
+            raise DataError(f"{message}: {consequence}. {remedy}", file=self.path)
+        self.messages.append(f"{len(problems):,} of {len(self.series):,} series skipped: {message}")
+        self.series = usable
+        self._dropped |= problems.keys()
+        for name in problems:
             del self.cuts[name]

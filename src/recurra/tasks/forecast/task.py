@@ -1,9 +1,9 @@
-"""forecast: the next values of one series of numbers or of thousands (N to M).
+"""The task forecast: the next values of one time series or of thousands (N to M).
 
-    window, scaled -> segments -> recurrent layers -> one query a segment of the horizon -> mean and quantiles of every step
+    scaled context -> segments -> recurrent layers -> one query per segment of the horizon -> mean and quantiles per time step
 
-Every column of numbers of a wide table, or every name of a long one, is a series; one network reads them all. The validation
-part is the end of each series. The package's docstring says which file does what.
+Each numeric column of a table in wide format, or each name in long format, is a series. One network is trained on all of them.
+The validation part is the end of each series. The docstring of the package lists the modules.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from ..base import Batch, DatasetInfo, OnProgress, Selection, Streaming, Task, ignore_progress
 from .backtest import backtest
 from .dataset import ForecastDataset
-from .defaults import candidate_windows, choose, fit_candidates, sizes
-from .model import SegmentForecast, Shape
+from .defaults import candidate_context_lengths, default_sizes, fit_candidates, select_candidate
+from .model import ForecastShape, SegmentForecaster
 from .pipeline import ForecastPipeline
 from .prediction import predict
 from .sampler import ForecastSampler
@@ -29,17 +29,17 @@ from .settings import ForecastSettings
 from .validation import validate
 from .windows import Integers
 
-UNKNOWN_SERIES = 0.1  # the probability that a window in training is taken for one of a series that is not known
+UNKNOWN_SERIES = 0.1  # probability that a training window uses the embedding of unknown series
 
 
 @final
 class Forecast(Task[ForecastSettings]):
-    """See the module's docstring."""
+    """Forecasting of time series. See the docstring of the module."""
 
     name: ClassVar[str] = "forecast"
     structure: ClassVar[str] = "N to M"
     summary: ClassVar[str] = (
-        "the next values of series of numbers, with quantiles; long or wide tables, with covariates"
+        "forecasts of time series with quantiles, from tables in long or wide format, with covariates"
     )
     settings_class = ForecastSettings
     dataset: ForecastDataset
@@ -47,41 +47,45 @@ class Forecast(Task[ForecastSettings]):
     # before training -----------------------------------------------------------------------------------------------
     @classmethod
     def dataset_for(cls, settings: ForecastSettings) -> ForecastDataset:
+        """Return the dataset. The settings may still be open."""
         return ForecastDataset(settings.data)
 
     @classmethod
     def resolve(cls, settings: ForecastSettings, dataset: ForecastDataset, info: DatasetInfo) -> ForecastSettings:
+        """Choose context length and scaling by ridge regression, and sizes by the number of windows."""
         data, split = settings.data, dataset.split
-        windows = [data.context_length] if data.context_length else candidate_windows(split, data.horizon)
+        lengths = [data.context_length] if data.context_length else candidate_context_lengths(split, data.horizon)
         scalings = [data.scaling] if data.scaling else SCALINGS
-        best, line = choose(fit_candidates(split, data.horizon, windows, scalings), data.horizon)
-        info.messages.append(line)
-        count = len(split.train_origins(best.window, data.horizon))
-        chosen = {"window": best.window, "scaling": best.scaling}
-        return settings.fill(data=chosen, **sizes(count, max(best.window, data.horizon), len(split.panel.numbers)))
+        best, message = select_candidate(fit_candidates(split, data.horizon, lengths, scalings), data.horizon)
+        info.messages.append(message)
+        num_windows = len(split.train_origins(best.context_length, data.horizon))
+        longest, num_series = max(best.context_length, data.horizon), len(split.panel.series_indices)
+        chosen = {"context_length": best.context_length, "scaling": best.scaling}
+        return settings.fill(data=chosen, **default_sizes(num_windows, longest, num_series))
 
     @cached_property
     def pipeline(self) -> ForecastPipeline:
-        """From windows to tensors and back. The dataset is ready when it is first used."""
-        return ForecastPipeline.of(self.settings, masked=self.dataset.metadata.masked)
+        """The conversion of windows to tensors and back. The dataset must be prepared or loaded before the first use."""
+        return ForecastPipeline.from_settings(self.settings, has_missing=self.dataset.metadata.has_missing)
 
     # network -------------------------------------------------------------------------------------------------------
-    def network(self) -> SegmentForecast:
+    def network(self) -> SegmentForecaster:
+        """Return a new network with random weights."""
         data, model, metadata = self.settings.data, self.settings.model, self.dataset.metadata
-        shape = Shape(
-            window=data.context_length,
+        shape = ForecastShape(
+            context_length=data.context_length,
             horizon=data.horizon,
             segment_length=min(model.segment_length, max(data.context_length, data.horizon)),
-            inputs=1 + int(metadata.masked) + metadata.past_width + metadata.known_width,
-            masked=metadata.masked,
-            known=metadata.known_width,
-            ahead=metadata.known_width + metadata.calendar_width,
-            static=metadata.static_width,
-            series=len(metadata.series) if model.series_embedding else 0,
-            quantiles=len(data.quantiles),
-            middle=self.pipeline.middle,
+            context_channels=1 + int(metadata.has_missing) + metadata.num_past + metadata.num_future,
+            has_missing=metadata.has_missing,
+            num_future=metadata.num_future,
+            horizon_channels=metadata.num_future + metadata.num_calendar,
+            num_static=metadata.num_static,
+            num_series=len(metadata.series) if model.series_embedding else 0,
+            num_quantiles=len(data.quantiles),
+            median_index=self.pipeline.median_index,
         )
-        return SegmentForecast(
+        return SegmentForecaster(
             shape,
             self.cell,
             hidden_size=model.hidden_size,
@@ -93,38 +97,42 @@ class Forecast(Task[ForecastSettings]):
         )
 
     def load_pretrained(self, network: nn.Module, on_progress: OnProgress) -> list[str]:
-        """Fill the shortcut with the ridge regression of this window and scaling."""
+        """Initialize the linear skip connection with the ridge regression of this context length and scaling."""
         if self.settings.model.linear_skip:
             data = self.settings.data
-            (fitted,) = fit_candidates(self.dataset.split, data.horizon, [data.context_length], [data.scaling])
-            network.get_parameter("shortcut.weight").copy_(torch.from_numpy(fitted.fit.weight))
-            network.get_parameter("shortcut.bias").copy_(torch.from_numpy(fitted.fit.bias))
+            (candidate,) = fit_candidates(self.dataset.split, data.horizon, [data.context_length], [data.scaling])
+            network.get_parameter("linear_skip.weight").copy_(torch.from_numpy(candidate.fit.weight))
+            network.get_parameter("linear_skip.bias").copy_(torch.from_numpy(candidate.fit.bias))
         return []
 
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
-        """By default not the loss: where there are many series, its squares are those of a few."""
+        """The metric for selection. The default is not the loss, because a few series can dominate its squared errors."""
         return Selection(self.settings.training.selection_metric)
 
     def sampler(self) -> ForecastSampler:
+        """Return the sampler of the training windows."""
         data, training = self.settings.data, self.settings.training
         origins = self.dataset.split.train_origins(data.context_length, data.horizon)
         steps = self.pipeline.steps_per_window
         return ForecastSampler(origins, training.batch_size, seed=training.seed, steps_per_window=steps)
 
     def batch(self, key: Integers) -> Batch:
+        """Return the batch of the windows at some origins."""
         panel = self.dataset.split.panel
         return self.pipeline.batch(panel, self.pipeline.windows(panel, key))
 
     def loss(self, network: nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
+        """Return the mean loss of the observed time steps, and no state."""
         series = batch.inputs["series"]
         if network.training and series.any():
             batch.inputs["series"] = series * (torch.rand(series.shape, device=series.device) >= UNKNOWN_SERIES)
         return self.pipeline.losses(network(**batch.inputs), batch).mean(), None
 
-    # use -----------------------------------------------------------------------------------------------------------
+    # inference -----------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+        """Return the metrics on the validation part, or those of a backtest on a file."""
         if data is None:
             return validate(self.pipeline, network, self.dataset.split, on_progress)
         return self.backtest(network, data, on_progress=on_progress)
@@ -134,21 +142,30 @@ class Forecast(Task[ForecastSettings]):
         network: nn.Module,
         data: str | Path,
         *,
-        origins: int | None = None,
-        stride: int | None = None,
+        num_windows: int | None = None,
+        step_size: int | None = None,
         on_progress: OnProgress = ignore_progress,
     ) -> dict[str, Any]:
-        """Forecasts from rolling origins in a file; `origins` and `stride` are those of the settings where not given."""
+        """Evaluate forecasts from rolling origins in a file. `num_windows` and `step_size` default to the settings."""
         settings = self.settings.data
         return backtest(
-            self.pipeline, network, self.dataset.metadata, self.dataset.read(data),
-            origins=origins or settings.num_windows, stride=stride or settings.step_size, on_progress=on_progress,
-        )  # fmt: skip
+            self.pipeline,
+            network,
+            self.dataset.metadata,
+            self.dataset.read(data),
+            num_windows=num_windows or settings.num_windows,
+            step_size=step_size or settings.step_size,
+            on_progress=on_progress,
+        )
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
-        """The next `horizon` values of each series: a `Series`, a list of numbers, or a mapping with `values` and, where the
-        run has them, `time`, `series`, `known`, `past`, `static`."""
+        """Forecast the next `horizon` values of each series.
+
+        An example is a `TimeSeries`, a list of numbers, or a mapping with `values` and, if the run uses them, `time`, `series`,
+        `future_covariates`, `past_covariates` and `static_covariates`.
+        """
         return predict(self.pipeline, network, self.dataset.metadata, examples) if len(examples) else []
 
     def streaming(self) -> Streaming:
-        return Streaming(reason="a forecast reads its whole window anew")
+        """Return the reason why a forecast cannot be streamed."""
+        return Streaming(reason="every forecast reads its whole context again")

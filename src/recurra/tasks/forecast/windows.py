@@ -1,4 +1,4 @@
-"""Windows of series: T steps of input, scaled, and H steps of target."""
+"""Windows of time series: T scaled time steps of context and H time steps of target."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ Integers = NDArray[np.int64]
 
 @final
 @dataclass
-class Windows:
-    """B windows. x is scaled, y is not: (y - place) / scale is the target of the network."""
+class WindowBatch:
+    """B windows with T = context length and H = horizon.
+
+    `x` is scaled and `y` is not: the target of the network is (y - loc) / scale.
+    """
 
     origins: Integers  # (B,) flat positions in the panel
-    series: Integers  # (B,) numbers of the series
-    x: Floats  # (B, T) scaled, missing values filled forward
+    series: Integers  # (B,) indices of the series in the panel
+    x: Floats  # (B, T) scaled values, missing ones filled forward
     observed: NDArray[np.bool_]  # (B, T)
-    place: Floats  # (B,)
+    loc: Floats  # (B,)
     scale: Floats  # (B,)
     y: Floats  # (B, H), NaN where missing
-    at_x: Integers  # (B, T) flat positions
-    at_y: Integers  # (B, H)
+    context_positions: Integers  # (B, T) flat positions of x
+    target_positions: Integers  # (B, H) flat positions of y
 
     def scaled_y(self) -> Floats:
-        """(B, H) targets in the scale of x."""
-        return (self.y - self.place[:, None]) / self.scale[:, None]
+        """Return the targets (B, H) in the scale of x."""
+        return (self.y - self.loc[:, None]) / self.scale[:, None]
 
-    def unscaled(self, numbers: Floats) -> Floats:
-        """(B, H, ...) numbers in the scale of x -> in the unit of the data."""
-        return numbers * self.scale[:, None, None] + self.place[:, None, None]
+    def unscale(self, values: Floats) -> Floats:
+        """Convert values (B, H, ...) from the scale of x to the unit of the data."""
+        return values * self.scale[:, None, None] + self.loc[:, None, None]

@@ -1,4 +1,4 @@
-"""Images as input, read row by row. See `fields/image.py` for what an image may be."""
+"""Images as input of the N-to-1 tasks, read row by row. `fields/image.py` describes the forms of an image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...data.sources.sources import Source
 from ...fields.image import Image, ImageSettings, image_column
 from ...models.encoder import EncoderModel
-from ...models.image_augmentation import Pixels
+from ...models.image_augmentation import ImageNormalization
 from ...settings import DataSettings, ModelSettings, open_setting
 from ..base import DatasetInfo
 from .base import Defaults, Input
@@ -18,20 +18,23 @@ from .row_data import RowData
 
 
 class ImageData(ImageSettings, RowData):
-    """Rows with an image."""
+    """A table with an image in each row."""
 
 
 class ImageModel(EncoderModel):
-    """An encoder of images."""
+    """The encoder of images."""
 
     random_shift: int = open_setting(
-        ge=0, description="pixels that images are moved by in training", advanced=True, only_for="image"
+        ge=0,
+        description="Maximum random translation of images in training, in pixels.",
+        advanced=True,
+        only_for="image",
     )
 
 
 @final
 class ImageInput(Input):
-    """See the module's docstring."""
+    """Images as sequences of rows of pixels."""
 
     input_type: ClassVar[str] = "image"
     Data: ClassVar[type[DataSettings]] = ImageData
@@ -42,26 +45,33 @@ class ImageInput(Input):
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
+        """Return the reason why the source has such a column, or None."""
         column = image_column(source, taken)
-        return None if column is None else f"column {column!r} holds images"
+        return None if column is None else f"column {column!r} contains images"
 
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
+        """Return the source itself: the values are already in one column."""
         return source
 
     def from_example(self, example: Mapping[str, Any]) -> Any:
+        """Return None: examples have no other form."""
         return None
 
     def identify(self, example: Any) -> dict[str, Any]:
+        """Return no identification: results contain none."""
         return {}
 
     def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        return x, lengths  # the network's first module moves the pixels
+        """Return the batch itself: the embedding translates the images."""
+        return x, lengths  # the first module of the network translates the images
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
-        return Pixels(self.field.shape, self.field.mean, self.field.std, model.random_shift), self.field.width
+        """Return the normalization of images, and the number of values of a row of pixels."""
+        field = self.field
+        return ImageNormalization(field.shape, field.mean, field.std, model.random_shift), field.width
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
-        """Pictures bear more passes than texts: moved a little, they are others each time."""
+        """Defaults from the size and number of the images. Random translation allows more epochs than for texts."""
         model = {
             "hidden_size": 128,
             "num_layers": 2,
@@ -70,7 +80,7 @@ class ImageInput(Input):
             "pooling": "mean_max",
             "ensemble_size": 1,
             "adversarial_epsilon": 0.0,
-            "shift": min(min(self.field.shape[:2]) // 20, 4),
+            "random_shift": min(min(self.field.shape[:2]) // 20, 4),
         }
         batch = 64 if info.rows >= 5_000 else 32
         epochs = min(max(1_000_000 / max(info.rows, 1), 10.0), 60.0)

@@ -1,1 +1,1 @@
-"""The task `language`: the next token of a text."""
+"""The task `language`: predicting the next token of a text."""

@@ -1,4 +1,4 @@
-"""The dataset of a language model: one long sequence of tokens for each part, in the run's cache."""
+"""The dataset of a language model: one long sequence of tokens per part, stored in the cache of the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.text import TextSource, open_text
 from ...data.store.store import Store, StoreWriter
-from ...data.words.documents import SAMPLE, pieces_of
+from ...data.words.documents import SAMPLE_CHARACTERS, detect_independent_texts
 from ...data.words.vocabulary import Vocabulary, build
 from ...errors import DataError
 from ...files import read_json, write_json
@@ -22,16 +22,17 @@ from .scoring import MAX_SCORED
 from .settings import LanguageSettings
 from .tokenizer import TextTokenizer
 
-COLUMNS = {"tokens": "ragged:int32", "characters": "int64"}  # of a store: a row for each chunk of the text
+COLUMNS = {"tokens": "ragged:int32", "characters": "int64"}  # of a store: one row per chunk of the text
 
 
 @final
 class TextDataset(Dataset):
-    """A text. Its end is held back for validation.
+    """A text, whose end is the validation part when no validation file is given.
 
-    vocabulary   of the tokens
-    separator    what separates short texts that are independent: blank lines (poems), line ends (log traces), or nothing
-    stores       the encoded parts: train and valid
+    vocabulary   vocabulary of the tokens
+    separator    string that separates short independent texts: a blank line (poems) or a line break (log traces); empty
+                 where the text is continuous
+    stores       encoded parts, "train" and "valid"
     """
 
     vocabulary: Vocabulary
@@ -43,6 +44,7 @@ class TextDataset(Dataset):
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Build the vocabulary, detect independent texts, and encode both parts into `cache`."""
         settings, source = self.settings, self._open(data)
         characters, beginning = 0, ""
 
@@ -50,90 +52,101 @@ class TextDataset(Dataset):
             nonlocal characters, beginning
             for chunk in source.chunks():
                 characters += len(chunk)
-                beginning += chunk[: max(SAMPLE - len(beginning), 0)]
+                beginning += chunk[: max(SAMPLE_CHARACTERS - len(beginning), 0)]
                 on_progress(characters)
                 yield chunk
 
         lines = (line for chunk in chunks() for line in chunk.split("\n"))
         texts = lines if settings.tokenization == "words" else chunks()
-        self.vocabulary = build(texts, settings.tokenization, size=settings.vocabulary_size, min_count=settings.min_count)
-        self.separator, why = pieces_of(beginning)
-        held_back = 0.0 if valid is not None else settings.validation_fraction
-        end = int(characters * (1 - held_back))
-        self._encode(source, {"train": (0, end)} | ({"valid": (end, characters)} if held_back else {}), cache)
+        self.vocabulary = build(
+            texts, settings.tokenization, size=settings.vocabulary_size, min_count=settings.min_count
+        )
+        self.separator, structure = detect_independent_texts(beginning)
+        fraction = 0.0 if valid is not None else settings.validation_fraction
+        end = int(characters * (1 - fraction))
+        self._encode(source, {"train": (0, end)} | ({"valid": (end, characters)} if fraction else {}), cache)
         if valid is not None:
             self._encode(self._open(valid), {"valid": (0, None)}, cache)
         self.load_cache(cache)
-        train, check = (len(self.stores[part].flat("tokens")) for part in ("train", "valid"))
-        if train < 64 or check < 2:
+        train_tokens, valid_tokens = (len(self.stores[part].flat("tokens")) for part in ("train", "valid"))
+        if train_tokens < 64 or valid_tokens < 2:
             raise DataError(
-                f"{train + check:,} {settings.tokenization} are too few to learn a language model from; give a longer text",
+                f"{train_tokens + valid_tokens:,} {settings.tokenization} are too few to train a language model; "
+                "use a longer text",
                 file=source.path,
             )
-        unit = "of them" if settings.tokenization == "characters" else settings.tokenization
         messages = [
-            f"{characters:,} characters: {train:,} {settings.tokenization} to train on, {check:,} to check with",
-            f"vocabulary: {len(self.vocabulary):,} {unit}; {', '.join(self.vocabulary.notes) or 'all are kept'}",
+            f"{characters:,} characters: {train_tokens:,} {settings.tokenization} for training, "
+            f"{valid_tokens:,} for validation",
+            f"vocabulary: {len(self.vocabulary):,} {settings.tokenization}; "
+            f"{', '.join(self.vocabulary.notes) or 'all are kept'}",
         ]
-        if why:
-            messages.append(why)
-        if check > MAX_SCORED:
-            messages.append(f"while training, figures are of the first {MAX_SCORED:,} or so of those to check with")
-        return DatasetInfo(rows=train, valid_rows=check, time_steps=train, messages=messages)
+        if structure:
+            messages.append(structure)
+        if valid_tokens > MAX_SCORED:
+            messages.append(f"validation metrics during training use about the first {MAX_SCORED:,} of these tokens")
+        return DatasetInfo(rows=train_tokens, valid_rows=valid_tokens, time_steps=train_tokens, messages=messages)
 
     def _open(self, data: str | Path) -> TextSource:
         settings = self.settings
-        return open_text(data, encoding=settings.encoding, column=settings.text, skip_broken=settings.on_error == "skip")
+        return open_text(
+            data, encoding=settings.encoding, column=settings.text, skip_broken=settings.on_error == "skip"
+        )
 
     def _encode(self, source: TextSource, parts: Mapping[str, tuple[int, int | None]], folder: Path) -> None:
-        """Write the tokens of the characters from..to of each part, and with each chunk how many characters it has."""
+        """Write the tokens of each part, given by its range of characters, and the number of characters of each chunk."""
         for part, (begin, end) in parts.items():
             with StoreWriter(folder / part, COLUMNS) as writer:
                 tokenizer = self.tokenizer()
-                at = 0
+                position = 0
                 for chunk in source.chunks():
-                    piece = chunk[max(begin - at, 0) : None if end is None else max(end - at, 0)]
-                    at += len(chunk)
+                    piece = chunk[max(begin - position, 0) : None if end is None else max(end - position, 0)]
+                    position += len(chunk)
                     if piece:
                         writer.append(tokens=np.array(tokenizer.push(piece), np.int32), characters=len(piece))
                 writer.append(tokens=np.array(tokenizer.flush(), np.int32), characters=0)
 
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded parts that `prepare` wrote."""
         self.stores = {part: Store(cache / part) for part in ("train", "valid")}
 
     @contextmanager
     def encoded(self, data: str | Path) -> Iterator[Store]:
-        """The tokens of another text, while it is evaluated."""
+        """Encode another text into a temporary store, for the time of an evaluation."""
         with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
             self._encode(self._open(data), {"data": (0, None)}, Path(folder))
             yield Store(Path(folder) / "data")
 
     def save(self, folder: Path) -> None:
+        """Write the vocabulary and the separator."""
         self.vocabulary.save(folder, "text")
         write_json(folder / "language.json", {"separator": self.separator})
 
     def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
         self.vocabulary = Vocabulary.load(folder, "text")
         self.separator = str(read_json(folder / "language.json")["separator"])
 
-    # use -----------------------------------------------------------------------------------------------------------
+    # inference -----------------------------------------------------------------------------------------------------
     def tokenizer(self) -> TextTokenizer:
-        """A tokenizer at the beginning of a text."""
+        """Return a tokenizer at the beginning of a text."""
         return TextTokenizer(self.vocabulary)
 
     @property
     def text_start(self) -> list[int]:
-        """The tokens that the network reads before a text begins: the end of whatever text was before it."""
+        """The tokens that the network reads before a text begins: the separator that would end an earlier text."""
         before = {"characters": self.separator or "\n", "subwords": "\n"}.get(self.vocabulary.tokenization)
         ids = [] if before is None else self.vocabulary.encode(before).tolist()
         return [i for i in ids if i != self.vocabulary.unknown] or [self.vocabulary.end]
 
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """Return None: each line of a file is an input."""
         return None
 
     def parse_line(self, line: str) -> str:
+        """Return the text of a line: the field `text` of a JSON object, a JSON string, or the line itself."""
         try:
-            found = parse_json_line(line)
-        except DataError:  # a model of JSON reads a line that begins as an object
+            value = parse_json_line(line)
+        except DataError:  # a line that only begins like JSON is text, for example in a language model of source code
             return line
-        return found if isinstance(found, str) else str(found.get("text", line)) if isinstance(found, dict) else line
+        return value if isinstance(value, str) else str(value.get("text", line)) if isinstance(value, dict) else line

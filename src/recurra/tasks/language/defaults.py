@@ -1,4 +1,4 @@
-"""The defaults of a language model, from the size of the text and of the vocabulary."""
+"""The defaults of a language model, which depend on the size of the text and of the vocabulary."""
 
 from __future__ import annotations
 
@@ -7,50 +7,55 @@ from typing import Any
 from ..base import DatasetInfo
 from .settings import LanguageSettings
 
-CACHE_SIZE = 4000  # tokens; a state then holds as many outputs, 8 MB with a layer of 512
-LARGE_VOCABULARY = 8000  # tokens; from this size on training uses sampled softmax
+CACHE_SIZE = 4000  # tokens; a state then contains as many outputs, 8 MB with a layer of 512 units
+LARGE_VOCABULARY = 8000  # tokens from which training uses sampled softmax
 NUM_SAMPLED = 500  # frequent tokens of the sampled softmax, and as many random ones
 
 
 def language_defaults(
     given: LanguageSettings, info: DatasetInfo, *, vocabulary_size: int, independent_texts: bool
 ) -> dict[str, dict[str, Any]]:
-    """Values for open settings. `independent_texts`: the training text consists of short ones, such as poems.
+    """Return values for the open settings, by group.
 
-    More text allows a wider layer, and a small text is soon overfitted. An epoch should have some 250 steps: with few of
-    them the weights are updated too rarely. With a large vocabulary the output layer is most of the computation: there it
-    shares the embedding's weights, and both are narrow.
+    given               settings of the user
+    info                size of the training text
+    vocabulary_size     number of tokens in the vocabulary
+    independent_texts   whether the training text consists of short independent texts, such as poems
+
+    More text permits a wider layer, and a small text is soon overfitted. An epoch should have about 250 steps, because with
+    fewer the weights are updated too rarely. With a large vocabulary the output layer is most of the computation; there it
+    shares the weights of the embedding, and both are narrow.
     """
-    tokens, many = info.rows, vocabulary_size >= 1000
-    little = tokens < 100_000
-    wide = 128 if little else 256 if tokens < 300_000 else 384 if many else 512
-    # Words of film reviews: perplexity 96 after 4 epochs in batches of 64, 89 in batches of 32. With a sampled softmax of
-    # 2 x 700 tokens it is 91, and a step of a layer of 384 takes half the time of one with 2 x 2,000.
-    windows = given.data.batching or ("aligned" if independent_texts else "sequential")
-    window, batch = (128, 32) if windows == "aligned" else (64, 32 if many else 64)
-    while batch > 8 and batch * window * 250 > tokens:
-        batch //= 2
-    while window > 8 and batch * window * 8 > tokens:
-        window //= 2
-    sampled = vocabulary_size >= LARGE_VOCABULARY and not given.training.label_smoothing
+    tokens, large = info.rows, vocabulary_size >= 1000
+    little_text = tokens < 100_000
+    hidden_size = 128 if little_text else 256 if tokens < 300_000 else 384 if large else 512
+    # Words of film reviews: perplexity 96 after 4 epochs with batches of 64, 89 with batches of 32. With a sampled softmax of
+    # 2 x 700 tokens it is 91, and a step of a layer of 384 units takes half the time of one with 2 x 2,000.
+    batching = given.data.batching or ("aligned" if independent_texts else "sequential")
+    bptt_length, batch_size = (128, 32) if batching == "aligned" else (64, 32 if large else 64)
+    while batch_size > 8 and batch_size * bptt_length * 250 > tokens:
+        batch_size //= 2
+    while bptt_length > 8 and batch_size * bptt_length * 8 > tokens:
+        bptt_length //= 2
+    use_sampled = vocabulary_size >= LARGE_VOCABULARY and not given.training.label_smoothing
     return {
-        "data": {"window": window, "windows": windows},
+        "data": {"bptt_length": bptt_length, "batching": batching},
         "model": {
-            "hidden_size": wide,
+            "hidden_size": hidden_size,
             "num_layers": 1,
-            "embedding_size": 128 if many else 64,
-            "dropout": 0.5 if little else 0.2 if many else 0.3,
-            "input_dropout": 0.1 if many else 0.0,
+            "embedding_size": 128 if large else 64,
+            "dropout": 0.5 if little_text else 0.2 if large else 0.3,
+            "input_dropout": 0.1 if large else 0.0,
             "weight_drop": 0.0,
-            "tie_weights": many,
-            "cache": CACHE_SIZE if windows == "sequential" else 0,  # independent texts have no text before them
+            "tie_weights": large,
+            "neural_cache_size": CACHE_SIZE if batching == "sequential" else 0,  # independent texts have little context
         },
         "training": {
-            "batch_size": batch,
+            "batch_size": batch_size,
             "learning_rate": 3e-3,
             "epochs": 16.0,
             "ema_decay": 0.99,
             "patience": 5,
-            "sampled_softmax": NUM_SAMPLED if sampled else 0,
+            "sampled_softmax": NUM_SAMPLED if use_sampled else 0,
         },
     }

@@ -1,4 +1,4 @@
-"""Writing text with a language model: one token is drawn after the other."""
+"""Text generation with a language model: tokens are sampled one after another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...errors import SettingError
 from .session import LanguageSession
 
 DEFAULT_LENGTH = 200  # tokens
-MAX_TEXT_LENGTH = 2000  # tokens of an independent text whose end is not drawn
+MAX_TEXT_LENGTH = 2000  # tokens of an independent text whose end is not sampled
 
 
 def generate_text(
@@ -26,19 +26,26 @@ def generate_text(
     top_p: float | None = None,
     seed: int | None = None,
 ) -> Iterator[str]:
-    """Pieces of text as they are drawn, the prompt not among them. `session` is at its beginning.
+    """Yield the generated text piece by piece, without the prompt.
 
-    length      None: one text (a poem, a line) where `separator` separates independent ones, else `DEFAULT_LENGTH` tokens
-    seed        None: another text with every call
+    session       session at the beginning of a text
+    prompt        text to continue
+    length        number of tokens; None generates one text (a poem, a line) where `separator` separates independent texts,
+                  and `DEFAULT_LENGTH` tokens otherwise
+    separator     string that separates independent texts; empty where there are none
+    temperature   see `recurra.decoding.sampling.sample_token`, also for `top_k` and `top_p`
+    seed          seed of the random numbers; None generates another text with every call
+
+    Raises SettingError where a value is out of range.
     """
     if length is not None and length < 0:
-        raise SettingError(f"length is {length}; wanted 0 or more tokens")
+        raise SettingError(f"length = {length}: it must be 0 or more tokens")
     vocabulary, generator = session.vocabulary, torch.Generator()
     generator.manual_seed(seed) if seed is not None else generator.seed()
     end = separator if length is None else ""
     session.push(prompt)
     session.flush()
-    drawn: list[int] = []
+    sampled: list[int] = []
     by_character = vocabulary.tokenization == "characters"
     written = prompt if by_character else ""
     for _ in range(length if length is not None else MAX_TEXT_LENGTH if end else DEFAULT_LENGTH):
@@ -48,9 +55,9 @@ def generate_text(
             logits[vocabulary.end] = -torch.inf
         token = sample_token(logits, temperature, top_k, top_p, generator)
         session.read([token])
-        drawn.append(token)
-        # A subword may be half a character, and a word may follow a blank: all that was drawn is decoded together.
-        text = written + vocabulary.tokens[token] if by_character else decode_lines(vocabulary, drawn)
+        sampled.append(token)
+        # A subword may be half a character, and a word may follow a space: all sampled tokens are decoded together.
+        text = written + vocabulary.tokens[token] if by_character else decode_lines(vocabulary, sampled)
         if end and text.endswith(end) and text.strip():
             return
         if text.startswith(written) and not text.endswith("\ufffd"):
@@ -59,7 +66,7 @@ def generate_text(
 
 
 def decode_lines(vocabulary: Vocabulary, ids: Sequence[int]) -> str:
-    """The text of `ids`; with a vocabulary of words an end mark is a line end."""
+    """Return the text of token ids. With a vocabulary of words the end token is a line break."""
     if vocabulary.tokenization != "words":
         return vocabulary.decode(ids)
     lines: list[list[int]] = [[]]

@@ -1,4 +1,4 @@
-"""The network of a language model: embedding -> recurrent layers -> linear -> logits of the next token; and its cache."""
+"""The network of a language model: embedding -> recurrent layers -> linear layer -> logits, with an optional neural cache."""
 
 from __future__ import annotations
 
@@ -9,17 +9,28 @@ from torch import Tensor, nn
 from ...cells import Cell
 from ...models.sampled_softmax import sampled_softmax_loss
 from ...nn import Recurrent, State
-from ...nn.cache import ContinuousCache, parted
+from ...nn.cache import NeuralCache, split_state
 from ...nn.dropout import LockedDropout, between_layers
 
-CHUNK_STEPS = 256  # time steps that are computed at once where a long text is read
+CHUNK_STEPS = 256  # time steps per call of the network when a long text is read
 
 
 @final
 class LanguageNetwork(nn.Module):
-    """(B, T) tokens and a state -> (B, T, V) logits of the next tokens and the state after them.
+    """Maps tokens (B, T) and a state to the logits of the next tokens (B, T, V) and the state after them.
 
-    With `tied` the output layer uses the embedding's weights. `cache`: the size of a `ContinuousCache`; 0 for none.
+    vocabulary_size     number of tokens V
+    embedding_size      number of features of a token embedding
+    cell                cell of the recurrent layers
+    hidden_size         number of features H of the hidden state
+    num_layers          number of recurrent layers
+    dropout             dropout between the recurrent layers and before the output layer
+    input_dropout       dropout of the embeddings, with one mask for all time steps
+    weight_drop         dropout of the recurrent weights
+    tie_weights         whether the output layer shares the weights of the embedding; where H differs from the embedding
+                        size, a linear layer (`bridge`) maps between them
+    backend             back end of the recurrent layers
+    neural_cache_size   number of tokens in the neural cache; 0 for none
     """
 
     def __init__(
@@ -35,7 +46,7 @@ class LanguageNetwork(nn.Module):
         weight_drop: float,
         tie_weights: bool,
         backend: str,
-        cache: int = 0,
+        neural_cache_size: int = 0,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, embedding_size)
@@ -57,38 +68,42 @@ class LanguageNetwork(nn.Module):
         self.output = nn.Linear(embedding_size if tie_weights else hidden_size, vocabulary_size)
         if tie_weights:
             self.output.weight = self.embedding.weight
-        self.cache = ContinuousCache(cache) if cache else None
+        self.cache = NeuralCache(neural_cache_size) if neural_cache_size else None
 
     @property
     def uses_cache(self) -> bool:
-        """Whether the cache contributes to the logits: in evaluation mode, once it was fitted and found useful."""
+        """Whether the neural cache contributes to the prediction: in evaluation mode, after it was fitted and helps."""
         return self.cache is not None and self.cache.active
 
     def features(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
-        """The input of the output layer (B, T, D), the outputs of the recurrent layers (B, T, H), and their state."""
+        """Return the input of the output layer (B, T, D), the outputs of the recurrent layers (B, T, H), and their state."""
         y, after = self.recurrent(self.input_dropout(self.embedding(ids)), state)
         return self.bridge(self.dropout(y)), y, after
 
     def without_cache(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
-        """Logits (B, T, V), the outputs of the recurrent layers (B, T, H), and their state."""
+        """Return the logits (B, T, V), the outputs of the recurrent layers (B, T, H), and their state."""
         features, y, after = self.features(ids, state)
         return self.output(features), y, after
 
     def forward(
         self, ids: Tensor, state: State | None = None, targets: Tensor | None = None, num_sampled: int = 0
     ) -> tuple[Tensor, State]:
-        """With `targets` (B, T), in training: instead of logits the mean loss by sampled softmax."""
+        """Return the logits (B, T, V) and the state after the tokens `ids` (B, T).
+
+        With `targets` (B, T), in training, the first value is instead the mean loss by sampled softmax with `num_sampled`
+        classes. In evaluation mode a fitted cache is used, and the logits are log-probabilities.
+        """
         if targets is not None:
             features, _, after = self.features(ids, state)
             return sampled_softmax_loss(features.flatten(0, 1), self.output, targets.flatten(), num_sampled), after
-        before, memory = parted(state)
+        before, memory = split_state(state)
         logits, y, after = self.without_cache(ids, before)
         if self.cache is None or not self.cache.active:
             return logits, after
-        logits, remembered = self.cache(logits, y, ids, memory)
-        return logits, State({**after.tensors(), **remembered.tensors()})
+        logits, new_memory = self.cache(logits, y, ids, memory)
+        return logits, State({**after.tensors(), **new_memory.tensors()})
 
 
 def language_network(network: nn.Module) -> LanguageNetwork:
-    """The language model in a network, which training may have wrapped."""
+    """Return the language model inside a network that training may have wrapped."""
     return next(module for module in network.modules() if isinstance(module, LanguageNetwork))

@@ -1,4 +1,4 @@
-"""The weights and the vocabulary of a `language` run, read as JSON, YAML and safetensors: nothing in it is executed."""
+"""The weights and the vocabulary of a `language` run, read from JSON, YAML and safetensors. Nothing in it is executed."""
 
 from __future__ import annotations
 
@@ -20,23 +20,31 @@ SIZES = ("hidden_size", "num_layers", "embedding_size")
 
 @final
 class LanguageRun:
-    """`sizes` of the network, its `cell_options`, and the `vocabulary`. RunError where it is no such run."""
+    """A trained language model whose weights begin another run.
+
+    path           run folder
+    sizes          name of the cell, hidden_size, num_layers and embedding_size
+    cell_options   options of the cell
+    vocabulary     vocabulary of the tokens
+
+    Raises RunError where the folder is no `language` run, is damaged, or has a newer format.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not (self.path / "config.yaml").is_file():
             what = "is not a run folder, it has no config.yaml" if self.path.is_dir() else "there is no such run folder"
-            raise RunError(f"{self.path}: {what}; pretrain wants one that recurra train language wrote")
+            raise RunError(f"{self.path}: {what}; pretrained expects a folder that recurra train language wrote")
         config = read_yaml(self.path / "config.yaml")
-        form = config.get("format") if isinstance(config, dict) else None
-        if not isinstance(form, int) or not isinstance(config.get("model"), dict):
-            raise RunError(f"{self.path}/config.yaml: is damaged, it names no format or no model")
-        if form > FORMAT:
+        version = config.get("format") if isinstance(config, dict) else None
+        if not isinstance(version, int) or not isinstance(config.get("model"), dict):
+            raise RunError(f"{self.path}/config.yaml: is damaged, it contains no format or no model")
+        if version > FORMAT:
             raise RunError(
-                f"{self.path}: run format {form} is newer than this recurra reads ({FORMAT}); update recurra"
+                f"{self.path}: run format {version} is newer than this recurra reads ({FORMAT}); update recurra"
             )
         if config.get("task") != TASK:
-            raise RunError(f"{self.path}: is a run of {config.get('task')}; pretrain wants one of {TASK}")
+            raise RunError(f"{self.path}: is a run of {config.get('task')}; pretrained expects a run of {TASK}")
         model: dict[str, Any] = config["model"]
         if not all(isinstance(model.get(name), int) for name in SIZES):
             raise RunError(f"{self.path}/config.yaml: is damaged, it lacks {' or '.join(SIZES)}")
@@ -47,7 +55,10 @@ class LanguageRun:
         self.vocabulary = Vocabulary.load(self.path / "vocabulary", "text")
 
     def weights(self) -> dict[str, Tensor]:
-        """Embedding and recurrent weights by name. RunError where they are missing or do not fit the vocabulary."""
+        """Return the embedding and the recurrent weights by name.
+
+        Raises RunError where they are missing or do not match the vocabulary.
+        """
         from safetensors import SafetensorError, safe_open
 
         path = self.path / "model.safetensors"
@@ -57,30 +68,32 @@ class LanguageRun:
                 tensors = {name: file.get_tensor(name) for name in names}
         except (OSError, SafetensorError, ValueError, KeyError) as error:
             raise RunError(f"{path}: is missing or damaged ({str(error).splitlines()[0]})") from None
-        wanted = (len(self.vocabulary), self.sizes["embedding_size"])
-        if "embedding.weight" not in tensors or tuple(tensors["embedding.weight"].shape) != wanted:
-            raise RunError(f"{path}: is damaged, it has no embedding of {wanted[0]:,} tokens and {wanted[1]} features")
+        V, E = len(self.vocabulary), self.sizes["embedding_size"]
+        if "embedding.weight" not in tensors or tuple(tensors["embedding.weight"].shape) != (V, E):
+            raise RunError(f"{path}: is damaged, it has no embedding of {V:,} tokens and {E} features")
         return tensors
 
     def fill(self, layer: Recurrent, weights: dict[str, Tensor]) -> None:
-        """Copy the recurrent weights into the forward direction.
+        """Copy the recurrent weights into the forward direction of `layer`.
 
-        Where `layer` has more input features, its first ones are those of the embedding; the weights of the others are kept.
+        Where `layer` has more input features, the first ones are those of the embedding, and the weights of the others do
+        not change. Raises RunError where the weights do not match.
         """
-        own = dict(layer.named_parameters())
-        given = {
+        parameters = dict(layer.named_parameters())
+        recurrent = {
             name.removeprefix("recurrent."): value for name, value in weights.items() if name.startswith("recurrent.")
         }
-        forward = {name for name in own if not name.endswith("_reverse")}
-        fits = forward == set(given) and all(_fits(own[name], value) for name, value in given.items())
-        if not fits:
-            raise RunError(f"{self.path}: its recurrent weights do not fit its config.yaml; it is damaged")
+        forward = {name for name in parameters if not name.endswith("_reverse")}
+        if forward != set(recurrent) or not all(_fits(parameters[name], value) for name, value in recurrent.items()):
+            raise RunError(f"{self.path}: is damaged, its recurrent weights do not match its config.yaml")
         with torch.no_grad():
-            for name, value in given.items():
-                own[name][tuple(slice(size) for size in value.shape)] = value.to(own[name].dtype)
+            for name, value in recurrent.items():
+                parameter = parameters[name]
+                parameter[tuple(slice(size) for size in value.shape)] = value.to(parameter.dtype)
 
 
-def _fits(own: Tensor, value: Tensor) -> bool:
-    """The same shape, or (rows, more columns)."""
-    wider = own.ndim == 2 and value.ndim == 2 and own.shape[0] == value.shape[0] and own.shape[1] > value.shape[1]
-    return own.shape == value.shape or wider
+def _fits(parameter: Tensor, value: Tensor) -> bool:
+    """Whether `value` has the shape of `parameter`, or fewer columns."""
+    if parameter.ndim != 2 or value.ndim != 2:
+        return parameter.shape == value.shape
+    return parameter.shape[0] == value.shape[0] and parameter.shape[1] >= value.shape[1]

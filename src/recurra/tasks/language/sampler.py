@@ -1,4 +1,4 @@
-"""The batches of a language model: windows over the tokens of the training part."""
+"""The batches of a language model: windows over the tokens of the training text."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ Batching = Literal["sequential", "random", "aligned"]
 
 @final
 class WindowSampler(Sampler):
-    """The key of a batch is an array of positions in `tokens` at which its windows begin, (B,).
+    """A sampler of windows. The key of a batch contains the start positions of its windows in `tokens`, (B,).
 
-    batching     how windows are chosen: see data/store/windows.py
-    length       time steps of a window
-    text_start   the tokens after which a text begins; "aligned" needs them
+    tokens       token ids of the training text, (N,)
+    batching     how the windows are chosen; see data/store/windows.py
+    batch_size   number of windows per batch
+    length       number of time steps per window
+    seed         seed of the random order and offsets
+    text_start   tokens after which a text begins; used by "aligned" alone
     """
 
     def __init__(
@@ -43,18 +46,21 @@ class WindowSampler(Sampler):
             self.windows = RandomWindows(n, batch_size, length, seed=seed)
 
     def epoch(self, number: int) -> Sequence[np.ndarray]:
+        """Return the start positions of the windows of each batch of an epoch."""
         return self.windows.epoch(number)
 
     def time_steps(self, keys: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the number of time steps of each batch."""
         return np.array([len(starts) * self.length for starts in keys])
 
     def padding_fraction(self) -> None:
+        """Return None, because windows have equal lengths and need no padding."""
         return None
 
 
 def text_beginnings(tokens: np.ndarray, text_start: Sequence[int]) -> np.ndarray:
-    """The positions at which `text_start` occurs, and after which a text begins, rising."""
-    found = np.ones(len(tokens) - len(text_start) + 1, bool)
-    for at, token in enumerate(text_start):
-        found &= np.asarray(tokens[at : at + len(found)]) == token
-    return np.flatnonzero(found)
+    """Return the positions at which `text_start` occurs and after which a text begins, in increasing order."""
+    matches = np.ones(len(tokens) - len(text_start) + 1, bool)
+    for offset, token in enumerate(text_start):
+        matches &= np.asarray(tokens[offset : offset + len(matches)]) == token
+    return np.flatnonzero(matches)

@@ -1,4 +1,4 @@
-"""Scoring a text with a language model: its mean negative log-likelihood, and the metrics that follow from it."""
+"""Scoring a text with a language model: its mean negative log-likelihood, and the metrics that are derived from it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,28 @@ from ...errors import DataError
 from ..base import OnProgress, device_of
 from .model import CHUNK_STEPS
 
-MAX_SCORED = 200_000  # tokens of the validation part, about, that are scored while training
-IGNORED = -1  # the target where a stream has ended
+MAX_SCORED = 200_000  # approximate number of tokens of the validation text that are scored during training
+IGNORED = -1  # target after the end of a stream
 
 
 @final
 class TextScorer:
-    """Reads a text as one stream, or in several streams side by side, each of which predicts a part of it.
+    """Reads a text as one stream, or in several parallel streams, each of which predicts one part of the text.
 
-    A stream begins with the tokens `text_start` and an empty state, so that every token is predicted exactly once.
+    A stream begins with the tokens `text_start` and a zero state, so that every token is predicted exactly once.
     """
 
     def __init__(self, text_start: Sequence[int]) -> None:
         self.text_start = list(text_start)
 
     def chunks(self, store: Store, num_streams: int, max_tokens: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """The text, or its first `max_tokens` tokens: inputs and targets (B, T) of at most `CHUNK_STEPS` time steps.
+        """Yield inputs and targets (B, T) with at most `CHUNK_STEPS` time steps.
 
-        Targets are `IGNORED` after the end of a stream.
+        store         encoded text
+        num_streams   maximum number of parallel streams B
+        max_tokens    number of tokens to read from the beginning; None for all
+
+        Targets are `IGNORED` after the end of a stream. Raises DataError where the text is empty.
         """
         tokens = store.flat("tokens")[:max_tokens]
         if len(tokens) < 2:
@@ -52,8 +56,8 @@ class TextScorer:
         if before:
             start = np.tile(np.array(self.text_start[:-1], np.int64), (num_streams, 1))
             yield torch.from_numpy(start), torch.full((num_streams, before), IGNORED)
-        for at in range(0, width, CHUNK_STEPS):
-            chunk = slice(at, at + CHUNK_STEPS)
+        for begin in range(0, width, CHUNK_STEPS):
+            chunk = slice(begin, begin + CHUNK_STEPS)
             yield torch.from_numpy(inputs[:, chunk]), torch.from_numpy(targets[:, chunk])
 
     def score(
@@ -64,7 +68,7 @@ class TextScorer:
         on_progress: OnProgress,
         max_tokens: int | None = None,
     ) -> dict[str, Any]:
-        """The metrics of a text, or of its first rows with `max_tokens` tokens."""
+        """Return the metrics of a text; with `max_tokens`, of its first chunks that contain so many tokens."""
         lengths, characters = store.lengths("tokens"), store.column("characters")
         if max_tokens is not None:
             rows = int(np.searchsorted(np.cumsum(lengths), max_tokens)) + 1
@@ -73,15 +77,15 @@ class TextScorer:
         total, state = 0.0, None
         for inputs, targets in self.chunks(store, num_streams, tokens):
             logits, state = network(inputs.to(device), state)
-            wanted = targets.to(device).flatten()
-            nats = F.cross_entropy(logits.flatten(0, 1).float(), wanted, ignore_index=IGNORED, reduction="sum")
+            labels = targets.to(device).flatten()
+            nats = F.cross_entropy(logits.flatten(0, 1).float(), labels, ignore_index=IGNORED, reduction="sum")
             total += nats.item()
             on_progress(inputs.numel())
         return text_metrics(total, tokens, int(characters.sum()))
 
 
 def text_metrics(nats: float, tokens: int, characters: int) -> dict[str, Any]:
-    """The metrics of a text whose negative log-likelihood is `nats`."""
+    """Return the metrics of a text from its total negative log-likelihood in nats and its numbers of tokens and characters."""
     per_character = nats / max(characters, 1)
     return {
         "loss": nats / tokens,

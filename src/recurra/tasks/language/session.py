@@ -1,4 +1,4 @@
-"""A stream of text through a language model: how unlikely the text was, and which tokens are likely to follow."""
+"""A stream of text through a language model: the surprisal of the text, and the probabilities of the next token."""
 
 from __future__ import annotations
 
@@ -19,21 +19,29 @@ from .tokenizer import TextTokenizer
 
 
 class Surprisal(NamedTuple):
-    """How unexpected a token was: its place in the text from 1, its surprisal in nats, and its rank among all from 1."""
+    """The surprisal of a token, -log p.
+
+    token      the token
+    position   its position in the text, from 1
+    nats       its surprisal in nats
+    rank       its rank among all tokens by probability, from 1
+    """
 
     token: str
-    place: int
+    position: int
     nats: float
     rank: int
 
 
 @final
 class LanguageSession(Session):
-    """Text pushed in pieces. With `per_token` the surprisal of each token is kept.
+    """A text that is pushed in pieces.
 
-    network      tokens (B, T) and a state -> logits (B, T, V) and the state
-    text_start   the tokens that the network reads before the text begins
-    logits       those of the next token, (V,)
+    network      maps tokens (B, T) and a state to logits (B, T, V) and the new state
+    vocabulary   vocabulary of the tokens
+    text_start   tokens that the network reads before the text begins
+    per_token    whether the result contains the surprisal of each token
+    logits       logits of the next token, (V,)
     """
 
     logits: Tensor
@@ -49,22 +57,23 @@ class LanguageSession(Session):
         self._advance(list(text_start), None)
 
     def push(self, piece: str) -> None:
+        """Read the next piece of the text."""
         self.read(self.tokenizer.push(piece))
 
     def flush(self) -> None:
-        """Read the text that is held back, as if the text ended here: a word that could still grow is a word."""
+        """Read the text that is still buffered, as if the text ended here: an incomplete word counts as a word."""
         self.read(self.tokenizer.flush())
 
     def read(self, ids: list[int]) -> None:
-        """Continue the text by tokens."""
+        """Continue the text with tokens."""
         if ids:
             self._advance(ids, self.logits)
 
     def _advance(self, ids: list[int], logits: Tensor | None) -> None:
-        """Run the network over `ids`. With the `logits` of the first of them, they count as text."""
+        """Run the network over `ids`. With `logits`, those of the first token, their surprisal is added to the result."""
         with torch.inference_mode():
-            for at in range(0, len(ids), CHUNK_STEPS):
-                chunk = torch.tensor([ids[at : at + CHUNK_STEPS]], device=device_of(self.network))
+            for begin in range(0, len(ids), CHUNK_STEPS):
+                chunk = torch.tensor([ids[begin : begin + CHUNK_STEPS]], device=device_of(self.network))
                 output, self.state = self.network(chunk, self.state)
                 output = output[0].float().cpu()
                 if logits is not None:
@@ -72,24 +81,30 @@ class LanguageSession(Session):
                 logits = self.logits = output[-1]
 
     def _count(self, logits: Tensor, targets: Tensor) -> None:
-        """Add the surprisal of the tokens `targets` (N,), whose logits were (N, V)."""
+        """Add the surprisal of the tokens `targets` (N,), which were predicted with `logits` (N, V)."""
         nats = F.cross_entropy(logits, targets, reduction="none")
 
         def surprisal(n: int) -> Surprisal:
-            token, likelier = int(targets[n]), logits[n] > logits[n, targets[n]]
-            place = self.tokens + n + 1
-            return Surprisal(self.vocabulary.tokens[token], place, round(float(nats[n]), 6), 1 + int(likelier.sum()))
+            token, more_probable = int(targets[n]), logits[n] > logits[n, targets[n]]
+            position, rank = self.tokens + n + 1, 1 + int(more_probable.sum())
+            return Surprisal(self.vocabulary.tokens[token], position, round(float(nats[n]), 6), rank)
 
-        worst = int(nats.argmax())
-        if self.max_surprisal is None or round(float(nats[worst]), 6) > self.max_surprisal.nats:
-            self.max_surprisal = surprisal(worst)
+        largest = int(nats.argmax())
+        if self.max_surprisal is None or round(float(nats[largest]), 6) > self.max_surprisal.nats:
+            self.max_surprisal = surprisal(largest)
         if self.per_token is not None:
             self.per_token += tuple(surprisal(n) for n in range(len(targets)))
         self.nats += float(nats.sum())
         self.tokens += len(targets)
 
     def result(self) -> dict[str, Any]:
-        ended = copy.copy(self)  # here a word that may still grow stays as it is
+        """Return the surprisal of the text so far and the probabilities of the next token.
+
+        The result contains the number of `tokens`, their total surprisal in `nats`, the `perplexity`, the token with the
+        largest surprisal (`max_surprisal`), the five most probable next tokens (`next`) and, with `per_token`, a list of the
+        surprisal of each token.
+        """
+        ended = copy.copy(self)  # the copy reads an incomplete word, and this session can still extend it
         ended.tokenizer = self.tokenizer.copy()
         ended.flush()
         return ended._result()
@@ -97,16 +112,18 @@ class LanguageSession(Session):
     def _result(self) -> dict[str, Any]:
         probabilities = self.logits.softmax(0)
         top = probabilities.topk(min(5, len(probabilities)))
-        likely = {
+        next_tokens = {
             self.vocabulary.tokens[i]: round(p, 6)
             for p, i in zip(top.values.tolist(), top.indices.tolist(), strict=True)
         }
         mean = self.nats / max(self.tokens, 1)
-        found = {
+        result = {
             "tokens": self.tokens,
             "nats": round(self.nats, 6),
             "perplexity": round(math.exp(min(mean, 700)), 6),
-            "strangest": self.max_surprisal and self.max_surprisal._asdict(),
-            "next": likely,
+            "max_surprisal": self.max_surprisal and self.max_surprisal._asdict(),
+            "next": next_tokens,
         }
-        return found if self.per_token is None else found | {"each": [one._asdict() for one in self.per_token]}
+        if self.per_token is None:
+            return result
+        return result | {"per_token": [surprisal._asdict() for surprisal in self.per_token]}

@@ -8,29 +8,37 @@ from ...settings import ClassTraining, DataSettings, ModelSettings, Settings, op
 
 
 class LanguageData(DataSettings):
-    """A text."""
+    """The text and how it is split into tokens and windows."""
 
-    text: str | None = setting(None, description="column of the text, where DATA is a table")
-    tokenization: Literal["characters", "words", "subwords"] = setting("characters", description="what a token is")
-    vocabulary_size: int | None = setting(None, ge=10, description="at most so many tokens, the most frequent ones")
-    min_count: int = setting(1, ge=1, description="rarer tokens are unknown")
-    bptt_length: int = open_setting(ge=1, description="steps of time a gradient goes back through")
+    text: str | None = setting(None, description="Name of the text column when DATA is a table.")
+    tokenization: Literal["characters", "words", "subwords"] = setting("characters", description="Unit of the tokens.")
+    vocabulary_size: int | None = setting(
+        None, ge=10, description="Maximum number of tokens; the most frequent ones are kept."
+    )
+    min_count: int = setting(1, ge=1, description="Tokens that occur less often are replaced by <unknown>.")
+    bptt_length: int = open_setting(
+        ge=1, description="Number of time steps of truncated backpropagation through time (window length)."
+    )
     batching: Literal["sequential", "random", "aligned"] = open_setting(
-        description="follow on with the state; begin anywhere; begin where a paragraph or line does"
+        description="Windows continue each other with the state, begin anywhere, or begin where a text begins."
     )
 
 
 class LanguageModel(ModelSettings):
     """A recurrent language model."""
 
-    embedding_size: int = open_setting(ge=1, description="features of a token's vector")
-    tie_weights: bool = open_setting(description="the output layer uses the embedding's weights")
-    input_dropout: float = open_setting(ge=0, lt=1, description="dropout of the vectors, one mask for all steps")
-    weight_drop: float = open_setting(ge=0, lt=1, description="dropout of the recurrent weights")
-    neural_cache_size: int = open_setting(
-        ge=0, description="tokens back that are remembered in use, to expect again what was met; 0 for none"
+    embedding_size: int = open_setting(ge=1, description="Number of features of a token embedding.")
+    tie_weights: bool = open_setting(description="Share the weights of the output layer with the embedding.")
+    input_dropout: float = open_setting(
+        ge=0, lt=1, description="Dropout of the embeddings, with one mask for all time steps."
     )
-    per_token: bool = setting(False, description="predict tells of each token how unlikely it was", advanced=True)
+    weight_drop: float = open_setting(ge=0, lt=1, description="Dropout of the recurrent weights (DropConnect).")
+    neural_cache_size: int = open_setting(
+        ge=0, description="Number of recent tokens in the neural cache, which is used at inference; 0 disables it."
+    )
+    per_token: bool = setting(
+        False, description="Whether predict also returns the surprisal of every token.", advanced=True
+    )
 
 
 class LanguageTraining(ClassTraining):
@@ -38,7 +46,7 @@ class LanguageTraining(ClassTraining):
 
     sampled_softmax: int = open_setting(
         ge=0,
-        description="a step tells tokens from so many frequent ones and as many drawn ones; 0: from all",
+        description="Number of frequent and of random classes of the sampled softmax; 0 uses the full softmax.",
         advanced=True,
     )
 

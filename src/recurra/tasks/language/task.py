@@ -1,10 +1,10 @@
-"""language: the next token of a text (N to N). Characters, words or subwords; text, code, poems, log keys.
+"""language: predicting the next token of a text (N to N), in characters, words or subwords; text, code, poems, log keys.
 
-    embedding -> recurrent layers -> linear (its weights those of the embedding where tie_weights) -> softmax
+    embedding -> recurrent layers -> linear (shares the weights of the embedding with tie_weights) -> softmax
 
-The text is one long sequence. Sequential windows continue each other in `batch_size` places, and the state is carried from
-one to the next (truncated backpropagation through time). Random and aligned windows begin with an empty state; aligned ones
-begin where a paragraph or line does, so that independent texts, such as poems, are learnt from their beginning.
+The text is one long sequence. In sequential batching the windows of a batch continue those of the previous batch, and the state
+is passed on (truncated backpropagation through time). Random and aligned windows begin with a zero state. Aligned windows begin
+where a paragraph or line begins, so that independent texts, such as poems, are learnt from their beginning.
 """
 
 from __future__ import annotations
@@ -31,40 +31,43 @@ from .scoring import MAX_SCORED, TextScorer
 from .session import LanguageSession
 from .settings import LanguageSettings
 
-NUM_STREAMS = 16  # in which the validation part is scored; another file is scored as one
-NUM_STREAMS_WITH_CACHE = 4  # a cache needs text before a token
+NUM_STREAMS = 16  # parallel streams in which the validation text is scored; other files are read as one stream
+NUM_STREAMS_WITH_CACHE = 4  # fewer, because a cache needs earlier text
 
 
 @final
 class Language(Task[LanguageSettings]):
-    """See the module's docstring."""
+    """A language model. The module's docstring describes the network and the training."""
 
     name: ClassVar[str] = "language"
     structure: ClassVar[str] = "N to N"
-    summary: ClassVar[str] = "a language model of characters, words or subwords, to score and to write text"
+    summary: ClassVar[str] = "a language model of characters, words or subwords that scores and generates text"
     settings_class = LanguageSettings
     inference_settings: ClassVar[tuple[str, ...]] = ("model.per_token", "data.text", "data.encoding", "data.on_error")
     dataset: TextDataset
 
     @classmethod
     def dataset_for(cls, settings: LanguageSettings) -> TextDataset:
+        """Return the dataset."""
         return TextDataset(settings)
 
     @classmethod
     def resolve(cls, settings: LanguageSettings, dataset: TextDataset, info: DatasetInfo) -> LanguageSettings:
+        """Choose the open settings from the size of the text and of the vocabulary."""
         size = len(dataset.vocabulary)
         defaults = language_defaults(settings, info, vocabulary_size=size, independent_texts=bool(dataset.separator))
         resolved = settings.fill(**defaults)
         if sampled := resolved.training.sampled_softmax:
             if resolved.training.label_smoothing:
-                raise SettingError("label_smoothing is spread over all tokens; with it, set sampled_softmax=0")
+                raise SettingError("label_smoothing requires the full softmax; set sampled_softmax=0")
             info.messages.append(
-                f"while training, tokens are told from the {sampled:,} most frequent ones and {sampled:,} drawn anew "
-                f"each step, of {size:,} (sampled)"
+                f"training uses a sampled softmax over the {sampled:,} most frequent and {sampled:,} random tokens "
+                f"of {size:,}"
             )
         return resolved
 
     def network(self) -> LanguageNetwork:
+        """Return a network with random weights."""
         model = self.settings.model
         return LanguageNetwork(
             len(self.dataset.vocabulary),
@@ -77,15 +80,17 @@ class Language(Task[LanguageSettings]):
             weight_drop=model.weight_drop,
             tie_weights=model.tie_weights,
             backend=model.backend,
-            cache=model.neural_cache_size,
+            neural_cache_size=model.neural_cache_size,
         )
 
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
+        """The loss selects the best weights."""
         return Selection()
 
     def sampler(self) -> WindowSampler:
+        """Return the sampler of the training windows."""
         data, training = self.settings.data, self.settings.training
         return WindowSampler(
             self.dataset.stores["train"].flat("tokens"),
@@ -97,26 +102,29 @@ class Language(Task[LanguageSettings]):
         )
 
     def batch(self, key: np.ndarray) -> Batch:
+        """Return the batch of windows that begin at the positions `key` (B,)."""
         inputs, targets = gather(self.dataset.stores["train"].flat("tokens"), key, self.settings.data.bptt_length)
         return Batch({"x": torch.from_numpy(inputs)}, {"next": torch.from_numpy(targets)}, inputs.size, inputs.size)
 
     def loss(self, network: nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
+        """Return the mean cross-entropy in nats and, in sequential batching, the detached state for the next batch."""
         training, x, targets = self.settings.training, batch.inputs["x"], batch.targets["next"]
         if training.sampled_softmax:
-            loss, after = network(x, state, targets, training.sampled_softmax)
+            loss, new_state = network(x, state, targets, training.sampled_softmax)
         else:
-            logits, after = network(x, state)
+            logits, new_state = network(x, state)
             smoothing = training.label_smoothing
             loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), label_smoothing=smoothing)
-        return loss, after.detach() if self.settings.data.batching == "sequential" else None
+        return loss, new_state.detach() if self.settings.data.batching == "sequential" else None
 
     # evaluation ----------------------------------------------------------------------------------------------------
     @property
     def scorer(self) -> TextScorer:
-        """Scores texts from their beginning."""
+        """A scorer that reads texts from their beginning."""
         return TextScorer(self.dataset.text_start)
 
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+        """Return the loss, the perplexity, and nats and bits per character of the validation text or of a file."""
         if data is None:
             streams = NUM_STREAMS_WITH_CACHE if language_network(network).uses_cache else NUM_STREAMS
             return self.scorer.score(network, self.dataset.stores["valid"], streams, on_progress, MAX_SCORED)
@@ -125,16 +133,17 @@ class Language(Task[LanguageSettings]):
 
     @property
     def calibration_time(self) -> float:
-        """The time of fitting the cache, in evaluations."""
+        """The time to fit the neural cache, in evaluations."""
         return 8.0 if self.settings.model.neural_cache_size else 0.0
 
     def calibrate(self, network: nn.Module) -> list[str]:
-        """Fit the cache to the validation part."""
+        """Fit the neural cache to the validation text."""
         store = self.dataset.stores["valid"]
         return fit_cache(language_network(network), self.scorer, store, NUM_STREAMS_WITH_CACHE)
 
-    # use -----------------------------------------------------------------------------------------------------------
+    # inference -----------------------------------------------------------------------------------------------------
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return the result of a `LanguageSession` for each text."""
         results = []
         for text in examples:
             with self.session(network) as session:
@@ -143,15 +152,16 @@ class Language(Task[LanguageSettings]):
         return results
 
     def session(self, network: nn.Module) -> LanguageSession:
-        """A stream at the beginning of a text."""
+        """Return a session at the beginning of a text."""
         dataset = self.dataset
         return LanguageSession(network, dataset.vocabulary, dataset.text_start, per_token=self.settings.model.per_token)
 
     def streaming(self) -> Streaming:
+        """A language model always streams."""
         return Streaming(self.session)
 
     def generate(
         self, network: nn.Module, prompt: str = "", length: int | None = None, **options: Any
     ) -> Iterator[str]:
-        """Pieces of text as they are drawn, the prompt not among them. Options: see `generate_text`."""
+        """Yield the generated text piece by piece, without the prompt. `generate_text` describes the options."""
         yield from generate_text(self.session(network), prompt, length, self.dataset.separator, **options)

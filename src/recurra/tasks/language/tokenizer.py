@@ -1,4 +1,4 @@
-"""A text in pieces to the tokens of a language model."""
+"""The tokenizer of a language model, which takes a text in pieces."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ...data.words.vocabulary import Vocabulary
 
 @final
 class TextTokenizer:
-    """Tokenises a text that arrives in pieces: `push(a) + push(b) + flush()` are the tokens of a + b.
+    """An incremental tokenizer: `push(a) + push(b) + flush()` are the tokens of a + b.
 
-    With a vocabulary of words a line end is the end mark, because words contain no line ends.
+    With a vocabulary of words a line break is encoded as the end token, because words contain no line breaks.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary, self._stream = vocabulary, vocabulary.stream()
 
     def push(self, text: str) -> list[int]:
-        """The tokens that no later text can change."""
+        """Return the tokens that no later text can change."""
         if self.vocabulary.tokenization != "words":
             return self._stream.push(text)
         lines = text.split("\n")
@@ -29,11 +29,11 @@ class TextTokenizer:
         return ids
 
     def flush(self) -> list[int]:
-        """The tokens of the text that is held back, as if the text ended here."""
+        """Return the tokens of the text that is still buffered, as if the text ended here."""
         return self._stream.flush()
 
     def copy(self) -> TextTokenizer:
-        """The same position in the text; flushing the copy leaves this one as it is."""
+        """Return a copy at the same position in the text. Flushing the copy does not change the original."""
         other = copy.copy(self)
         other._stream = copy.copy(self._stream)
         return other

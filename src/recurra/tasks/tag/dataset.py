@@ -1,4 +1,4 @@
-"""The dataset of a tagger: rows of tokens with a tag each, token features, and the label of the row."""
+"""The dataset of a tagger: sequences of tokens with tags, token features and sentence labels."""
 
 from __future__ import annotations
 
@@ -20,38 +20,40 @@ from ...data.sources.sources import TABLES
 from ...data.store.store import Store
 from ...errors import DataError
 from ...fields.base import Field
-from ...fields.intent import RowLabel, find_row_label
+from ...fields.sentence_label import SentenceLabel, find_sentence_label
 from ...fields.tags import Tags
-from ...fields.token_features import Feature
+from ...fields.token_features import TokenFeature
 from ...fields.token_lists import TokenField
 from ...fields.words import Words
 from ...settings import Settings
 from ..base import Batch, Dataset, DatasetInfo, OnProgress
 from ..inputs.pretrained import Pretrained
 from ..shared.row_reader import RowReader
-from .row import TokenRow, token_row
-from .settings import NO_INTENT
+from .settings import NO_SENTENCE_LABEL
+from .token_sequence import TokenSequence, parse_example
 
-NUMBERED = "each character has the number of its place in a word after it: the numbers are left out"
+POSITIONS_REMOVED = "each character is followed by its position in a word; the positions are removed"
 
 
-class TaggedRows(NamedTuple):
-    """Encoded rows to evaluate on, with the counts of their tags and labels that the training data do not have."""
+class TaggedExamples(NamedTuple):
+    """Encoded sequences for evaluation, with counts of the tags and sentence labels that do not occur in the training data."""
 
     store: Store
     unseen_tags: Counter[str]
-    unseen_intents: Counter[str]
+    unseen_sentence_labels: Counter[str]
 
 
 @final
 class TagDataset(Dataset):
-    """Rows of tokens.
+    """Sequences of tokens.
 
-    settings  of the run, perhaps still open
-    words     the tokens
-    tags      the tag of each token
-    features  the columns that are read together with the words
-    intent    the label of the row; None where there is none. Where the settings leave it open, `prepare` looks for it
+    Attributes:
+        settings: The settings of the run, which may still be open.
+        words: The field of the tokens.
+        tags: The field of the tag of each token.
+        features: The fields of additional input columns.
+        sentence_label: The field of the label of the sequence; None if there is none. If the settings leave it open, `prepare`
+            looks for it.
     """
 
     def __init__(self, settings: Settings[Any, Any, Any]) -> None:
@@ -68,23 +70,24 @@ class TagDataset(Dataset):
         )
         self.tags = Tags("tags", data.tags, data.scheme)
         columns = [name.strip() for name in (data.token_features or "").split(",") if name.strip()]
-        self.features = [Feature(f"beside{at}", column) for at, column in enumerate(columns, 1)]
-        self.intent: RowLabel | None = None
+        self.features = [TokenFeature(f"token_feature{at}", column) for at, column in enumerate(columns, 1)]
+        self.sentence_label: SentenceLabel | None = None
         self.pretrained: Pretrained | None = None
         self.rows = RowReader([self.words, self.tags, *self.features], data, problem=self._problem)
-        if data.sentence_label not in (None, NO_INTENT):
-            self._add_intent(data.sentence_label)
+        if data.sentence_label not in (None, NO_SENTENCE_LABEL):
+            self._add_sentence_label(data.sentence_label)
 
-    def _add_intent(self, column: str | None) -> None:
-        self.intent = RowLabel("intent", column)
-        self.rows.fields.append(self.intent)
+    def _add_sentence_label(self, column: str | None) -> None:
+        self.sentence_label = SentenceLabel("sentence_label", column)
+        self.rows.fields.append(self.sentence_label)
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Find the columns, fit the fields and encode the data; see `Dataset.prepare`."""
         info, source = DatasetInfo(), self._open(data)
-        self._find_intent(source)
-        self.pretrained = Pretrained(self.settings.model, one_way=False)
-        self.pretrained.settle(self.words, None, info)
+        self._find_sentence_label(source)
+        self.pretrained = Pretrained(self.settings.model, unidirectional=False)
+        self.pretrained.configure(self.words, None, info)
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self._open(str(valid))
@@ -98,30 +101,34 @@ class TagDataset(Dataset):
         info.messages = [self._describe_columns(source), *report.lines(), *self._describe(source), *info.messages]
         return info
 
-    def _find_intent(self, source: Source) -> None:
-        """Look for the label of the row, where the settings leave it open, in the columns of no other field."""
-        if self.intent is None and self.settings.data.sentence_label is None:
+    def _find_sentence_label(self, source: Source) -> None:
+        """If the settings leave the sentence label open, look for it in the columns that no other field uses."""
+        if self.sentence_label is None and self.settings.data.sentence_label is None:
             taken = list(self.rows.find_columns(source).values())
-            if find_row_label(source, taken):
-                self._add_intent(None)
+            if find_sentence_label(source, taken):
+                self._add_sentence_label(None)
 
     def _describe_columns(self, source: Source) -> str:
-        at = self.rows.columns
-        features = "".join(f", {at[field.name]} beside them" for field in self.features)
-        intent = "" if self.intent is None else f", {at[self.intent.name]} of the whole row"
-        return f"{source.format}: words {at[self.words.name]}, tags {at[self.tags.name]}{features}{intent}"
+        columns = self.rows.columns
+        features = ", ".join(columns[field.name] for field in self.features)
+        parts = [f"words {columns[self.words.name]}", f"tags {columns[self.tags.name]}"]
+        if features:
+            parts.append(f"token features {features}")
+        if self.sentence_label is not None:
+            parts.append(f"sentence label {columns[self.sentence_label.name]}")
+        return f"{source.format}: {', '.join(parts)}"
 
     def _describe(self, source: Source) -> list[str]:
         lines = self.words.describe()
-        if isinstance(source, TokenColumns) and source.places:
-            lines.insert(1, NUMBERED)
+        if isinstance(source, TokenColumns) and source.has_positions:
+            lines.insert(1, POSITIONS_REMOVED)
         return [*lines, *(line for field in self.rows.fields[1:] for line in field.describe())]
 
     def _open(self, data: str | Path) -> Source:
         return open_tagged(data, encoding=self.settings.data.encoding, skip_broken=self.rows.skips)
 
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
-        """The first field of a row that cannot be used: on its own, or because it has not one entry for each word."""
+        """The first field of a row that is not valid by itself, or whose number of entries differs from that of the words."""
         if problem := self.rows.first_problem(values):
             return problem
         words = len(as_tokens(values[0]) or ())
@@ -132,63 +139,74 @@ class TagDataset(Dataset):
 
     @property
     def stores(self) -> dict[str, Store]:
-        """The encoded parts: train and valid."""
+        """The encoded data: train and valid."""
         return self.rows.stores
 
     @property
     def resolved(self) -> dict[str, Any]:
-        """The settings of the group `data` that reading has resolved."""
+        """The settings of the group `data` that `prepare` has resolved."""
         return {
             "scheme": self.tags.scheme,
             "tokenization": self.words.tokenization,
             "character_ngrams": self.words.character_ngrams,
-            "intent": NO_INTENT if self.intent is None else self.rows.columns[self.intent.name],
+            "sentence_label": NO_SENTENCE_LABEL
+            if self.sentence_label is None
+            else self.rows.columns[self.sentence_label.name],
         }
 
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded data."""
         self.rows.load_cache(cache)
 
     def save(self, folder: Path) -> None:
+        """Write the fields."""
         self.rows.save(folder)
 
     def load(self, folder: Path) -> None:
+        """Read the fields."""
         self.rows.load(folder)
 
     # batches -------------------------------------------------------------------------------------------------------
     def collate(self, store: Store, rows: np.ndarray) -> Batch:
-        """Inputs x, lengths (B,) and each feature (B, T); targets tags (B, T) and, where rows have a label, intent (B,)."""
+        """The batch of some rows of a store.
+
+        The inputs are x (B, T) or (B, T, 1 + n-grams), lengths (B,) and each feature (B, T); the targets are tags (B, T) and,
+        with sentence labels, sentence_label (B,).
+        """
         x, lengths = store.ragged(self.words.name, rows)
         inputs = {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)}
         for field in self.features:
             inputs[field.name] = torch.from_numpy(store.ragged(field.name, rows)[0])
         targets = {"tags": torch.from_numpy(store.ragged(self.tags.name, rows)[0]).long()}
-        if self.intent is not None:
-            targets["intent"] = torch.from_numpy(np.array(store.column(self.intent.name)[rows]))
+        if self.sentence_label is not None:
+            targets["sentence_label"] = torch.from_numpy(np.array(store.column(self.sentence_label.name)[rows]))
         return Batch(inputs, targets, int(lengths.sum()), int(x.shape[0] * x.shape[1]))
 
     def network_inputs(self, batch: Batch) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The arguments of the network: x, lengths, features."""
+        """The arguments of the network: x, lengths and features."""
         inputs = batch.inputs
         return inputs["x"], inputs["lengths"], [inputs[field.name] for field in self.features]
 
-    def validation_rows(self) -> TaggedRows:
-        """The validation part."""
-        unseen_intents = Counter() if self.intent is None else self.intent.unseen
-        return TaggedRows(self.stores["valid"], self.tags.unseen, unseen_intents)
+    def validation_examples(self) -> TaggedExamples:
+        """The validation data."""
+        unseen_sentence_labels = Counter() if self.sentence_label is None else self.sentence_label.unseen
+        return TaggedExamples(self.stores["valid"], self.tags.unseen, unseen_sentence_labels)
 
     @contextmanager
-    def encoded(self, data: str | Path) -> Iterator[TaggedRows]:
-        """The rows of another file, while it is evaluated."""
+    def encoded(self, data: str | Path) -> Iterator[TaggedExamples]:
+        """The encoded sequences of another file."""
         source = self._open(data)
         with ExitStack() as stack:
             unseen_tags = stack.enter_context(self.tags.separate_counts())
-            unseen_intents = Counter() if self.intent is None else stack.enter_context(self.intent.separate_counts())
+            unseen_sentence_labels = (
+                Counter() if self.sentence_label is None else stack.enter_context(self.sentence_label.separate_counts())
+            )
             store = stack.enter_context(self.rows.encoded(source, self.rows.find_columns(source)))
-            yield TaggedRows(store, unseen_tags, unseen_intents)
+            yield TaggedExamples(store, unseen_tags, unseen_sentence_labels)
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """The rows of a table, or of a file that looks like one of columns."""
+        """The examples in a table or a file of columns; None if each line of the file is an example."""
         path, encoding = Path(file), self.settings.data.encoding
         table = TABLES.get(suffixes(path)[0])
         if table == "jsonl" or not path.is_file() or (table is None and not looks_like_columns(path, encoding)):
@@ -203,32 +221,32 @@ class TagDataset(Dataset):
             return known
         try:
             return field.find(source, ())
-        except DataError as error:  # an option of train is a setting here
+        except DataError as error:  # `predict` has no option for the column
             raise DataError(
                 error.message.replace(f"--{field.option}", f"--set {field.option}=NAME"), file=error.file
             ) from None
 
     def parse_line(self, line: str) -> Any:
-        """A line of a file of inputs: a JSON object, the list of the words, or raw text."""
+        """The example in a line: a JSON object, a JSON list of words, or raw text."""
         value = parse_json_line(line, "{[")
         return line if isinstance(value, list) and not all(isinstance(word, str) for word in value) else value
 
-    def token_row(self, example: Any, number: int = 1) -> TokenRow:
-        """The row of an example: raw text, a list of tokens, or an object with either and the features.
+    def parse_example(self, example: Any, number: int = 1) -> TokenSequence:
+        """The sequence of an example: raw text, a list of tokens, or an object with either and the features.
 
-        Raises CallError, which names example `number`, where it cannot be used.
+        Raises CallError, which contains the number of the example, if it is not valid.
         """
         features = [self._feature_value(example, field) for field in self.features]
-        return token_row(self._words_value(example), features, self.words, self.features, number)
+        return parse_example(self._words_value(example), features, self.words, self.features, number)
 
-    def _feature_value(self, example: Any, field: Feature) -> Any:
-        """What an object has for a feature, by any of its names; None where it has nothing."""
+    def _feature_value(self, example: Any, field: TokenFeature) -> Any:
+        """The value of a feature in an object, by any of its names; None if it is missing."""
         names = self._names(field) if isinstance(example, dict) else []
         return next((example[name] for name in names if name in example), None)
 
     def _words_value(self, example: Any) -> Any:
         if isinstance(example, dict) and not any(name in example for name in self._names(self.words)):
-            for name in ("tokens", "text"):  # as the results of predict have them
+            for name in ("tokens", "text"):  # the keys in the output of `predict`
                 if name in example:
                     return example[name]
         return self.rows.input_value(example)
@@ -236,7 +254,10 @@ class TagDataset(Dataset):
     def _names(self, field: TokenField) -> list[str]:
         return [name for name in (self.rows.columns.get(field.name), field.column, field.name) if name]
 
-    def encode_rows(self, rows: Sequence[TokenRow]) -> list[list[np.ndarray]]:
-        """The encoded words of each row, and the encoded values of each feature: a list of arrays for each field."""
-        words = self.words.encode([row.tokens for row in rows])
-        return [words, *(field.encode([row.features[k] for row in rows]) for k, field in enumerate(self.features))]
+    def encode_sequences(self, sequences: Sequence[TokenSequence]) -> list[list[np.ndarray]]:
+        """The encoded words, then the encoded values of each feature; each is a list with an array for each sequence."""
+        words = self.words.encode([sequence.tokens for sequence in sequences])
+        features = [
+            field.encode([sequence.features[k] for sequence in sequences]) for k, field in enumerate(self.features)
+        ]
+        return [words, *features]

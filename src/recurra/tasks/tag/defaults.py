@@ -1,4 +1,4 @@
-"""The defaults of a tagger, chosen from the number of rows and tokens."""
+"""The defaults of a tagger, which depend on the number of sequences and tokens."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from ...data.words.tag_schemes import Scheme
 from ...settings import DEFAULT_CELL
 from ..base import DatasetInfo
 
-FEW_STEPS = 5_000_000  # tokens that one network reads in a whole run
+FEW_STEPS = 5_000_000  # tokens that one network processes in a run
 
 
 def tag_defaults(info: DatasetInfo, scheme: Scheme) -> dict[str, dict[str, Any]]:
     """Values for the open settings of the network and of the training.
 
-    Tagged data sets are small and soon overfitted: the dropout probability is one half everywhere, a fifth of the words
-    is made unknown, and small data sets get an ensemble of four. `benchmarks/quality.py` has the data this was tried on.
+    Tagged datasets are small, and a network overfits soon: the dropout probability is 0.5 everywhere, a fifth of the words is
+    replaced by the unknown word, and small datasets are trained with an ensemble of four. `benchmarks/quality.py` contains the
+    datasets on which these values were chosen.
     """
     batch = 32 if info.rows >= 2_000 else 16
     epochs = min(max(20.0, 4_000 * batch / max(info.rows, 1)), 60.0)

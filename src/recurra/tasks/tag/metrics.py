@@ -1,4 +1,4 @@
-"""The metrics of a tagger on encoded rows: the loss, accuracy, F1 of spans, and the accuracy of intents."""
+"""The metrics of a tagger: loss, accuracy, F1 of spans, and the accuracy of sentence labels."""
 
 from __future__ import annotations
 
@@ -14,59 +14,67 @@ from ...fields.tags import Tags
 from ...metrics.spans import span_metrics, tag_metrics
 from ..base import OnProgress, device_of
 from ..shared.collate import EVALUATION_STEPS
-from .dataset import TagDataset, TaggedRows
+from .dataset import TagDataset, TaggedExamples
 from .model import member_scores
-from .scores import best_tags, row_losses, rows_at_once
+from .scores import best_tags, max_batch_size, sequence_losses
 
 
-def evaluate_rows(network: nn.Module, dataset: TagDataset, rows: TaggedRows, on_progress: OnProgress) -> dict[str, Any]:
+def evaluate_examples(
+    network: nn.Module, dataset: TagDataset, examples: TaggedExamples, on_progress: OnProgress
+) -> dict[str, Any]:
     """The metrics of a network in evaluation mode.
 
-    The loss is that of the rows whose tags all occur in the training data, the others have no probability; without any
-    such row there is no loss.
+    The loss is the mean over the tokens of sequences whose tags all occur in the training data, because other sequences have no
+    probability. It is omitted if there are no such sequences.
     """
-    store, K = rows.store, len(dataset.tags.tags)
+    store, K = examples.store, len(dataset.tags.tags)
     lengths = store.lengths(dataset.words.name)
     paths: list[list[int]] = [[] for _ in range(len(store))]
-    intents = np.full(len(store), -2)
+    labels = np.full(len(store), -2)
     loss = _MeanLoss()
     device = device_of(network)
-    for part in LengthBatches(lengths, rows_at_once(K), seed=0, max_tokens=EVALUATION_STEPS).in_order():
+    for part in LengthBatches(lengths, max_batch_size(K), seed=0, max_tokens=EVALUATION_STEPS).in_order():
         batch = dataset.collate(store, part).to(device)
         (scores,) = member_scores(network, *dataset.network_inputs(batch))
         tags = batch.targets["tags"]
         known = (tags < K).all(1)
-        losses = row_losses(scores, tags.clamp(max=K - 1), batch.inputs["lengths"], batch.targets.get("intent"))
+        losses = sequence_losses(
+            scores, tags.clamp(max=K - 1), batch.inputs["lengths"], batch.targets.get("sentence_label")
+        )
         loss.add(float(losses[known].sum()), float(batch.inputs["lengths"][known].sum()))
         predicted = best_tags(scores, batch.inputs["lengths"]).tolist()
-        for row, path, length in zip(part, predicted, lengths[part], strict=True):
-            paths[row] = path[:length]
-        if scores.intent is not None:
-            intents[part] = scores.intent.argmax(1).cpu().numpy()
+        for at, path, length in zip(part, predicted, lengths[part], strict=True):
+            paths[at] = path[:length]
+        if scores.sentence_label is not None:
+            labels[part] = scores.sentence_label.argmax(1).cpu().numpy()
         on_progress(len(part))
     flat, ends = store.flat(dataset.tags.name).tolist(), np.cumsum(lengths)
     expected = [flat[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-    metrics = {**loss.metrics(), **path_metrics(dataset.tags, expected, paths, rows.unseen_tags)}
-    if dataset.intent is not None:
-        metrics["intent_accuracy"] = float((intents == store.column(dataset.intent.name)).mean())
-    if rows.unseen_tags:
-        metrics["unseen_tags"] = dict(rows.unseen_tags)
-    if rows.unseen_intents:
-        metrics["unseen_intents"] = dict(rows.unseen_intents)
+    metrics = {**loss.metrics(), **path_metrics(dataset.tags, expected, paths, examples.unseen_tags)}
+    if dataset.sentence_label is not None:
+        metrics["sentence_label_accuracy"] = float((labels == store.column(dataset.sentence_label.name)).mean())
+    if examples.unseen_tags:
+        metrics["unseen_tags"] = dict(examples.unseen_tags)
+    if examples.unseen_sentence_labels:
+        metrics["unseen_sentence_labels"] = dict(examples.unseen_sentence_labels)
     return metrics
 
 
 def path_metrics(
     tags: Tags, expected: Sequence[Sequence[int]], predicted: Sequence[Sequence[int]], unseen: Counter[str]
 ) -> dict[str, Any]:
-    """Accuracy, and precision, recall and F1 of spans, or of each tag where the scheme is plain.
+    """Accuracy, and precision, recall and F1 of spans, or of each tag if the scheme is plain.
 
-    expected, predicted  ids of tags, a list for each row
-    unseen               the tags that the training data do not have, whose ids come after the others
+    expected, predicted  the ids of the tags of each sequence
+    unseen               the tags that do not occur in the training data; their ids follow the others
     """
-    right = sum(a == b for one, other in zip(expected, predicted, strict=True) for a, b in zip(one, other, strict=True))
-    metrics: dict[str, Any] = {"accuracy": right / max(sum(map(len, expected)), 1)}
-    true, guessed = ([tags.tags_of(row, unseen) for row in part] for part in (expected, predicted))
+    correct = sum(
+        a == b
+        for true_path, guessed_path in zip(expected, predicted, strict=True)
+        for a, b in zip(true_path, guessed_path, strict=True)
+    )
+    metrics: dict[str, Any] = {"accuracy": correct / max(sum(map(len, expected)), 1)}
+    true, guessed = ([tags.tags_of(path, unseen) for path in paths] for paths in (expected, predicted))
     if tags.scheme == "plain":
         return metrics | tag_metrics(true, guessed)
     return metrics | span_metrics(true, guessed, tags.scheme)
@@ -74,16 +82,16 @@ def path_metrics(
 
 @final
 class _MeanLoss:
-    """The mean loss of tokens."""
+    """The mean loss per token."""
 
     def __init__(self) -> None:
         self.total = self.tokens = 0.0
 
     def add(self, total: float, tokens: float) -> None:
-        """Add the summed loss of so many tokens."""
+        """Add the sum of the losses of a number of tokens."""
         self.total += total
         self.tokens += tokens
 
     def metrics(self) -> dict[str, Any]:
-        """The loss; nothing where no token was added."""
+        """The loss; empty if no tokens were added."""
         return {"loss": self.total / self.tokens} if self.tokens else {}

@@ -1,7 +1,7 @@
-"""The network of a tagger: embeddings, recurrent layers, and a linear layer, with transitions between tags.
+"""The network of a tagger: embeddings, recurrent layers, a linear layer, and transitions between tags.
 
-`forward` computes the scores of whole rows, `push` those of the next piece of each row; the two agree where the network is
-unidirectional and has no transitions.
+`forward` computes the scores of complete sequences, `push` those of the next chunk of each sequence. The two agree if the
+network is unidirectional and has no transitions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ...cells import Cell
 from ...models.adversarial import PerturbableInput
 from ...nn import Recurrent, State
-from ...nn.crf import Chain
+from ...nn.crf import TransitionScores
 from ...nn.dropout import LockedDropout, between_layers
 from ...nn.pooling import POOLINGS, PoolState
 from .scores import Scores, mean_scores
@@ -24,36 +24,51 @@ from .scores import Scores, mean_scores
 
 @final
 class FeatureEmbedding(nn.Module):
-    """Embeddings of words and of token features, concatenated: (B, T) and (B, T) each -> (B, T, E + F)."""
+    """The concatenated embeddings of words and of token features.
 
-    def __init__(self, words: nn.Module, sizes: Sequence[int], features: int) -> None:
+    Args:
+        words: The embedding of words, (B, T) or (B, T, 1 + n-grams) -> (B, T, E).
+        sizes: The number of ids of each feature.
+        embedding_size: The size of the embedding of each feature.
+    """
+
+    def __init__(self, words: nn.Module, sizes: Sequence[int], embedding_size: int) -> None:
         super().__init__()
         self.words = words
-        self.others = nn.ModuleList(nn.Embedding(size, features, padding_idx=0) for size in sizes)
+        self.features = nn.ModuleList(nn.Embedding(size, embedding_size, padding_idx=0) for size in sizes)
 
     def forward(self, x: Tensor, features: Sequence[Tensor]) -> Tensor:
-        vectors = [embedding(ids) for embedding, ids in zip(self.others, features, strict=True)]
-        return torch.cat([self.words(x), *vectors], -1) if vectors else self.words(x)
+        """The embeddings (B, T, E + F embedding_size) of words `x` and F features (B, T) each."""
+        embedded = [embedding(ids) for embedding, ids in zip(self.features, features, strict=True)]
+        return torch.cat([self.words(x), *embedded], -1) if embedded else self.words(x)
 
 
 @final
 class Transitions(nn.Module):
-    """The parameters of a chain over K tags. `allowed`: which tag may follow which, begin a row, and end one."""
+    """Learnable transition scores over K tags.
+
+    Args:
+        allowed: Which tag may follow which (K, K), begin a sequence (K,), and end one (K,).
+    """
 
     def __init__(self, allowed: tuple[Sequence[Sequence[bool]], Sequence[bool], Sequence[bool]]) -> None:
         super().__init__()
-        for name, mask in zip(Chain._fields, allowed, strict=True):
-            self.register_buffer(f"no_{name}", ~torch.tensor(mask), persistent=False)
+        for name, mask in zip(TransitionScores._fields, allowed, strict=True):
+            self.register_buffer(f"forbidden_{name}", ~torch.tensor(mask), persistent=False)
             self.register_parameter(name, nn.Parameter(torch.zeros(torch.tensor(mask).shape)))
 
-    def forward(self) -> Chain:
-        return Chain(
-            *(getattr(self, name).masked_fill(getattr(self, f"no_{name}"), -torch.inf) for name in Chain._fields)
+    def forward(self) -> TransitionScores:
+        """The scores, -inf for forbidden transitions."""
+        return TransitionScores(
+            *(
+                getattr(self, name).masked_fill(getattr(self, f"forbidden_{name}"), -torch.inf)
+                for name in TransitionScores._fields
+            )
         )
 
 
 class TaggerState(NamedTuple):
-    """The state of a stream: of the recurrent layers, and of the pooling where rows have an intent."""
+    """The state of a stream: of the recurrent layers and, with sentence labels, of the pooling."""
 
     recurrent: State | None
     pooled: PoolState | None
@@ -63,18 +78,31 @@ States = tuple[TaggerState, ...]  # of each member
 
 
 class TaggerNetwork(nn.Module, ABC):
-    """A network that gives scores of tags for x (B, T) or (B, T, 1 + n-grams) and features (B, T) each."""
+    """A network that computes scores of tags from x (B, T) or (B, T, 1 + n-grams) and features (B, T) each."""
 
     @abstractmethod
     def push(
         self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
     ) -> tuple[Scores, States]:
-        """The scores of the next piece of each row, and the states after it. The intent is that of all pieces so far."""
+        """The scores of the next chunk of each sequence, and the new states.
+
+        The scores of the sentence label refer to all chunks so far.
+        """
 
 
 @final
 class Tagger(TaggerNetwork):
-    """A tagger; see the module's docstring."""
+    """A single tagger.
+
+    Args:
+        input_layer: The embedding of the inputs.
+        input_size: The size of the embedding.
+        cell: The recurrent cell.
+        tags: The number of tags.
+        transitions: The transitions of a conditional random field; None: each tag is predicted independently.
+        sentence_labels: The number of sentence labels; 0: none.
+        hidden_size, num_layers, bidirectional, pooling, dropout, input_dropout, backend: The settings of the same names.
+    """
 
     def __init__(
         self,
@@ -84,7 +112,7 @@ class Tagger(TaggerNetwork):
         *,
         tags: int,
         transitions: Transitions | None,
-        intents: int,
+        sentence_labels: int,
         hidden_size: int,
         num_layers: int,
         bidirectional: bool,
@@ -110,25 +138,27 @@ class Tagger(TaggerNetwork):
         self.dropout = LockedDropout(dropout)
         self.head = nn.Linear(hidden_size * directions, tags)
         self.transitions = transitions
-        self.pooling = POOLINGS[pooling](hidden_size, directions) if intents else None
-        self.intent_dropout = nn.Dropout(dropout)
-        self.intent_head = nn.Linear(self.pooling.output_size, intents) if self.pooling is not None else None
+        self.pooling = POOLINGS[pooling](hidden_size, directions) if sentence_labels else None
+        self.label_dropout = nn.Dropout(dropout)
+        self.label_head = nn.Linear(self.pooling.output_size, sentence_labels) if self.pooling is not None else None
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, features: Sequence[Tensor] = ()) -> Scores:
+        """The scores of complete sequences."""
         return self.push(x, lengths, features)[0]
 
     def push(
         self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
     ) -> tuple[Scores, States]:
+        """See `TaggerNetwork.push`."""
         recurrent, pooled = TaggerState(None, None) if states is None else states[0]
-        vectors = self.input_dropout(self.perturbable_input(self.input_layer(x, features)))
-        y, recurrent = self.recurrent(vectors, recurrent, lengths=lengths)
-        intent = None
-        if self.pooling is not None and self.intent_head is not None:
+        embedded = self.input_dropout(self.perturbable_input(self.input_layer(x, features)))
+        y, recurrent = self.recurrent(embedded, recurrent, lengths=lengths)
+        sentence_label = None
+        if self.pooling is not None and self.label_head is not None:
             pooled = self.pooling.push(y, lengths, pooled)
-            intent = self.intent_head(self.intent_dropout(self.pooling.result(pooled)))
+            sentence_label = self.label_head(self.label_dropout(self.pooling.result(pooled)))
         emissions = self.head(self.dropout(y))
-        scores = Scores(emissions, None if self.transitions is None else self.transitions(), intent)
+        scores = Scores(emissions, None if self.transitions is None else self.transitions(), sentence_label)
         return scores, (TaggerState(recurrent, pooled),)
 
 
@@ -146,20 +176,25 @@ class TaggerEnsemble(TaggerNetwork):
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, features: Sequence[Tensor] = ()
     ) -> Scores | list[Scores]:
-        """The mean; in training mode the scores of each member, because each has its own loss."""
+        """The mean scores; in training mode the scores of each member, because each has its own loss."""
         scores = [member(x, lengths, features) for member in self.members]
         return scores if self.training else mean_scores(scores)
 
     def push(
         self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
     ) -> tuple[Scores, States]:
+        """See `TaggerNetwork.push`."""
         members = cast("list[Tagger]", list(self.members))
-        before: Sequence[States | None] = [None] * len(members) if states is None else [(one,) for one in states]
-        pushed = [member.push(x, lengths, features, one) for member, one in zip(members, before, strict=True)]
-        return mean_scores([scores for scores, _ in pushed]), tuple(state for _, (state,) in pushed)
+        member_states: Sequence[States | None] = (
+            [None] * len(members) if states is None else [(state,) for state in states]
+        )
+        outputs = [
+            member.push(x, lengths, features, state) for member, state in zip(members, member_states, strict=True)
+        ]
+        return mean_scores([scores for scores, _ in outputs]), tuple(state for _, (state,) in outputs)
 
 
 def member_scores(network: nn.Module, x: Tensor, lengths: Tensor, features: Sequence[Tensor]) -> list[Scores]:
-    """The scores of each member in training mode, of which a single tagger has one; in evaluation mode their mean."""
+    """In training mode, the scores of each member (a single tagger has one); in evaluation mode, a list of their mean."""
     output: Scores | list[Scores] = network(x, lengths, features)
     return output if isinstance(output, list) else [output]

@@ -1,4 +1,4 @@
-"""A tagged row as JSON: its tokens, their tags, the spans that these spell, and the intent of the row."""
+"""Predictions as JSON: tokens, tags, the spans that the tags encode, and the sentence label."""
 
 from __future__ import annotations
 
@@ -9,51 +9,56 @@ from torch import Tensor
 
 from ...data.words.pretokenize import join
 from ...data.words.tag_schemes import Scheme, Span, spans
-from ...fields.intent import RowLabel
+from ...fields.sentence_label import SentenceLabel
 from ...fields.tags import Tags
-from ...fields.words import TokenTokenization, Words
-from .row import TokenRow
+from ...fields.words import TokenUnit, Words
+from .token_sequence import TokenSequence
 
 
 @final
 class TagOutput:
-    """Makes JSON of predictions, with the tags and classes of fields."""
+    """Converts predictions to JSON, with the tags and the classes of the fields."""
 
-    def __init__(self, words: Words, tags: Tags, intent: RowLabel | None) -> None:
-        self.words, self.tags, self.intent = words, tags, intent
+    def __init__(self, words: Words, tags: Tags, sentence_label: SentenceLabel | None) -> None:
+        self.words, self.tags, self.sentence_label = words, tags, sentence_label
 
-    def decode(self, row: TokenRow, path: Sequence[int], intent: Tensor | None) -> dict[str, Any]:
-        """The JSON object of a row: `path` are the ids of its tags, `intent` the probabilities (C,) of the intents.
+    def decode(self, sequence: TokenSequence, path: Sequence[int], probabilities: Tensor | None) -> dict[str, Any]:
+        """The JSON object of a sequence.
 
-        A row without tokens has no probabilities.
+        path           the ids of its tags
+        probabilities  (C,): the probabilities of the sentence labels; None for a sequence without tokens
         """
-        result = tags_to_json(row, self.tags.tags_of(path), self.tags.scheme, self.words.tokenization)
-        return result if self.intent is None else result | intent_to_json(intent, self.intent.classes)
+        result = tags_to_json(sequence, self.tags.tags_of(path), self.tags.scheme, self.words.tokenization)
+        if self.sentence_label is None:
+            return result
+        return result | sentence_label_to_json(probabilities, self.sentence_label.classes)
 
 
-def tags_to_json(row: TokenRow, tags: Sequence[str], scheme: Scheme, tokenization: TokenTokenization) -> dict[str, Any]:
-    """Tokens and tags; the offsets of the tokens in raw text; the spans, where the scheme has any."""
-    result: dict[str, Any] = {"tokens": row.tokens, "tags": tags}
-    if row.offsets is not None:
-        result["offsets"] = [list(pair) for pair in row.offsets]
+def tags_to_json(
+    sequence: TokenSequence, tags: Sequence[str], scheme: Scheme, tokenization: TokenUnit
+) -> dict[str, Any]:
+    """Tokens and tags, the offsets of the tokens in raw text, and the spans unless the scheme is plain."""
+    result: dict[str, Any] = {"tokens": sequence.tokens, "tags": tags}
+    if sequence.offsets is not None:
+        result["offsets"] = [list(pair) for pair in sequence.offsets]
     if scheme != "plain":
-        result["spans"] = [_span_to_json(row, span, tokenization) for span in spans(tags, scheme)]
+        result["spans"] = [_span_to_json(sequence, span, tokenization) for span in spans(tags, scheme)]
     return result
 
 
-def _span_to_json(row: TokenRow, span: Span, tokenization: TokenTokenization) -> dict[str, Any]:
-    """Type and text, the tokens from `begin` up to, not including, `end`, and in raw text the characters likewise."""
-    tokens = row.tokens[span.begin : span.end]
+def _span_to_json(sequence: TokenSequence, span: Span, tokenization: TokenUnit) -> dict[str, Any]:
+    """Type, tokens `begin` up to, not including, `end`, text, and the characters of raw text likewise."""
+    tokens = sequence.tokens[span.begin : span.end]
     result: dict[str, Any] = {"type": span.type, "begin": span.begin, "end": span.end}
-    if row.offsets is None or row.text is None:
+    if sequence.offsets is None or sequence.text is None:
         return {**result, "text": "".join(tokens) if tokenization == "characters" else join(tokens)}
-    first, last = row.offsets[span.begin][0], row.offsets[span.end - 1][1]
-    return {**result, "text": row.text[first:last], "characters": [first, last]}
+    first, last = sequence.offsets[span.begin][0], sequence.offsets[span.end - 1][1]
+    return {**result, "text": sequence.text[first:last], "characters": [first, last]}
 
 
-def intent_to_json(probabilities: Tensor | None, classes: Sequence[str]) -> dict[str, Any]:
-    """The most probable intent of probabilities (C,); None without them."""
+def sentence_label_to_json(probabilities: Tensor | None, classes: Sequence[str]) -> dict[str, Any]:
+    """The most probable sentence label of probabilities (C,) and its probability; None without probabilities."""
     if probabilities is None:
-        return {"intent": None, "intent_probability": None}
+        return {"sentence_label": None, "sentence_label_probability": None}
     best = int(probabilities.argmax())
-    return {"intent": classes[best], "intent_probability": round(float(probabilities[best]), 6)}
+    return {"sentence_label": classes[best], "sentence_label_probability": round(float(probabilities[best]), 6)}

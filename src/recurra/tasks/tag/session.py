@@ -1,4 +1,4 @@
-"""A stream of text or of tokens, each tagged as soon as no later piece can change its tag."""
+"""A stream of text or tokens. Each token is tagged as soon as no later input can change its tag."""
 
 from __future__ import annotations
 
@@ -8,79 +8,89 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from ...data.words.pretokenize import cut, word_cut
+from ...data.words.pretokenize import last_word_boundary, tokenize
 from ...errors import CallError
-from ...fields.token_features import Feature
+from ...fields.token_features import TokenFeature
 from ...fields.words import Words
 from ..base import Session, device_of
 from .model import States, TaggerNetwork
-from .row import TokenRow
 from .scores import best_tags
+from .token_sequence import TokenSequence
 
 
 @final
 class TagSession(Session):
-    """Text in pieces cut anywhere, or lists of tokens; `result` is that of all that was pushed, as one row.
+    """A session over chunks of text, split at any character, or over lists of tokens.
 
-    network    the trained network
-    token_row  the row of an example
-    decode     the JSON of a row, the ids of its tags, and the probabilities of the intents or None
+    `result` returns the prediction for all chunks so far, as for one sequence.
+
+    Args:
+        network: The trained network.
+        words: The field of the words.
+        features: The fields of the token features.
+        parse: Converts an example to a sequence.
+        decode: Converts a sequence, the ids of its tags and the probabilities of the sentence labels (or None) to JSON.
     """
 
     def __init__(
         self,
         network: TaggerNetwork,
         words: Words,
-        features: Sequence[Feature],
-        token_row: Callable[[Any], TokenRow],
-        decode: Callable[[TokenRow, Sequence[int], Tensor | None], dict[str, Any]],
+        features: Sequence[TokenFeature],
+        parse: Callable[[Any], TokenSequence],
+        decode: Callable[[TokenSequence, Sequence[int], Tensor | None], dict[str, Any]],
     ) -> None:
         self.network, self.words, self.features = network, words, features
-        self.token_row, self.decode = token_row, decode
-        self.of_text: bool | None = None  # or of lists: the first piece decides
+        self.parse, self.decode = parse, decode
+        self.is_text: bool | None = None  # whether chunks are text or lists of tokens; the first chunk decides
         self.tokens: list[str] = []
         self.offsets: list[tuple[int, int]] = []
         self.path: list[int] = []
         self.text = ""
-        self.pending = ""  # the end of the text, whose last token may still grow
-        self.intent: Tensor | None = None
+        self.pending = ""  # the end of the text, whose last token may still change
+        self.label_probabilities: Tensor | None = None
         self.states: States | None = None
 
     def push(self, piece: Any) -> None:
-        row = None if isinstance(piece, str) and not self.features else self.token_row(piece)
-        if row is not None and row.text is not None:  # an object that holds text
-            piece, row = row.text, None
-        if self.of_text is (row is not None):
-            kinds = ("text", "lists of tokens") if self.of_text else ("lists of tokens", "text")
-            raise CallError(f"this stream began with {kinds[0]}; begin another one for {kinds[1]}")
-        self.of_text = row is None
-        if row is None:
+        """Process a chunk. Raises CallError if it is not valid or of another kind than the first one."""
+        sequence = None if isinstance(piece, str) and not self.features else self.parse(piece)
+        if sequence is not None and sequence.text is not None:  # an object that contains text
+            piece, sequence = sequence.text, None
+        if self.is_text is (sequence is not None):
+            kinds = ("text", "lists of tokens") if self.is_text else ("lists of tokens", "text")
+            raise CallError(f"this stream began with {kinds[0]}; open another stream for {kinds[1]}")
+        self.is_text = sequence is None
+        if sequence is None:
             self._push_text(piece)
         else:
-            self._run(row.tokens, row.features)
+            self._run(sequence.tokens, sequence.features)
 
     def result(self) -> dict[str, Any]:
-        saved = self.states, self.intent, len(self.tokens), self.pending  # pending text is taken for this result only
-        self._run_text(self.pending, len(self.text) - len(self.pending))
-        text = None if self.of_text is False else self.text
+        """The prediction for all chunks so far, as if the sequence ended here."""
+        saved = self.states, self.label_probabilities, len(self.tokens), self.pending
+        self._run_text(self.pending, len(self.text) - len(self.pending))  # undone below
+        text = None if self.is_text is False else self.text
         offsets = None if text is None else list(self.offsets)
-        result = self.decode(TokenRow(list(self.tokens), offsets, text, []), self.path, self.intent)
-        self.states, self.intent, count, self.pending = saved
+        sequence = TokenSequence(list(self.tokens), offsets, text, [])
+        result = self.decode(sequence, self.path, self.label_probabilities)
+        self.states, self.label_probabilities, count, self.pending = saved
         del self.tokens[count:], self.offsets[count:], self.path[count:]
         return result
 
-    def _push_text(self, piece: str) -> None:
+    def _push_text(self, chunk: str) -> None:
         searched = len(self.pending)
-        self.text += piece
-        self.pending += piece
-        at = len(self.pending) if self.words.tokenization == "characters" else word_cut(self.pending, searched)
+        self.text += chunk
+        self.pending += chunk
+        at = (
+            len(self.pending) if self.words.tokenization == "characters" else last_word_boundary(self.pending, searched)
+        )
         begin = len(self.text) - len(self.pending)
         complete, self.pending = self.pending[:at], self.pending[at:]
         self._run_text(complete, begin)
 
     def _run_text(self, text: str, begin: int) -> None:
-        """Run the network over text that is complete; it begins at character `begin` of the whole."""
-        tokens, offsets = cut(text, self.words.tokenization)
+        """Run the network over complete tokens of the text, from character `begin`."""
+        tokens, offsets = tokenize(text, self.words.tokenization)
         self.offsets += [(begin + first, begin + end) for first, end in offsets]
         self._run(tokens, [])
 
@@ -95,4 +105,5 @@ class TagSession(Session):
             scores, self.states = self.network.push(x, None, features, self.states)
         self.tokens += tokens
         self.path += best_tags(scores)[0].tolist()
-        self.intent = None if scores.intent is None else scores.intent[0].float().softmax(0).cpu()
+        labels = scores.sentence_label
+        self.label_probabilities = None if labels is None else labels[0].float().softmax(0).cpu()

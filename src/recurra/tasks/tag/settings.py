@@ -5,38 +5,38 @@ from __future__ import annotations
 from typing import Literal
 
 from ...data.words.tag_schemes import Scheme
-from ...fields.words import TokenTokenization
+from ...fields.words import TokenUnit
 from ...settings import DataSettings, Settings, TrainingSettings, open_setting, setting
 from ..inputs.pretrained import PretrainedModel
 
-NO_INTENT = "none"  # the value of `intent` where rows have no label
+NO_SENTENCE_LABEL = "none"  # the value of `sentence_label` for sequences without a label
 
 
 class TagData(DataSettings):
-    """Rows of tokens with a tag each."""
+    """Sequences of tokens with a tag for each token."""
 
-    tags: str | None = setting(None, description="column of the tags, by name or number")
-    words: str | None = setting(None, description="column of the words; found by itself")
-    token_features: str | None = setting(None, description="columns to read beside the words: upos,feats")
-    sentence_label: str = open_setting(description="column of the row's label, or none")
-    scheme: Scheme = open_setting(description="how tags spell spans")
-    tokenization: TokenTokenization = open_setting(description="what a token is")
-    vocabulary_size: int = setting(30_000, ge=10, description="words kept, the most frequent")
-    min_count: int | None = setting(None, ge=1, description="rarer words are unknown (2)")
-    character_ngrams: bool = open_setting(description="know words by their letters too (yes)")
+    tags: str | None = setting(None, description="Column of the tags, by name or number; detected by default.")
+    words: str | None = setting(None, description="Column of the words; detected by default.")
+    token_features: str | None = setting(None, description="Additional columns to use as inputs, such as upos,feats.")
+    sentence_label: str = open_setting(description="Column of the label of the whole sentence, or none.")
+    scheme: Scheme = open_setting(description="Scheme in which the tags encode spans.")
+    tokenization: TokenUnit = open_setting(description="Unit of a token.")
+    vocabulary_size: int = setting(30_000, ge=10, description="Maximum number of words in the vocabulary.")
+    min_count: int | None = setting(None, ge=1, description="Minimum count of a word; rarer words are unknown (2).")
+    character_ngrams: bool = open_setting(description="Add embeddings of the character n-grams of each word (yes).")
 
 
 class TagModel(PretrainedModel):
-    """A tagger."""
+    """The network of a tagger."""
 
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = setting(
-        "mean_max", description="from all outputs to one, for the intent"
+        "mean_max", description="Pooling of the outputs to predict the sentence label."
     )
-    embedding_size: int = open_setting(ge=1, description="features of a word's vector")
+    embedding_size: int = open_setting(ge=1, description="Size of the word embeddings.")
     token_dropout: float = open_setting(
-        ge=0, lt=1, description="share of words made unknown in training", advanced=True
+        ge=0, lt=1, description="Probability of replacing a word by the unknown word in training.", advanced=True
     )
-    crf: bool = open_setting(description="choose all tags of a row together")
+    crf: bool = open_setting(description="Predict all tags of a sentence jointly with a CRF.")
 
 
 TagSettings = Settings[TagData, TagModel, TrainingSettings]

@@ -1,11 +1,11 @@
-"""tag: a tag for each token (N to N). Names, chunks, parts of speech, slots with the intent of the sentence, ...
+"""tag: a tag for each token (N to N), such as names, chunks, parts of speech, or slots with the intent of the sentence.
 
 words and their n-grams -> embedding -> recurrent layers -> linear -> conditional random field, or the best tag of each token
 
-The fields are fields/words.py, tags.py, token_features.py and intent.py, with token_lists.py, which the first three share.
-In this folder:
+The fields are fields/words.py, tags.py, token_features.py and sentence_label.py; the first three share token_lists.py. The files
+of this folder:
 
-    dataset   dataset.py (files and batches), row.py (examples to predict from), settings.py, defaults.py
+    dataset   dataset.py (files and batches), token_sequence.py (examples for prediction), settings.py, defaults.py
     network   model.py, scores.py (loss and best tags)
     use       metrics.py, output.py (JSON), session.py (streams)
 """
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.store.batching import LengthBatches
-from ...data.words.tag_schemes import follows
+from ...data.words.tag_schemes import allowed_transitions
 from ...fields.token_lists import PAD, UNKNOWN
 from ...models import adversarial
 from ...models.encoder import TokenEmbedding
@@ -31,19 +31,19 @@ from ..shared.length_sampler import LengthSampler
 from ..shared.session import why_not_streamable
 from .dataset import TagDataset
 from .defaults import tag_defaults
-from .metrics import evaluate_rows
+from .metrics import evaluate_examples
 from .model import FeatureEmbedding, Tagger, TaggerEnsemble, TaggerNetwork, Transitions, member_scores
 from .output import TagOutput
-from .scores import best_tags, row_losses, rows_at_once
+from .scores import best_tags, max_batch_size, sequence_losses
 from .session import TagSession
 from .settings import TagSettings
 
-FEATURE_SIZE = 32  # of the vector of a token feature
+FEATURE_SIZE = 32  # size of the embedding of a token feature
 
 
 @final
 class Tag(Task[TagSettings]):
-    """See the module's docstring."""
+    """The task of tagging; see the docstring of the module."""
 
     name: ClassVar[str] = "tag"
     structure: ClassVar[str] = "N to N"
@@ -54,14 +54,17 @@ class Tag(Task[TagSettings]):
 
     @classmethod
     def dataset_for(cls, settings: TagSettings) -> TagDataset:
+        """The dataset."""
         return TagDataset(settings)
 
     @classmethod
     def resolve(cls, settings: TagSettings, dataset: TagDataset, info: DatasetInfo) -> TagSettings:
+        """The settings with defaults for those that are open."""
         return settings.fill(data=dataset.resolved, **tag_defaults(info, dataset.tags.scheme))
 
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
+        """A new tagger or ensemble."""
         members = [self._member() for _ in range(self.settings.model.ensemble_size)]
         return members[0] if len(members) == 1 else TaggerEnsemble(members)
 
@@ -81,8 +84,8 @@ class Tag(Task[TagSettings]):
             model.embedding_size + FEATURE_SIZE * len(dataset.features),
             self.cell,
             tags=len(dataset.tags.tags),
-            transitions=Transitions(follows(dataset.tags.tags, dataset.tags.scheme)) if model.crf else None,
-            intents=0 if dataset.intent is None else len(dataset.intent.classes),
+            transitions=Transitions(allowed_transitions(dataset.tags.tags, dataset.tags.scheme)) if model.crf else None,
+            sentence_labels=0 if dataset.sentence_label is None else len(dataset.sentence_label.classes),
             hidden_size=model.hidden_size,
             num_layers=model.num_layers,
             bidirectional=model.bidirectional,
@@ -93,32 +96,34 @@ class Tag(Task[TagSettings]):
         )
 
     def load_pretrained(self, network: nn.Module, on_progress: OnProgress) -> list[str]:
-        """Fill a new network where the settings name vectors or a language model."""
+        """Fill a new network from a file of embeddings or a language model, if the settings name one."""
         dataset = self.dataset
         if dataset.pretrained is None:
             return []
-        return dataset.pretrained.fill(network, dataset.words, dataset.stores["train"], on_progress)
+        return dataset.pretrained.initialize(network, dataset.words, dataset.stores["train"], on_progress)
 
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
-        """By the F1 of spans; by accuracy where the scheme has none."""
+        """F1 of spans; accuracy if the scheme is plain."""
         return Selection("accuracy" if self.dataset.tags.scheme == "plain" else "f1", higher_is_better=True)
 
     def sampler(self) -> Sampler:
+        """Batches of sequences of similar length."""
         training, dataset = self.settings.training, self.dataset
         return LengthSampler(
             dataset.stores["train"].lengths(dataset.words.name), training.batch_size, seed=training.seed
         )
 
     def batch(self, key: np.ndarray) -> Batch:
+        """The batch of some rows of the training data."""
         return self.dataset.collate(self.dataset.stores["train"], key)
 
     def loss(self, network: nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
-        """The loss of the tags, and of the intent if there is one, per token: the mean over the members."""
+        """The mean negative log-likelihood per token of tags and sentence labels, averaged over the members."""
+        tags, lengths, labels = batch.targets["tags"], batch.inputs["lengths"], batch.targets.get("sentence_label")
         losses = [
-            row_losses(scores, batch.targets["tags"], batch.inputs["lengths"], batch.targets.get("intent")).sum()
-            / batch.valid
+            sequence_losses(scores, tags, lengths, labels).sum() / batch.valid
             for scores in member_scores(network, *self.dataset.network_inputs(batch))
         ]
         return torch.stack(losses).mean(), None
@@ -126,7 +131,7 @@ class Tag(Task[TagSettings]):
     def training_step(
         self, network: nn.Module, batch: Batch, state: Any, progress: float, backward: Backward
     ) -> tuple[Tensor, Any]:
-        """The gradient of a step, by adversarial training where the settings ask for it."""
+        """Compute the gradient of a step, with adversarial training if adversarial_epsilon is positive."""
 
         def loss() -> Tensor:
             return self.loss(network, batch, None, progress)[0]
@@ -135,47 +140,53 @@ class Tag(Task[TagSettings]):
 
     # use -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
-        if data is None:  # while training there must be a loss
-            metrics = evaluate_rows(network, self.dataset, self.dataset.validation_rows(), on_progress)
+        """The metrics on the validation data (`data` None) or on another file."""
+        if data is None:  # training requires a loss
+            metrics = evaluate_examples(network, self.dataset, self.dataset.validation_examples(), on_progress)
             return metrics if "loss" in metrics else metrics | {"loss": 0.0}
-        with self.dataset.encoded(data) as rows:
-            return evaluate_rows(network, self.dataset, rows, on_progress)
+        with self.dataset.encoded(data) as examples:
+            return evaluate_examples(network, self.dataset, examples, on_progress)
 
     @property
     def output(self) -> TagOutput:
-        """Makes JSON of predictions."""
-        return TagOutput(self.dataset.words, self.dataset.tags, self.dataset.intent)
+        """The conversion of predictions to JSON."""
+        return TagOutput(self.dataset.words, self.dataset.tags, self.dataset.sentence_label)
 
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
-        rows = [self.dataset.token_row(example, number) for number, example in enumerate(examples, 1)]
-        paths: list[list[int]] = [[] for _ in rows]
-        intents: list[Tensor | None] = [None] * len(rows)
-        full = np.flatnonzero([len(row.tokens) for row in rows])
-        arrays = self.dataset.encode_rows([rows[at] for at in full])
-        lengths = np.array([len(rows[at].tokens) for at in full], np.int64)
-        device, at_once = device_of(network), rows_at_once(len(self.dataset.tags.tags))
-        for part in LengthBatches(lengths, at_once, seed=0, max_tokens=EVALUATION_STEPS).in_order():
+        """The JSON object of each example."""
+        sequences = [self.dataset.parse_example(example, number) for number, example in enumerate(examples, 1)]
+        paths: list[list[int]] = [[] for _ in sequences]
+        label_probabilities: list[Tensor | None] = [None] * len(sequences)
+        nonempty = np.flatnonzero([len(sequence.tokens) for sequence in sequences])
+        arrays = self.dataset.encode_sequences([sequences[at] for at in nonempty])
+        lengths = np.array([len(sequences[at].tokens) for at in nonempty], np.int64)
+        device, batch_size = device_of(network), max_batch_size(len(self.dataset.tags.tags))
+        for part in LengthBatches(lengths, batch_size, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             x, *features = (padded([column[at] for at in part]).to(device) for column in arrays)
             valid = torch.from_numpy(lengths[part]).to(device)
             (scores,) = member_scores(network, x, valid, features)
-            for at, path in zip(full[part], best_tags(scores, valid).tolist(), strict=True):
-                paths[at] = path[: len(rows[at].tokens)]
-            if scores.intent is not None:
-                for at, probabilities in zip(full[part], scores.intent.float().softmax(1).cpu(), strict=True):
-                    intents[at] = probabilities
-        return [self.output.decode(*prediction) for prediction in zip(rows, paths, intents, strict=True)]
+            for at, path in zip(nonempty[part], best_tags(scores, valid).tolist(), strict=True):
+                paths[at] = path[: len(sequences[at].tokens)]
+            if scores.sentence_label is not None:
+                probabilities = scores.sentence_label.float().softmax(1).cpu()
+                for at, of_sequence in zip(nonempty[part], probabilities, strict=True):
+                    label_probabilities[at] = of_sequence
+        return [
+            self.output.decode(*prediction) for prediction in zip(sequences, paths, label_probabilities, strict=True)
+        ]
 
     def streaming(self) -> Streaming:
+        """Streams require a unidirectional network without a conditional random field."""
         model, dataset = self.settings.model, self.dataset
         if model.crf:
             settings = "bidirectional=false --set crf=false" if model.bidirectional else "crf=false"
-            reason = "a conditional random field chooses all tags together, at the end"
-            return Streaming(reason=f"{reason}; --set {settings} streams")
+            reason = "a conditional random field predicts all tags jointly at the end of the sentence"
+            return Streaming(reason=f"{reason}; --set {settings} enables streaming")
         if reason := why_not_streamable(model.bidirectional, dataset.words):
             return Streaming(reason=reason)
 
         def open_session(network: nn.Module) -> Session:
             tagger = cast(TaggerNetwork, network)
-            return TagSession(tagger, dataset.words, dataset.features, dataset.token_row, self.output.decode)
+            return TagSession(tagger, dataset.words, dataset.features, dataset.parse_example, self.output.decode)
 
         return Streaming(open_session)

@@ -1,1 +1,1 @@
-"""transcribe: the text of each recording."""
+"""The task transcribe: generates the text of each recording."""

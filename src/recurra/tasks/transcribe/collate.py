@@ -1,4 +1,4 @@
-"""Recordings of a store as one padded batch."""
+"""Collation of stored recordings into a padded batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ..base import Batch
 
 
 def collate(store: Store, rows: np.ndarray) -> Batch:
-    """Inputs x (B, T, I) and lengths (B,); targets text (B, U) and ends (B,), the valid units of each."""
+    """Return the batch of the stored examples `rows`.
+
+    Inputs: frames `x (B, T, I)` and their `lengths (B,)`. Targets: `text (B, U)` and `ends (B,)`, the numbers of units.
+    """
     x, lengths = store.ragged("audio", rows)
     text, ends = store.ragged("text", rows)
     return Batch(

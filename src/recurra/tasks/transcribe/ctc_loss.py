@@ -1,4 +1,4 @@
-"""The CTC loss of texts, the steps that they need, and their search from log-probabilities."""
+"""The CTC loss of texts, the minimal numbers of steps for texts, and the search of texts from log-probabilities."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...data.words.vocabulary import Vocabulary
-from ...decoding.ctc import BLANK, Hypothesis, ctc_search
+from ...decoding.ctc import BLANK, CtcHypothesis, ctc_search
 from ..base import Batch
 
 
 def min_steps_of_texts(units: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """`ctc.min_steps` of each text, (rows,). `units` (N,): those of all texts, concatenated; `lengths` (rows,) of the texts."""
+    """Return `ctc.min_steps` of each text, (B,).
+
+    Args:
+        units: the units of all texts, concatenated, (N,).
+        lengths: the numbers of units of the texts, (B,).
+    """
     ends = np.cumsum(lengths)
     begins = ends - lengths
-    equal = np.zeros(len(units) + 1, np.int64)  # equal[i]: whether unit i is the one before it
+    equal = np.zeros(len(units) + 1, np.int64)  # equal[i]: whether unit i equals unit i - 1 of the same text
     equal[1:-1] = units[1:] == units[:-1]
     equal[begins] = 0
     sums = np.concatenate([[0], np.cumsum(equal)])
@@ -24,9 +29,12 @@ def min_steps_of_texts(units: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def text_losses(log_probs: Tensor, steps: Tensor, batch: Batch) -> Tensor:
-    """The loss of each text, nats, (B,); 0 of a text that does not fit into its steps, from which nothing can be learnt.
+    """Return the CTC loss of each text in nats, (B,). It is 0 for a text that needs more steps than its recording has.
 
-    log_probs (B, S, V), of which `steps (B,)` are valid; the targets are text (B, U), of which `ends (B,)` are valid.
+    Args:
+        log_probs: log-probabilities (B, S, V).
+        steps: the numbers of valid steps (B,).
+        batch: its targets are `text (B, U)` and the numbers of units `ends (B,)`.
     """
     return F.ctc_loss(
         log_probs.transpose(0, 1),
@@ -39,18 +47,18 @@ def text_losses(log_probs: Tensor, steps: Tensor, batch: Batch) -> Tensor:
     )
 
 
-def search_texts(log_probs: Tensor, steps: Tensor, beam_size: int) -> list[Hypothesis]:
-    """The best text of each row of log_probs (B, S, V), of which `steps (B,)` are valid."""
-    found = []
-    for row, count in zip(mask_unwritable(log_probs), steps.tolist(), strict=True):
+def search_texts(log_probs: Tensor, steps: Tensor, beam_size: int) -> list[CtcHypothesis]:
+    """Return the best text of each sequence of log_probs (B, S, V) with `steps (B,)` valid steps."""
+    hypotheses = []
+    for sequence, count in zip(mask_unwritable(log_probs), steps.tolist(), strict=True):
         search = ctc_search(beam_size)
-        search.push(row[:count])
-        found.append(search.best())
-    return found
+        search.push(sequence[:count])
+        hypotheses.append(search.best())
+    return hypotheses
 
 
 def mask_unwritable(log_probs: Tensor) -> np.ndarray:
-    """Log-probabilities for the search, -inf of the unknown unit and the end mark: these are never written."""
+    """Return log-probabilities for the search, in which the unknown unit and the end token have -inf."""
     masked: np.ndarray = log_probs.float().cpu().numpy().copy()
     masked[..., [Vocabulary.unknown, Vocabulary.end]] = -np.inf
     return masked

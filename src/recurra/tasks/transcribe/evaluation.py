@@ -1,4 +1,4 @@
-"""The metrics of transcribe: the loss in nats a unit; wer, cer (word and character error rate) and exact_match."""
+"""The metrics of transcribe: loss (nats per unit), wer, cer (word and character error rates) and exact_match."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ from .model import Transcriber
 
 
 def evaluate(
-    network: Transcriber, vocabulary: Vocabulary, store: Store, on_progress: OnProgress, *, beam_size: int, searched: int
+    network: Transcriber,
+    vocabulary: Vocabulary,
+    store: Store,
+    on_progress: OnProgress,
+    *,
+    beam_size: int,
+    searched: int,
 ) -> dict[str, Any]:
-    """The loss of all rows, and the metrics of the texts of `searched` rows, evenly spaced."""
+    """Return the loss over all recordings, and the metrics of the texts of `searched` evenly spaced recordings."""
     parts = LengthBatches(store.lengths("audio"), 256, max_tokens=EVALUATION_STEPS).in_order()
-    picked = evenly_spaced_indices(len(store), searched)
+    selected = evenly_spaced_indices(len(store), searched)
     texts: dict[int, str] = {}
     nats, units = 0.0, 0
     batches = batches_of(network, lambda rows: collate(store, rows), parts, on_progress)
@@ -34,13 +40,14 @@ def evaluate(
         losses = text_losses(log_probs, steps, batch)
         nats += float(losses.double().sum())
         units += int(batch.targets["ends"][losses > 0].sum())
-        places = np.flatnonzero(np.isin(rows, picked))
-        for row, found in zip(rows[places], search_texts(log_probs[places], steps[places], beam_size), strict=True):
-            texts[int(row)] = vocabulary.decode(found.units)
-    references = RawText.read(store, REFERENCE, picked)
-    return {"loss": nats / max(units, 1), **error_rates([texts[row] for row in picked.tolist()], references)}
+        indices = np.flatnonzero(np.isin(rows, selected))
+        hypotheses = search_texts(log_probs[indices], steps[indices], beam_size)
+        for row, hypothesis in zip(rows[indices], hypotheses, strict=True):
+            texts[int(row)] = vocabulary.decode(hypothesis.units)
+    references = RawText.read(store, REFERENCE, selected)
+    return {"loss": nats / max(units, 1), **error_rates([texts[row] for row in selected.tolist()], references)}
 
 
 def unknown_units(store: Store) -> int:
-    """How many units of the texts the training data did not have."""
+    """Return the number of units of the texts that do not occur in the training data."""
     return int((store.flat("text") == Vocabulary.unknown).sum())

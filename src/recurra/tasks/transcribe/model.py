@@ -1,4 +1,4 @@
-"""The network of transcribe: from frames of sound to the probability of each unit at each step, whole or as a stream."""
+"""The network of transcribe: computes the probability of each unit at each step, of a recording or of a stream."""
 
 from __future__ import annotations
 
@@ -8,25 +8,44 @@ import torch
 from torch import Tensor, nn
 
 from ...cells import Cell
-from ...models.frames import Augment, Stacking
+from ...models.frames import FrameStacking, SpectrogramAugmentation
 from ...nn import Recurrent, State
 from ...nn.dropout import LockedDropout, between_layers
 
 
 class TranscriberState(NamedTuple):
-    """The state of a stream: frames (B, t, I) that do not fill a step yet, and the recurrent layers' state."""
+    """The state of a stream.
 
-    waiting: Tensor
+    Attributes:
+        pending: frames (B, t, I) that do not fill a step yet.
+        recurrent: the state of the recurrent layers, or None before the first step.
+    """
+
+    pending: Tensor
     recurrent: State | None
 
 
 @final
 class Transcriber(nn.Module):
-    """Frames (B, T, I) -> stacked -> recurrent layers -> log-probabilities of V units (B, S, V), a blank among them."""
+    """Stacked frames, recurrent layers, and a linear layer that gives log-probabilities of the units and the blank.
+
+    Args:
+        n_mels: number of features of a frame.
+        cell: cell of the recurrent layers.
+        units: V, the number of units including the blank.
+        frame_stacking: number of frames per time step.
+        hidden_size: size of the hidden state, per direction.
+        num_layers: number of recurrent layers.
+        bidirectional: whether the layers read both directions. Streaming requires one direction.
+        dropout: dropout probability between the layers and before the output layer.
+        input_dropout: dropout probability of the features, with one mask for all steps.
+        speed_perturbation, specaugment_masks: see `SpectrogramAugmentation`.
+        backend: back end of the recurrent layers.
+    """
 
     def __init__(
         self,
-        bands: int,
+        n_mels: int,
         cell: Cell,
         units: int,
         *,
@@ -41,11 +60,12 @@ class Transcriber(nn.Module):
         backend: str = "auto",
     ) -> None:
         super().__init__()
-        self.augment, self.stacking = Augment(speed_perturbation, specaugment_masks), Stacking(frame_stacking)
+        self.augmentation = SpectrogramAugmentation(speed_perturbation, specaugment_masks)
+        self.stacking = FrameStacking(frame_stacking)
         self.input_dropout, self.dropout = LockedDropout(input_dropout), nn.Dropout(dropout)
         self.recurrent = Recurrent(
             cell,
-            bands * frame_stacking,
+            n_mels * frame_stacking,
             hidden_size,
             num_layers=num_layers,
             bidirectional=bidirectional,
@@ -55,8 +75,8 @@ class Transcriber(nn.Module):
         self.head = nn.Linear(hidden_size * (2 if bidirectional else 1), units)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """(log-probabilities (B, S, V), valid steps (B,))"""
-        x, lengths = self.augment(x.to(self.head.weight.dtype), lengths)
+        """Return log-probabilities (B, S, V) and the numbers of valid steps (B,) of frames (B, T, I) and `lengths (B,)`."""
+        x, lengths = self.augmentation(x.to(self.head.weight.dtype), lengths)
         x, steps = self.stacking(x, lengths)
         y, _ = self.recurrent(self.input_dropout(x), lengths=steps)
         return self._log_probs(y), steps
@@ -68,15 +88,15 @@ class Transcriber(nn.Module):
         )
 
     def push(self, x: Tensor, state: TranscriberState | None = None) -> tuple[Tensor, TranscriberState]:
-        """The next frames (B, t, I) of a stream -> log-probabilities of the steps they fill (B, s, V), and the state."""
-        waiting, recurrent = (None, None) if state is None else state
-        full, waiting = self.stacking.whole(x.to(self.head.weight.dtype), waiting)
-        log_probs, recurrent = self._run(full, recurrent)
-        return log_probs, TranscriberState(waiting, recurrent)
+        """Return the log-probabilities (B, s, V) of the steps that the next frames (B, t, I) complete, and the new state."""
+        pending, recurrent = (None, None) if state is None else state
+        complete, pending = self.stacking.split_pending(x.to(self.head.weight.dtype), pending)
+        log_probs, recurrent = self._run(complete, recurrent)
+        return log_probs, TranscriberState(pending, recurrent)
 
     def flush(self, state: TranscriberState) -> Tensor:
-        """The step that is not full: (B, 0 or 1, V)."""
-        return self._run(state.waiting, state.recurrent)[0]
+        """Return the log-probabilities of the incomplete last step: (B, 0 or 1, V)."""
+        return self._run(state.pending, state.recurrent)[0]
 
     def _run(self, frames: Tensor, state: State | None) -> tuple[Tensor, State | None]:
         x, _ = self.stacking(frames)

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ...fields.audio import AudioData
+from ...fields.audio import SAMPLE_RATE_HELP, AudioData
 from ...settings import ModelSettings, Settings, TrainingSettings, open_setting, setting
 
 
 class TranscribeData(AudioData):
-    """A table of audio files and their texts."""
+    """A table of audio files and their transcripts."""
 
-    sample_rate: int | None = setting(None, ge=1, description="samples a second; of most files, at most 16,000")
-    text: str | None = setting(None, description="column of the text; found by itself")
-    tokenization: Literal["characters", "words"] = open_setting(description="what a unit of text is")
+    sample_rate: int | None = setting(None, ge=1, description=SAMPLE_RATE_HELP)
+    text: str | None = setting(None, description="Column of the transcripts; detected by default.")
+    tokenization: Literal["characters", "words"] = open_setting(description="Unit of a token.")
 
 
 class TranscribeModel(ModelSettings):
     """Encoder and output layer."""
 
-    bidirectional: bool = setting(True, description="read in both directions; false lets the run stream")
-    frame_stacking: int = open_setting(ge=1, le=16, description="frames of 10 ms that make up a step")
-    input_dropout: float = open_setting(
-        ge=0, lt=1, description="dropout of the features, one mask for all steps", advanced=True
+    bidirectional: bool = setting(
+        True, description="Use a bidirectional encoder. Streaming requires --no-bidirectional."
     )
-    beam_size: int = setting(8, ge=1, le=256, description="texts followed side by side; 1 is greedy")
+    frame_stacking: int = open_setting(ge=1, le=16, description="Number of 10 ms frames per time step.")
+    input_dropout: float = open_setting(
+        ge=0, lt=1, description="Dropout probability of the features, with one mask for all time steps.", advanced=True
+    )
+    beam_size: int = setting(8, ge=1, le=256, description="Beam size of the search; 1 is greedy.")
 
 
 class TranscribeTraining(TrainingSettings):
     """The training run."""
 
-    speed_perturbation: float = setting(0.1, ge=0, lt=0.5, description="rows train up to this share quicker or slower")
-    specaugment_masks: int = setting(2, ge=0, le=16, description="stretches of time and of bands hidden in training")
+    speed_perturbation: float = setting(0.1, ge=0, lt=0.5, description="Maximum relative change of speed in training.")
+    specaugment_masks: int = setting(2, ge=0, le=16, description="SpecAugment masks over time and over mel bands.")
 
 
 TranscribeSettings = Settings[TranscribeData, TranscribeModel, TranscribeTraining]

@@ -27,12 +27,12 @@ class Output:
         vocabulary = self.target.vocabulary
         if not self.replace_unk or hypothesis.weights is None or vocabulary.unknown not in hypothesis.tokens:
             return vocabulary.decode(hypothesis.tokens)
-        words = self.source.cut(value)
+        words = self.source.tokenize(value)
         copied = [words[at] if at < len(words) else "" for at in hypothesis.weights.argmax(-1).tolist()]
         return vocabulary.decode(hypothesis.tokens, copied)
 
     def attention(self, hypothesis: Hypothesis, value: Any) -> dict[str, Any]:
         """The attention weights of the source tokens for each token of the answer, including the end token."""
-        source = self.source.cut(value)
+        source = self.source.tokenize(value)
         target, weights = answer_attention(hypothesis, self.target.vocabulary, len(source))
         return {"source": source, "target": target, "weights": weights}

@@ -1,4 +1,4 @@
-"""The field of the label of a whole row, which is learnt together with its tags."""
+"""The field of the label of a whole sequence, which is learnt together with its tags."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .base import Field
 from .label import Label
 from .token_lists import describe_unseen, free_columns, resolve_column
 
-LABEL_NAMES = ("intent", "label", "class", "category", "意图", "类别")
+LABEL_NAMES = ("intent", "label", "class", "category", "意图", "类别")  # usual names of the column
 
 
 @final
-class RowLabel(Field):
-    """The label of a whole row, such as the intent of a sentence.
+class SentenceLabel(Field):
+    """The label of a whole sequence, such as the intent of a sentence.
 
-    A label that the training data do not have is encoded as -1 and counted in `unseen`.
+    A label that does not occur in the training data is encoded as -1 and counted in `unseen`.
     """
 
     storage = "int64"
@@ -30,7 +30,7 @@ class RowLabel(Field):
 
     def __init__(self, name: str, column: str | None) -> None:
         super().__init__(name, column)
-        self.label = Label(name, column, option="intent")
+        self.label = Label(name, column, option="sentence-label")
         self.unseen: Counter[str] = Counter()
 
     @property
@@ -39,25 +39,29 @@ class RowLabel(Field):
         return self.label.classes
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        return resolve_column(source, self.column or find_row_label(source, taken) or self.name)
+        """The column of the label: the one that the user chose, or one with a usual name."""
+        return resolve_column(source, self.column or find_sentence_label(source, taken) or self.name)
 
     def check(self, value: Any) -> str | None:
-        return f"is {value!r:.40}, and not one label of the row" if isinstance(value, list) else self.label.check(value)
+        """The problem of a value that is not a label, or None."""
+        return f"is {value!r:.40}; expected one label" if isinstance(value, list) else self.label.check(value)
 
     def fit(self, values: Iterable[Any]) -> None:
+        """Collect the classes."""
         try:
             self.label.fit(values)
         except DataError as error:
-            raise DataError(f"{error.message}; to learn the tags alone: --sentence-label none") from None
+            raise DataError(f"{error.message}; to learn only the tags, use --sentence-label none") from None
 
     def encode(self, values: Sequence[Any]) -> list[int]:
-        ids = self.label.numbers(values)
+        """The id of each class, -1 for an unseen class."""
+        ids = self.label.indices(values)
         self.unseen.update(str(value).strip() for value, at in zip(values, ids, strict=True) if at < 0)
         return ids
 
     @contextmanager
     def separate_counts(self) -> Iterator[Counter[str]]:
-        """A new `unseen` for what is encoded inside the block; afterwards the counts are as before."""
+        """A new counter `unseen` for values encoded in the block; the previous counts are restored afterwards."""
         saved, self.unseen = self.unseen, Counter()
         try:
             yield self.unseen
@@ -65,26 +69,30 @@ class RowLabel(Field):
             self.unseen = saved
 
     def save(self, folder: Path) -> None:
+        """Write classes and counts."""
         saved = {"classes": self.label.classes, "counts": self.label.counts, "unseen": self.unseen}
         write_json(folder / f"{self.name}.json", saved)
 
     def load(self, folder: Path) -> None:
+        """Read the file that `save` wrote."""
         self.label.load(folder)
         saved = read_json(folder / f"{self.name}.json")
-        self.unseen = Counter(saved.get("unseen", {}))  # older runs have none
+        self.unseen = Counter(saved.get("unseen", {}))
 
     def describe(self) -> list[str]:
-        return [f"intent: {line}" for line in self.label.describe()] + describe_unseen(self.unseen, "intents")
+        """Lines about classes and unseen classes."""
+        lines = [f"sentence label: {line}" for line in self.label.describe()]
+        return lines + describe_unseen(self.unseen, "sentence labels")
 
 
-def find_row_label(source: Source, taken: Sequence[str]) -> str | None:
-    """A column with a name that labels of rows have, and with one short text in each row; or None."""
+def find_sentence_label(source: Source, taken: Sequence[str]) -> str | None:
+    """A column with a usual name of labels and a single word in each row, or None."""
     if source.format in ("columns", "conllu"):
         return None
     by_name = {column.strip().lower(): column for column in free_columns(source, taken)}
     for name in LABEL_NAMES:
         if name in by_name:
-            values = [row.values.get(by_name[name]) for row in source.look()]
+            values = [row.values.get(by_name[name]) for row in source.first_rows()]
             if all(isinstance(value, (str, int)) and len(str(value).split()) == 1 for value in values):
                 return by_name[name]
     return None

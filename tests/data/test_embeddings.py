@@ -14,7 +14,7 @@ import torch
 from tiny_runs import reviews
 
 import recurra
-from recurra.data.words.vectors import EXACT, LOWER, NORMAL, VectorFile, look_up
+from recurra.data.words.embeddings import EXACT, LOWERCASE, NORMALIZED, EmbeddingFile, find_embeddings
 from recurra.errors import DataError, SettingError, UserError
 from recurra.models.encoder import TokenEmbedding
 from recurra.progress import Silent
@@ -62,41 +62,44 @@ def test_every_form_gives_the_same_vectors(tmp_path: Path, name: str, packed: bo
     if packed:
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path = tmp_path / f"{name}.gz"
-    file = VectorFile(path)
+    file = EmbeddingFile(path)
     assert (file.size, file.form) == (3, "binary" if name.endswith(".bin") else "text")
     assert [word.decode() for word, _ in file.entries()] == list(WORDS)
-    found = look_up(file, ["电影", "no", "film"], None, lambda _: None)
+    found = find_embeddings(file, ["电影", "no", "film"], None, lambda _: None)
     np.testing.assert_array_equal(found.vectors, [WORDS["电影"], [0, 0, 0], WORDS["film"]])
-    assert found.how.tolist() == [EXACT, 0, EXACT]
+    assert found.match.tolist() == [EXACT, 0, EXACT]
 
 
 def test_the_nearest_spelling_counts(tmp_path: Path) -> None:
     """The word itself before its lower case before the file's first in another case, wherever they stand."""
     path = tmp_path / "v.txt"
     path.write_text("Paris 1 1\nPARIS 2 2\nfilm 3 3\nFilm 4 4\nbonn 5 5\n. . 6 6\n", encoding="utf-8")
-    found = look_up(VectorFile(path), ["paris", "film", "Bonn", ". ."], str.lower, lambda _: None)
-    assert found.how.tolist() == [NORMAL, EXACT, LOWER, EXACT]
+    found = find_embeddings(EmbeddingFile(path), ["paris", "film", "Bonn", ". ."], str.lower, lambda _: None)
+    assert found.match.tolist() == [NORMALIZED, EXACT, LOWERCASE, EXACT]
     assert found.vectors[:, 0].tolist() == [1, 3, 5, 6]
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"film 1 2 3\ndull 1 2\n", "line 2: has 2 numbers, wanted 3"),
-        (b"film 1 2 3\ndull 1 2 3 4\n", "line 2: has 4 numbers, wanted 3"),
-        (b"film 1 2 3\ndull 1 two 3\n", "line 2: has something else than 3 finite numbers"),
-        (b"film 1 2 3\ndull 1 nan 3\n", "line 2: has something else"),
-        (b"film 1 2 3\n\ndull 1 2 3\n", "line 2: is empty"),
-        (b"3 3\nfilm 1 2 3\ndull 1 2 3\n", "line 3: is the last, 2 of 3 words"),
-        (b"a film of words\n", "line 1: is neither a word and its numbers nor"),
-        (b"0 3\n", "line 1: says 0 words"),
-        (b"2 3\nfilm " + struct.pack("<3f", 1, 2, 3) + b"dull " + b"\0\0", "byte 28: it ends inside word 2 of 2"),
-        (b"1 3\nfilm " + struct.pack("<3f", 1, 2, float("nan")), "byte 4: the word's numbers are not finite"),
-        (b"1 2\nfilm " + struct.pack("<3f", 1, 2, 3), "byte 17: more follows after 1 words of 2 numbers"),
-        (b"1 3\n" + b"\0" * 3000, "byte 4: wanted word 1, found none"),
-        (bytes.fromhex("ba164f2f0c000000"), "a model of fastText's"),
+        (b"film 1 2 3\ndull 1 2\n", "line 2: the line has 2 numbers; expected 3"),
+        (b"film 1 2 3\ndull 1 2 3 4\n", "line 2: the line has 4 numbers; expected 3"),
+        (b"film 1 2 3\ndull 1 two 3\n", "line 2: expected 3 finite numbers after the word"),
+        (b"film 1 2 3\ndull 1 nan 3\n", "line 2: expected 3 finite"),
+        (b"film 1 2 3\n\ndull 1 2 3\n", "line 2: the line is empty"),
+        (b"3 3\nfilm 1 2 3\ndull 1 2 3\n", "line 3: the file ends after 2 of 3 words"),
+        (b"a film of words\n", "line 1: expected a word and its numbers, or"),
+        (b"0 3\n", "line 1: the header announces 0 words"),
+        (b"2 3\nfilm " + struct.pack("<3f", 1, 2, 3) + b"dull " + b"\0\0", "byte 28: the file ends within word 2 of 2"),
+        (b"1 3\nfilm " + struct.pack("<3f", 1, 2, float("nan")), "byte 4: the numbers of the word are not finite"),
+        (b"1 2\nfilm " + struct.pack("<3f", 1, 2, 3), "byte 17: there is more data after the 1 words of 2 numbers"),
+        (b"1 3\n" + b"\0" * 3000, "byte 4: word 1 was not found"),
+        (bytes.fromhex("ba164f2f0c000000"), "a fastText model"),
         (b"", "the file is empty"),
-        (b"kino 1 2 3\n", "none of its 1 words (as 'kino') is one of the 2 of the training data (as 'film', 'dull')"),
+        (
+            b"kino 1 2 3\n",
+            "none of its 1 words (such as 'kino') is among the 2 words of the training data (such as 'film', 'dull')",
+        ),
     ],
 )
 def test_what_is_broken_is_told_by_its_place(tmp_path: Path, content: bytes, said: str) -> None:
@@ -104,7 +107,7 @@ def test_what_is_broken_is_told_by_its_place(tmp_path: Path, content: bytes, sai
     path = path if b"\0" in content or b"\x7f" in content else tmp_path / "v.txt"
     path.write_bytes(content)
     with pytest.raises(DataError) as told:
-        look_up(VectorFile(path), ["film", "dull"], None, lambda _: None)
+        find_embeddings(EmbeddingFile(path), ["film", "dull"], None, lambda _: None)
     assert said in str(told.value) and str(path) in str(told.value) and "\n" not in str(told.value)
 
 
@@ -112,7 +115,7 @@ def test_a_gzip_file_that_is_cut_short(tmp_path: Path) -> None:
     glove(tmp_path / "v")
     (tmp_path / "v.txt.gz").write_bytes(gzip.compress((tmp_path / "v").read_bytes() * 400)[:-20])
     with pytest.raises(DataError, match="cannot be read"):
-        look_up(VectorFile(tmp_path / "v.txt.gz"), ["film"], None, lambda _: None)
+        find_embeddings(EmbeddingFile(tmp_path / "v.txt.gz"), ["film"], None, lambda _: None)
 
 
 def write_vectors(path: Path, size: int = 8) -> dict[str, list[float]]:
@@ -125,7 +128,7 @@ def write_vectors(path: Path, size: int = 8) -> dict[str, list[float]]:
 @pytest.mark.parametrize("task", ["classify", "regress"])
 def test_frozen_vectors_are_those_of_the_file_after_training(tmp_path: Path, task: str) -> None:
     made = write_vectors(tmp_path / "v.txt")
-    settings = {"vectors": str(tmp_path / "v.txt"), "freeze_embeddings": True, "embedding_size": None, "steps": 3}
+    settings = {"embeddings": str(tmp_path / "v.txt"), "freeze_embeddings": True, "embedding_size": None, "steps": 3}
     run = reviews(tmp_path, task=task, **settings)
     (tmp_path / "v.txt").unlink()
     again = recurra.load(run.path)  # the run needs the file no more
@@ -142,7 +145,7 @@ def test_frozen_vectors_are_those_of_the_file_after_training(tmp_path: Path, tas
 
 def test_vectors_are_trained_unless_frozen(tmp_path: Path) -> None:
     made = write_vectors(tmp_path / "v.txt")
-    run = reviews(tmp_path, vectors=str(tmp_path / "v.txt"), embedding_size=None, steps=3, ensemble_size=1)
+    run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=3, ensemble_size=1)
     (table,) = (module for module in run.network.modules() if isinstance(module, TokenEmbedding))
     row = table.embedding.weight[run.task.dataset.input.field.vocabulary.tokens.index("dull")].detach()
     assert 0 < (row - torch.tensor(made["dull"])).abs().max() < 0.5
@@ -157,7 +160,7 @@ def test_coverage_is_told(tmp_path: Path) -> None:
         def say(self, line: str) -> None:
             lines.append(line)
 
-    run = reviews(tmp_path, vectors=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Heard())
+    run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Heard())
     (line,) = (line for line in lines if line.startswith("vectors:"))
     words = len(run.task.dataset.input.field.vocabulary) - 3
     assert f"8 numbers a word; {100 * 4 / words:.0f} % of the words" in line and "1 in another case" in line
@@ -167,15 +170,15 @@ def test_what_disagrees_is_told(tmp_path: Path) -> None:
     write_vectors(tmp_path / "v.txt")
     vectors = str(tmp_path / "v.txt")
     with pytest.raises(SettingError, match=r"embedding_size = 16, and the vectors in .*v\.txt have 8; leave"):
-        reviews(tmp_path, vectors=vectors, embedding_size=16)
-    with pytest.raises(SettingError, match="level is subwords"):
-        reviews(tmp_path, vectors=vectors, embedding_size=None, tokenization="subwords", vocabulary_size=300)
+        reviews(tmp_path, embeddings=vectors, embedding_size=16)
+    with pytest.raises(SettingError, match="tokenization is subwords"):
+        reviews(tmp_path, embeddings=vectors, embedding_size=None, tokenization="subwords", vocabulary_size=300)
     with pytest.raises(SettingError, match="vectors_frozen is for --embeddings"):
         reviews(tmp_path, freeze_embeddings=True)
     with pytest.raises(SettingError, match="give one of them"):
-        reviews(tmp_path, vectors=vectors, pretrained="runs/none")
+        reviews(tmp_path, embeddings=vectors, pretrained="runs/none")
     with pytest.raises(UserError, match="no such file"):
-        reviews(tmp_path, vectors=str(tmp_path / "none.txt"))
+        reviews(tmp_path, embeddings=str(tmp_path / "none.txt"))
     assert not (tmp_path / "run").exists()
 
 
@@ -185,7 +188,7 @@ def test_a_tagger_takes_vectors(tmp_path: Path) -> None:
     lines = [{"tokens": [*words, str(n)], "tags": [*tags, "O"]} for n in range(10, 20) for words, tags in rows]
     data.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     (tmp_path / "v.txt").write_text("ann 1 2 3\n1998 4 5 6\nFilms 7 8 9\n", encoding="utf-8")
-    run = recurra.train("tag", data, out=tmp_path / "run", vectors=str(tmp_path / "v.txt"), freeze_embeddings=True,
+    run = recurra.train("tag", data, out=tmp_path / "run", embeddings=str(tmp_path / "v.txt"), freeze_embeddings=True,
                         hidden_size=4, steps=2, ensemble_size=1)  # fmt: skip
     (table,) = (module for module in run.network.modules() if isinstance(module, TokenEmbedding))
     ids = run.task.dataset.words.ids

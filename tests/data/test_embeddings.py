@@ -161,21 +161,23 @@ def test_coverage_is_told(tmp_path: Path) -> None:
             lines.append(line)
 
     run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Heard())
-    (line,) = (line for line in lines if line.startswith("vectors:"))
+    (line,) = (line for line in lines if line.startswith("embeddings:"))
     words = len(run.task.dataset.input.field.vocabulary) - 3
-    assert f"8 numbers a word; {100 * 4 / words:.0f} % of the words" in line and "1 in another case" in line
+    assert (
+        f"size 8; they cover {100 * 4 / words:.0f} % of the vocabulary" in line and "1 matched in another case" in line
+    )
 
 
 def test_what_disagrees_is_told(tmp_path: Path) -> None:
     write_vectors(tmp_path / "v.txt")
     vectors = str(tmp_path / "v.txt")
-    with pytest.raises(SettingError, match=r"embedding_size = 16, and the vectors in .*v\.txt have 8; leave"):
+    with pytest.raises(SettingError, match=r"embedding_size = 16, but the embeddings in .*v\.txt have 8; remove"):
         reviews(tmp_path, embeddings=vectors, embedding_size=16)
     with pytest.raises(SettingError, match="tokenization is subwords"):
         reviews(tmp_path, embeddings=vectors, embedding_size=None, tokenization="subwords", vocabulary_size=300)
-    with pytest.raises(SettingError, match="vectors_frozen is for --embeddings"):
+    with pytest.raises(SettingError, match="freeze_embeddings requires --embeddings"):
         reviews(tmp_path, freeze_embeddings=True)
-    with pytest.raises(SettingError, match="give one of them"):
+    with pytest.raises(SettingError, match="set only one of them"):
         reviews(tmp_path, embeddings=vectors, pretrained="runs/none")
     with pytest.raises(UserError, match="no such file"):
         reviews(tmp_path, embeddings=str(tmp_path / "none.txt"))

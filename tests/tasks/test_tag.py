@@ -636,7 +636,7 @@ def test_files_of_a_triple_of_different_length(tmp_path: Path) -> None:
 def test_one_column_is_not_two(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("a DT B-X\nb NN O\n\n" * 9)
-    refused(path, "column '3' is asked for twice, as words and tags", words="3", tags="3")
+    refused(path, "column '3' is used twice, as words and tags", words="3", tags="3")
 
 
 def test_an_unknown_scheme(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from ...data.store.windows import AlignedWindows, RandomWindows, SequentialWindows, TokenWindows
+from ...data.store.windows import AlignedWindows, RandomWindows, SequentialWindows
 from ..base import Sampler
 
 Batching = Literal["sequential", "random", "aligned"]

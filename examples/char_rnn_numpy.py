@@ -1,11 +1,11 @@
-"""The minimal character model: a vanilla RNN that learns to write like a text, in NumPy, its gradients worked out by hand.
+"""A minimal character-level language model: a vanilla RNN in NumPy, with gradients derived by hand.
 
     python examples/char_rnn_numpy.py FILE [--hidden 256] [--minutes 5 | --steps N] [--learning-rate 0.02] [--seed 0]
 
-FILE is any text in UTF-8. The first 90 % of it are learned from: cut into rows that are read side by side, a window of
-steps at a time. A window begins with the state in which the one before it ended; the gradient stops there (truncated BPTT,
-k1 = k2). Gradients are clipped number by number, Adagrad takes the steps, and now and then the network shows what it
-writes. The last 10 % are read once, at the end, from start to end: nats per character on text it has not learned from.
+FILE is any text in UTF-8. The model is trained on the first 90 % of it, which is divided into parallel sequences. Each
+step reads the next chunk of every sequence. A chunk starts from the final state of the previous one, but the gradient does
+not pass between chunks (truncated BPTT, k1 = k2). Gradients are clipped by value, and Adagrad updates the parameters. From
+time to time the model generates a sample. At the end it is evaluated on the last 10 %, in nats per character.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from recurra.bptt import (
 )
 
 Codes = NDArray[np.int64]
-REPORTED = 0.1  # the share at the end of the text that is not learned from
+TEST_FRACTION = 0.1  # of the text, at its end
 
 
 class Model:
-    """Characters in, scores of the next character out."""
+    """A recurrent network that predicts the next character."""
 
     def __init__(self, alphabet: str, hidden: int, rng: np.random.Generator) -> None:
         self.alphabet, self.cell = alphabet, RNN("tanh")
@@ -49,118 +49,131 @@ class Model:
         self.q: Params = linear_parameters(hidden, len(alphabet), rng, np.float32)
 
     def gradients(self, inputs: Codes, targets: Codes, state: State) -> tuple[float, list[Any], State]:
-        """inputs and targets (B, T) -> nats per character, gradients of the parameters, the state after the window."""
-        ran = forward(self.cell, self.p, self.onehot[inputs], state)
-        loss, dz = cross_entropy(linear(ran.y, self.q), targets)
-        dz *= inputs.shape[1]  # what is descended is the sum over time, as is usual here: `--clip` is meant for it
-        dy, dq = linear_backward(dz, ran.y, self.q)
-        dp = backward(self.cell, self.p, ran, dy).params
-        return loss, [*dp.values(), *dq.values()], ran.last
+        """Return nats per character, gradients of the parameters and the final state, for inputs and targets (B, T)."""
+        run = forward(self.cell, self.p, self.onehot[inputs], state)
+        loss, dz = cross_entropy(linear(run.y, self.q), targets)
+        dz *= inputs.shape[1]  # gradient of the sum over time, as is usual for this model and expected by `--clip`
+        dy, dq = linear_backward(dz, run.y, self.q)
+        dp = backward(self.cell, self.p, run, dy).params
+        return loss, [*dp.values(), *dq.values()], run.final_state
 
-    def read(self, codes: Codes, chunk: int = 1000) -> float:
-        """Nats per character of a text (N,), read once from start to end; each character but the first is foretold."""
+    def evaluate(self, codes: Codes, chunk: int = 1000) -> float:
+        """Return the nats per character of a text (N,). Each character except the first is predicted."""
         state, total = self.cell.zero_state(1, self.p), 0.0
         for at in range(0, len(codes) - 1, chunk):
-            piece = codes[None, at : at + chunk + 1]
-            ran = forward(self.cell, self.p, self.onehot[piece[:, :-1]], state)
-            loss, _ = cross_entropy(linear(ran.y, self.q), piece[:, 1:])
-            state, total = ran.last, total + loss * (piece.size - 1)
+            batch = codes[None, at : at + chunk + 1]
+            run = forward(self.cell, self.p, self.onehot[batch[:, :-1]], state)
+            loss, _ = cross_entropy(linear(run.y, self.q), batch[:, 1:])
+            state, total = run.final_state, total + loss * (batch.size - 1)
         return total / (len(codes) - 1)
 
-    def write(self, length: int, first: int, rng: np.random.Generator) -> str:
-        """`length` characters, each drawn from what the network says of it, the first after the character `first`."""
-        state, code, text = self.cell.zero_state(1, self.p), first, []
+    def generate(self, length: int, prompt: int, rng: np.random.Generator) -> str:
+        """Return `length` characters, each sampled from the predicted distribution, after the character `prompt`."""
+        state, code, text = self.cell.zero_state(1, self.p), prompt, []
         for _ in range(length):
             state, _ = self.cell.step(self.onehot[[code]], state, self.p)
-            chances = softmax(linear(state[0], self.q).astype(np.float64))[0]
-            code = int(rng.choice(len(chances), p=chances))
+            probabilities = softmax(linear(state[0], self.q).astype(np.float64))[0]
+            code = int(rng.choice(len(probabilities), p=probabilities))
             text.append(self.alphabet[code])
         return "".join(text)
 
 
-def windows(codes: Codes, rows: int, length: int) -> Iterator[tuple[Codes, Codes, bool]]:
-    """For ever: inputs and targets (B, T), and whether a new pass over the text begins. Row b is the b-th stretch of the
-    text, and each window goes on where the one before it ended; what is left over at the end of a stretch is not read."""
-    stretch = (len(codes) - 1) // rows
-    starts = stretch * np.arange(rows)[:, None] + np.arange(length)
+def chunks(codes: Codes, batch_size: int, length: int) -> Iterator[tuple[Codes, Codes, bool]]:
+    """Yield inputs and targets (B, T), and whether a new epoch begins, without end.
+
+    The text is divided into B sequences. Each chunk continues where the previous one ended; an incomplete chunk at the end
+    of the sequences is not used.
+    """
+    sequence_length = (len(codes) - 1) // batch_size
+    starts = sequence_length * np.arange(batch_size)[:, None] + np.arange(length)
     while True:
-        for at in range(0, stretch - length + 1, length):
+        for at in range(0, sequence_length - length + 1, length):
             yield codes[starts + at], codes[starts + at + 1], at == 0
 
 
-def learn(model: Model, codes: Codes, options: argparse.Namespace, rng: np.random.Generator) -> None:
-    """Take steps until they, or the minutes, are over; show the loss and a sample every `options.every` steps."""
-    descent = Adagrad([*model.p.values(), *model.q.values()], options.learning_rate)
-    state = model.cell.zero_state(options.rows, model.p)
-    begin, seen, losses = time.monotonic(), 0, []
-    for step, (inputs, targets, anew) in enumerate(windows(codes, options.rows, options.window), start=1):
-        if anew:
-            state = model.cell.zero_state(options.rows, model.p)
+def train(model: Model, codes: Codes, options: argparse.Namespace, rng: np.random.Generator) -> None:
+    """Train for the given steps or minutes; print the loss and a sample every `options.every` steps."""
+    optimizer = Adagrad([*model.p.values(), *model.q.values()], options.learning_rate)
+    state = model.cell.zero_state(options.batch_size, model.p)
+    start, characters, losses = time.monotonic(), 0, []
+    batches = chunks(codes, options.batch_size, options.bptt_length)
+    for step, (inputs, targets, new_epoch) in enumerate(batches, start=1):
+        if new_epoch:
+            state = model.cell.zero_state(options.batch_size, model.p)
         loss, grads, state = model.gradients(inputs, targets, state)
         if not np.isfinite(loss):
             raise SystemExit(f"the loss is {loss} at step {step}; a smaller --learning-rate may help")
         clip_value(grads, options.clip)
-        descent.step(grads)
+        optimizer.step(grads)
         losses.append(loss)
-        seen += inputs.size
-        seconds = time.monotonic() - begin
-        over = step == options.steps or (options.steps is None and seconds >= 60 * options.minutes)
-        if step % options.every == 0 or over:
-            passes = seen / len(codes)
-            print(f"step {step}: loss {np.mean(losses):.3f} nats a character, {passes:.2f} passes, {seconds:.0f} s")
+        characters += inputs.size
+        seconds = time.monotonic() - start
+        is_last = step == options.steps or (options.steps is None and seconds >= 60 * options.minutes)
+        if step % options.every == 0 or is_last:
+            epochs = characters / len(codes)
+            print(f"step {step}: loss {np.mean(losses):.3f} nats per character, {epochs:.2f} epochs, {seconds:.0f} s")
             losses = []
             if options.sample:
-                print(indented(model.write(options.sample, int(inputs[0, 0]), rng)), flush=True)
-        if over:
+                print(indented(model.generate(options.sample, int(inputs[0, 0]), rng)), flush=True)
+        if is_last:
             return
 
 
 def indented(text: str) -> str:
+    """Return the text with four spaces before each line."""
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
 class Parser(argparse.ArgumentParser):
-    """Bad input is told in one line."""
+    """An argument parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def above_zero(kind: type) -> Any:
-    def read(word: str) -> Any:
-        number = kind(word)
+def positive(number_type: type) -> Any:
+    """Return a function that parses a positive number of this type."""
+
+    def parse_number(text: str) -> Any:
+        number = number_type(text)
         if not 0 < number < float("inf"):
-            raise argparse.ArgumentTypeError(f"{word} is not a number above 0")
+            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
         return number
 
-    read.__name__ = {int: "whole number", float: "number"}[kind]
-    return read
+    parse_number.__name__ = {int: "integer", float: "number"}[number_type]
+    return parse_number
 
 
-def parse(words: list[str] | None) -> tuple[Parser, argparse.Namespace]:
+def parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
+    """Return the parser and the parsed arguments."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("file", metavar="FILE", type=Path, help="a text in UTF-8")
-    add("--hidden", type=above_zero(int), default=256, help="features of the hidden state (%(default)s)")
-    add("--rows", type=above_zero(int), default=16, help="rows that are read side by side (%(default)s)")
-    add("--measurements", type=above_zero(int), default=32, help="steps of a window: how far gradients reach (%(default)s)")
-    add("--learning-rate", type=above_zero(float), default=0.02, help="of Adagrad (%(default)s)")
-    add("--clip", type=above_zero(float), default=5.0, help="largest number in a gradient (%(default)s)")
+    add("file", metavar="FILE", type=Path, help="A text in UTF-8.")
+    add("--hidden", type=positive(int), default=256, help="Size of the hidden state (default %(default)s).")
+    add("--batch-size", type=positive(int), default=16, help="Number of parallel sequences (default %(default)s).")
+    add("--bptt-length", type=positive(int), default=32, help="Time steps per chunk, which limits the reach of gradients "
+        "(default %(default)s).")  # fmt: skip
+    add("--learning-rate", type=positive(float), default=0.02, help="Learning rate of Adagrad (default %(default)s).")
+    add("--clip", type=positive(float), default=5.0, help="Limit for each value of a gradient (default %(default)s).")
     end = parser.add_mutually_exclusive_group()
-    end.add_argument("--minutes", type=above_zero(float), default=5.0, help="learn for so long (%(default)s)")
-    end.add_argument("--steps", type=above_zero(int), help="or take so many steps, which can be repeated to the bit")
-    add("--every", type=above_zero(int), default=2000, help="steps between two samples (%(default)s)")
-    add("--sample", type=int, default=200, help="characters of a sample, 0 for none (%(default)s)")
-    add("--seed", type=int, default=0, help="of the first parameters and the samples (%(default)s)")
-    options = parser.parse_args(words)
+    end.add_argument("--minutes", type=positive(float), default=5.0, help="Duration of training (default %(default)s).")
+    end.add_argument(
+        "--steps", type=positive(int), help="Number of steps instead of a duration; reproducible to the bit."
+    )
+    add("--every", type=positive(int), default=2000, help="Steps between two reports (default %(default)s).")
+    add("--sample", type=int, default=200, help="Characters per sample; 0 disables samples (default %(default)s).")
+    add("--seed", type=int, default=0, help="Random seed for initialization and samples (default %(default)s).")
+    options = parser.parse_args(arguments)
     for name in ("sample", "seed"):
         if getattr(options, name) < 0:
-            parser.error(f"--{name} is {getattr(options, name)}; wanted 0 or more")
+            parser.error(f"--{name} is {getattr(options, name)}; expected 0 or more")
     return parser, options
 
 
-def main(words: list[str] | None = None) -> int:
-    parser, options = parse(words)
+def main(arguments: list[str] | None = None) -> int:
+    """Run the example; returns the exit status."""
+    parser, options = parse(arguments)
     try:
         text = options.file.read_bytes().decode("utf-8")
     except OSError as error:
@@ -169,19 +182,22 @@ def main(words: list[str] | None = None) -> int:
         parser.error(f"{options.file} is not UTF-8: byte {error.object[error.start]:#04x} at {error.start:,}")
     alphabet = "".join(sorted(set(text)))
     codes = np.array([{c: k for k, c in enumerate(alphabet)}[c] for c in text], dtype=np.int64)
-    cut = len(codes) - int(REPORTED * len(codes))
-    wanted = options.rows * options.window + 1
-    if cut < wanted or len(codes) - cut < 2:
+    train_size = len(codes) - int(TEST_FRACTION * len(codes))
+    required = options.batch_size * options.bptt_length + 1
+    if train_size < required or len(codes) - train_size < 2:
         parser.error(
-            f"{options.file} has {len(codes):,} characters, {cut:,} to learn from; {options.rows} rows of windows of "
-            f"{options.window} want {wanted:,}, so take more text, or fewer --rows, or a shorter --measurements"
+            f"{options.file} has {len(codes):,} characters, {train_size:,} for training; --batch-size {options.batch_size} "
+            f"and --bptt-length {options.bptt_length} require {required:,}; use more text or smaller values"
         )
     rng = np.random.default_rng(options.seed)
     model = Model(alphabet, options.hidden, rng)
-    print(f"{cut:,} characters to learn from, {len(codes) - cut:,} to report on, {len(alphabet)} distinct", flush=True)
+    test_size = len(codes) - train_size
+    print(f"{train_size:,} characters for training, {test_size:,} for the test, {len(alphabet)} distinct", flush=True)
     try:
-        learn(model, codes[:cut], options, rng)
-        print(f"held out: {model.read(codes[cut:]):.3f} nats a character over the last {len(codes) - cut:,} characters")
+        train(model, codes[:train_size], options, rng)
+        print(
+            f"test: {model.evaluate(codes[train_size:]):.3f} nats per character over the last {test_size:,} characters"
+        )
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

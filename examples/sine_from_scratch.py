@@ -1,16 +1,17 @@
-"""A recurrent network learns a sine wave from its samples, in NumPy, its gradients worked out by hand.
+"""A recurrent network that learns a sine wave from its samples, in NumPy, with gradients derived by hand.
 
     python examples/sine_from_scratch.py [--sampling both] [--cell rnn] [--out sine.svg] [--seed 0]
 
-The network reads a sample and foretells the next. It learns from windows of the first part of the wave, taken in one of
-two ways:
+The network reads a sample and predicts the next one. It is trained on chunks of the first part of the wave, which are
+selected in one of two ways:
 
-    random       windows begin anywhere; each begins with a state of zeros
-    sequential   rows are read side by side, each window goes on where the one before it ended and begins with its last
-                 state; the gradient stops there (truncated BPTT, k1 = k2)
+    random       chunks start anywhere, each from a state of zeros
+    sequential   parallel sequences are read chunk by chunk; a chunk continues where the previous one ended and starts from
+                 its final state, but the gradient does not pass between chunks (truncated BPTT, k1 = k2)
 
-The gradient is clipped to a ball, Adagrad takes the steps. Then the network reads on past what it learned from: one step
-ahead, given the true wave at each step, and running free, where each answer is its next input. The picture shows both.
+The gradient is clipped by norm, and Adagrad updates the parameters. Then the network predicts the second part of the wave:
+one step ahead, where it reads the true value at each step, and free-running, where it reads its own prediction. The figure
+shows both.
 """
 
 from __future__ import annotations
@@ -43,36 +44,38 @@ from recurra.bptt import (
 
 CELLS: dict[str, Cell] = {"rnn": RNN(), "lstm": LSTM(), "gru": GRU()}
 SAMPLINGS = ("random", "sequential")
-LEARNED, WARM, FREE = 1000, 100, 100  # samples to learn from; then to read, to come into the state; then to run free
-BLIND = 8  # steps after a state of zeros that are not judged: one sample does not tell whether the wave rises or falls
+TRAIN, WARM_UP, FREE = 1000, 100, 100  # samples for training; to build up the state; to predict free-running
+IGNORED = 8  # steps after a zero state without loss: one sample does not determine whether the wave rises or falls
 
 
 class Model:
-    """A sample of the wave in, the next one out."""
+    """A recurrent network that predicts the next sample of the wave."""
 
     def __init__(self, cell: Cell, hidden: int, rng: np.random.Generator) -> None:
         self.cell = cell
         self.p: Params = cell.parameters(1, hidden, rng)
         self.q: Params = linear_parameters(hidden, 1, rng)
 
-    def gradients(self, inputs: Array, targets: Array, state: State, blind: int) -> tuple[float, list[Array], State]:
-        """inputs and targets (B, T) -> mean squared error of the steps after the first `blind`, gradients of the
-        parameters, the state after the window."""
-        ran = forward(self.cell, self.p, inputs[:, :, None], state)
-        judged = ran.y[:, blind:]
-        loss, dz = squared_error(linear(judged, self.q), targets[:, blind:, None])
-        dy = np.zeros_like(ran.y)
-        dy[:, blind:], dq = linear_backward(dz, judged, self.q)
-        dp = backward(self.cell, self.p, ran, dy).params
-        return loss, [*dp.values(), *dq.values()], ran.last
+    def gradients(self, inputs: Array, targets: Array, state: State, ignored: int) -> tuple[float, list[Array], State]:
+        """Return the mean squared error, gradients of the parameters and the final state, for inputs and targets (B, T).
+
+        The first `ignored` time steps have no loss.
+        """
+        run = forward(self.cell, self.p, inputs[:, :, None], state)
+        y = run.y[:, ignored:]
+        loss, dz = squared_error(linear(y, self.q), targets[:, ignored:, None])
+        dy = np.zeros_like(run.y)
+        dy[:, ignored:], dq = linear_backward(dz, y, self.q)
+        dp = backward(self.cell, self.p, run, dy).params
+        return loss, [*dp.values(), *dq.values()], run.final_state
 
     def one_step_ahead(self, wave: Array) -> tuple[Array, State]:
-        """wave (N,) -> what is foretold for the sample after each, (N,), and the state at the end."""
-        ran = forward(self.cell, self.p, wave[None, :, None])
-        return linear(ran.y, self.q)[0, :, 0], ran.last
+        """Return the prediction for the sample after each one of wave (N,), and the final state."""
+        run = forward(self.cell, self.p, wave[None, :, None])
+        return linear(run.y, self.q)[0, :, 0], run.final_state
 
     def run_free(self, value: float, state: State, steps: int) -> Array:
-        """Go on alone from the last answer, each answer the next input: (steps,), of which `value` is the first."""
+        """Return (steps,) predictions, of which `value` is the first; each one is the next input."""
         values = [value]
         while len(values) < steps:
             state, _ = self.cell.step(np.array([[values[-1]]]), state, self.p)
@@ -80,89 +83,94 @@ class Model:
         return np.array(values)
 
 
-def random_windows(
-    wave: Array, rows: int, length: int, rng: np.random.Generator
+def random_chunks(
+    wave: Array, batch_size: int, length: int, rng: np.random.Generator
 ) -> Iterator[tuple[Array, Array, bool]]:
-    """For ever: inputs and targets (B, T) that begin anywhere, and that the state begins anew."""
+    """Yield inputs and targets (B, T) that start anywhere, and True, because the state is reset; without end."""
     while True:
-        at = rng.integers(0, len(wave) - length, rows)[:, None] + np.arange(length)
+        at = rng.integers(0, len(wave) - length, batch_size)[:, None] + np.arange(length)
         yield wave[at], wave[at + 1], True
 
 
-def sequential_windows(
-    wave: Array, rows: int, length: int, rng: np.random.Generator
+def sequential_chunks(
+    wave: Array, batch_size: int, length: int, rng: np.random.Generator
 ) -> Iterator[tuple[Array, Array, bool]]:
-    """For ever: inputs and targets (B, T), each window after the one before; True where a pass over the wave begins, at
-    another offset each time."""
+    """Yield consecutive inputs and targets (B, T), and whether an epoch begins, without end.
+
+    Each epoch starts at another offset.
+    """
     while True:
         offset = rng.integers(0, length)
-        stretch = (len(wave) - 1 - offset) // rows
-        starts = offset + stretch * np.arange(rows)[:, None] + np.arange(length)
-        for at in range(0, stretch - length + 1, length):
+        sequence_length = (len(wave) - 1 - offset) // batch_size
+        starts = offset + sequence_length * np.arange(batch_size)[:, None] + np.arange(length)
+        for at in range(0, sequence_length - length + 1, length):
             yield wave[starts + at], wave[starts + at + 1], at == 0
 
 
-def learn(model: Model, wave: Array, sampling: str, options: argparse.Namespace, rng: np.random.Generator) -> None:
-    descent = Adagrad([*model.p.values(), *model.q.values()], options.learning_rate)
-    windows = {"random": random_windows, "sequential": sequential_windows}[sampling]
-    taken = windows(wave, options.rows, options.window, rng)
-    state, losses = model.cell.zero_state(options.rows, model.p), []
-    for step, (inputs, targets, anew) in zip(range(1, options.steps + 1), taken, strict=False):
-        if anew:
-            state = model.cell.zero_state(options.rows, model.p)
-        loss, grads, state = model.gradients(inputs, targets, state, BLIND if anew else 0)
+def train(model: Model, wave: Array, sampling: str, options: argparse.Namespace, rng: np.random.Generator) -> None:
+    """Train the model on `wave` for `options.steps` steps."""
+    optimizer = Adagrad([*model.p.values(), *model.q.values()], options.learning_rate)
+    sampler = {"random": random_chunks, "sequential": sequential_chunks}[sampling]
+    batches = sampler(wave, options.batch_size, options.bptt_length, rng)
+    state, losses = model.cell.zero_state(options.batch_size, model.p), []
+    for step, (inputs, targets, is_new) in zip(range(1, options.steps + 1), batches, strict=False):
+        if is_new:
+            state = model.cell.zero_state(options.batch_size, model.p)
+        loss, grads, state = model.gradients(inputs, targets, state, IGNORED if is_new else 0)
         if not np.isfinite(loss):
             raise SystemExit(f"the loss is {loss} at step {step}; a smaller --learning-rate may help")
         clip_norm(grads, options.clip)
-        descent.rate = options.learning_rate * (1 - (step - 1) / options.steps)  # falls to zero: the end is a quiet one
-        descent.step(grads)
+        optimizer.rate = options.learning_rate * (1 - (step - 1) / options.steps)  # linear decay to zero
+        optimizer.step(grads)
         losses.append(loss)
         if step % max(1, options.steps // 5) == 0:
             print(f"{sampling}, step {step}: mean squared error {np.mean(losses):.2e}", flush=True)
             losses = []
 
 
-class Outcome(NamedTuple):
-    """The part of the wave that was not learned from: WARM samples that are read, then FREE more."""
+class Predictions(NamedTuple):
+    """Predictions for the part of the wave after the training part: WARM_UP samples that are read, then FREE more."""
 
     sampling: str
-    wave: Array  # (WARM + FREE,)
-    ahead: Array  # (WARM + FREE,), of the same samples, each foretold from the true ones before it; NaN for the first
-    free: Array  # (FREE,), of the last ones, foretold without seeing any of them
+    wave: Array  # (WARM_UP + FREE,)
+    ahead: Array  # (WARM_UP + FREE,), each predicted from the true samples before it; NaN for the first one
+    free: Array  # (FREE,), predictions of the last samples without reading any of them
 
 
-def foretell(model: Model, wave: Array, sampling: str) -> Outcome:
+def predict(model: Model, wave: Array, sampling: str) -> Predictions:
+    """Predict `wave` (WARM_UP + FREE,) one step ahead and free-running."""
     ahead, _ = model.one_step_ahead(wave[:-1])
-    value, state = model.one_step_ahead(wave[:WARM])
-    return Outcome(sampling, wave, np.array([np.nan, *ahead]), model.run_free(float(value[-1]), state, FREE))
+    value, state = model.one_step_ahead(wave[:WARM_UP])
+    return Predictions(sampling, wave, np.array([np.nan, *ahead]), model.run_free(float(value[-1]), state, FREE))
 
 
-def worst(outcome: Outcome) -> tuple[float, float]:
-    """The largest error over the last FREE steps, one step ahead and running free, in per cent of the amplitude, 1."""
-    truth = outcome.wave[WARM:]
-    return tuple(100 * float(np.abs(values[-FREE:] - truth).max()) for values in (outcome.ahead, outcome.free))
+def largest_errors(result: Predictions) -> tuple[float, float]:
+    """Return the largest errors over the last FREE steps, one step ahead and free-running, in percent of the amplitude."""
+    truth = result.wave[WARM_UP:]
+    return tuple(100 * float(np.abs(values[-FREE:] - truth).max()) for values in (result.ahead, result.free))
 
 
-# The picture, SVG by hand: per sampling the waves, and below them the errors.
+# The figure, an SVG file: the waves for each way of sampling, and the errors below.
 
-TRUTH, AHEAD, FREELY = (
+TRUE_STYLE, AHEAD_STYLE, FREE_STYLE = (
     'stroke="#c3c8d0" stroke-width="6"',
     'stroke="#1d4ed8" stroke-width="1.6" stroke-dasharray="5 4"',
     'stroke="#f08c3a" stroke-width="2.6"',
 )
 GREY = 'text-anchor="middle" fill="#6b7280"'
-LEFT, WIDTH, HEAD, WAVES, ERRORS = 70, 800, 70, 190, 90  # of the axes, in pixels; ERRORS and WAVES are heights
+LEFT, WIDTH, HEAD, WAVES, ERRORS = 70, 800, 70, 190, 90  # geometry of the axes in pixels; ERRORS and WAVES are heights
 
 
-def text(x: float, y: float, words: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" {more}>{words}</text>'
+def text(x: float, y: float, content: str, attributes: str = "") -> str:
+    """Return an SVG text element."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" {attributes}>{content}</text>'
 
 
 def panel(
     top: float, height: float, ticks: list[float], curves: list[tuple[Array, str]], name: str, numbered: bool
 ) -> list[str]:
-    """Axes over the last WARM + FREE steps, from the lowest tick to the highest; each curve ends at the last step."""
-    low, high, steps = ticks[0], ticks[-1], WARM + FREE
+    """Return axes over the last WARM_UP + FREE steps with curves, each of which ends at the last step."""
+    low, high, steps = ticks[0], ticks[-1], WARM_UP + FREE
 
     def across(step: float) -> float:
         return LEFT + WIDTH * step / steps
@@ -175,49 +183,54 @@ def panel(
     for tick in ticks:
         out.append(f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{up(tick):.1f}" y2="{up(tick):.1f}" stroke="#e6e8ec"/>')
         out.append(text(LEFT - 8, up(tick) + 4, f"{tick:g}", 'text-anchor="end"'))
-    x = across(WARM)
+    x = across(WARM_UP)
     out.append(
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + height}" stroke="#6b7280" stroke-dasharray="2 3"/>'
     )
-    for values, look in curves:
-        first = steps - len(values)
-        points = " ".join(f"{across(first + k):.1f},{up(v):.1f}" for k, v in enumerate(values) if np.isfinite(v))
+    for values, style in curves:
+        start = steps - len(values)
+        points = " ".join(f"{across(start + k):.1f},{up(v):.1f}" for k, v in enumerate(values) if np.isfinite(v))
         out.append(
-            f'<polyline points="{points}" fill="none" stroke-linejoin="round" clip-path="url(#at{top})" {look}/>'
+            f'<polyline points="{points}" fill="none" stroke-linejoin="round" clip-path="url(#at{top})" {style}/>'
         )
     for step in range(0, steps + 1, 20) if numbered else ():
-        out.append(text(across(step), top + height + 17, f"{LEARNED + step}", 'text-anchor="middle"'))
+        out.append(text(across(step), top + height + 17, f"{TRAIN + step}", 'text-anchor="middle"'))
     middle = top + height / 2
     out.append(text(20, middle, name, f'text-anchor="middle" transform="rotate(-90 20 {middle})"'))
     return out
 
 
-def draw(outcomes: list[Outcome], title: str) -> str:
-    largest = max(max(worst(outcome)) for outcome in outcomes)
-    most = next((limit for limit in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if largest <= limit), 100.0)
-    each = HEAD - 20 + WAVES + 15 + ERRORS + 45
-    height, width = HEAD + each * len(outcomes), LEFT + WIDTH + 30
+def draw(results: list[Predictions], title: str) -> str:
+    """Return the figure as SVG."""
+    largest = max(max(largest_errors(result)) for result in results)
+    scale = next((limit for limit in (1.0, 2.0, 5.0, 10.0, 20.0, 50.0) if largest <= limit), 100.0)
+    panel_height = HEAD - 20 + WAVES + 15 + ERRORS + 45
+    height, width = HEAD + panel_height * len(results), LEFT + WIDTH + 30
     out = [text(LEFT, 26, title, 'font-size="17" font-weight="bold"')]
-    for x, look, words in ((0, TRUTH, "true wave"), (150, AHEAD, "one step ahead"), (330, FREELY, "running free")):
-        out.append(f'<line x1="{LEFT + x}" x2="{LEFT + x + 34}" y1="48" y2="48" {look}/>')
-        out.append(text(LEFT + x + 42, 52, words))
-    for k, outcome in enumerate(outcomes):
-        top = HEAD + each * k + 30
-        ahead, free = worst(outcome)
-        told = (
-            f"largest error over {FREE} steps: one step ahead {ahead:.2f} %, running free {free:.2f} % of the amplitude"
+    for x, style, label in (
+        (0, TRUE_STYLE, "true wave"),
+        (150, AHEAD_STYLE, "one step ahead"),
+        (330, FREE_STYLE, "free-running"),
+    ):
+        out.append(f'<line x1="{LEFT + x}" x2="{LEFT + x + 34}" y1="48" y2="48" {style}/>')
+        out.append(text(LEFT + x + 42, 52, label))
+    for k, result in enumerate(results):
+        top = HEAD + panel_height * k + 30
+        ahead, free = largest_errors(result)
+        caption = (
+            f"largest error over {FREE} steps: one step ahead {ahead:.2f} %, free-running {free:.2f} % of the amplitude"
         )
-        out.append(text(LEFT, top - 10, f"{outcome.sampling} sampling", 'font-weight="bold"'))
-        out.append(text(LEFT + WIDTH, top - 10, told, 'text-anchor="end"'))
-        waves = [(outcome.wave, TRUTH), (outcome.free, FREELY), (outcome.ahead, AHEAD)]
+        out.append(text(LEFT, top - 10, f"{result.sampling} sampling", 'font-weight="bold"'))
+        out.append(text(LEFT + WIDTH, top - 10, caption, 'text-anchor="end"'))
+        waves = [(result.wave, TRUE_STYLE), (result.free, FREE_STYLE), (result.ahead, AHEAD_STYLE)]
         out += panel(top, WAVES, [-1.5, -1, -0.5, 0, 0.5, 1, 1.5], waves, "wave", False)
         out.append(text(LEFT + WIDTH / 4, top + 16, "reads the wave", GREY))
-        out.append(text(LEFT + WIDTH * 3 / 4, top + 16, "running free sees none of it", GREY))
+        out.append(text(LEFT + WIDTH * 3 / 4, top + 16, "free-running: no input from the wave", GREY))
         errors = [
-            (100 * np.abs(outcome.free - outcome.wave[WARM:]), FREELY),
-            (100 * np.abs(outcome.ahead - outcome.wave), AHEAD),
+            (100 * np.abs(result.free - result.wave[WARM_UP:]), FREE_STYLE),
+            (100 * np.abs(result.ahead - result.wave), AHEAD_STYLE),
         ]
-        out += panel(top + WAVES + 15, ERRORS, [0, most / 2, most], errors, "error, %", True)
+        out += panel(top + WAVES + 15, ERRORS, [0, scale / 2, scale], errors, "error, %", True)
         out.append(text(LEFT + WIDTH / 2, top + WAVES + 15 + ERRORS + 36, "step", 'text-anchor="middle"'))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
@@ -227,67 +240,91 @@ def draw(outcomes: list[Outcome], title: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Bad input is told in one line."""
+    """An argument parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def above_zero(kind: type) -> Any:
-    def read(word: str) -> Any:
-        number = kind(word)
+def positive(number_type: type) -> Any:
+    """Return a function that parses a positive number of this type."""
+
+    def parse_number(text: str) -> Any:
+        number = number_type(text)
         if not 0 < number < float("inf"):
-            raise argparse.ArgumentTypeError(f"{word} is not a number above 0")
+            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
         return number
 
-    read.__name__ = {int: "whole number", float: "number"}[kind]
-    return read
+    parse_number.__name__ = {int: "integer", float: "number"}[number_type]
+    return parse_number
 
 
-def parse(words: list[str] | None) -> tuple[Parser, argparse.Namespace]:
+def parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
+    """Return the parser and the parsed arguments."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--sampling", choices=[*SAMPLINGS, "both"], default="both", help="where windows begin (%(default)s)")
-    add("--cell", choices=list(CELLS), default="rnn", help="(%(default)s)")
-    add("--hidden", type=above_zero(int), default=32, help="features of the hidden state (%(default)s)")
-    add("--rows", type=above_zero(int), default=16, help="windows taken together (%(default)s)")
-    add("--measurements", type=above_zero(int), default=32, help="steps of a window: how far gradients reach (%(default)s)")
-    add("--steps", type=above_zero(int), default=2000, help="steps of descent (%(default)s)")
-    add("--learning-rate", type=above_zero(float), default=0.03, help="of Adagrad, falling to zero (%(default)s)")
-    add("--clip", type=above_zero(float), default=1.0, help="radius of the ball of gradients (%(default)s)")
-    add("--period", type=above_zero(float), default=25.7, help="of the wave, in samples (%(default)s)")
-    add("--seed", type=int, default=0, help="of the first parameters and of where windows begin (%(default)s)")
-    add("--out", type=Path, default=Path("sine.svg"), metavar="FILE", help="the picture (%(default)s)")
-    options = parser.parse_args(words)
+    add(
+        "--sampling",
+        choices=[*SAMPLINGS, "both"],
+        default="both",
+        help="How chunks are selected (default %(default)s).",
+    )
+    add("--cell", choices=list(CELLS), default="rnn", help="The recurrent cell (default %(default)s).")
+    add("--hidden", type=positive(int), default=32, help="Size of the hidden state (default %(default)s).")
+    add("--batch-size", type=positive(int), default=16, help="Number of parallel sequences (default %(default)s).")
+    add("--bptt-length", type=positive(int), default=32, help="Time steps per chunk, which limits the reach of gradients "
+        "(default %(default)s).")  # fmt: skip
+    add("--steps", type=positive(int), default=2000, help="Number of training steps (default %(default)s).")
+    add(
+        "--learning-rate",
+        type=positive(float),
+        default=0.03,
+        help="Initial learning rate of Adagrad; it decays to zero (default %(default)s).",
+    )
+    add("--clip", type=positive(float), default=1.0, help="Limit for the norm of the gradient (default %(default)s).")
+    add("--period", type=positive(float), default=25.7, help="Period of the wave in samples (default %(default)s).")
+    add("--seed", type=int, default=0, help="Random seed for initialization and sampling (default %(default)s).")
+    add(
+        "--out",
+        type=Path,
+        default=Path("sine.svg"),
+        metavar="FILE",
+        help="Output file of the figure (default %(default)s).",
+    )
+    options = parser.parse_args(arguments)
     if options.seed < 0:
-        parser.error(f"--seed is {options.seed}; wanted 0 or more")
+        parser.error(f"--seed is {options.seed}; expected 0 or more")
     if options.period <= 2:
-        parser.error(f"--period is {options.period:g}; wanted more than 2, or the samples do not show the wave")
-    if options.window <= BLIND:
-        parser.error(f"--measurements is {options.window}; wanted more than {BLIND}: so many steps are not judged")
-    if options.window * (options.rows + 1) >= LEARNED:
-        parser.error(f"{options.rows} --rows of a --measurements of {options.window} do not fit into {LEARNED} samples")
+        parser.error(f"--period is {options.period:g}; expected more than 2, because shorter periods cannot be sampled")
+    if options.bptt_length <= IGNORED:
+        parser.error(
+            f"--bptt-length is {options.bptt_length}; expected more than {IGNORED}, the number of steps without loss"
+        )
+    if options.bptt_length * (options.batch_size + 1) >= TRAIN:
+        parser.error(
+            f"--batch-size {options.batch_size} and --bptt-length {options.bptt_length} require more than {TRAIN} samples"
+        )
     if options.out.is_dir() or not options.out.parent.is_dir():
         parser.error(f"--out {options.out}: {'a folder' if options.out.is_dir() else 'no such folder'}")
     return parser, options
 
 
-def main(words: list[str] | None = None) -> int:
-    parser, options = parse(words)
-    wave = np.sin(2 * np.pi * np.arange(LEARNED + WARM + FREE) / options.period)
-    outcomes = []
+def main(arguments: list[str] | None = None) -> int:
+    """Run the example; returns the exit status."""
+    parser, options = parse(arguments)
+    wave = np.sin(2 * np.pi * np.arange(TRAIN + WARM_UP + FREE) / options.period)
+    results = []
     try:
         for sampling in SAMPLINGS if options.sampling == "both" else (options.sampling,):
             rng = np.random.default_rng(options.seed)
             model = Model(CELLS[options.cell], options.hidden, rng)
-            learn(model, wave[:LEARNED], sampling, options, rng)
-            outcomes.append(foretell(model, wave[LEARNED:], sampling))
-            ahead, free = worst(outcomes[-1])
-            print(
-                f"{sampling}: off by at most {ahead:.2f} % of the amplitude one step ahead, {free:.2f} % running free"
-            )
-        title = f"A sine wave of period {options.period:g}, foretold by {options.cell} with {options.hidden} units"
-        options.out.write_text(draw(outcomes, title), encoding="utf-8")
+            train(model, wave[:TRAIN], sampling, options, rng)
+            results.append(predict(model, wave[TRAIN:], sampling))
+            ahead, free = largest_errors(results[-1])
+            print(f"{sampling}: largest error {ahead:.2f} % of the amplitude one step ahead, {free:.2f} % free-running")
+        title = f"A sine wave of period {options.period:g}, predicted by {options.cell} with {options.hidden} units"
+        options.out.write_text(draw(results, title), encoding="utf-8")
     except OSError as error:
         parser.error(f"--out {options.out}: {error.strerror or error}")
     except KeyboardInterrupt:

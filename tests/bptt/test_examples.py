@@ -1,4 +1,4 @@
-"""The two examples of backpropagation by hand learn, and tell bad input in one line; the code of docs/bptt.md runs."""
+"""The two examples of BPTT by hand learn and report invalid input in one line; the code of docs/bptt.md runs."""
 
 from __future__ import annotations
 
@@ -44,49 +44,49 @@ def rhyme(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-CHAR = ["--hidden", "24", "--rows", "4", "--window", "12", "--learning-rate", "0.05", "--every", "40"]
+CHAR = ["--hidden", "24", "--batch-size", "4", "--bptt-length", "12", "--learning-rate", "0.05", "--every", "40"]
 
 
 def test_the_character_model_learns(rhyme: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [str(rhyme), *CHAR, "--steps", "200", "--sample", "33"]
-    assert char_rnn.main(words) == 0
-    told = capsys.readouterr().out
-    losses = numbers(r"loss ([\d.]+) nats", told)
+    arguments = [str(rhyme), *CHAR, "--steps", "200", "--sample", "33"]
+    assert char_rnn.main(arguments) == 0
+    output = capsys.readouterr().out
+    losses = numbers(r"loss ([\d.]+) nats", output)
     assert len(losses) == 5
-    assert losses[-1] < 0.2 * losses[0], "a rhyme of one line is soon known by heart"
-    assert numbers(r"held out: ([\d.]+) nats", told)[0] < 0.5
-    assert "the cat" in told and "猫坐在" in told, "the samples show what was learned"
-    assert char_rnn.main(words) == 0
-    timeless = [re.sub(r", \d+ s$", "", line) for line in told.splitlines()]
+    assert losses[-1] < 0.2 * losses[0], "a single repeated line is soon memorized"
+    assert numbers(r"test: ([\d.]+) nats", output)[0] < 0.5
+    assert "the cat" in output and "猫坐在" in output, "the samples show what was learned"
+    assert char_rnn.main(arguments) == 0
+    timeless = [re.sub(r", \d+ s$", "", line) for line in output.splitlines()]
     again = [re.sub(r", \d+ s$", "", line) for line in capsys.readouterr().out.splitlines()]
     assert timeless == again, "the same seed and the same number of steps give the same run"
 
 
-def test_the_last_tenth_is_never_learned_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_tenth_is_not_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "turn.txt"
     path.write_text("ab" * 450 + "cd" * 50, encoding="utf-8")
     assert char_rnn.main([str(path), *CHAR, "--steps", "80", "--sample", "0"]) == 0
-    told = capsys.readouterr().out
-    assert "900 characters to learn from, 100 to report on, 4 distinct" in told
-    assert numbers(r"loss ([\d.]+) nats", told)[-1] < 0.2 and numbers(r"held out: ([\d.]+) nats", told)[0] > 2
+    output = capsys.readouterr().out
+    assert "900 characters for training, 100 for the test, 4 distinct" in output
+    assert numbers(r"loss ([\d.]+) nats", output)[-1] < 0.2 and numbers(r"test: ([\d.]+) nats", output)[0] > 2
 
 
-def test_reading_is_the_loss_of_the_whole_text() -> None:
-    """`read` goes in chunks and carries the state: the figure is that of one pass over all of it."""
+def test_evaluation_in_chunks_equals_the_loss_of_the_whole_text() -> None:
+    """`evaluate` passes the state from chunk to chunk."""
     rng = np.random.default_rng(0)
     model = char_rnn.Model("abcde", 8, rng)
     codes = rng.integers(0, 5, 50)
     loss, _, _ = model.gradients(codes[None, :-1], codes[None, 1:], model.cell.zero_state(1, model.p))
     for chunk in (1, 7, 49, 1000):
-        assert model.read(codes, chunk) == pytest.approx(loss, rel=1e-5)  # float32
+        assert model.evaluate(codes, chunk) == pytest.approx(loss, rel=1e-5)  # float32
 
 
-def test_sequential_windows_follow_one_another() -> None:
-    taken = char_rnn.windows(np.arange(23), rows=2, length=3)
-    first, second, third, again = (next(taken) for _ in range(4))
+def test_sequential_chunks_are_consecutive() -> None:
+    chunks = char_rnn.chunks(np.arange(23), batch_size=2, length=3)
+    first, second, third, again = (next(chunks) for _ in range(4))
     assert first[0].tolist() == [[0, 1, 2], [11, 12, 13]] and first[1].tolist() == [[1, 2, 3], [12, 13, 14]]
     assert second[0].tolist() == [[3, 4, 5], [14, 15, 16]] and third[0].tolist() == [[6, 7, 8], [17, 18, 19]]
-    assert [taken[2] for taken in (first, second, third, again)] == [True, False, False, True]
+    assert [chunk[2] for chunk in (first, second, third, again)] == [True, False, False, True]
 
 
 # the sine wave
@@ -97,29 +97,30 @@ SINE = ["--steps", "60", "--hidden", "12"]
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_the_sine_is_learned(cell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    picture = tmp_path / "wave.svg"
-    assert sine.main([*SINE, "--cell", cell, "--out", str(picture)]) == 0
-    told = capsys.readouterr().out
+    figure = tmp_path / "wave.svg"
+    assert sine.main([*SINE, "--cell", cell, "--out", str(figure)]) == 0
+    output = capsys.readouterr().out
     for sampling in ("random", "sequential"):
-        losses = numbers(rf"{sampling}, step \d+: mean squared error ([\d.e+-]+)", told)
+        losses = numbers(rf"{sampling}, step \d+: mean squared error ([\d.e+-]+)", output)
         assert len(losses) == 5
         assert losses[-1] < 0.3 * losses[0]
-    root = ElementTree.parse(picture).getroot()
+    root = ElementTree.parse(figure).getroot()
     drawn = "".join(root.itertext())
-    for words in ("true wave", "one step ahead", "running free", "random sampling", "sequential sampling", "error, %"):
-        assert words in drawn
-    assert len(root.findall("{*}polyline")) == 10, "truth, one step ahead, free; and two errors; for both samplings"
+    for label in ("true wave", "one step ahead", "free-running", "random sampling", "sequential sampling", "error, %"):
+        assert label in drawn
+    assert len(root.findall("{*}polyline")) == 10, (
+        "true wave, one step ahead, free-running, and two errors, for both ways of sampling"
+    )
 
 
-def test_running_free_stays_near_the_wave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The figure of docs/bptt.md, with the defaults: below 5 % of the amplitude over 100 steps. Seeds 0 to 7 gave 2.6 % at
-    most."""
+def test_free_running_predictions_stay_near_the_wave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The result of docs/bptt.md with the defaults: below 5 % of the amplitude over 100 steps (at most 2.6 % for seeds 0 to 7)."""
     assert sine.main(["--out", str(tmp_path / "wave.svg")]) == 0
-    free = numbers(r"([\d.]+) % running free", capsys.readouterr().out)
+    free = numbers(r"([\d.]+) % free-running", capsys.readouterr().out)
     assert len(free) == 2 and max(free) < 5
 
 
-def test_running_free_feeds_on_its_answers() -> None:
+def test_free_running_reads_its_own_predictions() -> None:
     rng = np.random.default_rng(0)
     model = sine.Model(sine.CELLS["gru"], 6, rng)
     read = rng.normal(size=9)
@@ -129,20 +130,20 @@ def test_running_free_feeds_on_its_answers() -> None:
     assert np.abs(whole[8:-1] - free).max() <= 1e-14
 
 
-def test_windows_of_the_wave() -> None:
+def test_chunks_of_the_wave() -> None:
     wave, rng = np.arange(100.0), np.random.default_rng(0)
-    taken = sine.random_windows(wave, 5, 8, rng)
+    chunks = sine.random_chunks(wave, 5, 8, rng)
     starts = set()
     for _ in range(200):
-        inputs, targets, anew = next(taken)
-        assert anew and np.array_equal(targets, inputs + 1) and np.ptp(inputs, axis=1).tolist() == [7] * 5
+        inputs, targets, is_new = next(chunks)
+        assert is_new and np.array_equal(targets, inputs + 1) and np.ptp(inputs, axis=1).tolist() == [7] * 5
         starts |= set(inputs[:, 0])
     assert starts == set(range(92)), "anywhere, and no target past the end"
-    taken, before = sine.sequential_windows(wave, 3, 8, rng), None
+    chunks, before = sine.sequential_chunks(wave, 3, 8, rng), None
     for _ in range(50):
-        inputs, targets, anew = next(taken)
+        inputs, targets, is_new = next(chunks)
         assert np.array_equal(targets, inputs + 1)
-        assert anew == (before is None or not np.array_equal(inputs[:, 0], before + 1))
+        assert is_new == (before is None or not np.array_equal(inputs[:, 0], before + 1))
         before = inputs[:, -1]
 
 
@@ -157,31 +158,39 @@ def bad_calls(rhyme: Path, folder: Path) -> list[tuple[str, list[str], str]]:
         ("char_rnn_numpy", [str(folder / "none.txt")], "none.txt: No such file or directory"),
         ("char_rnn_numpy", [str(folder)], "Is a directory"),
         ("char_rnn_numpy", [str(latin)], "is not UTF-8: byte 0xe9 at 3"),
-        ("char_rnn_numpy", [str(short)], "has 9 characters, 9 to learn from; 16 rows of windows of 32 want 513"),
-        ("char_rnn_numpy", [str(rhyme), "--hidden", "0"], "argument --hidden: 0 is not a number above 0"),
-        ("char_rnn_numpy", [str(rhyme), "--hidden", "many"], "argument --hidden: invalid whole number value: 'many'"),
-        ("char_rnn_numpy", [str(rhyme), "--learning-rate", "nan"], "argument --learning-rate: nan is not a number"),
+        (
+            "char_rnn_numpy",
+            [str(short)],
+            "has 9 characters, 9 for training; --batch-size 16 and --bptt-length 32 require 513",
+        ),
+        ("char_rnn_numpy", [str(rhyme), "--hidden", "0"], "argument --hidden: 0 is not a positive number"),
+        ("char_rnn_numpy", [str(rhyme), "--hidden", "many"], "argument --hidden: invalid integer value: 'many'"),
+        (
+            "char_rnn_numpy",
+            [str(rhyme), "--learning-rate", "nan"],
+            "argument --learning-rate: nan is not a positive number",
+        ),
         ("char_rnn_numpy", [str(rhyme), "--steps", "5", "--minutes", "1"], "not allowed with argument"),
-        ("char_rnn_numpy", [str(rhyme), "--seed", "-1"], "--seed is -1; wanted 0 or more"),
+        ("char_rnn_numpy", [str(rhyme), "--seed", "-1"], "--seed is -1; expected 0 or more"),
         ("sine_from_scratch", ["--sampling", "sideways"], "invalid choice: 'sideways'"),
-        ("sine_from_scratch", ["--period", "2"], "--period is 2; wanted more than 2"),
-        ("sine_from_scratch", ["--window", "8"], "--window is 8; wanted more than 8"),
-        ("sine_from_scratch", ["--window", "500"], "do not fit into 1000 samples"),
+        ("sine_from_scratch", ["--period", "2"], "--period is 2; expected more than 2"),
+        ("sine_from_scratch", ["--bptt-length", "8"], "--bptt-length is 8; expected more than 8"),
+        ("sine_from_scratch", ["--bptt-length", "500"], "require more than 1000 samples"),
         ("sine_from_scratch", ["--out", str(folder / "no" / "where.svg")], "no such folder"),
         ("sine_from_scratch", ["--out", str(folder)], "a folder"),
     ]
 
 
-def test_bad_input_is_told_in_one_line(rhyme: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, words, told in bad_calls(rhyme, tmp_path):
+def test_invalid_input_is_reported_in_one_line(rhyme: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, arguments, message in bad_calls(rhyme, tmp_path):
         with pytest.raises(SystemExit) as stopped:
-            {"char_rnn_numpy": char_rnn, "sine_from_scratch": sine}[name].main(words)
+            {"char_rnn_numpy": char_rnn, "sine_from_scratch": sine}[name].main(arguments)
         out, err = capsys.readouterr()
-        assert stopped.value.code == 2, words
-        assert told in err and err.count("\n") == 1 and out == "", err
+        assert stopped.value.code == 2, arguments
+        assert message in err and err.count("\n") == 1 and out == "", err
 
 
-def test_a_rate_far_too_large_ends_with_a_line(rhyme: Path) -> None:
+def test_a_learning_rate_that_is_too_large_is_reported(rhyme: Path) -> None:
     with np.errstate(all="ignore"), pytest.raises(SystemExit, match="the loss is nan at step 2"):
         char_rnn.main([str(rhyme), *CHAR, "--steps", "9", "--learning-rate", "1e38"])
 
@@ -193,25 +202,25 @@ def test_as_a_command(rhyme: Path, tmp_path: Path) -> None:
         )
 
     done = run("examples/char_rnn_numpy.py", str(rhyme), *CHAR, "--minutes", "0.01", "--sample", "0")
-    assert (done.returncode, done.stderr) == (0, "") and "held out" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "") and "test: " in done.stdout
     done = run("examples/sine_from_scratch.py", "--out", str(tmp_path / "no" / "where.svg"))
     assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
 
 
-# the pages
+# the documentation pages
 
 
 PAGES = [ROOT / "docs" / name for name in ("bptt.md", "bptt.zh.md")]
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Python and the text that it prints; empty where no text follows."""
+    """The blocks of Python, each with the text that it prints, empty if no text follows."""
     found = re.findall(r"```python\n(.*?)```\n(?:```text\n(.*?)```\n)?", page.read_text(encoding="utf-8"), re.DOTALL)
     assert found
     return found
 
 
-def test_the_page_runs_and_prints_what_it_says() -> None:
+def test_the_page_runs_and_prints_its_output() -> None:
     names: dict[str, Any] = {}
     for code, printed in blocks(PAGES[0]):
         with contextlib.redirect_stdout(io.StringIO()) as out:
@@ -219,7 +228,7 @@ def test_the_page_runs_and_prints_what_it_says() -> None:
         assert out.getvalue() == printed, code
 
 
-def test_the_pages_say_the_same() -> None:
+def test_the_pages_agree() -> None:
     english, chinese = (page.read_text(encoding="utf-8") for page in PAGES)
 
     def code(text: str) -> list[tuple[str, str]]:  # without the comments, which are in the language of the page
@@ -234,7 +243,7 @@ def test_the_pages_say_the_same() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_of_the_page_are_ones_that_exist(page: Path) -> None:
+def test_the_commands_of_the_page_exist(page: Path) -> None:
     commands = re.findall(r"^python examples/(\w+)\.py(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(commands) >= 5
     for name, words in commands:

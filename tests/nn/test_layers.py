@@ -225,21 +225,21 @@ def test_layers_copy_pickle_and_reset() -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda l, x: l(x[0]), r"x has shape \(3, 2\); wanted \(B, T, I\) with I = 2"),
+        (lambda l, x: l(x[0]), r"x has shape \(3, 2\); expected \(B, T, I\) with I = 2"),
         (lambda l, x: l(x[..., :1]), "with I = 2"),
         (lambda l, x: l(x.double()), "x is torch.float64 and the layer is torch.float32"),
-        (lambda l, x: l(x, lengths=torch.tensor([1.0, 2.0])), "lengths is torch.float32; wanted integers"),
+        (lambda l, x: l(x, lengths=torch.tensor([1.0, 2.0])), "lengths is torch.float32; expected integers"),
         (lambda l, x: l(x, lengths=[True, False]), "lengths is torch.bool"),
-        (lambda l, x: l(x, lengths=[1, 2, 3]), r"lengths has shape \(3,\); wanted \(B,\) with B = 2"),
+        (lambda l, x: l(x, lengths=[1, 2, 3]), r"lengths has shape \(3,\); expected \(B,\) with B = 2"),
         (lambda l, x: l(x, lengths=[1, 4]), "lengths has 4 in row 1; wanted 0 <= length <= T = 3"),
         (lambda l, x: l(x, lengths=[-1, 3]), "lengths has -1 in row 0"),
-        (lambda l, x: l(x, l.initial_state(3)), r"h_l0 has shape \(3, 4\); wanted \(2, 4\)"),
-        (lambda l, x: l(x, lengths="12"), "lengths is '12'; wanted integers"),
-        (lambda l, x: l([1.0]), "x is a list; wanted a tensor"),
-        (lambda l, x: l(x, x[:, 0]), "state is a Tensor; wanted a State"),
+        (lambda l, x: l(x, l.initial_state(3)), r"h_l0 has shape \(3, 4\); expected \(2, 4\)"),
+        (lambda l, x: l(x, lengths="12"), "lengths is '12'; expected integers"),
+        (lambda l, x: l([1.0]), "x is a list; expected a tensor"),
+        (lambda l, x: l(x, x[:, 0]), "state is a Tensor; expected a State"),
         (lambda l, x: l(x, l.initial_state(2).to(torch.float64)), "state: h_l0 is torch.float64 and the layer is"),
         (lambda l, x: l.plan(x, [1, 4]), "lengths has 4 in row 1; wanted 0 <= length <= T = 3"),
-        (lambda l, x: l(x, nn.State({"h": x[:, 0]})), "state has the parts h; this layer wants h_l0"),
+        (lambda l, x: l(x, nn.State({"h": x[:, 0]})), "state has the components h; this layer expects h_l0"),
     ],
 )
 def test_a_bad_call_says_what_was_wanted(call: Any, says: str) -> None:
@@ -252,7 +252,7 @@ def test_a_bad_call_says_what_was_wanted(call: Any, says: str) -> None:
     [
         (lambda: nn.Recurrent("lsmt", 2, 4), CallError, "did you mean 'lstm'"),
         (lambda: nn.Recurrent("lstm", 2, 0), CallError, "hidden_size is 0"),
-        (lambda: nn.Recurrent("lstm", 2, 4, dropout=1.5, num_layers=2), CallError, "wanted a probability"),
+        (lambda: nn.Recurrent("lstm", 2, 4, dropout=1.5, num_layers=2), CallError, "expected a probability"),
         (lambda: nn.Recurrent("lstm", 2, 4, dropout=0.5), CallError, "acts between layers"),
         (lambda: nn.Recurrent("lstm", 2, 4, backend="tosch"), BackendError, "did you mean 'torch'"),
         (
@@ -265,7 +265,7 @@ def test_a_bad_call_says_what_was_wanted(call: Any, says: str) -> None:
         (
             lambda: nn.GRU(2, 4)(torch.randn(3, 2), lengths=[3]),
             CallError,
-            "lengths came with an input that has no batch axis",
+            "lengths is not supported for an input without a batch axis",
         ),
         (lambda: nn.LSTMCell(2, 4)(torch.randn(3, 3)), CallError, "with I = 2"),
     ],
@@ -305,5 +305,5 @@ def test_a_bad_cell_is_told_what_was_wanted(cell: cells.Cell, says: str) -> None
 
 
 def test_dropout_of_one_layer_warns_as_torch_does() -> None:
-    with pytest.warns(UserWarning, match="it does nothing"):
+    with pytest.warns(UserWarning, match="has no effect"):
         nn.LSTM(2, 4, dropout=0.5)

@@ -246,29 +246,29 @@ def test_each_layer_may_have_its_width_and_cell() -> None:
     [
         (lambda: made(zoneuot=0.1), "zoneuot is 0.1, and this layer has no such argument; did you mean 'zoneout'"),
         (lambda: nn.LSTM(3, 4, layer_norm=True), "layer_norm is True, and this layer has no such argument"),
-        (lambda: made(zoneout=1.0), "zoneout is 1.0; wanted a probability, 0 to 1, 1 excluded"),
-        (lambda: made(zoneout={"h": -0.1}), "zoneout of h is -0.1; wanted a probability"),
-        (lambda: made(zoneout={"m": 0.1}), "zoneout has the part 'm'; wanted parts of the state, c, h"),
-        (lambda: made(recurrent_dropout="0.1"), "recurrent_dropout is '0.1'; wanted a probability"),
-        (lambda: made(Leaky, recurrent_dropout=0.1), "recurrent_dropout is 0.1, and leaky names no gates"),
-        (lambda: made(weight_drop=-1), "weight_drop is -1; wanted a probability"),
-        (lambda: made(Leaky, weight_drop=0.1), "weight_drop is 0.1, and leaky has no weight_hh"),
+        (lambda: made(zoneout=1.0), "zoneout is 1.0; expected a probability, 0 to 1, 1 excluded"),
+        (lambda: made(zoneout={"h": -0.1}), "zoneout of h is -0.1; expected a probability"),
+        (lambda: made(zoneout={"m": 0.1}), "zoneout has the key 'm'; expected components of the state, c, h"),
+        (lambda: made(recurrent_dropout="0.1"), "recurrent_dropout is '0.1'; expected a probability"),
+        (lambda: made(Leaky, recurrent_dropout=0.1), "recurrent_dropout is 0.1, and leaky declares no gates"),
+        (lambda: made(weight_drop=-1), "weight_drop is -1; expected a probability"),
+        (lambda: made(Leaky, weight_drop=0.1), "weight_drop is 0.1, and leaky has no parameter weight_hh"),
         (lambda: made("gru", forget_bias=1.0), "forget_bias is 1.0, and gru has no forget gate"),
         (lambda: made(bias=False, forget_bias=1.0), "forget_bias is 1.0, and lstm has no bias_ih"),
-        (lambda: made(forget_bias="one"), "forget_bias is 'one'; wanted a finite number"),
-        (lambda: made(learned_state=1), "learned_state is 1; wanted True or False"),
-        (lambda: made(merge="sum"), "merge is 'sum', which joins two directions, and bidirectional is False"),
-        (lambda: made(merge="max", bidirectional=True), "merge is 'max'; wanted one of concat, sum, mean, mul"),
+        (lambda: made(forget_bias="one"), "forget_bias is 'one'; expected a finite number"),
+        (lambda: made(learned_state=1), "learned_state is 1; expected True or False"),
+        (lambda: made(merge="sum"), "merge is 'sum', which requires two directions, and bidirectional is False"),
+        (lambda: made(merge="max", bidirectional=True), "merge is 'max'; expected one of concat, sum, mean, mul"),
         (lambda: made(residual=True), "residual is True, which acts between layers, and num_layers is 1"),
         (
             lambda: made(H=[4, 5], residual=True),
-            "residual is True, and layer 1 takes 4 features and gives 5; wanted as many",
+            "residual is True, and layer 1 has 4 input features and 5 output features; expected equal numbers",
         ),
         (lambda: made(layer_norm=True), "layer_norm is True, which acts between layers"),
-        (lambda: made(["lstm", "gru"], H=[4, 5, 6]), "layers: cell 2 and hidden_size 3; wanted one number of layers"),
+        (lambda: made(["lstm", "gru"], H=[4, 5, 6]), "layers: cell 2 and hidden_size 3; expected one number of layers"),
         (lambda: made(H=[4, 5], num_layers=3), "layers: hidden_size 2 and num_layers 3"),
-        (lambda: made(H=[]), "layers: hidden_size 0; wanted one number of layers, at least 1"),
-        (lambda: made(H=[4, 0]), "hidden_size is 0; wanted an integer of at least 1"),
+        (lambda: made(H=[]), "layers: hidden_size 0; expected one number of layers, at least 1"),
+        (lambda: made(H=[4, 0]), "hidden_size is 0; expected an integer of at least 1"),
     ],
 )
 def test_a_bad_option_says_what_was_wanted(make: Any, says: str) -> None:
@@ -324,10 +324,10 @@ EXTREME = {
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("lengths", EXTREME.values(), ids=list(EXTREME))
-def test_extreme_lengths_cost_about_what_is_live(
+def test_computed_time_steps_are_close_to_the_valid_ones_for_extreme_lengths(
     lengths: list[int], bidirectional: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counted in steps of rows at the door of torch's kernels: at most 1.3 times those that live, and as planned."""
+    """Counts the time steps that torch's kernels compute: at most 1.3 times the valid ones, and as many as planned."""
     counted = []
 
     def kernel(call: ops.Call, x: Tensor, weights: Any) -> Any:
@@ -341,10 +341,10 @@ def test_extreme_lengths_cost_about_what_is_live(
     plan = layer.plan(x, lengths)
     with torch.no_grad():
         layer(x, lengths=lengths)
-    live = sum(lengths) * 2 * (2 if bidirectional else 1)
-    assert sum(counted) <= 1.3 * live
-    assert (plan.computed, plan.live) == (sum(counted), live)
-    assert f"computes {plan.computed:,} steps of rows, of which {live:,} are live" in str(plan)
+    valid = sum(lengths) * 2 * (2 if bidirectional else 1)
+    assert sum(counted) <= 1.3 * valid
+    assert (plan.computed, plan.valid) == (sum(counted), valid)
+    assert f"computes {plan.computed:,} time steps of all sequences, of which {valid:,} are valid" in str(plan)
 
 
 def test_the_plan_of_layers_that_differ() -> None:
@@ -354,7 +354,7 @@ def test_the_plan_of_layers_that_differ() -> None:
     assert "layer 1: leaky: back end 'reference' runs" in str(plan)
 
 
-def test_the_page_on_layers_runs_and_names_every_option() -> None:
+def test_the_page_on_layers_runs_and_lists_every_option() -> None:
     page = (Path(__file__).parents[2] / "docs" / "layers.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
     for block in page.split("```python\n")[1:]:

@@ -170,7 +170,7 @@ def check(seed: int) -> bool:
         assert isinstance(ours, CallError), f"theirs raises {theirs!r}, ours gives {ours!r}: {where}"
         assert isinstance(ours, type(theirs)), f"an except clause for {theirs!r} misses {ours!r}: {where}"
         assert "\n" not in str(ours)
-        assert "wanted" in str(ours) or "convert" in str(ours), ours
+        assert "expected" in str(ours) or "convert" in str(ours), ours
         return True
     assert [(name, t.shape) for name, t in theirs.items()] == [(name, t.shape) for name, t in ours.items()], where
     exact = case.run(layers[0].double(), torch.float64)

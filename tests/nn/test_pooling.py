@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from recurra.nn.dropout import LockedDropout, TokenDropout
-from recurra.nn.pooling import POOLINGS, Attention, Pooling
+from recurra.nn.pooling import POOLINGS, AttentionPooling, Pooling
 
 H = 3
 LENGTHS = torch.tensor([7, 1, 0, 4])
@@ -25,7 +25,7 @@ def plain(pooling: Pooling, name: str, row: Tensor) -> Tensor:
         return torch.stack([max(column) for column in row.T])  # type: ignore[type-var]
     if name == "mean_max":
         return torch.cat([plain(pooling, "mean", row), plain(pooling, "max", row)])
-    assert isinstance(pooling, Attention)
+    assert isinstance(pooling, AttentionPooling)
     score = torch.stack([pooling.query(torch.tanh(pooling.key(y))) for y in row])
     weight = score.exp() / score.exp().sum()
     return (weight * row).sum(0)
@@ -88,7 +88,7 @@ def test_the_fold_is_the_whole(name: str, cut: list[int]) -> None:
 @every
 def test_large_values_do_not_overflow(name: str) -> None:
     pooling = POOLINGS[name](H)
-    if isinstance(pooling, Attention):
+    if isinstance(pooling, AttentionPooling):
         with torch.no_grad():
             pooling.query.weight.fill_(500.0)
     y = torch.randn(2, 5, H) * 50

@@ -106,17 +106,17 @@ def test_a_start_hides_a_state_that_is_not_a_number() -> None:
 
 
 BAD_RESETS = [
-    ([(0, -1)], r"reset has step -1 in \(0, -1\); wanted 0 <= step < T = 4"),
-    ([(1, 2), (0, 4)], r"reset has step 4 in \(0, 4\); wanted 0 <= step < T = 4"),
-    ([(2, 0)], r"reset has row 2 in \(2, 0\); wanted 0 <= row < B = 2"),
-    ([(-1, 0)], "reset has row -1"),
-    ([(0, 1, 2)], r"reset has \(0, 1, 2\); wanted pairs \(row, step\) of integers"),
-    ([(0, 1.0)], r"reset has \(0, 1.0\); wanted pairs"),
-    (3, "reset has 3; wanted pairs"),
-    ([[False, True], [False, False]], r"reset has \[False, True\]; wanted pairs"),
+    ([(0, -1)], r"reset has step -1 in \(0, -1\); expected 0 <= step < T = 4"),
+    ([(1, 2), (0, 4)], r"reset has step 4 in \(0, 4\); expected 0 <= step < T = 4"),
+    ([(2, 0)], r"reset has sequence 2 in \(2, 0\); expected 0 <= sequence < B = 2"),
+    ([(-1, 0)], "reset has sequence -1"),
+    ([(0, 1, 2)], r"reset has \(0, 1, 2\); expected pairs \(sequence, step\) of integers"),
+    ([(0, 1.0)], r"reset has \(0, 1.0\); expected pairs"),
+    (3, "reset has 3; expected pairs"),
+    ([[False, True], [False, False]], r"reset has \[False, True\]; expected pairs"),
     (
         torch.zeros(4, 2, dtype=torch.bool),
-        r"reset is torch.bool of shape \(4, 2\); wanted torch.bool, \(B, T\) = \(2, 4\)",
+        r"reset is torch.bool of shape \(4, 2\); expected torch.bool, \(B, T\) = \(2, 4\)",
     ),
     (torch.zeros(2, 4), "reset is torch.float32 of shape"),
 ]

@@ -152,9 +152,9 @@ def test_errors_are_caught_as_those_of_torch(name: str, options: dict[str, Any])
     x = x_for(ours)
     for wrong in (x[..., :1], x[None], x[0, 0], x.float()):
         for kind in (CallError, RuntimeError, ValueError):
-            with pytest.raises(kind, match=r"wanted|convert"):
+            with pytest.raises(kind, match=r"expected|convert"):
                 ours(wrong)
-    with pytest.raises(TypeError, match="input is a list; wanted a tensor"):
+    with pytest.raises(TypeError, match="input is a list; expected a tensor"):
         ours([x])
 
 
@@ -176,7 +176,7 @@ def test_single_steps_refuse_what_torch_refuses(name: str) -> None:
 
 def test_a_packed_sequence_and_lengths_are_one_too_many() -> None:
     packed = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, 3), torch.zeros(2, 3)])
-    with pytest.raises(CallError, match="carries its lengths"):
+    with pytest.raises(CallError, match="contains its own lengths"):
         nn.GRU(3, 4)(packed, lengths=[3, 2])
 
 
@@ -227,10 +227,12 @@ def test_a_projected_layer_of_any_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch_first", "shape", "wanted"),
+    ("batch_first", "shape", "expected"),
     [(False, (9, 3, 6), "(T, B, I)"), (True, (3, 9, 6), "(B, T, I)"), (True, (9, 6), "(T, I)")],
 )
-def test_a_wrong_input_is_told_in_the_shape_it_came_in(batch_first: bool, shape: tuple[int, ...], wanted: str) -> None:
+def test_a_wrong_input_is_told_in_the_shape_it_came_in(
+    batch_first: bool, shape: tuple[int, ...], expected: str
+) -> None:
     with pytest.raises(CallError) as raised:
         nn.LSTM(5, 8, batch_first=batch_first)(torch.randn(shape))
-    assert str(raised.value) == f"input has shape {shape}; wanted {wanted} with I = 5"
+    assert str(raised.value) == f"input has shape {shape}; expected {expected} with I = 5"

@@ -60,9 +60,9 @@ def test_reset_hides_a_nan() -> None:
 @pytest.mark.parametrize(
     ("tensors", "says"),
     [
-        ({}, "at least one part"),
-        ({"h_l0": torch.zeros(2, 3), "c_l0": torch.zeros(3, 3)}, "with one B"),
-        ({"h_l0": torch.zeros(1, 2, 3)}, "with one B"),
+        ({}, "at least one component"),
+        ({"h_l0": torch.zeros(2, 3), "c_l0": torch.zeros(3, 3)}, "with the same B"),
+        ({"h_l0": torch.zeros(1, 2, 3)}, "with the same B"),
     ],
 )
 def test_what_is_no_state_is_told(tensors: Any, says: str) -> None:
@@ -152,5 +152,5 @@ def test_meta_device_works_out_shapes() -> None:
 def test_a_part_that_is_not_there_is_told() -> None:
     _, state = nn.Recurrent("lstm", 3, 4)(torch.randn(2, 5, 3))
     for wrong in ("h", 0):
-        with pytest.raises(CallError, match=f"no part {wrong!r}; this one has 'h_l0', 'c_l0'"):
+        with pytest.raises(CallError, match=f"no component {wrong!r}; this one has 'h_l0', 'c_l0'"):
             state[wrong]  # type: ignore[index]

@@ -192,12 +192,12 @@ def test_a_step_keeps_its_memory(int8: bool) -> None:
 def test_8_bits_want_single_precision() -> None:
     with pytest.raises(BackendError, match=r"weights of 8 bits go with float32, and x is torch\.float64"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5, dtype=torch.float64), int8=True)
-    with pytest.raises(CallError, match="int8 is 1; wanted True or False"):
+    with pytest.raises(CallError, match="int8 is 1; expected True or False"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5), int8=1)  # type: ignore[arg-type]
 
 
 def test_what_it_cannot_is_told() -> None:
-    with pytest.raises(BackendError, match="no place for residual"):
+    with pytest.raises(BackendError, match="does not support residual"):
         nn.Stepper(nn.Recurrent("lstm", 5, 5, num_layers=2, residual=True))
     with pytest.raises(BackendError, match="masks of recurrent_dropout and zoneout"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5, zoneout=0.1))
@@ -209,5 +209,7 @@ def test_what_it_cannot_is_told() -> None:
         nn.Stepper(nn.Recurrent(Leaky(), 3, 5))
     with pytest.raises(CallError, match="streams is 0"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5), 0)
-    with pytest.raises(CallError, match=r"layer is a torch.nn.modules.rnn.LSTM; wanted an RNN, LSTM, GRU or Recurrent"):
+    with pytest.raises(
+        CallError, match=r"layer is a torch.nn.modules.rnn.LSTM; expected an RNN, LSTM, GRU or Recurrent"
+    ):
         nn.Stepper(torch.nn.LSTM(3, 5))  # type: ignore[arg-type]

@@ -1,14 +1,17 @@
-"""Backpropagation through time by hand, in NumPy alone. To read: cell.py, rnn.py, over_time.py; then lstm.py and gru.py.
+"""Backpropagation through time (BPTT) derived by hand, in NumPy.
 
-    import numpy as np
-    from recurra.bptt import RNN, backward, forward
+Read cell.py, rnn.py and over_time.py first, then lstm.py, gru.py and readout.py. docs/bptt.md is the tutorial.
 
-    cell, rng = RNN(), np.random.default_rng(0)
-    p = cell.parameters(3, 5, rng)                      # I = 3, H = 5
-    ran = forward(cell, p, rng.normal(size=(2, 7, 3)))  # B = 2, T = 7
-    grads = backward(cell, p, ran, dy=ran.y)            # the loss is half the sum of y squared, so dy is y
+    >>> import numpy as np
+    >>> from recurra.bptt import RNN, backward, forward
+    >>> cell, rng = RNN(), np.random.default_rng(0)
+    >>> p = cell.parameters(3, 5, rng)  # I = 3, H = 5
+    >>> run = forward(cell, p, rng.normal(size=(2, 7, 3)))  # B = 2, T = 7
+    >>> grads = backward(cell, p, run, dy=run.y)  # the loss is half the sum of y squared, so dy is y
+    >>> grads.x.shape
+    (2, 7, 3)
 
-The folder imports nothing else of recurra, so that it can be held against the rest.
+The package imports nothing else of recurra, so that it is an independent reference for the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from .cell import Array, Cell, Params, State
 from .descent import Adagrad, clip_norm, clip_value
 from .gru import GRU
 from .lstm import LSTM
-from .over_time import Gradients, Pass, backward, forward
+from .over_time import ForwardPass, Gradients, backward, forward
 from .readout import cross_entropy, linear, linear_backward, linear_parameters, softmax, squared_error
 from .rnn import RNN
 
@@ -28,9 +31,9 @@ __all__ = [
     "Adagrad",
     "Array",
     "Cell",
+    "ForwardPass",
     "Gradients",
     "Params",
-    "Pass",
     "State",
     "backward",
     "clip_norm",

@@ -1,30 +1,31 @@
-"""A cell over T steps, and backpropagation through time. Werbos 1990, Proceedings of the IEEE 78(10).
+"""A cell over T time steps, and backpropagation through time. Werbos 1990, Proceedings of the IEEE 78(10).
 
 Forward: the state after one step is the state before the next.
 
-    state[t] = step(x[:, t], state[t - 1])      t = 0 .. T-1; state[-1] is given, or zeros
-    y[:, t]  = the first part of state[t], h    (B, H)
+    state[t] = step(x[:, t], state[t - 1])      t = 0 .. T-1; state[-1] is the initial state, zeros by default
+    y[:, t]  = the first component of state[t], h    (B, H)
 
-Backward: state[t] reaches the loss by its output y[:, t] and by state[t + 1]. The gradient by it is the sum of the two,
+Backward: the loss depends on state[t] through the output y[:, t] and through state[t + 1]. The gradient is the sum of both,
 
-    dstate[t] = dy[:, t]  +  what step_backward hands back from step t + 1       (at the end: dlast)
+    dstate[t] = dy[:, t]  +  the gradient that step_backward returns for step t + 1       (for the last step: dfinal)
 
-so one walk from the last step to the first finds every gradient. The parameters, used at every step, get a share at each.
-Many to many: the loss says dy for all steps. Many to one: it says dlast alone. Both may be given. What the walk hands back
-before step 0 is the gradient by the first state: it is the dlast of the steps before, if they are to learn from it too.
+so a single backward pass from the last step to the first one computes every gradient. The parameters are used at every
+step, and each step adds to their gradient. Many-to-many: the loss gives dy for all steps. Many-to-one: it gives dfinal only.
+Both can be given. The gradient after step 0 is that of the initial state; it is the dfinal of the preceding chunk, if the
+gradient is to pass between chunks.
 
 Truncation, BPTT(k1, k2). Williams and Peng 1990, Neural Computation 2(4), write it BPTT(h; h') with h = k2 and h' = k1.
-After every k1 steps forward, and after the last one, there is a walk back of at most k2 steps. It carries the losses of
-those k1 steps and of no others, so that every loss counts once. Precisely, the walk after step e - 1, when the one before
-it was made after step s - 1 (e = s + k1, or T at the end),
+After every k1 steps forward, and after the last step, there is a backward pass of at most k2 steps. It contains the losses
+of those k1 steps and no others, so every loss counts once. Precisely, the backward pass after step e - 1, when the previous
+one was made after step s - 1 (e = s + k1, or T at the end),
 
-    takes dy of the steps s .. e-1, and dlast if e = T;
-    visits the steps e-1 .. b, b = max(0, e - k2), and takes the state before step b for a constant.
+    uses dy of the steps s .. e-1, and dfinal if e = T;
+    visits the steps e-1 .. b, b = max(0, e - k2), and treats the state before step b as a constant.
 
-All walks use the same parameters here, and their gradients are summed. A loss reaches back at least k2 - k1 + 1 and at
-most k2 steps, its own counted. k1 = 1 gives the cleanest rule, every loss reaches exactly k2 steps, and costs k2 steps of
-walking for each step forward. k1 = k2 = k costs no more than full BPTT and is what people do: windows of k steps, the
-state carried from one into the next, the gradient not. (k1 = k2 = T, and any k1 with k2 >= T, is full BPTT.)
+All backward passes use the same parameters, and their gradients are summed. A loss reaches back at least k2 - k1 + 1 and at
+most k2 steps, its own step included. With k1 = 1 every loss reaches back exactly k2 steps, at the cost of k2 backward steps
+per forward step. k1 = k2 = k costs no more than full BPTT and is the common choice: chunks of k steps, where the state is
+passed from one to the next and the gradient is not. k1 = k2 = T, and any k1 with k2 >= T, is full BPTT.
 """
 
 from __future__ import annotations
@@ -36,96 +37,121 @@ import numpy as np
 from .cell import Array, Cell, Params, State
 
 
-class Pass(NamedTuple):
-    """A cell that has run over time, and what it needs for its way back."""
+class ForwardPass(NamedTuple):
+    """The result of `forward`, and what `backward` needs."""
 
     x: Array  # (B, T, I)
     y: Array  # (B, T, H), h after every step
-    last: State  # the state after step T-1, (B, H) each
-    kept: list[Any]  # what each of the T steps kept
+    final_state: State  # the state after step T-1, (B, H) per component
+    caches: list[Any]  # the cache of each of the T steps
 
 
 class Gradients(NamedTuple):
-    """Gradients of the loss, each in the shape of what it is the gradient by."""
+    """Gradients of the loss. Each has the shape of the variable."""
 
     params: Params
     x: Array  # (B, T, I)
-    state: State  # by the first state, (B, H) each
+    initial_state: State  # (B, H) per component
 
 
-def forward(cell: Cell, p: Params, x: Array, state: State | None = None) -> Pass:
-    """Run `cell` over x (B, T, I) from the first state, (B, H) a part, or zeros. ValueError for shapes that do not fit."""
+def forward(cell: Cell, p: Params, x: Array, state: State | None = None) -> ForwardPass:
+    """Run a cell over a sequence.
+
+    Args:
+        cell: the cell.
+        p: its parameters.
+        x: (B, T, I), the input.
+        state: the initial state, (B, H) per component. Default: None, zeros.
+
+    Returns:
+        A `ForwardPass` with the outputs y (B, T, H) and the final state.
+
+    Raises:
+        ValueError: if shapes, names or dtypes do not match.
+    """
     B, T, H = _check(cell, p, x, state)
     state = cell.zero_state(B, p) if state is None else state
-    y, kept = np.empty((B, T, H), x.dtype), []
+    y, caches = np.empty((B, T, H), x.dtype), []
     for t in range(T):
-        state, keep = cell.step(x[:, t], state, p)
+        state, cache = cell.step(x[:, t], state, p)
         y[:, t] = state[0]
-        kept.append(keep)
-    return Pass(x, y, state, kept)
+        caches.append(cache)
+    return ForwardPass(x, y, state, caches)
 
 
 def backward(
     cell: Cell,
     p: Params,
-    ran: Pass,
+    run: ForwardPass,
     dy: Array | None = None,
-    dlast: State | None = None,
+    dfinal: State | None = None,
     truncate: tuple[int, int] | None = None,
 ) -> Gradients:
-    """The gradients by the parameters, by x and by the first state.
+    """Compute the gradients with respect to the parameters, x and the initial state.
 
-    dy        the gradient of the loss by y, (B, T, H); None: the loss does not look at y
-    dlast     the gradient by the last state, (B, H) a part; None: the loss does not look at it
-    truncate  (k1, k2), 1 <= k1 <= k2, see the top of this file; None: full BPTT
-    ValueError for shapes and numbers that do not fit.
+    Args:
+        cell: the cell.
+        p: its parameters, the same as in `forward`.
+        run: what `forward` returned.
+        dy: (B, T, H), the gradient of the loss with respect to y. Default: None, the loss does not depend on y.
+        dfinal: the gradient with respect to the final state, (B, H) per component. Default: None, the loss does not
+            depend on it.
+        truncate: (k1, k2) with 1 <= k1 <= k2, see the documentation of the module. Default: None, full BPTT.
+
+    Returns:
+        The `Gradients`.
+
+    Raises:
+        ValueError: if a shape does not match or `truncate` is invalid.
     """
-    zeros = tuple(np.zeros_like(part) for part in ran.last)
-    dy = np.zeros_like(ran.y) if dy is None else dy
-    dlast = zeros if dlast is None else dlast
-    _same_shape("dy", dy, ran.y.shape, "(B, T, H)")
-    _check_state("dlast", dlast, cell, ran.last[0].shape)
+    zeros = tuple(np.zeros_like(component) for component in run.final_state)
+    dy = np.zeros_like(run.y) if dy is None else dy
+    dfinal = zeros if dfinal is None else dfinal
+    _same_shape("dy", dy, run.y.shape, "(B, T, H)")
+    _check_state("dfinal", dfinal, cell, run.final_state[0].shape)
 
-    T = ran.y.shape[1]
+    T = run.y.shape[1]
     dp = {name: np.zeros_like(value) for name, value in p.items()}
-    dx, dfirst = np.zeros_like(ran.x), zeros
-    for b, s, e in walks(T, truncate):
-        dstate = dlast if e == T else zeros
+    dx, dinitial = np.zeros_like(run.x), zeros
+    for b, s, e in backward_passes(T, truncate):
+        dstate = dfinal if e == T else zeros
         for t in reversed(range(b, e)):
             if t >= s:
                 dh, *rest = dstate
                 dstate = (dh + dy[:, t], *rest)
-            dx_t, dstate = cell.step_backward(dstate, ran.kept[t], p, dp)
+            dx_t, dstate = cell.step_backward(dstate, run.caches[t], p, dp)
             dx[:, t] += dx_t
         if b == 0:
-            dfirst = tuple(total + part for total, part in zip(dfirst, dstate, strict=True))
-    return Gradients(dp, dx, dfirst)
+            dinitial = tuple(total + component for total, component in zip(dinitial, dstate, strict=True))
+    return Gradients(dp, dx, dinitial)
 
 
-def walks(T: int, truncate: tuple[int, int] | None) -> list[tuple[int, int, int]]:
-    """(b, s, e) of every walk back over T steps: it visits e-1 .. b and takes the losses of the steps s .. e-1."""
+def backward_passes(T: int, truncate: tuple[int, int] | None) -> list[tuple[int, int, int]]:
+    """Return (b, s, e) for each backward pass over T steps: it visits e-1 .. b and uses the losses of the steps s .. e-1."""
     if truncate is None:
         return [(0, 0, T)]
     k1, k2 = truncate
     if not 1 <= k1 <= k2:
-        raise ValueError(f"truncate is (k1, k2) = ({k1}, {k2}); wanted 1 <= k1 <= k2, or losses would be left out")
+        raise ValueError(f"truncate is (k1, k2) = ({k1}, {k2}); expected 1 <= k1 <= k2, so that every loss is used")
     ends = [*range(k1, T, k1), T]
     return [(max(0, e - k2), s, e) for s, e in zip([0, *ends], ends, strict=False)]
 
 
 def _check(cell: Cell, p: Params, x: Array, state: State | None) -> tuple[int, int, int]:
-    """B, T and H of a call whose shapes and types fit together; ValueError says what does not."""
+    """Return B, T and H. Raises ValueError if shapes, names or dtypes do not match."""
     if x.ndim != 3:
-        raise ValueError(f"x is {x.shape}; wanted three axes, (B, T, I)")
+        raise ValueError(f"x is {x.shape}; expected three axes, (B, T, I)")
     (B, T, I), H = x.shape, p["weight_hh"].shape[-1] if "weight_hh" in p else 0
     shapes = cell.shapes(I, H)
     if p.keys() != shapes.keys():
-        raise ValueError(f"the parameters are {', '.join(p) or 'none'}; wanted {', '.join(shapes)}")
+        raise ValueError(f"the parameters are {', '.join(p) or 'none'}; expected {', '.join(shapes)}")
     for name, shape in shapes.items():
         _same_shape(name, p[name], shape, f"of {type(cell).__name__} with I = {I}, H = {H}")
-    types = {array.dtype for array in (x, *p.values(), *(state or ()))}
-    if len(types) > 1 or not np.issubdtype(x.dtype, np.floating):
-        raise ValueError(f"x, parameters and state hold {', '.join(sorted(map(str, types)))}; wanted one floating type")
+    dtypes = {array.dtype for array in (x, *p.values(), *(state or ()))}
+    if len(dtypes) > 1 or not np.issubdtype(x.dtype, np.floating):
+        raise ValueError(
+            f"x, parameters and state have the dtypes {', '.join(sorted(map(str, dtypes)))}; expected one floating dtype"
+        )
     if state is not None:
         _check_state("state", state, cell, (B, H))
     return B, T, H
@@ -133,11 +159,11 @@ def _check(cell: Cell, p: Params, x: Array, state: State | None) -> tuple[int, i
 
 def _check_state(name: str, state: State, cell: Cell, shape: tuple[int, ...]) -> None:
     if len(state) != len(cell.states):
-        raise ValueError(f"{name} has {len(state)} parts; {type(cell).__name__} has {', '.join(cell.states)}")
-    for part, array in zip(cell.states, state, strict=True):
-        _same_shape(f"{name}, part {part},", array, shape, "(B, H)")
+        raise ValueError(f"{name} has {len(state)} components; {type(cell).__name__} has {', '.join(cell.states)}")
+    for component, array in zip(cell.states, state, strict=True):
+        _same_shape(f"{name}, component {component},", array, shape, "(B, H)")
 
 
 def _same_shape(name: str, array: Array, shape: tuple[int, ...], letters: str) -> None:
     if array.shape != shape:
-        raise ValueError(f"{name} is {array.shape}; wanted {shape}, {letters}")
+        raise ValueError(f"{name} is {array.shape}; expected {shape}, {letters}")

@@ -1,10 +1,16 @@
-"""Layers: `Recurrent` for any cell, and drop-ins for torch.nn's recurrent layers."""
+"""Recurrent layers: `Recurrent` for any cell, and drop-in replacements for torch.nn's recurrent layers and cells.
+
+All layers accept sequences of different lengths, resets within a sequence and options such as recurrent dropout.
+`State` is the state of a layer, and `Stepper` runs a layer one time step at a time. See docs/layers.md.
+"""
 
 from __future__ import annotations
 
 from .cells import GRUCell, LSTMCell, RNNCell
+from .gru import GRU
+from .lstm import LSTM
 from .recurrent import Recurrent
-from .rnn import GRU, LSTM, RNN
+from .rnn import RNN
 from .state import State
 from .stepper import Stepper
 

@@ -1,4 +1,4 @@
-"""What all recurrent layers share: the parameters of a deep, perhaps two-directional stack of cells, and its run."""
+"""`RecurrentBase`, the base class of all recurrent layers: parameters, options, and the run over layers and directions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch.nn.functional import dropout
 from .. import ops
 from ..cells import Cell, Parameter, check_parameters, check_sizes, failure, initial_state_of
 from ..errors import CallError
-from .explain import LayerPlan, plan_of
+from .explain import LayerPlan, plan_calls
 from .options import Options, fill_forget_bias
-from .reset import Pieces, Reset, check_reset
+from .reset import Reset, Segments, check_reset
 from .validate import (
     Lengths,
     ShapeError,
@@ -30,7 +30,7 @@ from .validate import (
 
 @contextmanager
 def _reporting(cell: Cell) -> Iterator[None]:
-    """What a method of somebody's own cell raises, with the place in their file."""
+    """Add the place in the user's file to an error that a method of their own cell raises."""
     try:
         yield
     except Exception as error:
@@ -39,8 +39,11 @@ def _reporting(cell: Cell) -> Iterator[None]:
         raise
 
 
-class Stack(torch.nn.Module):
-    """A layer for each cell, their parameters named `{parameter}_l{k}` and `{parameter}_l{k}_reverse`."""
+class RecurrentBase(torch.nn.Module):
+    """Base class of all recurrent layers: stacked cells, each in one or two directions.
+
+    The parameters are named `{parameter}_l{k}` and `{parameter}_l{k}_reverse` after those of the cell of layer k.
+    """
 
     norms: torch.nn.ModuleList  # only with layer_norm
 
@@ -69,26 +72,26 @@ class Stack(torch.nn.Module):
             check_sizes(cell, sizes)
         self._has_initial_state = any(cell.has_initial_state for cell in cells)
         self._suffixes = ("", "_reverse") if bidirectional else ("",)
-        self._state_names = [f"{part}{end}" for k, end in self._ends() for part in self._sizes[k]]
-        self._names: list[list[str]] = [[] for _ in cells]  # the parameters of each layer, direction after direction
-        self._own_names: list[tuple[str, ...]] = [() for _ in cells]  # those of one direction, as the cell names them
-        for k, end in self._ends():
-            declared = self._declared(k)
+        self._state_names = [f"{component}{end}" for k, end in self._name_suffixes() for component in self._sizes[k]]
+        self._names: list[list[str]] = [[] for _ in cells]  # per layer, one direction after the other
+        self._own_names: list[tuple[str, ...]] = [() for _ in cells]  # those of one direction, without suffix
+        for k, end in self._name_suffixes():
+            declared = self._declared_parameters(k)
             self._own_names[k] = tuple(declared)
             for name, parameter in declared.items():
                 self._names[k].append(name + end)
                 tensor = torch.empty(parameter.shape, device=device, dtype=dtype)
                 if parameter.trainable:
                     self.register_parameter(name + end, torch.nn.Parameter(tensor))
-                else:  # fixed: saved, loaded and moved with the layer, and none of its parameters()
+                else:  # fixed: saved, loaded and moved with the layer, but not among its parameters()
                     self.register_buffer(name + end, tensor)
         options.check_fit(cells, self._own_names, bidirectional)
         for k in range(1, self.num_layers) if options.residual else ():
             if self._input_size(k) != self._output_size(k):
-                raise CallError(f"residual is True, and layer {k} takes {self._input_size(k)} features and gives "
-                                f"{self._output_size(k)}; wanted as many")  # fmt: skip
-        learned = self._state_names if options.learned_state else []
-        self._learned_names = [name.replace("_l", "0_l", 1) for name in learned]
+                raise CallError(f"residual is True, and layer {k} has {self._input_size(k)} input features and "
+                                f"{self._output_size(k)} output features; expected equal numbers")  # fmt: skip
+        learned_names = self._state_names if options.learned_state else []
+        self._learned_names = [name.replace("_l", "0_l", 1) for name in learned_names]
         for name, (_, size) in zip(self._learned_names, self._state_shapes(0).values(), strict=False):
             self.register_parameter(name, torch.nn.Parameter(torch.empty(size, device=device, dtype=dtype)))
         if options.layer_norm:
@@ -97,12 +100,12 @@ class Stack(torch.nn.Module):
         self._find_operators()
         self.reset_parameters()
 
-    def _ends(self) -> Iterator[tuple[int, str]]:
-        """What the names of each layer and direction end in."""
+    def _name_suffixes(self) -> Iterator[tuple[int, str]]:
+        """Yield (k, suffix) for each layer k and direction; the names of its parameters and state components end in suffix."""
         return ((k, f"_l{k}{suffix}") for k in range(self.num_layers) for suffix in self._suffixes)
 
-    def _declared(self, k: int) -> dict[str, Parameter]:
-        """What the cell of layer k declares as the parameters of one direction."""
+    def _declared_parameters(self, k: int) -> dict[str, Parameter]:
+        """Return the parameters of one direction that the cell of layer k declares."""
         with _reporting(self.cells[k]):
             declared = self.cells[k].parameters(self._input_size(k), self.hidden_sizes[k], self.bias)
         check_parameters(self.cells[k], declared)
@@ -111,7 +114,7 @@ class Stack(torch.nn.Module):
     def _find_operators(self) -> None:
         self._operators: list[Callable[..., list[Tensor]] | None] = [ops.operator_of(cell) for cell in self.cells]
         self._cell_options = [ops.options_of(cell) if ops.operator_of(cell) else "" for cell in self.cells]
-        bare = self.num_layers == 1 and not self.bidirectional and not self.options.act
+        bare = self.num_layers == 1 and not self.bidirectional and not self.options.act_in_call
         self._fast_path = ops.FastPath.of(self.cell, self.hidden_size, self._names[0]) if bare else None
 
     def _input_size(self, k: int) -> int:
@@ -122,7 +125,7 @@ class Stack(torch.nn.Module):
 
     @property
     def output_size(self) -> int:
-        """Features of y: those of the last layer's output, for each direction unless these are merged."""
+        """Number of features of the output y: those of each direction of the last layer, unless the directions are merged."""
         return self._output_size(self.num_layers - 1)
 
     def _state_shapes(self, batch_size: int) -> dict[str, tuple[int, int]]:
@@ -130,19 +133,19 @@ class Stack(torch.nn.Module):
         return {name: (batch_size, size) for name, size in zip(self._state_names, sizes, strict=True)}
 
     def _initial(self) -> list[Tensor]:
-        """The state before the first step, (size,) a part: as learned, or as the cells declare it; empty where it is zero."""
+        """Return the initial state, (size,) per component: learned, or as the cells define it; an empty list if it is zero."""
         if not self._has_initial_state:
             return [getattr(self, name) for name in self._learned_names]
         initial: list[Tensor] = []
-        for k, end in self._ends():
+        for k, end in self._name_suffixes():
             params = {name: self._weight(name + end) for name in self._own_names[k]}
             initial += initial_state_of(self.cells[k], self.hidden_sizes[k], params)
         return initial
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew, fixed ones too, in the order of torch.nn."""
+        """Initialize all parameters, including fixed ones, in the order of torch.nn."""
         with torch.no_grad():
-            for k, end in self._ends():
+            for k, end in self._name_suffixes():
                 params = {name: getattr(self, name + end) for name in self._own_names[k]}
                 with _reporting(self.cells[k]):
                     self.cells[k].initialize(params, self._input_size(k), self.hidden_sizes[k], self.bias)
@@ -152,11 +155,12 @@ class Stack(torch.nn.Module):
                 assert isinstance(norm, torch.nn.LayerNorm)
                 norm.reset_parameters()
         if (value := self.options.forget_bias) is not None:
-            for k, end in self._ends():
+            for k, end in self._name_suffixes():
                 biases = getattr(self, f"bias_ih{end}"), getattr(self, f"bias_hh{end}", None)
                 fill_forget_bias(self.cells[k], self.hidden_sizes[k], value, *biases)
 
     def extra_repr(self) -> str:
+        """Return the arguments that `repr` shows: the sizes and everything that differs from its default."""
         options = {
             "num_layers": (self.num_layers, 1),
             "bias": (self.bias, True),
@@ -167,11 +171,11 @@ class Stack(torch.nn.Module):
         return ", ".join(
             [f"{self.input_size}, {self.hidden_size}"]
             + [f"{name}={value}" for name, (value, default) in options.items() if value != default]
-            + [f"{name}={value}" for name, value in self.options.used().items()]
+            + [f"{name}={value}" for name, value in self.options.non_default().items()]
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        # The operators are found again: they cannot be copied or pickled.
+        # Operators cannot be copied or pickled; __setstate__ looks them up again.
         return {name: value for name, value in self.__dict__.items() if name != "_operators"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -180,17 +184,17 @@ class Stack(torch.nn.Module):
 
     def _check_x(self, x: Tensor) -> None:
         if check_tensor("x", x).dim() != 3 or x.shape[2] != self.input_size:
-            raise ShapeError(f"x has shape {tuple(x.shape)}; wanted (B, T, I) with I = {self.input_size}")
-        check_dtype("x", x, self._some_weight())
+            raise ShapeError(f"x has shape {tuple(x.shape)}; expected (B, T, I) with I = {self.input_size}")
+        check_dtype("x", x, self._first_weight())
 
-    def _some_weight(self) -> Tensor:
-        """A weight, for its dtype."""
+    def _first_weight(self) -> Tensor:
+        """Return the first weight, which has the dtype and device of the layer."""
         return self._weight(self._names[0][0])
 
     def _weight(self, name: str) -> Tensor:
-        """A parameter, or what somebody has put in its place. As an attribute it would be looked for in five places."""
-        found: Tensor | None = self._parameters.get(name)
-        return getattr(self, name) if found is None else found
+        """Return a parameter, or the attribute that replaces it. Reading the dict first is faster than `getattr`."""
+        parameter: Tensor | None = self._parameters.get(name)
+        return getattr(self, name) if parameter is None else parameter
 
     def _call(self, k: int, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> ops.Call:
         weights = [self._weight(name) for name in self._names[k]]
@@ -200,62 +204,68 @@ class Stack(torch.nn.Module):
                 for name, weight in zip(self._names[k], weights, strict=True)
             ]
         masks = self.options.masks(self._sizes[k], len(self._suffixes), x, self.training)
-        size, two = self.hidden_sizes[k], self.bidirectional
-        return ops.Call(self.cells[k], x, lengths, state, weights, size, self.bias, two, masks)
+        size, bidirectional = self.hidden_sizes[k], self.bidirectional
+        return ops.Call(self.cells[k], x, lengths, state, weights, size, self.bias, bidirectional, masks)
 
-    def _cut(
+    def _split(
         self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], starts: Tensor | None
-    ) -> tuple[Tensor, Tensor | None, Sequence[Tensor], Pieces | None]:
-        """x, lengths and the first state as the layers are given them, and the pieces that rows are cut into."""
-        initial, pieces = self._initial(), None
+    ) -> tuple[Tensor, Tensor | None, Sequence[Tensor], Segments | None]:
+        """Return input, lengths and initial state for the layers, and the segments if sequences restart at `starts`."""
+        initial, segments = self._initial(), None
         if starts is not None:
-            pieces = Pieces.of(starts, lengths, x.device)
+            segments = Segments.of(starts, lengths, x.device)
             if state:
-                anew = initial or [x.new_zeros(())] * len(state)
-                state = [pieces.first(*parts) for parts in zip(state, anew, self._directions(), strict=True)]
-            x, lengths = pieces.cut(x), pieces.lengths
-        return x, lengths, state or [part.repeat(x.shape[0], 1) for part in initial], pieces
+                restart = initial or [x.new_zeros(())] * len(state)
+                triples = zip(state, restart, self._directions(), strict=True)
+                state = [segments.initial_state(*triple) for triple in triples]
+            x, lengths = segments.split(x), segments.lengths
+        return x, lengths, state or [component.repeat(x.shape[0], 1) for component in initial], segments
 
     def _directions(self) -> list[int]:
-        """The direction of each part of the state."""
+        """Return the direction of each component of the state: 0 forward, 1 reverse."""
         return [int(name.endswith("_reverse")) for name in self._state_names]
 
-    def _layer(self, k: int, parts: Sequence[Any]) -> Sequence[Any]:
-        """Of what is given for each part of the state, that of layer k."""
-        if not parts or self.num_layers == 1:
-            return parts
+    def _state_of_layer(self, k: int, state: Sequence[Any]) -> Sequence[Any]:
+        """Return those components of `state` that belong to layer k."""
+        if not state or self.num_layers == 1:
+            return state
         counts = [len(sizes) * len(self._suffixes) for sizes in self._sizes]
-        return parts[sum(counts[:k]) : sum(counts[: k + 1])]
+        return state[sum(counts[:k]) : sum(counts[: k + 1])]
 
     def _run(
         self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], starts: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """x (B, T, I), checked lengths, first state in the order of `_state_names` or empty, checked reset -> y, last."""
-        x, lengths, state, pieces = self._cut(x, lengths, state, starts)
-        y, last = self._run_layers(x, lengths, state)
-        if pieces is None:
-            return y, last
-        return pieces.stitch(y), [pieces.last(*parts) for parts in zip(last, self._directions(), strict=True)]
+        """Return the output y (B, T, D*H) and the final state.
+
+        x is (B, T, I); lengths and starts have been checked; both states are in the order of `_state_names`, and the
+        initial one may be empty.
+        """
+        x, lengths, state, segments = self._split(x, lengths, state, starts)
+        y, final = self._run_layers(x, lengths, state)
+        if segments is None:
+            return y, final
+        pairs = zip(final, self._directions(), strict=True)
+        return segments.join(y), [segments.final_state(*pair) for pair in pairs]
 
     def _run_layers(self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """One layer after the other."""
-        last: list[Tensor] = []
+        """Run one layer after the other."""
+        final: list[Tensor] = []
         traced = ops.wants_operator(x)
         for k, operator in enumerate(self._operators):
-            call = self._call(k, x, lengths, self._layer(k, state))
+            call = self._call(k, x, lengths, self._state_of_layer(k, state))
             if operator is None or not traced:
                 outputs = ops.execute(call, self.backend)
             else:
                 outputs = operator(*call[1:], self._cell_options[k], self.backend)
-            y = self.options.merged(outputs[0])
-            last += outputs[1:]
+            y = self.options.merge_directions(outputs[0])
+            final += outputs[1:]
             x = x + y if self.options.residual and k > 0 else y
             if k + 1 < self.num_layers:
-                x = self._between(k, x, lengths)
-        return x, last
+                x = self._between_layers(k, x, lengths)
+        return x, final
 
-    def _between(self, k: int, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """What layer k + 1 is given of x (B, T, D*H), the output of layer k: zero past each row's length, as that is."""
+    def _between_layers(self, k: int, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """Return the input of layer k + 1 from x (B, T, D*H), the output of layer k. Both are zero in the padding."""
         if self.options.layer_norm:
             x = self.norms[k](x)
             if lengths is not None:
@@ -264,12 +274,10 @@ class Stack(torch.nn.Module):
 
     def _plan(self, x: Tensor, lengths: Lengths, reset: Reset = None) -> LayerPlan:
         self._check_x(x)
-        x, checked, state, _ = self._cut(x, check_lengths(lengths, x), (), check_reset(reset, x))
-        with torch.random.fork_rng([x.device] if x.is_cuda else []):  # a plan leaves the stream of numbers where it was
+        x, checked, state, _ = self._split(x, check_lengths(lengths, x), (), check_reset(reset, x))
+        with torch.random.fork_rng([x.device] if x.is_cuda else []):  # does not change the random state
             calls = []
             for k in range(self.num_layers):
-                given = x[..., :1].expand(
-                    -1, -1, self._input_size(k)
-                )  # of what later layers are given the shape is known
-                calls.append(self._call(k, given, checked, self._layer(k, state)))
-            return plan_of(calls, self.backend)
+                layer_input = x[..., :1].expand(-1, -1, self._input_size(k))  # only the shape matters
+                calls.append(self._call(k, layer_input, checked, self._state_of_layer(k, state)))
+            return plan_calls(calls, self.backend)

@@ -1,7 +1,7 @@
-"""PackedSequence at the door: taken apart into a padded batch with lengths, and put together again.
+"""Conversion of a PackedSequence to a padded batch with lengths, and back.
 
-torch's own pair of functions copies step by step, and its backward pass costs time that grows with the square of T;
-an index does it in one step.
+torch's own functions copy one time step after the other, and the cost of their backward pass is quadratic in T. The
+functions here use one index operation.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ from torch.nn.utils.rnn import PackedSequence
 
 
 def unpack(packed: PackedSequence) -> tuple[Tensor, Tensor, Tensor]:
-    """-> x (B, T, I) with rows in packed order, lengths (B,) on the CPU, and the places of the packed rows (N,)."""
+    """Return x (B, T, I), lengths (B,) on the CPU, and the index (N,) of the packed time steps in flat (T, B).
+
+    The sequences stay in packed order.
+    """
     sizes = packed.batch_sizes  # (T,), on the CPU
     T, B = len(sizes), int(sizes[0])
-    live = torch.arange(B) < sizes[:, None]  # (T, B)
-    places = live.flatten().nonzero()[:, 0].to(packed.data.device)
-    x = packed.data.new_zeros(T * B, packed.data.shape[1]).index_copy(0, places, packed.data)
-    return x.view(T, B, -1).transpose(0, 1), live.sum(0), places
+    valid = torch.arange(B) < sizes[:, None]  # (T, B)
+    index = valid.flatten().nonzero()[:, 0].to(packed.data.device)
+    x = packed.data.new_zeros(T * B, packed.data.shape[1]).index_copy(0, index, packed.data)
+    return x.view(T, B, -1).transpose(0, 1), valid.sum(0), index
 
 
-def pack(y: Tensor, places: Tensor, like: PackedSequence) -> PackedSequence:
-    """y (B, T, F) in packed order -> PackedSequence with the batch sizes and the order of `like`."""
-    data = y.transpose(0, 1).reshape(-1, y.shape[2]).index_select(0, places)
+def pack(y: Tensor, index: Tensor, like: PackedSequence) -> PackedSequence:
+    """Return y (B, T, F), in packed order, as a PackedSequence with the batch sizes and the order of `like`."""
+    data = y.transpose(0, 1).reshape(-1, y.shape[2]).index_select(0, index)
     return PackedSequence(data, like.batch_sizes, like.sorted_indices, like.unsorted_indices)

@@ -1,8 +1,16 @@
-"""Pooling: one vector from the outputs of all time steps, in pieces or at once.
+"""Pooling over time: one vector per sequence from the outputs of all time steps, at once or chunk by chunk.
 
-Every rule is a fold, so that a stream gives what the whole gives: `push(y, lengths, state)` takes the next piece
-`y (B, T, D*H)` with `lengths (B,)` live steps in it (None: all of them) and returns the state, a tuple of tensors;
-`result(state)` is the pooled vector. `forward` is one push. A row without any live step gives zeros.
+Each rule accumulates a state, so that a stream gives the same result as the whole sequence: `push(y, lengths, state)` adds
+a chunk `y (B, T, D*H)` with `lengths (B,)` valid time steps (None: all of them) and returns the state, a tuple of tensors;
+`result(state)` returns the pooled vectors. `forward` is a single push. A sequence without valid time steps gives zeros.
+
+    >>> import torch
+    >>> from recurra.nn.pooling import POOLINGS
+    >>> pool, y = POOLINGS["mean"](hidden_size=8), torch.randn(3, 9, 8)
+    >>> state = pool.push(y[:, :4], None, None)  # a chunk of each sequence
+    >>> state = pool.push(y[:, 4:], None, state)
+    >>> torch.allclose(pool.result(state), pool(y), atol=1e-6)
+    True
 """
 
 from __future__ import annotations
@@ -16,7 +24,26 @@ PoolState = tuple[Tensor, ...]
 
 
 class Pooling(nn.Module, ABC):
-    """The fold; `size` is D*H, `hidden_size` H, for one or two directions."""
+    """Abstract base class of all pooling rules.
+
+    Args:
+        hidden_size: number of features of each direction, H.
+        directions: number of directions, D: 1 or 2. Default: 1. Features 0 to H-1 of y are those of the forward direction.
+
+    Attributes:
+        size: number of features of y, D*H.
+        output_size: number of features of the pooled vector.
+
+    Example:
+        >>> import torch
+        >>> from recurra import nn
+        >>> from recurra.nn.pooling import MaxPooling
+        >>> layer, pool = nn.Recurrent("gru", 5, 8, bidirectional=True), MaxPooling(hidden_size=8, directions=2)
+        >>> lengths = torch.tensor([9, 2, 4])
+        >>> y, _ = layer(torch.randn(3, 9, 5), lengths=lengths)
+        >>> pool(y, lengths).shape
+        torch.Size([3, 16])
+    """
 
     def __init__(self, hidden_size: int, directions: int = 1) -> None:
         super().__init__()
@@ -24,26 +51,37 @@ class Pooling(nn.Module, ABC):
         self.output_size = self.size
 
     @abstractmethod
-    def push(self, y: Tensor, lengths: Tensor | None, state: PoolState | None) -> PoolState: ...
+    def push(self, y: Tensor, lengths: Tensor | None, state: PoolState | None) -> PoolState:
+        """Add a chunk of each sequence.
+
+        Args:
+            y: (B, T, D*H), the outputs of the next T time steps.
+            lengths: (B,), the number of valid time steps of each sequence in this chunk, or None if all are valid.
+            state: what the previous push returned, or None before the first chunk.
+
+        Returns:
+            The new state, a tuple of tensors of batch size B.
+        """
 
     def result(self, state: PoolState) -> Tensor:
+        """Return the pooled vectors (B, output_size) of everything that was pushed."""
         return state[0]
 
     def forward(self, y: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """(B, T, D*H), (B,) -> (B, output_size)."""
+        """Return the pooled vectors (B, output_size) of y (B, T, D*H) with `lengths` (B,); None: all time steps are valid."""
         return self.result(self.push(y, lengths, None))
 
 
-def live_steps(y: Tensor, lengths: Tensor | None) -> Tensor:
-    """(B, T, 1), true on live steps."""
+def valid_mask(y: Tensor, lengths: Tensor | None) -> Tensor:
+    """Return booleans (B, T, 1) that are True at valid time steps."""
     steps = torch.arange(y.shape[1], device=y.device)
     if lengths is None:
         return (steps >= 0)[None, :, None].expand(y.shape[0], -1, 1)
     return (steps < lengths.to(y.device)[:, None]).unsqueeze(-1)
 
 
-class Last(Pooling):
-    """The last output of each direction: at the row's end forwards, at its start backwards."""
+class LastPooling(Pooling):
+    """The final output of each direction: at the last valid time step forward, at the first one in reverse."""
 
     def push(self, y: Tensor, lengths: Tensor | None, state: PoolState | None) -> PoolState:
         H = self.hidden_size
@@ -58,35 +96,38 @@ class Last(Pooling):
         return (torch.where((ends > 0)[:, None], last, before),)
 
 
-class Mean(Pooling):
-    """The mean over live steps; the state is the sum and the count."""
+class MeanPooling(Pooling):
+    """The mean over the valid time steps. The state is the sum and the count."""
 
     def push(self, y: Tensor, lengths: Tensor | None, state: PoolState | None) -> PoolState:
-        live = live_steps(y, lengths)
-        total, count = torch.where(live, y, 0.0).sum(1), live.sum(1).to(y.dtype)
+        valid = valid_mask(y, lengths)
+        total, count = torch.where(valid, y, 0.0).sum(1), valid.sum(1).to(y.dtype)
         return (total, count) if state is None else (state[0] + total, state[1] + count)
 
     def result(self, state: PoolState) -> Tensor:
         return state[0] / state[1].clamp(min=1)
 
 
-class Max(Pooling):
-    """The largest value of each feature over live steps."""
+class MaxPooling(Pooling):
+    """The maximum of each feature over the valid time steps."""
 
     def push(self, y: Tensor, lengths: Tensor | None, state: PoolState | None) -> PoolState:
-        nothing = torch.full((y.shape[0], self.size), -torch.inf, dtype=y.dtype, device=y.device)
-        best = torch.where(live_steps(y, lengths), y, -torch.inf).amax(1) if y.shape[1] else nothing
+        empty = torch.full((y.shape[0], self.size), -torch.inf, dtype=y.dtype, device=y.device)
+        best = torch.where(valid_mask(y, lengths), y, -torch.inf).amax(1) if y.shape[1] else empty
         return (best if state is None else torch.maximum(state[0], best),)
 
     def result(self, state: PoolState) -> Tensor:
         return torch.where(state[0].isneginf(), 0.0, state[0])
 
 
-class Attention(Pooling):
-    """A weighted mean, weights = softmax over time of v . tanh(W y + b): additive attention with one learned query.
+class AttentionPooling(Pooling):
+    """The weighted mean over the valid time steps, with weights softmax_t(v . tanh(W y_t + b)).
 
-    The fold keeps the running maximum m of the scores, the sum of exp(score - m) and the weighted sum, rescaled when
-    m grows (the online softmax of Milakov and Gimelshein 2018, arXiv:1805.02867).
+    This is additive attention with one learned query. The state contains the running maximum m of the scores, the sum of
+    exp(score - m) and the weighted sum, which are rescaled when m grows: the online softmax of Milakov and Gimelshein
+    2018, arXiv:1805.02867.
+
+    Parameters: key.weight W (D*H, D*H), key.bias b (D*H,), query.weight v (1, D*H), initialized as in `torch.nn.Linear`.
     """
 
     def __init__(self, hidden_size: int, directions: int = 1) -> None:
@@ -103,16 +144,16 @@ class Attention(Pooling):
         score = self._scores(y, lengths)
         m, total, weighted = state
         top = torch.maximum(m, score.detach().amax(1))
-        safe = torch.where(top.isneginf(), 0.0, top)  # rows without a live step so far: exp(-inf - 0) is 0, not NaN
+        safe = torch.where(top.isneginf(), 0.0, top)  # without a valid time step so far, exp(-inf - 0) is 0, not NaN
         scale, weight = torch.exp(m - safe), torch.exp(score - safe[:, None])
         return top, total * scale + weight.sum(1), weighted * scale + (weight * y).sum(1)
 
     def _scores(self, y: Tensor, lengths: Tensor | None) -> Tensor:
-        """(B, T, 1), minus infinity on padding."""
-        return torch.where(live_steps(y, lengths), self.query(torch.tanh(self.key(y))), -torch.inf)
+        """Return the scores (B, T, 1), minus infinity in the padding."""
+        return torch.where(valid_mask(y, lengths), self.query(torch.tanh(self.key(y))), -torch.inf)
 
     def weights(self, y: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """How much each step counts in the pooled vector of a whole row, (B, T); they add up to 1, or are all zero."""
+        """Return the weights (B, T) of the time steps of whole sequences. They sum to 1; all are 0 if no step is valid."""
         return self._scores(y, lengths).squeeze(-1).softmax(-1).nan_to_num(0.0)
 
     def result(self, state: PoolState) -> Tensor:
@@ -120,12 +161,12 @@ class Attention(Pooling):
         return weighted / torch.where(total > 0, total, 1.0)
 
 
-class MeanMax(Pooling):
-    """Mean and max, joined: (B, 2*D*H)."""
+class MeanMaxPooling(Pooling):
+    """Mean and maximum over the valid time steps, concatenated: (B, 2*D*H)."""
 
     def __init__(self, hidden_size: int, directions: int = 1) -> None:
         super().__init__(hidden_size, directions)
-        self.mean, self.max = Mean(hidden_size, directions), Max(hidden_size, directions)
+        self.mean, self.max = MeanPooling(hidden_size, directions), MaxPooling(hidden_size, directions)
         self.output_size = 2 * self.size
 
     def push(self, y: Tensor, lengths: Tensor | None, state: PoolState | None) -> PoolState:
@@ -137,9 +178,9 @@ class MeanMax(Pooling):
 
 
 POOLINGS: dict[str, type[Pooling]] = {
-    "last": Last,
-    "mean": Mean,
-    "max": Max,
-    "attention": Attention,
-    "mean_max": MeanMax,
+    "last": LastPooling,
+    "mean": MeanPooling,
+    "max": MaxPooling,
+    "attention": AttentionPooling,
+    "mean_max": MeanMaxPooling,
 }

@@ -1,4 +1,4 @@
-"""`Recurrent`: any cell over time, deep, in one direction or both, with lengths and a state that can be handed on."""
+"""`Recurrent`: a recurrent layer of any cell, in several layers and one or two directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import cells
 from ..errors import CallError
-from .base import Stack
+from .base import RecurrentBase
 from .explain import LayerPlan
 from .options import Options, RecurrentOptions
 from .reset import Reset, check_reset
@@ -20,20 +20,64 @@ from .validate import ArgumentError, Lengths, check_dtype, check_lengths, check_
 CellSpec = str | cells.Cell | type[cells.Cell]
 
 
-class Recurrent(Stack):
-    """A recurrent layer.
+class Recurrent(RecurrentBase):
+    """Recurrent layer of any cell.
 
-    cell           a name ("lstm"), a `Cell` class or an instance; or a list of them, one a layer
-    input_size     I
-    hidden_size    H, or a list, one a layer
-    num_layers     layers on top of each other; 1, or as many as a list has
-    bias           whether the cell has biases
-    bidirectional  whether each layer also reads each row from its last live step to its first
-    dropout        probability with which an output between two layers is zeroed while training
-    backend        "auto", or the name of the back end that must run
-    options        see `recurra.nn.options`
+    At each time step t, layer k computes
 
-    Raises CallError for an argument that cannot be, BackendError (a CallError) for an unknown back end.
+        state_t = cell.step(cell.project(x_t, params), state_{t-1}, params)
+
+    with its own parameters; its output at t is the first component of state_t, and the input of the layer above. The
+    module of a cell contains its equation: `help(recurra.cells.lstm)`; docs/cells.md lists all of them.
+
+    Axes: B sequences, T time steps, I input features, H hidden features, L layers, D = 2 if bidirectional, otherwise 1.
+
+    Args:
+        cell: name of a built-in cell ("rnn", "lstm", "gru", ...), a `recurra.cells.Cell` class or an instance; or a list of
+            these, one per layer.
+        input_size: number of input features, I.
+        hidden_size: number of features of the hidden state, H; or a list, one per layer.
+        num_layers: number of stacked layers, L. Default: None, the length of the lists, or 1.
+        bias: if False, the cells have no biases. Default: True.
+        bidirectional: if True, each layer also reads the sequences backwards. Default: False.
+        dropout: probability of dropout on the output of each layer except the last. Training only. Default: 0.
+        backend: "auto" or the name of the back end that must run the layer: "native", "torch" or "reference".
+            Default: "auto".
+        device: device of the parameters. Default: None, torch's default device.
+        dtype: dtype of the parameters. Default: None, torch's default dtype.
+        recurrent_dropout: dropout probability of h where the gates read it, with one mask per sequence for all time steps
+            (Gal and Ghahramani 2016). Training only. Default: 0.
+        zoneout: probability with which each state value keeps its previous value at a time step, one number or one per
+            component, `{"h": p, "c": q}` (Krueger et al. 2017). In evaluation the expected value is used. Default: 0.
+        weight_drop: dropout probability of the recurrent weights, with one mask per call (Merity et al. 2018). Training
+            only. Default: 0.
+        forget_bias: sum of the biases of the forget gate at initialization (Gers et al. 2000), or None for the
+            initialization of the cell. Default: None.
+        learned_state: if True, the initial state is a parameter, zero at initialization: `h0_l0` (size,), ...
+            Default: False.
+        merge: how the outputs of the two directions are combined: "concat", "sum", "mean" or "mul". Default: "concat".
+        residual: if True, each layer except the first adds its input to its output. Default: False.
+        layer_norm: if True, a `torch.nn.LayerNorm` normalizes the output of each layer except the last (Ba et al. 2016).
+            Default: False.
+
+    Attributes:
+        output_size: number of features of the output: D*H, or H with a `merge` other than "concat".
+
+    Raises:
+        CallError: if an argument is invalid or has no effect on the cell.
+        BackendError: (a CallError) if there is no back end of this name.
+
+    Example:
+        >>> import torch
+        >>> from recurra import nn
+        >>> layer = nn.Recurrent("lstm", 5, 8, num_layers=2, bidirectional=True)
+        >>> x = torch.randn(3, 9, 5)  # (B, T, I)
+        >>> y, state = layer(x, lengths=[9, 2, 4])
+        >>> y.shape, state["c_l1_reverse"].shape
+        (torch.Size([3, 9, 16]), torch.Size([3, 8]))
+        >>> layer = nn.Recurrent(["lstm", "gru"], 5, [16, 8], forget_bias=None, zoneout=0.1)
+        >>> head, state = layer(x[:, :4])
+        >>> tail, state = layer(x[:, 4:], state)
     """
 
     def __init__(
@@ -53,67 +97,103 @@ class Recurrent(Stack):
     ) -> None:
         L = _num_layers(num_layers, cell, hidden_size)
         if dropout and L == 1:
-            raise CallError(f"dropout is {dropout}, which acts between layers, and num_layers is 1; leave one of them")
-        of = [cells.get(spec) for spec in _each(cell, L)]
-        sizes = _each(hidden_size, L)
-        checked = Options.of(options, RecurrentOptions)
-        super().__init__(of, input_size, sizes, bias, bidirectional, dropout, checked, backend, device, dtype)
+            raise CallError(f"dropout is {dropout}, which acts between layers, and num_layers is 1; change one of them")
+        layer_cells = [cells.get(spec) for spec in _per_layer(cell, L)]
+        sizes = _per_layer(hidden_size, L)
+        checked = Options.from_kwargs(options, RecurrentOptions)
+        super().__init__(layer_cells, input_size, sizes, bias, bidirectional, dropout, checked, backend, device, dtype)
 
     def extra_repr(self) -> str:
-        of = self.cell if len(set(self.cells)) == 1 else list(self.cells)
-        return f"{of}, {super().extra_repr()}"
+        """Return the arguments that `repr` shows: cells, sizes and everything that differs from its default."""
+        shown = self.cell if len(set(self.cells)) == 1 else list(self.cells)
+        return f"{shown}, {super().extra_repr()}"
 
     def forward(
         self, x: Tensor, state: State | None = None, *, lengths: Lengths = None, reset: Reset = None
     ) -> tuple[Tensor, State]:
-        """x (B, T, I), first state (None: see `initial_state`), lengths (B,) -> y (B, T, D*H), the state after each
-        row's last step.
+        """Run the layer.
 
-        y is zero past each row's length. A row of length 0 keeps its first state. `reset`, booleans (B, T) or a list of
-        (row, step), says where rows start anew in mid-sequence: see `recurra.nn.reset`. With lengths or reset on a GPU
-        their check waits for it; keep them on the CPU. Raises CallError when shapes, dtypes or values do not fit.
+        Args:
+            x: (B, T, I), the input. T may be 0.
+            state: initial state, a `State` with components (B, size). Default: None, `initial_state(B)`.
+            lengths: (B,), integers, a tensor or a list; number of valid time steps of each sequence. Results and gradients
+                equal those of each sequence alone. A tensor on a GPU is checked on the CPU, which waits for the GPU.
+                Default: None, all T time steps are valid.
+            reset: booleans (B, T) or pairs (sequence, time step); at these time steps a sequence restarts from
+                `initial_state`: see `recurra.nn.reset`. Default: None.
+
+        Returns:
+            y: (B, T, D*H), or (B, T, H) with a `merge` other than "concat"; zero in the padding.
+            state: the `State` after the last valid time step of each sequence, in the reverse direction after its first
+                one. A sequence of length 0 keeps its initial state.
+
+        Raises:
+            CallError: if a shape, dtype or value is invalid.
+            BackendError: (a CallError) if the back end named by `backend` does not support the call.
         """
         self._check_x(x)
-        first = () if state is None else self._flat(state, x.shape[0])
+        initial = () if state is None else self._flatten_state(state, x.shape[0])
         if self._fast_path is not None and lengths is None and reset is None:
-            found = self._fast_path.run(x, False, tuple(first) or None, 0, self._parameters, self.backend)
-            if found is not None:
-                y, *last = found
-                return y.transpose(0, 1), State(dict(zip(self._state_names, last, strict=True)))
-        y, last = self._run(x, check_lengths(lengths, x), first, check_reset(reset, x))
-        return y, State(dict(zip(self._state_names, last, strict=True)))
+            outputs = self._fast_path.run(x, False, tuple(initial) or None, 0, self._parameters, self.backend)
+            if outputs is not None:
+                y, *final = outputs
+                return y.transpose(0, 1), State(dict(zip(self._state_names, final, strict=True)))
+        y, final = self._run(x, check_lengths(lengths, x), initial, check_reset(reset, x))
+        return y, State(dict(zip(self._state_names, final, strict=True)))
 
-    def _flat(self, state: State, B: int) -> list[Tensor]:
-        """The parts of `state` in the order of the layers. CallError when they are not those of this layer."""
+    def _flatten_state(self, state: State, B: int) -> list[Tensor]:
+        """Return the components of `state` in the order of the layers. Raises CallError if they do not fit this layer."""
         if not isinstance(state, State):
             raise ArgumentError(
-                f"state is a {type(state).__name__}; wanted a State, as a call or initial_state gives it"
+                f"state is a {type(state).__name__}; expected a State, as returned by a call or by initial_state"
             )
-        parts = state.flat(self._state_shapes(B))
-        for name, part in zip(self._state_names, parts, strict=True):
-            check_dtype(f"state: {name}", part, getattr(self, self._names[0][0]))
-        return parts
+        components = state.flat(self._state_shapes(B))
+        for name, component in zip(self._state_names, components, strict=True):
+            check_dtype(f"state: {name}", component, getattr(self, self._names[0][0]))
+        return components
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first step: zeros, or as learned, or as the cell declares it; on the device and in the
-        dtype of the layer."""
+        """Return the state before the first time step, on the device and in the dtype of the layer.
+
+        Args:
+            batch_size: number of sequences, B.
+
+        Returns:
+            A `State` with components (B, size): zeros, the learned state (`learned_state`), or the one that the cell
+            defines.
+        """
         if initial := self._initial():
-            return State(dict(zip(self._state_names, (part.repeat(batch_size, 1) for part in initial), strict=True)))
+            components = (component.repeat(batch_size, 1) for component in initial)
+            return State(dict(zip(self._state_names, components, strict=True)))
         weight = getattr(self, self._names[0][0])
         return State({name: weight.new_zeros(shape) for name, shape in self._state_shapes(batch_size).items()})
 
     def plan(self, x: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> LayerPlan:
-        """Which back end will run this call, in words why each other one will not, and how many steps it computes."""
+        """Return which back end would run this call.
+
+        Args:
+            x: (B, T, I), the input of the call; only its shape, dtype and device matter.
+            lengths: lengths (B,) of the sequences in time steps, as for `forward`. Default: None.
+            reset: where sequences restart, as for `forward`. Default: None.
+
+        Returns:
+            A `LayerPlan`: the back end, the reason why each other one is not used, and the numbers of computed and valid
+            time steps. Its `str` is a report.
+
+        Raises:
+            CallError: if the arguments do not fit the layer.
+            BackendError: if the layer's `backend` does not support the call.
+        """
         return self._plan(x, lengths, reset)
 
 
-def _each(spec: Any, num_layers: int) -> list[Any]:
-    """What each layer is given."""
+def _per_layer(spec: Any, num_layers: int) -> list[Any]:
+    """Return one item per layer."""
     return list(spec) if isinstance(spec, (list, tuple)) else [spec] * num_layers
 
 
 def _num_layers(num_layers: int | None, cell: Any, hidden_size: Any) -> int:
-    """The number of layers that all arguments agree on."""
+    """Return the number of layers. Raises CallError if the arguments imply different numbers."""
     counts = {
         name: len(spec)
         for name, spec in (("cell", cell), ("hidden_size", hidden_size))
@@ -122,6 +202,6 @@ def _num_layers(num_layers: int | None, cell: Any, hidden_size: Any) -> int:
     if num_layers is not None:
         counts["num_layers"] = check_size("num_layers", num_layers)
     if len(set(counts.values())) > 1 or 0 in counts.values():
-        told = " and ".join(f"{name} {count}" for name, count in counts.items())
-        raise CallError(f"layers: {told}; wanted one number of layers, at least 1")
+        conflict = " and ".join(f"{name} {count}" for name, count in counts.items())
+        raise CallError(f"layers: {conflict}; expected one number of layers, at least 1")
     return next(iter(counts.values()), 1)

@@ -1,9 +1,10 @@
-"""Rows that start anew in mid-sequence: cut at those steps into pieces, run as a larger batch, stitched together again.
+"""Resets: sequences that restart from the initial state at given time steps.
 
-A piece runs from one start to the next, or to the end of the row; forwards and backwards alike no state passes a cut.
-The first state of a row goes to its first piece, of the reverse direction to its last one; unless the row starts anew
-at step 0. All other pieces begin as a row without a first state does. The last state of a row is that after its last
-piece, of the reverse direction after its first one. A start in the padding means nothing.
+A sequence is split at its resets into segments, which run as the sequences of a larger batch and are joined again. A
+segment ends at the next reset or at the end of the sequence. No state crosses a reset, in either direction. The initial
+state that was passed to the call applies to the first segment, in the reverse direction to the last one, unless the
+sequence has a reset at time step 0. All other segments start from the initial state of the layer. The final state of a
+sequence is that of its last segment, in the reverse direction that of its first one. A reset in the padding has no effect.
 """
 
 from __future__ import annotations
@@ -23,30 +24,32 @@ Reset = Tensor | Sequence[tuple[int, int]] | None
 
 
 def check_reset(reset: Reset, x: Tensor) -> Tensor | None:
-    """`reset` for x (B, T, I) as (B, T) booleans on the CPU; None when no row starts anew.
+    """Return `reset` for x (B, T, I) as booleans (B, T) on the CPU, or None if no sequence restarts.
 
-    Looks at the values: booleans on a GPU are waited for.
+    A tensor on a GPU is copied to the CPU, which waits for the GPU.
     """
     if reset is None:
         return None
     if torch.compiler.is_compiling() or ops.traced(x):
-        raise CallError("reset came while a graph is traced, and how many pieces there are depends on its values; "
-                        "wanted None: cut the rows outside of the graph")  # fmt: skip
+        raise CallError("reset is not supported while a graph is traced, because the number of segments depends on its "
+                        "values; split the sequences outside of the graph")  # fmt: skip
     B, T = x.shape[:2]
     if isinstance(reset, Tensor):
         if reset.dtype != torch.bool or reset.shape != (B, T):
             raise ShapeError(
-                f"reset is {reset.dtype} of shape {tuple(reset.shape)}; wanted torch.bool, (B, T) = {(B, T)}"
+                f"reset is {reset.dtype} of shape {tuple(reset.shape)}; expected torch.bool, (B, T) = {(B, T)}"
             )
         starts = reset.cpu()
     else:
         starts = torch.zeros(B, T, dtype=torch.bool)
-        for row, step in _pairs(reset):
-            if not 0 <= row < B:
-                raise CallError(f"reset has row {row} in {(row, step)}; wanted 0 <= row < B = {B}")
+        for sequence, step in _pairs(reset):
+            if not 0 <= sequence < B:
+                raise CallError(
+                    f"reset has sequence {sequence} in {(sequence, step)}; expected 0 <= sequence < B = {B}"
+                )
             if not 0 <= step < T:
-                raise CallError(f"reset has step {step} in {(row, step)}; wanted 0 <= step < T = {T}")
-            starts[row, step] = True
+                raise CallError(f"reset has step {step} in {(sequence, step)}; expected 0 <= step < T = {T}")
+            starts[sequence, step] = True
     return starts if starts.any() else None
 
 
@@ -54,66 +57,69 @@ def _pairs(reset: Any) -> list[tuple[int, int]]:
     pairs = []
     for pair in reset if isinstance(reset, Sequence) else [reset]:
         try:
-            row, step = (index(number) for number in pair if not isinstance(number, bool))  # no rows of booleans either
+            sequence, step = (index(number) for number in pair if not isinstance(number, bool))  # no lists of booleans
         except (TypeError, ValueError):
             raise ArgumentError(
-                f"reset has {pair!r}; wanted pairs (row, step) of integers, or booleans (B, T)"
+                f"reset has {pair!r}; expected pairs (sequence, step) of integers, or booleans (B, T)"
             ) from None
-        pairs.append((row, step))
+        pairs.append((sequence, step))
     return pairs
 
 
-class Pieces(NamedTuple):
-    """Where the N pieces of B rows come from and where their steps go; P is the longest piece."""
+class Segments(NamedTuple):
+    """Indices that split B sequences into N segments of at most P time steps and join them again."""
 
     lengths: Tensor  # (N,)
-    source: Tensor  # (N, P): the place in flat (B, T) of each step of each piece
-    target: Tensor  # (B, T): the place in flat (N, P) of each step of each row
-    live: Tensor  # (B, T, 1)
-    row: Tensor  # (N,): the row of each piece
-    given: tuple[Tensor, Tensor]  # (N, 1) booleans a direction: the piece begins with the first state of its row
-    final: tuple[Tensor, Tensor]  # (B,) a direction: the piece that the last state of each row comes from
+    source: Tensor  # (N, P): the index in flat (B, T) of each time step of each segment
+    target: Tensor  # (B, T): the index in flat (N, P) of each time step of each sequence
+    valid: Tensor  # (B, T, 1): False in the padding
+    sequence: Tensor  # (N,): the sequence of each segment
+    takes_state: tuple[Tensor, Tensor]  # (N, 1) booleans per direction: the segment starts from the state of the call
+    final: tuple[Tensor, Tensor]  # (B,) per direction: the segment that determines the final state of each sequence
 
     @classmethod
-    def of(cls, starts: Tensor, lengths: Tensor | None, device: torch.device) -> Pieces:
-        """starts (B, T) on the CPU, T > 0, and lengths (B,) or None -> the pieces, with all indices on `device`."""
+    def of(cls, starts: Tensor, lengths: Tensor | None, device: torch.device) -> Segments:
+        """Return the segments, with all indices on `device`, for starts (B, T) on the CPU, T > 0, and lengths (B,) or None."""
         B, T = starts.shape
         ends = torch.full((B,), T) if lengths is None else lengths.cpu()
-        live = torch.arange(T) < ends[:, None]
-        begins = starts & live
-        begins[:, 0] = True  # a row of length 0 is one piece of length 0
-        row, begin = begins.nonzero(as_tuple=True)  # row by row, each from its start to its end
-        is_first = torch.cat([torch.tensor([True]), row[1:] != row[:-1]])
+        valid = torch.arange(T) < ends[:, None]
+        begins = starts & valid
+        begins[:, 0] = True  # a sequence of length 0 is one segment of length 0
+        sequence, begin = begins.nonzero(as_tuple=True)  # sequence after sequence, in the order of time
+        is_first = torch.cat([torch.tensor([True]), sequence[1:] != sequence[:-1]])
         is_last = torch.cat([is_first[1:], torch.tensor([True])])
-        size = torch.where(is_last, ends[row], begin.roll(-1)) - begin
+        size = torch.where(is_last, ends[sequence], begin.roll(-1)) - begin
         P = max(int(size.max()), 1)
-        source = (row * T + begin)[:, None] + torch.arange(P)
-        piece = begins.flatten().cumsum(0).view(B, T) - 1
-        target = piece * P + torch.arange(T) - begin[piece]
-        anew = (starts & live)[row, 0]
+        source = (sequence * T + begin)[:, None] + torch.arange(P)
+        segment = begins.flatten().cumsum(0).view(B, T) - 1
+        target = segment * P + torch.arange(T) - begin[segment]
+        restarts = (starts & valid)[sequence, 0]
         return cls(
             lengths=size.to(device),
             source=source.clamp(max=B * T - 1).to(device),
-            target=torch.where(live, target, 0).to(device),
-            live=live[:, :, None].to(device),
-            row=row.to(device),
-            given=((is_first & ~anew)[:, None].to(device), is_last[:, None].to(device)),
+            target=torch.where(valid, target, 0).to(device),
+            valid=valid[:, :, None].to(device),
+            sequence=sequence.to(device),
+            takes_state=((is_first & ~restarts)[:, None].to(device), is_last[:, None].to(device)),
             final=(is_last.nonzero()[:, 0].to(device), is_first.nonzero()[:, 0].to(device)),
         )
 
-    def cut(self, x: Tensor) -> Tensor:
-        """x (B, T, I) -> (N, P, I)."""
+    def split(self, x: Tensor) -> Tensor:
+        """Return the segments (N, P, I) of x (B, T, I)."""
         return x.reshape(-1, x.shape[2]).index_select(0, self.source.flatten()).view(*self.source.shape, -1)
 
-    def stitch(self, y: Tensor) -> Tensor:
-        """y (N, P, F) -> (B, T, F), zero past each row's length."""
-        rows = y.reshape(-1, y.shape[2]).index_select(0, self.target.flatten()).view(*self.target.shape, -1)
-        return torch.where(self.live, rows, 0)
+    def join(self, y: Tensor) -> Tensor:
+        """Return the sequences (B, T, F), zero in the padding, from the segments y (N, P, F)."""
+        sequences = y.reshape(-1, y.shape[2]).index_select(0, self.target.flatten()).view(*self.target.shape, -1)
+        return torch.where(self.valid, sequences, 0)
 
-    def first(self, part: Tensor, fresh: Tensor, direction: int) -> Tensor:
-        """A part (B, size) of the first state and what pieces begin with that have none -> (N, size)."""
-        return torch.where(self.given[direction], part.index_select(0, self.row), fresh)
+    def initial_state(self, component: Tensor, restart: Tensor, direction: int) -> Tensor:
+        """Return a component (N, size) of the initial state of the segments.
 
-    def last(self, part: Tensor, direction: int) -> Tensor:
-        """A part (N, size) of the last state -> (B, size)."""
-        return part.index_select(0, self.final[direction])
+        `component` (B, size) is that of the call, `restart` (size,) or () that of the layer.
+        """
+        return torch.where(self.takes_state[direction], component.index_select(0, self.sequence), restart)
+
+    def final_state(self, component: Tensor, direction: int) -> Tensor:
+        """Return a component (B, size) of the final state of the sequences from that of the segments, (N, size)."""
+        return component.index_select(0, self.final[direction])

@@ -1,175 +1,98 @@
-"""RNN, LSTM, GRU: torch.nn's layers, argument for argument, on our machinery; and more by keyword."""
+"""The layer RNN, a drop-in replacement for `torch.nn.RNN`."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
 from typing import Any, Unpack
 
-import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
 
 from .. import cells
-from ..cells.lstmp import LSTMP
-from ..errors import CallError
-from .base import Stack
-from .explain import LayerPlan
-from .options import LayerOptions, Options
-from .packed import pack, unpack
-from .reset import Reset, check_reset
-from .validate import (
-    ArgumentError,
-    Lengths,
-    ShapeError,
-    check_bool,
-    check_dtype,
-    check_lengths,
-    check_size,
-    check_tensor,
-)
+from .drop_in import DropIn
+from .options import LayerOptions
+from .reset import Reset
+from .validate import Lengths
 
 
-class _DropIn(Stack):
-    """What the three share. `_run` works batch first and with a flat state; here it meets torch's layouts."""
+class RNN(DropIn):
+    """Simple (Elman) recurrent layer, a drop-in replacement for `torch.nn.RNN`.
 
-    mode: str  # the name that torch.nn has for the recurrence
+    At each time step t a layer computes
 
-    def __init__(
-        self,
-        cell: cells.Cell,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
-        device: Any,
-        dtype: Any,
-        backend: str,
-        given: LayerOptions,
-    ) -> None:
-        L, options = check_size("num_layers", num_layers), Options.of(given, LayerOptions)
-        super().__init__(
-            [cell] * L,
-            input_size,
-            [hidden_size] * L,
-            bias,
-            bool(bidirectional),
-            dropout,
-            options,
-            backend,
-            device,
-            dtype,
-        )
-        self.batch_first = check_bool("batch_first", batch_first)
-        self.proj_size = 0
-        if dropout and L == 1:  # torch.nn warns too, and runs
-            warnings.warn(f"dropout={dropout} acts between layers, and num_layers is 1: it does nothing", stacklevel=3)
+        h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
 
-    def extra_repr(self) -> str:
-        own = {"batch_first": self.batch_first, "proj_size": self.proj_size}
-        return ", ".join([super().extra_repr(), *(f"{name}={value}" for name, value in own.items() if value)])
+    where x_t is the input of the layer and h_t its hidden state and output. With `nonlinearity="relu"`, ReLU replaces tanh.
 
-    @property
-    def all_weights(self) -> list[list[Tensor]]:
-        """The parameters of each layer and direction, as torch.nn lists them."""
-        n = len(self._names[0]) // len(self._suffixes)
-        lists = [names[d : d + n] for names in self._names for d in range(0, len(names), n)]
-        return [[getattr(self, name) for name in names] for names in lists]
+    Reference: Elman 1990, Finding structure in time, Cognitive Science 14(2).
 
-    def flatten_parameters(self) -> None:
-        """Here for code written for torch.nn. There is nothing to do."""
+    Axes: B sequences, T time steps, I input features, H hidden features, L layers, D = 2 if bidirectional, otherwise 1.
 
-    def plan(self, input: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> LayerPlan:
-        """Which back end will run this call, in words why each other one will not, and how many steps it computes."""
-        return self._plan(self._batch_first(input), lengths, reset)
+    Args:
+        input_size: number of input features, I.
+        hidden_size: number of features of the hidden state, H.
+        num_layers: number of stacked layers, L; each layer reads the output of the layer below. Default: 1.
+        nonlinearity: "tanh" or "relu". Default: "tanh".
+        bias: if False, the layer has no biases. Default: True.
+        batch_first: if True, input and output are (B, T, features) instead of (T, B, features). The states are
+            (L*D, B, features) in both cases. Default: False.
+        dropout: probability of dropout on the output of each layer except the last. Training only. Default: 0.
+        bidirectional: if True, each layer also reads the sequences backwards. Default: False.
+        device: device of the parameters. Default: None, torch's default device.
+        dtype: dtype of the parameters. Default: None, torch's default dtype.
+        backend: "auto" or the name of the back end that must run the layer: "native", "torch" or "reference".
+            Default: "auto".
+        recurrent_dropout: dropout probability of h where the gates read it, with one mask per sequence for all time steps
+            (Gal and Ghahramani 2016). Training only. Default: 0.
+        zoneout: probability with which each state value keeps its previous value at a time step, one number or one per
+            component, `{"h": p}` (Krueger et al. 2017). In evaluation the expected value is used. Default: 0.
+        weight_drop: dropout probability of the recurrent weights, with one mask per call (Merity et al. 2018). Training
+            only. Default: 0.
+        learned_state: if True, the initial state is a parameter, zero at initialization; see *Parameters*. Default: False.
+        merge: how the outputs of the two directions are combined: "concat", "sum", "mean" or "mul". Default: "concat".
+        residual: if True, each layer except the first adds its input to its output. Default: False.
 
-    def _batch_first(self, x: Tensor) -> Tensor:
-        """(B, T, I), whatever torch's layout."""
-        if check_tensor("input", x).dim() not in (2, 3):
-            raise ShapeError(f"input has shape {tuple(x.shape)}; wanted (B, T, I) in torch's layout, or (T, I)")
-        if x.shape[-1] != self.input_size:
-            axes = "(T, I)" if x.dim() == 2 else "(B, T, I)" if self.batch_first else "(T, B, I)"
-            raise ShapeError(f"input has shape {tuple(x.shape)}; wanted {axes} with I = {self.input_size}")
-        if x.dim() == 2:
-            return x[None]
-        return x if self.batch_first else x.transpose(0, 1)
+    Inputs: input, h_0, lengths, reset
+        input: (T, B, I), (B, T, I) with `batch_first`, (T, I) without a batch axis, or a
+            `torch.nn.utils.rnn.PackedSequence`.
+        h_0: (L*D, B, H), or (L*D, H) without a batch axis; initial hidden state. Default: None, which is the learned
+            initial state with `learned_state`, otherwise zeros.
+        lengths (keyword): (B,), integers, a tensor or a list; number of valid time steps of each sequence. Results and
+            gradients equal those of each sequence alone. Not with a `PackedSequence`. Default: None, all T steps are valid.
+        reset (keyword): booleans (B, T), in this order also if time is the first axis, or pairs (sequence, time step); at
+            these time steps a sequence restarts from the initial state of the layer. Default: None.
 
-    def _forward(
-        self, x: Tensor | PackedSequence, first: Sequence[Tensor] | None, lengths: Lengths, reset: Reset
-    ) -> tuple[Any, list[Tensor]]:
-        """torch's input and first state parts, (L*D, B, H) each or none -> torch's output and last state parts."""
-        if self._fast_path is not None and lengths is None and reset is None:
-            found = self._fast_path.run(x, not self.batch_first, first, 1, self._parameters, self.backend)
-            if found is not None:
-                y, *parts = found
-                return (y.transpose(0, 1) if self.batch_first else y), parts
-        if isinstance(x, PackedSequence):
-            return self._forward_packed(x, first, lengths, reset)
-        rows, batched = self._batch_first(x), x.dim() == 3
-        for name, argument in (("lengths", lengths), ("reset", reset)):
-            if not batched and argument is not None:
-                raise CallError(f"{name} came with an input that has no batch axis; wanted (B, T, I), or cut the input")
-        check_dtype("x", rows, self._some_weight())
-        state = self._flat(first, rows.shape[0] if batched else None)
-        y, last = self._run(rows, check_lengths(lengths, rows), state, check_reset(reset, rows))
-        parts = self._stacked(last)
-        if not batched:
-            return y[0], [part[:, 0] for part in parts]
-        return y if self.batch_first else y.transpose(0, 1), parts
+    Outputs: output, h_n
+        output: (T, B, D*H), (B, T, D*H) with `batch_first`, or (T, D*H); zero in the padding; a `PackedSequence` if
+            the input is one. With a `merge` other than "concat" the last axis has H features.
+        h_n: (L*D, B, H), or (L*D, H); hidden state after the last valid time step of each sequence, in the reverse
+            direction after its first time step.
 
-    def _forward_packed(
-        self, packed: PackedSequence, first: Sequence[Tensor] | None, lengths: Lengths, reset: Reset
-    ) -> tuple[PackedSequence, list[Tensor]]:
-        if lengths is not None:
-            raise CallError("a PackedSequence carries its lengths; leave out the argument lengths")
-        if packed.data.dim() != 2:
-            raise ShapeError(f"input packs rows of shape {tuple(packed.data.shape[1:])} a step; wanted (I,)")
-        x, packed_lengths, places = unpack(packed)
-        self._check_x(x)
-        state, order, back = self._flat(first, x.shape[0]), packed.sorted_indices, packed.unsorted_indices
-        starts = check_reset(reset, x)
-        if order is not None:
-            state = [part.index_select(0, order) for part in state]
-            starts = None if starts is None else starts[order.cpu()]
-        y, last = self._run(x, check_lengths(packed_lengths, x), state, starts)
-        if back is not None:
-            last = [part.index_select(0, back) for part in last]
-        return pack(y, places, packed), self._stacked(last)
+    Raises:
+        CallError: (a ValueError) if an argument or the shape, dtype or value of an input is invalid. The error is also a
+            TypeError or RuntimeError where torch.nn raises that type.
+        BackendError: (a CallError) if the back end named by `backend` does not exist or does not support the call.
 
-    def _flat(self, first: Sequence[Tensor] | None, B: int | None) -> list[Tensor]:
-        """Parts (L*D, B, size), or (L*D, size) with B None -> one (B, size) for each layer, direction and part."""
-        if first is None:
-            return []
-        names, rows = self._sizes[0], self.num_layers * len(self._suffixes)
-        if not isinstance(first, Sequence) or len(first) != len(names):
-            raise ArgumentError(f"hx is a {type(first).__name__}; wanted the tuple ({', '.join(names)}) of tensors")
-        dtype = self._some_weight().dtype
-        for (name, size), part in zip(names.items(), first, strict=True):
-            wanted = (rows, size) if B is None else (rows, B, size)
-            if isinstance(part, Tensor) and part.shape == wanted and part.dtype == dtype:
-                continue
-            if check_tensor(f"hx: {name}", part).shape != wanted:
-                axes = "(L*D, H)" if B is None else "(L*D, B, H)"
-                raise ShapeError(f"hx: {name} has shape {tuple(part.shape)}; wanted {axes} = {wanted}")
-            check_dtype(f"hx: {name}", part, self._some_weight())
-        if B is not None and rows == 1:
-            return [part.squeeze(0) for part in first]
-        parts = [(part[:, None] if B is None else part).unbind(0) for part in first]
-        return [part for row in zip(*parts, strict=True) for part in row]
+    Parameters: for each layer k = 0, ..., L-1, and with the suffix `_reverse` for the reverse direction:
+        weight_ih_l{k}: (H, I) for k = 0, (H, D*H) above; input weights.
+        weight_hh_l{k}: (H, H); recurrent weights, in the same order.
+        bias_ih_l{k}, bias_hh_l{k}: (H,) each; biases, in the same order.
+        h0_l{k}: (H,); initial state, with `learned_state` only.
 
-    def _stacked(self, last: list[Tensor]) -> list[Tensor]:
-        """The inverse of `_flat`."""
-        parts = len(self._sizes[0])
-        if len(last) == parts:
-            return [part.unsqueeze(0) for part in last]
-        return [torch.stack(last[p::parts]) for p in range(parts)]
+    Weights and biases are initialized from U(-1/sqrt(H), 1/sqrt(H)), with the same values as torch.nn for the same seed.
 
+    Differences from torch.nn: T may be 0, sizes and dtypes of a state and of a `PackedSequence` are checked, and
+    TorchScript is not supported. See docs/layers.md.
 
-class RNN(_DropIn):
-    """torch.nn.RNN, with `lengths`, `plan` and a choice of back end. The equation stands in `recurra.cells.rnn`."""
+    Example:
+        >>> import torch
+        >>> from recurra import nn
+        >>> layer = nn.RNN(input_size=5, hidden_size=8, num_layers=2, batch_first=True)
+        >>> x = torch.randn(3, 9, 5)  # (B, T, I)
+        >>> output, h_n = layer(x, lengths=[9, 2, 4])
+        >>> output.shape, h_n.shape
+        (torch.Size([3, 9, 8]), torch.Size([2, 3, 8]))
+        >>> torch.equal(output[1, 1], h_n[-1, 1])  # the output at the last valid time step is the final state
+        True
+    """
 
     def __init__(
         self,
@@ -197,83 +120,6 @@ class RNN(_DropIn):
     def forward(
         self, input: Any, hx: Tensor | None = None, *, lengths: Lengths = None, reset: Reset = None
     ) -> tuple[Any, Tensor]:
-        """As torch.nn.RNN; lengths (B,); reset (B, T) or [(row, step), ...].
-
-        -> output, h_n (L*D, B, H) after each row's last live step."""
+        """Return `output, h_n`. The documentation of the class describes arguments, shapes and exceptions."""
         y, (h,) = self._forward(input, None if hx is None else (hx,), lengths, reset)
         return y, h
-
-
-class GRU(_DropIn):
-    """torch.nn.GRU, with `lengths`, `plan` and a choice of back end. The equation stands in `recurra.cells.gru`."""
-
-    mode = "GRU"
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        backend: str = "auto",
-        **options: Unpack[LayerOptions],
-    ) -> None:
-        cell = cells.GRU()
-        super().__init__(
-            cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend,
-            options,
-        )  # fmt: skip
-
-    def forward(
-        self, input: Any, hx: Tensor | None = None, *, lengths: Lengths = None, reset: Reset = None
-    ) -> tuple[Any, Tensor]:
-        """As torch.nn.GRU; lengths (B,); reset (B, T) or [(row, step), ...].
-
-        -> output, h_n (L*D, B, H) after each row's last live step."""
-        y, (h,) = self._forward(input, None if hx is None else (hx,), lengths, reset)
-        return y, h
-
-
-class LSTM(_DropIn):
-    """torch.nn.LSTM, with `lengths`, `plan` and a choice of back end. The equation stands in `recurra.cells.lstm`, that
-    with a projection of the output (`proj_size`) in `recurra.cells.lstmp`."""
-
-    mode = "LSTM"
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        backend: str = "auto",
-        **options: Unpack[LayerOptions],
-    ) -> None:
-        cell = cells.LSTM() if proj_size == 0 else LSTMP(proj_size)
-        super().__init__(
-            cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend,
-            options,
-        )  # fmt: skip
-        self.proj_size = proj_size
-
-    def forward(
-        self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Lengths = None, reset: Reset = None
-    ) -> tuple[Any, tuple[Tensor, Tensor]]:
-        """As torch.nn.LSTM; lengths (B,); reset (B, T) or [(row, step), ...].
-
-        -> output, (h_n, c_n), (L*D, B, H) each, after each row's last live step."""
-        y, (h, c) = self._forward(input, hx, lengths, reset)
-        return y, (h, c)

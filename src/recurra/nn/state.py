@@ -1,4 +1,4 @@
-"""The state of a recurrent layer, as a value: hand it on, keep a part of it, save it, restore it."""
+"""`State`, the state of a recurrent layer as an immutable value."""
 
 from __future__ import annotations
 
@@ -13,98 +13,137 @@ from ..errors import CallError
 
 
 class State:
-    """Named parts of a state: `h_l0`, `c_l0`, `h_l0_reverse`, ... , (B, H) each. Never changed in place.
+    """The state of a recurrent layer: named components, (B, size) each.
 
-    `state["h_l0"]` is one part; every method gives a new State.
+    The components of layer k are named `{component}_l{k}`, and `{component}_l{k}_reverse` in the reverse direction, where
+    `component` is a component of the state of the cell: `h_l0`, `c_l0`, `h_l1`, ... for an LSTM. `state["h_l0"]` returns
+    one of them. A State is never changed in place; every method returns a new one. Layers return a State and accept one as
+    the initial state of the next call, which is how chunks of a sequence are processed (streaming, truncated
+    backpropagation through time).
+
+    Args:
+        components: the tensors by name, (B, size) each. size is H; for the component `h` of an LSTM with `proj_size`, P.
+
+    Example:
+        >>> import torch
+        >>> from recurra import nn
+        >>> layer = nn.Recurrent("lstm", 5, 8)
+        >>> y, state = layer(torch.randn(3, 9, 5))
+        >>> state
+        State(h_l0 (3, 8), c_l0 (3, 8))
+        >>> state["c_l0"].shape
+        torch.Size([3, 8])
+        >>> state = state.detach().reset([1])  # the sequence 1 restarts from zeros
+        >>> state.rows([0, 2]).batch_size
+        2
+        >>> again = nn.State.from_tensors(state.tensors())
+        >>> torch.equal(again["h_l0"], state["h_l0"])
+        True
     """
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_components",)
 
-    def __init__(self, parts: Mapping[str, Tensor]) -> None:
-        self._parts = dict(parts)
+    def __init__(self, components: Mapping[str, Tensor]) -> None:
+        self._components = dict(components)
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self._parts:
-            raise CallError(f"a state has no part {name!r}; this one has {', '.join(map(repr, self._parts))}")
-        return self._parts[name]
+        """Return the component `name`, (B, size). Raises CallError if the state has no such component."""
+        if name not in self._components:
+            raise CallError(f"a state has no component {name!r}; this one has {', '.join(map(repr, self._components))}")
+        return self._components[name]
 
     def __repr__(self) -> str:
-        return f"State({', '.join(f'{name} {tuple(part.shape)}' for name, part in self._parts.items())})"
+        """Return the names and shapes of the components."""
+        shapes = [f"{name} {tuple(tensor.shape)}" for name, tensor in self._components.items()]
+        return f"State({', '.join(shapes)})"
 
     @property
     def batch_size(self) -> int:
-        return next(iter(self._parts.values())).shape[0]
+        """The number of sequences, B."""
+        return next(iter(self._components.values())).shape[0]
 
     def tensors(self) -> dict[str, Tensor]:
-        """The parts by name, as safetensors saves them."""
-        return dict(self._parts)
+        """Return the components as a dict by name, in the form that `safetensors.torch.save_file` accepts."""
+        return dict(self._components)
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> State:
-        """The inverse of `tensors`. CallError when these are not the parts of one state."""
+        """Return a State with these components: the inverse of `tensors`.
+
+        Raises:
+            CallError: if `tensors` is empty or its tensors are not (B, size) with the same B.
+        """
         if not tensors:
-            raise CallError("a state has at least one part; got none")
-        batch = {part.shape[0] if part.dim() == 2 else None for part in tensors.values()}
+            raise CallError("a state has at least one component; got none")
+        batch = {tensor.shape[0] if tensor.dim() == 2 else None for tensor in tensors.values()}
         if len(batch) != 1 or None in batch:
-            shapes = {name: tuple(part.shape) for name, part in tensors.items()}
-            raise CallError(f"the parts of a state are (B, H) with one B; got {shapes}")
+            shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+            raise CallError(f"the components of a state are (B, H) with the same B; got {shapes}")
         return cls(tensors)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> State:
-        """`function` of every part."""
-        return State({name: function(part) for name, part in self._parts.items()})
+        """Return the State whose components are `function(component)`."""
+        return State({name: function(tensor) for name, tensor in self._components.items()})
 
     def detach(self) -> State:
-        """Cut from the graph, as truncated backpropagation through time does between two windows."""
+        """Return the State detached from the autograd graph, as truncated BPTT does between two chunks."""
         return self.map(Tensor.detach)
 
     def to(self, *args: Any, **kwargs: Any) -> State:
-        """On another device, in another dtype: the arguments of `Tensor.to`."""
-        return self.map(lambda part: part.to(*args, **kwargs))
+        """Return the State on another device or in another dtype. The arguments are those of `Tensor.to`."""
+        return self.map(lambda tensor: tensor.to(*args, **kwargs))
 
     def rows(self, index: Tensor | slice | Sequence[int]) -> State:
-        """The rows at `index`: integers, a slice, or booleans (B,)."""
-        return self.map(lambda part: part[index])
+        """Return the State of some of the sequences: `index` contains integers or booleans (B,), or is a slice."""
+        return self.map(lambda tensor: tensor[index])
 
-    def reset(self, rows: Tensor | slice | Sequence[int], initial: State | None = None) -> State:
-        """The same with `rows` as they are in `initial`, or zeroed: integers, a slice, or booleans (B,).
+    def reset(self, index: Tensor | slice | Sequence[int], initial: State | None = None) -> State:
+        """Return the State in which some of the sequences have their initial state again.
 
-        A layer whose initial state is not zero gives the other: `state.reset(rows, layer.initial_state(B))`.
+        Args:
+            index: the sequences: integers, a slice, or booleans (B,).
+            initial: the State that provides their new values, of the same names and shapes; None, the default, for zeros.
+                For a layer whose initial state is not zero, pass `layer.initial_state(B)`.
+
+        Raises:
+            CallError: if names or shapes of `initial` differ from those of this State.
         """
-        first = next(iter(self._parts.values()))
-        mask = torch.zeros(first.shape[0], 1, dtype=torch.bool, device=first.device)
-        mask[rows] = True
+        like = next(iter(self._components.values()))
+        mask = torch.zeros(like.shape[0], 1, dtype=torch.bool, device=like.device)
+        mask[index] = True
         if initial is None:
-            return self.map(lambda part: torch.where(mask, torch.zeros_like(part), part))
-        shapes: dict[str, Any] = {name: tuple(part.shape) for name, part in self._parts.items()}
-        fresh = dict(zip(shapes, initial.flat(shapes), strict=True))
-        return State({name: torch.where(mask, fresh[name], part) for name, part in self._parts.items()})
+            return self.map(lambda tensor: torch.where(mask, torch.zeros_like(tensor), tensor))
+        shapes: dict[str, Any] = {name: tuple(tensor.shape) for name, tensor in self._components.items()}
+        new = dict(zip(shapes, initial.flat(shapes), strict=True))
+        return State({name: torch.where(mask, new[name], tensor) for name, tensor in self._components.items()})
 
     def flat(self, shapes: Mapping[str, tuple[int, int]]) -> list[Tensor]:
-        """The parts in the order of `shapes`. CallError unless names and shapes are those."""
-        if self._parts.keys() != shapes.keys():
-            raise CallError(f"state has the parts {', '.join(self._parts)}; this layer wants {', '.join(shapes)}")
+        """Return the components in the order of `shapes`. Raises CallError if names or shapes differ."""
+        if self._components.keys() != shapes.keys():
+            names = ", ".join(self._components)
+            raise CallError(f"state has the components {names}; this layer expects {', '.join(shapes)}")
         for name, shape in shapes.items():
-            if self._parts[name].shape != shape:
-                raise CallError(f"state: {name} has shape {tuple(self._parts[name].shape)}; wanted {tuple(shape)}")
-        return [self._parts[name] for name in shapes]
+            if self._components[name].shape != shape:
+                shape_of_name = tuple(self._components[name].shape)
+                raise CallError(f"state: {name} has shape {shape_of_name}; expected {tuple(shape)}")
+        return [self._components[name] for name in shapes]
 
 
 def _flatten(state: State) -> tuple[list[Any], Any]:
-    parts = state.tensors()
-    return list(parts.values()), list(parts)
+    tensors = state.tensors()
+    return list(tensors.values()), list(tensors)
 
 
-def _unflatten(parts: Any, names: Any) -> State:
-    return State(dict(zip(names, parts, strict=True)))
+def _unflatten(tensors: Any, names: Any) -> State:
+    return State(dict(zip(names, tensors, strict=True)))
 
 
 def _flatten_with_keys(state: State) -> tuple[list[Any], Any]:
-    parts = state.tensors()
-    return [(_pytree.MappingKey(name), part) for name, part in parts.items()], list(parts)
+    tensors = state.tensors()
+    return [(_pytree.MappingKey(name), tensor) for name, tensor in tensors.items()], list(tensors)
 
 
-# torch.export, torch.compile and torch.func look into a State as they look into a dict.
+# torch.export, torch.compile and torch.func treat a State like a dict.
 _pytree.register_pytree_node(
     State,
     _flatten,

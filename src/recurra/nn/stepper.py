@@ -1,4 +1,4 @@
-"""A layer as a stream runs it: one step at a time, with buffers that are bound once."""
+"""`Stepper`, which runs a layer one time step at a time with preallocated buffers."""
 
 from __future__ import annotations
 
@@ -7,41 +7,70 @@ from torch import Tensor
 
 from ..errors import BackendError, CallError
 from ..ops import NativeStepper
-from .base import Stack
+from .base import RecurrentBase
 from .state import State
 from .validate import check_bool
 
 
 class Stepper:
-    """Single steps of a recurrent layer for `streams` independent streams, without gradients.
+    """Runs a recurrent layer one time step at a time, for independent streams and without gradients.
 
-        stepper = Stepper(layer)
-        stepper.x[:] = torch.tensor([0.1, 0.2])   # (streams, I)
-        stepper()
-        print(stepper.y)                          # (streams, H): the output of the last layer
+    Inputs and outputs are preallocated buffers: write the input of the step to `x`, call the stepper, read the output from
+    `y`. A step takes a few microseconds, because nothing is allocated or checked. The native kernels run the step, so the
+    layer must consist of `rnn`, `lstm` and `gru` cells in one direction, without projection, zoneout, `residual` and
+    `layer_norm`. For other layers, call the layer itself with T = 1 and pass the state on.
 
-    x and y are always the same memory. The weights are copied here: after they change, make another one. The state is a
-    value, as everywhere: read it, keep it, set it. Raises BackendError where the native kernels cannot run the layer.
+    The stepper copies the weights. After they change, create a new one.
 
-    With `int8` the weights are rounded to 8 bits, with one scale for each row of them, which is a quarter of the memory to
-    read: a step of few streams is faster about as much where the weights do not fit into the nearest caches. The rounding
-    is half a scale at most; x and h are rounded to 16 bits. An x that is not finite makes its stream NaN.
+    Args:
+        layer: an RNN, LSTM, GRU or Recurrent. A layer in training mode with `recurrent_dropout` or `weight_drop` is not
+            supported.
+        streams: number of independent streams, B. Default: 1.
+        int8: if True, the copied weights are rounded to 8 bits, with one scale per row of a weight matrix, which reduces
+            the memory that a step reads to a quarter. A weight changes by half a scale at most; x and h are rounded to 16
+            bits. Requires float32. An input that is not finite makes the output of its stream NaN. Default: False.
+
+    Attributes:
+        x: (streams, I), the input buffer. It is always the same memory.
+        y: (streams, H), the output of the last layer after the last step. It is always the same memory.
+        step: the function that `stepper()` calls. Calling it directly saves the overhead of one Python call.
+        state: the current `State`, (streams, H) per component. Reading it returns a copy; assigning a State replaces it.
+
+    Raises:
+        CallError: if an argument is invalid.
+        BackendError: (a CallError) if the native kernels are not available or do not support the layer.
+
+    Example:
+        >>> import torch
+        >>> from recurra import nn
+        >>> layer = nn.Recurrent("gru", 5, 8)
+        >>> stepper = nn.Stepper(layer, streams=2)
+        >>> x = torch.randn(2, 3, 5)
+        >>> for t in range(3):
+        ...     stepper.x[:] = x[:, t]
+        ...     stepper()
+        >>> y, _ = layer(x)
+        >>> torch.allclose(stepper.y, y[:, -1], atol=1e-6)
+        True
+        >>> before = stepper.state
+        >>> stepper.reset([1])
+        >>> stepper.state = before
     """
 
-    def __init__(self, layer: Stack, streams: int = 1, *, int8: bool = False) -> None:
-        if not isinstance(layer, Stack):
-            kind = f"{type(layer).__module__}.{type(layer).__name__}"
-            raise CallError(f"layer is a {kind}; wanted an RNN, LSTM, GRU or Recurrent of recurra.nn")
+    def __init__(self, layer: RecurrentBase, streams: int = 1, *, int8: bool = False) -> None:
+        if not isinstance(layer, RecurrentBase):
+            name = f"{type(layer).__module__}.{type(layer).__name__}"
+            raise CallError(f"layer is a {name}; expected an RNN, LSTM, GRU or Recurrent of recurra.nn")
         if not isinstance(streams, int) or streams < 1:
-            raise CallError(f"streams is {streams!r}; wanted an integer of at least 1")
+            raise CallError(f"streams is {streams!r}; expected an integer of at least 1")
         if layer.training and (layer.options.weight_drop or layer.options.recurrent_dropout):
             raise CallError(
-                "the layer is in training mode, where each call drops something else; call its eval() first"
+                "the layer is in training mode, in which each call draws new dropout masks; call layer.eval() first"
             )
         for option in ("residual", "layer_norm"):
             if getattr(layer.options, option):
                 raise BackendError(
-                    f"a stepper has no place for {option}, which acts between layers; step the layer itself"
+                    f"a Stepper does not support {option}, which acts between layers; call the layer itself with T = 1"
                 )
         with torch.no_grad():
             weight = getattr(layer, layer._names[0][0])
@@ -50,28 +79,33 @@ class Stepper:
                 x = weight.new_zeros(streams, 1, layer._input_size(k))
                 calls.append(layer._call(k, x, None, ()))
             self._steps = NativeStepper(calls, check_bool("int8", int8))
-            self._first = [part.detach().clone() for part in layer._initial()]
+            self._initial = [component.detach().clone() for component in layer._initial()]
         self._names = layer._state_names
         self.x: Tensor = self._steps.x
         self.y: Tensor = self._steps.y
-        self.step = self._steps.run  # as calling it, without a detour
+        self.step = self._steps.run  # what __call__ calls
         self.reset()
 
     def __call__(self) -> None:
+        """Run one time step: read `x`, update the state, write `y`."""
         self.step()
 
     @property
     def state(self) -> State:
-        """The state after the last step, (streams, H) a part; a copy."""
-        return State({name: part.clone() for name, part in zip(self._names, self._steps.state, strict=True)})
+        """The state after the last step, (streams, H) per component; a copy. Assigning a State replaces it."""
+        return State({name: tensor.clone() for name, tensor in zip(self._names, self._steps.state, strict=True)})
 
     @state.setter
     def state(self, state: State) -> None:
-        shapes = {name: tuple(part.shape) for name, part in zip(self._names, self._steps.state, strict=True)}
-        for mine, part in zip(self._steps.state, state.flat(shapes), strict=True):  # type: ignore[arg-type]
-            mine.copy_(part)
+        shapes = {name: tuple(tensor.shape) for name, tensor in zip(self._names, self._steps.state, strict=True)}
+        for buffer, tensor in zip(self._steps.state, state.flat(shapes), strict=True):  # type: ignore[arg-type]
+            buffer.copy_(tensor)
 
-    def reset(self, rows: Tensor | slice | list[int] = slice(None)) -> None:
-        """The streams `rows` begin anew: their state is the layer's initial one."""
-        for k, part in enumerate(self._steps.state):
-            part[rows] = self._first[k] if self._first else 0
+    def reset(self, index: Tensor | slice | list[int] = slice(None)) -> None:
+        """Set the state of some streams to the initial state of the layer.
+
+        Args:
+            index: the streams: integers, a slice, or booleans (streams,). Default: all streams.
+        """
+        for k, buffer in enumerate(self._steps.state):
+            buffer[index] = self._initial[k] if self._initial else 0

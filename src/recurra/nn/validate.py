@@ -1,4 +1,4 @@
-"""Checks of what layers are given. What torch.nn refuses with another kind of error is that kind too."""
+"""Checks of the arguments of layers. The errors are also of the type that torch.nn raises for the same mistake."""
 
 from __future__ import annotations
 
@@ -15,64 +15,66 @@ Lengths = Tensor | Sequence[int] | None
 
 
 class ShapeError(CallError, RuntimeError):
-    """A tensor of the wrong shape or dtype. torch.nn raises RuntimeError or ValueError; this is both."""
+    """A tensor has the wrong shape or dtype. torch.nn raises RuntimeError or ValueError; this error is both."""
 
 
 class ArgumentError(CallError, TypeError):
-    """An argument of the wrong type, or one that does not exist. torch.nn raises TypeError or ValueError."""
+    """An argument has the wrong type or does not exist. torch.nn raises TypeError or ValueError; this error is both."""
 
 
 def check_size(name: str, size: Any) -> int:
-    """`size` again: an integer of at least 1."""
+    """Return `size`. Raises CallError unless it is an integer of at least 1."""
     if isinstance(size, bool) or not isinstance(size, int):
-        raise ArgumentError(f"{name} is {size!r}; wanted an integer of at least 1")
+        raise ArgumentError(f"{name} is {size!r}; expected an integer of at least 1")
     if size < 1:
-        raise CallError(f"{name} is {size}; wanted an integer of at least 1")
+        raise CallError(f"{name} is {size}; expected an integer of at least 1")
     return size
 
 
 def check_bool(name: str, value: Any) -> bool:
-    """`value` again: True or False."""
+    """Return `value`. Raises CallError unless it is True or False."""
     if not isinstance(value, bool):
-        raise ArgumentError(f"{name} is {value!r}; wanted True or False")
+        raise ArgumentError(f"{name} is {value!r}; expected True or False")
     return value
 
 
 def check_probability(name: str, p: Any, below_one: bool = False) -> float:
-    """`p` as a float in [0, 1], or in [0, 1)."""
+    """Return `p` as a float. Raises CallError unless it is in [0, 1], or in [0, 1) if `below_one`."""
     fits = isinstance(p, (int, float)) and not isinstance(p, bool) and 0 <= p <= 1 and not (below_one and p == 1)
     if not fits:
-        raise CallError(f"{name} is {p!r}; wanted a probability, 0 to 1{', 1 excluded' if below_one else ''}")
+        raise CallError(f"{name} is {p!r}; expected a probability, 0 to 1{', 1 excluded' if below_one else ''}")
     return float(p)
 
 
 def check_tensor(name: str, x: Any) -> Tensor:
-    """`x` again: a tensor."""
+    """Return `x`. Raises CallError unless it is a tensor."""
     if not isinstance(x, Tensor):
-        raise ArgumentError(f"{name} is a {type(x).__name__}; wanted a tensor")
+        raise ArgumentError(f"{name} is a {type(x).__name__}; expected a tensor")
     return x
 
 
 def check_dtype(name: str, x: Tensor, weight: Tensor) -> None:
-    """CallError unless `x` has the dtype of the layer, or autocast will see to it."""
+    """Raise CallError unless `x` has the dtype of the layer, or autocast will convert it."""
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
         raise ShapeError(f"{name} is {x.dtype} and the layer is {weight.dtype}; convert one: {name}.to({weight.dtype})")
 
 
 def check_lengths(lengths: Lengths, x: Tensor) -> Tensor | None:
-    """`lengths` for x (B, T, I) as the operators take it; None when no row is shorter than T."""
+    """Return `lengths` for x (B, T, I) as int64 on the device of x, or None if no sequence is shorter than T."""
     if lengths is None:
         return None
     if not isinstance(lengths, Tensor):
         try:
             lengths = torch.as_tensor(lengths)
         except (TypeError, ValueError, RuntimeError):
-            raise ArgumentError(f"lengths is {lengths!r}; wanted integers, (B,)") from None
+            raise ArgumentError(f"lengths is {lengths!r}; expected integers, (B,)") from None
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
-        raise ShapeError(f"lengths is {lengths.dtype}; wanted integers, (B,)")
+        raise ShapeError(f"lengths is {lengths.dtype}; expected integers, (B,)")
     if lengths.dim() != 1 or lengths.shape[0] != x.shape[0]:
-        raise ShapeError(f"lengths has shape {tuple(lengths.shape)}; wanted (B,) with B = {x.shape[0]}, as x has it")
-    kept: Tensor | None = lengths
+        raise ShapeError(
+            f"lengths has shape {tuple(lengths.shape)}; expected (B,) with B = {x.shape[0]}, the batch size of x"
+        )
+    checked: Tensor | None = lengths
     if not torch.compiler.is_compiling() and not ops.traced(x):
-        kept = ops.check_lengths(lengths, x.shape[1])  # a traced graph checks when it runs
-    return None if kept is None else kept.to(x.device, torch.int64)
+        checked = ops.check_lengths(lengths, x.shape[1])  # a traced graph checks when it runs
+    return None if checked is None else checked.to(x.device, torch.int64)

@@ -100,7 +100,7 @@ class Tag(Task[TagSettings]):
         dataset = self.dataset
         if dataset.pretrained is None:
             return []
-        return dataset.pretrained.fill(network, dataset.words, dataset.stores["train"], on_progress)
+        return dataset.pretrained.initialize(network, dataset.words, dataset.stores["train"], on_progress)
 
     # training ------------------------------------------------------------------------------------------------------
     @property
@@ -181,7 +181,7 @@ class Tag(Task[TagSettings]):
         if model.crf:
             settings = "bidirectional=false --set crf=false" if model.bidirectional else "crf=false"
             reason = "a conditional random field predicts all tags jointly at the end of the sentence"
-            return Streaming(reason=f"{reason}; --set {settings} makes the run streamable")
+            return Streaming(reason=f"{reason}; --set {settings} enables streaming")
         if reason := why_not_streamable(model.bidirectional, dataset.words):
             return Streaming(reason=reason)
 

@@ -169,7 +169,7 @@ def test_coverage_is_reported(tmp_path: Path) -> None:
 def test_settings_that_disagree(tmp_path: Path) -> None:
     write_embeddings(tmp_path / "v.txt")
     vectors = str(tmp_path / "v.txt")
-    with pytest.raises(SettingError, match=r"embedding_size = 16, and the vectors in .*v\.txt have 8; leave"):
+    with pytest.raises(SettingError, match=r"embedding_size = 16, but the embeddings in .*v\.txt have 8; remove"):
         reviews(tmp_path, embeddings=vectors, embedding_size=16)
     with pytest.raises(SettingError, match="tokenization is subwords"):
         reviews(tmp_path, embeddings=vectors, embedding_size=None, tokenization="subwords", vocabulary_size=300)

@@ -354,7 +354,7 @@ def test_the_plan_of_layers_that_differ() -> None:
     assert "layer 1: leaky: back end 'reference' runs" in str(plan)
 
 
-def test_the_page_on_layers_runs_and_names_every_option() -> None:
+def test_the_page_on_layers_runs_and_lists_every_option() -> None:
     page = (Path(__file__).parents[2] / "docs" / "layers.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
     for block in page.split("```python\n")[1:]:

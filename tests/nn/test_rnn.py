@@ -230,7 +230,9 @@ def test_a_projected_layer_of_any_kind() -> None:
     ("batch_first", "shape", "expected"),
     [(False, (9, 3, 6), "(T, B, I)"), (True, (3, 9, 6), "(B, T, I)"), (True, (9, 6), "(T, I)")],
 )
-def test_a_wrong_input_is_told_in_the_shape_it_came_in(batch_first: bool, shape: tuple[int, ...], expected: str) -> None:
+def test_a_wrong_input_is_told_in_the_shape_it_came_in(
+    batch_first: bool, shape: tuple[int, ...], expected: str
+) -> None:
     with pytest.raises(CallError) as raised:
         nn.LSTM(5, 8, batch_first=batch_first)(torch.randn(shape))
     assert str(raised.value) == f"input has shape {shape}; expected {expected} with I = 5"

@@ -209,5 +209,7 @@ def test_what_it_cannot_is_told() -> None:
         nn.Stepper(nn.Recurrent(Leaky(), 3, 5))
     with pytest.raises(CallError, match="streams is 0"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5), 0)
-    with pytest.raises(CallError, match=r"layer is a torch.nn.modules.rnn.LSTM; expected an RNN, LSTM, GRU or Recurrent"):
+    with pytest.raises(
+        CallError, match=r"layer is a torch.nn.modules.rnn.LSTM; expected an RNN, LSTM, GRU or Recurrent"
+    ):
         nn.Stepper(torch.nn.LSTM(3, 5))  # type: ignore[arg-type]

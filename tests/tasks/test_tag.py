@@ -562,7 +562,7 @@ def test_a_line_may_be_a_list_of_words(made: Callable[..., Run]) -> None:
     assert dataset.parse_line("[1]") == "[1]" and dataset.parse_line("[Ada went") == "[Ada went"
     assert dataset.parse_line('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
     assert dataset.parse_line("{Ada} went") == "{Ada} went"
-    with pytest.raises(DataError, match=r"begins as a JSON object and is none .*, character 18"):
+    with pytest.raises(DataError, match=r"begins like a JSON object but is not valid JSON .*, character 18"):
         dataset.parse_line('{"tokens": ["Ada"')
 
 
@@ -640,7 +640,7 @@ def test_parallel_files_of_different_lengths(tmp_path: Path) -> None:
 def test_a_column_cannot_be_set_twice(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("a DT B-X\nb NN O\n\n" * 9)
-    check_error(path, "column '3' is asked for twice, as words and tags", words="3", tags="3")
+    check_error(path, "column '3' is used twice, as words and tags", words="3", tags="3")
 
 
 def test_an_unsupported_scheme(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_keys_of_examples(tmp_path: Path) -> None:
     for example in ({"tokens": ["a"]}, {"words": ["a"]}, ["a"]):
         assert made.parse_example(example) == TokenSequence(["a"], None, None, [])
     assert made.parse_example({"text": "a b"}) == TokenSequence(["a", "b"], [(0, 1), (2, 3)], "a b", [])
-    with pytest.raises(CallError, match="an input object wants 'tokens' or 'words'; this one has 'x'"):
+    with pytest.raises(CallError, match="an input object requires the key 'tokens' or 'words'; this one has 'x'"):
         made.parse_example({"x": 1})
 
 

@@ -100,7 +100,7 @@ class Tag(Task[TagSettings]):
         dataset = self.dataset
         if dataset.pretrained is None:
             return []
-        return dataset.pretrained.fill(network, dataset.words, dataset.stores["train"], on_progress)
+        return dataset.pretrained.initialize(network, dataset.words, dataset.stores["train"], on_progress)
 
     # training ------------------------------------------------------------------------------------------------------
     @property

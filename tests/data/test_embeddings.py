@@ -66,7 +66,7 @@ def test_all_formats_have_the_same_embeddings(tmp_path: Path, name: str, packed:
     assert (file.size, file.form) == (3, "binary" if name.endswith(".bin") else "text")
     assert [word.decode() for word, _ in file.entries()] == list(WORDS)
     found = find_embeddings(file, ["电影", "no", "film"], None, lambda _: None)
-    np.testing.assert_array_equal(found.vectors, [WORDS["电影"], [0, 0, 0], WORDS["film"]])
+    np.testing.assert_array_equal(found.embeddings, [WORDS["电影"], [0, 0, 0], WORDS["film"]])
     assert found.match.tolist() == [EXACT, 0, EXACT]
 
 
@@ -76,7 +76,7 @@ def test_the_closest_match_is_used(tmp_path: Path) -> None:
     path.write_text("Paris 1 1\nPARIS 2 2\nfilm 3 3\nFilm 4 4\nbonn 5 5\n. . 6 6\n", encoding="utf-8")
     found = find_embeddings(EmbeddingFile(path), ["paris", "film", "Bonn", ". ."], str.lower, lambda _: None)
     assert found.match.tolist() == [NORMALIZED, EXACT, LOWERCASE, EXACT]
-    assert found.vectors[:, 0].tolist() == [1, 3, 5, 6]
+    assert found.embeddings[:, 0].tolist() == [1, 3, 5, 6]
 
 
 @pytest.mark.parametrize(
@@ -156,14 +156,14 @@ def test_coverage_is_reported(tmp_path: Path) -> None:
     write_embeddings(tmp_path / "v.txt")
     lines: list[str] = []
 
-    class Heard(Silent):
+    class Messages(Silent):
         def say(self, line: str) -> None:
             lines.append(line)
 
-    run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Heard())
-    (line,) = (line for line in lines if line.startswith("vectors:"))
+    run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Messages())
+    (line,) = (line for line in lines if line.startswith("embeddings:"))
     words = len(run.task.dataset.input.field.vocabulary) - 3
-    assert f"8 numbers a word; {100 * 4 / words:.0f} % of the words" in line and "1 in another case" in line
+    assert f"size 8; they cover {100 * 4 / words:.0f} % of the vocabulary" in line and "1 matched in another case" in line
 
 
 def test_settings_that_disagree(tmp_path: Path) -> None:
@@ -173,9 +173,9 @@ def test_settings_that_disagree(tmp_path: Path) -> None:
         reviews(tmp_path, embeddings=vectors, embedding_size=16)
     with pytest.raises(SettingError, match="tokenization is subwords"):
         reviews(tmp_path, embeddings=vectors, embedding_size=None, tokenization="subwords", vocabulary_size=300)
-    with pytest.raises(SettingError, match="vectors_frozen is for --embeddings"):
+    with pytest.raises(SettingError, match="freeze_embeddings requires --embeddings FILE"):
         reviews(tmp_path, freeze_embeddings=True)
-    with pytest.raises(SettingError, match="give one of them"):
+    with pytest.raises(SettingError, match="set only one of them"):
         reviews(tmp_path, embeddings=vectors, pretrained="runs/none")
     with pytest.raises(UserError, match="no such file"):
         reviews(tmp_path, embeddings=str(tmp_path / "none.txt"))

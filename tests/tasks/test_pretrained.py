@@ -74,7 +74,7 @@ def test_the_backward_direction_has_random_weights(tmp_path: Path, model: Run) -
         weight = ours[f"members.{at}.encoder.recurrent.weight_hh_l0"]
         torch.testing.assert_close(weight, theirs["recurrent.weight_hh_l0"])
         assert not torch.allclose(ours[f"members.{at}.encoder.recurrent.weight_hh_l0_reverse"], weight)
-    assert any("also backwards, which begins anew" in line for line in messages.lines)
+    assert any("bidirectional, with a new backward direction" in line for line in messages.lines)
 
 
 def test_embeddings_of_ngrams_are_initially_zero(tmp_path: Path, model: Run) -> None:
@@ -165,7 +165,7 @@ def test_several_layers_are_unidirectional(tmp_path: Path, model: Run) -> None:
         model.path.parent, "deep", tokenization="words", hidden_size=4, embedding_size=4, num_layers=2, steps=1
     )
     assert not reviews(tmp_path, pretrained=str(deep.path), **SIZES | {"steps": 1}).settings.model.bidirectional
-    with pytest.raises(SettingError, match=r"has 2 layers; .* --set bidirectional=false"):
+    with pytest.raises(SettingError, match=r"has 2 layers, .* --set bidirectional=false"):
         reviews(tmp_path, "both", pretrained=str(deep.path), bidirectional=True, **SIZES)
 
 

@@ -232,9 +232,10 @@ def test_forbidden_transitions_are_impossible() -> None:
 
 def tagger(sentence_labels: int = 2) -> Tagger:
     front = FeatureEmbedding(torch.nn.Embedding(9, 4), [3], 2)
-    return Tagger(front, 6, cells.get("gru"), tags=3, transitions=None, sentence_labels=sentence_labels, hidden_size=5,
-                  num_layers=2, bidirectional=False, pooling="mean_max", dropout=0.1, input_dropout=0.1,
-                  backend="auto")  # fmt: skip
+    sizes: dict[str, Any] = {"hidden_size": 5, "num_layers": 2, "bidirectional": False, "pooling": "mean_max"}
+    regularization: dict[str, Any] = {"dropout": 0.1, "input_dropout": 0.1, "backend": "auto"}
+    cell = cells.get("gru")
+    return Tagger(front, 6, cell, tags=3, transitions=None, sentence_labels=sentence_labels, **sizes, **regularization)
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 2])

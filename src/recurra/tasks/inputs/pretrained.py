@@ -174,7 +174,7 @@ class Pretrained:
             )
         matches = find_embeddings(file, lexicon.words, lexicon.normalize, on_progress)
         known = np.concatenate([np.zeros(lexicon.first_id, bool), matches.match > 0])
-        vectors = torch.from_numpy(matches.vectors[matches.match > 0])
+        vectors = torch.from_numpy(matches.embeddings[matches.match > 0])
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1
         for table in tables:
             weight = table.embedding.weight

@@ -9,6 +9,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent, indent
 from typing import Any, NamedTuple
 
 import pytest
@@ -108,14 +109,14 @@ def test_the_fragments_are_methods_of_a_cell() -> None:
     step = "    def step(self, projected, state, params):\n"
     step += "        return Hidden(torch.tanh(projected + state.h @ params['U'].T))\n"
     project = "    def project(self, x, params):\n        return x @ params['W'].T\n"
-    exec(f"class Reservoir(Cell):\n    spectral_radius = 0.9\n{RESERVOIR}\n{project}\n{step}", names)
+    exec(f"class Reservoir(Cell):\n    spectral_radius = 0.9\n{indent(dedent(RESERVOIR), '    ')}\n{project}\n{step}", names)
     reservoir: Any = names["Reservoir"]
     check_cell(reservoir)
     assert list(Recurrent(reservoir, 3, 5).parameters()) == []
 
     parameters = "    def parameters(self, *sizes):\n        start = Parameter((sizes[1],), uniform(sizes[1]))\n"
     parameters += "        return super().parameters(*sizes) | {'start': start}\n"
-    exec(f"class Start(Reservoir):\n{parameters}\n{START}", names)
+    exec(f"class Start(Reservoir):\n{parameters}\n{indent(dedent(START), '    ')}", names)
     start: Any = names["Start"]
     check_cell(start)
     assert [name for name, _ in Recurrent(start, 3, 5).named_parameters()] == ["start_l0"]

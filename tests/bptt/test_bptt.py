@@ -411,9 +411,15 @@ def test_invalid_calls() -> None:
         (r"weight_ih is \(20, 4\); expected \(20, 3\)", lambda: bptt.forward(cell, p, x[:, :, :3])),
         (r"weight_ih is \(20, 4\); expected \(15, 4\), of GRU", lambda: bptt.forward(bptt.GRU(), p, x)),
         ("the parameters are none; expected weight_ih, weight_hh", lambda: bptt.forward(cell, {}, x)),
-        ("have the dtypes float32, float64; expected one floating dtype", lambda: bptt.forward(cell, p, x.astype(np.float32))),
+        (
+            "have the dtypes float32, float64; expected one floating dtype",
+            lambda: bptt.forward(cell, p, x.astype(np.float32)),
+        ),
         ("state has 1 components; LSTM has h, c", lambda: bptt.forward(cell, p, x, state[:1])),
-        (r"state, component c, is \(1, 5\); expected \(2, 5\)", lambda: bptt.forward(cell, p, x, (state[0], state[1][:1]))),
+        (
+            r"state, component c, is \(1, 5\); expected \(2, 5\)",
+            lambda: bptt.forward(cell, p, x, (state[0], state[1][:1])),
+        ),
         (r"dy is \(2, 5\); expected \(2, 3, 5\), \(B, T, H\)", lambda: bptt.backward(cell, p, run, call["dy"][:, 0])),
         ("dfinal has 1 components", lambda: bptt.backward(cell, p, run, dfinal=call["dfinal"][:1])),
         (r"\(3, 2\); expected 1 <= k1 <= k2", lambda: bptt.backward(cell, p, run, truncate=(3, 2))),

@@ -108,11 +108,14 @@ def test_the_sine_is_learned(cell: str, tmp_path: Path, capsys: pytest.CaptureFi
     drawn = "".join(root.itertext())
     for label in ("true wave", "one step ahead", "free-running", "random sampling", "sequential sampling", "error, %"):
         assert label in drawn
-    assert len(root.findall("{*}polyline")) == 10, "true wave, one step ahead, free-running, and two errors, for both ways of sampling"
+    assert len(root.findall("{*}polyline")) == 10, (
+        "true wave, one step ahead, free-running, and two errors, for both ways of sampling"
+    )
 
 
 def test_free_running_predictions_stay_near_the_wave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The result of docs/bptt.md with the defaults: below 5 % of the amplitude over 100 steps (at most 2.6 % for seeds 0 to 7)."""
+    """The result of docs/bptt.md with the defaults: below 5 % of the amplitude over 100 steps. Seeds 0 to 7: at
+    most 2.6 %."""
     assert sine.main(["--out", str(tmp_path / "wave.svg")]) == 0
     free = numbers(r"([\d.]+) % free-running", capsys.readouterr().out)
     assert len(free) == 2 and max(free) < 5
@@ -156,10 +159,18 @@ def bad_calls(rhyme: Path, folder: Path) -> list[tuple[str, list[str], str]]:
         ("char_rnn_numpy", [str(folder / "none.txt")], "none.txt: No such file or directory"),
         ("char_rnn_numpy", [str(folder)], "Is a directory"),
         ("char_rnn_numpy", [str(latin)], "is not UTF-8: byte 0xe9 at 3"),
-        ("char_rnn_numpy", [str(short)], "has 9 characters, 9 for training; --batch-size 16 and --bptt-length 32 require 513"),
+        (
+            "char_rnn_numpy",
+            [str(short)],
+            "has 9 characters, 9 for training; --batch-size 16 and --bptt-length 32 require 513",
+        ),
         ("char_rnn_numpy", [str(rhyme), "--hidden", "0"], "argument --hidden: 0 is not a positive number"),
         ("char_rnn_numpy", [str(rhyme), "--hidden", "many"], "argument --hidden: invalid integer value: 'many'"),
-        ("char_rnn_numpy", [str(rhyme), "--learning-rate", "nan"], "argument --learning-rate: nan is not a positive number"),
+        (
+            "char_rnn_numpy",
+            [str(rhyme), "--learning-rate", "nan"],
+            "argument --learning-rate: nan is not a positive number",
+        ),
         ("char_rnn_numpy", [str(rhyme), "--steps", "5", "--minutes", "1"], "not allowed with argument"),
         ("char_rnn_numpy", [str(rhyme), "--seed", "-1"], "--seed is -1; expected 0 or more"),
         ("sine_from_scratch", ["--sampling", "sideways"], "invalid choice: 'sideways'"),

@@ -1,7 +1,7 @@
-"""Flickr8k as a summary: the first caption of an image from its other four, joined by end marks.
+"""Flickr8k as a summarization task: predict the first caption of an image from its other four, joined by end tokens.
 
-The measure to beat is the longest of the four as it stands. ROUGE-L is the F measure of the longest common subsequence of
-words (Lin 2004), 0 to 1, the mean over the images, as torchmetrics takes it: no case, no marks.
+The baseline is a copy of the longest of the four captions. ROUGE-L is the F measure of the longest common subsequence of words
+(Lin 2004), from 0 to 1, averaged over the images, as computed by torchmetrics: without case and punctuation.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ OTHERS = COLUMNS[1:]
 
 
 def images(lines: Iterable[str]) -> dict[str, Row]:
-    """image -> its captions in order, of lines `image.jpg#n<TAB>caption`."""
-    found: dict[str, list[str]] = {}
+    """Return the captions of each image, in order, from lines `image.jpg#n<TAB>caption`."""
+    captions_of: dict[str, list[str]] = {}
     for line in lines:
         name, _, caption = line.rstrip("\n").partition("\t")
-        found.setdefault(name.partition("#")[0], []).append(" ".join(caption.split()))
-    return {name: tuple(captions) for name, captions in found.items()}
+        captions_of.setdefault(name.partition("#")[0], []).append(" ".join(caption.split()))
+    return {name: tuple(captions) for name, captions in captions_of.items()}
 
 
 def write(data: Path, folder: Path) -> Mapping[str, Path]:
-    """The images of dev are reported; of those of train a tenth, by the hash of the name, selects."""
+    """Write the parts: `report` contains the images of dev, and `select` a tenth of the images of train by hash of the name."""
     source = data / "flickr8k_captions"
     parts: dict[str, list[Row]] = {"train": [], "select": [], "report": []}
     with gzip.open(source / "train.token.txt.gz", "rt", encoding="utf-8") as file:
@@ -38,22 +38,22 @@ def write(data: Path, folder: Path) -> Mapping[str, Path]:
     return write_parts(folder, parts, COLUMNS)
 
 
-def rouge_l(written: Sequence[str], wanted: Sequence[str]) -> float:
-    """Mean over the texts, 0 to 1."""
+def rouge_l(predictions: Sequence[str], references: Sequence[str]) -> float:
+    """Return ROUGE-L, the mean over the texts, from 0 to 1."""
     from torchmetrics.functional.text import rouge_score
 
-    return float(rouge_score(list(written), list(wanted), rouge_keys="rougeL")["rougeL_fmeasure"])
+    return float(rouge_score(list(predictions), list(references), rouge_keys="rougeL")["rougeL_fmeasure"])
 
 
 def judge(run: Path, parts: Mapping[str, Path], part: str) -> dict[str, float]:
-    """Ours, the copy's, and how far ours is above it."""
+    """Return ROUGE-L of the run, of the baseline, and their difference."""
     import recurra as package
 
     with parts[part].open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    wanted = [row["first"] for row in rows]
+    references = [row["first"] for row in rows]
     sources = [{name: row[name] for name in OTHERS} for row in rows]
-    ours = [answer["text"] for answer in package.load(run).predict_iter(sources, batch_size=256)]
+    predictions = [answer["text"] for answer in package.load(run).predict_iter(sources, batch_size=256)]
     copied = [max(source.values(), key=len) for source in sources]
-    figures = {"rouge_l": rouge_l(ours, wanted), "rouge_l_of_copying": rouge_l(copied, wanted)}
-    return figures | {"rouge_l_above_copying": figures["rouge_l"] - figures["rouge_l_of_copying"]}
+    metrics = {"rouge_l": rouge_l(predictions, references), "rouge_l_of_copying": rouge_l(copied, references)}
+    return metrics | {"rouge_l_above_copying": metrics["rouge_l"] - metrics["rouge_l_of_copying"]}

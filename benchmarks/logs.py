@@ -1,10 +1,11 @@
-"""Traces of a distributed file system (HDFS, the DeepLog set): a run of log keys a line, from one block of data each.
+"""Traces of a distributed file system (HDFS, the DeepLog dataset). A line is the sequence of log keys of one block of data.
 
-The parts are of normal traces: 60 % train, 10 % select, 30 % report, by a hash of the trace, so no trace that is told about
-later was met before. A trace is abnormal where a key, or its end, is not among the nine that the model expects most (Du et
-al. 2017, DeepLog: https://doi.org/10.1145/3133956.3134015, section 3.2), or is among them with a probability below `LEAST`:
-there are 14 keys, so some are among nine for want of others. Chosen on the select part, as is the second figure, which asks
-for the nine alone, and of an end that its probability is not below `END`.
+The normal traces are split by a hash of the trace into 60 % train, 10 % select and 30 % report, so that no reported trace
+occurs in the training data. A trace is classified as abnormal if a key, or its end, is not among the nine most probable
+predictions (Du et al. 2017, DeepLog: https://doi.org/10.1145/3133956.3134015, section 3.2), or if its probability is below
+`MIN_PROBABILITY`: there are only 14 keys, so that improbable keys are among the nine. The threshold was chosen on the
+select part, and so was that of the second criterion, which uses only the nine predictions and requires that the probability
+of the end is at least `MIN_END_PROBABILITY`.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ from typing import Any
 from common import recurra
 from splits import split
 
-LIKELIEST, END, LEAST = 9, 1e-2, 1e-3
-Trace = Sequence[Mapping[str, Any]]  # what `recurra predict` tells of each token, the end mark last
+TOP_PREDICTIONS, MIN_END_PROBABILITY, MIN_PROBABILITY = 9, 1e-2, 1e-3
+Trace = Sequence[Mapping[str, Any]]  # the output of `recurra predict` for each token; the last one is the end token
 
 
 def traces(path: Path) -> list[str]:
+    """The traces in a file."""
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def write(data: Path, folder: Path) -> dict[str, Path]:
-    """Text files, a trace a line, and the abnormal ones beside them."""
+    """Write text files with a trace per line: the parts of the normal traces, and the abnormal traces."""
     folder.mkdir(parents=True, exist_ok=True)
     source = data / "log_hdfs_deeplog"
     normal = split(((trace,) for trace in traces(source / "normal_train.txt")), select=0.1, report=0.3)
@@ -40,33 +42,36 @@ def write(data: Path, folder: Path) -> dict[str, Path]:
 
 
 def read(run: Path, path: Path) -> list[Trace]:
-    """What `recurra predict` tells of the traces of a file, their ends included."""
-    asked = path.with_suffix(".jsonl")
-    asked.write_text("".join(json.dumps({"text": trace + "\n"}) + "\n" for trace in traces(path)), encoding="utf-8")
-    told = recurra("predict", run, asked, "--set", "each=true", quiet=True).stdout
-    return [json.loads(line)["each"] for line in told.splitlines()]
+    """The output of `recurra predict` for the traces of a file, including their ends."""
+    inputs = path.with_suffix(".jsonl")
+    inputs.write_text("".join(json.dumps({"text": trace + "\n"}) + "\n" for trace in traces(path)), encoding="utf-8")
+    output = recurra("predict", run, inputs, "--set", "per_token=true", quiet=True).stdout
+    return [json.loads(line)["per_token"] for line in output.splitlines()]
 
 
-def unexpected(trace: Trace) -> bool:
-    return any(key["rank"] > LIKELIEST or key["nats"] > -math.log(LEAST) for key in trace)
+def is_abnormal(trace: Trace) -> bool:
+    """Whether a key is not among the most probable predictions, or its probability is too small."""
+    return any(key["rank"] > TOP_PREDICTIONS or key["nats"] > -math.log(MIN_PROBABILITY) for key in trace)
 
 
-def not_among_the_likeliest(trace: Trace) -> bool:
+def is_abnormal_by_rank(trace: Trace) -> bool:
+    """Whether a key is not among the most probable predictions, or the probability of the end is too small."""
     *keys, end = trace
-    return any(key["rank"] > LIKELIEST for key in keys) or end["nats"] > -math.log(END)
+    return any(key["rank"] > TOP_PREDICTIONS for key in keys) or end["nats"] > -math.log(MIN_END_PROBABILITY)
 
 
-def figures(abnormal: Iterable[bool], normal: Iterable[bool]) -> dict[str, float]:
-    """Precision, recall and F1 of what is flagged, and the share of normal traces that are."""
+def detection_metrics(abnormal: Iterable[bool], normal: Iterable[bool]) -> dict[str, float]:
+    """Precision, recall, F1 and false alarm rate, from the decisions on abnormal and on normal traces."""
     abnormal, normal = list(abnormal), list(normal)
-    right, false = sum(abnormal), sum(normal)
-    precision, recall = right / max(right + false, 1), right / len(abnormal)
+    correct, false_alarms = sum(abnormal), sum(normal)
+    precision, recall = correct / max(correct + false_alarms, 1), correct / len(abnormal)
     f1 = 2 * precision * recall / max(precision + recall, 1e-12)
-    return {"f1": f1, "precision": precision, "recall": recall, "false_alarms": false / len(normal)}
+    return {"f1": f1, "precision": precision, "recall": recall, "false_alarms": false_alarms / len(normal)}
 
 
 def judge(run: Path, parts: Mapping[str, Path], part: str) -> dict[str, float]:
+    """The metrics of both criteria on the abnormal traces and one part of the normal traces."""
     abnormal, normal = read(run, parts["abnormal"]), read(run, parts[part])
-    found = figures(map(unexpected, abnormal), map(unexpected, normal))
-    other = figures(map(not_among_the_likeliest, abnormal), map(not_among_the_likeliest, normal))
-    return found | {f"{name}_of_nine_alone": value for name, value in other.items()}
+    metrics = detection_metrics(map(is_abnormal, abnormal), map(is_abnormal, normal))
+    by_rank = detection_metrics(map(is_abnormal_by_rank, abnormal), map(is_abnormal_by_rank, normal))
+    return metrics | {f"{name}_by_rank": value for name, value in by_rank.items()}

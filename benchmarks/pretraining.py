@@ -1,11 +1,11 @@
-"""What a language model of unlabelled text is worth: few labels with it and without, in the same minutes in all.
+"""Compares a classifier with and without a pretrained language model, for few labels and the same total time.
 
     RECURRA_DATA=FOLDER python benchmarks/pretraining.py imdb [--labels 2250] [--minutes 40]
 
-Both arms go by the command line. `alone` trains the classifier for all the minutes; `pretrained` trains a language model of
-the words of all training texts first, and the classifier in what is left. The labels are those of the first rows by their
-hash, and each run holds back its own tenth of them; the report part, which neither arm reads, is judged. `--labels 0`: all.
-With `--keep` a run that is there and finished is not trained again: only what changed is.
+Both variants use the command line. `alone` trains the classifier for the total time. `pretrained` first trains a language
+model on the words of all training texts, and uses the remaining time for the classifier. The labelled rows are the first
+ones by hash, all with `--labels 0`; each run uses a tenth of them for validation. The report part, which neither variant
+reads, is evaluated. With `--keep`, finished runs are not trained again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ READERS: dict[str, Callable[[Path], Iterable[Row]]] = {"imdb": sets.imdb, "rt_po
 
 
 def write(rows: Iterable[Row], labels: int, folder: Path) -> dict[str, Path]:
-    """`labelled` and `report` as CSV, `text` as all training texts, a line each."""
+    """Write `labelled` and `report` as CSV, and `text` with all training texts."""
     parts = split(rows)
     train = sorted(parts["train"], key=fraction)
     if labels > len(train):
-        stop(f"there are {len(train):,} labels to train on, not {labels:,}")
+        stop(f"there are only {len(train):,} training rows, but --labels is {labels:,}")
     folder.mkdir(parents=True, exist_ok=True)
     paths = {
         "labelled": folder / f"labelled-{labels or 'all'}.csv",
@@ -46,26 +46,29 @@ def write(rows: Iterable[Row], labels: int, folder: Path) -> dict[str, Path]:
 
 
 def finished(run: Path) -> bool:
+    """Whether the training of a run is complete."""
     return (run / "config.yaml").exists() and not (run / "cache").exists()
 
 
 def classify(paths: dict[str, Path], run: Path, seed: int, minutes: float, *more: object) -> dict[str, Any]:
-    """Train and judge a classifier; figures and facts."""
+    """Train and evaluate a classifier. Returns its metrics and the facts of its run."""
     if not finished(run):
         recurra("train", "classify", paths["labelled"], "--out", run, "--seed", seed, "--max-minutes", minutes, *more)
-    figures = sets.by_command(run, {"report": paths["report"]}, "report")
-    return {"accuracy": figures["accuracy"], "macro_f1": figures["macro_f1"], **facts(run)}
+    metrics = sets.by_command(run, {"report": paths["report"]}, "report")
+    return {"accuracy": metrics["accuracy"], "macro_f1": metrics["macro_f1"], **facts(run)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", choices=READERS, help="the set")
-    parser.add_argument("--labels", type=int, default=2250, help="labelled rows, 0 for all (2250)")
-    parser.add_argument("--minutes", type=float, default=40, help="of each arm, in all (40)")
-    parser.add_argument("--language-share", type=float, default=0.6, help="of them for the language model (0.6)")
-    parser.add_argument("--vocabulary", type=int, default=15_000, help="words of the language model (15000)")
-    parser.add_argument("--seeds", default="0", help="of both arms (0)")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the run folders here")
+    parser.add_argument("name", choices=READERS, help="name of the dataset")
+    parser.add_argument("--labels", type=int, default=2250, help="number of labelled rows; 0 uses all (2250)")
+    parser.add_argument("--minutes", type=float, default=40, help="total time of each variant (40)")
+    parser.add_argument(
+        "--language-fraction", type=float, default=0.6, help="fraction of the time for the language model (0.6)"
+    )
+    parser.add_argument("--vocabulary", type=int, default=15_000, help="vocabulary size of the language model (15000)")
+    parser.add_argument("--seeds", default="0", help="random seeds, separated by commas (0)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the run folders in this folder")
     add_options(parser)
     options = parser.parse_args()
     data = data_folder()
@@ -76,18 +79,18 @@ def main() -> None:
             plain = classify(paths, folder / f"alone-{seed}", seed, options.minutes)
             model = folder / f"language-{seed}"
             if not finished(model):
-                recurra(  # without a cache: that is for use, and nobody uses this model
+                recurra(  # without a cache, which pretraining does not use
                     *("train", "language", paths["text"], "--out", model, "--seed", seed, "--tokenization", "words"),
                     *("--vocabulary-size", options.vocabulary, "--neural-cache-size", 0),
-                    *("--max-minutes", options.minutes * options.language_share),
+                    *("--max-minutes", options.minutes * options.language_fraction),
                 )
-            left = options.minutes - resolved(model)["seconds"] / 60  # from the command to its end
-            if left <= 0:
-                stop("no minutes are left for the classifier; give more with --minutes, or a smaller --language-share")
-            begun = classify(paths, folder / f"pretrained-{seed}", seed, left, "--pretrained", model)
-            results.append({"seed": seed, "alone": plain, "pretrained": begun, "language": facts(model)})
-            say(f"seed {seed}: alone {plain['accuracy']:.4f}, pretrained {begun['accuracy']:.4f}")
-        gains = [100 * (one["pretrained"]["accuracy"] - one["alone"]["accuracy"]) for one in results]
+            remaining = options.minutes - resolved(model)["seconds"] / 60  # of the whole command
+            if remaining <= 0:
+                stop("no time is left for the classifier; increase --minutes or decrease --language-fraction")
+            pretrained = classify(paths, folder / f"pretrained-{seed}", seed, remaining, "--pretrained", model)
+            results.append({"seed": seed, "alone": plain, "pretrained": pretrained, "language": facts(model)})
+            say(f"seed {seed}: alone {plain['accuracy']:.4f}, pretrained {pretrained['accuracy']:.4f}")
+        gains = [100 * (result["pretrained"]["accuracy"] - result["alone"]["accuracy"]) for result in results]
         record(
             "pretraining",
             {
@@ -99,11 +102,10 @@ def main() -> None:
             },
             watch=watch,
         )
-    print(f"{options.name}, {options.labels or 'all'} labels, {options.minutes:g} minutes in all")
-    for one in results:
-        print(
-            f"seed {one['seed']}: alone {one['alone']['accuracy']:.4f}, pretrained {one['pretrained']['accuracy']:.4f}"
-        )
+    print(f"{options.name}, {options.labels or 'all'} labels, {options.minutes:g} minutes in total")
+    for result in results:
+        alone_accuracy, pretrained_accuracy = result["alone"]["accuracy"], result["pretrained"]["accuracy"]
+        print(f"seed {result['seed']}: alone {alone_accuracy:.4f}, pretrained {pretrained_accuracy:.4f}")
     print(f"gain {statistics.fmean(gains):+.2f} points of accuracy")
 
 

@@ -342,8 +342,20 @@ SETS = {
         Set("resume", "tag", 15, (Target("f1", 0.93),), resume),
         Set("chunks", "tag", 15, (Target("f1", 0.92),), chunks),
         Set("chunks_pos", "tag", 15, (Target("f1", 0.93),), chunks, options=("--token-features", "2")),
-        Set("atis", "tag", 10, (Target("f1", 0.96), Target("intent_accuracy", 0.97)), tagged.triple("nlu_atis")),
-        Set("snips", "tag", 10, (Target("f1", 0.92), Target("intent_accuracy", 0.98)), tagged.triple("nlu_snips")),
+        Set(
+            "atis",
+            "tag",
+            10,
+            (Target("f1", 0.96), Target("sentence_label_accuracy", 0.97)),
+            tagged.parallel_files("nlu_atis"),
+        ),
+        Set(
+            "snips",
+            "tag",
+            10,
+            (Target("f1", 0.92), Target("sentence_label_accuracy", 0.98)),
+            tagged.parallel_files("nlu_snips"),
+        ),
         Set("dates", "translate", 5, (Target("exact_match", 0.99),), dates),
         Set(
             "cmudict",

@@ -1,6 +1,6 @@
-"""Spoken digits (FSDD): one a file for classify, and joined into strings for transcribe.
+"""Spoken digits (FSDD): single digits for classify, and concatenated strings of digits for transcribe.
 
-Recordings are split by their index: 5 to 9 are reported, 10 to 13 select, the others train.
+Recordings are split by their index: 5 to 9 are the part `report`, 10 to 13 `select`, the others `train`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from splits import PARTS, Row, write_csv
 
 RATE = 8000
 STRINGS = {"train": 3000, "select": 200, "report": 300}
-LENGTHS, SILENCE = (3, 7), (0.05, 0.3)  # digits of a string, seconds before, between and after them
+LENGTHS, SILENCE = (3, 7), (0.05, 0.3)  # number of digits, and seconds of silence before, between and after them
 
 
 def part_of_index(index: int) -> str:
+    """Return the part of a recording with this index."""
     return "report" if index < 10 else "select" if index < 14 else "train"
 
 
 def recordings(data: Path, folder: Path) -> list[tuple[str, str, str, str]]:
-    """(file, part, digit, speaker) of each recording, unpacked into `folder`."""
+    """Unpack the recordings into `folder` and return (file, part, digit, speaker) of each."""
     rows = []
     with tarfile.open(data / "fsdd" / "recordings_train.tar.gz") as archive:
         archive.extractall(folder, filter="data")
@@ -34,7 +35,7 @@ def recordings(data: Path, folder: Path) -> list[tuple[str, str, str, str]]:
 
 
 def digits(data: Path, folder: Path) -> Mapping[str, Path]:
-    """A recording a row: columns audio, label."""
+    """Write tables with one recording per row: columns audio and label."""
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[str, list[Row]] = {part: [] for part in PARTS}
     for name, part, digit, _ in recordings(data, folder):
@@ -43,7 +44,7 @@ def digits(data: Path, folder: Path) -> Mapping[str, Path]:
 
 
 def strings(data: Path, folder: Path) -> Mapping[str, Path]:
-    """Strings of digits, each of one speaker and of recordings of one part, with silences: columns audio, text."""
+    """Write strings of digits with silences, each of one speaker and one part, and their tables: columns audio and text."""
     import soundfile
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,13 +60,13 @@ def strings(data: Path, folder: Path) -> Mapping[str, Path]:
         (folder / part).mkdir(exist_ok=True)
         parts[part] = []
         for number in range(count):
-            said = draw.choices(groups[part, speakers[number % len(speakers)]], k=draw.randint(*LENGTHS))
+            chosen = draw.choices(groups[part, speakers[number % len(speakers)]], k=draw.randint(*LENGTHS))
             pieces = [_silence(draw)]
-            for _, samples in said:
+            for _, samples in chosen:
                 pieces += [samples, _silence(draw)]
             name = f"{part}/{number:04}.wav"
             soundfile.write(folder / name, np.concatenate(pieces), RATE, subtype="PCM_16")
-            parts[part].append((name, " ".join(digit for digit, _ in said)))
+            parts[part].append((name, " ".join(digit for digit, _ in chosen)))
     return _write(folder, parts, ("audio", "text"))
 
 

@@ -1,4 +1,4 @@
-"""The sets of tagged sentences. A named dev or valid part is what is reported; of the rest a tenth, by hash, selects."""
+"""Datasets of tagged sentences. A named dev or valid set is reported; a tenth of the rest, by hash, selects the weights."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ Parts = dict[str, Path]
 
 
 def parts_of(rows: Iterable[Row], report: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows (sentence, ...): train and select by hash; a sentence that is reported teaches nothing and selects nothing."""
+    """Split rows (sentence, ...) into train and select by hash, without the sentences of the report set."""
     reported = {normal(row[0]) for row in report}
     parts = split(rows, report=0.0)
-    kept = {part: [row for row in parts[part] if normal(row[0]) not in reported] for part in ("train", "select")}
-    return {**kept, "report": list(report)}
+    remaining = {part: [row for row in parts[part] if normal(row[0]) not in reported] for part in ("train", "select")}
+    return {**remaining, "report": list(report)}
 
 
 def read(path: Path) -> str:
+    """The text of a file, which may be compressed by gzip."""
     data = path.read_bytes()
     return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
 
 
 def blocks(text: str, word: int) -> list[Row]:
-    """(words with blanks between, lines) of each sentence of a file of columns; `word` is the column of the words."""
+    """(words separated by spaces, lines) of each sentence in a file of columns. `word` is the index of the column of words."""
     rows = []
     for block in text.split("\n\n"):
         lines = block.strip("\n")
@@ -36,24 +37,24 @@ def blocks(text: str, word: int) -> list[Row]:
 
 
 def columns(train: str, dev: str | None, *, word: int = 0) -> Callable[[Path, Path], Parts]:
-    """A writer for files of columns. Without `dev` the last tenth of the sentences is reported."""
+    """A function that writes the parts of a file of columns. Without `dev` the last tenth of the sentences is reported."""
 
     def write(data: Path, folder: Path) -> Parts:
         rows = blocks(read(data / train), word)
-        cut = len(rows) * 9 // 10
-        report = rows[cut:] if dev is None else blocks(read(data / dev), word)
+        end = len(rows) * 9 // 10
+        report = rows[end:] if dev is None else blocks(read(data / dev), word)
         folder.mkdir(parents=True, exist_ok=True)
         paths = {}
-        for part, kept in parts_of(rows[:cut] if dev is None else rows, report).items():
+        for part, part_rows in parts_of(rows[:end] if dev is None else rows, report).items():
             paths[part] = folder / f"{part}.conll"
-            paths[part].write_text("".join(f"{lines}\n\n" for _, lines in kept), encoding="utf-8", newline="\n")
+            paths[part].write_text("".join(f"{lines}\n\n" for _, lines in part_rows), encoding="utf-8", newline="\n")
         return paths
 
     return write
 
 
-def triple(name: str) -> Callable[[Path, Path], Parts]:
-    """A writer for folders of seq.in, seq.out and label; `valid` is reported."""
+def parallel_files(name: str) -> Callable[[Path, Path], Parts]:
+    """A function that writes the parts of a folder with seq.in, seq.out and label; `valid` is reported."""
     files = ("seq.in", "seq.out", "label")
 
     def rows(folder: Path) -> list[Row]:
@@ -62,11 +63,11 @@ def triple(name: str) -> Callable[[Path, Path], Parts]:
 
     def write(data: Path, folder: Path) -> Parts:
         paths = {}
-        for part, kept in parts_of(rows(data / name / "train"), rows(data / name / "valid")).items():
+        for part, part_rows in parts_of(rows(data / name / "train"), rows(data / name / "valid")).items():
             paths[part] = folder / part
             paths[part].mkdir(parents=True, exist_ok=True)
             for at, file in enumerate(files):
-                text = "".join(f"{row[at]}\n" for row in kept)
+                text = "".join(f"{row[at]}\n" for row in part_rows)
                 (paths[part] / file).write_text(text, encoding="utf-8", newline="\n")
         return paths
 

@@ -1,11 +1,11 @@
-"""Ordinal regression: ratings, grades, severities. The classes have an order, and a near miss is better than a far one.
+"""Ordinal regression for ratings, grades or severities: ordered classes, in which small errors are better than large ones.
 
     recurra train examples/ordinal.py:Ordinal reviews.csv --label stars
     recurra predict runs/reviews new.txt --import examples/ordinal.py
 
-For K classes in order the network gives K - 1 numbers; the sigmoid of number k is the probability that the class is above
-the k-th one (Frank and Hall 2001, A Simple Approach to Ordinal Classification). The prediction is the number of them above
-one half. Text, numbers, images and audio are understood, as by `classify`.
+For K ordered classes the network has K - 1 outputs. The sigmoid of output k is the probability that the class is above the k-th
+class (Frank and Hall 2001, A Simple Approach to Ordinal Classification). The prediction is the number of probabilities above
+one half. The input is text, numbers, images or audio, as for `classify`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from recurra.tasks.shared import Head, RowDataset, SequenceTask
 
 
 class OrdinalData(InputData):
-    label: str | None = setting(None, description="column of the ratings; found by itself")
+    """Settings of the data: an input and a column of ratings."""
+
+    label: str | None = setting(None, description="Column of the ratings; detected by default.")
 
 
 class Thresholds(Head):
-    """One number for each boundary between two classes."""
+    """A head with one output for each boundary between two adjacent classes."""
 
     selection = Selection("mae")
 
@@ -54,6 +56,8 @@ class Thresholds(Head):
 
 
 class Ordinal(SequenceTask[Settings[OrdinalData, InputModel, TrainingSettings]]):
+    """Ordinal regression on sequences."""
+
     name, structure, summary = "ordinal", "N to 1", "a rating for each sequence: classes with an order"
     settings_class = Settings[OrdinalData, InputModel, TrainingSettings]
 

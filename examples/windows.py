@@ -1,11 +1,11 @@
-"""A task of one's own in one file: which of several machines, gestures, ... a window of measurements comes from.
+"""A custom task in one file: classifies windows of measurements, for instance by machine or by gesture.
 
-    python examples/windows.py waves.jsonl                                  makes data to try it with
+    python examples/windows.py waves.jsonl                                  creates data to try it with
     recurra train examples/windows.py:Windows waves.jsonl --no-bidirectional
     recurra evaluate runs/waves waves.jsonl --import examples/windows.py
     echo '[0.1, 0.5, 0.8, 0.9]' | recurra predict runs/waves --import examples/windows.py
 
-The data: JSON lines, each with a window (numbers, one a step, or lists of equally many) and the class it belongs to:
+The data are JSON Lines. Each line has a window, which is a list of numbers or of lists of equal length, and its class:
 
     {"window": [0.0, 0.38, 0.71, 0.92], "label": "sine"}
 """
@@ -26,17 +26,17 @@ from recurra.tasks.shared import EncoderModel, RowData, RowDataset, SequenceTask
 
 
 class WindowsData(RowData):
-    """What the user may specify about the data; each field is an option of `recurra train` as well (--measurements, --label)."""
+    """Settings of the data. Each field is also an option of `recurra train`: --measurements, --label."""
 
-    window: str = setting("window", description="key of the numbers")
-    label: str = setting("label", description="key of the class")
+    measurements: str = setting("window", description="Key of the measurements.")
+    label: str = setting("label", description="Key of the class.")
 
 
 WindowsSettings = Settings[WindowsData, EncoderModel, ClassTraining]
 
 
 class Windows(SequenceTask[WindowsSettings]):
-    """A row is a window and its class. Classification brings loss and metrics, SequenceTask everything else."""
+    """Classification of windows. `Classification` defines the loss and the metrics, `SequenceTask` everything else."""
 
     name = "windows"
     structure = "N to 1"
@@ -54,7 +54,7 @@ class Windows(SequenceTask[WindowsSettings]):
 
 
 def make_waves(path: Path, rows: int = 300, seed: int = 0) -> None:
-    """Sines, squares and saws of any phase and pitch, of 20 to 40 steps, with noise."""
+    """Write sine, square and sawtooth waves of 20 to 40 time steps with random phase, frequency and noise."""
     draw = random.Random(seed)
     shapes = {
         "sine": lambda x: math.sin(2 * math.pi * x),

@@ -140,7 +140,7 @@ def test_triples_keep_their_lines_together(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         for file in ("seq.in", "seq.out", "label"):
             (folder / file).write_text("".join(f"{file} {n}\n" for n in range(count)))
-    paths = tagged.triple("set")(tmp_path, tmp_path / "out")
+    paths = tagged.parallel_files("set")(tmp_path, tmp_path / "out")
     seen = []
     for part in ("train", "select", "report"):
         lines = [(paths[part] / file).read_text().splitlines() for file in ("seq.in", "seq.out", "label")]
@@ -556,7 +556,7 @@ def test_traces_are_split_whole_and_flags_are_counted(tmp_path: Path) -> None:
     assert sorted(parts["train"] + parts["select"] + parts["report"]) == sorted(normal)
     assert not set(parts["train"]) & set(parts["report"]) and not set(parts["select"]) & set(parts["report"])
     assert len(parts["report"]) == pytest.approx(0.3 * len(normal), rel=0.1)
-    assert logs.figures([True, True, True, False], [True, False, False, False, False]) == {
+    assert logs.detection_metrics([True, True, True, False], [True, False, False, False, False]) == {
         "f1": 0.75, "precision": 0.75, "recall": 0.75, "false_alarms": 0.2,
     }  # fmt: skip
 
@@ -566,8 +566,8 @@ def test_a_trace_is_judged_by_its_keys_and_by_its_end() -> None:
         return [{"rank": rank, "nats": nats} for rank, nats in tokens]
 
     usual, late = (9, 6.0), (10, 6.0)
-    assert not logs.not_among_the_likeliest(trace(usual, (12, 4.6)))  # an end may be any if it is likely enough
-    assert logs.not_among_the_likeliest(trace(usual, (2, 4.7)))  # 1 in 110
-    assert logs.not_among_the_likeliest(trace(late, (1, 0.1)))
-    assert not logs.unexpected(trace((9, 6.9), (9, 6.9)))  # 6.9 nats: 1 in 992
-    assert logs.unexpected(trace((9, 7.0), (1, 0.1))) and logs.unexpected(trace(late, (1, 0.1)))
+    assert not logs.is_abnormal_by_rank(trace(usual, (12, 4.6)))  # an end may be any if it is likely enough
+    assert logs.is_abnormal_by_rank(trace(usual, (2, 4.7)))  # 1 in 110
+    assert logs.is_abnormal_by_rank(trace(late, (1, 0.1)))
+    assert not logs.is_abnormal(trace((9, 6.9), (9, 6.9)))  # 6.9 nats: 1 in 992
+    assert logs.is_abnormal(trace((9, 7.0), (1, 0.1))) and logs.is_abnormal(trace(late, (1, 0.1)))

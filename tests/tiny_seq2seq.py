@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from recurra import cells
 from recurra.models.decoder import Decoder
-from recurra.models.seq2seq import Encoder, SequenceToSequence
+from recurra.models.seq2seq import Seq2SeqEncoder, SequenceToSequence
 from recurra.nn.attention import attention
 
 B, T, S, E, H, V = 4, 6, 5, 7, 6, 11
@@ -23,7 +23,7 @@ def network(
 ) -> SequenceToSequence:
     torch.manual_seed(0)
     source, target = nn.Embedding(V, E), nn.Embedding(V, E)
-    encoder = Encoder(source, E, cells.get(cell), hidden_size=H // 2, **options)
+    encoder = Seq2SeqEncoder(source, E, cells.get(cell), hidden_size=H // 2, **options)
     attend = None if rule is None else attention(rule, H, encoder.output_size, T)
     decoder = Decoder(
         target,

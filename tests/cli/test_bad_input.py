@@ -1,4 +1,4 @@
-"""Bad input: a clear error that says what, where and what to do, and nothing lost."""
+"""Invalid input: the error reports the problem, the location and the remedy, and no data are lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def classify(data: Path, out: Path | None = None, **settings: Any) -> Run:
 
 
 def refused(folder: Path, data: Path, *said: str, kind: type[UserError] = DataError, **settings: Any) -> None:
-    """Training stops with one or two lines that say all of `said`, and leaves nothing behind."""
+    """Training stops with an error of one or two lines that contains all of `said`, and leaves no files."""
     before = sorted(folder.rglob("*"))
     with pytest.raises(kind) as raised:
         classify(data, folder / "run", **settings)
@@ -47,7 +47,7 @@ GOOD = "text,label\n" + "".join(
 
 # files ----------------------------------------------------------------------------------------------------------------
 def test_missing_file(tmp_path: Path) -> None:
-    refused(tmp_path, tmp_path / "none.csv", "none.csv: there is no such file, folder or built-in set")
+    refused(tmp_path, tmp_path / "none.csv", "none.csv: there is no such file, folder or built-in dataset")
 
 
 def test_empty_file(tmp_path: Path) -> None:
@@ -68,20 +68,20 @@ def test_wrong_encoding_names_the_row(tmp_path: Path) -> None:
     assert classify(data, encoding="latin-1").settings.data.encoding == "latin-1"
 
 
-def test_broken_row_is_named_or_skipped(tmp_path: Path) -> None:
+def test_an_invalid_row_is_reported_or_skipped(tmp_path: Path) -> None:
     lines = GOOD.splitlines(keepends=True)
     lines[4] = "one,two,three\n"
     data = write(tmp_path / "a.csv", "".join(lines))
     refused(
         tmp_path, data, "a.csv, row 4: 3 cells, but the header has 2; is a cell with a separator in quotes? (line 5)"
     )
-    assert classify(data, on_error="skip").task.dataset.stores == {}  # a loaded run has read nothing
+    assert classify(data, on_error="skip").task.dataset.stores == {}  # a loaded run has no data
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     assert config["resolved"]["dataset"]["rows"] + config["resolved"]["dataset"]["valid_rows"] == 19
-    assert config["resolved"]["timings"]  # which one chose the back end
+    assert config["resolved"]["timings"]  # the table that selected the back end
 
 
-def test_missing_column_names_those_there_are(tmp_path: Path) -> None:
+def test_a_missing_column_lists_the_existing_ones(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", GOOD)
     refused(tmp_path, data, "there is no column 'lable'; there are text, label; did you mean 'label'?", label="lable")
 
@@ -89,11 +89,11 @@ def test_missing_column_names_those_there_are(tmp_path: Path) -> None:
 # rows -----------------------------------------------------------------------------------------------------------------
 def test_one_class_only(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", "text,label\n" + "".join(f"film number {n},good\n" for n in range(9)))
-    refused(tmp_path, data, "a.csv: all rows have the one class 'good'", "two or more", label="label")
+    refused(tmp_path, data, "a.csv: all rows have the class 'good'", "two or more", label="label")
 
 
-class Told:
-    """Keeps what training says."""
+class Lines:
+    """Records the printed lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -105,10 +105,10 @@ class Told:
         return training.Silent().bar(label, total)
 
 
-def test_a_class_with_one_row_is_told_and_training_goes_on(tmp_path: Path) -> None:
-    told = Told()
-    run = classify(write(tmp_path / "a.csv", GOOD + "the only one,rare\n"), progress=told, label="label")
-    assert any("warning: only one row of class 'rare'" in line for line in told.lines)
+def test_a_class_with_one_row_causes_a_warning(tmp_path: Path) -> None:
+    printed = Lines()
+    run = classify(write(tmp_path / "a.csv", GOOD + "the only one,rare\n"), progress=printed, label="label")
+    assert any("warning: class 'rare' has only one row" in line for line in printed.lines)
     assert run.evaluate(tmp_path / "a.csv")["confusion"]["classes"] == ["n", "rare", "y"]
 
 
@@ -122,16 +122,16 @@ def test_rows_with_empty_text(tmp_path: Path) -> None:
         "a.csv, row 3, field 'text': is empty (line 4); 1 more row cannot be used (row 9)",
         "on_error=skip",
     )
-    told = Told()
-    classify(data, on_error="skip", progress=told)
-    assert told.lines[0] == "18 rows"
-    assert told.lines[1] == f"2 broken rows skipped, the first: {data}, row 3, field 'text': is empty (line 4)"
+    printed = Lines()
+    classify(data, on_error="skip", progress=printed)
+    assert printed.lines[0] == "18 rows"
+    assert printed.lines[1] == f"2 invalid rows skipped, the first: {data}, row 3, field 'text': is empty (line 4)"
 
 
 def test_only_empty_rows(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", "text,label\n" + " ,y\n ,n\n" * 4)
-    for chosen in ("raise", "skip"):  # which would leave nothing: it is not advised
-        said = "7 more rows cannot be used (row 2, 3, ...). Mend the file; leaving such rows out leaves nothing"
+    for chosen in ("raise", "skip"):  # skipping would leave no rows, so it is not advised
+        said = "7 more rows cannot be used (row 2, 3, ...). Correct the file; no row would remain if they were skipped"
         refused(
             tmp_path, data, "a.csv, row 1, field 'text': is empty", said, text="text", label="label", on_error=chosen
         )
@@ -172,10 +172,10 @@ def test_one_line_for_a_language_model(tmp_path: Path) -> None:
     assert recurra.train("language", long, out=tmp_path / "run", **SMALL).predict(["all in"])[0]["tokens"] == 6
 
 
-def test_a_text_too_short_for_the_windows_asked_for(tmp_path: Path) -> None:
+def test_a_text_too_short_for_the_requested_windows(tmp_path: Path) -> None:
     before = language(tmp_path, "run").predict(["the"])
-    with pytest.raises(DataError, match=r"tokens are too few for a batch of 64 windows of 128"):
-        language(tmp_path, "run", batch_size=64, window=128, overwrite=True)
+    with pytest.raises(DataError, match=r"tokens are too few for 64 windows of 128"):
+        language(tmp_path, "run", batch_size=64, bptt_length=128, overwrite=True)
     assert recurra.load(tmp_path / "run").predict(["the"]) == before
 
 
@@ -198,7 +198,7 @@ def test_a_text_too_short_for_the_windows_asked_for(tmp_path: Path) -> None:
         ({"text": "text", "vocabulary_size": 3}, "vocabulary_size"),
     ],
 )
-def test_settings_that_do_not_exist_or_fit(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
+def test_invalid_settings(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
     refused(tmp_path, write_reviews(tmp_path / "a.csv"), said, kind=UserError, **settings)
 
 
@@ -210,7 +210,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def run(made: Run, tmp_path: Path) -> Path:
-    """A copy to spoil."""
+    """A copy that a test may damage."""
     return shutil.copytree(made.path, tmp_path / "run")
 
 
@@ -218,7 +218,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_an_existing_run_is_not_written_over_unless_told(run: Path, tmp_path: Path) -> None:
+def test_an_existing_run_is_only_overwritten_on_request(run: Path, tmp_path: Path) -> None:
     data, before = write_reviews(tmp_path / "a.csv"), content(run)
     with pytest.raises(RunError, match=r"run: exists already; choose another --out, or write over it with --overwrite"):
         classify(data, run, label="label", text="text")
@@ -233,7 +233,7 @@ def test_an_existing_run_is_not_written_over_unless_told(run: Path, tmp_path: Pa
     assert content(run).keys() == before.keys() and content(run) != before
 
 
-def test_a_folder_that_is_no_run_is_never_written_over(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_never_overwritten(tmp_path: Path) -> None:
     data = write_reviews(tmp_path / "a.csv")
     (tmp_path / "photos").mkdir()
     write(tmp_path / "photos/cat.jpg", "x")
@@ -244,7 +244,7 @@ def test_a_folder_that_is_no_run_is_never_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "photos/cat.jpg").exists()
 
 
-def test_names_of_runs_count_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_runs_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_reviews(tmp_path / "a.csv")
     paths = [str(recurra.train("classify", "a.csv", label="label", text="text", **SMALL).path) for _ in range(2)]
@@ -262,30 +262,30 @@ def test_a_run_with_a_file_missing(run: Path, file: str) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.95])
-def test_a_run_with_a_file_cut_short(run: Path, made: Run, file: str, share: float) -> None:
-    """It opens as it was, or it says which file is damaged; it never predicts something else."""
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.6, 0.95])
+def test_a_run_with_a_truncated_file(run: Path, made: Run, file: str, fraction: float) -> None:
+    """The run opens unchanged, or the error names the damaged file; predictions never change."""
     whole = (run / file).read_bytes()
-    (run / file).write_bytes(whole[: int(len(whole) * share)])
+    (run / file).write_bytes(whole[: int(len(whole) * fraction)])
     try:
         opened = recurra.load(run)
     except RunError as error:
         assert file.partition("/")[0] in str(error)
         assert len(str(error).splitlines()) <= 2
     else:
-        assert file == "config.yaml" and share == 0.95  # only what was recorded of the training is lost
+        assert file == "config.yaml" and fraction == 0.95  # only the record of the training is lost
         assert opened.predict(["a dull film"]) == made.predict(["a dull film"])
 
 
 @pytest.mark.parametrize("file", FILES[2:])
 @pytest.mark.parametrize("text", ["{}", "[]", "3", '{"classes": 1, "counts": 2}'])
-def test_a_vocabulary_of_another_shape(run: Path, file: str, text: str) -> None:
+def test_a_vocabulary_of_another_form(run: Path, file: str, text: str) -> None:
     (run / file).write_text(text)
     with pytest.raises(RunError, match=r"vocabulary.*damaged"):
         recurra.load(run)
 
 
-def test_figures_cut_short(run: Path) -> None:
+def test_truncated_metrics(run: Path) -> None:
     (run / "metrics.json").write_text('{"valid/loss": 0.')
     opened = recurra.load(run)
     assert opened.predict(["a film"])
@@ -306,7 +306,7 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     ("change", "said"),
     [
         ({"format": 2}, "run format 2 is newer than this version of recurra reads (1); update recurra"),
-        ({"format": "one"}, "names no format"),
+        ({"format": "one"}, "it has no format"),
         ({"task": "clasify"}, "did you mean 'classify'"),
         ({"task": None}, "there is no task 'None'"),
         ({"model": {"cell": "lstm", "hidden_size": 9}}, "is damaged, it lacks model.num_layers"),
@@ -314,14 +314,14 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
         ({"model": [1]}, "config.yaml"),
     ],
 )
-def test_a_config_that_does_not_fit(run: Path, change: dict[str, Any], said: str) -> None:
+def test_an_invalid_config(run: Path, change: dict[str, Any], said: str) -> None:
     changed(run, lambda values: values.update(change))
     with pytest.raises(RunError) as raised:
         recurra.load(run)
     assert said in str(raised.value)
 
 
-def test_what_is_no_run_folder(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there is no such run folder"):
         recurra.load(tmp_path / "none")
     with pytest.raises(RunError, match=r"is not a run folder, it has no config.yaml"):
@@ -342,12 +342,12 @@ def test_code_that_a_run_names_is_not_imported(
     spec = spec.format(tmp_path)
     changed(run, lambda values: values.update(task=spec) if what == "task" else values["model"].update(cell=spec))
     for use in (recurra.load, training.resume):
-        with pytest.raises(RunError, match=rf"the {what} .*:Trap\. If you trust it, open it with --import"):
+        with pytest.raises(RunError, match=rf"the {what} .*:Trap\. If you trust it, open the run with --import"):
             use(run)
     assert not (tmp_path / "sprung").exists()
 
 
-def test_an_object_in_yaml_is_not_made(run: Path, tmp_path: Path) -> None:
+def test_an_object_in_yaml_is_not_created(run: Path, tmp_path: Path) -> None:
     text = (run / "config.yaml").read_text()
     trap = f"x: !!python/object/apply:os.mkdir ['{tmp_path / 'sprung'}']\n"
     (run / "config.yaml").write_text(text + trap)
@@ -356,16 +356,16 @@ def test_an_object_in_yaml_is_not_made(run: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-# in use ---------------------------------------------------------------------------------------------------------------
-def test_words_that_nobody_ever_saw_and_no_words(made: Run) -> None:
+# inference ------------------------------------------------------------------------------------------------------------
+def test_unknown_words_and_empty_texts(made: Run) -> None:
     known, *others = made.predict(["a dull film", "xyzzy plugh", "", "   ", "\0"])
     for one in others:
         assert one["label"] in ("good", "bad") and 0 < one["probability"] <= 1
-        assert sum(one["likely"].values()) == pytest.approx(1, abs=1e-5)
+        assert sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert others[1] == others[2] and known.keys() == others[0].keys()
 
 
-def test_evaluating_on_what_cannot_be_evaluated(made: Run, tmp_path: Path) -> None:
+def test_evaluation_on_invalid_data(made: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="class 'sad' was not in the training data; did you mean 'bad'"):
         made.evaluate(write(tmp_path / "a.csv", "text,label\nfilm,good\nfilm,sad\n"))
     with pytest.raises(DataError, match=r"b.csv, row 2, field 'text': is empty"):
@@ -375,7 +375,7 @@ def test_evaluating_on_what_cannot_be_evaluated(made: Run, tmp_path: Path) -> No
 
 
 # the loss and the disk ------------------------------------------------------------------------------------------------
-def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
     data = write_reviews(tmp_path / "a.csv")
     with pytest.raises(TrainingError) as raised:
         classify(data, label="label", text="text", learning_rate=1e30, clip_norm=None, steps=60, ema_decay=0.0)
@@ -402,7 +402,7 @@ def test_a_full_disk_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("method", ["write_bytes", "write_text"])
 def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
-    """At the third evaluation the disk is full: the run stops, what was saved is whole, and with room it goes on."""
+    """The disk is full at the third evaluation: training stops, saved files are complete, and training can be resumed."""
     whole = reviews(tmp_path, "whole", steps=12, num_evaluations=6)
     from recurra.training import loop
 
@@ -431,7 +431,7 @@ def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_a_class_that_nobody_taught_is_told_by_its_row_also_where_rows_before_it_are_left_out(tmp_path: Path) -> None:
+def test_an_unknown_class_is_reported_with_its_row_after_skipped_rows(tmp_path: Path) -> None:
     run = classify(write(tmp_path / "good.csv", GOOD), on_error="skip")
     other = write(tmp_path / "other.csv", "text,label\na film,\na fine film,y\na film,strange\n")
     with pytest.raises(

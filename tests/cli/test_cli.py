@@ -188,7 +188,9 @@ def test_help_names_the_contract(recurra: Shell) -> None:
     assert [o for o in ("--prompt", "--length", "--temperature", "--top-p", "--seed") if o not in text] == []
     assert "--json" in recurra("evaluate", "--help").out
     text = recurra("train", "classify", "--help").out
-    assert [o for o in ("--text", "--label", "--tokenization", "--bidirectional", "--no-bidirectional") if o not in text] == []
+    assert [
+        o for o in ("--text", "--label", "--tokenization", "--bidirectional", "--no-bidirectional") if o not in text
+    ] == []
     assert recurra("--help").out.strip() == recurra().out.strip()
 
 
@@ -281,7 +283,7 @@ def test_a_broken_line_leaves_its_neighbours(recurra: Shell, run: Path) -> None:
     done = recurra("predict", run, "-", stdin='a dull film\n{"text": "a warm\n{a warm} film\n')
     answers = [json.loads(line) for line in done.out.splitlines()]
     assert [sorted(answer)[0] for answer in answers] == ["label", "error", "label"]
-    assert done.status == 2 and "standard input, row 2: begins as a JSON object and is none" in done.err
+    assert done.status == 2 and "standard input, row 2: begins like a JSON object but is not valid JSON" in done.err
 
 
 def test_predict_reads_a_file_of_lines_and_a_table(recurra: Shell, run: Path, tmp_path: Path) -> None:
@@ -384,7 +386,9 @@ def test_generate_goes_on_from_the_prompt(recurra: Shell, run: Path, tmp_path: P
     assert first == recurra("generate", out, "--prompt", "the s", "--length", "20", "--seed", "1")
     wrong(recurra("generate", out, "--top-p", "2"), "top_p")
     wrong(recurra("generate", run), "does not generate text")
-    done = recurra("train", "language", text, "--out", tmp_path / "words", "--tokenization", "words", "--bptt-length", "8", *SMALL)
+    done = recurra(
+        "train", "language", text, "--out", tmp_path / "words", "--tokenization", "words", "--bptt-length", "8", *SMALL
+    )
     assert done.status == 0, done.err
     said = recurra("generate", tmp_path / "words", "--prompt", "the sea", "--length", "5", "--seed", "1")
     assert re.match(r"the sea (the|sea|and|sky|again)\b", said.out) or said.out.startswith("the sea\n")

@@ -96,7 +96,10 @@ def test_the_nearest_spelling_counts(tmp_path: Path) -> None:
         (b"1 3\n" + b"\0" * 3000, "byte 4: word 1 was not found"),
         (bytes.fromhex("ba164f2f0c000000"), "a fastText model"),
         (b"", "the file is empty"),
-        (b"kino 1 2 3\n", "none of its 1 words (such as 'kino') is among the 2 words of the training data (such as 'film', 'dull')"),
+        (
+            b"kino 1 2 3\n",
+            "none of its 1 words (such as 'kino') is among the 2 words of the training data (such as 'film', 'dull')",
+        ),
     ],
 )
 def test_what_is_broken_is_told_by_its_place(tmp_path: Path, content: bytes, said: str) -> None:

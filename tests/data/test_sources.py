@@ -1,4 +1,4 @@
-"""Readers of rows: values of every format, gzipped or not, and bad input with the exact place in the message."""
+"""Sources of rows: values of every format, gzipped or not, and invalid input with its location in the message."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, format: str, packed: b
     assert (source.name, source.format) == ("film", format)
     wanted = ROWS[::2] if format == "tsv" else ROWS
     assert _values(source) == wanted
-    assert _values(source) == wanted, "a second pass begins anew"
+    assert _values(source) == wanted, "a second pass starts from the beginning"
     assert [row.number for row in source.rows()] == list(range(1, len(wanted) + 1))
     assert source.broken.count == 0
 
 
-def test_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_a_name(tmp_path: Path) -> None:
     source = open_source(_write(tmp_path, "a.csv", b"\xef\xbb\xbftext,label\nx,y\n"))
     assert source.columns == ["text", "label"]
 
@@ -93,7 +93,7 @@ def test_mixed_line_ends_and_blank_lines(tmp_path: Path) -> None:
     assert [row["text"] for row in _values(source)] == ["a", "b", "c"]
 
 
-def test_other_unicode_separators_are_ordinary(tmp_path: Path) -> None:
+def test_other_unicode_separators_do_not_end_a_row(tmp_path: Path) -> None:
     odd = "a\u2028b\x85c\x0bd\x1ce"
     for name, content in (("a.csv", f"text,label\n{odd},1\n"), ("a.tsv", f"text\tlabel\n{odd}\t1\n")):
         assert _values(open_source(_write(tmp_path, name, content)))[0]["text"] == odd
@@ -108,12 +108,12 @@ def test_semicolons(tmp_path: Path) -> None:
     assert _values(open_source(_write(tmp_path, "a.csv", "text;label\na, b;1\n"))) == [{"text": "a, b", "label": "1"}]
 
 
-def test_a_very_long_text_is_legal(tmp_path: Path) -> None:
+def test_a_very_long_text_can_be_read(tmp_path: Path) -> None:
     long = "word " * 120_000
     assert _values(open_source(_write(tmp_path, "a.csv", f"text,label\n{long},1\n")))[0]["text"] == long
 
 
-def test_json_keys_may_be_missing_and_half_characters_are_mended(tmp_path: Path) -> None:
+def test_missing_json_keys_and_lone_surrogates(tmp_path: Path) -> None:
     path = _write(tmp_path, "a.jsonl", '{"a": 1}\n{"b": ["\\ud83d", "\\ud83d\\ude00"]}\n')
     assert _values(open_source(path)) == [{"a": 1, "b": None}, {"a": None, "b": ["\ufffd", "😀"]}]
 
@@ -138,7 +138,7 @@ def test_folder_of_class_folders(tmp_path: Path) -> None:
         _write(tmp_path, name, text)
     assert _values(open_source(tmp_path)) == [{"text": "bad", "label": "neg"}, {"text": "good\nindeed", "label": "pos"}]
     _write(tmp_path, "README.txt", "stray")
-    with pytest.raises(DataError, match=r"README\.txt, neg/\); keep one kind"):
+    with pytest.raises(DataError, match=r"README\.txt, neg/\); keep one of the two"):
         open_source(tmp_path)
 
 
@@ -150,8 +150,8 @@ BROKEN = {
         b"text\tlabel\na\t1\nb\t2\t3\nc\t3\n",
         r"row 2: 3 cells, but the header has 2; .* \(line 3\)",
     ),
-    "open quote": ("a.csv", b'text,label\na,1\n"b,2\nc,3\n', r"row 2: broken CSV: a quote is opened and .*\(line 3\)"),
-    "stray quote": ("a.csv", b'text,label\na,1\n"b"x,2\nc,3\n', r"row 2: broken CSV: .*expected after.* \(line 3\)"),
+    "open quote": ("a.csv", b'text,label\na,1\n"b,2\nc,3\n', r"row 2: invalid CSV: a quote is not closed \(line 3\)"),
+    "stray quote": ("a.csv", b'text,label\na,1\n"b"x,2\nc,3\n', r"row 2: invalid CSV: .*expected after.* \(line 3\)"),
     "encoding": ("a.csv", b"text,label\na,1\nb\xb0,2\nc,3\n", r"row 2, field 'text': byte 0xb0 is not utf-8; .*line 3"),
     "json encoding": ("a.jsonl", b'{"text": "a"}\n{"text": "\xb0"}\n{"text": "c"}\n', r"row 2: byte 0xb0 is not utf-8"),
     "nul": ("a.csv", b"text,label\na,1\nb\0,2\nc,3\n", r"row 2, field 'text': a NUL byte.*line 3"),
@@ -162,7 +162,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_row_is_named_or_skipped(tmp_path: Path, case: str) -> None:
+def test_an_invalid_row_is_reported_or_skipped(tmp_path: Path, case: str) -> None:
     name, content, message = BROKEN[case]
     path = _write(tmp_path, name, content)
     with pytest.raises(DataError, match=message):
@@ -170,16 +170,16 @@ def test_a_broken_row_is_named_or_skipped(tmp_path: Path, case: str) -> None:
     source = open_source(path, skip_broken=True)
     rows = list(source.rows())
     assert [row.values["text"] for row in rows][0 :: len(rows) - 1] in (["a", "c"], ["a\nb", "c"]), (
-        "one row is lost, no more"
+        "only one row is skipped"
     )
     assert source.broken.count == 1
     assert "row 2" in source.broken.places[0]
     assert rows[-1].number == 3
     list(source.rows())
-    assert source.broken.count == 1, "counted anew in each pass"
+    assert source.broken.count == 1, "counted in each pass"
 
 
-def test_only_broken_rows(tmp_path: Path) -> None:
+def test_only_invalid_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"all 2 rows are broken; the first: .*row 1"):
         _values(open_source(_write(tmp_path, "a.csv", "text,label\na\nb\n"), skip_broken=True))
 
@@ -191,8 +191,8 @@ REFUSED = {
     "not gzip": ("a.csv.gz", b"text,label\na,b\n", "not gzip"),
     "cut gzip": ("a.csv.gz", gzip.compress(os.urandom(50_000))[:-5000], "cannot be read|byte 0x|NUL"),
     "twice": ("a.csv", b"text,text\na,b\n", "two columns have the name 'text'"),
-    "suffix": ("a.xlsx", b"text", r"'\.xlsx' are not read; what is: \.csv, \.tsv, \.jsonl, \.parquet"),
-    "json document": ("a.json", b'[{"text": "a"},\n{"text": "b"}]\n', "one JSON list; write one object a line"),
+    "suffix": ("a.xlsx", b"text", r"'\.xlsx' cannot be read; supported: \.csv, \.tsv, \.jsonl, \.parquet"),
+    "json document": ("a.json", b'[{"text": "a"},\n{"text": "b"}]\n', "one JSON list; write one object per line"),
     "not parquet": ("a.parquet", b"text,label\na,b\n", "not Parquet, or damaged"),
     "header encoding": ("a.csv", b"text,\xb0\na,b\n", "in the header: byte 0xb0"),
     "utf-16 as utf-8": ("a.csv", "text,label\na,b\n".encode("utf-16-le"), "NUL byte.*utf-16"),
@@ -211,8 +211,10 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, case: str) -> None:
     assert len(str(caught.value).splitlines()) <= 2
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no\.csv: there is no such file, folder or built-in set \(sets: stdlib"):
+def test_missing_data(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"no\.csv: there is no such file, folder or built-in dataset \(datasets: stdlib"
+    ):
         open_source(tmp_path / "no.csv")
     with pytest.raises(DataError, match=r"no \.txt files in this folder"):
         open_source(tmp_path)
@@ -222,11 +224,11 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 
 def test_hub_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"hf:imdb: the hub needs another library: pip install 'recurra\[hub\]'"):
+    with pytest.raises(DataError, match=r"hf:imdb: the hub requires another library: pip install 'recurra\[hub\]'"):
         _values(open_source("hf:imdb"))
 
 
-def test_hub_class_numbers_become_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hub_class_indices_become_names(monkeypatch: pytest.MonkeyPatch) -> None:
     class Streamed(list[dict[str, object]]):
         features = types.MappingProxyType(
             {"label": types.SimpleNamespace(int2str=["neg", "pos"].__getitem__), "text": None}
@@ -253,10 +255,10 @@ def test_columns_of_imdb_are_found(tmp_path: Path) -> None:
     text = find_text(source, None)
     label = find_label(source, None, exclude=(text,))
     assert (text, label, find_number(source, None, exclude=(text,))) == ("review", "sentiment", "rating")
-    assert find_text(source, "id") == "id", "what is asked for is taken"
+    assert find_text(source, "id") == "id", "the requested column is used"
 
 
-def test_columns_are_found_by_what_they_hold(tmp_path: Path) -> None:
+def test_columns_are_found_by_their_content(tmp_path: Path) -> None:
     lines = (f"{i},word {i} and some more of it,{'ab'[i % 2]},{i * 0.5 - 3}" for i in range(20))
     source = open_source(_write(tmp_path, "a.csv", "n,p,q,r\n" + "\n".join(lines) + "\n"))
     assert (find_text(source), find_label(source, exclude=("p",)), find_number(source)) == ("p", "q", "r")
@@ -270,30 +272,30 @@ def test_a_column_that_does_not_exist(tmp_path: Path) -> None:
         find_label(source, "zzz")
 
 
-def test_columns_that_cannot_be_told_apart(tmp_path: Path) -> None:
+def test_ambiguous_columns(tmp_path: Path) -> None:
     rows = "".join(f"first things {i},other things {i},{i % 2},{i % 3}\n" for i in range(20))
     source = open_source(_write(tmp_path, "a.csv", "p,q,r,s\n" + rows))
     with pytest.raises(DataError, match="the text could be 'p' or 'q'; name it with --text"):
         find_text(source)
     with pytest.raises(DataError, match="the label could be 'r' or 's'; name it with --label"):
         find_label(source)
-    with pytest.raises(DataError, match="the number could be 'r' or 's'; name it with --target"):
+    with pytest.raises(DataError, match="the target could be 'r' or 's'; name it with --target"):
         find_number(source)
     numbers = open_source(_write(tmp_path, "b.csv", "p,q\n1,2\n2,3\n"))
     with pytest.raises(DataError, match=r"no column looks like the text; name it with --text \(there are p, q\)"):
         find_text(numbers)
 
 
-def test_why_no_column_fits_is_said(tmp_path: Path) -> None:
+def test_the_reason_why_no_column_fits(tmp_path: Path) -> None:
     empty = _write(tmp_path, "a.csv", "review,topic\n,a\n,b\n,a\n,b\n")
-    with pytest.raises(DataError, match=r"no column looks like the text \('review': nothing in any row\); name it"):
+    with pytest.raises(DataError, match=r"no column looks like the text \('review': empty in every row\); name it"):
         find_text(open_source(empty), exclude=["topic"])
     nearly = _write(tmp_path, "b.csv", "review,points\n" + "well,3\n" * 20 + "ill,lots\n")
     with pytest.raises(DataError, match=r"b.csv, row 21, field 'points': no column looks .* 'lots'; .*--target points"):
         find_number(open_source(nearly))
 
 
-def test_text_comes_in_pieces_and_whole(tmp_path: Path) -> None:
+def test_text_is_read_in_chunks(tmp_path: Path) -> None:
     text = "第一行 and more\n" * 20_000
     for name, content in (("a.txt", text.encode()), ("b.txt.gz", gzip.compress(text.encode())), ("c", text.encode())):
         source = open_text(_write(tmp_path, name, content))
@@ -316,7 +318,7 @@ def test_text_of_folders_and_tables(tmp_path: Path) -> None:
         open_text(tmp_path / "a.txt", column="poem")
 
 
-def test_text_with_a_bad_byte_names_the_line(tmp_path: Path) -> None:
+def test_text_with_an_invalid_byte_is_reported_with_its_line(tmp_path: Path) -> None:
     good = "x" * 99 + "\n"
     path = _write(tmp_path, "a.txt", (good * 1500).encode() + b"ab\xff\n")
     with pytest.raises(DataError, match=r"a\.txt, row 1501: byte 0xff is not utf-8"):

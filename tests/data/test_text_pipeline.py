@@ -132,7 +132,10 @@ def test_without_stop_words_a_run_still_streams(tables: None, tmp_path: Path) ->
 
 def test_what_cannot_be_is_told(tables: None, tmp_path: Path) -> None:
     for given, said in (
-        (("recurra", "english", None, "noun"), "keep_pos requires a tokenizer that tags parts of speech: --tokenizer nltk"),
+        (
+            ("recurra", "english", None, "noun"),
+            "keep_pos requires a tokenizer that tags parts of speech: --tokenizer nltk",
+        ),
         (("nltk", "english", None, "nuon"), "keep_pos has 'nuon'; did you mean 'noun'"),
         (("jieba", "french", None, None), "tokenizer_language requires --tokenizer nltk"),
         (("nltk", "french", None, "noun"), "NLTK tags parts of speech in English"),

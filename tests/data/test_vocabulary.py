@@ -118,7 +118,11 @@ def test_saved_is_loaded(tmp_path: Path, tokenization: Tokenization) -> None:
     vocabulary = build(TEXTS, tokenization, size=500, lowercase=tokenization != "words")
     vocabulary.save(tmp_path / "vocabulary", "text")
     loaded = Vocabulary.load(tmp_path / "vocabulary", "text")
-    assert (loaded.tokenization, loaded.tokens, loaded.lowercase) == (tokenization, vocabulary.tokens, vocabulary.lowercase)
+    assert (loaded.tokenization, loaded.tokens, loaded.lowercase) == (
+        tokenization,
+        vocabulary.tokens,
+        vocabulary.lowercase,
+    )
     for text in [*TEXTS, "Ж unseen ÆØ"]:
         np.testing.assert_array_equal(loaded.encode(text), vocabulary.encode(text))
 
@@ -189,7 +193,9 @@ def test_subwords_learn_from_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -
     assert sum(map(len, texts)) * share == pytest.approx(sum(map(len, kept)), rel=0.5)
 
 
-_BUILT: dict[Tokenization, Vocabulary] = {tokenization: build(TEXTS * 3, tokenization, size=700) for tokenization in TOKENIZATIONS}
+_BUILT: dict[Tokenization, Vocabulary] = {
+    tokenization: build(TEXTS * 3, tokenization, size=700) for tokenization in TOKENIZATIONS
+}
 _PARTS = ["don't", "<br />", "很好", " ", "  ", "e\u0301", "!!!!", "\u1100\u1161\u11a8", "。", "\n\n", "x" * 9]
 _SIGNS = "ab'’ <br/>!.\n\t很好か\u3099\u0301e한ก็\u3000\r\x1c\x85\u2028\u00a0_7٣。；Σσİi̇\U0002f800\ufa10"
 _NASTY = st.one_of(

@@ -26,13 +26,15 @@ def test_vectors_without_numbers_are_refused(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"s": [[], []]}) + "\n" for _ in range(3)))
     series = Series("s", None)
     series.find(open_source(path), ())
-    assert series.check([[], []]) == "has the shape (2, 0), wanted (steps, 1)"
+    assert series.check([[], []]) == "has the shape (2, 0), expected (steps, 1)"
 
 
-@pytest.mark.parametrize(("kind", "option"), [(Label, "--label"), (SentenceLabel, "--sentence-label")])
-def test_too_many_classes_name_the_option_that_there_is(kind: type[Label] | type[SentenceLabel], option: str) -> None:
-    with pytest.raises(DataError, match=f"right column\\? {option} names another"):
-        kind("intent", None).fit(map(str, range(10_001)))
+@pytest.mark.parametrize(("field_class", "option"), [(Label, "--label"), (SentenceLabel, "--sentence-label")])
+def test_too_many_classes_name_the_option_that_there_is(
+    field_class: type[Label] | type[SentenceLabel], option: str
+) -> None:
+    with pytest.raises(DataError, match=f"more than 10,000 classes; use {option} if this is the wrong column"):
+        field_class("intent", None).fit(map(str, range(10_001)))
 
 
 def test_labels_that_training_did_not_have_are_known_to_a_run_that_is_resumed(tmp_path: Path) -> None:

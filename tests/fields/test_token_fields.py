@@ -132,13 +132,15 @@ def test_the_level_that_the_user_names_stays() -> None:
 
 def test_words_of_a_language_model_are_known_too() -> None:
     field = words(character_ngrams=False)
-    field.take(build(["a Warm film"] * 2, "words", size=10, min_count=1))
+    field.use_vocabulary(build(["a Warm film"] * 2, "words", size=10, min_count=1))
     field.fit([["film", "dull"], ["film", "dull"]])
     assert field.words[:2] == ["dull", "film"] and set(field.words) == {"dull", "film", "a", "warm"}
     assert field.lexicon().words == field.words and field.lexicon().first_id == 2
     other = words()
-    other.take(build(["a Warm film"] * 2, "words", size=10, min_count=1))
-    with pytest.raises(SettingError, match="the tokens are characters, but those of the language model are words; train a"):
+    other.use_vocabulary(build(["a Warm film"] * 2, "words", size=10, min_count=1))
+    with pytest.raises(
+        SettingError, match="the tokens are characters, but those of the language model are words; train a"
+    ):
         other.fit([["a", "b"]])
 
 

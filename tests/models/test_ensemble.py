@@ -1,4 +1,4 @@
-"""Several networks whose outputs are averaged, words known by their character_ngrams, and a timed run repeated from its record."""
+"""Ensembles, character n-grams of words, and the reproduction of a timed run from its configuration."""
 
 from __future__ import annotations
 
@@ -20,31 +20,37 @@ def weights(run: recurra.Run) -> dict[str, torch.Tensor]:
     return dict(run.network.state_dict())
 
 
-def test_members_answer_with_the_mean_of_their_probabilities(tmp_path: Path) -> None:
+def test_an_ensemble_averages_probabilities(tmp_path: Path) -> None:
     run = reviews(tmp_path, ensemble_size=3, character_ngrams=False)
     x = torch.from_numpy(run.task.dataset.input.field.encode(["a warm film 3"])[0])[None]
     with torch.no_grad():
         alone = [member(x).softmax(-1) for member in run.network.members]
-    assert len({tuple(row.flatten().tolist()) for row in alone}) == 3  # each was born and trained by itself
+    assert len({tuple(row.flatten().tolist()) for row in alone}) == 3  # members have independent weights
     mean = torch.stack(alone).mean(0)[0]
     result = run.predict(["a warm film 3"])[0]
     assert result["probability"] == pytest.approx(mean.max().item(), abs=1e-6)
 
 
-def test_members_of_a_regression_answer_with_the_mean(tmp_path: Path) -> None:
+def test_an_ensemble_for_regression_averages_predictions(tmp_path: Path) -> None:
     run = reviews(tmp_path, task="regress", ensemble_size=2, character_ngrams=False)
     x = torch.from_numpy(run.task.dataset.input.field.encode(["a warm film 3"])[0])[None]
     with torch.no_grad():
         mean = torch.stack([member(x) for member in run.network.members]).mean().item()
     (target,) = run.task.dataset.targets
-    wanted = mean * target.std + target.mean
-    assert run.predict(["a warm film 3"])[0]["number"] == pytest.approx(wanted, rel=1e-5)
+    expected = mean * target.std + target.mean
+    assert run.predict(["a warm film 3"])[0]["prediction"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> None:
+def test_each_member_has_its_own_loss(tmp_path: Path) -> None:
     """The loss is the mean of the members' losses, not the loss of their mean."""
     run = reviews(
-        tmp_path, ensemble_size=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0, character_ngrams=False, adversarial_epsilon=0.0
+        tmp_path,
+        ensemble_size=2,
+        dropout=0.0,
+        input_dropout=0.0,
+        token_dropout=0.0,
+        character_ngrams=False,
+        adversarial_epsilon=0.0,
     )
     write_reviews(tmp_path / "more.csv")
     task, network = run.task, run.network
@@ -57,8 +63,10 @@ def test_each_member_is_trained_against_the_targets_alone(tmp_path: Path) -> Non
     torch.testing.assert_close(loss, torch.stack(single).mean())
 
 
-@pytest.mark.parametrize("settings", [{"ensemble_size": 2}, {"character_ngrams": True}, {"character_ngrams": True, "ensemble_size": 2}])
-def test_a_stream_gives_what_the_whole_gives(tmp_path: Path, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "settings", [{"ensemble_size": 2}, {"character_ngrams": True}, {"character_ngrams": True, "ensemble_size": 2}]
+)
+def test_streaming_gives_the_result_of_the_whole_text(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = reviews(tmp_path, bidirectional=False, **settings)
     text = "a Brighter film 好看 don't you think <br /> unseen1"
     whole = run.predict([text])[0]
@@ -71,37 +79,39 @@ def test_a_stream_gives_what_the_whole_gives(tmp_path: Path, settings: dict[str,
         assert result["probability"] == pytest.approx(whole["probability"], abs=2e-6)  # printed to 1e-6
 
 
-def test_spelling_tells_unknown_words_apart_and_is_saved(tmp_path: Path) -> None:
+def test_character_ngrams_distinguish_unknown_words_and_are_saved(tmp_path: Path) -> None:
     known = reviews(tmp_path, "spelt", character_ngrams=True)
     blind = reviews(tmp_path, "blind", character_ngrams=False)
     unseen = ["zzyzx", "Qwertz"]  # both unknown
-    a, b = (recurra.load(known.path).predict(unseen)[n]["likely"] for n in (0, 1))
+    a, b = (recurra.load(known.path).predict(unseen)[n]["probabilities"] for n in (0, 1))
     assert a != b
-    a, b = (blind.predict(unseen)[n]["likely"] for n in (0, 1))
+    a, b = (blind.predict(unseen)[n]["probabilities"] for n in (0, 1))
     assert a == b
 
 
-def test_pieces_of_a_word() -> None:
+def test_character_ngrams_of_a_word() -> None:
     ab = set(ngram_ids("ab").tolist()) - {0}
-    assert len(ab) == 6  # ^ab$ (the whole is its own run of four) ^a ab b$ ^ab ab$
+    assert len(ab) == 6  # ^ab$ (the whole word has four characters) ^a ab b$ ^ab ab$
     assert max(ab) <= BUCKETS and len(ngram_ids("ab")) == MAX_NGRAMS
-    assert ab < set(ngram_ids("Ab").tolist()) | ab  # another case has pieces of its own
-    assert set(ngram_ids("ab").tolist()) & set(ngram_ids("Ab").tolist()) > {0}  # and those of the lower case
+    assert ab < set(ngram_ids("Ab").tolist()) | ab  # another case has other n-grams
+    assert set(ngram_ids("ab").tolist()) & set(ngram_ids("Ab").tolist()) > {0}  # and those of the lower-case word
     assert np.array_equal(ngram_ids("e\u0301a"), ngram_ids("\u00e9a"))  # the same letter, composed or not
 
 
-def test_only_words_have_a_spelling(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="only words have a spelling"):
+def test_only_words_have_character_ngrams(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingError, match="character_ngrams requires tokenization=words, but tokenization is characters"
+    ):
         reviews(tmp_path, tokenization="characters", character_ngrams=True)
     with pytest.raises(SettingError, match="only words"):
         build(["ab"], "characters").encode_with_ngrams(["ab"])
 
 
-def test_a_timed_run_repeats_to_the_bit_from_its_config(tmp_path: Path) -> None:
-    """The record of the plan is replayed; what the clock says the second time does not matter."""
+def test_a_timed_run_is_reproduced_exactly_from_its_config(tmp_path: Path) -> None:
+    """The recorded step schedule is replayed, independent of the time that the second run takes."""
     timed = reviews(tmp_path, "timed", steps=None, epochs=1e6, max_minutes=0.03, patience=None)
     config = timed.path / "config.yaml"
-    untimed = {"training.max_minutes": None}  # or the clock could end it, which is all it may do
+    untimed = {"training.max_minutes": None}  # the time limit could end the run early
     again = recurra.train("classify", tmp_path / "reviews.csv", out=tmp_path / "again", config=config, **untimed)
     assert again.config["training"]["step_schedule"] == timed.config["training"]["step_schedule"]
     before, after = weights(timed), weights(again)

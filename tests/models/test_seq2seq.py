@@ -1,4 +1,4 @@
-"""The sequence-to-sequence network: padding changes nothing, and gradients reach every parameter."""
+"""The sequence-to-sequence network: padding invariance, and gradients of every parameter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recurra.nn.attention import RULES
 
 @pytest.mark.parametrize("context_injection", CONTEXT_INJECTIONS)
 @pytest.mark.parametrize("rule", [*RULES, None])
-def test_padded_is_alone(context_injection: str, rule: str | None) -> None:
+def test_padding_invariance(context_injection: str, rule: str | None) -> None:
     net, (x, tokens) = network(context_injection, rule, self_attention=context_injection == "between"), batch()
     answer = net(x, LENGTHS, tokens, STEPS)
     at = 0

@@ -14,7 +14,9 @@ from recurra.nn.crf import TransitionScores, best_path, log_partition, path_scor
 SIZES = [(1, 1), (1, 4), (2, 3), (5, 3), (4, 1), (3, 5)]  # T, K
 
 
-def call(T: int, K: int, *, B: int = 3, seed: int = 0, forbidden: bool = False) -> tuple[Tensor, TransitionScores, Tensor]:
+def call(
+    T: int, K: int, *, B: int = 3, seed: int = 0, forbidden: bool = False
+) -> tuple[Tensor, TransitionScores, Tensor]:
     """Emissions, a chain, and lengths from 1 to T."""
     draw = torch.Generator().manual_seed(seed)
 

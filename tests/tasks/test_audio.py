@@ -342,7 +342,7 @@ def rows_of(folder: Path) -> list[tuple[str, str]]:
 def test_folders_of_audio_files_are_classes(tmp_path: Path) -> None:
     touched(tmp_path, "yes/1.wav", "yes/2.FLAC", "no/1.wav", "no/.hidden.wav", ".git/x.wav", "README.txt")
     assert rows_of(tmp_path) == [("no/1.wav", "no"), ("yes/1.wav", "yes"), ("yes/2.FLAC", "yes")]
-    assert open_source(tmp_path).look()[0].file == tmp_path
+    assert open_source(tmp_path).first_rows()[0].file == tmp_path
 
 
 def test_prefixes_of_audio_file_names_are_classes(tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_prefixes_of_audio_file_names_are_classes(tmp_path: Path) -> None:
 def test_ambiguous_folders(tmp_path: Path) -> None:
     for name, files, problem in (
         ("one", ("a_1.wav", "b/1.wav"), r"both files and folders of files \(a_1.wav, b/1.wav\)"),
-        ("two", ("a_1.wav", "take.wav"), "take.wav names no class: call it CLASS_take.wav"),
+        ("two", ("a_1.wav", "take.wav"), "the name take.wav has no class: rename it to CLASS_take.wav"),
         ("three", ("a.dat",), r"no \.txt files in this folder.* and no files of audio or image"),
     ):
         with pytest.raises(DataError, match=problem):

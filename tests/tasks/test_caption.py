@@ -15,9 +15,9 @@ import torch
 import recurra
 from recurra.errors import CallError, DataError, SettingError
 from recurra.fields.image import Image
-from recurra.fields.paired_text import Raw
+from recurra.fields.paired_text import RawText
 from recurra.files import write_json
-from recurra.metrics.text import scores_of_any
+from recurra.metrics.text import multi_reference_metrics
 from recurra.progress import Silent
 from recurra.run import Run
 from recurra.settings import as_given, settings_from
@@ -235,7 +235,7 @@ def test_images_in_a_folder_with_a_table(tmp_path: Path) -> None:
     assert "1 more row cannot be used (row 10)" in message and "on_error=skip" in message
     lines: list[str] = []
     recurra.train("caption", tmp_path, out=tmp_path / "skip", steps=2, on_error="skip", progress=Lines(lines), **SMALL)
-    assert any("22 captions of 2" in line for line in lines) and any("2 broken rows skipped" in line for line in lines)
+    assert any("22 captions of 2" in line for line in lines) and any("2 invalid rows skipped" in line for line in lines)
 
 
 def test_invalid_settings_and_inputs(folder: Path, run: Run, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_invalid_settings_and_inputs(folder: Path, run: Run, tmp_path: Path) -> 
         recurra.train("caption", folder / "train.npz", out=tmp_path / "run", image_size="big")
     with pytest.raises(CallError, match="example 2: image is an image of 8x8 pixels, others are 16x32"):
         run.predict([scenes(1)[0][0], np.zeros((8, 8), np.uint8)])
-    with pytest.raises(CallError, match=re.escape("an input object wants 'image'; this one has 'picture'")):
+    with pytest.raises(CallError, match=re.escape("an input object requires the key 'image'; this one has 'picture'")):
         run.predict([{"picture": "a.png"}])
     np.savez(tmp_path / "none.npz", text=np.array(["a", "b"]))
     with pytest.raises(DataError, match="no column contains images"):
@@ -275,7 +275,7 @@ def test_all_captions_are_examples_and_an_image_is_in_one_part(tmp_path: Path, f
     given = {"image": "file" if form == "rows" else "image", "validation_fraction": 0.3}
     dataset = Caption.dataset_for(settings_from(as_given(Caption.settings_class), given))
     info = dataset.prepare(write_captions(tmp_path, captions, form), None, tmp_path / "cache", ignore_progress)
-    parts = {name: Raw.read(store, "raw_text", np.arange(len(store))) for name, store in dataset.stores.items()}
+    parts = {name: RawText.read(store, "raw_text", np.arange(len(store))) for name, store in dataset.stores.items()}
     assert sorted(parts["train"] + parts["valid"]) == sorted(text for texts in captions.values() for text in texts)
     numbers = {name: {int(text.split()[1]) for text in texts} for name, texts in parts.items()}
     assert not numbers["train"] & numbers["valid"]
@@ -284,7 +284,7 @@ def test_all_captions_are_examples_and_an_image_is_in_one_part(tmp_path: Path, f
     store = dataset.stores["valid"]
     assert len(rows_of_images(store.column("image_id"))) == round(0.3 * different)
     for rows in rows_of_images(store.column("image_id")):  # the rows of an image are all of its captions
-        images = {scenes(30)[0][int(text.split()[1])].tobytes() for text in Raw.read(store, "raw_text", rows)}
+        images = {scenes(30)[0][int(text.split()[1])].tobytes() for text in RawText.read(store, "raw_text", rows)}
         assert len(images) == 1
         assert len(rows) == sum(len(captions[n]) for n in captions if scenes(30)[0][n].tobytes() in images)
 
@@ -323,7 +323,7 @@ def test_an_image_counts_once_and_any_of_its_captions_is_correct(run: Run, tmp_p
     assert metrics["exact_match"] == pytest.approx(1 - 1 / len(images))
     assert metrics["sequence_error_rate"] == pytest.approx(1 / len(images))
     assert {name: metrics[name] for name in ("bleu", "chrf", "token_error_rate")} == {
-        name: pytest.approx(value) for name, value in scores_of_any(predicted, captions, letters=False).items()
+        name: pytest.approx(value) for name, value in multi_reference_metrics(predicted, captions, letters=False).items()
         if name in ("bleu", "chrf", "token_error_rate")
     }  # fmt: skip
     # the loss is over all captions: that of a file with one row per caption
@@ -364,7 +364,7 @@ def test_an_image_without_a_caption_is_reported_with_its_row(tmp_path: Path, cap
     assert "on_error=skip" in str(raised.value) and not (tmp_path / "run").exists()
     shown: list[str] = []
     recurra.train("caption", path, on_error="skip", progress=Lines(shown), **options)
-    assert "22 captions of 11 images" in shown and any("1 broken row skipped" in line for line in shown)
+    assert "22 captions of 11 images" in shown and any("1 invalid row skipped" in line for line in shown)
 
 
 def test_an_image_in_several_rows_is_read_once(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_the_image_id_depends_on_the_content(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("features,text\na.npy,a\n")
     source = open_source(tmp_path / "a.csv")
     assert field.find(source, ("features",)) == "features"
-    assert field.value(source.look()[0], "features") == str(tmp_path / "a.npy") and field.check(None) is None
+    assert field.value(source.first_rows()[0], "features") == str(tmp_path / "a.npy") and field.check(None) is None
 
 
 # inputs, network ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A task of the user's own: each mistake is one line that names the file, the line and the method."""
+"""Custom tasks: each mistake is reported in one line that names the file, the line and the method."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from recurra.tasks.shared import EncoderModel, Head, RowData, RowDataset, Sequen
 
 
 class Mean(Head):
-    """The mean of the window, told apart from zero."""
+    """The mean of the window."""
 
     def __init__(self, target): self.target = target
     outputs = 1
@@ -79,8 +79,8 @@ def line_of(code: str, text: str) -> int:
     return code[: code.index(text)].count("\n") + 1
 
 
-def test_a_good_task_trains_predicts_and_evaluates(tmp_path: Path, data: Path) -> None:
-    """Numbers of torch in metrics and results become Python's."""
+def test_a_correct_task_trains_predicts_and_evaluates(tmp_path: Path, data: Path) -> None:
+    """Scalars of torch in metrics and results are converted to Python numbers."""
     run = train(tmp_path, data, GOOD)
     assert type(run.metrics["valid/mse"]) is float
     (result,) = run.predict([[0.5, 1.0]])
@@ -97,34 +97,34 @@ MISTAKES = {
     "one loss for all rows": (
         '(output[:, 0] - batch.targets["stars"]) ** 2',
         '((output[:, 0] - batch.targets["stars"]) ** 2).mean()',
-        "mine.py, line {line}, in Mean.losses: returned a tensor (); wanted a tensor (4,), one a row",
+        "mine.py, line {line}, in Mean.losses: returned a tensor (); expected a tensor (4,), one loss per row",
     ),
-    "no outputs": ("    outputs = 1\n", "    outputs = None\n", "Mean.outputs: is None; wanted an int of at least 1"),
+    "no outputs": ("    outputs = 1\n", "    outputs = None\n", "Mean.outputs: is None; expected a positive int"),
     "metrics that are no dict": (
         'return {"mse": ((outputs[:, 0] - targets["stars"]) ** 2).mean()}',
         "return 3.0",
-        "mine.py, line {line}, in Mean.metrics: returned a float; wanted a dict from name to number",
+        "mine.py, line {line}, in Mean.metrics: returned a float; expected a dict from name to number",
     ),
     "a metric that does not exist": (
         'Selection("mse")',
         'Selection("mxe")',
-        "Mean.metrics: gives no number 'mxe', which selects the best weights (Mean.selection); did you mean 'mse'?",
+        "Mean.metrics: returned no number 'mxe', which selects the best weights (Mean.selection); did you mean 'mse'?",
     ),
     "too few results": (
         '[{"stars": value} for value in outputs[:, 0]]',
         '[{"stars": 0.0}]',
-        "mine.py, line {line}, in Mean.decode: returned 1 results for 4 rows; wanted one a row, in order",
+        "mine.py, line {line}, in Mean.decode: returned 1 results for 4 rows; expected one per row, in order",
     ),
     "results that JSON cannot hold": (
         '{"stars": value} for value in outputs[:, 0]',
         '{"stars": outputs} for value in outputs',
-        "in Mean.decode: 'stars' is a tensor (4, 1); wanted what JSON can hold, as value.tolist()",
+        "in Mean.decode: 'stars' is a tensor (4, 1), which JSON cannot represent; use value.tolist()",
     ),
-    "no name": ('    name = "mine"\n', "", "task Mine: name is None; give it a text as class attribute"),
+    "no name": ('    name = "mine"\n', "", "task Mine: name is None; set it to a string as a class attribute"),
     "no settings": (
         "    settings_class = Settings[RowData, EncoderModel, ClassTraining]\n",
         "",
-        "task Mine: has no settings_class; write settings_class = Settings[RowData, EncoderModel, TrainingSettings]",
+        "task Mine: has no settings_class; add settings_class = Settings[RowData, EncoderModel, TrainingSettings]",
     ),
     "an __init__ without the base's": (
         "    @classmethod\n    def dataset_for",
@@ -134,25 +134,25 @@ MISTAKES = {
     "a target of variable length": (
         '[Number("stars", "stars")]',
         '[Series("stars", "window")]',
-        "target 'stars' (Series) has rows of variable length; a target of an N-to-1 task has one value a row",
+        "target 'stars' (Series) is a sequence; a target of an N-to-1 task has one value for each example",
     ),
     "an exception in dataset_for": (
         "return RowDataset(settings,",
-        "return RowDataset(settings.nothing,",
+        "return RowDataset(settings.missing,",
         "AttributeError at mine.py, line {line}, in dataset_for:",
     ),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line(tmp_path: Path, data: Path, mistake: str) -> None:
+def test_a_mistake_is_reported_in_one_line(tmp_path: Path, data: Path, mistake: str) -> None:
     old, new, message = MISTAKES[mistake]
     code = GOOD.replace(old, new, 1)
     assert code != GOOD
     with pytest.raises(UserError) as raised:
         train(tmp_path, data, code)
-    wanted = message.format(line=line_of(code, new.splitlines()[0]) if new else 0)
-    assert wanted in str(raised.value) and "\n" not in str(raised.value)
+    expected = message.format(line=line_of(code, new.splitlines()[0]) if new else 0)
+    assert expected in str(raised.value) and "\n" not in str(raised.value)
     assert not (tmp_path / "run").exists()
 
 
@@ -170,12 +170,12 @@ class Halved(Number):
         ("[float(value) / nothing for value in values]", "NameError at mine.py, line {line}, in "),
         (
             "[0.0]",
-            "mine.py, line {defined}, in Halved.encode: returned 1 values for 40 rows; wanted a list with one a row",
+            "mine.py, line {defined}, in Halved.encode: returned 1 values for 40 rows; expected a list with one value per row",
         ),
         ("3", "Halved.encode: returned a int for 40 rows"),
     ],
 )
-def test_a_field_of_ones_own(tmp_path: Path, data: Path, body: str, message: str) -> None:
+def test_a_custom_field(tmp_path: Path, data: Path, body: str, message: str) -> None:
     field = FIELD.replace("{body}", body)
     code = GOOD.replace("\n\nclass Mine(", f"{field}\n\nclass Mine(", 1).replace("[Number(", "[Halved(")
     with pytest.raises(CallError) as raised:
@@ -187,7 +187,7 @@ def test_a_field_of_ones_own(tmp_path: Path, data: Path, body: str, message: str
 TWO_TARGETS = '''
 
 class Both(Field):
-    """Two numbers a row."""
+    """Two numbers for each row."""
 
     storage = "float32:2"
     def find(self, source, taken): return "stars"
@@ -199,7 +199,7 @@ class Both(Field):
 
 
 def test_a_target_of_a_fixed_number_of_values(tmp_path: Path, data: Path) -> None:
-    """Each row is trained on its own target, whatever the order of the batches."""
+    """Each example is trained on its own target, in any order of the batches."""
     code = GOOD.replace("\n\nclass Mine(", f"{TWO_TARGETS}\n\nclass Mine(", 1).replace(
         'Number("stars", "stars")', 'Both("stars")'
     )
@@ -215,14 +215,14 @@ def test_a_target_of_a_fixed_number_of_values(tmp_path: Path, data: Path) -> Non
     assert targets.shape == (3, 2) and targets.tolist() == stars[[3, 0, 2]].tolist()
 
 
-def test_warnings_are_not_raised_by_a_good_task(tmp_path: Path, data: Path) -> None:
+def test_a_correct_task_raises_no_warnings(tmp_path: Path, data: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train(tmp_path, data, GOOD)
 
 
 def test_a_file_that_has_changed_is_reported(tmp_path: Path, data: Path) -> None:
-    """The digest of the file is in config.yaml; another one is a warning when the run is opened."""
+    """config.yaml has the digest of the file; opening the run warns about another digest."""
     run = train(tmp_path, data, GOOD)
     file = tmp_path / "mine.py"
     assert run.config["code"] == {"task": hashlib.sha256(GOOD.encode()).hexdigest()}
@@ -240,8 +240,8 @@ def test_a_file_that_has_changed_is_reported(tmp_path: Path, data: Path) -> None
     assert warning in done.stderr.splitlines()
 
 
-def test_a_task_with_the_name_of_a_built_in_does_not_open_its_runs(tmp_path: Path, data: Path) -> None:
-    """`classify` in config.yaml is the built-in task, whatever classes are handed over."""
+def test_a_custom_task_with_a_built_in_name_does_not_open_runs_of_the_built_in_task(tmp_path: Path, data: Path) -> None:
+    """`classify` in config.yaml is the built-in task, whatever classes are passed."""
     reviews(tmp_path, "built_in")
     (tmp_path / "mine.py").write_text(GOOD.replace('name = "mine"', 'name = "classify"'))
     mine = load_task(f"{tmp_path / 'mine.py'}:Mine")

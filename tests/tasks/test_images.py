@@ -219,6 +219,6 @@ def test_streaming_of_rows(tmp_path: Path) -> None:
 @pytest.mark.skipif("RECURRA_DATA" not in os.environ, reason="needs RECURRA_DATA")
 def test_mnist_is_read() -> None:
     source = open_source(Path(os.environ["RECURRA_DATA"]) / "mnist")
-    rows = source.look()
+    rows = source.first_rows()
     assert [row.values["label"] for row in rows[:5]] == ["5", "0", "4", "1", "9"]
     assert rows[0].values["image"].shape == (28, 28)

@@ -1,4 +1,4 @@
-"""Kinds of input: which one it is, where it is found, windows that are columns, settings of another kind, old runs."""
+"""Input types: selection, columns, windows in one row, settings of another type, old runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {"hidden_size": 8, "steps": 4, "ensemble_size": 1, "thre
 
 
 class Lines(Silent):
-    """Keeps what is printed."""
+    """Records the printed lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -45,7 +45,7 @@ def table(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -
 
 
 def grid(path: Path, rows: int = 60, *, more: bool = False) -> Path:
-    """2 x 3 numbers a row whose sign is the class, named after their places, and if asked a number of the row."""
+    """Rows of 2 x 3 numbers whose sign is the class, named after grid positions, optionally with a row counter."""
     draw = np.random.default_rng(0)
     header = ["label", *(f"r{r}c{c}" for r in range(2) for c in range(3))]
     signs = [1 if n % 2 else -1 for n in range(rows)]
@@ -61,39 +61,46 @@ def chosen(path: Path, **settings: Any) -> tuple[str, str]:
     return choose_input(given, open_source(path), lambda source: [label.find(source, ())])
 
 
-def test_the_kind_is_seen_in_the_values(tmp_path: Path) -> None:
+def test_the_input_type_is_selected_by_the_values(tmp_path: Path) -> None:
     assert chosen(grid(tmp_path / "a.csv")) == ("numbers", "6 columns hold numbers")
     assert chosen(table(tmp_path / "b.csv", ["text", "label"], [[f"so {n} it", n % 2] for n in range(9)]))[0] == "text"
     lists = tmp_path / "c.jsonl"
     lists.write_text("\n".join(json.dumps({"w": [n, 1.5], "label": n % 2}) for n in range(9)))
     assert chosen(lists) == ("numbers", "column 'w' holds lists of numbers")
     files = [[f"{n}.png", n % 2] for n in range(9)]
-    assert chosen(table(tmp_path / "d.csv", ["picture", "label"], files)) == ("image", "column 'picture' contains images")
+    assert chosen(table(tmp_path / "d.csv", ["picture", "label"], files)) == (
+        "image",
+        "column 'picture' contains images",
+    )
     two = table(tmp_path / "e.csv", ["word", "count", "label"], [[f"w{n}", n * 3 % 7, n % 2] for n in range(9)])
-    assert chosen(two)[0] == "text"  # a column that is no number is there
+    assert chosen(two)[0] == "text"  # one column is not numeric
 
 
-def test_a_setting_of_one_kind_names_it(tmp_path: Path) -> None:
+def test_a_setting_of_one_type_selects_it(tmp_path: Path) -> None:
     data = grid(tmp_path / "a.csv")
-    assert chosen(data, tokenization="words") == ("text", "level is for it")
+    assert chosen(data, tokenization="words") == ("text", "selected by tokenization")
     assert chosen(data, embedding_size=3)[0] == "text"
     assert chosen(data, image_size="4x4")[0] == "image"
-    assert chosen(data, input="text") == ("text", "as you say")
-    with pytest.raises(SettingError, match="level is for text, and the input is numbers; leave one of them out"):
+    assert chosen(data, input="text") == ("text", "as requested")
+    with pytest.raises(
+        SettingError, match="tokenization is a setting of text inputs, but the input is numbers; remove one of the two"
+    ):
         chosen(data, input="numbers", tokenization="words")
-    with pytest.raises(SettingError, match="width is for numbers, and level for text; an input is of one kind"):
-        chosen(data, width=2, tokenization="words")
+    with pytest.raises(
+        SettingError, match="step_width is a setting of numbers inputs, and tokenization of text inputs; remove"
+    ):
+        chosen(data, step_width=2, tokenization="words")
     with pytest.raises(SettingError, match=r"setting data.input = 'sound'"):
         chosen(data, input="sound")
 
 
-def test_columns_are_windows(tmp_path: Path) -> None:
-    """It learns, says what it took, and a window means the same as columns, a tuple of an object, or a list of steps."""
-    said = Lines()
+def test_the_columns_of_a_row_are_a_window(tmp_path: Path) -> None:
+    """Training works and prints the columns; a window can be given as columns, an object, or a list of time steps."""
+    printed = Lines()
     data = grid(tmp_path / "a.csv", more=True)
-    run = recurra.train("classify", data, out=tmp_path / "run", progress=said, **(SMALL | {"steps": 60}))
-    assert "window: 6 columns, r0c0 ... r1c2: 2 steps, 3 numbers a step" in said.lines
-    assert "input: numbers (6 columns hold numbers)" in said.lines  # the id counts the rows, so it tells nothing
+    run = recurra.train("classify", data, out=tmp_path / "run", progress=printed, **(SMALL | {"steps": 60}))
+    assert "window: 6 columns, r0c0 ... r1c2: 2 time steps, 3 numbers per time step" in printed.lines
+    assert "input: numbers (6 columns hold numbers)" in printed.lines  # the ID is a row counter and is left out
     assert run.evaluate(data)["accuracy"] == 1
     window = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
     names = [f"r{r}c{c}" for r in range(2) for c in range(3)]
@@ -106,7 +113,7 @@ def test_columns_are_windows(tmp_path: Path) -> None:
     answers = run.predict(forms)
     assert answers[0]["label"] == "up" and all(answer == answers[0] for answer in answers)
     assert recurra.load(run.path).predict(forms) == answers
-    with pytest.raises(CallError, match=re.escape("window has the shape (1, 2), wanted (steps, 3)")):
+    with pytest.raises(CallError, match=re.escape("window has the shape (1, 2), expected (steps, 3)")):
         run.predict([[[1, 2]]])
     rows = list(run.task.dataset.inputs(str(data)))
     assert run.predict(rows[:1]) == run.predict([[float(cell) for cell in rows[0]]])
@@ -115,7 +122,7 @@ def test_columns_are_windows(tmp_path: Path) -> None:
         run.evaluate(narrow)
 
 
-def test_a_cell_that_is_no_number_is_named(tmp_path: Path) -> None:
+def test_a_cell_that_is_not_a_number_is_reported(tmp_path: Path) -> None:
     data = grid(tmp_path / "a.csv", 300)
     lines = data.read_text().splitlines()
     lines[7] = lines[7].rpartition(",")[0] + ",high"
@@ -130,36 +137,36 @@ def test_a_cell_that_is_no_number_is_named(tmp_path: Path) -> None:
         (["a0_0", "a0_1", "a1_0", "a1_1"], 2),
         (["pixel_0_0", "pixel_0_1", "pixel_0_2", "pixel_1_0", "pixel_1_1", "pixel_1_2"], 3),
         (["1x1", "1x2", "2x1", "2x2"], 2),
-        (["a0_0", "a1_0", "a0_1", "a1_1"], None),  # column after column: no row of a grid is in one piece
+        (["a0_0", "a1_0", "a0_1", "a1_1"], None),  # column-major order
         (["a0_0", "a0_1", "a1_0"], None),
         (["x1", "x2", "x3"], None),
     ],
 )
-def test_a_grid_is_told_by_its_names(tmp_path: Path, names: list[str], width: int | None) -> None:
-    """A step is a row of the grid; without one it is a number, and steps are as many as columns."""
+def test_a_grid_is_recognised_by_its_names(tmp_path: Path, names: list[str], width: int | None) -> None:
+    """A time step is a row of the grid; without a grid each column is a time step."""
     field = Windows("window", None)
     rows = [["ab"[n % 2], *(n * 5 % 7 + k for k in range(len(names)))] for n in range(9)]
     field.adapt_source(open_source(table(tmp_path / "a.csv", ["label", *names], rows)), lambda _: ["label"])
     assert field.parts == names and field.width == (width or 1)
 
 
-def test_the_width_can_be_said(tmp_path: Path) -> None:
+def test_the_step_width_can_be_set(tmp_path: Path) -> None:
     field = Windows("window", None, 2)
     source = field.adapt_source(open_source(grid(tmp_path / "a.csv")), lambda _: ["label"])
     assert field.find(source, ()) == "window" and field.width == 2
     assert field.numbers(("1", "2", "3", "4", "5", "6")).tolist() == [[1, 2], [3, 4], [5, 6]]
     wrong = Windows("window", None, 4)
-    with pytest.raises(SettingError, match="width is 4, and a window has 6 columns"):
+    with pytest.raises(SettingError, match="step_width = 4, but a window has 6 columns"):
         wrong.adapt_source(open_source(tmp_path / "a.csv"), lambda _: ["label"])
 
 
-def test_a_number_for_each_window(tmp_path: Path) -> None:
+def test_regression_on_windows(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     rows = [{"window": values.round(3).tolist(), "sum": float(values.sum())} for values in draw.normal(0, 1, (80, 4))]
     data = tmp_path / "a.jsonl"
     data.write_text("\n".join(map(json.dumps, rows)))
     options = SMALL | {"hidden_size": 16, "steps": 150, "learning_rate": 0.02, "dropout": 0.0, "ema_decay": 0.9}
-    run = recurra.train("regress", data, number="sum", out=tmp_path / "run", **options)
+    run = recurra.train("regress", data, target="sum", out=tmp_path / "run", **options)
     assert run.settings.data.input == "numbers"  # type: ignore[attr-defined]
     assert run.evaluate(data)["r2"] > 0.8
 
@@ -170,20 +177,38 @@ def test_numbers_stream(tmp_path: Path) -> None:
     with run.stream() as session:
         session.push([[1, 2, 3]])
         session.push([[4, 5, 6]])
-        assert session.result()["likely"] == pytest.approx(whole["likely"], abs=1e-5)
+        assert session.result()["probabilities"] == pytest.approx(whole["probabilities"], abs=1e-5)
 
 
-def test_a_run_from_before_there_were_kinds_is_of_text(tmp_path: Path) -> None:
+def test_a_run_without_an_input_type_has_text_input(tmp_path: Path) -> None:
     run = reviews(tmp_path)
     answers = run.predict(["a dull film"])
     config = yaml.safe_load((run.path / "config.yaml").read_text())
     config["data"] = {key: value for key, value in config["data"].items() if key in {"label", *TextData.model_fields}}
-    del config["model"]["shift"]
+    del config["model"]["random_shift"]
     (run.path / "config.yaml").write_text(yaml.safe_dump(config))
     assert recurra.load(run.path).predict(["a dull film"]) == answers
 
 
-def test_every_kind_says_what_it_is() -> None:
+def test_every_input_type_is_a_value_of_the_setting() -> None:
     words = InputData.model_fields["input"].annotation
     assert all(f"'{name}'" in str(words) for name in INPUTS)
-    assert list(INPUTS)[-1] == "text"  # which suits anything
+    assert list(INPUTS)[-1] == "text"  # which matches anything
+
+
+@pytest.mark.parametrize("names", [[""], ["north", "south"]])
+def test_a_table_of_time_series_is_not_read_as_text(tmp_path: Path, names: list[str]) -> None:
+    path = tmp_path / "series.csv"
+    rows = [f"{name},2024-01-{day:02d},{day * 1.5}" for name in names for day in range(1, 29)]
+    lines = ["series,time,value", *rows] if len(names) > 1 else ["time,value", *(row[1:] for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"series\.csv: .* column 'time' holds timestamps.* use `recurra train forecast`"):
+        recurra.train("regress", path, target="value", out=tmp_path / "run", progress=Silent())
+
+
+def test_a_named_text_column_beside_timestamps_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "visits.csv"
+    rows = [f"{name},2024-01-{day:02d},{day * 1.5}" for name in ("north", "south") for day in range(1, 29)]
+    path.write_text("\n".join(["series,time,value", *rows]) + "\n")
+    run = recurra.train("regress", path, target="value", text="series", epochs=1, out=tmp_path / "run", progress=Silent())
+    assert run.predict(["north"])[0]["prediction"] == pytest.approx(21, abs=21)

@@ -331,7 +331,7 @@ def test_an_input_that_is_not_text_raises(made: Callable[..., Run]) -> None:
     run = made("classify", tokenization="words")
     with pytest.raises(CallError, match="example 2: text is 7, not text"):
         run.predict(["a film", 7])
-    with pytest.raises(CallError, match="an input object wants 'text'; this one has 'txt'"):
+    with pytest.raises(CallError, match="an input object requires the key 'text'; this one has 'txt'"):
         run.predict([{"txt": "a film"}])
     assert run.predict([]) == []
     assert run.predict("a film") == run.predict(["a film"])

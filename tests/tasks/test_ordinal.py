@@ -1,4 +1,4 @@
-"""Ordinal regression, the example of docs/custom-task.md: values worked by hand, and a run from a file."""
+"""Ordinal regression, the example of docs/custom-task.md: values computed by hand, and a run from a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recurra.plugins import load_object, load_task
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "ordinal.py"
 
 
-def test_losses_metrics_and_answers_are_those_worked_by_hand() -> None:
+def test_losses_metrics_and_predictions_computed_by_hand() -> None:
     head = load_object(f"{EXAMPLE}:Thresholds")(SimpleNamespace(classes=["1", "2", "10"]))
     output = torch.tensor([[0.0, -1.0], [2.0, 1.0]])
     targets = {"label": torch.tensor([1, 0])}
@@ -26,9 +26,9 @@ def test_losses_metrics_and_answers_are_those_worked_by_hand() -> None:
         return math.log1p(math.exp(x))
 
     # row 0: class 1 is above boundary 0 and not above boundary 1; row 1: class 0 is above none
-    wanted = [(softplus(-0.0) + softplus(-1.0)) / 2, (softplus(2.0) + softplus(1.0)) / 2]
+    expected = [(softplus(-0.0) + softplus(-1.0)) / 2, (softplus(2.0) + softplus(1.0)) / 2]
     losses = head.losses(output, SimpleNamespace(targets=targets), None)
-    torch.testing.assert_close(losses, torch.tensor(wanted))
+    torch.testing.assert_close(losses, torch.tensor(expected))
     assert {name: float(value) for name, value in head.metrics(output, targets).items()} == {
         "mae": 1.5,
         "accuracy": 0.0,
@@ -47,5 +47,5 @@ def test_a_run_from_a_file(tmp_path: Path) -> None:
     again = recurra.load(run.path, tasks=[task])
     assert again.predict(["good good film"]) == run.predict(["good good film"])
     (tmp_path / "words.csv").write_text("text,stars\n" + "a,one\nb,two\n" * 9)
-    with pytest.raises(DataError, match="the classes in label cannot be put in order"):
+    with pytest.raises(DataError, match="the classes of label cannot be sorted"):
         recurra.train(task, tmp_path / "words.csv", out=tmp_path / "other", label="stars", **SMALL)

@@ -62,9 +62,9 @@ def test_embedding_recurrent_weights_and_vocabulary_are_the_models(tmp_path: Pat
     settings = run.settings.model
     found = (settings.cell, settings.hidden_size, settings.embedding_size, settings.num_layers, settings.ensemble_size)
     assert found == ("gru", 6, 5, 1, 1) and run.streams[0]
-    (told,) = (line for line in heard.lines if line.startswith("begins from"))
-    assert "reads its direction alone" in told and str(model.path) in told
-    assert "the model knows 100 % of the running words" in heard.lines
+    (told,) = (line for line in heard.lines if line.startswith("initialised from"))
+    assert "; unidirectional" in told and str(model.path) in told
+    assert "the language model covers 100 % of the words in the training data" in heard.lines
 
 
 def test_the_backward_direction_begins_anew(tmp_path: Path, model: Run) -> None:
@@ -133,16 +133,16 @@ def test_a_tagger_knows_the_models_words_beside_its_own(tmp_path: Path, model: R
 def test_what_disagrees_is_told(tmp_path: Path, model: Run) -> None:
     pretrain = str(model.path)
     for settings, said in (
-        ({"hidden_size": 8}, "hidden_size = 8, and the weights of .* have 6; leave hidden_size out"),
-        ({"embedding_size": 8}, "embedding_size = 8, and the weights of .* have 5"),
-        ({"num_layers": 2}, "num_layers = 2, and the weights of .* have 1"),
-        ({"cell": "lstm"}, "cell = lstm, and the weights of .* have gru"),
+        ({"hidden_size": 8}, "hidden_size = 8, but the weights of .* have 6; remove hidden_size"),
+        ({"embedding_size": 8}, "embedding_size = 8, but the weights of .* have 5"),
+        ({"num_layers": 2}, "num_layers = 2, but the weights of .* have 1"),
+        ({"cell": "lstm"}, "cell = lstm, but the weights of .* have gru"),
         (
             {"tokenization": "characters"},
-            "level is characters, and with --pretrained the vocabulary is .* words; leave level out",
+            "tokenization is characters, but with --pretrained the vocabulary is .* words; remove tokenization",
         ),
-        ({"min_count": 3}, "leave min_count out"),
-        ({"vocabulary_size": 12}, "vocabulary_size = 12, and with --pretrained the vocabulary is that of"),
+        ({"min_count": 3}, "remove min_count"),
+        ({"vocabulary_size": 12}, "vocabulary_size = 12, but --pretrained uses the vocabulary of"),
     ):
         with pytest.raises(SettingError, match=said):
             reviews(tmp_path, pretrained=pretrain, **SIZES | settings)
@@ -154,7 +154,9 @@ def test_a_model_of_another_language_is_told(tmp_path: Path, model: Run) -> None
     data.write_text(
         "text,label\n" + "".join(f"жук {chr(0x430 + n % 30)}{n},{'ab'[n % 2]}\n" for n in range(40)), encoding="utf-8"
     )
-    with pytest.raises(DataError, match="knows none of the words here: name one of text of this kind, or leave out"):
+    with pytest.raises(
+        DataError, match="has none of the words of the training data: use a language model of similar text, or remove"
+    ):
         recurra.train("classify", data, out=tmp_path / "run", pretrained=str(model.path), epochs=1)
 
 

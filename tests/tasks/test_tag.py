@@ -27,7 +27,13 @@ from recurra.tasks.tag.scores import mean_scores, sequence_losses
 from recurra.tasks.tag.task import Tag
 
 SMALL: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "steps": 6, "ensemble_size": 1}
-WORDS: dict[str, Any] = {"tokenization": None, "size": 1000, "min_count": None, "character_ngrams": True, "lookahead": True}
+WORDS: dict[str, Any] = {
+    "tokenization": None,
+    "size": 1000,
+    "min_count": None,
+    "character_ngrams": True,
+    "lookahead": True,
+}
 FIRST, LAST, PLACES = ("Ada", "Grace", "Alan"), ("Lovelace", "Hopper", "Turing"), ("Paris", "New York", "Oslo")
 CHINESE = ("王", "李", "张"), ("伟", "芳", "小明"), ("在北京", "去上海", "看书")
 CLOSE = 64 * torch.finfo(torch.float32).eps * 10 + 1e-6  # values below 10 after a few dozen roundings; 6 places in JSON
@@ -240,7 +246,9 @@ def test_features_are_read_beside_the_words(tmp_path: Path) -> None:
         tags = [draw.choice("01") for _ in range(5)]
         lines.append(json.dumps({"tokens": [f"w{n}", "a", "b", "c", "d"], "tags": tags, "hint": tags}))
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    run = tagger(tmp_path / "a.jsonl", token_features="hint", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
+    run = tagger(
+        tmp_path / "a.jsonl", token_features="hint", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0
+    )
     assert run.metrics["valid/accuracy"] == 1.0
     tags = ["1", "0", "0", "1", "1"]
     assert run.predict([{"tokens": list("vwxyz"), "hint": tags}])[0]["tags"] == tags
@@ -259,7 +267,9 @@ def test_the_intent_is_learnt_where_there_is_one(made: Callable[..., Run], tmp_p
     found = run.predict(["Ada went to Oslo", "Ada saw Oslo", ""])
     assert [one["sentence_label"] for one in found] == ["travel", "look", None]
     without = tagger(triple(tmp_path / "set"), sentence_label="none")
-    assert "intent" not in without.predict(["Ada saw Oslo"])[0] and "valid/sentence_label_accuracy" not in without.metrics
+    assert (
+        "intent" not in without.predict(["Ada saw Oslo"])[0] and "valid/sentence_label_accuracy" not in without.metrics
+    )
 
 
 def test_what_was_found_is_said(tmp_path: Path) -> None:
@@ -335,7 +345,9 @@ def test_f1_is_that_of_seqeval(made: Callable[..., Run], tmp_path: Path) -> None
 def test_figures_by_type_are_shown_as_a_table() -> None:
     from recurra.cli.tables import metric_lines
 
-    lines = list(metric_lines({"f1": 0.5, "by_type": {"PER": {"f1": 0.5, "count": 2}, "LOC": {"f1": 1.0, "count": 1234}}}))
+    lines = list(
+        metric_lines({"f1": 0.5, "by_type": {"PER": {"f1": 0.5, "count": 2}, "LOC": {"f1": 1.0, "count": 1234}}})
+    )
     assert [line.split() for line in lines] == [
         ["f1", "0.5000"], [], ["by", "type", "f1", "count"], ["PER", "0.5000", "2"], ["LOC", "1.0000", "1,234"]
     ]  # fmt: skip
@@ -350,13 +362,16 @@ def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Pa
     loss = task.loss(network.train(), batch, None, 0.0)[0]
     x, lengths, tags = batch.inputs["x"], batch.inputs["lengths"], batch.targets["tags"]
     single = [
-        sequence_losses(m(x, lengths), tags, lengths, batch.targets["sentence_label"]).sum() / lengths.sum() for m in network.members
+        sequence_losses(m(x, lengths), tags, lengths, batch.targets["sentence_label"]).sum() / lengths.sum()
+        for m in network.members
     ]
     torch.testing.assert_close(loss, torch.stack(single).mean())
     scores = network.eval()(x, lengths)
     alone = [m.eval()(x, lengths) for m in network.members]
     torch.testing.assert_close(scores.emissions, (alone[0].emissions + alone[1].emissions) / 2)
-    torch.testing.assert_close(mean_scores(alone).transitions.start, (alone[0].transitions.start + alone[1].transitions.start) / 2)
+    torch.testing.assert_close(
+        mean_scores(alone).transitions.start, (alone[0].transitions.start + alone[1].transitions.start) / 2
+    )
 
 
 def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> None:
@@ -472,7 +487,7 @@ def test_lists_of_tokens_stream_too(made: Callable[..., Run], kind: str) -> None
 
 
 def test_why_others_do_not_stream(made: Callable[..., Run]) -> None:
-    assert "bidirectional=false --set crf=false makes the run streamable" in made("jsonl").streams[1]
+    assert "bidirectional=false --set crf=false enables streaming" in made("jsonl").streams[1]
     assert "backward direction" in made("jsonl", crf=False).streams[1]
     with pytest.raises(DataError, match="conditional random field"):
         made("conll", bidirectional=False, steps=80, learning_rate=0.03).stream()
@@ -543,7 +558,7 @@ def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
     assert dataset.parse_line("[1]") == "[1]" and dataset.parse_line("[Ada went") == "[Ada went"
     assert dataset.parse_line('{"tokens": ["Ada"]}') == {"tokens": ["Ada"]}
     assert dataset.parse_line("{Ada} went") == "{Ada} went"
-    with pytest.raises(DataError, match=r"begins as a JSON object and is none .*, character 18"):
+    with pytest.raises(DataError, match=r"begins like a JSON object but is not valid JSON .*, character 18"):
         dataset.parse_line('{"tokens": ["Ada"')
 
 
@@ -585,7 +600,9 @@ def test_the_label_of_a_row_is_no_list(tmp_path: Path) -> None:
 def test_the_column_of_the_words_may_be_named_anew(made: Callable[..., Run], tmp_path: Path) -> None:
     run, path = made("jsonl"), tmp_path / "a.csv"
     path.write_text("said,heard\nAda went,Rome\n")
-    with pytest.raises(DataError, match="the words could be in column 'said' or 'heard'; name the column with --set words=NAME"):
+    with pytest.raises(
+        DataError, match="the words could be in column 'said' or 'heard'; name the column with --set words=NAME"
+    ):
         run.task.dataset.inputs(str(path))
     run.change(words="heard")
     try:
@@ -634,7 +651,9 @@ def test_an_unknown_scheme(tmp_path: Path) -> None:
 def test_an_inside_without_a_begin_is_said_and_taken_as_one(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("".join(f"a{n} O\nb I-X\nc I-X\n\n" for n in range(20)))
-    assert "20 tags violated the rules of the scheme bio and were repaired; the first: I-X was changed to B-X" in said(path)
+    assert "20 tags violated the rules of the scheme bio and were repaired; the first: I-X was changed to B-X" in said(
+        path
+    )
     run = tagger(path)
     assert run.predict(["b c"])[0]["tags"][0] != "I-X"
 
@@ -660,7 +679,9 @@ def test_other_wrong_input(tmp_path: Path) -> None:
     lists.write_text("\n".join(json.dumps({"a": ["x", "y"], "b": ["O", str(n)]}) for n in range(9)))
     refused(lists, "the words could be in column 'a' or 'b'; name the column with --words")
     refused(
-        jsonl(tmp_path / "e.jsonl"), "no column 'intention'; there are tokens, tags, intent, number", sentence_label="intention"
+        jsonl(tmp_path / "e.jsonl"),
+        "no column 'intention'; there are tokens, tags, intent, number",
+        sentence_label="intention",
     )
 
 

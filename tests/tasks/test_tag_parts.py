@@ -25,10 +25,10 @@ from recurra.tasks.tag.defaults import tag_defaults
 from recurra.tasks.tag.metrics import path_metrics
 from recurra.tasks.tag.model import FeatureEmbedding, Tagger, TaggerEnsemble, Transitions, member_scores
 from recurra.tasks.tag.output import sentence_label_to_json, tags_to_json
-from recurra.tasks.tag.token_sequence import TokenSequence, parse_example
-from recurra.tasks.tag.scores import Scores, best_tags, mean_scores, sequence_losses, max_batch_size
+from recurra.tasks.tag.scores import Scores, best_tags, max_batch_size, mean_scores, sequence_losses
 from recurra.tasks.tag.settings import TagSettings
 from recurra.tasks.tag.task import Tag
+from recurra.tasks.tag.token_sequence import TokenSequence, parse_example
 
 ROWS: list[dict[str, Any]] = [
     {"tokens": ["Ada", "saw", "Oslo"], "tags": ["B-PER", "O", "B-LOC"], "intent": "look", "pos": ["N", "V", "N"]},
@@ -61,22 +61,34 @@ def test_a_batch_has_words_features_tags_and_intents(tmp_path: Path) -> None:
     batch = made.collate(made.stores["train"], [0, 1])  # type: ignore[arg-type]
     assert batch.inputs["x"].tolist() == [[3, 6, 2], [4, 5, 0]] and batch.inputs["lengths"].tolist() == [3, 2]
     assert batch.inputs["token_feature1"].tolist() == [[2, 3, 2], [2, 3, 0]]
-    assert batch.targets["tags"].tolist() == [[3, 0, 1], [3, 0, 0]] and batch.targets["sentence_label"].tolist() == [0, 1]
+    assert batch.targets["tags"].tolist() == [[3, 0, 1], [3, 0, 0]] and batch.targets["sentence_label"].tolist() == [
+        0,
+        1,
+    ]
     assert (batch.valid, batch.computed) == (5, 6)
     x, lengths, features = made.network_inputs(batch)
-    assert x is batch.inputs["x"] and lengths is batch.inputs["lengths"] and features == [batch.inputs["token_feature1"]]
+    assert (
+        x is batch.inputs["x"] and lengths is batch.inputs["lengths"] and features == [batch.inputs["token_feature1"]]
+    )
 
 
 def test_what_reading_resolves(tmp_path: Path) -> None:
     made, info = dataset(tmp_path)
-    assert made.resolved == {"scheme": "bio", "tokenization": "words", "character_ngrams": False, "sentence_label": "intent"}
+    assert made.resolved == {
+        "scheme": "bio",
+        "tokenization": "words",
+        "character_ngrams": False,
+        "sentence_label": "intent",
+    }
     assert info.messages[0] == "jsonl: words tokens, tags tags, sentence label intent"
     without, info = dataset(tmp_path, sentence_label="none")
     assert without.resolved["sentence_label"] == "none" and without.sentence_label is None
     assert info.messages[0] == "jsonl: words tokens, tags tags"
     settings = Tag.resolve(made.settings, made, info)
     assert (settings.data.scheme, settings.model.crf, settings.model.cell) == ("bio", True, "lstm")
-    assert Tag.dataset_for(settings).sentence_label is not None  # of resolved settings the intent is known before reading
+    assert (
+        Tag.dataset_for(settings).sentence_label is not None
+    )  # of resolved settings the intent is known before reading
 
 
 def test_another_file_is_counted_apart(tmp_path: Path) -> None:
@@ -122,7 +134,9 @@ def test_rows_that_cannot_be_tagged() -> None:
     words = Words("words", None, tokenization="words", size=10, min_count=1, character_ngrams=False, lookahead=True)
     pos = TokenFeature("token_feature1", "pos")
     assert parse_example("Ada saw", (), words, (), 1) == TokenSequence(["Ada", "saw"], [(0, 3), (4, 7)], "Ada saw", [])
-    assert parse_example(["a", 1], (["N", "V"],), words, (pos,), 1) == TokenSequence(["a", "1"], None, None, [["N", "V"]])
+    assert parse_example(["a", 1], (["N", "V"],), words, (pos,), 1) == TokenSequence(
+        ["a", "1"], None, None, [["N", "V"]]
+    )
     for value, features, problem in (
         ("text", (["N"],), "example 7: words are raw text, but this run requires the token features pos; pass lists"),
         (3, (["N"],), "example 7: words is 3; expected text or a list of tokens"),
@@ -175,10 +189,19 @@ def test_the_mean_of_scores() -> None:
         for seed, value in ((0, 1.0), (1, 3.0))
     )
     mean = mean_scores([one, other])
-    assert mean.emissions.tolist() == [[[2.0, 2.0]]] and mean.transitions is not None and mean.sentence_label is not None
-    assert one.transitions is not None and other.transitions is not None and one.sentence_label is not None and other.sentence_label is not None
+    assert (
+        mean.emissions.tolist() == [[[2.0, 2.0]]] and mean.transitions is not None and mean.sentence_label is not None
+    )
+    assert (
+        one.transitions is not None
+        and other.transitions is not None
+        and one.sentence_label is not None
+        and other.sentence_label is not None
+    )
     torch.testing.assert_close(mean.transitions.between, (one.transitions.between + other.transitions.between) / 2)
-    torch.testing.assert_close(mean.sentence_label, (one.sentence_label.log_softmax(1) + other.sentence_label.log_softmax(1)) / 2)
+    torch.testing.assert_close(
+        mean.sentence_label, (one.sentence_label.log_softmax(1) + other.sentence_label.log_softmax(1)) / 2
+    )
     plain = mean_scores([Scores(one.emissions, None, None)])
     assert plain.transitions is None and plain.sentence_label is None
 
@@ -209,8 +232,10 @@ def test_transitions_that_the_scheme_forbids_are_impossible() -> None:
 
 def tagger(sentence_labels: int = 2) -> Tagger:
     front = FeatureEmbedding(torch.nn.Embedding(9, 4), [3], 2)
-    return Tagger(front, 6, cells.get("gru"), tags=3, transitions=None, sentence_labels=sentence_labels, hidden_size=5, num_layers=2,
-                  bidirectional=False, pooling="mean_max", dropout=0.1, input_dropout=0.1, backend="auto")  # fmt: skip
+    sizes: dict[str, Any] = {"hidden_size": 5, "num_layers": 2, "bidirectional": False, "pooling": "mean_max"}
+    regularisation: dict[str, Any] = {"dropout": 0.1, "input_dropout": 0.1, "backend": "auto"}
+    cell = cells.get("gru")
+    return Tagger(front, 6, cell, tags=3, transitions=None, sentence_labels=sentence_labels, **sizes, **regularisation)
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 2])
@@ -271,7 +296,10 @@ def test_spans_as_json() -> None:
 
 def test_intents_as_json() -> None:
     classes = ["look", "travel"]
-    assert sentence_label_to_json(torch.tensor([0.25, 0.75]), classes) == {"sentence_label": "travel", "sentence_label_probability": 0.75}
+    assert sentence_label_to_json(torch.tensor([0.25, 0.75]), classes) == {
+        "sentence_label": "travel",
+        "sentence_label_probability": 0.75,
+    }
     assert sentence_label_to_json(None, classes) == {"sentence_label": None, "sentence_label_probability": None}
 
 

@@ -347,7 +347,7 @@ def test_invalid_inputs(run: Run, tmp_path: Path) -> None:
         assert problem in str(error.value)
     with pytest.raises(CallError, match=r"has 1\.2 ms of audio"):
         run.predict([np.zeros(10)])
-    with pytest.raises(CallError, match="an input object wants 'audio'; this one has 'wav'"):
+    with pytest.raises(CallError, match="an input object requires the key 'audio'; this one has 'wav'"):
         run.predict([{"wav": "a.wav"}])
     assert run.predict([]) == []
 

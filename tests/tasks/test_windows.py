@@ -46,7 +46,7 @@ def lines(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str,
     return status, captured.out, captured.err
 
 
-def test_it_learns_and_is_evaluated_and_predicts(
+def test_training_evaluation_and_prediction(
     run: Path, waves: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runpy.run_path(str(EXAMPLE))["make_waves"](tmp_path / "test.jsonl", rows=90, seed=1)
@@ -60,7 +60,7 @@ def test_it_learns_and_is_evaluated_and_predicts(
     assert json.loads(out.splitlines()[0])["label"] == "sine"
 
 
-def test_without_its_code_it_does_not_open(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_does_not_open_without_its_code(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (("evaluate", run, "x.jsonl"), ("predict", run)):
         status, out, err = lines(capsys, *words)
         assert (status, out) == (2, "") and f"--import {EXAMPLE}" in err
@@ -78,21 +78,21 @@ def test_numbers_stream(run: Path, waves: Path) -> None:
         for at in range(0, len(window), 3):
             session.push(window[at : at + 3])
         session.push([])
-        assert session.result()["likely"] == pytest.approx(whole["likely"], abs=1e-5)
-        assert empty["likely"] != whole["likely"]
+        assert session.result()["probabilities"] == pytest.approx(whole["probabilities"], abs=1e-5)
+        assert empty["probabilities"] != whole["probabilities"]
         with pytest.raises(CallError, match="window is 'loud', not a list of numbers"):
             session.push("loud")
 
 
 def test_in_python_with_several_numbers_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A class handed over, its own arithmetic, Ctrl-C and resuming: what the other tasks can, this one can."""
+    """Training in Python with a task class and double precision; Ctrl-C and resuming."""
     task = load_task(f"{EXAMPLE}:Windows")
     draw = np.random.default_rng(0)
     rows = [{"w": (draw.normal(k, 0.3, (4 + n % 5, 2)) * [1, 1000]).tolist(), "kind": k}
             for n in range(40) for k in (0, 1)]  # fmt: skip
     data = tmp_path / "two.jsonl"
     data.write_text("\n".join(map(json.dumps, rows)))
-    options: dict[str, Any] = {"window": "w", "label": "kind", "steps": 20, "hidden_size": 8, "precision": "64"}
+    options: dict[str, Any] = {"measurements": "w", "label": "kind", "steps": 20, "hidden_size": 8, "precision": "64"}
     whole = training.train(task, data, out=tmp_path / "whole", **options)
     assert whole.metrics["valid/accuracy"] > 0.9
     take_step = training.loop.Loop.take_step  # type: ignore[attr-defined]
@@ -110,7 +110,7 @@ def test_in_python_with_several_numbers_a_step(tmp_path: Path, monkeypatch: pyte
             training.train(task, data, out=tmp_path / "cut", **options)
     resumed = training.resume(tmp_path / "cut", tasks=[task])
     assert resumed.predict([row["w"] for row in rows]) == whole.predict([row["w"] for row in rows])
-    with pytest.raises(CallError, match=r"window has the shape \(3, 1\), wanted \(steps, 2\)"):
+    with pytest.raises(CallError, match=r"window has the shape \(3, 1\), expected \(steps, 2\)"):
         whole.predict([[[1], [2], [3]]])
 
 
@@ -125,7 +125,7 @@ def test_in_python_with_several_numbers_a_step(tmp_path: Path, monkeypatch: pyte
         ([1, None], "has a number that is not finite"),
     ],
 )
-def test_a_row_that_is_no_series_is_named(tmp_path: Path, value: Any, said: str) -> None:
+def test_an_invalid_series_is_reported_with_its_row(tmp_path: Path, value: Any, said: str) -> None:
     data = tmp_path / "bad.jsonl"
     rows = [{"window": [1, 2, n], "label": "ab"[n % 2]} for n in range(8)]
     rows[2]["window"] = value
@@ -135,8 +135,8 @@ def test_a_row_that_is_no_series_is_named(tmp_path: Path, value: Any, said: str)
     assert said in str(raised.value)
 
 
-def test_a_series_is_standardised_and_keeps_its_digits(tmp_path: Path) -> None:
-    """A billion and a little: the little is what counts. A feature that never changes stays finite."""
+def test_a_series_is_standardised_without_loss_of_precision(tmp_path: Path) -> None:
+    """Small differences of large numbers keep their precision. A constant feature stays finite."""
     data = tmp_path / "far.jsonl"
     little = np.random.default_rng(0).normal(0, 1, (30, 3))
     data.write_text("\n".join(json.dumps({"s": [[1e9 + a, 5.1] for a in row]}) for row in little))

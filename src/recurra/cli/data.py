@@ -38,7 +38,7 @@ def _first_lines(path: Path) -> list[str]:
     if path.suffix == ".npz":
         from ..data.sources.sources import open_source
 
-        rows = open_source(path).look()[:ROWS]
+        rows = open_source(path).first_rows()[:ROWS]
         return [", ".join(f"{name}: {_shown(value)}" for name, value in row.values.items()) for row in rows]
     with path.open(encoding="utf-8") as file:
         lines = [line.rstrip("\n") for line in itertools.islice(file, ROWS)]

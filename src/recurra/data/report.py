@@ -1,4 +1,4 @@
-"""What was found in the data, in two or three lines a person understands."""
+"""The report about a dataset that `train` prints: counts, classes and skipped rows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ from numpy.typing import ArrayLike
 
 from recurra.data.sources.row_errors import skipped
 
-_SHOWN = 6  # classes named in the line
-_RARE = 5  # examples; a class with fewer is hardly learnt
+_SHOWN = 6  # classes that the report lists
+_RARE = 5  # classes with fewer examples are reported
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """Counts of one pass over the data. `lengths` are quantiles of the rows' steps in `unit`."""
+    """Counts of one pass over the data.
+
+    Attributes:
+        rows: number of rows.
+        broken: number of skipped rows.
+        broken_places: the errors of the first skipped rows.
+        duplicates: number of rows that repeat another row.
+        empty: number of empty rows.
+        classes: number of rows of each class.
+        lengths: statistics of the lengths, as `quantiles` returns them.
+        unit: the unit of the lengths.
+    """
 
     rows: int
     broken: int = 0
@@ -29,7 +40,7 @@ class DataReport:
 
     @staticmethod
     def quantiles(lengths: ArrayLike) -> dict[str, float]:
-        """The figures for `lengths`: mean, median, 95 % quantile, longest."""
+        """Return statistics of lengths: mean, median, 95 % quantile and maximum."""
         values = np.asarray(lengths)
         if not values.size:
             return {}
@@ -38,12 +49,12 @@ class DataReport:
         return {"mean": mean, "median": float(median), "p95": float(high), "longest": longest}
 
     def lines(self) -> list[str]:
-        """The report: rows, classes, and what was skipped, a line each; nothing is said of what is not there."""
+        """Return one line each about the rows, the classes and the skipped rows, where there are any."""
         first = f"{self.rows:,} rows"
         if self.lengths:
-            figures = self.lengths
-            first += f" of {figures['mean']:,.0f} {self.unit} on average (95 % up to {figures['p95']:,.0f}, "
-            first += f"longest {figures['longest']:,.0f})"
+            stats = self.lengths
+            first += f" of {stats['mean']:,.0f} {self.unit} on average (95 % up to {stats['p95']:,.0f}, "
+            first += f"longest {stats['longest']:,.0f})"
         notes = [f"{self.duplicates:,} repeat another row"] if self.duplicates else []
         notes += [f"{self.empty:,} are empty"] if self.empty else []
         lines = ["; ".join([first, *notes])]

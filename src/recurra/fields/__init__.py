@@ -1,10 +1,10 @@
-"""The fields that a task of one's own is made of: what a column of its table is to it.
+"""The fields of custom tasks. A field reads one column of a table.
 
-Field     the base of them all: finds its column, fits what it needs, encodes, and saves that    field.py
-Text      tokens of a vocabulary                                                                 text.py
-Series    a list of numbers or vectors, standardised for training                                series.py
-Label     one of the classes                                                                     label.py
-Number    a number, standardised for training                                                    number.py
+Field     the base class: finds the column, checks, fits, encodes and saves    base.py
+Text      tokens of a vocabulary                                               text.py
+Series    a list of numbers or vectors, standardised                           series.py
+Label     a class                                                              label.py
+Number    a number, standardised                                               number.py
 """
 
 from __future__ import annotations

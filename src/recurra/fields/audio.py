@@ -74,6 +74,7 @@ class Audio(Field):
 
     @property
     def storage(self) -> str:
+        """The format of encoded values in the store."""
         return f"ragged:float32:{self.features.n_mels}"
 
     @property
@@ -93,14 +94,16 @@ class Audio(Field):
 
     # reading -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Return the column of audio files, and determine the sample rate. Raises DataError or SettingError."""
         column = pick(source, self.name, self.column, AUDIO_NAMES, audio_fraction, exclude=taken)
         if self._sample_rate is None:
-            self._sample_rate = _most_common_sample_rate(self.value(row, column) for row in source.look())
+            self._sample_rate = _most_common_sample_rate(self.value(row, column) for row in source.first_rows())
         if self.sample_rate < audio.MIN_SAMPLE_RATE:
             raise SettingError(f"sample_rate = {self.sample_rate:,}: must be at least {audio.MIN_SAMPLE_RATE:,} Hz")
         return column
 
     def value(self, row: Row, column: str) -> Any:
+        """Return the value of a row. File names are relative to the table."""
         return resolve_path(row, column)
 
     def key(self, value: Any) -> str:
@@ -108,6 +111,7 @@ class Audio(Field):
         return self._file(value).key if isinstance(value, str) and value.strip() else str(value)
 
     def check(self, value: Any) -> str | None:
+        """Return a description of the problem of a value, or None."""
         if isinstance(value, np.ndarray):
             return None if self.num_frames(value) else self._too_short(len(value) / self.features.sample_rate)
         if value is None or (isinstance(value, str) and not value.strip()):
@@ -115,6 +119,7 @@ class Audio(Field):
         return self._file(value).problem if isinstance(value, str) else f"is {value!r:.40}, not the name of a file"
 
     def check_input(self, value: Any) -> str | None:
+        """Return a description of the problem of an input of `predict`, or None."""
         self._files.clear()  # at inference a file may appear or change between two calls
         return self.check(value)
 
@@ -144,6 +149,7 @@ class Audio(Field):
         return f"has {seconds * 1000:.1f} ms of audio; a frame needs {audio.WINDOW_SECONDS * 1000:.0f} ms"
 
     def fit(self, values: Iterable[Any]) -> None:
+        """Compute mean, standard deviation and minimum of each mel band, from the first 20 minutes."""
         moments = Series("frames", None, self.features.n_mels)
         minimum = np.full(self.features.n_mels, np.inf)
 
@@ -174,6 +180,7 @@ class Audio(Field):
         return ((np.maximum(frames, self.minimum) - self.mean) / self.std).astype(np.float32)
 
     def encode(self, values: Sequence[Any]) -> list[NDArray[np.float32]]:
+        """Return the standardized frames (T, n_mels) of each value."""
         return [self.standardize(self._features(value)) for value in values]
 
     # use -----------------------------------------------------------------------------------------------------------
@@ -186,6 +193,7 @@ class Audio(Field):
         return example
 
     def is_single_input(self, file: str) -> bool:
+        """Whether a file given to `predict` is a single input."""
         return audio.is_audio(file)
 
     def as_samples(self, piece: Any) -> audio.Samples:
@@ -200,12 +208,15 @@ class Audio(Field):
         return samples
 
     def stream(self) -> Any:
+        """Return a converter from chunks of samples to standardized frames."""
         return AudioStream(self)
 
     def empty(self) -> NDArray[np.float32]:
+        """Return an encoded sequence of length 0."""
         return np.zeros((0, self.features.n_mels), np.float32)
 
     def save(self, folder: Path) -> None:
+        """Write sample rate, number of mel bands and statistics to the folder of the run."""
         saved = {
             "sample_rate": self.features.sample_rate,
             "n_mels": self.features.n_mels,
@@ -216,11 +227,13 @@ class Audio(Field):
         write_json(folder / f"{self.name}.json", saved)
 
     def load(self, folder: Path) -> None:
+        """Read sample rate, number of mel bands and statistics from the folder of the run."""
         saved = read_json(folder / f"{self.name}.json")
         self._sample_rate, self._n_mels = int(saved["sample_rate"]), int(saved["n_mels"])
         self.mean, self.std, self.minimum = (np.array(saved[key]) for key in ("mean", "std", "minimum"))
 
     def describe(self) -> list[str]:
+        """Return the lines that training prints about the field."""
         sample_rate = self.features.sample_rate
         lines = [f"{self.name}: {sample_rate:,} samples per second, {self.features.n_mels} log-mel bands every 10 ms"]
         if self.num_resampled:
@@ -250,7 +263,7 @@ class AudioStream:
 
 def column_text(source: Source, column: str) -> list[str]:
     """Return a column of the first rows as text; other values, such as arrays, become empty."""
-    values = (row.values.get(column) for row in source.look())
+    values = (row.values.get(column) for row in source.first_rows())
     return [value if isinstance(value, str) else "" for value in values]
 
 

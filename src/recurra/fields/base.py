@@ -1,4 +1,4 @@
-"""What a field is: one column of a table, as a task sees it. Each kind of field adds its own file."""
+"""The base class of fields. A field reads one column of a table; each type of value has its own module."""
 
 from __future__ import annotations
 
@@ -14,73 +14,122 @@ from ..data.words.token_stream import TokenStream
 
 
 class Field(ABC):
-    """`name` is what the network and `predict` call it, `asked` the column the user named, if any."""
+    """Reads one column of a table: finds it, checks its values, fits an encoding, encodes, and saves what was fitted.
 
-    sequence: ClassVar[bool] = False  # has a length
-    is_scalar: ClassVar[bool] = False  # a value is one label or number: all of them fit into memory
-    is_fitted: ClassVar[bool] = True  # `fit` reads the values
+    A subclass implements `find`, `storage`, `fit`, `encode`, `save` and `load`. The input field of a task that streams also
+    implements `stream` and `empty`. A message that `check` or `check_input` returns is the end of a sentence, such as "is
+    empty"; the reader adds the file, the row and the column.
+
+    Args:
+        name: the name in batches, in results and in the files of the run folder.
+        column: the column that the user named, or None: `find` then detects it.
+
+    Attributes:
+        sequence: True where a value is a sequence of time steps, and not one label or number.
+        is_scalar: True where a value is one label or number, so that the values of all rows fit into memory.
+        is_fitted: False where `fit` does not read the values; this saves a pass over the data.
+
+    Example:
+        A target of two numbers for each example:
+
+        >>> from recurra.fields import Field
+        >>> class Position(Field):
+        ...     storage = "float32:2"
+        ...     def find(self, source, taken): return source.need(self.column or self.name)
+        ...     def fit(self, values): pass
+        ...     def encode(self, values): return [[float(number) for number in value] for value in values]
+        ...     def save(self, folder): pass
+        ...     def load(self, folder): pass
+        >>> Position("position").encode([[1, 2]])
+        [[1.0, 2.0]]
+        >>> Position("position").check(None)
+        'is missing'
+    """
+
+    sequence: ClassVar[bool] = False
+    is_scalar: ClassVar[bool] = False
+    is_fitted: ClassVar[bool] = True
 
     def __init__(self, name: str, column: str | None = None) -> None:
         self.name, self.column = name, column
 
     @abstractmethod
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        """The column of `source` that is this field."""
+        """Return the name of the column.
+
+        Args:
+            source: the rows; `source.columns` are the names and `source.first_rows()` the first 1,000 rows.
+            taken: columns of other fields, which must not be returned.
+
+        Raises:
+            DataError: there is no such column, or several columns are possible.
+        """
 
     def value(self, row: Row, column: str) -> Any:
-        """What a row has in its column."""
+        """Return the value of a row; by default the content of the column."""
         return row.values.get(column)
 
     def key(self, value: Any) -> str:
-        """What makes a value the same as another: equal keys are repeated rows, and go to one part of a split."""
+        """Return a key that is equal for equal values: repeated rows go to the same part of a split."""
         return str(value)
 
     def check(self, value: Any) -> str | None:
-        """What is wrong with a value, in words, or None."""
+        """Return what is wrong with a value of the training data, as the end of a sentence, or None if it can be used."""
         return None if value is not None else "is missing"
 
     def check_input(self, value: Any) -> str | None:
-        """As `check`, for a value to predict from."""
+        """Return what is wrong with a value at inference; by default the same as `check`."""
         return self.check(value)
 
     def normalize_input(self, example: Any) -> Any:
-        """The value that somebody who predicts means by what he gives."""
+        """Convert an example given to `predict` to a value of the field; by default the example itself."""
         return example
 
     def is_single_input(self, file: str) -> bool:
-        """Whether a file to predict from is one value, and no table or file of lines."""
+        """Return whether a file given to `predict` is one value, such as an image, rather than a table or lines of text."""
         return False
 
     @abstractmethod
     def fit(self, values: Iterable[Any]) -> None:
-        """Learn what encoding needs, in one pass."""
+        """Fit the encoding to the values of all rows, in one pass."""
 
     @property
     @abstractmethod
     def storage(self) -> str:
-        """How the store keeps it."""
+        """The format of an encoded value in the store.
+
+        `int64` or `float32`: one number; `float32:3`: three numbers; `ragged:int32`: a sequence of numbers;
+        `ragged:float32:2`: a sequence of pairs.
+        """
 
     @abstractmethod
     def encode(self, values: Sequence[Any]) -> list[Any]:
-        """Arrays or numbers for the store, one a value."""
+        """Return one array or number for each value, in the format of `storage`.
+
+        Raises:
+            DataError: a value cannot be encoded. `row` is its position in `values`, counted from 1.
+        """
 
     def stream(self) -> TokenStream:
-        """For a sequence that arrives in pieces: its encoding, as far as no later piece can change it."""
-        raise NotImplementedError(f"{self.name} has no pieces")
+        """Return an encoder of chunks: `push(chunk)` and `flush()` return encoded time steps that no later chunk can change."""
+        raise NotImplementedError(f"{self.name} cannot be encoded in chunks")
 
     def why_not_streamable(self) -> str | None:
-        """Why a value must be whole before it is encoded, in words; None where it may come in pieces."""
+        """Return why a value cannot be encoded in chunks, or None if it can."""
         return None
 
     def empty(self) -> np.ndarray:
-        """A sequence of no steps, encoded."""
-        raise NotImplementedError(f"{self.name} has no steps")
+        """Return an encoded sequence without time steps."""
+        raise NotImplementedError(f"{self.name} is not a sequence")
 
     @abstractmethod
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path) -> None:
+        """Write what was fitted to `folder`, as JSON."""
 
     @abstractmethod
-    def load(self, folder: Path) -> None: ...
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
 
     def describe(self) -> list[str]:
+        """Return the lines that `train` prints about the field."""
         return []

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import field_validator
 
 from ..data.media.images import convert_channels, read_image, resize, resolve_path
-from ..data.sources.folders import holds
+from ..data.sources.folders import media_column
 from ..data.sources.sources import Row, Source
 from ..data.words.token_stream import TokenStream
 from ..errors import CallError, DataError
@@ -79,12 +79,13 @@ class Image(Field):
 
     # finding -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Return the column of images, and determine their shape. Raises DataError if there is none."""
         column = source.need(self.column) if self.column else image_column(source, taken)
         if column is None:
             columns = ", ".join(source.columns[:20])
             raise DataError(f"no column contains images; name it with --image (columns: {columns})", file=source.path)
         if self._shape is None:
-            self._shape = self._first_shape(self.value(row, column) for row in source.look())
+            self._shape = self._first_shape(self.value(row, column) for row in source.first_rows())
         return column
 
     def _first_shape(self, values: Iterable[Any]) -> tuple[int, int, int]:
@@ -105,6 +106,7 @@ class Image(Field):
 
     # values --------------------------------------------------------------------------------------------------------
     def value(self, row: Row, column: str) -> Any:
+        """Return the value of a row. File names are relative to the table."""
         return resolve_path(row, column)
 
     def key(self, value: Any) -> str:
@@ -116,6 +118,7 @@ class Image(Field):
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
     def check(self, value: Any) -> str | None:
+        """Return a description of the problem of a value, or None."""
         try:
             state = Path(value).stat() if isinstance(value, str) else None
         except (OSError, ValueError):  # there is no such file, or the value is not a valid name
@@ -128,7 +131,8 @@ class Image(Field):
         return self._checked_files[file]
 
     def is_single_input(self, file: str) -> bool:
-        return holds(file) == "image"
+        """Whether a file given to `predict` is a single input."""
+        return media_column(file) == "image"
 
     def _problem(self, value: Any) -> str | None:
         """A description of the problem of a value, or None."""
@@ -156,6 +160,7 @@ class Image(Field):
             yield image
 
     def fit(self, values: Iterable[Any]) -> None:
+        """Compute mean and standard deviation of all bytes."""
         count, total, squares = 0, 0.0, 0.0
         for image in self.images(values):
             pixels = image.astype(np.float64)
@@ -167,6 +172,7 @@ class Image(Field):
 
     @property
     def storage(self) -> str:
+        """The format of encoded values in the store."""
         return f"ragged:uint8:{self.width}"
 
     @property
@@ -175,25 +181,31 @@ class Image(Field):
         return self.shape[1] * self.shape[2]
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """Return the rows of pixels (H, W*C) of each image, as bytes."""
         # copies, because torch requires writable arrays
         return [np.array(image.reshape(-1, self.width)) for image in self.images(values)]
 
     def stream(self) -> TokenStream:
+        """Return a converter of rows of pixels that arrive in chunks."""
         return _PixelRowStream(self)
 
     def empty(self) -> np.ndarray:
+        """Return an encoded sequence of length 0."""
         return np.zeros((0, self.width), np.uint8)
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
+        """Write shape, mean and standard deviation to the folder of the run."""
         write_json(folder / f"{self.name}.json", {"shape": list(self.shape), "mean": self.mean, "std": self.std})
 
     def load(self, folder: Path) -> None:
+        """Read shape, mean and standard deviation from the folder of the run."""
         saved = read_json(folder / f"{self.name}.json")
         height, width, channels = (int(size) for size in saved["shape"])
         self._shape, self.mean, self.std = (height, width, channels), float(saved["mean"]), float(saved["std"])
 
     def describe(self) -> list[str]:
+        """Return the lines that training prints about the field."""
         height, width, channels = self.shape
         return [f"{self.name}: {height} rows of {width} pixels, {'grayscale' if channels == 1 else 'RGB'}"]
 
@@ -222,7 +234,7 @@ def image_column(source: Source, taken: Sequence[str]) -> str | None:
     """Return a column of images or of names of image files; columns with a usual name are tried first."""
     free = [column for column in source.columns if column not in taken]
     for column in sorted(free, key=lambda column: column.strip().lower() not in NAMES):
-        values = [value for row in source.look()[:50] if (value := row.values.get(column)) is not None]
+        values = [value for row in source.first_rows()[:50] if (value := row.values.get(column)) is not None]
         if values and sum(map(_is_image, values)) > len(values) / 2:
             return column
     return None
@@ -230,5 +242,5 @@ def image_column(source: Source, taken: Sequence[str]) -> str | None:
 
 def _is_image(value: Any) -> bool:
     if isinstance(value, str):
-        return holds(value.strip()) == "image"
+        return media_column(value.strip()) == "image"
     return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)

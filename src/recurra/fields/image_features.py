@@ -45,12 +45,13 @@ class ImageFeatures(Field):
 
     # finding -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Return the column of features, and determine their size. Raises DataError if there is none."""
         column = source.need(self.column) if self.column else features_column(source, taken)
         if column is None:
             columns = ", ".join(source.columns[:20])
             raise DataError(f"no column contains features (columns: {columns})", file=source.path)
         if self.series.width is None:
-            self.series.width = self._first_width(self.value(row, column) for row in source.look())
+            self.series.width = self._first_width(self.value(row, column) for row in source.first_rows())
         return column
 
     def _first_width(self, values: Iterable[Any]) -> int:
@@ -64,6 +65,7 @@ class ImageFeatures(Field):
 
     # values --------------------------------------------------------------------------------------------------------
     def value(self, row: Row, column: str) -> Any:
+        """Return the value of a row. File names are relative to the table."""
         return resolve_path(row, column)
 
     def key(self, value: Any) -> str:
@@ -74,6 +76,7 @@ class ImageFeatures(Field):
             return str(value)
 
     def is_single_input(self, file: str) -> bool:
+        """Whether a file given to `predict` is a single input."""
         return _is_file(file)
 
     def to_vectors(self, value: Any) -> np.ndarray:
@@ -88,6 +91,7 @@ class ImageFeatures(Field):
         return array.reshape(-1, array.shape[-1]).astype(np.float64) if array.ndim == 3 else array.astype(np.float64)
 
     def check(self, value: Any) -> str | None:
+        """Return a description of the problem of a value, or None."""
         try:
             array = self.to_vectors(value)
         except (TypeError, ValueError) as error:
@@ -98,22 +102,28 @@ class ImageFeatures(Field):
 
     # encoding ------------------------------------------------------------------------------------------------------
     def fit(self, values: Iterable[Any]) -> None:
+        """Compute mean and standard deviation of each feature."""
         self.series.fit(map(self.to_vectors, values))
 
     @property
     def storage(self) -> str:
+        """The format of encoded values in the store."""
         return self.series.storage
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """Return the standardized vectors (N, F) of each value."""
         return self.series.encode([self.to_vectors(value) for value in values])
 
     def save(self, folder: Path) -> None:
+        """Write mean and standard deviation to the folder of the run."""
         self.series.save(folder)
 
     def load(self, folder: Path) -> None:
+        """Read mean and standard deviation from the folder of the run."""
         self.series.load(folder)
 
     def describe(self) -> list[str]:
+        """Return the lines that training prints about the field."""
         return [f"{self.name}: vectors of {self.width} features"]
 
 
@@ -125,7 +135,7 @@ def features_column(source: Source, taken: Sequence[str]) -> str | None:
     """Return a column of feature vectors; columns with a usual name are tried first."""
     free = [column for column in source.columns if column not in taken]
     for column in sorted(free, key=lambda column: column.strip().lower() not in NAMES):
-        values = [value for row in source.look()[:50] if (value := row.values.get(column)) is not None]
+        values = [value for row in source.first_rows()[:50] if (value := row.values.get(column)) is not None]
         if values and sum(map(_is_features, values)) > len(values) / 2:
             return column
     return None

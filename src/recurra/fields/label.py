@@ -1,4 +1,4 @@
-"""The field of a class."""
+"""The field of a class label."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from .base import Field
 
 @final
 class Label(Field):
-    """One of the classes.
+    """A class label, encoded as the index of the class in sorted order.
 
-    order    a key of the name by which the classes are sorted: `order=float` for ratings
-    option   what names the column on the command line
+    Args:
+        name: the name of the field.
+        column: the column that the user named, or None to detect it.
+        order: sort key of the class names, such as `float` for ratings.
+        option: the option that names the column on the command line, used in error messages.
     """
 
     storage = "int64"
     is_scalar = True
 
     def __init__(
-        self, name: str, column: str | None, *, order: Callable[[str], Any] = str, option: str = "label"
+        self, name: str, column: str | None = None, *, order: Callable[[str], Any] = str, option: str = "label"
     ) -> None:
         super().__init__(name, column)
         self.order, self.option = order, option
@@ -33,53 +36,60 @@ class Label(Field):
         self.counts: dict[str, int] = {}
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Return the named column, one with a common name of labels, or the only one whose short values repeat."""
         return columns.find_label(source, self.column, exclude=taken)
 
     def check(self, value: Any) -> str | None:
+        """A label must not be empty."""
         return None if value is not None and str(value).strip() else "is empty"
 
     def fit(self, values: Iterable[Any]) -> None:
+        """Count the classes and sort them. Raises DataError for a single class and for more than 10,000 classes."""
         for value in values:
             label = str(value).strip()
             self.counts[label] = self.counts.get(label, 0) + 1
             if len(self.counts) > 10_000:
                 raise DataError(
-                    f"more than 10,000 classes in {self.name}: is that the right column? --{self.option} names another"
+                    f"{self.name} has more than 10,000 classes; use --{self.option} if this is the wrong column"
                 )
         self.classes = self._sorted()
         if len(self.classes) == 1:
-            raise DataError(f"all rows have the one class {self.classes[0]!r}; to classify there must be two or more")
+            raise DataError(f"all rows have the class {self.classes[0]!r}; classification needs two or more classes")
 
     def _sorted(self) -> list[str]:
         try:
             return sorted(self.counts, key=self.order)
         except ValueError as error:
-            raise DataError(f"the classes in {self.name} cannot be put in order: {error}") from None
+            raise DataError(f"the classes of {self.name} cannot be sorted: {error}") from None
 
     def encode(self, values: Sequence[Any]) -> list[int]:
-        found = self.numbers(values)
-        if -1 in found:
-            unknown = str(values[found.index(-1)]).strip()
+        """Return the class indices. Raises DataError for a class that is not in the training data."""
+        indices = self.indices(values)
+        if -1 in indices:
+            unknown = str(values[indices.index(-1)]).strip()
             raise DataError(
                 f"class {unknown!r} was not in the training data; {near(unknown, self.classes)} "
-                f"(or leave such rows out, or train with them)",
-                row=found.index(-1) + 1,
+                "(or remove such rows, or include them in the training data)",
+                row=indices.index(-1) + 1,
             )
-        return found
+        return indices
 
-    def numbers(self, values: Sequence[Any]) -> list[int]:
-        """The number of each value's class; -1: not seen in training."""
+    def indices(self, values: Sequence[Any]) -> list[int]:
+        """Return the class index of each value; -1 for a class that is not in the training data."""
         index = {label: i for i, label in enumerate(self.classes)}
         return [index.get(str(value).strip(), -1) for value in values]
 
     def save(self, folder: Path) -> None:
+        """Write the classes and their counts."""
         write_json(folder / f"{self.name}.json", {"classes": self.classes, "counts": self.counts})
 
     def load(self, folder: Path) -> None:
+        """Read the classes and their counts."""
         saved = read_json(folder / f"{self.name}.json")
         self.classes, self.counts = list(saved["classes"]), dict(saved["counts"])
 
     def describe(self) -> list[str]:
+        """Describe the class frequencies, with a warning for classes of one row."""
         total = sum(self.counts.values())
         largest = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
         shown = ", ".join(f"{label} {count / total:.0%}" for label, count in largest[:5])
@@ -88,6 +98,6 @@ class Label(Field):
         if single:
             named = ", ".join(map(repr, single[:3])) + (", ..." if len(single) > 3 else "")
             lines.append(
-                f"warning: only one row of class {named}: too few to learn it or to check it; add rows or drop it"
+                f"warning: class {named} has only one row, too few for training and validation; add rows or remove the class"
             )
         return lines

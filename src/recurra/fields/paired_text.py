@@ -1,7 +1,7 @@
-"""The two sides of a pair of texts: fields whose vocabularies may be one, the texts as they are written, and tokenization.
+"""Fields of pairs of texts: the tokens of a source or target, the unmodified texts, and the choice of tokenizations.
 
-`Side` holds the tokens of a side. `Raw` or `Letters` beside it hold the text as it is written: metrics compare answers with it,
-and unknown words are copied from it.
+`PairedText` stores the tokens of one side of a pair. `RawText` or `CodePoints` stores the unmodified text in addition: metrics
+compare answers with it, and unknown words are copied from it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..data.words.pretokenize import han_fraction
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
 from ..errors import DataError
 from .base import Field
-from .text import natural_level, text_problem, type_problem
+from .text import infer_tokenization, text_problem, type_problem
 
 SOURCE_NAMES = (
     "source",
@@ -42,7 +42,7 @@ TARGET_NAMES = (
     *("译文", "目标", "答案", "下联"),
 )
 COLUMN_NAMES = {"source": SOURCE_NAMES, "target": TARGET_NAMES}
-CLOSED = 200  # words at most of a set that is closed, as that of the phonemes is
+MAX_CLOSED_VOCABULARY = 200  # distinct words; the phonemes of a language are fewer
 
 
 def build_vocabulary(
@@ -53,9 +53,11 @@ def build_vocabulary(
     size: int | None = None,
     min_count: int | None = None,
 ) -> Vocabulary:
-    """The vocabulary of the texts of the field `name`, case kept. `min_count` None: 2 for words, else 1.
+    """The case-sensitive vocabulary of the texts of the field `name`.
 
-    Raises DataError where no token occurs often enough.
+    min_count  smallest number of occurrences of a token. None: 2 for words, 1 for characters and subwords
+
+    Raises DataError if no token occurs often enough.
     """
     minimum = min_count or (2 if tokenization == "words" else 1)
     vocabulary = build(texts, tokenization, size=size, min_count=minimum, lowercase=False)
@@ -65,10 +67,11 @@ def build_vocabulary(
 
 
 @final
-class Side(Field):
-    """One side of a pair. A value is a text, or a tuple of texts, which are encoded as one with an end mark between them.
+class PairedText(Field):
+    """The source or the target of a pair, as tokens.
 
-    `level` and `size`, of the vocabulary, may be changed before `fit`.
+    A value is a text, or a tuple of texts, which are encoded as one sequence with an end token between them. The attributes
+    `tokenization` and `size` (of the vocabulary) may be changed before `fit`.
     """
 
     sequence = True
@@ -85,36 +88,40 @@ class Side(Field):
         super().__init__(name, column)
         self.min_count, self.tokenization, self.size = min_count, tokenization, size
         self.vocabulary: Vocabulary
-        self.vocabulary_of: Side | None = None  # the side whose vocabulary this one shares
+        self.vocabulary_of: PairedText | None = None  # the field whose vocabulary this one uses
         self._other_values: Callable[[], Iterable[Any]] | None = None
 
-    def share_vocabulary(self, other: Side, values: Callable[[], Iterable[Any]]) -> None:
-        """Use the vocabulary of `other`, which is then fitted on both. `values`: those of this side."""
+    def share_vocabulary(self, other: PairedText, values: Callable[[], Iterable[Any]]) -> None:
+        """Use the vocabulary of `other`, which is then fitted on both fields. `values` returns the values of this field."""
         self.vocabulary_of, other._other_values = other, values
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        """The column asked for, else one with a usual name, else, of two columns, the first or the second."""
+        """The column that the user named, else one with a common name, else the first (source) or second (target) of two."""
         if self.column is not None:
             return source.need(self.column)
         free = [column for column in source.columns if column not in taken]
-        named = by_name(free)
+        columns = by_name(free)
         for name in COLUMN_NAMES[self.name]:
-            if name in named:
-                return named[name]
+            if name in columns:
+                return columns[name]
         if len(source.columns) == 2 and free:
             return free[0] if self.name == "source" else free[-1]
-        there = ", ".join(source.columns[:20])
+        columns_found = ", ".join(source.columns[:20])
         raise DataError(
-            f"which column is the {self.name}? name it with --{self.name} (there are {there})", file=source.path
+            f"cannot determine the column of the {self.name}; name it with --{self.name} (columns: {columns_found})",
+            file=source.path,
         )
 
     def check(self, value: Any) -> str | None:
+        """The problem with a value for training, or None."""
         return next((problem for text in texts_of(value) if (problem := text_problem(text))), None)
 
     def check_input(self, value: Any) -> str | None:
+        """The problem with a value for prediction, or None. Empty texts are allowed."""
         return next((problem for text in texts_of(value) if (problem := type_problem(text))), None)
 
     def fit(self, values: Iterable[Any]) -> None:
+        """Build the vocabulary, or use that of the other field."""
         if self.vocabulary_of is not None:
             self.vocabulary = self.vocabulary_of.vocabulary
             return
@@ -125,29 +132,33 @@ class Side(Field):
         )
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
-        parts = [texts_of(value) for value in values]
-        encoded = iter(self.vocabulary.encode_batch(text for texts in parts for text in texts))
+        """The token ids of each value, one array (T,) per value."""
+        texts_of_values = [texts_of(value) for value in values]
+        encoded = iter(self.vocabulary.encode_batch(text for texts in texts_of_values for text in texts))
         end = np.array([Vocabulary.end], np.int32)
         rows = []
-        for texts in parts:
+        for texts in texts_of_values:
             arrays = [next(encoded) for _ in texts]
-            between = [piece for array in arrays for piece in (end, array)]
-            rows.append(np.concatenate(between[1:]) if between else end[:0])
+            separated = [part for array in arrays for part in (end, array)]
+            rows.append(np.concatenate(separated[1:]) if separated else end[:0])
         return rows
 
-    def cut(self, value: Any) -> list[str]:
-        """The text of each token."""
-        pieces = [["|", *self.vocabulary.tokenize(text)] for text in texts_of(value)]
-        return [piece for part in pieces for piece in part][1:]
+    def tokenize(self, value: Any) -> list[str]:
+        """The text of each token of a value; "|" for an end token between two texts."""
+        tokens = [["|", *self.vocabulary.tokenize(text)] for text in texts_of(value)]
+        return [token for text_tokens in tokens for token in text_tokens][1:]
 
     def save(self, folder: Path) -> None:
+        """Write the vocabulary."""
         self.vocabulary.save(folder, self.name)
 
     def load(self, folder: Path) -> None:
+        """Read the vocabulary."""
         self.vocabulary = Vocabulary.load(folder, self.name)
         self.tokenization = self.vocabulary.tokenization
 
     def describe(self) -> list[str]:
+        """A message with the size of the vocabulary; none if it is that of the other field."""
         if self.vocabulary_of is not None:
             return []
         sides = self.name if self._other_values is None else "source and target"
@@ -155,104 +166,116 @@ class Side(Field):
 
 
 def texts_of(value: Any) -> tuple[Any, ...]:
-    """The texts of a value of a side."""
+    """The texts of a value of a `PairedText`."""
     return value if isinstance(value, tuple) else (value,)
 
 
 # tokenization ----------------------------------------------------------------------------------------------------------
-def choose_levels(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Tokenization, Tokenization]:
-    """What a token of each side is, from the first rows.
+def choose_tokenizations(sources: Sequence[Any], targets: Sequence[str]) -> tuple[Tokenization, Tokenization]:
+    """The tokenization of sources and of targets, chosen from the first pairs.
 
-    The target: characters where it is a single word, as a date or a name, or Chinese; words where these are of a small
-    closed set, as phonemes are; else subwords. The source: characters where it is a single word, or Chinese, or short
-    beside a target of characters that is not Chinese (one is spelt anew from the other); else subwords.
+    Targets are split into characters if they are single words, such as dates or names, or Chinese; into words if these belong
+    to a small closed vocabulary, such as phonemes; else into subwords. Sources are split into characters if they are single
+    words or Chinese, or short with targets of characters that are not Chinese (spelling tasks); else into subwords.
     """
     texts = [text for value in sources for text in texts_of(value)]
     target: Tokenization = "subwords"
-    if natural_level(targets) == "characters" or han_fraction(targets) > 0.5:
+    if infer_tokenization(targets) == "characters" or han_fraction(targets) > 0.5:
         target = "characters"
-    elif closed(targets):
+    elif is_closed_vocabulary(targets):
         target = "words"
-    spelt = target == "characters" and han_fraction(targets) <= 0.5
+    is_spelling = target == "characters" and han_fraction(targets) <= 0.5
     short = sum(map(len, texts)) <= 60 * len(texts)
-    if natural_level(texts) == "characters" or han_fraction(texts) > 0.5 or (spelt and short):
+    if infer_tokenization(texts) == "characters" or han_fraction(texts) > 0.5 or (is_spelling and short):
         return "characters", target
     return "subwords", target
 
 
-def closed(texts: Sequence[str]) -> bool:
-    """Whether few distinct words make up the texts."""
+def is_closed_vocabulary(texts: Sequence[str]) -> bool:
+    """Whether the texts consist of few distinct words, each of them letters and digits only."""
     words = [word for text in texts for word in text.split()]
-    return len(set(words)) <= min(len(words) / 10, CLOSED) and "".join(words).isalnum()
+    return len(set(words)) <= min(len(words) / 10, MAX_CLOSED_VOCABULARY) and "".join(words).isalnum()
 
 
 def same_alphabet(sources: Sequence[Any], targets: Sequence[str]) -> bool:
-    """Whether the two sides are written in the same letters, so that they can share subwords."""
+    """Whether sources and targets use the same letters, so that they can share subwords."""
     a, b = ({letter for text in texts for letter in text if letter.isalpha()} for texts in
             ([text for value in sources for text in texts_of(value)], targets))  # fmt: skip
     return len(a & b) >= 0.6 * max(min(len(a), len(b)), 1)
 
 
-# the texts as they are written -----------------------------------------------------------------------------------------
+# unmodified texts ------------------------------------------------------------------------------------------------------
 @final
-class Raw(Field):
-    """A side as it is written, beside its tokens, as JSON."""
+class RawText(Field):
+    """The unmodified source or target, stored as JSON."""
 
     storage = "ragged:uint8"
     is_fitted = False
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        raise NotImplementedError(f"{self.name} is in the column of its side")
+        """Not supported: the field with the tokens determines the column."""
+        raise NotImplementedError(f"{self.name} uses the column of the field with the tokens")
 
     def check(self, value: Any) -> str | None:
-        return None  # its side has checked it
+        """No problem: the field with the tokens has checked the value."""
+        return None
 
-    def fit(self, values: Iterable[Any]) -> None: ...
+    def fit(self, values: Iterable[Any]) -> None:
+        """Nothing is fitted."""
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """The values as JSON, one array of bytes per value."""
         return [np.frombuffer(json.dumps(value).encode(), np.uint8) for value in values]
 
     @staticmethod
     def read(store: Store, name: str, rows: np.ndarray) -> list[Any]:
-        """The values of these rows again."""
+        """The values of these rows of a store."""
         padded, lengths = store.ragged(name, rows)
         values = [json.loads(row[:length].tobytes()) for row, length in zip(padded, lengths, strict=True)]
         return [tuple(value) if isinstance(value, list) else value for value in values]
 
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path) -> None:
+        """Nothing is saved."""
 
-    def load(self, folder: Path) -> None: ...
+    def load(self, folder: Path) -> None:
+        """Nothing is loaded."""
 
 
 @final
-class Letters(Field):
-    """A side as the code points of its characters, one a step: also those that the vocabulary does not have."""
+class CodePoints(Field):
+    """The unmodified source or target, stored as one code point per step, including characters outside the vocabulary."""
 
     storage = "ragged:int32"
     is_fitted = False
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
-        raise NotImplementedError(f"{self.name} is in the column of its side")
+        """Not supported: the field with the tokens determines the column."""
+        raise NotImplementedError(f"{self.name} uses the column of the field with the tokens")
 
     def check(self, value: Any) -> str | None:
-        return None  # its side has checked it
+        """No problem: the field with the tokens has checked the value."""
+        return None
 
-    def fit(self, values: Iterable[Any]) -> None: ...
+    def fit(self, values: Iterable[Any]) -> None:
+        """Nothing is fitted."""
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """The code points of each text, one array (T,) per text."""
         return code_points(values)
 
     @staticmethod
     def read(store: Store, name: str, rows: np.ndarray) -> list[str]:
-        """The texts of these rows again."""
+        """The texts of these rows of a store."""
         padded, lengths = store.ragged(name, rows)
         return ["".join(map(chr, row[:length])) for row, length in zip(padded, lengths, strict=True)]
 
-    def save(self, folder: Path) -> None: ...
+    def save(self, folder: Path) -> None:
+        """Nothing is saved."""
 
-    def load(self, folder: Path) -> None: ...
+    def load(self, folder: Path) -> None:
+        """Nothing is loaded."""
 
 
 def code_points(texts: Sequence[str]) -> list[np.ndarray]:
-    """The code point of each character, an array for each text."""
+    """The code points of the characters of each text, one array (T,) per text."""
     return [np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<i4").copy() for text in texts]

@@ -55,7 +55,7 @@ class SentenceLabel(Field):
 
     def encode(self, values: Sequence[Any]) -> list[int]:
         """The id of each class, -1 for an unseen class."""
-        ids = self.label.numbers(values)
+        ids = self.label.indices(values)
         self.unseen.update(str(value).strip() for value, at in zip(values, ids, strict=True) if at < 0)
         return ids
 
@@ -92,7 +92,7 @@ def find_sentence_label(source: Source, taken: Sequence[str]) -> str | None:
     by_name = {column.strip().lower(): column for column in free_columns(source, taken)}
     for name in LABEL_NAMES:
         if name in by_name:
-            values = [row.values.get(by_name[name]) for row in source.look()]
+            values = [row.values.get(by_name[name]) for row in source.first_rows()]
             if all(isinstance(value, (str, int)) and len(str(value).split()) == 1 for value in values):
                 return by_name[name]
     return None

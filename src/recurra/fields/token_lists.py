@@ -44,7 +44,7 @@ class TokenField(Field, ABC):
         for name in self.names:
             if name in named:
                 return named[name]
-        rows = [row.values for row in source.look()]
+        rows = [row.values for row in source.first_rows()]
         candidates = [column for column in free if all(self.check(row.get(column)) is None for row in rows)]
         if len(candidates) == 1:
             return candidates[0]

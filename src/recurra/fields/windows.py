@@ -1,11 +1,11 @@
 """The field of windows of measurements.
 
-A window is one of three:
+A window has one of three formats:
 
-    a cell    that holds a list: [1.5, 2] or [[1.5, 0.1], [2, 0.3]], a step each
-    a row     its columns beside the target, in their order. Columns that are named like a grid (r0c0, r0c1, ... r7c7;
-              pixel_0_0, ...) are steps of as many numbers as a row of the grid has; others a step each, or `width` of them
-    rows      a step each, that name in the column `series` the window they belong to: `data/sources/long_format.py`
+    one cell       a list of numbers or of time steps, such as [1.5, 2] or [[1.5, 0.1], [2, 0.3]]
+    one row        the columns beside the target, in order. Columns named after the positions of a grid (r0c0, r0c1, ... r7c7;
+                   pixel_0_0, ...) give one time step for each row of the grid; others give `width` numbers per time step
+    several rows   one row per time step, with the ID of the sequence in a column: see `data/sources/long_format.py`
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from ..data.series.columns import SERIES_NAMES
 from ..data.sources.columns import counts_rows, number
-from ..data.sources.long_format import Grouped, Window, no_number
+from ..data.sources.long_format import Grouped, Window, number_problem
 from ..data.sources.long_format_columns import find_channels, find_targets
 from ..data.sources.parallel_text import Joined
 from ..data.sources.sources import Source
@@ -31,13 +31,21 @@ from ..files import read_json, write_json
 from .base import Field
 from .series import Series, StepStream
 
-LEAST = 3  # columns of numbers that are a window by themselves; two may be anything
+MIN_COLUMNS = 3  # fewer columns of numbers are not taken for a window
 _GRID = re.compile(r"^(.*?)(\d+)\D+(\d+)$")
 
 
 @final
 class Windows(Field):
-    """See the module's docstring. `parts` are the columns of a window that is a row, `channels` those of one that is rows."""
+    """A window of measurements, (T, width), standardised. The module lists the formats.
+
+    Args:
+        name: the name of the field.
+        column: the column of windows in one cell, or with `series` the columns of a time step as "A,B"; None to detect them.
+        width: numbers in a time step of windows in one row; None: the width of the grid, or 1.
+        series: the column of the sequence ID of windows in several rows.
+        time: the column that orders the time steps of a sequence.
+    """
 
     sequence = True
 
@@ -50,81 +58,83 @@ class Windows(Field):
         time: str | None = None,
     ) -> None:
         super().__init__(name, None if series else column)
-        self.steps = Series(name, None)  # standardises the steps of a window, and knows their width
-        self.asked_width = width  # of windows that are columns
-        self.asked_channels = column if series else None
+        self.steps = Series(name, None)  # standardises the time steps
+        self.requested_width = width
+        self.requested_channels = column if series else None
         self.series, self.time = series, time
-        self.parts: list[str] = []
-        self.channels: list[str] = []
-        self.same: list[str] = []  # columns that the rows of a series agree in
-        self.notes: list[str] = []  # what to report about the other columns
+        self.parts: list[str] = []  # columns of a window in one row
+        self.channels: list[str] = []  # columns of a time step of windows in several rows
+        self.constant_columns: list[str] = []  # other columns, with one value for each sequence
+        self.notes: list[str] = []  # messages about other columns
 
     @property
     def width(self) -> int:
-        """Numbers of a step. Known once the field was found or loaded."""
+        """Numbers in a time step. It is valid once the column was found or the field was loaded."""
         return self.steps.width or 1
 
     # reading -------------------------------------------------------------------------------------------------------
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
-        """The source with a window in one column. `others` finds the columns of the other fields."""
+        """Return a source with the windows in one column. `others` returns the columns of the other fields."""
         if self.series is not None:
             return self._grouped(source, self.series, others)
         if self.time is not None:
-            raise SettingError(
-                "time orders the rows of a series; name the column that tells series apart with --sequence-id"
-            )
-        if self.column is None and not self.parts and self.steps.width is None:  # nothing was read yet
+            raise SettingError("time requires the column of the sequence ID; name it with --sequence-id")
+        if self.column is None and not self.parts and self.steps.width is None:  # in training
             taken = others(source)
             if not list_column(source, taken):
                 self.parts = number_columns(source, taken)
                 self.steps.width = self._width_of(self.parts)
                 self.notes = [
-                    f"warning: {column!r} stays as it is from row to row; if a row is a step of it, say --sequence-id {column}"
+                    f"warning: {column!r} rarely changes between rows; if a row is one time step, use --sequence-id {column}"
                     for column in self.parts
                     if column.strip().lower() in SERIES_NAMES and _repeats(source, column)
                 ]
         return Joined(source, self.parts, self.name) if self.parts else source
 
     def _grouped(self, source: Source, series: str, others: Callable[[Source], Sequence[str]]) -> Source:
-        """A row a series. Which columns are its numbers is settled once, when the training data are read."""
+        """Join the rows of each sequence. The columns of the numbers are found once, in the training data."""
         if self.channels and series not in source.columns and self.name in source.columns:
-            return source  # lists, a cell a window, are understood as well
-        if self.asked_width is not None:
-            raise SettingError("width is for windows that are columns; with --sequence-id a row is a step")
+            return source  # windows in one cell can be read as well
+        if self.requested_width is not None:
+            raise SettingError("step_width requires windows in one row; with --sequence-id each row is one time step")
         source.need(series)
         if self.time is not None:
             source.need(self.time)
         if not self.channels:
-            self.same = find_targets(source, series, self.time, others)
-            self.channels, left = find_channels(source, series, self.time, self.same, self.asked_channels)
+            self.constant_columns = find_targets(source, series, self.time, others)
+            self.channels, ignored = find_channels(
+                source, series, self.time, self.constant_columns, self.requested_channels
+            )
             self.steps.width = len(self.channels)
-            self.notes = [f"left out: {column} ({why})" for column, why in left.items()]
-        same = [column for column in self.same if column in source.columns]
+            self.notes = [f"ignored: {column} ({reason})" for column, reason in ignored.items()]
+        same = [column for column in self.constant_columns if column in source.columns]
         return Grouped(source, series, self.channels, self.name, same=same, time=self.time)
 
     def _width_of(self, columns: Sequence[str]) -> int:
-        width = self.asked_width or _grid(columns) or 1
+        width = self.requested_width or _grid(columns) or 1
         if len(columns) % width:
             raise SettingError(
-                f"width is {width}, and a window has {len(columns)} columns: not a whole number of steps"
+                f"step_width = {width}, but a window has {len(columns)} columns, which is not a multiple of it"
             )
         return width
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Return the column that `adapt_source` has added, or the column of windows in one cell."""
         if self.parts or self.channels:
             return self.name
-        if self.asked_width is not None:
-            raise SettingError("width is for windows that are columns; here a window is one cell, which says it itself")
+        if self.requested_width is not None:
+            raise SettingError("step_width requires windows in one row, but here a window is one cell")
         self.column = self.steps.column = self.column or list_column(source, taken)
         return self.steps.find(source, taken)
 
     def key(self, value: Any) -> str:
+        """Windows with the same time steps have the same key."""
         if isinstance(value, Window):
             return hashlib.blake2b(value.steps.tobytes(), digest_size=16).hexdigest()
         return str(value)
 
     def numbers(self, value: Any) -> np.ndarray:
-        """(T, width); raises ValueError when it is not that."""
+        """Return a window as an array (T, width). Raises ValueError or TypeError where it has another form."""
         if isinstance(value, Window):
             return value.steps
         array = self.steps.numbers(value)
@@ -132,35 +142,40 @@ class Windows(Field):
         return array.reshape(-1, self.width) if self.parts and as_row else array
 
     def check(self, value: Any) -> str | None:
-        if isinstance(value, Window) and value.wrong is not None:
-            return value.wrong.message
+        """A window must consist of finite numbers, with `width` numbers in each time step."""
+        if isinstance(value, Window) and value.error is not None:
+            return value.error.message
         if self.parts and isinstance(value, tuple):
             for part, cell in zip(self.parts, value, strict=True):
                 if number(cell) is None:
-                    return no_number(cell, part)
+                    return number_problem(cell, part)
         try:
             return self.steps.check(self.numbers(value))
         except (TypeError, ValueError):
-            return self.steps.check(value)  # which says what is wrong with it
+            return self.steps.check(value)  # returns the problem
 
     def fit(self, values: Iterable[Any]) -> None:
+        """Compute the mean and the standard deviation of each number of a time step."""
         self.steps.fit(map(self.numbers, values))
 
     @property
     def storage(self) -> str:
+        """A sequence of `width` numbers per time step."""
         return self.steps.storage
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """Return the standardised windows, each (T, width), float32."""
         return self.steps.encode([self.numbers(value) for value in values])
 
     # use -----------------------------------------------------------------------------------------------------------
     def normalize_input(self, example: Any) -> Any:
-        if isinstance(example, Window) and example.wrong is not None:
-            raise example.wrong  # which knows the row of the file
+        """Return the window; raises the error of a sequence that could not be read."""
+        if isinstance(example, Window) and example.error is not None:
+            raise example.error
         return example
 
     def identify(self, example: Any) -> dict[str, Any]:
-        """The name of the series that an example is, for its result to begin with."""
+        """Return the ID of the sequence, which is the first key of its result."""
         if isinstance(example, Window):
             return {"series": example.series}
         if self.series is not None and isinstance(example, Mapping):
@@ -169,46 +184,61 @@ class Windows(Field):
         return {}
 
     def from_example(self, example: Mapping[str, Any]) -> Any:
-        """The window in an object that has its columns; None where it does not have them."""
+        """Return the window of an object that has all its columns; None for other objects."""
         if self.parts and all(part in example for part in self.parts):
             return tuple(example[part] for part in self.parts)
         return None
 
     def stream(self) -> TokenStream:
+        """Return an encoder of chunks of time steps."""
         return StepStream(self)
 
     def empty(self) -> np.ndarray:
+        """Return a window without time steps."""
         return self.steps.empty()
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
+        """Write the columns, the means and the standard deviations."""
         self.steps.save(folder)
         path = folder / f"{self.name}.json"
-        write_json(path, {**read_json(path), "columns": self.parts, "channels": self.channels, "same": self.same})
+        write_json(
+            path,
+            {
+                **read_json(path),
+                "columns": self.parts,
+                "channels": self.channels,
+                "constant_columns": self.constant_columns,
+            },
+        )
 
     def load(self, folder: Path) -> None:
+        """Read the columns, the means and the standard deviations."""
         self.steps.load(folder)
         saved = read_json(folder / f"{self.name}.json")
-        self.parts, self.channels, self.same = (list(saved.get(name, [])) for name in ("columns", "channels", "same"))
+        self.parts, self.channels, self.constant_columns = (
+            list(saved.get(name, [])) for name in ("columns", "channels", "constant_columns")
+        )
 
     def describe(self) -> list[str]:
-        each = f"{self.width} number{'s' if self.width != 1 else ''} a step"
+        """Describe the format of the windows."""
+        each = f"{self.width} number{'s' if self.width != 1 else ''} per time step"
         if self.channels:
             shown = ", ".join(self.channels[:8]) + (", ..." if len(self.channels) > 8 else "")
-            order = f", by {self.time}" if self.time else ""
+            order = f", ordered by {self.time}" if self.time else ""
             return [f"{self.name}: the rows of each {self.series}{order}: {each}, {shown}", *self.notes]
         if not self.parts:
             return [f"{self.name}: {each}"]
         steps = len(self.parts) // self.width
         columns = f"{len(self.parts)} columns, {self.parts[0]} ... {self.parts[-1]}"
-        return [f"{self.name}: {columns}: {steps} steps, {each}", *self.notes]
+        return [f"{self.name}: {columns}: {steps} time steps, {each}", *self.notes]
 
 
 def list_column(source: Source, taken: Sequence[str]) -> str | None:
-    """The first column whose values are lists of numbers, by themselves or as JSON."""
+    """Return the first column whose values are lists of numbers, or such lists as JSON; None where there is none."""
     for column in source.columns:
         if column not in taken:
-            values = [value for row in source.look() if (value := row.values.get(column)) is not None]
+            values = [value for row in source.first_rows() if (value := row.values.get(column)) is not None]
             if values and sum(map(_is_list, values)) > len(values) / 2:
                 return column
     return None
@@ -223,8 +253,8 @@ def _is_list(value: Any) -> bool:
 
 
 def number_columns(source: Source, taken: Sequence[str]) -> list[str]:
-    """The columns of numbers, where all but those taken and those that count the rows are such; else none."""
-    rows, found = source.look(), list[str]()
+    """Return the columns of numbers if all columns except `taken` are such; none otherwise. A row counter is left out."""
+    rows, numeric = source.first_rows(), list[str]()
     for column in source.columns:
         if column in taken:
             continue
@@ -233,18 +263,18 @@ def number_columns(source: Source, taken: Sequence[str]) -> list[str]:
         if len(numbers) < 0.99 * len([cell for cell in cells if cell not in (None, "")]) or not numbers:
             return []
         if not counts_rows(numbers):
-            found.append(column)
-    return found
+            numeric.append(column)
+    return numeric
 
 
 def _repeats(source: Source, column: str) -> bool:
-    """Whether most rows have what the row before has, as names of series do where a row is a step."""
-    cells = [row.values.get(column) for row in source.look()]
+    """Whether most rows have the value of the previous row, as sequence IDs do where a row is a time step."""
+    cells = [row.values.get(column) for row in source.first_rows()]
     return 2 * sum(bool(a == b) for a, b in pairwise(cells)) > len(cells)
 
 
 def _grid(columns: Sequence[str]) -> int | None:
-    """The length of a row of the grid whose places the columns are named after, row after row; None where they are not."""
+    """The width of the grid that the columns are named after, in row-major order; None for other names."""
     matches = [_GRID.match(column) for column in columns]
     if not all(matches):
         return None

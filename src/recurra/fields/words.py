@@ -134,7 +134,7 @@ class Words(TokenField):
             )
         return list(dict.fromkeys([*words, *map(normalize, self.pretrained_vocabulary.tokens[3:])]))
 
-    def take(self, vocabulary: Vocabulary) -> None:
+    def use_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Add the words of a language model to those of the training data when the field is fitted."""
         self.pretrained_vocabulary = vocabulary
 

@@ -1,11 +1,11 @@
-"""Adversarial training of input vectors: Miyato, Dai and Goodfellow 2017, arXiv:1605.07725.
+"""Adversarial training of input embeddings: Miyato, Dai and Goodfellow 2017, arXiv:1605.07725.
 
-The vectors of a row, (T, E), are moved a given length to where its loss grows fastest, and the network learns that the
-target is the same there:
+The embeddings of a sequence, (T, E), are perturbed by a vector of a given norm in the direction in which the loss grows
+fastest, and the network is trained to give the same output there:
 
-    r = size * g / |g|,   g = the gradient of the loss by the row's vectors
+    r = epsilon * g / ||g||,    g = gradient of the loss with respect to the embeddings of the sequence
 
-Words seen a few times have vectors of little meaning; what holds around them all holds for words never seen too.
+Embeddings of rare words are learned from few examples; the perturbation regularises the network around them.
 """
 
 from __future__ import annotations
@@ -17,46 +17,51 @@ from torch import Tensor, nn
 
 
 class PerturbableInput(nn.Module):
-    """The identity on vectors (B, T, E), unless adversarial training moves them."""
+    """Identity on embeddings (B, T, E), to which adversarial training adds a perturbation of the same shape."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.listens = False
-        self.vectors: Tensor | None = None
-        self.by: Tensor | None = None
+        self.records_gradient = False
+        self.embeddings: Tensor | None = None
+        self.perturbation: Tensor | None = None
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        if self.listens and vectors.requires_grad:
-            vectors.retain_grad()
-            self.vectors = vectors
-        return vectors if self.by is None else vectors + self.by
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Return the embeddings, plus the perturbation if there is one."""
+        if self.records_gradient and embeddings.requires_grad:
+            embeddings.retain_grad()
+            self.embeddings = embeddings
+        return embeddings if self.perturbation is None else embeddings + self.perturbation
 
 
 def training_step(
-    network: nn.Module, loss: Callable[[], Tensor], size: float, backward: Callable[[Tensor], None]
+    network: nn.Module, loss: Callable[[], Tensor], epsilon: float, backward: Callable[[Tensor], None]
 ) -> Tensor:
-    """The gradient of the mean of `loss()` and of `loss()` with every row's vectors moved by `size`; returns that mean.
+    """Compute the gradient of the mean of the plain and the adversarial loss, and return that mean, detached.
 
-    Each call of `loss` runs `network` anew; `backward` adds to the gradients of its parameters. `size` 0: of `loss()` alone.
+    Args:
+        network: the network, with one or more `PerturbableInput` modules.
+        loss: runs the network and returns the mean loss of the batch. It is called twice, or once if `epsilon` is 0.
+        epsilon: norm of the perturbation of each sequence. 0: no adversarial training.
+        backward: adds the gradient of a loss to the gradients of the parameters.
     """
-    if not size:
+    if not epsilon:
         plain = loss()
         backward(plain)
         return plain.detach()
-    places = [module for module in network.modules() if isinstance(module, PerturbableInput)]
+    inputs = [module for module in network.modules() if isinstance(module, PerturbableInput)]
     try:
-        for place in places:
-            place.listens = True
+        for module in inputs:
+            module.records_gradient = True
         plain = loss() / 2
         backward(plain)
-        for place in places:
-            place.listens = False
-            if place.vectors is not None and (gradient := place.vectors.grad) is not None:
-                length = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
-                place.by = gradient * (size / length)[:, None, None]
-        moved = loss() / 2
-        backward(moved)
-        return (plain + moved).detach()
+        for module in inputs:
+            module.records_gradient = False
+            if module.embeddings is not None and (gradient := module.embeddings.grad) is not None:
+                norm = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
+                module.perturbation = gradient * (epsilon / norm)[:, None, None]
+        perturbed = loss() / 2
+        backward(perturbed)
+        return (plain + perturbed).detach()
     finally:
-        for place in places:
-            place.listens, place.vectors, place.by = False, None, None
+        for module in inputs:
+            module.records_gradient, module.embeddings, module.perturbation = False, None, None

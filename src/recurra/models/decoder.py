@@ -1,16 +1,16 @@
-"""A decoder: from a memory of vectors to a sequence of tokens. Any cell, with attention or without.
+"""A recurrent decoder: it generates tokens from a memory of vectors, with any cell, with or without attention.
 
-The context, what attention finds in the memory, reaches the decoder at each step. Where it enters is `feed`:
+The context is the result of attention to the memory. It enters the decoder at each step, at the place `context_injection`:
 
-    between  embedding -> lower layer -> (its output asks) context -> upper layers of [lower; context] -> output
-             Wu et al. 2016, arXiv:1609.08144. What asks does not hang on earlier contexts, so that in training all steps
-             of a layer run at once
-    input    [embedding; context of the step before] -> layers -> (their output asks) context -> output
-             Luong et al. 2015, arXiv:1508.04025, input feeding: a loop over the steps, also in training
-    output   embedding -> layers -> (their output asks) context -> output: the layers never see it
+    between  embedding -> lower layer -> attention -> upper layers, which read [lower output; context] -> output
+             Wu et al. 2016, arXiv:1609.08144. The queries do not depend on earlier contexts, so that all steps of a layer
+             run at once in training
+    input    [embedding; context of the previous step] -> layers -> attention -> output
+             Luong et al. 2015, arXiv:1508.04025 (input feeding). This requires a loop over the steps, also in training
+    output   embedding -> layers -> attention -> output. The recurrent layers do not read the context
 
-In each, the vector of a step is tanh(W [top; context] + b). Without attention the context is the encoder's summary, the same
-at every step (Cho et al. 2014, arXiv:1406.1078).
+In each case the output of a step is tanh(W [top layer; context] + b). Without attention the context is the summary of the
+encoder, the same at every step (Cho et al. 2014, arXiv:1406.1078).
 """
 
 from __future__ import annotations
@@ -30,38 +30,50 @@ CONTEXT_INJECTIONS = ("between", "input", "output")
 
 
 class DecoderState(NamedTuple):
-    """Where a decoder stands, for R rows; `rows` picks some of them, in any order."""
+    """The state of a decoder for R sequences.
+
+    memory   what attention reads
+    layers   the state of each recurrent layer or group of layers
+    context  (R, V): the context of the last step; the summary where there is no attention
+    """
 
     memory: Memory
     layers: tuple[State, ...]
-    context: Tensor  # (R, V): that of the last step; the summary where there is no attention
+    context: Tensor
 
-    def rows(self, index: Tensor) -> DecoderState:
+    def select(self, index: Tensor) -> DecoderState:
+        """The state of the sequences at `index`, integers (R,). A sequence may occur more than once."""
         return DecoderState(
-            self.memory.rows(index), tuple(layer.rows(index) for layer in self.layers), self.context[index]
+            self.memory.select(index), tuple(layer.rows(index) for layer in self.layers), self.context[index]
         )
 
 
 class Bridge(nn.Module):
-    """The first state of a recurrent layer from a vector (B, V): tanh(W v + b), for every part of the state."""
+    """The initial state of a recurrent layer, computed from a vector v (B, V): tanh(W v + b) for each component."""
 
     def __init__(self, size: int, recurrent: Recurrent) -> None:
         super().__init__()
-        self.sizes = {name: part.shape[1] for name, part in recurrent.initial_state(1).tensors().items()}
+        self.sizes = {name: value.shape[1] for name, value in recurrent.initial_state(1).tensors().items()}
         self.map = nn.Linear(size, sum(self.sizes.values()))
 
     def forward(self, vector: Tensor) -> State:
-        parts = torch.split(torch.tanh(self.map(vector)), list(self.sizes.values()), dim=-1)
-        return State({name: part.contiguous() for name, part in zip(self.sizes, parts, strict=True)})
+        """The state for vectors (B, V)."""
+        components = torch.split(torch.tanh(self.map(vector)), list(self.sizes.values()), dim=-1)
+        return State({name: value.contiguous() for name, value in zip(self.sizes, components, strict=True)})
 
 
 class Decoder(nn.Module):
-    """`embed` turns tokens (B, S) into (B, S, E); the decoder gives a vector (B, S, output_size) for each of them.
+    """A recurrent decoder. See the docstring of the module.
 
-    memory_size  V, of the values of the memory
-    attend       the attention, with queries of `hidden_size`; None: there is none
-    summary_at_steps  whether the summary is the context of every step where there is no attention; else it makes the
-                 first state alone, and the context is zero
+    embed              module that turns tokens (B, S) into embeddings (B, S, embedding_size)
+    memory_size        V, the features of a value of the memory
+    output_size        features of the output of a step
+    attend             attention with queries of `hidden_size` features, or None for no attention
+    summary_at_steps   without attention: whether the summary is the context of every step. If not, the summary determines only
+                       the initial state, and the context is zero
+    context_injection  where the context enters: "between", "input" or "output"
+
+    Raises SettingError if the context enters between layers and there is only one layer.
     """
 
     def __init__(
@@ -84,10 +96,15 @@ class Decoder(nn.Module):
         super().__init__()
         if context_injection == "between" and num_layers < 2:
             raise SettingError(
-                f"feed is between, which wants a layer below and one above, and num_layers is {num_layers}; "
-                "say num_layers=2, or context_injection=input"
+                f"context_injection is between, which requires a layer below and one above, and num_layers is {num_layers}; "
+                "set num_layers=2 or context_injection=input"
             )
-        self.embed, self.attend, self.context_injection, self.output_size = embed, attend, context_injection, output_size
+        self.embed, self.attend, self.context_injection, self.output_size = (
+            embed,
+            attend,
+            context_injection,
+            output_size,
+        )
         self.summary_at_steps = summary_at_steps
         self.input_dropout, self.dropout = LockedDropout(input_dropout), nn.Dropout(dropout)
         below = 1 if context_injection == "between" else num_layers
@@ -107,19 +124,19 @@ class Decoder(nn.Module):
         return [self.lower] if self.upper is None else [self.lower, self.upper]
 
     def start(self, values: Tensor, lengths: Tensor | None, summary: Tensor) -> DecoderState:
-        """values (B, N, V) with `lengths (B,)`, and their summary (B, V) -> the state before the first step."""
+        """The state before the first step, from encoder outputs (B, N, V) with lengths (B,) and their summary (B, V)."""
         layers = tuple(bridge(summary) for bridge in self.bridges)
         if self.attend is None:
             context = summary if self.summary_at_steps else torch.zeros_like(summary)
             return DecoderState(Memory(values, values, None), layers, context)
-        return DecoderState(self.attend.remember(values, lengths), layers, torch.zeros_like(summary))
+        return DecoderState(self.attend.make_memory(values, lengths), layers, torch.zeros_like(summary))
 
     def forward(
         self, tokens: Tensor, state: DecoderState, lengths: Tensor | None = None
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
-        """tokens (B, S), of which `lengths (B,)` count -> vectors (B, S, output_size), the state after, weights (B, S, N).
+        """Tokens (B, S) with lengths (B,) -> outputs (B, S, output_size), the new state, and weights (B, S, N) or None.
 
-        Vectors past a row's length mean nothing; nor does the context of the state, unless every row is S long.
+        Outputs at padding are undefined. So is the context of the new state, unless every sequence has length S.
         """
         x = self.input_dropout(self.embed(tokens))
         if self.context_injection == "input" and self.attend is not None:
@@ -141,16 +158,16 @@ class Decoder(nn.Module):
         return vectors, DecoderState(memory, states, last), weights
 
     def _step_by_step(self, x: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor]:
-        """x (B, S, E): each step is given the context of the one before."""
+        """The same as `forward` for embeddings (B, S, E), where each step reads the context of the step before it."""
         assert self.attend is not None
         vectors, all_weights = [], []
         layer, context = state.layers[0], state.context
         for t in range(x.shape[1]):
             y, layer = self.lower(torch.cat([x[:, t], context], dim=-1)[:, None], layer)
             query = self.dropout(y)
-            found, weights = self.attend(query, state.memory)
-            context = found[:, 0]
-            vectors.append(self.join(query, found))
+            new_context, weights = self.attend(query, state.memory)
+            context = new_context[:, 0]
+            vectors.append(self.join(query, new_context))
             all_weights.append(weights)
         after = DecoderState(state.memory, (layer,), context)
         return self.dropout(torch.cat(vectors, dim=1)), after, torch.cat(all_weights, dim=1)

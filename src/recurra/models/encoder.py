@@ -1,7 +1,7 @@
-"""From a sequence to one vector: embedding, recurrent layers, pooling. The network of every N to 1 task.
+"""The network of N-to-1 tasks: embedding, recurrent layers and pooling map a sequence to one vector.
 
-Three parts that stream: `push(x, lengths, state)` takes the next piece, `result(state)` the vector so far. `forward` is
-one push, so what a stream gives is what the whole gives.
+Networks stream: `push(x, lengths, state)` reads the next chunk and `result(state)` returns the output so far. `forward` is a
+single push, so streaming gives the result of the whole sequence.
 """
 
 from __future__ import annotations
@@ -21,30 +21,47 @@ from .adversarial import PerturbableInput
 
 
 class EncoderModel(ModelSettings):
-    """An encoder of sequences."""
+    """Settings of a sequence encoder."""
 
-    bidirectional: bool = setting(True, description="read both ways; false lets a run stream")
-    pooling: Literal["last", "mean", "max", "attention", "mean_max"] = open_setting(
-        description="from all outputs to one vector"
+    bidirectional: bool = setting(
+        True, description="Use a bidirectional encoder. Streaming requires a unidirectional encoder."
     )
-    ensemble_size: int = open_setting(ge=1, le=64, description="networks whose outputs are averaged")
+    pooling: Literal["last", "mean", "max", "attention", "mean_max"] = open_setting(
+        description="Pooling of the outputs of all time steps to one vector."
+    )
+    ensemble_size: int = open_setting(
+        ge=1, le=64, description="Number of networks in the ensemble; their outputs are averaged."
+    )
     input_dropout: float = open_setting(
-        ge=0, lt=1, description="dropout of the vectors, one mask for all steps", advanced=True
+        ge=0, lt=1, description="Dropout of the input embeddings, with one mask for all time steps.", advanced=True
     )
     adversarial_epsilon: float = open_setting(
-        ge=0, description="train also on vectors moved so far, to where the loss grows", advanced=True
+        ge=0, description="Norm of the adversarial perturbation of the input embeddings; 0 disables it.", advanced=True
     )
 
 
 class EncoderState(NamedTuple):
-    """Where a stream stands: the recurrent layers' state and what is pooled so far."""
+    """The state of a stream: the state of the recurrent layers and of the pooling."""
 
     recurrent: State | None
     pooled: PoolState
 
 
 class SequenceEncoder(nn.Module):
-    """`input_layer` turns input into (B, T, I); tokens are embedded, numbers pass a linear map or nothing."""
+    """Encodes sequences as vectors: input layer, recurrent layers, pooling.
+
+    Args:
+        input_layer: maps a batch of encoded input to (B, T, I), such as `TokenEmbedding` or `CastInput`.
+        input_size: I, the number of features of the input layer.
+        cell: the recurrent cell.
+        hidden_size: H, the size of the hidden state of each direction.
+        num_layers: number of recurrent layers.
+        bidirectional: whether the layers are bidirectional.
+        pooling: last, mean, max, attention or mean_max.
+        dropout: dropout between the layers and after pooling.
+        input_dropout: dropout of the embeddings, with one mask for all time steps.
+        backend: what computes the cell over time: auto, native, torch or reference.
+    """
 
     def __init__(
         self,
@@ -78,7 +95,7 @@ class SequenceEncoder(nn.Module):
         self.output_size = self.pooling.output_size
 
     def push(self, x: Tensor, lengths: Tensor | None = None, state: EncoderState | None = None) -> EncoderState:
-        """The next piece of each row: (B, T) tokens or (B, T, I) numbers, with `lengths (B,)` live steps."""
+        """Read the next chunk of each sequence: tokens (B, T) or numbers (B, T, I), of which `lengths` (B,) steps are valid."""
         recurrent, pooled = (None, None) if state is None else state
         y, after = self.recurrent(
             self.input_dropout(self.perturbable_input(self.input_layer(x))), recurrent, lengths=lengths
@@ -86,16 +103,22 @@ class SequenceEncoder(nn.Module):
         return EncoderState(after, self.pooling.push(y, lengths, pooled))
 
     def result(self, state: EncoderState) -> Tensor:
-        """(B, output_size)"""
+        """Return the pooled vector so far, (B, output_size)."""
         vector: Tensor = self.dropout(self.pooling.result(state.pooled))
         return vector
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the vectors of whole sequences, (B, output_size)."""
         return self.result(self.push(x, lengths))
 
 
 class SequenceToVector(nn.Module):
-    """Encoder and one linear layer: (B, T) or (B, T, I) -> (B, C). `push` and `result` take it in pieces."""
+    """An encoder and a linear layer: (B, T) or (B, T, I) -> (B, C).
+
+    Args:
+        encoder: the encoder.
+        outputs: C, the number of outputs.
+    """
 
     def __init__(self, encoder: SequenceEncoder, outputs: int) -> None:
         super().__init__()
@@ -103,67 +126,92 @@ class SequenceToVector(nn.Module):
         self.head = nn.Linear(encoder.output_size, outputs)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the outputs for whole sequences, (B, C)."""
         return self.result(self.push(x, lengths))
 
     def push(self, x: Tensor, lengths: Tensor | None = None, state: Any = None) -> Any:
+        """Read the next chunk; see `SequenceEncoder.push`."""
         return self.encoder.push(x, lengths, state)
 
     def result(self, state: Any) -> Tensor:
+        """Return the outputs so far, (B, C)."""
         output: Tensor = self.head(self.encoder.result(state))
         return output
 
 
 class Ensemble(nn.Module):
-    """Networks that see the same batches, each with its own first weights and dropout; in use their mean counts.
+    """A deep ensemble: networks trained on the same batches with independent initial weights and dropout.
 
-    Deep ensembles: Lakshminarayanan et al. 2017, arXiv:1612.01474. `merge` turns their outputs, (M, B, C), into (B, C).
+    Reference: Lakshminarayanan et al. 2017, arXiv:1612.01474.
+
+    Args:
+        members: the M networks.
+        combine: maps the outputs of all members, (M, B, C), to one output, (B, C).
     """
 
-    def __init__(self, members: Sequence[SequenceToVector], merge: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, members: Sequence[SequenceToVector], combine: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.merge = merge
+        self.combine = combine
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """(B, C), merged; in training (M, B, C), for each member is to meet the targets alone."""
+        """Return the combined output, (B, C); in training the outputs of all members, (M, B, C), each with its own loss."""
         state = self.push(x, lengths)
-        return self.alone(state) if self.training else self.merge(self.alone(state))
+        return self.member_outputs(state) if self.training else self.combine(self.member_outputs(state))
 
     def push(self, x: Tensor, lengths: Tensor | None = None, state: Sequence[Any] | None = None) -> list[Any]:
+        """Read the next chunk with every member."""
         states = [None] * len(self.members) if state is None else state
-        return [member.push(x, lengths, one) for member, one in zip(self._all(), states, strict=True)]
+        return [
+            member.push(x, lengths, member_state) for member, member_state in zip(self._members(), states, strict=True)
+        ]
 
     def result(self, state: Sequence[Any]) -> Tensor:
-        return self.merge(self.alone(state))
+        """Return the combined output so far, (B, C)."""
+        return self.combine(self.member_outputs(state))
 
-    def _all(self) -> list[SequenceToVector]:
+    def _members(self) -> list[SequenceToVector]:
         return cast("list[SequenceToVector]", list(self.members))
 
-    def alone(self, state: Sequence[Any]) -> Tensor:
-        """Each member's result, (M, B, C)."""
-        return torch.stack([member.result(one) for member, one in zip(self._all(), state, strict=True)])
+    def member_outputs(self, state: Sequence[Any]) -> Tensor:
+        """Return the outputs of all members, (M, B, C)."""
+        return torch.stack(
+            [member.result(member_state) for member, member_state in zip(self._members(), state, strict=True)]
+        )
 
 
 class CastInput(nn.Module):
-    """Numbers (B, T, I) as they are, in the arithmetic of the network."""
+    """Input layer for numbers (B, T, I): converts them to the dtype of the network."""
 
-    like: Tensor
+    dtype_reference: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("like", torch.zeros(()), persistent=False)
+        self.register_buffer("dtype_reference", torch.zeros(()), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.to(self.like.dtype)
+        """Return x in the dtype of the network."""
+        return x.to(self.dtype_reference.dtype)
 
 
 class TokenEmbedding(nn.Module):
-    """Embedding of token numbers (B, T) -> (B, T, E); in training some tokens are made unknown.
+    """Input layer for tokens: token IDs (B, T) -> embeddings (B, T, E), with token dropout in training.
 
-    Unknown tokens would otherwise keep the vector they were born with: dropping tokens is what trains it. With
-    `spelling` the input is (B, T, 1 + pieces): to a token's vector is added the sum of those of its pieces, over the
-    root of their number; a token that is dropped keeps them. With `frozen` the vectors that `frozen_rows` (V,) marks stay as
-    they are.
+    Token dropout replaces tokens by the unknown token, whose embedding would not be trained otherwise. With subword features
+    the input is (B, T, 1 + P): the token ID and the IDs of its character n-grams, padded with 0. The embedding is then
+
+        e = E[token] + sum_k N[ngram_k] / sqrt(number of n-grams)
+
+    where E is `embedding` and N is `ngram_embedding`. Token dropout does not drop the n-grams.
+
+    Args:
+        vocabulary_size: V, the number of tokens.
+        embedding_size: E, the size of an embedding.
+        token_dropout: probability of replacing a token by the unknown token in training.
+        pad: ID of the padding token.
+        unknown: ID of the unknown token.
+        buckets: number of hash buckets of character n-grams. None: no subword features.
+        frozen: add the buffer `frozen_rows`, (V,) bool, which marks embeddings that are not trained.
     """
 
     frozen_rows: Tensor
@@ -195,13 +243,16 @@ class TokenEmbedding(nn.Module):
                     table.weight[0].zero_()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the embeddings of token IDs, (B, T, E)."""
         if self.ngram_embedding is None:
-            return self._of(self.drop(x))
-        ids, pieces = x[..., 0], x[..., 1:]
-        spelt = self.ngram_embedding(pieces.flatten(0, 1)).unflatten(0, ids.shape)
-        count = (pieces != 0).sum(-1, keepdim=True).clamp(min=1)
-        return self._of(self.drop(ids)) + spelt * count.to(spelt.dtype).rsqrt()  # type: ignore[no-any-return]
+            return self._embed(self.drop(x))
+        ids, ngrams = x[..., 0], x[..., 1:]
+        ngram_sum = self.ngram_embedding(ngrams.flatten(0, 1)).unflatten(0, ids.shape)
+        count = (ngrams != 0).sum(-1, keepdim=True).clamp(min=1)
+        return self._embed(self.drop(ids)) + ngram_sum * count.to(ngram_sum.dtype).rsqrt()  # type: ignore[no-any-return]
 
-    def _of(self, ids: Tensor) -> Tensor:
-        vectors: Tensor = self.embedding(ids)
-        return torch.where(self.frozen_rows[ids][..., None], vectors.detach(), vectors) if self.frozen else vectors
+    def _embed(self, ids: Tensor) -> Tensor:
+        embeddings: Tensor = self.embedding(ids)
+        if not self.frozen:
+            return embeddings
+        return torch.where(self.frozen_rows[ids][..., None], embeddings.detach(), embeddings)

@@ -1,8 +1,8 @@
-"""Teacher forcing with a schedule: how many of the tokens that a decoder is given are the true ones.
+"""Teacher forcing and scheduled sampling: the decoder reads true tokens, or tokens that the network itself predicts.
 
-Scheduled sampling, Bengio et al. 2015, arXiv:1506.03099, in two passes instead of a loop over the steps, as Mihaylova and
-Martins 2019, arXiv:1906.07651, and Duckworth et al. 2019, arXiv:1906.04331: the first pass, on true tokens and without
-gradients, says what the network would have written at each step; the second is given some of these instead.
+Scheduled sampling (Bengio et al. 2015, arXiv:1506.03099) runs here in two passes instead of a loop over the steps, as in
+Mihaylova and Martins 2019, arXiv:1906.07651, and Duckworth et al. 2019, arXiv:1906.04331. The first pass reads the true tokens,
+without gradients, and predicts a token at each step. In the second pass some of the true tokens are replaced by predicted ones.
 """
 
 from __future__ import annotations
@@ -15,62 +15,69 @@ import torch
 from torch import Tensor
 
 from ..settings import ClassTraining, open_setting, setting
-from .seq2seq import Answer, SequenceToSequence
+from .seq2seq import SequenceToSequence, TokenScores
 from .token_loss import token_loss
 
 
-def forcing_share(schedule: str, final: float, progress: float) -> float:
-    """The share of true tokens at `progress` (0 to 1): `final` all the time, or falling from 1 to `final`."""
+def teacher_forcing_ratio(schedule: str, final: float, progress: float) -> float:
+    """The fraction of true tokens at `progress` (0 to 1) of the training.
+
+    It is `final` throughout with the schedule "constant", and decreases from 1 to `final` with "linear" and "sigmoid".
+    """
     if schedule == "constant":
         return final
-    fallen = progress if schedule == "linear" else 1 / (1 + math.exp(10 * (0.5 - progress)))
-    return 1 - (1 - final) * fallen
+    decrease = progress if schedule == "linear" else 1 / (1 + math.exp(10 * (0.5 - progress)))
+    return 1 - (1 - final) * decrease
 
 
-def mixed(tokens: Tensor, scores: Tensor, live: Tensor, share: float) -> Tensor:
-    """tokens (B, S), each kept with probability `share`, else one drawn by the scores of the step before.
+def mix_tokens(tokens: Tensor, scores: Tensor, valid: Tensor, ratio: float) -> Tensor:
+    """Input tokens of which a fraction `ratio` are true, and the others are sampled from predictions.
 
-    scores (M, V) of the live steps, in the order of `live (B, S)`. The first token of a row, the start mark, is kept.
+    tokens  (B, S): the true tokens before each step. The first one of each sequence, the start token, is never replaced
+    scores  (M, V): the scores of the valid steps, in the order of `valid`. A token is sampled from those of the step before it
+    valid   (B, S): the mask, False at padding
     """
-    drawn = torch.zeros_like(tokens)
-    drawn[live] = torch.multinomial(scores.detach().float().softmax(-1), 1).squeeze(1).to(tokens.dtype)
-    given = tokens.clone()
-    swap = (torch.rand(tokens[:, 1:].shape, device=tokens.device) >= share) & live[:, 1:]
-    given[:, 1:] = torch.where(swap, drawn[:, :-1], tokens[:, 1:])
-    return given
+    sampled = torch.zeros_like(tokens)
+    sampled[valid] = torch.multinomial(scores.detach().float().softmax(-1), 1).squeeze(1).to(tokens.dtype)
+    mixed = tokens.clone()
+    replace = (torch.rand(tokens[:, 1:].shape, device=tokens.device) >= ratio) & valid[:, 1:]
+    mixed[:, 1:] = torch.where(replace, sampled[:, :-1], tokens[:, 1:])
+    return mixed
 
 
-class ForcedTraining(ClassTraining):
-    """The training run of a task whose decoder is taught so."""
+class TeacherForcingTraining(ClassTraining):
+    """Training settings of a task whose decoder is trained with teacher forcing."""
 
-    teacher_forcing_ratio: float = setting(1.0, ge=0, le=1, description="share of true tokens given at the end")
+    teacher_forcing_ratio: float = setting(
+        1.0, ge=0, le=1, description="Fraction of true tokens among the decoder inputs at the end of training."
+    )
     scheduled_sampling: Literal["constant", "linear", "sigmoid"] = setting(
-        "linear", description="how that share falls from 1", advanced=True
+        "linear", description="How the teacher forcing ratio decreases from 1 to its final value.", advanced=True
     )
     selection_metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] = open_setting(
-        description="the figure that picks the best weights", advanced=True
+        description="Metric used to select the best checkpoint.", advanced=True
     )
 
 
-def answer_of(network: SequenceToSequence, inputs: Mapping[str, Tensor], tokens: Tensor | None = None) -> Answer:
-    """The scores of a batch, given the true tokens before each step, or `tokens` (B, S) instead."""
-    true = inputs["tokens"] if tokens is None else tokens
-    answer: Answer = network(inputs["x"], inputs.get("lengths"), true, inputs["steps"])
-    return answer
+def score_batch(network: SequenceToSequence, inputs: Mapping[str, Tensor], tokens: Tensor | None = None) -> TokenScores:
+    """The scores of a batch with the true tokens as decoder inputs, or with `tokens` (B, S) instead."""
+    decoder_inputs = inputs["tokens"] if tokens is None else tokens
+    scores: TokenScores = network(inputs["x"], inputs.get("lengths"), decoder_inputs, inputs["steps"])
+    return scores
 
 
-def forced_loss(
+def teacher_forcing_loss(
     network: SequenceToSequence,
     inputs: Mapping[str, Tensor],
     targets: Tensor,
-    training: ForcedTraining,
+    training: TeacherForcingTraining,
     progress: float,
 ) -> Tensor:
-    """The mean loss of the tokens `targets` (B, S), nats a token, at `progress` (0 to 1) of the training."""
-    share = forcing_share(training.scheduled_sampling, training.teacher_forcing_ratio, progress)
+    """The mean cross-entropy of the tokens `targets` (B, S), in nats per token, at `progress` (0 to 1) of the training."""
+    ratio = teacher_forcing_ratio(training.scheduled_sampling, training.teacher_forcing_ratio, progress)
     tokens: Tensor | None = None
-    if share < 1:
+    if ratio < 1:
         with torch.no_grad():
-            guess = answer_of(network, inputs)
-        tokens = mixed(inputs["tokens"], guess.scores, guess.live, share)
-    return token_loss(answer_of(network, inputs, tokens), targets, training.label_smoothing)
+            predicted = score_batch(network, inputs)
+        tokens = mix_tokens(inputs["tokens"], predicted.scores, predicted.valid, ratio)
+    return token_loss(score_batch(network, inputs, tokens), targets, training.label_smoothing)

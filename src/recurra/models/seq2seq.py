@@ -1,4 +1,4 @@
-"""From a sequence to a sequence: an encoder, a decoder that attends to what it gives, and an output layer over tokens."""
+"""Sequence-to-sequence networks: an encoder, a decoder with attention to its outputs, and an output layer over tokens."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ from ..nn.pooling import LastPooling
 from .decoder import Decoder, DecoderState
 
 
-class Encoder(nn.Module):
-    """Tokens (B, T) -> a vector for each step (B, T, D*H) and a summary (B, D*H), the last output of each direction.
+class Seq2SeqEncoder(nn.Module):
+    """A recurrent encoder of tokens.
 
-    `embed` makes (B, T, I) of the tokens. With `self_attention` each step then attends to all steps.
+    embed           module that turns tokens (B, T) into embeddings (B, T, embedding_size)
+    cell            the recurrence of its layers
+    hidden_size     features of the hidden state, per direction
+    self_attention  whether each time step attends to all time steps after the recurrent layers
+    dropout         dropout probability between the layers and of the outputs
+    input_dropout   dropout probability of the embeddings, with one mask for all time steps
     """
 
     def __init__(
@@ -53,6 +58,10 @@ class Encoder(nn.Module):
         self.self_attention = SelfAttention(self.output_size) if self_attention else None
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Tokens (B, T) and lengths (B,) -> outputs (B, T, D) and a summary (B, D), the last output of each direction.
+
+        D is `output_size`, the number of directions times the hidden size.
+        """
         y, _ = self.recurrent(self.input_dropout(self.embed(x)), lengths=lengths)
         summary = self.last(y, lengths)
         if self.self_attention is not None:
@@ -60,17 +69,22 @@ class Encoder(nn.Module):
         return self.dropout(y), self.dropout(summary)
 
 
-class Answer(NamedTuple):
-    """What `SequenceToSequence` says of a batch: scores (M, V) of the live steps, row after row, and where these are."""
+class TokenScores(NamedTuple):
+    """The scores of the next token at the valid steps of a batch.
+
+    scores  (M, V): one row per valid step, sequence after sequence
+    valid   (B, S): the mask, False at padding
+    """
 
     scores: Tensor
-    live: Tensor  # (B, S)
+    valid: Tensor
 
 
 class SequenceToSequence(nn.Module):
-    """Encoder, decoder and output layer; `tied` gives the output layer the weights of the decoder's embedding.
+    """An encoder, a decoder and an output layer.
 
-    The encoder makes values (B, N, V) and their summary (B, V) of a batch and its lengths.
+    encoder     module that turns a batch and its lengths into values (B, N, V) and their summary (B, V)
+    tied        embedding whose weight the output layer uses, or None
     """
 
     def __init__(self, encoder: nn.Module, decoder: Decoder, vocabulary_size: int, tied: nn.Embedding | None) -> None:
@@ -81,27 +95,34 @@ class SequenceToSequence(nn.Module):
             self.output.weight = tied.weight
 
     def start(self, x: Tensor, lengths: Tensor | None = None) -> DecoderState:
-        """Sources (B, T) -> the state before the first step."""
+        """The state of the decoder before the first step, from sources (B, T) with lengths (B,)."""
         values, summary = self.encoder(x, lengths)
         return self.decoder.start(values, lengths, summary)
 
-    def forward(self, x: Tensor, lengths: Tensor | None, tokens: Tensor, steps: Tensor) -> Answer:
-        """Sources (B, T) and the tokens read before each step (B, S), of which `steps (B,)` count."""
+    def forward(self, x: Tensor, lengths: Tensor | None, tokens: Tensor, steps: Tensor) -> TokenScores:
+        """The scores of a batch.
+
+        x       sources, (B, T)
+        tokens  decoder inputs, (B, S): the token before each step
+        steps   number of valid decoder steps, (B,)
+        """
         vectors, _, _ = self.decoder(tokens, self.start(x, lengths), steps)
-        live = torch.arange(tokens.shape[1], device=tokens.device) < steps[:, None]
-        return Answer(self.output(vectors[live]), live)
+        valid = torch.arange(tokens.shape[1], device=tokens.device) < steps[:, None]
+        return TokenScores(self.output(vectors[valid]), valid)
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
-        """One step: tokens (R,) -> log-probabilities (R, V), the state after, weights (R, N) where there is attention."""
+        """One decoder step: tokens (R,) -> log-probabilities (R, V), the new state, and attention weights (R, N) or None."""
         vectors, state, weights = self.decoder(tokens[:, None], state)
         scores = self.output(vectors[:, 0]).float().log_softmax(-1)
         return scores, state, None if weights is None else weights[:, 0]
 
 
-def shifted(answers: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens (B, S) of which `ends (B,)` count -> those read before each step, an end mark first, and those wanted after it,
-    an end mark last, both (B, S + 1)."""
-    before, after = (np.full((len(answers), answers.shape[1] + 1), Vocabulary.pad, np.int64) for _ in range(2))
-    before[:, 0], before[:, 1:], after[:, :-1] = Vocabulary.end, answers, answers
-    after[np.arange(len(answers)), ends] = Vocabulary.end
+def shift_targets(targets: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Decoder inputs and expected outputs, both (B, S + 1), from target tokens (B, S) with lengths (B,).
+
+    The inputs begin with the end token, which also marks the start; the expected outputs end with it.
+    """
+    before, after = (np.full((len(targets), targets.shape[1] + 1), Vocabulary.pad, np.int64) for _ in range(2))
+    before[:, 0], before[:, 1:], after[:, :-1] = Vocabulary.end, targets, targets
+    after[np.arange(len(targets)), lengths] = Vocabulary.end
     return before, after

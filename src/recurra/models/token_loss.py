@@ -1,4 +1,7 @@
-"""The loss of generated tokens: `targets` (B, S) holds those wanted at each step, and counts where the answer is live."""
+"""Cross-entropy of generated tokens.
+
+`targets` (B, S) are the expected tokens of each step. Only the valid steps of `TokenScores` count.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,22 @@ from collections.abc import Iterable
 from torch import Tensor
 from torch.nn import functional as F
 
-from .seq2seq import Answer
+from .seq2seq import TokenScores
 
 
-def token_loss(answer: Answer, targets: Tensor, label_smoothing: float) -> Tensor:
-    """The mean loss of a batch, nats a token."""
-    return F.cross_entropy(answer.scores, targets[answer.live], label_smoothing=label_smoothing)
+def token_loss(scores: TokenScores, targets: Tensor, label_smoothing: float) -> Tensor:
+    """The mean cross-entropy of a batch, in nats per token."""
+    return F.cross_entropy(scores.scores, targets[scores.valid], label_smoothing=label_smoothing)
 
 
-def mean_loss(answers: Iterable[tuple[Answer, Tensor]]) -> float:
-    """The mean over the tokens of all batches, in float32 whatever the network computes in. Answers and their targets."""
+def mean_loss(batches: Iterable[tuple[TokenScores, Tensor]]) -> float:
+    """The mean cross-entropy over the tokens of all batches of scores and targets, in nats per token.
+
+    It is computed in float32, whatever the precision of the network.
+    """
     nats, tokens = 0.0, 0
-    for answer, targets in answers:
-        wanted = targets[answer.live]
-        nats += F.cross_entropy(answer.scores.float(), wanted, reduction="sum").item()
-        tokens += len(wanted)
+    for scores, targets in batches:
+        expected = targets[scores.valid]
+        nats += F.cross_entropy(scores.scores.float(), expected, reduction="sum").item()
+        tokens += len(expected)
     return nats / tokens

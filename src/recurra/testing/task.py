@@ -15,7 +15,7 @@ from ..tasks.base import Task
 from ..tasks.contract import place_of
 from ..tasks.shared.row_reader import RowReader
 
-SMALL = {"steps": 4, "batch_size": 4, "seed": 0, "evaluations": 1}
+SMALL = {"steps": 4, "batch_size": 4, "seed": 0, "num_evaluations": 1}
 CLOSE = 1e-4  # of a result in float32 that was computed in another order; results are rounded when they are written
 
 

@@ -67,7 +67,7 @@ def test_inputs_are_series_and_lines_are_json(tmp_path: Path) -> None:
     assert dataset.inputs(str(tmp_path / "lines.jsonl.txt")) is None
     assert dataset.parse_line("[1, 2, null]\n") == [1, 2, None]
     assert dataset.parse_line('{"values": [1]}') == {"values": [1]}
-    with pytest.raises(DataError, match="begins as a JSON object and is none"):
+    with pytest.raises(DataError, match="begins like a JSON object but is not valid JSON"):
         dataset.parse_line('{"values": [1}')
 
 

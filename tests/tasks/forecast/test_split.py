@@ -11,7 +11,7 @@ from tiny_panels import NAN, panel, series
 from recurra.data.series.series import SeriesColumns, TimeSeries, TimeSeriesTable
 from recurra.errors import DataError
 from recurra.tasks.forecast.split import TrainValidationSplit
-from recurra.tasks.forecast.split_windows import SplitWindows, evenly_spaced
+from recurra.tasks.forecast.split_windows import SplitWindows, evenly_spaced_indices
 
 NAMES = ("values", "future_covariates", "past_covariates", "calendar", "starts", "stats", "seasonality", "embedding_indices",
          "static_covariates")  # fmt: skip
@@ -78,5 +78,5 @@ def test_write_and_open(tmp_path: Path) -> None:
 
 
 def test_evenly_spaced() -> None:
-    assert evenly_spaced(np.arange(10, 15), 5).tolist() == [10, 11, 12, 13, 14]
-    assert evenly_spaced(np.arange(10, 19), 3).tolist() == [10, 14, 18]
+    assert evenly_spaced_indices(np.arange(10, 15), 5).tolist() == [10, 11, 12, 13, 14]
+    assert evenly_spaced_indices(np.arange(10, 19), 3).tolist() == [10, 14, 18]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.sources.folders import holds
+from recurra.data.sources.folders import media_column
 from recurra.errors import DataError
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 2_000, 16_000  # Hz, of the features
@@ -28,7 +28,7 @@ Samples = NDArray[np.float32]
 
 def is_audio(name: object) -> bool:
     """Whether the suffix of a file name is that of an audio file."""
-    return holds(str(name)) == "audio"
+    return media_column(str(name)) == "audio"
 
 
 def _library(name: str) -> Any:

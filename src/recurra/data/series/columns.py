@@ -38,7 +38,7 @@ def find_columns(
     Each argument is a comma-separated list of column names, or None to detect the columns. Covariates are not detected. Raises
     DataError if a column does not exist, has two roles, or if there is no column to forecast.
     """
-    rows = source.look()
+    rows = source.first_rows()
     covariates = {
         "future_covariates": listed(source, future_covariates),
         "past_covariates": listed(source, past_covariates),

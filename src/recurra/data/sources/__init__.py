@@ -1,7 +1,9 @@
-"""A file, a folder or `hf:NAME` as rows or text, streamed.
+"""Readers of data: a file, a folder or `hf:NAME` as a stream of rows or text.
 
-sources.py  opens by what a thing is called       rows.py      what a source of rows is; badrows.py what cannot be used
-tables.py   CSV, TSV, JSONL; parquet.py, hub.py   columns.py   which column is the text, the label, the number
-folders.py  file names as classes                 tagged.py    CoNLL, CoNLL-U, triples; parallel.py two files side by side
-text.py     text for a language model             longrows.py  a row a step, joined by series
+sources.py        opens data by name                    rows.py                 the base class of sources, and rows
+tables.py         CSV, TSV, JSON Lines                  parquet.py, arrays.py   Parquet and .npz files
+folders.py        a folder of classes                   hub.py                  datasets of the Hugging Face hub
+parallel_text.py  two parallel text files               conll.py                CoNLL, CoNLL-U, triples
+long_format.py    tables with one row per time step     text.py                 text for language models
+columns.py        finds the columns of text and targets row_errors.py           collects rows that cannot be used
 """

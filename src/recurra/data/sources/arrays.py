@@ -1,4 +1,4 @@
-"""Arrays of NumPy as a table: a `.npz` file whose arrays have an entry a row; each array is a column."""
+"""A `.npz` file of NumPy arrays as a table: each array is a column, and its first axis counts the rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Arrays(Source):
-    """An array of text gives text, one of numbers a number a row; of more axes, an array a row. Nothing is unpickled."""
+    """Rows of texts, numbers or, for arrays with more axes, arrays. Nothing is unpickled."""
 
     format = "npz"
 
@@ -27,15 +27,16 @@ class Arrays(Source):
             with reading(self.path), np.load(self.path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
         except (ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"is not a whole .npz file of plain arrays ({error})", file=self.path) from None
+            raise DataError(f"is not a complete .npz file of plain arrays ({error})", file=self.path) from None
         counts = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
         if len(set(counts.values())) > 1:
-            said = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-            raise DataError(f"its arrays have not as many rows as each other ({said})", file=self.path)
+            sizes = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+            raise DataError(f"the arrays have different numbers of rows ({sizes})", file=self.path)
         return arrays
 
     @property
     def columns(self) -> list[str]:
+        """The names of the arrays."""
         return list(self._arrays)
 
     def _read(self) -> Iterator[Row | DataError]:

@@ -1,6 +1,6 @@
-"""Which column is the text, the label, the number: by its name, else by a look at the first 1,000 rows.
+"""Finds the columns of the text, the label and the target: by common names, else by the first 1,000 rows.
 
-A name that people give such a column wins over what it holds; where neither decides, the user is asked to say.
+A common name takes precedence over the content. Where neither decides, an error asks the user to name the column.
 """
 
 from __future__ import annotations
@@ -22,77 +22,92 @@ LABEL_NAMES = (
 )
 NUMBER_NAMES = ("number", "value", "rating", "score", "target", "stars", "price", "y", "label", "数值", "评分")
 
-NUMBERS = 0.99  # share of the cells of a column of numbers that are numbers
+MIN_NUMBER_FRACTION = 0.99  # of the cells of a column of numbers
 
 
 def pick(
     source: Source,
     role: str,
-    asked: str | None,
-    known: Sequence[str],
-    test: Callable[[list[str]], float],
+    requested: str | None,
+    usual_names: Sequence[str],
+    score: Callable[[list[str]], float],
     *,
     exclude: Iterable[str] = (),
     margin: float = 0.7,
 ) -> str:
-    """The column for `role`: the one `asked` for, else one with a `known` name, else the one that scores best.
+    """Return the column for a role: the requested one, else one with a usual name, else the one with the highest score.
 
-    `test` gives 0 to a column that cannot play the role, more to a better one; a second best within `margin` of
-    the best is a tie. Raises DataError where the column does not exist, and where none or several would fit.
+    Args:
+        source: the rows.
+        role: the name of the role, which is also the name of the option in error messages.
+        requested: the column that the user named, or None.
+        usual_names: common names of such columns, in order of preference.
+        score: returns 0 for the cells of a column that does not fit, and a higher number for a better one.
+        exclude: columns of other fields.
+        margin: a column is ambiguous if the second-best score exceeds `margin` times the best.
+
+    Raises:
+        DataError: the requested column does not exist, or no column or several columns fit.
     """
-    if asked is not None:
-        return source.need(asked)
+    if requested is not None:
+        return source.need(requested)
     free = [column for column in source.columns if column not in set(exclude)]
-    rows = source.look()
-    scores = {column: test([_cell(row.values.get(column)) for row in rows]) for column in free}
-    called = by_name(free)
-    for name in known:
-        if name in called and scores[called[name]] > 0:
-            return called[name]
+    rows = source.first_rows()
+    scores = {column: score([_cell(row.values.get(column)) for row in rows]) for column in free}
+    named = by_name(free)
+    for name in usual_names:
+        if name in named and scores[named[name]] > 0:
+            return named[name]
     best = sorted((column for column in free if scores[column] > 0), key=lambda column: -scores[column])
-    there = ", ".join(source.columns[:20]) + (", ..." if len(source.columns) > 20 else "")
+    existing = ", ".join(source.columns[:20]) + (", ..." if len(source.columns) > 20 else "")
     if not best:
         empty = [column for column in free if not any(_cell(row.values.get(column)).strip() for row in rows)]
-        why = f" ({', '.join(map(repr, empty))}: nothing in any row)" if empty else ""
-        said = f"no column looks like the {role}{why}; name it with --{role} (there are {there})"
-        raise DataError(said, file=source.path)
+        note = f" ({', '.join(map(repr, empty))}: empty in every row)" if empty else ""
+        message = f"no column looks like the {role}{note}; name it with --{role} (there are {existing})"
+        raise DataError(message, file=source.path)
     if len(best) > 1 and scores[best[1]] > margin * scores[best[0]]:
         tied = " or ".join(repr(column) for column in best if scores[column] > margin * scores[best[0]])
         raise DataError(f"the {role} could be {tied}; name it with --{role}", file=source.path)
     return best[0]
 
 
-def find_text(source: Source, asked: str | None = None, exclude: Iterable[str] = ()) -> str:
-    """The column that holds text: by look the one with the longest cells that are not numbers."""
-    return pick(source, "text", asked, TEXT_NAMES, _like_text, exclude=exclude)
+def find_text(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:
+    """Return the column of the text: by content, the one with the longest cells that are not numbers."""
+    return pick(source, "text", requested, TEXT_NAMES, _like_text, exclude=exclude)
 
 
-def find_label(source: Source, asked: str | None = None, exclude: Iterable[str] = ()) -> str:
-    """The column that holds a class: by look the only one whose short values repeat."""
-    return pick(source, "label", asked, LABEL_NAMES, _like_label, exclude=exclude)
+def find_label(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:
+    """Return the column of the class label: by content, the only one whose short values repeat."""
+    return pick(source, "label", requested, LABEL_NAMES, _like_label, exclude=exclude)
 
 
-def find_number(source: Source, asked: str | None = None, exclude: Iterable[str] = ()) -> str:
-    """The column that holds the number to predict: by look the only one of numbers that does not count the rows."""
+def find_number(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:
+    """Return the column of the number to predict: by content, the only one of numbers that is not a row counter."""
     try:
-        return pick(source, "number", asked, NUMBER_NAMES, _like_number, exclude=exclude)
+        return pick(source, "target", requested, NUMBER_NAMES, _like_number, exclude=exclude)
     except DataError:
-        for column in source.columns:  # one of numbers but for a few cells: the first of them says more
-            cells = {row.number: _cell(row.values.get(column)) for row in source.look()}
-            if asked is None and column not in set(exclude) and 0.5 < _share_of_numbers([*cells.values()]) < NUMBERS:
+        for column in source.columns:  # a column of numbers with a few other cells: report the first of them
+            cells = {row.number: _cell(row.values.get(column)) for row in source.first_rows()}
+            if (
+                requested is None
+                and column not in set(exclude)
+                and 0.5 < _number_fraction([*cells.values()]) < MIN_NUMBER_FRACTION
+            ):
                 row, cell = next((row, cell) for row, cell in cells.items() if cell.strip() and number(cell) is None)
-                said = f"no column looks like the number: this one has {cell!r:.40}; mend it, or say --number {column}"
-                raise DataError(said, file=source.path, row=row, field=column) from None
+                message = (
+                    f"no column looks like the target: this one has {cell!r:.40}; correct it, or use --target {column}"
+                )
+                raise DataError(message, file=source.path, row=row, field=column) from None
         raise
 
 
 def by_name(columns: Sequence[str]) -> dict[str, str]:
-    """name in small letters -> column; of equal ones the first."""
+    """Map lower-case names to columns; of equal names the first column."""
     return {column.strip().lower(): column for column in reversed(columns)}
 
 
 def number(cell: object) -> float | None:
-    """The finite number that `cell` is or spells, else None."""
+    """Return the finite number in a cell, which may be text; None for anything else."""
     try:
         value = float(cell)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -104,13 +119,13 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _share_of_numbers(cells: list[str]) -> float:
+def _number_fraction(cells: list[str]) -> float:
     filled = [cell for cell in cells if cell.strip()]
     return sum(number(cell) is not None for cell in filled) / len(filled) if filled else 1.0
 
 
 def _like_text(cells: list[str]) -> float:
-    if _share_of_numbers(cells) > 0.5:
+    if _number_fraction(cells) > 0.5:
         return 0.0
     return sum(map(len, cells)) / len(cells)
 
@@ -123,12 +138,12 @@ def _like_label(cells: list[str]) -> float:
 
 
 def _like_number(cells: list[str]) -> float:
-    if _share_of_numbers(cells) < NUMBERS:
+    if _number_fraction(cells) < MIN_NUMBER_FRACTION:
         return 0.0
     values = [value for cell in cells if (value := number(cell)) is not None]
     return 0.0 if counts_rows(values) or not values else 1.0
 
 
 def counts_rows(values: Sequence[float]) -> bool:
-    """Whether they go up by one from row to row, as a number of the row does."""
+    """Whether the values increase by one from row to row, as a row counter does."""
     return len(values) > 2 and all(b - a == 1 for a, b in pairwise(values))

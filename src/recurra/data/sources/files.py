@@ -1,7 +1,7 @@
-"""Opening one file as text lines: gzip, encodings, byte-order marks, and errors that name the place.
+"""Opens a file as lines of text: gzip, encodings, byte-order marks, and errors that name the file.
 
-A byte that is not valid in the encoding becomes a lone surrogate here and is found later, when the row it stands
-in is known: so the message can name the row, and `skip_broken` can skip that row alone.
+A byte that is invalid in the encoding is read as a lone surrogate and reported later, when its row is known. The message can
+then name the row, and `skip_broken` skips only that row.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _READ_ERRORS = (OSError, EOFError, zlib.error)
 
 
 def suffixes(path: Path) -> tuple[str, bool]:
-    """The lower-case suffix that decides the format, and whether the file is gzipped: `a.CSV.gz` -> (".csv", True)."""
+    """Return the lower-case suffix of the format, and whether the file is gzipped: `a.CSV.gz` -> (".csv", True)."""
     if path.suffix.lower() == ".gz":
         return path.with_suffix("").suffix.lower(), True
     return path.suffix.lower(), False
 
 
 def bare_name(path: Path) -> str:
-    """The file's name without `.gz` and without the suffix of its format."""
+    """Return the name of a file without `.gz` and without the suffix of its format."""
     inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     return inner.stem
 
 
 def check_file(path: Path) -> None:
-    """Raise DataError unless `path` is a file that can be opened and has something in it."""
+    """Raise DataError unless `path` is a file that can be opened and is not empty."""
     if not path.exists():
         raise DataError("there is no such file", file=path)
     with reading(path), open_binary(path) as stream:
@@ -45,16 +45,17 @@ def check_file(path: Path) -> None:
 
 
 def open_binary(path: Path) -> IO[bytes]:
+    """Open a file for reading bytes, unpacked if it is gzipped."""
     return cast(IO[bytes], gzip.open(path, "rb") if suffixes(path)[1] else path.open("rb"))
 
 
 def open_lines(path: Path, encoding: str, newline: str | None) -> io.TextIOWrapper:
-    """The file as text; `newline` as in `open`: "" for csv, "\\n" to split there alone, None to translate."""
+    """Open a file as text. `newline` is that of `open`: "" for CSV, "\\n" to split only there, None to translate."""
     return io.TextIOWrapper(open_binary(path), codec(encoding), "surrogateescape", newline)
 
 
 def codec(encoding: str) -> str:
-    """Python's name of the encoding; UTF-8 accepts a byte-order mark. DataError for one that does not exist."""
+    """Return Python's name of an encoding; UTF-8 accepts a byte-order mark. Raises DataError for an unknown encoding."""
     try:
         name = codecs.lookup(encoding).name
     except LookupError:
@@ -63,30 +64,30 @@ def codec(encoding: str) -> str:
 
 
 def wrong_characters(text: str, encoding: str) -> str | None:
-    """What is wrong with the characters of `text` as read by `open_lines`, or None."""
+    """Return what is wrong with the characters of a text read by `open_lines`, or None."""
     if text.isascii() and "\0" not in text:
         return None
-    found = _WRONG.search(text)
-    if found is None:
+    match = _WRONG.search(text)
+    if match is None:
         return None
-    if found[0] == "\0":
+    if match[0] == "\0":
         return "a NUL byte; is this a text file? (UTF-16 text needs --set encoding=utf-16)"
-    if not "\udc80" <= found[0] <= "\udcff":
+    if not "\udc80" <= match[0] <= "\udcff":
         return "half a character (a lone surrogate)"
-    byte = ord(found[0]) - 0xDC00
-    return f"byte 0x{byte:02x} is not {encoding}; if it is text, save it as UTF-8 or say --set encoding=gb18030 or the like"
+    byte = ord(match[0]) - 0xDC00
+    return f"byte 0x{byte:02x} is not {encoding}; save the file as UTF-8 or set its encoding, such as --set encoding=gb18030"
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what the operating system, gzip or a codec raises into a DataError that names the file."""
+    """Convert errors of the operating system, of gzip and of codecs into a DataError that names the file."""
     try:
         yield
     except gzip.BadGzipFile:
-        raise DataError("the name ends in .gz but the content is not gzip, or it is damaged", file=path) from None
+        raise DataError("the name ends in .gz but the content is not gzip, or the file is damaged", file=path) from None
     except UnicodeError as error:
         raise DataError(
-            f"wrong encoding: {error}; say the right one, as in --set encoding=gb18030", file=path
+            f"wrong encoding: {error}; set the right one, such as --set encoding=gb18030", file=path
         ) from None
     except _READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -1,7 +1,7 @@
-"""A folder whose names are the classes.
+"""A folder in which file names or subfolders are the classes.
 
-`Czech.txt` (an example a line), `positive/1.txt` (an example a file); and of files that are no text, which rows name and
-do not hold, `yes/1.wav`, or `yes_1.wav`, whose class is the name up to the first underscore.
+Text files are `Czech.txt`, with one example per line, or `positive/1.txt`, with one example per file. Image and audio files, of
+which a row has only the name, are `yes/1.wav`, or `yes_1.wav`, whose class is the name up to the first underscore.
 """
 
 from __future__ import annotations
@@ -14,90 +14,98 @@ from recurra.data.sources.files import bare_name, open_lines, reading, suffixes,
 from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
-NAMED = {  # column -> files that are an example each
+MEDIA_SUFFIXES = {  # column -> suffixes of files with one example each
     "audio": (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"),
     "image": (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"),
 }
-_LARGEST_EXAMPLE = 1 << 24  # characters of one file that is one example
+_LARGEST_EXAMPLE = 1 << 24  # characters of a text file with one example
 
 
 def text_files(folder: Path) -> list[Path]:
-    """The .txt and .txt.gz files directly in `folder`, by name; hidden ones are left out."""
+    """Return the .txt and .txt.gz files directly in `folder`, sorted, without hidden files."""
     files = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
     return sorted(p for p in files if suffixes(p)[0] == ".txt")
 
 
-def holds(name: str | Path) -> str | None:
-    """The column that a file of this name belongs into, by its suffix, if any."""
+def media_column(name: str | Path) -> str | None:
+    """Return the column for a media file by its suffix, `audio` or `image`; None for other files."""
     suffix = Path(name).suffix.lower()
-    return next((column for column, ends in NAMED.items() if suffix in ends), None)
+    return next((column for column, ends in MEDIA_SUFFIXES.items() if suffix in ends), None)
 
 
-def named_files(folder: Path) -> list[tuple[str, Path]]:
-    """(column, file) of the files directly in `folder` that are named and not read, by name; hidden ones are left out."""
+def media_files(folder: Path) -> list[tuple[str, Path]]:
+    """Return (column, file) of the media files directly in `folder`, sorted, without hidden files."""
     files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    return [(column, p) for p in files if (column := holds(p))]
+    return [(column, p) for p in files if (column := media_column(p))]
 
 
 class ClassFolder(Source):
-    """Columns `text` (or the column of named files) and `label`; blank lines and blank files are no examples."""
+    """Rows with the columns `text`, `audio` or `image`, and `label`. Blank lines and blank files are ignored."""
 
     format = "folder"
 
     @property
     def columns(self) -> list[str]:
-        return [self._kind, "label"]
+        """The column of the input and `label`."""
+        return [self._input_column, "label"]
 
     @property
-    def _kind(self) -> str:
-        return self._named[0] if self._named else "text"
+    def _input_column(self) -> str:
+        return self._media[0] if self._media else "text"
 
     @cached_property
-    def _inside(self) -> list[Path]:
+    def _subfolders(self) -> list[Path]:
         return sorted(p for p in self.path.iterdir() if p.is_dir() and not p.name.startswith("."))
 
     @cached_property
-    def _named(self) -> tuple[str, list[tuple[str, str]]] | None:
-        """The column of named files, and (file, class) of each; None where there are none."""
+    def _media(self) -> tuple[str, list[tuple[str, str]]] | None:
+        """The column of the media files, and (file, class) of each; None where there are none."""
         with reading(self.path):
-            flat = [(kind, path, path.name.partition("_")[0]) for kind, path in named_files(self.path)]
-            deep = [(kind, path, folder.name) for folder in self._inside for kind, path in named_files(folder)]
+            flat = [(column, path, path.name.partition("_")[0]) for column, path in media_files(self.path)]
+            deep = [(column, path, folder.name) for folder in self._subfolders for column, path in media_files(folder)]
         if flat and deep:
             both = f"{flat[0][1].name}, {deep[0][2]}/{deep[0][1].name}"
-            raise DataError(f"both files and folders of files ({both}); keep one kind", file=self.path)
-        found = flat or deep
-        if not found:
+            raise DataError(
+                f"the folder has both files and folders of files ({both}); keep one of the two", file=self.path
+            )
+        files = flat or deep
+        if not files:
             return None
-        if len(kinds := sorted({kind for kind, _, _ in found})) > 1:
-            raise DataError(f"both {' and '.join(kinds)} files; keep one kind", file=self.path)
+        if len(types := sorted({column for column, _, _ in files})) > 1:
+            raise DataError(f"the folder has both {' and '.join(types)} files; keep one of the two", file=self.path)
         if single := next((path.name for _, path, _ in flat if "_" not in path.name), None):
             raise DataError(
-                f"{single} names no class: call it CLASS_{single}, put it into a folder named by its class, or write a table",
+                f"the name {single} has no class: rename it to CLASS_{single}, move it to a folder named after its class, "
+                "or use a table",
                 file=self.path,
             )
-        return found[0][0], [(path.relative_to(self.path).as_posix(), label) for _, path, label in found]
+        return files[0][0], [(path.relative_to(self.path).as_posix(), label) for _, path, label in files]
 
     @cached_property
     def _files(self) -> list[tuple[Path, str, bool]]:
-        """(file, class, whether the whole file is one example)."""
+        """(file, class, whether the file is one example) of the text files."""
         with reading(self.path):
             flat = [(path, bare_name(path), False) for path in text_files(self.path)]
-            deep = [(path, folder.name, True) for folder in self._inside for path in text_files(folder)]
-        if self._named:
-            return []  # text beside files of another kind is about them, as a licence is
+            deep = [(path, folder.name, True) for folder in self._subfolders for path in text_files(folder)]
+        if self._media:
+            return []  # text files beside media files are documentation, such as a licence
         if flat and deep:
             both = f"{flat[0][0].name}, {deep[0][0].parent.name}/"
-            raise DataError(f"both .txt files and folders of .txt files ({both}); keep one kind", file=self.path)
+            raise DataError(
+                f"the folder has both .txt files and folders of .txt files ({both}); keep one of the two",
+                file=self.path,
+            )
         if not flat and not deep:
             raise DataError(
-                f"no .txt files in this folder, each a class with an example a line, and no files of {' or '.join(NAMED)}",
+                f"no .txt files in this folder, with one example of a class per line, and no "
+                f"{' or '.join(MEDIA_SUFFIXES)} files",
                 file=self.path,
             )
         return flat or deep
 
     def _read(self) -> Iterator[Row | DataError]:
-        if self._named:
-            column, files = self._named
+        if self._media:
+            column, files = self._media
             for number, (name, label) in enumerate(files, 1):
                 yield Row(number, {column: name, "label": label}, self.path)
             return

@@ -1,4 +1,4 @@
-"""Rows of a data set of the Hugging Face hub, streamed by the `datasets` library."""
+"""Rows of a dataset of the Hugging Face hub, streamed with the `datasets` library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.errors import DataError
 
 
 class Hub(Source):
-    """`hf:NAME`, its part `train`; class numbers become their names."""
+    """The split `train` of `hf:NAME`. Class indices are converted to class names."""
 
     format = "hub"
 
@@ -26,15 +26,16 @@ class Hub(Source):
         try:
             datasets: Any = import_module("datasets")
         except ImportError:
-            raise DataError("the hub needs another library: pip install 'recurra[hub]'", file=self.path) from None
+            raise DataError("the hub requires another library: pip install 'recurra[hub]'", file=self.path) from None
         try:
             return datasets.load_dataset(self._hub_name, split="train", streaming=True)
-        except Exception as error:  # the library raises dozens of kinds: network, permission, names
+        except Exception as error:  # the library raises many types: network, permissions, names
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise DataError(f"the hub did not give this set: {reason}", file=self.path) from error
+            raise DataError(f"the hub did not return this dataset: {reason}", file=self.path) from error
 
     @cached_property
     def columns(self) -> list[str]:
+        """The features of the dataset, or the keys of the first row."""
         features = getattr(self._set, "features", None)
         return list(features) if features else list(next(iter(self._set), {}))
 

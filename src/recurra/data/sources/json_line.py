@@ -1,4 +1,4 @@
-"""A line of a file or a pipe that may be JSON."""
+"""Parses a line of a file or a pipe that may be JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from recurra.errors import DataError
 
 
 def parse_json_line(line: str, opens: str = "{") -> Any:
-    """The JSON value of a line that begins with one of the characters `opens`; else the line itself.
+    """Return the JSON value of a line that begins with one of the characters `opens`; else the line itself.
 
-    Raises DataError where the line begins like an object with names, as text hardly does, and is not one.
+    Raises:
+        DataError: the line begins with `{"`, which text rarely does, but is not valid JSON.
     """
     begin = line.lstrip()
     if begin.startswith(tuple(opens)):
@@ -19,6 +20,6 @@ def parse_json_line(line: str, opens: str = "{") -> Any:
             return json.loads(line)
         except json.JSONDecodeError as error:
             if begin.startswith('{"'):
-                what = f"begins as a JSON object and is none ({error.msg}, character {error.pos + 1})"
-                raise DataError(f"{what}; wanted an object, or plain text") from None
+                problem = f"begins like a JSON object but is not valid JSON ({error.msg}, character {error.pos + 1})"
+                raise DataError(f"{problem}; expected an object or plain text") from None
     return line

@@ -1,12 +1,12 @@
-"""Long tables of measurements: a row is one step, and a column says to which series it belongs.
+"""Long tables of measurements: each row is one time step, and a column has the ID of its series.
 
     id,t,ax,ay,label
-    a,0,0.1,2.0,walk          Grouped(source, "id", ["ax", "ay"], "window", same=["label"]) has a row a series:
+    a,0,0.1,2.0,walk          Grouped(source, "id", ["ax", "ay"], "window", same=["label"]) has one row per series:
     a,1,0.3,1.5,walk
     b,0,0.7,0.2,run           window [[0.1, 2.0], [0.3, 1.5]], label walk      window [[0.7, 0.2]], label run
 
-Rows of a series stand together, in order, and one series at a time is held. With a column of time they may stand anywhere:
-a pass before counts the rows of each series, which is held from its first row to its last.
+The rows of a series must be contiguous and in order, so that only one series is in memory at a time. With a time column rows
+may have any order: an additional pass counts the rows of each series, which is in memory from its first row to its last.
 """
 
 from __future__ import annotations
@@ -27,38 +27,52 @@ from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 Floats = NDArray[np.float64]
-Moment = tuple[bool, int | float]  # whether it is a date, and microseconds since 1970 or the number itself
+Time = tuple[bool, int | float]  # whether it is a date; microseconds since 1970, or the number itself
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """The steps (T, C) of one series, or what is wrong with it."""
+    """The time steps of one series.
+
+    Attributes:
+        series: the ID of the series.
+        steps: the numbers, (T, C).
+        error: the error, where the series cannot be used; `steps` is then empty.
+    """
 
     series: str
     steps: Floats
-    wrong: DataError | None = None
+    error: DataError | None = None
 
 
 @dataclass(slots=True)
-class _Open:
-    """A series that more rows may come of."""
+class _OpenSeries:
+    """A series that is being read."""
 
     name: str
     first: Row
-    last: int = 0  # number of its latest row
+    last: int = 0  # row number of its latest row
     numbers: array[float] = field(default_factory=lambda: array("d"))
     rows: array[int] = field(default_factory=lambda: array("q"))
-    times: list[Moment] = field(default_factory=list)
-    wrong: DataError | None = None  # the first fault; one is enough to leave a series out
+    times: list[Time] = field(default_factory=list)
+    error: DataError | None = None  # the first error; one is enough to skip the series
 
 
 class Grouped(Source):
-    """One row a series: the columns `same`, which its rows agree in, and `window`, a `Window` of its `channels`.
+    """A source with one row per series: the columns `same`, and a column of `Window` objects.
 
-    What is wrong with a series stands in its window, so that who reads may go on without it; a row that says no series
-    spoils the one before and the one after. A series that comes back raises DataError: half of it is gone by then.
+    The error of a series is in its window, so that a reader can skip the series. A row without an ID invalidates the series
+    before and after it. A series that is not contiguous raises DataError, because its first part has been returned already.
+
+    Args:
+        inner: the long table.
+        by: the column of the ID of the series.
+        channels: the columns of the numbers of a time step.
+        window: the name of the column of windows.
+        same: the columns that have one value for each series.
+        time: the column that orders the time steps; None: the order of the rows.
     """
 
     def __init__(
@@ -73,144 +87,154 @@ class Grouped(Source):
     ) -> None:
         super().__init__(inner.path, inner.name, encoding=inner.encoding, skip_broken=inner.skip_broken)
         if window in same:
-            raise DataError(f"the column {window!r} has the name that windows have here; rename it", file=inner.path)
+            raise DataError(
+                f"the column name {window!r} is reserved for the windows; rename the column", file=inner.path
+            )
         self.inner, self.format, self.window = inner, inner.format, window
         self.by, self.time = inner.need(by), time and inner.need(time)
         self.channels, self.same = [inner.need(column) for column in channels], [inner.need(column) for column in same]
 
     @property
     def columns(self) -> list[str]:
+        """The columns `same` and the column of windows."""
         return [*self.same, *([self.window] if self.channels else [])]
 
-    def look(self) -> list[Row]:
-        """The first rows of the file: as many series might be all there are."""
-        return self.inner.look()
+    def first_rows(self) -> list[Row]:
+        """Return the first rows of the long table, because 1,000 series might be the whole file."""
+        return self.inner.first_rows()
 
     @cached_property
     def _counts(self) -> Counter[str]:
-        """The rows of each series."""
-        names = (self._series(row) for row in self.inner._read())
+        """The number of rows of each series."""
+        names = (self._series_id(row) for row in self.inner._read())
         return Counter(name for name in names if isinstance(name, str))
 
-    def _series(self, row: Row | DataError) -> str | DataError:
+    def _series_id(self, row: Row | DataError) -> str | DataError:
         if isinstance(row, DataError):
             return row
         name = row.values.get(self.by)
         text = "" if name is None else str(name).strip()
-        return text or row.error("names no series", self.by)
+        return text or row.error("has no series ID", self.by)
 
     def _read(self) -> Iterator[Row | DataError]:
         counts = self._counts if self.time is not None else None
-        still: dict[str, _Open] = {}
-        ended: dict[str, int] = {}  # and the last row of each
-        before: _Open | None = None
-        lost: DataError | None = None  # a row of nobody knows which series
+        open_series: dict[str, _OpenSeries] = {}
+        ended: dict[str, int] = {}  # the last row of each
+        current: _OpenSeries | None = None
+        lost: DataError | None = None  # the error of a row whose series is unknown
         for row in self.inner._read():
-            name = self._series(row)
+            name = self._series_id(row)
             if isinstance(name, DataError):
                 lost = lost or name
-                if before is not None:
-                    _lacks(before, name)
+                if current is not None:
+                    _mark_incomplete(current, name)
                 continue
             assert isinstance(row, Row)
-            if before is not None and before.name != name and (not counts or len(before.rows) == counts[before.name]):
-                ended[before.name] = before.last
-                yield self._row(still.pop(before.name))
+            if (
+                current is not None
+                and current.name != name
+                and (not counts or len(current.rows) == counts[current.name])
+            ):
+                ended[current.name] = current.last
+                yield self._row(open_series.pop(current.name))
             if name in ended:
                 raise row.error(
-                    f"the series {name!r} ended in row {ended[name]}: rows of a series stand together. "
-                    "Sort the file by this column, or name the column that orders the steps with --time",
+                    f"the series {name!r} ended in row {ended[name]}: the rows of a series must be contiguous. "
+                    "Sort the file by this column, or name the column that orders the time steps with --time",
                     self.by,
                 )
-            if name not in still:
-                still[name] = _Open(name, row)
-            before = still[name]
+            if name not in open_series:
+                open_series[name] = _OpenSeries(name, row)
+            current = open_series[name]
             if lost is not None:
-                _lacks(before, lost)
+                _mark_incomplete(current, lost)
                 lost = None
-            self._add(before, row)
-        if before is None and lost is not None:
+            self._add(current, row)
+        if current is None and lost is not None:
             yield lost
-        for one in still.values():
-            yield self._row(one)
+        for series in open_series.values():
+            yield self._row(series)
 
-    def _add(self, one: _Open, row: Row) -> None:
-        one.last = row.number
-        one.rows.append(row.number)
-        if one.wrong is not None:
+    def _add(self, series: _OpenSeries, row: Row) -> None:
+        series.last = row.number
+        series.rows.append(row.number)
+        if series.error is not None:
             return
-        one.wrong = self._differs(one, row)
+        series.error = self._constant_error(series, row)
         for column in self.channels:
             value = number(row.values.get(column))
             if value is None:
-                said = no_number(row.values.get(column), column)
-                one.wrong = one.wrong or self._error(row, f"{said}, in series {one.name!r}")
+                problem = number_problem(row.values.get(column), column)
+                series.error = series.error or self._error(row, f"{problem}, in series {series.name!r}")
                 return
-            one.numbers.append(value)
-        if self.time is not None and one.wrong is None:
-            one.wrong = self._timed(one, row, self.time)
+            series.numbers.append(value)
+        if self.time is not None and series.error is None:
+            series.error = self._add_time(series, row, self.time)
 
-    def _differs(self, one: _Open, row: Row) -> DataError | None:
+    def _constant_error(self, series: _OpenSeries, row: Row) -> DataError | None:
         for column in self.same:
-            here, there = row.values.get(column), one.first.values.get(column)
-            if here != there and str(here).strip() != str(there).strip():
-                said = f"has {str(here)[:40]!r} in column {column!r}, and row {one.first.number} of the same series"
-                return self._error(row, f"{said} {one.name!r} has {str(there)[:40]!r}")
+            value, first = row.values.get(column), series.first.values.get(column)
+            if value != first and str(value).strip() != str(first).strip():
+                problem = (
+                    f"has {str(value)[:40]!r} in column {column!r}, but row {series.first.number} of the same series"
+                )
+                return self._error(row, f"{problem} {series.name!r} has {str(first)[:40]!r}")
         return None
 
-    def _timed(self, one: _Open, row: Row, column: str) -> DataError | None:
+    def _add_time(self, series: _OpenSeries, row: Row, column: str) -> DataError | None:
         cell = row.values.get(column)
-        at = moment(cell)
-        if at is None:
+        time = parse_time(cell)
+        if time is None:
             return self._error(
                 row,
-                f"has {str(cell)[:40]!r} in column {column!r}, not a time as 12.5 or 2020-01-31 12:00:00.5 is, "
-                f"in series {one.name!r}",
+                f"has {str(cell)[:40]!r} in column {column!r}, which is not a time such as 12.5 or 2020-01-31 12:00:00.5, "
+                f"in series {series.name!r}",
             )
-        if one.times and one.times[0][0] != at[0]:
-            kinds = ("a date, and a number" if at[0] else "a number, and a date") + f" in row {one.rows[0]}"
+        if series.times and series.times[0][0] != time[0]:
+            types = ("a date, but a number" if time[0] else "a number, but a date") + f" in row {series.rows[0]}"
             return self._error(
-                row, f"has {str(cell)[:40]!r} in column {column!r}, {kinds} of the same series {one.name!r}"
+                row, f"has {str(cell)[:40]!r} in column {column!r}, {types} of the same series {series.name!r}"
             )
-        one.times.append(at)
+        series.times.append(time)
         return None
 
-    def _row(self, one: _Open) -> Row:
-        """The row of a series that is whole."""
+    def _row(self, series: _OpenSeries) -> Row:
+        """Return the row of a complete series."""
         steps = np.zeros((0, len(self.channels)))
-        if one.wrong is None:
-            steps = np.frombuffer(one.numbers).reshape(len(one.rows), len(self.channels))
-        if one.wrong is None and self.time is not None:
-            order = sorted(range(len(one.times)), key=one.times.__getitem__)
+        if series.error is None:
+            steps = np.frombuffer(series.numbers).reshape(len(series.rows), len(self.channels))
+        if series.error is None and self.time is not None:
+            order = sorted(range(len(series.times)), key=series.times.__getitem__)
             steps = steps[order]
-            if again := next(((a, b) for a, b in pairwise(order) if one.times[a] == one.times[b]), None):
-                said = f"has the time in column {self.time!r} that row {one.rows[again[0]]} of series {one.name!r} has"
-                one.wrong = self._error(Row(one.rows[again[1]], {}, one.first.file), said)
-        number, line = one.first.number, one.first.line
-        if one.wrong is not None:  # whose message has its line already
-            number, line = one.wrong.row or number, None
-        values = {column: one.first.values.get(column) for column in self.same}
-        values[self.window] = Window(one.name, steps, one.wrong)
-        return Row(number, values, one.first.file, line)
+            if repeated := next(((a, b) for a, b in pairwise(order) if series.times[a] == series.times[b]), None):
+                first = series.rows[repeated[0]]
+                problem = f"repeats the time in column {self.time!r} of row {first} of series {series.name!r}"
+                series.error = self._error(Row(series.rows[repeated[1]], {}, series.first.file), problem)
+        number, line = series.first.number, series.first.line
+        if series.error is not None:  # its message has the line already
+            number, line = series.error.row or number, None
+        values = {column: series.first.values.get(column) for column in self.same}
+        values[self.window] = Window(series.name, steps, series.error)
+        return Row(number, values, series.first.file, line)
 
-    def _error(self, row: Row, said: str) -> DataError:
-        return row.error(said, self.window)
-
-
-def _lacks(one: _Open, lost: DataError) -> None:
-    said = f"{lost.message}; the series {one.name!r} beside it may lack a step"
-    one.wrong = one.wrong or DataError(said, file=lost.file, row=lost.row, field=lost.field)
+    def _error(self, row: Row, problem: str) -> DataError:
+        return row.error(problem, self.window)
 
 
-def no_number(cell: object, column: str) -> str:
-    """What to say of a cell that `columns.number` takes for none."""
+def _mark_incomplete(series: _OpenSeries, lost: DataError) -> None:
+    message = f"{lost.message}; the adjacent series {series.name!r} may lack a time step"
+    series.error = series.error or DataError(message, file=lost.file, row=lost.row, field=lost.field)
+
+
+def number_problem(cell: object, column: str) -> str:
+    """Return the problem of a cell that is not a number according to `columns.number`."""
     if cell is None or not str(cell).strip():
-        return f"has nothing in column {column!r}"
+        return f"has an empty cell in column {column!r}"
     return f"has {str(cell)[:40]!r} in column {column!r}, not a finite number"
 
 
-def moment(cell: object) -> Moment | None:
-    """A number, or a date with or without a time as ISO 8601 writes it (also 2020/01/31); else None."""
+def parse_time(cell: object) -> Time | None:
+    """Parse a number, or a date with an optional time in ISO 8601 (also 2020/01/31); None for anything else."""
     text = str(cell).strip()
     try:
         return False, int(text)  # nanoseconds since 1970 have more digits than a float

@@ -1,4 +1,4 @@
-"""Pairs from two parallel text files, line by line, and several columns of a table read as one."""
+"""Two parallel text files read line by line, and several columns of a table read as one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from recurra.errors import DataError
 
 
 class Parallel(Source):
-    """Columns `source` and `target`: line n of the one file and line n of the other. Both end with the same line."""
+    """Rows with the columns `source` and `target`: line n of the two files, which must have the same number of lines.
+
+    Args:
+        path: the file of the source.
+        other: the file of the target.
+        encoding: the encoding of both files.
+        skip_broken: skip lines with invalid characters instead of raising.
+    """
 
     format = "parallel"
 
@@ -24,6 +31,7 @@ class Parallel(Source):
 
     @property
     def columns(self) -> list[str]:
+        """`source` and `target`."""
         return ["source", "target"]
 
     def _read(self) -> Iterator[Row | DataError]:
@@ -38,20 +46,22 @@ class Parallel(Source):
                     short, long = (self.path, self.other) if pair[0] is None else (self.other, self.path)
                     raise DataError(
                         f"there is no line {number}: the file has {number - 1:,} lines, and {long} has more. "
-                        "Line n of the one belongs to line n of the other",
+                        "Line n of one file must correspond to line n of the other",
                         file=short,
                     )
                 values = {name: line.rstrip("\r\n") for name, line in zip(self.columns, pair, strict=True)}
                 row = Row(number, values, self.path, number, {"target": self.other})
-                wrong = next(
-                    ((name, said) for name, text in values.items() if (said := wrong_characters(text, self.encoding))),
-                    None,
+                problems = (
+                    (name, problem)
+                    for name, text in values.items()
+                    if (problem := wrong_characters(text, self.encoding))
                 )
+                wrong = next(problems, None)
                 yield row.error(wrong[1], wrong[0]) if wrong else row
 
 
 class Joined(Source):
-    """A source with one more column, `name`: the tuple of its columns `parts`."""
+    """A source with an additional column `name`, which is the tuple of the columns `parts`."""
 
     def __init__(self, inner: Source, parts: Sequence[str], name: str) -> None:
         super().__init__(inner.path, inner.name, encoding=inner.encoding, skip_broken=inner.skip_broken)
@@ -60,6 +70,7 @@ class Joined(Source):
 
     @property
     def columns(self) -> list[str]:
+        """The columns of the inner source and the additional one."""
         return [*self.inner.columns, self.joined]
 
     def _read(self) -> Iterator[Row | DataError]:

@@ -1,4 +1,4 @@
-"""Rows of a Parquet file, read a small batch at a time."""
+"""Rows of a Parquet file, read in small batches."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from recurra.data.sources.files import open_binary, reading, suffixes
 from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
-_BATCH = 256  # rows turned into Python objects at once
+_BATCH = 256  # rows converted to Python objects at once
 
 
 class Parquet(Source):
+    """Rows of a Parquet file."""
+
     format = "parquet"
 
     @cached_property
     def columns(self) -> list[str]:
+        """The columns of the schema."""
         with self._open() as file:
             return list(file.schema_arrow.names)
 
@@ -31,7 +34,7 @@ class Parquet(Source):
     def _open(self) -> Iterator[Any]:
         with reading(self.path):
             stream: IO[bytes] | None = None
-            if suffixes(self.path)[1]:  # Parquet is read from its end, so a gzipped one is unpacked on disk first
+            if suffixes(self.path)[1]:  # Parquet is read from its end, so a gzipped file is unpacked first
                 stream = tempfile.TemporaryFile()  # noqa: SIM115  closed below
                 with open_binary(self.path) as packed:
                     shutil.copyfileobj(packed, stream)

@@ -1,4 +1,4 @@
-"""What a source of rows is: the row, the source's base class, and the count of rows that were skipped."""
+"""The base class of sources of rows, the row, and the count of skipped rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from typing import Any
 
 from recurra.errors import DataError, near
 
-LOOK = 1000  # rows looked at to find out what the columns hold
-_PLACES = 5  # broken rows whose message is kept
+FIRST_ROWS = 1000  # rows from which the types of the columns are inferred
+_PLACES = 5  # skipped rows whose message is kept
 
 
 @dataclass(slots=True)
 class Row:
-    """One row. `number` counts rows of data from 1; `line` is the line of the file it begins on, if it has lines.
-    `elsewhere`: the files of fields that do not stand in `file`."""
+    """One row of a table.
+
+    Attributes:
+        number: the row number, counted from 1 without the header.
+        values: the values by column.
+        file: the file of the row.
+        line: the line on which the row begins; None for files without lines.
+        elsewhere: the file of each column that is in another file.
+    """
 
     number: int
     values: dict[str, Any]
@@ -27,21 +34,29 @@ class Row:
     elsewhere: Mapping[str | None, Path] = field(default_factory=dict)
 
     def error(self, message: str, column: str | None = None) -> DataError:
-        """A DataError that says where this row is."""
+        """Return a DataError with the location of the row."""
         where = "" if self.line is None else f" (line {self.line})"
         return DataError(message + where, file=self.elsewhere.get(column, self.file), row=self.number, field=column)
 
 
 @dataclass
 class Broken:
-    """Rows skipped in the latest pass: how many, and what was wrong with the first few."""
+    """The rows that the latest pass has skipped: their count, and the errors of the first ones."""
 
     count: int = 0
     places: list[str] = field(default_factory=list)
 
 
 class Source(ABC):
-    """Rows with named columns, streamed: `rows()` starts a new pass and never holds the file."""
+    """A stream of rows with named columns. Each call of `rows()` starts a new pass; the file is never in memory as a whole.
+
+    Args:
+        path: the file or folder.
+        name: a short name, used for the run folder.
+        encoding: the encoding of text files.
+        skip_broken: skip rows that cannot be parsed instead of raising.
+        format: the name of the format, where the class has several.
+    """
 
     format: str
 
@@ -52,24 +67,24 @@ class Source(ABC):
         if format is not None:
             self.format = format
         self.broken = Broken()
-        self._look: list[Row] | None = None
+        self._first_rows: list[Row] | None = None
 
     @property
     @abstractmethod
     def columns(self) -> list[str]:
-        """The names of the columns, in the file's order."""
+        """The names of the columns, in the order of the file."""
 
     @abstractmethod
     def _read(self) -> Iterator[Row | DataError]:
-        """Rows, and in the place of a broken row the error that names it."""
+        """Yield the rows, and for a row that cannot be parsed its error."""
 
     def rows(self) -> Iterator[Row]:
-        """A pass over the rows. A broken row raises DataError, or with `skip_broken` is counted in `broken`."""
+        """Iterate over the rows. A row that cannot be parsed raises DataError, or with `skip_broken` is counted in `broken`."""
         self.broken = broken = Broken()
-        found = False
+        has_rows = False
         for row in self._read():
             if isinstance(row, Row):
-                found = True
+                has_rows = True
                 yield row
             elif not self.skip_broken:
                 raise row
@@ -77,19 +92,19 @@ class Source(ABC):
                 broken.count += 1
                 if len(broken.places) < _PLACES:
                     broken.places.append(str(row))
-        if not found:
+        if not has_rows:
             if broken.count:
                 raise DataError(f"all {broken.count:,} rows are broken; the first: {broken.places[0]}")
             raise DataError("there are no rows of data", file=self.path)
 
-    def look(self) -> list[Row]:
-        """The first 1,000 rows, read once and kept."""
-        if self._look is None:
-            self._look = list(islice(self.rows(), LOOK))
-        return self._look
+    def first_rows(self) -> list[Row]:
+        """Return the first 1,000 rows, which are read once and cached."""
+        if self._first_rows is None:
+            self._first_rows = list(islice(self.rows(), FIRST_ROWS))
+        return self._first_rows
 
     def need(self, column: str) -> str:
-        """`column` if it exists, else DataError naming the ones there are."""
+        """Return `column` if it exists; else raise a DataError that lists the existing columns."""
         if column in self.columns:
             return column
         there = ", ".join(self.columns[:20]) + (", ..." if len(self.columns) > 20 else "")

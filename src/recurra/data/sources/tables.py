@@ -1,4 +1,4 @@
-"""Rows of CSV, TSV and JSONL files, gzipped or not."""
+"""Rows of CSV, TSV and JSON Lines files, gzipped or not."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from itertools import chain, islice
 from typing import Any
 
 from recurra.data.sources.files import open_lines, reading, wrong_characters
-from recurra.data.sources.rows import LOOK, Row, Source
+from recurra.data.sources.rows import FIRST_ROWS, Row, Source
 from recurra.errors import DataError
 
-_LARGEST_CELL = 1 << 24  # characters; also bounds what a quote that is never closed can swallow
+_LARGEST_CELL = 1 << 24  # characters; also limits what an unclosed quote can consume
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class _Lines:
-    """Physical lines that can be given back, so that one broken row costs one line and not the rest of the file."""
+    """Lines that can be pushed back, so that an unclosed quote invalidates one line and not the rest of the file."""
 
     def __init__(self, stream: Iterator[str]) -> None:
         self.stream, self.again, self.used = stream, deque[str](), list[str]()
@@ -35,13 +35,13 @@ class _Lines:
         self.used.append(line)
         return line
 
-    def give_back_all_but_first(self) -> None:
+    def push_back_all_but_first(self) -> None:
         self.again.extendleft(reversed(self.used[1:]))
         self.number -= len(self.used) - 1
 
 
 def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """(line it begins on, cells or what is wrong) for each record that is not a blank line."""
+    """Yield (first line, cells or an error message) for each record that is not a blank line."""
     if csv.field_size_limit() < _LARGEST_CELL:
         csv.field_size_limit(_LARGEST_CELL)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -55,9 +55,9 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | s
         except csv.Error as error:
             reason = str(error)
             if "unexpected end" in reason or "field larger" in reason:
-                reason = "a quote is opened and never closed"
-            yield begin, f"broken CSV: {reason}"
-            lines.give_back_all_but_first()
+                reason = "a quote is not closed"
+            yield begin, f"invalid CSV: {reason}"
+            lines.push_back_all_but_first()
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             continue
         if cells:
@@ -65,7 +65,7 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str] | s
 
 
 def _unquote(cell: str) -> str:
-    """A TSV cell wholly in quotes, its inner ones doubled, as spreadsheets write it; any other cell is itself."""
+    """Remove the quotes of a TSV cell as spreadsheets write it, with inner quotes doubled; return other cells unchanged."""
     if len(cell) >= 2 and cell[0] == cell[-1] == '"':
         inner = cell[1:-1]
         if '"' not in inner.replace('""', ""):
@@ -74,15 +74,15 @@ def _unquote(cell: str) -> str:
 
 
 class Delimited(Source):
-    """CSV (RFC 4180, strict; `;` or a tab where the header has no comma) and TSV (a line a row, no quoting).
+    """CSV (RFC 4180, strict; separated by `;` or tabs where the header has no comma) and TSV (one row per line, no quoting).
 
-    `header` false: the first line is a row like the others, and the columns are called column 1, column 2, ...
+    Where `header` is False, the first line is a row, and the columns are called column 1, column 2, ...
     """
 
     header = True
 
     def without_header(self) -> Delimited:
-        """The same table, its first line read as a row."""
+        """Return a source of the same table that reads the first line as a row."""
         other = Delimited(
             self.path, self.name, format=self.format, encoding=self.encoding, skip_broken=self.skip_broken
         )
@@ -91,11 +91,12 @@ class Delimited(Source):
 
     @property
     def columns(self) -> list[str]:
+        """The names in the header."""
         return self._header[1]
 
     @cached_property
     def _header(self) -> tuple[str, list[str]]:
-        """The separator, and the names of the columns: both from one look at the first line."""
+        """The separator and the names of the columns, from the first line."""
         with reading(self.path), open_lines(self.path, self.encoding, self._newline) as stream:
             first = stream.readline()
             delimiter = next((mark for mark in ",;\t" if mark in first), ",")
@@ -150,14 +151,15 @@ class Delimited(Source):
 
 
 class JsonLines(Source):
-    """One JSON object a line. A key that a row lacks is None."""
+    """JSON Lines: one object per line. Missing keys are None."""
 
     format = "jsonl"
 
     @cached_property
     def columns(self) -> list[str]:
+        """The keys of the first 1,000 rows."""
         names: dict[str, None] = {}
-        for row in islice(self._objects(), LOOK):
+        for row in islice(self._objects(), FIRST_ROWS):
             if isinstance(row, Row):
                 names.update(dict.fromkeys(row.values))
         return list(names)
@@ -181,23 +183,27 @@ class JsonLines(Source):
                     yield row.error(wrong)
                     continue
                 if number == 1 and text.lstrip().startswith("["):
-                    raise DataError("one JSON list; write one object a line instead (JSON lines)", file=self.path)
+                    raise DataError(
+                        "the file is one JSON list; write one object per line instead (JSON Lines)", file=self.path
+                    )
                 try:
-                    row.values = _whole(json.loads(text), text)
+                    row.values = _without_surrogates(json.loads(text), text)
                 except (ValueError, RecursionError) as error:
                     yield row.error(f"not JSON: {error}")
                     continue
                 yield row if isinstance(row.values, dict) else row.error("not a JSON object {...}")
 
 
-def _whole(value: Any, line: str) -> Any:
-    """`value` without the half characters that an escape such as \\ud83d alone can write."""
-    return _mend(value) if "\\ud" in line.lower() else value
+def _without_surrogates(value: Any, line: str) -> Any:
+    """Replace lone surrogates, which an escape such as \\ud83d can write, by U+FFFD."""
+    return _replace_surrogates(value) if "\\ud" in line.lower() else value
 
 
-def _mend(value: Any) -> Any:
+def _replace_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return _SURROGATES.sub("\ufffd", value)
     if isinstance(value, list):
-        return [_mend(item) for item in value]
-    return {_mend(key): _mend(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return [_replace_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_replace_surrogates(key): _replace_surrogates(item) for key, item in value.items()}
+    return value

@@ -72,7 +72,7 @@ class WordTokenizer:
         """Why text in chunks cannot be tokenized, as a clause; None if it can."""
         if self.name == "recurra":
             return None
-        return f"{self.name} tokenizes complete texts only; --set tokenizer=recurra makes the run streamable"
+        return f"{self.name} tokenizes complete texts only; --set tokenizer=recurra enables streaming"
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, from which `from_json` creates the tokenizer again."""

@@ -224,7 +224,9 @@ class Vocabulary:
         try:
             saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             if saved["format"] > _FORMAT:
-                raise RunError(f"{path}: format {saved['format']} is newer than this version of recurra reads ({_FORMAT})")
+                raise RunError(
+                    f"{path}: format {saved['format']} is newer than this version of recurra reads ({_FORMAT})"
+                )
             tokens = saved["tokens"]
             if not all(isinstance(token, str) for token in tokens) or len(set(tokens)) != len(tokens):
                 raise ValueError("tokens")

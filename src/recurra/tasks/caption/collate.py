@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ...data.store.store import Store
-from ...models.seq2seq import shifted
+from ...models.seq2seq import shift_targets
 from ..base import Batch
 from .inputs import CaptionInput
 
@@ -19,7 +19,7 @@ def collate(store: Store, rows: np.ndarray, input: CaptionInput) -> Batch:
     """
     x, lengths = store.ragged(input.field.name, rows)
     captions, ends = store.ragged("text", rows)
-    input_tokens, next_tokens = shifted(captions, ends)
+    input_tokens, next_tokens = shift_targets(captions, ends)
     inputs = {"x": x, "tokens": input_tokens, "steps": ends + 1}
     if input.has_lengths:
         inputs["lengths"] = lengths

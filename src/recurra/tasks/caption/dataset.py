@@ -15,10 +15,10 @@ from ...data.sources.sources import Source
 from ...data.store.store import Store
 from ...fields.image import image_column
 from ...fields.image_features import features_column
-from ...fields.paired_text import Raw
+from ...fields.paired_text import RawText
 from ...files import read_json, write_json
 from ..base import Dataset, DatasetInfo, OnProgress
-from ..shared.generation import check_parts
+from ..shared.generation import check_splits
 from ..shared.row_reader import RowReader
 from .fields import Captions, ImageId, captions_of
 from .inputs import CaptionInput, input_for
@@ -47,10 +47,11 @@ class CaptionDataset(Dataset):
 
     def _set_fields(self) -> None:
         field = self.input.field
-        self.rows.fields = [field, self.text, Raw(TEXT), ImageId(IMAGE_ID, field)]
+        self.rows.fields = [field, self.text, RawText(TEXT), ImageId(IMAGE_ID, field)]
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Read, split and encode the data, and return what was found."""
         info, source = DatasetInfo(), self.rows.open(data)
         self._choose_input(source, info)
 
@@ -60,7 +61,7 @@ class CaptionDataset(Dataset):
 
         columns = self._columns(source)
         report, hashes = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
-        check_parts(self.stores, "images", data)
+        check_splits(self.stores, "images", data)
         train = self.stores["train"]
         lengths = train.lengths("text")
         self.max_length = int(lengths.max())
@@ -96,6 +97,7 @@ class CaptionDataset(Dataset):
         return self.rows.stores
 
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded data of an interrupted run."""
         self.rows.load_cache(cache)
 
     @contextmanager
@@ -107,21 +109,25 @@ class CaptionDataset(Dataset):
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
+        """Write fields and properties of the dataset to the folder of the run."""
         self.rows.save(folder)
         write_json(
             folder / "caption.json", {"max_length": self.max_length, "has_several_steps": self.has_several_steps}
         )
 
     def load(self, folder: Path) -> None:
+        """Read fields and properties of the dataset from the folder of the run."""
         self.rows.load(folder)
         saved = read_json(folder / "caption.json")
         self.max_length, self.has_several_steps = int(saved["max_length"]), bool(saved["has_several_steps"])
 
     # inference -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """Return the inputs in a file for `predict`, or None for a file of lines."""
         return self.rows.inputs(file)
 
     def parse_line(self, line: str) -> Any:
+        """Return the input on a line: a JSON object, a list of numbers, or a file name."""
         return parse_json_line(line, "{[")
 
     def encode_examples(self, examples: Sequence[Any]) -> list[np.ndarray]:

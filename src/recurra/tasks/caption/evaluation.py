@@ -8,12 +8,12 @@ import numpy as np
 
 from ...data.store.batching import LengthBatches
 from ...data.store.store import Store
-from ...fields.paired_text import Raw
-from ...metrics.text import scores_of_any
+from ...fields.paired_text import RawText
+from ...metrics.text import multi_reference_metrics
 from ...models.seq2seq import SequenceToSequence
 from ..base import OnProgress, ignore_progress
 from ..shared.answers import AnswerSearch, loss_of_batches
-from ..shared.generation import batches_of, evenly_spaced
+from ..shared.generation import batches_of, evenly_spaced_indices
 from .collate import collate
 from .dataset import IMAGE_ID, TEXT, CaptionDataset
 from .fields import rows_of_images
@@ -41,7 +41,7 @@ def evaluate(
     loss_progress, search_progress = (on_progress, ignore_progress) if is_sample else (ignore_progress, on_progress)
     batches = batches_of(network, lambda rows: collate(store, rows, dataset.input), parts, loss_progress)
     loss = loss_of_batches(network, batches)
-    selected = [images[at] for at in evenly_spaced(len(images), searched)]
+    selected = [images[at] for at in evenly_spaced_indices(len(images), searched)]
     texts: list[str] = []
     for begin in range(0, len(selected), PART_SIZE):
         part = selected[begin : begin + PART_SIZE]
@@ -49,5 +49,8 @@ def evaluate(
         hypotheses = search([row[:length] for row, length in zip(x, lengths, strict=True)], beam_size=beam_size)
         texts += [dataset.text.vocabulary.decode(best[0].tokens) for best in hypotheses]
         search_progress(sum(map(len, part)))
-    references = [Raw.read(store, TEXT, rows) for rows in selected]
-    return {"loss": loss, **scores_of_any(texts, references, letters=dataset.text.tokenization == "characters")}
+    references = [RawText.read(store, TEXT, rows) for rows in selected]
+    return {
+        "loss": loss,
+        **multi_reference_metrics(texts, references, by_character=dataset.text.tokenization == "characters"),
+    }

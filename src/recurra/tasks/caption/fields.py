@@ -62,6 +62,7 @@ class Captions(Field):
         return self._tokenization or "words"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Return the column that the user named, else a detected column. Raises DataError if there is none."""
         if self.column is not None:
             return source.need(self.column)
         free = [column for column in source.columns if column not in taken]
@@ -77,6 +78,7 @@ class Captions(Field):
         return column
 
     def check(self, value: Any) -> str | None:
+        """Return a description of the problem of a cell, or None."""
         captions = captions_of(value)
         if not captions:
             return "is an empty list; each image needs a caption"
@@ -86,6 +88,7 @@ class Captions(Field):
         return None
 
     def fit(self, values: Iterable[Any]) -> None:
+        """Choose the tokenization if it is open, and build the vocabulary."""
         captions = list(values)
         if self._tokenization is None:
             self._tokenization = "characters" if han_fraction(captions[:MAX_INSPECTED]) > 0.5 else "words"
@@ -95,16 +98,20 @@ class Captions(Field):
             raise DataError(f"no {self.tokenization} of the {self.name} occur {minimum} times; use more training data")
 
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """Return the token ids of each value."""
         return list(self.vocabulary.encode_batch(values))
 
     def save(self, folder: Path) -> None:
+        """Write the vocabulary to the folder of the run."""
         self.vocabulary.save(folder, self.name)
 
     def load(self, folder: Path) -> None:
+        """Read the vocabulary from the folder of the run."""
         self.vocabulary = Vocabulary.load(folder, self.name)
         self._tokenization = self.vocabulary.tokenization
 
     def describe(self) -> list[str]:
+        """Return the lines that training prints about the field."""
         return [f"{self.name}: {len(self.vocabulary):,} {self.tokenization}"]
 
 
@@ -135,15 +142,18 @@ class ImageId(Field):
         return self.image.find(source, ())
 
     def value(self, row: Row, column: str) -> Any:
+        """Return the image of a row."""
         return self.image.value(row, column)
 
     def check(self, value: Any) -> str | None:
+        """Return None: the field of the image checks the value."""
         return None  # the field of the image has checked it
 
     def fit(self, values: Iterable[Any]) -> None:
         """Do nothing: the field has no parameters."""
 
     def encode(self, values: Sequence[Any]) -> list[int]:
+        """Return the image id of each value."""
         return [digest(self.image.key(value)) >> 1 for value in values]
 
     def save(self, folder: Path) -> None:

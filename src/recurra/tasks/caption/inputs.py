@@ -46,14 +46,17 @@ class CaptionImageInput(CaptionInput):
         self.field: Image = Image("image", data.image, data.image_size, data.grayscale)
 
     def encoder(self, model: CaptionModel) -> ImageEncoder:
+        """Return a new convolutional encoder."""
         field, width = self.field, model.encoder_size
         shift, dropout = model.random_shift, model.dropout
         return ImageEncoder(field.shape, field.mean, field.std, width=width, random_shift=shift, dropout=dropout)
 
     def has_several_vectors(self, has_several_steps: bool) -> bool:
+        """Return True: a feature map has several positions."""
         return True
 
     def grid(self, length: int) -> tuple[int, int]:
+        """Return (rows, columns) of the feature map."""
         return map_size(self.field.shape)
 
 
@@ -69,12 +72,15 @@ class CaptionFeaturesInput(CaptionInput):
         self.field: ImageFeatures = ImageFeatures("features", data.image_features)
 
     def encoder(self, model: CaptionModel) -> FeatureEncoder:
+        """Return a new linear encoder."""
         return FeatureEncoder(self.field.width, width=model.encoder_size, dropout=model.dropout)
 
     def has_several_vectors(self, has_several_steps: bool) -> bool:
+        """Whether the values have several feature vectors."""
         return has_several_steps
 
     def grid(self, length: int) -> tuple[int, int]:
+        """Return (1, length): the vectors form one row."""
         return 1, length
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ...data.words.vocabulary import Tokenization
 from ...fields.image import ImageSettings
-from ...models.scheduled_sampling import ForcedTraining
+from ...models.scheduled_sampling import TeacherForcingTraining
 from ...settings import ModelSettings, Settings, open_setting, setting
 
 CONTEXT_AT_HELP = "Decoder states that the image conditions."
@@ -56,4 +56,4 @@ class CaptionModel(ModelSettings):
     return_attention: bool = setting(False, description="Return the attention weights with predictions.", advanced=True)
 
 
-CaptionSettings = Settings[CaptionData, CaptionModel, ForcedTraining]
+CaptionSettings = Settings[CaptionData, CaptionModel, TeacherForcingTraining]

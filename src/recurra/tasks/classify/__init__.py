@@ -1,1 +1,1 @@
-"""classify: a class for each sequence."""
+"""classify: predicts a class for each sequence."""

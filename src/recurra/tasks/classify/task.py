@@ -1,6 +1,8 @@
-"""classify: a class for each sequence (N to 1). Sentiment, intent, the language of a name, a window of measurements, ...
+"""classify: predicts a class for each sequence (N to 1), such as the sentiment of a review or the language of a name.
 
-input -> embedding -> recurrent layers -> pooling -> linear -> softmax        types of input: tasks/inputs/registry.py
+    input -> embedding -> recurrent layers -> pooling -> linear -> softmax
+
+The types of input are listed in tasks/inputs/registry.py.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from .classification import Classification
 
 
 class ClassifyData(InputData):
-    """An input and a column of classes."""
+    """Settings of the data: an input and a column of classes."""
 
-    label: str | None = setting(None, description="column of the classes; found by itself")
+    label: str | None = setting(None, description="Column of the classes; detected by default.")
 
 
 ClassifySettings = Settings[ClassifyData, InputModel, ClassTraining]
@@ -27,7 +29,7 @@ ClassifySettings = Settings[ClassifyData, InputModel, ClassTraining]
 
 @final
 class Classify(SequenceTask[ClassifySettings]):
-    """See the module's docstring."""
+    """Classification of sequences: text, windows of numbers, images or audio."""
 
     name: ClassVar[str] = "classify"
     structure: ClassVar[str] = "N to 1"
@@ -36,8 +38,10 @@ class Classify(SequenceTask[ClassifySettings]):
 
     @classmethod
     def dataset_for(cls, settings: ClassifySettings) -> RowDataset:
+        """A dataset whose target is the field `label`."""
         return RowDataset(settings, [Label("label", settings.data.label)])
 
     @cached_property
     def head(self) -> Classification:
+        """The head for the classes of the training data."""
         return Classification(self.dataset.target(Label))

@@ -1,1 +1,1 @@
-"""`couplet`: an answer that is as long as the question."""
+"""The task `couplet`: it generates an answer of the same length as the question."""

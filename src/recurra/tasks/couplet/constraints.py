@@ -1,11 +1,12 @@
-"""Constraints on the answer to a question of the same length: three rules, each with the constraints of those before it.
+"""Constraints on the answer to a question of the same length. There are three rules, each stricter than the one before.
 
-none         any character anywhere
-punctuation  the question's punctuation, in its places, and none elsewhere
-couplet      where the question repeats a character the answer repeats its own of that place; nowhere else does it repeat
-             one, and it holds no character of the question
+none         any character at any position
+punctuation  the punctuation of the question, at the same positions, and no other punctuation
+couplet      in addition, the answer repeats a character exactly where the question does, and contains no character of the
+             question
 
-A place in which a rule leaves nothing, as where an alphabet is used up, may hold any character but punctuation.
+At a position where a rule excludes every character, for example because a small alphabet is used up, any character except
+punctuation is allowed.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from torch import Tensor
 from .model import AlignedSeq2Seq, AlignedState
 
 RULES = ("none", "punctuation", "couplet")
-FREE = -1
+FREE = -1  # a position whose token is not fixed
 
 
 def is_punctuation(character: str) -> bool:
-    """Punctuation marks and blanks: the categories P, Z and C of Unicode."""
+    """Whether a character is punctuation, white space or a control character: the Unicode categories P, Z and C."""
     return unicodedata.category(character)[0] in "PZC"
 
 
@@ -41,37 +42,37 @@ def strictest_rule(question: str, answer: str) -> str:
 
 
 class ConstrainedState(NamedTuple):
-    """The state of a search for R answers: the network's, and the tokens fixed beforehand (R, T), FREE elsewhere."""
+    """The state of a search for R hypotheses: that of the network, and the fixed tokens (R, T), FREE elsewhere."""
 
     state: AlignedState
     fixed: Tensor
 
-    def rows(self, index: Tensor) -> ConstrainedState:
-        """The state of some of the answers."""
-        return ConstrainedState(self.state.rows(index), self.fixed[index])
+    def select(self, index: Tensor) -> ConstrainedState:
+        """The state of the hypotheses at `index`, integers."""
+        return ConstrainedState(self.state.select(index), self.fixed[index])
 
 
 @final
 class Constraints:
-    """The constraints of a rule over a vocabulary. Its first `marks` tokens, such as padding, are in no answer."""
+    """The constraints of a rule over a vocabulary. No answer contains its first `num_special` tokens, such as padding."""
 
-    def __init__(self, tokens: Sequence[str], marks: int, rule: str) -> None:
+    def __init__(self, tokens: Sequence[str], num_special: int, rule: str) -> None:
         self.rule = rule
-        punctuation = torch.tensor([n < marks or is_punctuation(token) for n, token in enumerate(tokens)])
-        self.any = torch.arange(len(tokens)) >= marks
+        punctuation = torch.tensor([n < num_special or is_punctuation(token) for n, token in enumerate(tokens)])
+        self.any = torch.arange(len(tokens)) >= num_special
         self.words = ~punctuation if bool((~punctuation).any()) else self.any
 
     def fixed_tokens(self, questions: Sequence[str], tokens: Tensor) -> Tensor:
-        """The tokens (R, T) of answers that are fixed before the search, FREE elsewhere; `tokens (R, T)` of the questions."""
+        """The answer tokens that are fixed before the search, (R, T), FREE elsewhere. `tokens` (R, T): the questions."""
         fixed = torch.full_like(tokens, FREE)
         if self.rule != "none":
             for row, question in enumerate(questions):
-                places = np.flatnonzero([is_punctuation(character) for character in question])
-                fixed[row, places] = tokens[row, places]
+                positions = np.flatnonzero([is_punctuation(character) for character in question])
+                fixed[row, positions] = tokens[row, positions]
         return fixed
 
     def allowed(self, state: AlignedState, fixed: Tensor) -> Tensor:
-        """(R, V): the tokens that are allowed at the step that led to `state`; `fixed (R, T)`."""
+        """The mask (R, V) of the tokens that are allowed at the step that led to `state`. `fixed`: (R, T)."""
         question, written, t = state.question, state.written, state.t - 1
         allowed = (self.any if self.rule == "none" else self.words).to(written.device).repeat(len(written), 1)
         required = fixed[:, t]
@@ -87,7 +88,7 @@ class Constraints:
     def step(
         self, network: AlignedSeq2Seq, tokens: Tensor, state: ConstrainedState
     ) -> tuple[Tensor, ConstrainedState, Tensor | None]:
-        """A step of a search: log-probabilities (R, V) among the allowed tokens, -inf elsewhere."""
+        """A search step: log-probabilities (R, V), normalized over the allowed tokens and -inf elsewhere, state, attention."""
         scores, inner, weights = network.step(tokens, state.state)
         allowed = self.allowed(inner, state.fixed)
         return (

@@ -1,4 +1,4 @@
-"""Pairs of texts of equal length, and which constraints their answers satisfy."""
+"""The dataset of `couplet`: pairs of texts of equal length, and the constraints that their answers satisfy."""
 
 from __future__ import annotations
 
@@ -14,42 +14,43 @@ from ...data.sources.sources import Source, is_table
 from ...data.store.store import Store
 from ...data.words.vocabulary import Vocabulary
 from ...fields.base import Field
-from ...fields.paired_text import Letters, Side
+from ...fields.paired_text import CodePoints, PairedText
 from ..base import Dataset, DatasetInfo, OnProgress
-from ..shared.generation import check_parts
+from ..shared.generation import check_splits
 from ..shared.paired_rows import find_pair_columns, source_value, sources_in
 from ..shared.row_reader import Columns, RowReader
 from .constraints import strictest_rule
 from .settings import CoupletData
 from .table import lacks_header, open_pairs
 
-SAMPLE = 10_000  # pairs that the constraints are found from
-SATISFIED = 0.8  # share of the pairs that must satisfy constraints for them to be the default
+SAMPLE = 10_000  # pairs from which the default constraints are determined
+MIN_SATISFIED = 0.8  # fraction of the pairs that must satisfy constraints for them to be the default
 
 
 @final
 class CoupletDataset(Dataset):
-    """`source` is the question, `target` the answer, of characters of one vocabulary. Both are kept as written, too."""
+    """Pairs of a question (`source`) and an answer (`target`), as tokens of one vocabulary of characters and as text."""
 
     def __init__(self, data: CoupletData) -> None:
         self.data = data
-        self.source = Side("source", data.source, data.min_count, "characters")
-        self.target = Side("target", data.target, data.min_count, "characters")
-        fields = [self.source, self.target, Letters("source_text"), Letters("target_text")]
+        self.source = PairedText("source", data.source, data.min_count, "characters")
+        self.target = PairedText("target", data.target, data.min_count, "characters")
+        fields = [self.source, self.target, CodePoints("source_text"), CodePoints("target_text")]
         self.rows = RowReader(fields, data, problem=self._problem)
 
     @property
     def stores(self) -> dict[str, Store]:
-        """The encoded parts: train and valid."""
+        """The encoded splits: train and valid."""
         return self.rows.stores
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The characters of both sides."""
+        """The vocabulary of characters, shared by questions and answers."""
         return self.source.vocabulary
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Read, split and encode the pairs, and determine the default constraints."""
         source = self._open(data)
         columns = find_pair_columns(self.rows, source)
         opened = [source]
@@ -60,7 +61,7 @@ class CoupletDataset(Dataset):
 
         self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
-        check_parts(self.stores, "pairs", data)
+        check_splits(self.stores, "pairs", data)
         rule, rule_message = self._rule_of_most(source, columns)
         lengths = self.stores["train"].lengths("source")
         info = DatasetInfo(
@@ -72,60 +73,68 @@ class CoupletDataset(Dataset):
                 *report.lines(),
                 *(line for field in self.rows.fields for line in field.describe()),
                 f"questions in column {columns['source']!r}, answers in {columns['target']!r}, "
-                f"{lengths.mean():.1f} characters on average",
+                f"mean length {lengths.mean():.1f} characters",
                 rule_message,
             ],
         )
         if headless := [str(one.path) for one in opened if lacks_header(one)]:
-            info.messages.append(f"{', '.join(headless)}: the first line is a pair, it names no columns (header)")
+            info.messages.append(f"{', '.join(headless)}: the first line is a pair, not a header (setting header)")
         return info
 
     def _open(self, data: str | Path) -> Source:
-        asked = [column for column in (self.data.source, self.data.target) if column]
+        requested = [column for column in (self.data.source, self.data.target) if column]
         return open_pairs(
-            data, encoding=self.data.encoding, skip_broken=self.rows.skips, header=self.data.header, asked=asked
+            data, encoding=self.data.encoding, skip_broken=self.rows.skips, header=self.data.header, requested=requested
         )
 
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
-        if found := self.rows.first_problem(values):
-            return found
+        if problem := self.rows.first_problem(values):
+            return problem
         question, answer = len(values[0]), len(values[1])
         if question != answer:
             return self.target, f"has {answer} character{'s' * (answer != 1)}, and the question has {question}"
         return None
 
     def _rule_of_most(self, source: Source, columns: Columns) -> tuple[str, str]:
-        """The strictest constraints that most of the first pairs satisfy, and the line that reports how many do."""
+        """The strictest constraints that most of the first pairs satisfy, and a message with the fractions that do."""
         counts = Counter(strictest_rule(row[0], row[1]) for row in islice(self.rows.values(source, columns), SAMPLE))
         couplets, marks = counts["couplet"] / counts.total(), 1 - counts["none"] / counts.total()
-        rule = "couplet" if couplets >= SATISFIED else "punctuation" if marks >= SATISFIED else "none"
-        return rule, f"{marks:.1%} of the pairs agree in their punctuation, {couplets:.1%} keep the rules of couplets"
+        rule = "couplet" if couplets >= MIN_SATISFIED else "punctuation" if marks >= MIN_SATISFIED else "none"
+        return (
+            rule,
+            f"{marks:.1%} of the pairs satisfy the constraints punctuation, {couplets:.1%} the constraints couplet",
+        )
 
     @contextmanager
     def encoded(self, data: str | Path) -> Iterator[Store]:
-        """The pairs of another file, while it is evaluated."""
+        """The encoded pairs of another file, during its evaluation."""
         source = self._open(data)
         with self.rows.encoded(source, find_pair_columns(self.rows, source)) as store:
             yield store
 
     # the run folder ------------------------------------------------------------------------------------------------
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded splits of an interrupted run."""
         self.rows.load_cache(cache)
 
     def save(self, folder: Path) -> None:
+        """Write the vocabulary."""
         self.rows.save(folder, [self.source])
 
     def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
         self.rows.load(folder, [self.source])
         self.target.vocabulary = self.source.vocabulary
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """The questions of a table, or None for a file that is not a table."""
         return sources_in(self.rows, self._open(file)) if is_table(file) else None
 
     def parse_line(self, line: str) -> Any:
+        """The question in a line of input: JSON where the line is JSON, else its text."""
         return parse_json_line(line)
 
     def questions(self, examples: Sequence[Any]) -> list[str]:
-        """The questions that examples give, checked. CallError with the number of one that cannot be used."""
+        """The questions of examples, checked. CallError with the number of the first one that cannot be used."""
         return [source_value(self.rows, example, number) for number, example in enumerate(examples, 1)]

@@ -1,16 +1,17 @@
-"""A sequence for a sequence of the same length: at step t the decoder reads the encoder's output at t.
+"""The network of `couplet`: it maps a sequence to a sequence of the same length. Step t of the decoder reads encoder output t.
 
     question (B, T) -> bidirectional encoder -> (B, T, D)
-    step t:  [embedding of the answer's character at t - 1; encoder at t] -> recurrent layers -> h
-             v = W [h; context; encoder at t] + b        context: of attention over the whole question, if there is one
-             scores = v E' + c, E the embedding of both sides
+    step t:  [embedding of the previous answer character; encoder output t] -> recurrent layers -> h
+             v = W [h; context; encoder output t] + b        context: of attention to the question, if there is attention
+             scores = v E' + c                               E: the embedding matrix of questions and answers
 
-There is no end token: the answer is as long as the question. Which character is right often depends on the characters in other
-places: the same mark as in the question, the same character where the question repeats one, none that was there already.
-Embeddings of rare characters cannot express that, so four numbers u = U v + d are added to the scores of groups of characters:
+There is no end token, because the answer has the length of the question. The right character often depends on other
+positions: it is the punctuation mark of the question, the same character where the question repeats one, or a character that
+does not occur yet. Embeddings of rare characters cannot express this. Therefore four numbers u = U v + d are added to the
+scores of four groups of characters:
 
-    u1  the question's character at t          u2  those of the question
-    u3  those that the answer has so far       u4  the answer's where the question had its character at t before
+    u1  the character of the question at t      u2  all characters of the question
+    u3  the characters of the answer before t   u4  the answer character at the first occurrence of the question character at t
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from ...cells import Cell
 from ...data.words.vocabulary import Vocabulary
 from ...models.encoder import TokenEmbedding
-from ...models.seq2seq import Answer, Encoder
+from ...models.seq2seq import Seq2SeqEncoder, TokenScores
 from ...nn import Recurrent, State
 from ...nn.attention import Attention, Join, Memory, attention
 from ...nn.dropout import LockedDropout, between_layers
@@ -31,14 +32,15 @@ from .settings import CoupletModel
 
 
 class Question(NamedTuple):
-    """Encoded questions, for R rows.
+    """R encoded questions.
 
-    tokens    (R, T), with `valid (R, T)` false on padding
-    first     (R, T): the first place of the row with the same character
-    distinct  (R, T): the tokens at their first places, else 0
-    values    (R, T, D): the encoder's outputs
-    memory    of attention, or None
-    turn      (R, 1, E): added to the embeddings of rows whose sides are swapped, else zeros
+    tokens     (R, T): the characters
+    valid      (R, T): the mask, False at padding
+    first      (R, T): the first position in the question of the same character
+    distinct   (R, T): the tokens at their first positions, 0 elsewhere
+    values     (R, T, D): the encoder outputs
+    memory     the memory of the attention, or None
+    swap_bias  (R, 1, E): a vector that is added to the embeddings of pairs whose question and answer are swapped; else zeros
     """
 
     tokens: Tensor
@@ -47,27 +49,27 @@ class Question(NamedTuple):
     distinct: Tensor
     values: Tensor
     memory: Memory | None
-    turn: Tensor
+    swap_bias: Tensor
 
-    def rows(self, index: Tensor) -> Question:
-        """Some of the rows, in any order."""
-        tokens, valid, first, distinct, values, memory, turn = self
+    def select(self, index: Tensor) -> Question:
+        """The questions at `index`, integers."""
+        tokens, valid, first, distinct, values, memory, swap_bias = self
         return Question(
             tokens[index],
             valid[index],
             first[index],
             distinct[index],
             values[index],
-            None if memory is None else memory.rows(index),
-            turn[index],
+            None if memory is None else memory.select(index),
+            swap_bias[index],
         )
 
 
 class AlignedState(NamedTuple):
-    """The state of the decoder before step `t`, for R rows.
+    """The state of the decoder before step `t`, for R answers.
 
-    written   (R, T): the tokens of the steps before, then zeros
-    distinct  (R, T): the same, each at its first place only
+    written   (R, T): the tokens of the previous steps, 0 from there on
+    distinct  (R, T): the same, each token at its first position only
     """
 
     question: Question
@@ -76,13 +78,13 @@ class AlignedState(NamedTuple):
     distinct: Tensor
     t: int
 
-    def rows(self, index: Tensor) -> AlignedState:
-        """Some of the rows, in any order."""
+    def select(self, index: Tensor) -> AlignedState:
+        """The state of the answers at `index`, integers. An answer may occur more than once."""
         layers = None if self.layers is None else self.layers.rows(index)
-        return AlignedState(self.question.rows(index), layers, self.written[index], self.distinct[index], self.t)
+        return AlignedState(self.question.select(index), layers, self.written[index], self.distinct[index], self.t)
 
     def with_previous(self, tokens: Tensor) -> AlignedState:
-        """The state with the tokens (R,) of the step before this one written."""
+        """The state after the tokens (R,) of the previous step have been recorded."""
         if not self.t:
             return self
         written, distinct = self.written.clone(), self.distinct.clone()
@@ -92,28 +94,33 @@ class AlignedState(NamedTuple):
 
 
 def first_occurrences(tokens: Tensor) -> Tensor:
-    """For each place of (B, T) the first place of its row with the same number."""
+    """For each position of tokens (B, T), the first position in the same sequence with the same token."""
     order = tokens.argsort(dim=1, stable=True)
     ordered = tokens.gather(1, order)
-    place = torch.arange(tokens.shape[1], device=tokens.device).expand_as(ordered)
+    position = torch.arange(tokens.shape[1], device=tokens.device).expand_as(ordered)
     begins = torch.cat([torch.ones_like(ordered[:, :1], dtype=torch.bool), ordered[:, 1:] != ordered[:, :-1]], dim=1)
-    begin = torch.where(begins, place, 0).cummax(1).values
+    begin = torch.where(begins, position, 0).cummax(1).values
     return torch.zeros_like(order).scatter(1, order, order.gather(1, begin))
 
 
 def without_repeats(tokens: Tensor, first: Tensor) -> Tensor:
-    """tokens (B, T) at their first places, 0 elsewhere."""
+    """Tokens (B, T) at their first positions, 0 elsewhere. `first`: the result of `first_occurrences`."""
     return torch.where(first == torch.arange(tokens.shape[1], device=tokens.device), tokens, 0)
 
 
 @final
 class AlignedSeq2Seq(nn.Module):
-    """See the module's docstring. `attend` is the attention, with queries of `hidden_size`, or None."""
+    """An encoder and a decoder of the same number of steps. See the docstring of the module.
+
+    embed    embedding of the characters of questions and answers
+    attend   attention with queries of `hidden_size` features, or None for no attention
+    start    token before the first character of an answer
+    """
 
     def __init__(
         self,
         embed: TokenEmbedding,
-        encoder: Encoder,
+        encoder: Seq2SeqEncoder,
         cell: Cell,
         *,
         hidden_size: int,
@@ -140,38 +147,39 @@ class AlignedSeq2Seq(nn.Module):
         self.output = nn.Linear(size, embed.embedding.num_embeddings)
         self.output.weight = embed.embedding.weight
         self.groups = nn.Linear(size, 4)
-        self.turn = nn.Parameter(torch.zeros(size))
+        self.swap_bias = nn.Parameter(torch.zeros(size))
         with torch.no_grad():
             self.output.bias.zero_()
 
     def encode(self, x: Tensor, lengths: Tensor, first: Tensor, swapped: Tensor | None = None) -> Question:
-        """Questions (B, T), their lengths (B,), the first places of their characters (B, T), and which are swapped (B,)."""
-        turn = self.turn.expand(len(x), 1, -1) * (0.0 if swapped is None else swapped[:, None, None].to(self.turn))
-        values, _ = self.encoder(self.embed(x) + turn, lengths)
+        """Encode questions (B, T) with lengths (B,), first occurrences (B, T) and flags (B,) of swapped pairs."""
+        scale = 0.0 if swapped is None else swapped[:, None, None].to(self.swap_bias)
+        swap_bias = self.swap_bias.expand(len(x), 1, -1) * scale
+        values, _ = self.encoder(self.embed(x) + swap_bias, lengths)
         valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        memory = None if self.attend is None else self.attend.remember(values, lengths)
+        memory = None if self.attend is None else self.attend.make_memory(values, lengths)
         distinct = torch.where(valid, without_repeats(x, first_occurrences(x)), 0)
-        return Question(x, valid, first, distinct, values, memory, turn)
+        return Question(x, valid, first, distinct, values, memory, swap_bias)
 
     def start(self, question: Question) -> AlignedState:
         """The state before the first step."""
-        nothing = torch.zeros_like(question.tokens)
-        return AlignedState(question, None, nothing, nothing, 0)
+        empty = torch.zeros_like(question.tokens)
+        return AlignedState(question, None, empty, empty, 0)
 
     def forward(
         self, x: Tensor, lengths: Tensor, first: Tensor, answer: Tensor, swapped: Tensor | None = None
-    ) -> Answer:
-        """As `encode`, and the true answers (B, T): scores (M, V) of the valid steps, row after row."""
+    ) -> TokenScores:
+        """The scores of the valid steps, from the arguments of `encode` and the true answers (B, T)."""
         question = self.encode(x, lengths, first, swapped)
         before = torch.cat([torch.full_like(answer[:, :1], self.start_token), answer[:, :-1]], dim=1)
         vectors, _, _ = self._vectors(before, question, slice(None), None, lengths)
         distinct = without_repeats(answer, first_occurrences(answer))
         members, group = self._group_tokens(question, answer, distinct, torch.arange(x.shape[1], device=x.device))
         valid = question.valid
-        return Answer(self._scores(vectors[valid], members[valid], group), valid)
+        return TokenScores(self._scores(vectors[valid], members[valid], group), valid)
 
     def step(self, tokens: Tensor, state: AlignedState) -> tuple[Tensor, AlignedState, Tensor | None]:
-        """tokens (R,), those of the step before -> scores (R, V) of step t, the state after, weights (R, T) or None."""
+        """Previous tokens (R,) -> scores (R, V) of step t, the new state, and attention weights (R, T) or None."""
         state = state.with_previous(tokens)
         question, t = state.question, state.t
         vectors, layers, weights = self._vectors(tokens[:, None], question, slice(t, t + 1), state.layers, None)
@@ -183,9 +191,9 @@ class AlignedSeq2Seq(nn.Module):
     def _vectors(
         self, before: Tensor, question: Question, steps: slice, state: State | None, lengths: Tensor | None
     ) -> tuple[Tensor, State, Tensor | None]:
-        """The vectors (B, S, E) of these steps, from the tokens before each."""
+        """The vectors v (B, S, E) of these steps, from the token before each."""
         values = question.values[:, steps]
-        x = torch.cat([self.input_dropout(self.embed(before) + question.turn), values], dim=-1)
+        x = torch.cat([self.input_dropout(self.embed(before) + question.swap_bias), values], dim=-1)
         y, after = self.recurrent(x, state, lengths=lengths)
         query, weights = self.dropout(y), None
         if self.attend is not None and question.memory is not None:
@@ -195,9 +203,10 @@ class AlignedSeq2Seq(nn.Module):
 
     @staticmethod
     def _group_tokens(question: Question, written: Tensor, distinct: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """The tokens of the four groups at the steps (S,): (B, S, N), 0 for none, and the group of each of the N places.
+        """The tokens of the four groups at the steps (S,), (B, S, N), 0 for none, and the group of each of the N entries.
 
-        written (B, T): the answers, of which a step sees the steps before; `distinct` the same, each at its first place only.
+        written   (B, T): the answers. A step uses only the tokens before it
+        distinct  (B, T): the same, each token at its first position only
         """
         tokens, first, T = question.tokens, question.first[:, steps], question.tokens.shape[1]
         at = torch.arange(T, device=tokens.device)
@@ -209,21 +218,21 @@ class AlignedSeq2Seq(nn.Module):
         return members, group
 
     def _scores(self, vectors: Tensor, members: Tensor, group: Tensor) -> Tensor:
-        """vectors (M, E), tokens of the groups (M, N) -> scores (M, V)."""
+        """The scores (M, V), from vectors v (M, E) and the tokens of the groups (M, N)."""
         added = self.groups(vectors)[:, group] * (members != 0)
         scores: Tensor = self.output(vectors)
         return scores.scatter_add(1, members, added.to(scores.dtype))
 
 
 def build_network(model: CoupletModel, cell: Cell, *, vocabulary_size: int) -> AlignedSeq2Seq:
-    """A new network, as the settings have it."""
+    """A new network with the sizes of the settings."""
     size, pad, unknown = model.embedding_size, Vocabulary.pad, Vocabulary.unknown
     embed = TokenEmbedding(vocabulary_size, size, model.token_dropout, pad=pad, unknown=unknown)
-    encoder = Encoder(
+    encoder = Seq2SeqEncoder(
         nn.Identity(),
         size,
         cell,
-        hidden_size=max(model.hidden_size // 2, 1),
+        hidden_size=model.encoder_hidden_size,
         num_layers=model.encoder_layers,
         dropout=model.dropout,
         input_dropout=model.input_dropout,

@@ -8,36 +8,69 @@ from ...settings import ClassTraining, DataSettings, ModelSettings, Settings, op
 
 
 class CoupletData(DataSettings):
-    """Pairs of texts of equal length."""
+    """Settings of the pairs of texts of equal length."""
 
-    source: str | None = setting(None, description="column of the questions")
-    target: str | None = setting(None, description="column of the answers")
-    header: bool | None = setting(None, description="a table's first line names columns")
-    min_count: int | None = setting(None, ge=1, description="rarer characters are unknown", advanced=True)
-    max_length: int = open_setting(ge=1, description="longer pairs are not trained on", advanced=True)
+    source: str | None = setting(None, description="Column of the questions.")
+    target: str | None = setting(None, description="Column of the answers.")
+    header: bool | None = setting(
+        None,
+        description="Whether the first line of a CSV or TSV file contains column names. By default this is detected.",
+    )
+    min_count: int | None = setting(
+        None,
+        ge=1,
+        description="Smallest number of occurrences of a character; rarer ones are replaced by the unknown token.",
+        advanced=True,
+    )
+    max_length: int = open_setting(
+        ge=1,
+        description="Largest number of characters of a question in training; longer pairs are left out.",
+        advanced=True,
+    )
 
 
 class CoupletModel(ModelSettings):
-    """Encoder and decoder, aligned."""
+    """Settings of the encoder and the decoder."""
 
-    hidden_size: int = open_setting(ge=2, description="of the decoder; the encoder has half of it each way")
-    num_layers: int = open_setting(ge=1, le=64, description="recurrent layers of the decoder")
-    encoder_layers: int = setting(1, ge=1, le=64, description="those of the encoder", advanced=True)
-    embedding_size: int = open_setting(ge=1, description="features of a character's vector")
-    attention: Literal["additive", "dot", "none"] = setting("none", description="of each step over the question")
-    input_dropout: float = open_setting(ge=0, lt=1, description="dropout of the vectors of characters", advanced=True)
-    token_dropout: float = open_setting(
-        ge=0, lt=1, description="share of characters made unknown in training", advanced=True
+    hidden_size: int = open_setting(ge=2, description="Number of features of the hidden state of the decoder.")
+    encoder_hidden_size: int = open_setting(
+        ge=1, description="Number of features of the hidden state of each direction of the encoder.", advanced=True
     )
-    constraints: Literal["none", "punctuation", "couplet"] = open_setting(description="what an answer must keep")
-    beam_size: int = setting(8, ge=1, le=64, description="answers followed side by side")
-    num_return_sequences: int = setting(0, ge=0, le=64, description="so many answers are shown")
+    num_layers: int = open_setting(ge=1, le=64, description="Number of recurrent layers of the decoder.")
+    encoder_layers: int = setting(
+        1, ge=1, le=64, description="Number of recurrent layers of the encoder.", advanced=True
+    )
+    embedding_size: int = open_setting(ge=1, description="Number of features of a character embedding.")
+    attention: Literal["additive", "dot", "none"] = setting(
+        "none", description="Scoring rule of the attention to the question; none for a decoder without attention."
+    )
+    input_dropout: float = open_setting(
+        ge=0,
+        lt=1,
+        description="Dropout probability of the embeddings, with one mask for all time steps.",
+        advanced=True,
+    )
+    token_dropout: float = open_setting(
+        ge=0,
+        lt=1,
+        description="Fraction of the characters that are replaced by the unknown token in training.",
+        advanced=True,
+    )
+    constraints: Literal["none", "punctuation", "couplet"] = open_setting(
+        description="Constraints on the answers: none, punctuation (as in the question), or couplet (the strictest)."
+    )
+    beam_size: int = setting(8, ge=1, le=64, description="Beam size of the beam search; 1 for greedy search.")
+    num_return_sequences: int = setting(
+        0, ge=0, le=64, description="Number of alternatives in the output of predict; 0 for the best answer only."
+    )
 
 
 class CoupletTraining(ClassTraining):
-    """The training run."""
+    """Settings of the training."""
 
-    reverse_pairs: bool = open_setting(description="learn the pairs turned round, too")
+    reverse_pairs: bool = open_setting(
+        description="Augment the training data with pairs whose question and answer are swapped."
+    )
 
 
 CoupletSettings = Settings[CoupletData, CoupletModel, CoupletTraining]

@@ -13,7 +13,7 @@ from ...errors import DataError
 from .ridge import RidgeData, RidgeFit, fit_ridge
 from .sampler import MAX_WINDOWS
 from .scaling import SCALINGS
-from .split_windows import SplitWindows, evenly_spaced
+from .split_windows import SplitWindows, evenly_spaced_indices
 from .windows import WindowBatch
 
 MAX_TRAIN_WINDOWS, MAX_VALID_WINDOWS = 6000, 3000  # of a ridge regression
@@ -37,8 +37,8 @@ def fit_candidates(
     """Fit a ridge regression for each context length and each scaling. Raises DataError if a context length is too long."""
     panel, candidates = split.panel, []
     for context_length in context_lengths:
-        train_origins = evenly_spaced(split.train_origins(context_length, horizon), MAX_TRAIN_WINDOWS)
-        valid_origins = evenly_spaced(split.valid_origins(context_length, horizon), MAX_VALID_WINDOWS)
+        train_origins = evenly_spaced_indices(split.train_origins(context_length, horizon), MAX_TRAIN_WINDOWS)
+        valid_origins = evenly_spaced_indices(split.valid_origins(context_length, horizon), MAX_VALID_WINDOWS)
         if not len(train_origins):
             raise DataError(
                 f"no series of the training part has a value after its first {context_length:,} time steps, the context; "

@@ -91,6 +91,6 @@ class SplitWindows:
         return cls(panel, starts[:-1] + np.array(store.column("cut")))
 
 
-def evenly_spaced(origins: Integers, limit: int) -> Integers:
+def evenly_spaced_indices(origins: Integers, limit: int) -> Integers:
     """Return at most `limit` of some origins, evenly spaced."""
     return origins if len(origins) <= limit else origins[np.linspace(0, len(origins) - 1, limit).astype(int)]

@@ -12,7 +12,7 @@ from ...metrics.forecasts import Coverage, ForecastErrors
 from ..base import OnProgress
 from .calibration import calibration_factors
 from .pipeline import ForecastPipeline, as_floats
-from .split_windows import SplitWindows, evenly_spaced
+from .split_windows import SplitWindows, evenly_spaced_indices
 
 MAX_WINDOWS = 8192  # of the validation part that are evaluated
 
@@ -22,7 +22,7 @@ def validate(
 ) -> dict[str, Any]:
     """Return the metrics before calibration, and write the calibration factors to the network's buffer `quantile_scale`."""
     panel, errors, coverage = split.panel, ForecastErrors(), Coverage(pipeline.levels)
-    origins = evenly_spaced(split.valid_origins(pipeline.context_length, pipeline.horizon), MAX_WINDOWS)
+    origins = evenly_spaced_indices(split.valid_origins(pipeline.context_length, pipeline.horizon), MAX_WINDOWS)
     targets, quantiles, total, count, scales = [], [], 0.0, 0, panel.error_scales()
     for windows, batch, output in pipeline.run(network, panel, origins, on_progress):
         losses = pipeline.losses(output, batch)

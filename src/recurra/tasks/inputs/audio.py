@@ -32,21 +32,26 @@ class AudioInput(Input):
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
+        """Return the reason why the source has such a column, or None."""
         for column in source.columns:
             if column not in taken and audio_fraction(column_text(source, column)):
                 return f"column {column!r} contains names of audio files"
         return None
 
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
+        """Return the source itself: the values are already in one column."""
         return source
 
     def from_example(self, example: Mapping[str, Any]) -> Any:
+        """Return None: examples have no other form."""
         return None
 
     def identify(self, example: Any) -> dict[str, Any]:
+        """Return no identification: results contain none."""
         return {}
 
     def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return frames and lengths with random speed, pitch and masks."""
         augmentation = SpectrogramAugmentation(
             SPEED_PERTURBATION, SPECAUGMENT_MASKS
         )  # a new module is in training mode
@@ -54,6 +59,7 @@ class AudioInput(Input):
         return augmented
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
+        """Return a module that casts frames to the dtype of the network, and the number of mel bands."""
         return CastInput(), self.field.features.n_mels
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:

@@ -1,7 +1,7 @@
-"""A type of input of the N-to-1 tasks: what one value is, where it is found, which network reads it, and its defaults.
+"""The base class of the input types of N-to-1 tasks: text, numbers, images, audio.
 
-`classify` and `regress` take every type that `registry.py` lists. A type is one file with a final class, and its settings:
-each is an option of the tasks, and one that is given selects the type.
+An input type has a field that reads and encodes the values, an embedding module, settings and defaults. `registry.py` lists the
+types that `classify` and `regress` accept. Each setting of a type is an option of these tasks, and using it selects the type.
 """
 
 from __future__ import annotations
@@ -20,42 +20,52 @@ Defaults = dict[str, dict[str, Any]]  # by group, what `Settings.fill` takes
 
 
 class Input(ABC):
-    """See the module's docstring. `field` reads and encodes the values."""
+    """An input type.
 
-    input_type: ClassVar[str]  # the word of `--input`
+    Attributes:
+        input_type: the value of `--input` that selects the type.
+        Data: the settings of the data that the type adds.
+        Model: the settings of the model that the type adds.
+        field: the `Field` that reads and encodes the values.
+    """
+
+    input_type: ClassVar[str]
     Data: ClassVar[type[DataSettings]]
     Model: ClassVar[type[ModelSettings]]
-    field: Any  # a Field
+    field: Any
 
     @abstractmethod
     def __init__(self, data: Any) -> None:
-        """`data`: the settings of the group, of the class `Data`."""
+        """Create the field from `data`, the settings of the class `Data`."""
 
     @classmethod
     @abstractmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
-        """How the first rows show that the columns beside `taken` hold such values; None where they do not."""
+        """Return the reason why the first rows of `source` are of this type, or None where they are not.
+
+        Columns in `taken` belong to other fields.
+        """
 
     @abstractmethod
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
-        """The source with the values in one column. `others` finds the columns of the other fields."""
+        """Return a source that has the values in one column. `others` returns the columns of the other fields."""
 
     @abstractmethod
     def from_example(self, example: Mapping[str, Any]) -> Any:
-        """The value that an object to predict from gives in a way of this type's own; None where it does not."""
+        """Return the value of an input object in a form specific to this type; None where it has another form."""
 
     @abstractmethod
     def identify(self, example: Any) -> dict[str, Any]:
-        """What identifies an example, for its result to begin with; usually nothing."""
+        """Return keys that identify an example, which are added to its result; usually none."""
 
     @abstractmethod
     def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """A training batch (B, T, ...) and its lengths (B,), varied at random."""
+        """Return a training batch (B, T, ...) and its lengths (B,) with random augmentation."""
 
     @abstractmethod
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
-        """A new module that makes vectors (B, T, I) of a batch of encoded values, and I."""
+        """Return a new module that maps a batch of encoded values to (B, T, I), and I."""
 
     @abstractmethod
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
-        """Values for open settings."""
+        """Return values for open settings, by group."""

@@ -45,22 +45,28 @@ class ImageInput(Input):
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
+        """Return the reason why the source has such a column, or None."""
         column = image_column(source, taken)
         return None if column is None else f"column {column!r} contains images"
 
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
+        """Return the source itself: the values are already in one column."""
         return source
 
     def from_example(self, example: Mapping[str, Any]) -> Any:
+        """Return None: examples have no other form."""
         return None
 
     def identify(self, example: Any) -> dict[str, Any]:
+        """Return no identification: results contain none."""
         return {}
 
     def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the batch itself: the embedding translates the images."""
         return x, lengths  # the first module of the network translates the images
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
+        """Return the normalization of images, and the number of values of a row of pixels."""
         field = self.field
         return ImageNormalization(field.shape, field.mean, field.std, model.random_shift), field.width
 

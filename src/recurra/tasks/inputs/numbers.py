@@ -1,4 +1,4 @@
-"""Numbers over time as input: windows of measurements. See `fields/windows.py` for the forms of a window."""
+"""The input type for windows of measurements: numbers over time. `fields/windows.py` describes the formats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 from torch import Tensor, nn
 
 from ...data.sources.sources import Source
-from ...fields.windows import LEAST, Windows, list_column, number_columns
+from ...fields.windows import MIN_COLUMNS, Windows, list_column, number_columns
 from ...models.encoder import CastInput, EncoderModel
 from ...settings import DataSettings, ModelSettings, setting
 from ..base import DatasetInfo
@@ -17,23 +17,25 @@ from .row_data import RowData
 
 
 class NumbersData(RowData):
-    """A table with windows of numbers."""
+    """Settings of a table of windows of numbers."""
 
     measurements: str | None = setting(
-        None, description="column of the windows; with --sequence-id those of a step: A,B", advanced=True
+        None, description="Column of the windows, or with --sequence-id the columns of a time step: A,B.", advanced=True
     )
     step_width: int | None = setting(
-        None, ge=1, description="numbers a step, of windows that are columns", advanced=True
+        None, ge=1, description="Numbers in a time step, for windows that are spread over columns.", advanced=True
     )
     sequence_id: str | None = setting(
-        None, description="column that names the series, if a row is a step", advanced=True
+        None, description="Column of the sequence ID, for tables with one row per time step.", advanced=True
     )
-    time: str | None = setting(None, description="column that orders the steps of a series", advanced=True)
+    time: str | None = setting(
+        None, description="Column of the time, which orders the time steps of a sequence.", advanced=True
+    )
 
 
 @final
 class NumbersInput(Input):
-    """See the module's docstring."""
+    """Windows of measurements, (T, width), standardised."""
 
     input_type: ClassVar[str] = "numbers"
     Data: ClassVar[type[DataSettings]] = NumbersData
@@ -46,7 +48,7 @@ class NumbersInput(Input):
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
         if column := list_column(source, taken):
             return f"column {column!r} holds lists of numbers"
-        if len(columns := number_columns(source, taken)) >= LEAST:
+        if len(columns := number_columns(source, taken)) >= MIN_COLUMNS:
             return f"{len(columns)} columns hold numbers"
         return None
 
@@ -66,15 +68,15 @@ class NumbersInput(Input):
         return CastInput(), self.field.width
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
-        """One size for all: numbers are dense, and few windows are learnt by heart in as many passes as words are."""
-        few = info.time_steps <= 200_000
+        """One size for all datasets: small datasets of windows do not overfit after as many epochs as texts do."""
+        is_small = info.time_steps <= 200_000
         model = {
             "hidden_size": 128,
             "num_layers": 1,
             "dropout": 0.3,
             "input_dropout": 0.0,
             "pooling": "mean_max",
-            "ensemble_size": 4 if few else 1,
+            "ensemble_size": 4 if is_small else 1,
             "adversarial_epsilon": 0.0,
         }
         batch = 32 if info.rows < 20_000 else 64

@@ -1,10 +1,11 @@
-"""Pretrained weights: word vectors that others trained, or a language model of one's own unlabelled text.
+"""Initialisation with pretrained weights: word embeddings from a file, or a language model trained on unlabelled text.
 
-    --embeddings FILE    the embedding begins with the vectors of a file, for the words that it has
-    --pretrained RUN    embedding and recurrent layers begin as those of a `language` run, whose vocabulary is taken too
-                      (Dai and Le 2015, arXiv:1511.01432; Howard and Ruder 2018, arXiv:1801.06146)
+    --embeddings FILE    initialises the embeddings of the words in the file
+    --pretrained RUN     initialises the embedding and the recurrent layers with those of a `language` run, and uses its
+                         vocabulary (Dai and Le 2015, arXiv:1511.01432; Howard and Ruder 2018, arXiv:1801.06146)
 
-Both act once, before training. The run folder then holds all: it needs neither the file nor the other run.
+The weights are loaded once, before training. The run folder contains the trained weights and needs neither the file nor the
+other run.
 """
 
 from __future__ import annotations
@@ -27,184 +28,206 @@ from ...settings import setting
 from ..base import DatasetInfo, OnProgress
 from ..language.pretrained_run import LanguageRun
 
-PIECE = 1 << 20  # steps counted at once
+CHUNK = 1 << 20  # tokens counted at once
 
 
 class PretrainedModel(EncoderModel):
-    """An encoder of words, which may begin with what was learnt elsewhere."""
+    """Settings of a text encoder that may be initialised with pretrained weights."""
 
-    embeddings: str | None = setting(None, description="file of word vectors: GloVe, word2vec, .vec")
-    freeze_embeddings: bool = setting(False, description="those vectors are not trained", advanced=True)
-    pretrained: str | None = setting(None, description="language run whose weights are the first")
+    embeddings: str | None = setting(None, description="File of pretrained word embeddings: GloVe, word2vec or .vec.")
+    freeze_embeddings: bool = setting(
+        False, description="Do not train the embeddings loaded from the file.", advanced=True
+    )
+    pretrained: str | None = setting(None, description="Language run whose weights initialise the model.")
 
 
 class WordField(Protocol):
-    """A field of words, which may use the vocabulary of a language model."""
+    """A field of words that can use the vocabulary of a language model."""
 
     name: str
 
-    def take(self, vocabulary: Vocabulary) -> None:
+    def use_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Use the vocabulary of a language model."""
 
     def lexicon(self) -> Lexicon:
-        """The words that have a vector each."""
+        """The words of the embedding table."""
 
 
 @final
 class Pretrained:
-    """What `--embeddings` or `--pretrained` gives. `one_way`: with a language model the encoder is unidirectional by default.
+    """Initialises networks with word embeddings or with a language model, as the settings request.
 
-    Construction checks the settings, and opens the file or the run. Raises SettingError, DataError or RunError.
+    Args:
+        model: the settings `embeddings`, `freeze_embeddings` and `pretrained`, and the sizes that must agree with them.
+        unidirectional: whether the encoder is unidirectional by default when it is initialised with a language model.
+
+    Raises:
+        SettingError: the settings contradict each other or the pretrained weights.
+        DataError: the file of embeddings cannot be read.
+        RunError: the language run cannot be used.
     """
 
-    def __init__(self, model: PretrainedModel, *, one_way: bool) -> None:
-        self.model, self.one_way = model, one_way
+    def __init__(self, model: PretrainedModel, *, unidirectional: bool) -> None:
+        self.model, self.unidirectional = model, unidirectional
         self.file: EmbeddingFile | None = None
         self.run: LanguageRun | None = None
         if model.embeddings and model.pretrained:
-            raise SettingError("vectors and pretrain each say how the embedding begins; give one of them")
+            raise SettingError("embeddings and pretrained both initialise the embedding; set only one of them")
         if model.freeze_embeddings and not model.embeddings:
-            raise SettingError("vectors_frozen is for --embeddings FILE; there are none to freeze")
+            raise SettingError("freeze_embeddings requires --embeddings FILE")
         if model.embeddings:
             self.file = EmbeddingFile(model.embeddings)
-            self._agree("embedding_size", self.file.size, f"the vectors in {self.file.path}")
+            self._check_agreement("embedding_size", self.file.size, f"the embeddings in {self.file.path}")
         elif model.pretrained:
             self.run = LanguageRun(model.pretrained)
 
     # before the rows are read --------------------------------------------------------------------------------------
-    def settle(self, field: WordField, vocabulary_size: int | None, info: DatasetInfo) -> None:
-        """Give `field` the vocabulary of the language model; add the settings that follow, and a line, to `info`.
+    def configure(self, field: WordField, vocabulary_size: int | None, info: DatasetInfo) -> None:
+        """Set the vocabulary of `field` to that of the language model, and add the resolved settings and a message to `info`.
 
-        `vocabulary_size`: what the user chose instead, where the vocabulary is the language model's alone; else None.
+        Args:
+            field: the field of the text.
+            vocabulary_size: the size that the user requested; None where there is none, or where the field has more words
+                than the language model.
+            info: receives the settings and the message.
         """
         if self.file is not None:
             info.settings["model"] = {"embedding_size": self.file.size}
         elif self.run is not None:
-            self._settle_run(self.run, field, vocabulary_size, info)
+            self._configure_run(self.run, field, vocabulary_size, info)
 
-    def _agree(self, name: str, theirs: Any, whose: str) -> None:
-        given = getattr(self.model, name)
-        if given not in (None, theirs):
-            raise SettingError(f"{name} = {given}, and {whose} have {theirs}; leave {name} out")
+    def _check_agreement(self, name: str, theirs: Any, whose: str) -> None:
+        value = getattr(self.model, name)
+        if value not in (None, theirs):
+            raise SettingError(f"{name} = {value}, but {whose} have {theirs}; remove {name}")
 
-    def _settle_run(self, run: LanguageRun, field: WordField, vocabulary_size: int | None, info: DatasetInfo) -> None:
-        """Vocabulary and sizes are the language model's."""
+    def _configure_run(
+        self, run: LanguageRun, field: WordField, vocabulary_size: int | None, info: DatasetInfo
+    ) -> None:
+        """Use the vocabulary and the sizes of the language model."""
         whose = f"the weights of {run.path}"
         for name, value in run.sizes.items():
-            self._agree(name, value, whose)
+            self._check_agreement(name, value, whose)
         if self.model.cell_options and self.model.cell_options != run.cell_options:
             raise SettingError(
-                f"cell_options = {self.model.cell_options}, and {whose} have {run.cell_options}; leave it out"
+                f"cell_options = {self.model.cell_options}, but {whose} have {run.cell_options}; remove it"
             )
         if vocabulary_size is not None and vocabulary_size < len(run.vocabulary):
             raise SettingError(
-                f"vocabulary_size = {vocabulary_size}, and with --pretrained the vocabulary is that of {run.path}, "
-                f"{len(run.vocabulary):,} {run.vocabulary.tokenization}; leave it out"
+                f"vocabulary_size = {vocabulary_size}, but --pretrained uses the vocabulary of {run.path}, "
+                f"{len(run.vocabulary):,} {run.vocabulary.tokenization}; remove it"
             )
-        settled: dict[str, Any] = {**run.sizes, "cell_options": run.cell_options}
+        resolved: dict[str, Any] = {**run.sizes, "cell_options": run.cell_options}
         if self.model.ensemble_size is None:
-            settled["ensemble_size"] = 1  # several would begin as one
+            resolved["ensemble_size"] = 1  # all members would have the same initial weights
         both = self.model.bidirectional
-        if both and self.one_way and "bidirectional" not in self.model.model_fields_set:
-            both = settled["bidirectional"] = False
+        if both and self.unidirectional and "bidirectional" not in self.model.model_fields_set:
+            both = resolved["bidirectional"] = False
         if both and run.sizes["num_layers"] > 1:
             raise SettingError(
-                f"{run.path} has {run.sizes['num_layers']} layers; above the first, layers that read both ways take other "
-                "input than its layers do: --set bidirectional=false, or train the language model with num_layers=1"
+                f"{run.path} has {run.sizes['num_layers']} layers, but bidirectional layers above the first have a different "
+                "input size: use --set bidirectional=false, or train the language model with num_layers=1"
             )
-        field.take(run.vocabulary)
-        info.settings["model"] = settled
-        ways = "its direction alone" if not both else "also backwards, which begins anew"
+        field.use_vocabulary(run.vocabulary)
+        info.settings["model"] = resolved
+        direction = "unidirectional" if not both else "bidirectional, with a new backward direction"
         info.messages.append(
-            f"begins from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.tokenization}; reads {ways}"
+            f"initialised from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.tokenization}; "
+            f"{direction}"
         )
 
     # a new network -------------------------------------------------------------------------------------------------
-    def fill(self, network: nn.Module, field: WordField, train: Store, on_progress: OnProgress) -> list[str]:
-        """Fill embedding and layers of a new network. `train`: the encoded training part. Lines for the user."""
+    def initialize(self, network: nn.Module, field: WordField, train: Store, on_progress: OnProgress) -> list[str]:
+        """Load the pretrained weights into a new network, and return messages for the user.
+
+        Args:
+            network: the network, with random weights.
+            field: the field of the text.
+            train: the encoded training part, whose tokens are counted.
+            on_progress: called with the number of lines read.
+        """
         if self.file is None and self.run is None:
             return []
         tables = [module for module in network.modules() if isinstance(module, TokenEmbedding)]
         for table in tables:
             if table.ngram_embedding is not None:
-                table.ngram_embedding.weight.zero_()  # at first the vectors speak alone
+                table.ngram_embedding.weight.zero_()  # the network begins with the pretrained embeddings only
         lexicon = field.lexicon()
-        running = _running(train, field.name, lexicon.first_id + len(lexicon.words))
+        counts = _token_counts(train, field.name, lexicon.first_id + len(lexicon.words))
         if self.file is not None:
-            return self._fill_vectors(self.file, tables, lexicon, running, on_progress)
+            return self._initialize_embedding(self.file, tables, lexicon, counts, on_progress)
         if self.run is not None:
-            return self._fill_run(self.run, network, tables, lexicon, running)
+            return self._initialize_from_run(self.run, network, tables, lexicon, counts)
         return []
 
-    def _fill_vectors(
+    def _initialize_embedding(
         self,
         file: EmbeddingFile,
         tables: Sequence[TokenEmbedding],
         lexicon: Lexicon,
-        running: np.ndarray,
+        counts: np.ndarray,
         on_progress: OnProgress,
     ) -> list[str]:
         if lexicon.tokenization == "subwords":
             raise SettingError(
-                f"{file.path} has vectors of words, and tokenization is subwords; --set tokenization=words"
+                f"{file.path} has embeddings of words, but tokenization is subwords; use --set tokenization=words"
             )
-        found = find_embeddings(file, lexicon.words, lexicon.normalize, on_progress)
-        known = np.concatenate([np.zeros(lexicon.first_id, bool), found.match > 0])
-        vectors = torch.from_numpy(found.vectors[found.match > 0])
+        matches = find_embeddings(file, lexicon.words, lexicon.normalize, on_progress)
+        known = np.concatenate([np.zeros(lexicon.first_id, bool), matches.match > 0])
+        vectors = torch.from_numpy(matches.vectors[matches.match > 0])
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1
         for table in tables:
             weight = table.embedding.weight
-            weight[1:].normal_(std=spread)  # what the file lacks begins as large as what it has
+            weight[1:].normal_(std=spread)  # words that the file lacks are initialised at the same scale
             weight[table.drop.unknown] = vectors.mean(0).to(weight.dtype)
             weight[torch.from_numpy(known)] = vectors.to(weight.dtype)
             if table.frozen:
                 table.frozen_rows.copy_(torch.from_numpy(known))
-        other = int(((found.match > 0) & (found.match < EXACT)).sum())
+        other = int(((matches.match > 0) & (matches.match < EXACT)).sum())
         return [
-            f"vectors: {file.size} numbers a word; {_percent(known[lexicon.first_id :].mean())} of the {lexicon.tokenization}, "
-            f"{_percent(running[known].sum() / max(running.sum(), 1))} of the running {lexicon.tokenization}"
-            + (f"; {other:,} in another case" if other else "")
-            + ("; not trained" if self.model.freeze_embeddings else "")
+            f"embeddings: size {file.size}; they cover {_percent(known[lexicon.first_id :].mean())} of the vocabulary and "
+            f"{_percent(counts[known].sum() / max(counts.sum(), 1))} of the {lexicon.tokenization} in the training data"
+            + (f"; {other:,} matched in another case" if other else "")
+            + ("; frozen" if self.model.freeze_embeddings else "")
         ]
 
-    def _fill_run(
+    def _initialize_from_run(
         self,
         run: LanguageRun,
         network: nn.Module,
         tables: Sequence[TokenEmbedding],
         lexicon: Lexicon,
-        running: np.ndarray,
+        counts: np.ndarray,
     ) -> list[str]:
         weights = run.weights()
-        rows, known = _rows(lexicon, run)
+        rows, known = _row_indices(lexicon, run)
         for table in tables:
             table.embedding.weight.copy_(weights["embedding.weight"][torch.from_numpy(rows)])
             table.embedding.weight[0].zero_()
         for layer in network.modules():
             if isinstance(layer, Recurrent):
                 run.fill(layer, weights)
-        if not running[lexicon.first_id :][known[lexicon.first_id :]].any():
+        if not counts[lexicon.first_id :][known[lexicon.first_id :]].any():
             raise DataError(
-                f"the model of {self.model.pretrained} knows none of the {lexicon.tokenization} here: name one of text of this kind, "
-                "or leave out --pretrained"
+                f"the vocabulary of {self.model.pretrained} has none of the {lexicon.tokenization} of the training data: "
+                "use a language model of similar text, or remove --pretrained"
             )
-        return [
-            f"the model knows {_percent(running[known].sum() / max(running.sum(), 1))} of the running {lexicon.tokenization}"
-        ]
+        covered = _percent(counts[known].sum() / max(counts.sum(), 1))
+        return [f"the language model covers {covered} of the {lexicon.tokenization} in the training data"]
 
 
-def _running(train: Store, name: str, size: int) -> np.ndarray:
-    """How often each number occurs in the training part, (size,)."""
+def _token_counts(train: Store, name: str, size: int) -> np.ndarray:
+    """The count of each token ID in the training part, (size,)."""
     flat = train.flat(name)
     counts = np.zeros(size, np.int64)
-    for at in range(0, len(flat), PIECE):
-        part = np.asarray(flat[at : at + PIECE])
+    for at in range(0, len(flat), CHUNK):
+        part = np.asarray(flat[at : at + CHUNK])
         counts += np.bincount(part if part.ndim == 1 else part[:, 0], minlength=size)
     return counts
 
 
-def _rows(lexicon: Lexicon, run: LanguageRun) -> tuple[np.ndarray, np.ndarray]:
-    """For each number of the field that of the language model, whose unknown stands for what it lacks; and which it has."""
+def _row_indices(lexicon: Lexicon, run: LanguageRun) -> tuple[np.ndarray, np.ndarray]:
+    """The row of the language model for each token ID, its unknown token for missing ones; and a mask of those it has."""
     tokens = run.vocabulary.tokens
     theirs: dict[str, int] = {}
     for number, token in enumerate(tokens[3:], 3):
@@ -215,5 +238,5 @@ def _rows(lexicon: Lexicon, run: LanguageRun) -> tuple[np.ndarray, np.ndarray]:
     return rows, rows > unknown
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share < 0.995 or share == 1 else f"{100 * share:.1f} %"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %" if fraction < 0.995 or fraction == 1 else f"{100 * fraction:.1f} %"

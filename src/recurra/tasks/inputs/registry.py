@@ -1,8 +1,8 @@
-"""The types of input that classify and regress take, and how one is chosen.
+"""The input types of classify and regress, and how one is selected.
 
-`data.input` names the type. Left open, a setting that belongs to one type alone selects it, else a look at the data does; the
-printed lines report which it is and why. To add a type: a file as `text.py`, its line in `INPUTS`, its settings among the
-bases of `InputData` (and of `InputModel`), and its word in `InputData.input`.
+`data.input` names the type. Otherwise a setting that only one type has selects it, and otherwise the first rows of the data do;
+`train` prints the type and the reason. To add a type, write a module like `text.py`, add the class to `INPUTS`, its settings to
+the bases of `InputData` and `InputModel`, and its name to `InputData.input`.
 """
 
 from __future__ import annotations
@@ -23,57 +23,67 @@ from .row_data import RowData
 from .text import TextData, TextInput, TextModel
 
 INPUTS: dict[str, type[Input]] = {
-    kind.input_type: kind for kind in (AudioInput, ImageInput, NumbersInput, TextInput)
-}  # tried in this order
+    cls.input_type: cls for cls in (AudioInput, ImageInput, NumbersInput, TextInput)
+}  # matched against the data in this order
 
 
 class InputData(AudioData, ImageData, NumbersData, TextData):
-    """Rows with an input of any type."""
+    """Settings of the data of all input types."""
 
     input: Literal["text", "numbers", "image", "audio"] | None = setting(
-        None, description="kind of the input, if not as found"
+        None, description="Type of the input; detected by default."
     )
 
 
 class InputModel(ImageModel, TextModel):
-    """An encoder of any type of input."""
+    """Settings of the encoder of all input types."""
 
 
 def choose_input(
     settings: Settings[Any, Any, Any], source: Source, others: Callable[[Source], Sequence[str]]
 ) -> tuple[str, str]:
-    """The type of the input and the reason. SettingError where settings of two types are given.
+    """Return the name of the input type and the reason.
 
-    `others` finds the columns of the other fields.
+    Args:
+        settings: of the task, with `data.input` or settings of one type, or without.
+        source: the rows.
+        others: returns the columns of the other fields.
+
+    Raises:
+        SettingError: settings of two types are set.
     """
-    given = {name: _given(kind, settings) for name, kind in INPUTS.items()}
-    asked: str | None = settings.data.input
-    named = [name for name, keys in given.items() if keys and name != asked]
-    if asked is not None and named:
-        raise SettingError(f"{given[named[0]][0]} is for {named[0]}, and the input is {asked}; leave one of them out")
-    if len(named) > 1:
-        one, other = named[:2]
+    changed = {name: _changed_settings(input_type, settings) for name, input_type in INPUTS.items()}
+    requested: str | None = settings.data.input
+    implied = [name for name, keys in changed.items() if keys and name != requested]
+    if requested is not None and implied:
+        setting_name = changed[implied[0]][0]
         raise SettingError(
-            f"{given[one][0]} is for {one}, and {given[other][0]} for {other}; an input is of one kind, leave one out"
+            f"{setting_name} is a setting of {implied[0]} inputs, but the input is {requested}; remove one of the two"
         )
-    if asked is not None:
-        return asked, "as you say"
-    if named:
-        return named[0], f"{given[named[0]][0]} is for it"
+    if len(implied) > 1:
+        one, other = implied[:2]
+        raise SettingError(
+            f"{changed[one][0]} is a setting of {one} inputs, and {changed[other][0]} of {other} inputs; remove one of the two"
+        )
+    if requested is not None:
+        return requested, "as requested"
+    if implied:
+        return implied[0], f"selected by {changed[implied[0]][0]}"
     try:
         taken = others(source)
-    except DataError:  # several columns could be the target: what is left open is reported when it is read
+    except DataError:  # the target is ambiguous: the error is raised when the columns are found
         taken = []
-    found = ((name, kind.matches(source, taken)) for name, kind in INPUTS.items())
-    return next((name, reason) for name, reason in found if reason is not None)  # text matches anything
+    matches = ((name, input_type.matches(source, taken)) for name, input_type in INPUTS.items())
+    return next((name, reason) for name, reason in matches if reason is not None)  # text matches anything
 
 
-def _given(kind: type[Input], settings: Settings[Any, Any, Any]) -> list[str]:
-    """The settings of this type alone that are not as they are by default."""
-    found = []
-    for group, cls, base in ((settings.data, kind.Data, RowData), (settings.model, kind.Model, EncoderModel)):
+def _changed_settings(input_type: type[Input], settings: Settings[Any, Any, Any]) -> list[str]:
+    """The settings that only this type has and that differ from their default."""
+    changed = []
+    groups = ((settings.data, input_type.Data, RowData), (settings.model, input_type.Model, EncoderModel))
+    for group, cls, base in groups:
         for key in cls.model_fields.keys() - base.model_fields.keys():
             field = cls.model_fields[key]
             if getattr(group, key) != (None if is_open(field) else field.default):
-                found.append(key)
-    return sorted(found)
+                changed.append(key)
+    return sorted(changed)

@@ -1,4 +1,4 @@
-"""Settings of tasks whose examples are rows."""
+"""Settings of tasks with one example per row."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from ...settings import DataSettings, setting
 
 
 class RowData(DataSettings):
-    """Rows of a table."""
+    """Settings of a table with one example per row."""
 
-    truncation_length: int | None = setting(None, ge=2, description="longer rows train on their two ends")
+    truncation_length: int | None = setting(
+        None, ge=2, description="Maximum number of time steps in training; the middle of longer sequences is removed."
+    )

@@ -1,4 +1,4 @@
-"""A field of numbers over time as the input of a task of one's own, which names its column itself."""
+"""An input type for custom tasks that name the column of a series themselves."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ from .row_data import RowData
 
 @final
 class SeriesInput(Input):
-    """Numbers (B, T, I) as they are, standardised: `RowDataset(settings, targets, SeriesInput(Series("window", column)))`.
+    """A series of numbers, (T, width), standardised. It is passed to `RowDataset` and never selected automatically.
 
-    The defaults are of a middling size.
+    Args:
+        field: the field that reads the series.
+
+    Example:
+        >>> from recurra.fields import Series
+        >>> from recurra.tasks.shared import SeriesInput
+        >>> SeriesInput(Series("window", "measurements")).field.column
+        'measurements'
     """
 
     input_type: ClassVar[str] = "series"
@@ -32,7 +39,7 @@ class SeriesInput(Input):
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
-        return None  # never chosen by itself
+        return None  # never selected automatically
 
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
         return source

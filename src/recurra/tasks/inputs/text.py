@@ -1,4 +1,4 @@
-"""Text as input: tokens of a vocabulary, each with an embedding that is learnt."""
+"""The input type for text: tokens of a vocabulary with learned embeddings."""
 
 from __future__ import annotations
 
@@ -21,31 +21,48 @@ from .text_defaults import text_defaults
 
 
 class TextData(RowData):
-    """A table with a column of text."""
+    """Settings of a table with a column of text."""
 
-    text: str | None = setting(None, description="column of the text; found by itself")
-    tokenization: Literal["words", "characters", "subwords"] | None = setting(None, description="what a token is")
-    vocabulary_size: int = setting(30_000, ge=10, description="tokens kept, the most frequent")
-    min_count: int | None = setting(None, ge=1, description="rarer tokens are unknown", advanced=True)
-    character_ngrams: bool | None = setting(None, description="know words by their letters too", advanced=True)
-    tokenizer: TokenizerName = setting("recurra", description="cuts words")
-    stop_words: str | None = setting(None, description="language whose stop words are left out", advanced=True)
-    keep_pos: str | None = setting(None, description="parts of speech kept, as noun,verb", advanced=True)
-    tokenizer_language: str = setting("english", pattern="^[a-z]+$", description="of NLTK's sentences", advanced=True)
+    text: str | None = setting(None, description="Column of the text; detected by default.")
+    tokenization: Literal["words", "characters", "subwords"] | None = setting(
+        None, description="Unit of a token; chosen from the data by default."
+    )
+    vocabulary_size: int = setting(
+        30_000, ge=10, description="Maximum number of tokens in the vocabulary; the most frequent are kept."
+    )
+    min_count: int | None = setting(
+        None,
+        ge=1,
+        description="Minimum count of a token in the training data; rarer tokens are unknown.",
+        advanced=True,
+    )
+    character_ngrams: bool | None = setting(
+        None, description="Add embeddings of the character n-grams of each word.", advanced=True
+    )
+    tokenizer: TokenizerName = setting("recurra", description="Word tokenizer.")
+    stop_words: str | None = setting(None, description="Language whose stop words are removed.", advanced=True)
+    keep_pos: str | None = setting(None, description="Parts of speech to keep, such as noun,verb.", advanced=True)
+    tokenizer_language: str = setting(
+        "english", pattern="^[a-z]+$", description="Language of NLTK's sentence splitter.", advanced=True
+    )
 
 
 class TextModel(PretrainedModel):
-    """An encoder of text."""
+    """Settings of an encoder of text."""
 
-    embedding_size: int = open_setting(ge=1, description="features of a token's vector", only_for="text")
+    embedding_size: int = open_setting(ge=1, description="Size of the token embeddings.", only_for="text")
     token_dropout: float = open_setting(
-        ge=0, lt=1, description="share of tokens made unknown in training", advanced=True, only_for="text"
+        ge=0,
+        lt=1,
+        description="Probability of replacing a token by the unknown token in training.",
+        advanced=True,
+        only_for="text",
     )
 
 
 @final
 class TextInput(Input):
-    """See the module's docstring."""
+    """Text as a sequence of tokens."""
 
     input_type: ClassVar[str] = "text"
     Data: ClassVar[type[DataSettings]] = TextData
@@ -61,7 +78,7 @@ class TextInput(Input):
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
-        return "no other kind is seen in it"  # tried last; the column is looked for when it is read
+        return "the data match no other type"  # matched last; the column is found when the data are read
 
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
         return source

@@ -1,1 +1,1 @@
-"""regress: a number for each sequence."""
+"""regress: predicts a number for each sequence."""

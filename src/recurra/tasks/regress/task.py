@@ -1,7 +1,8 @@
-"""regress: a number for each sequence (N to 1). A rating from a review, remaining life from sensor windows, ...
+"""regress: predicts a number for each sequence (N to 1), such as a rating of a review or a remaining lifetime.
 
-input -> embedding -> recurrent layers -> pooling -> linear; squared error of the standardised number. Types of input:
-tasks/inputs/registry.py
+    input -> embedding -> recurrent layers -> pooling -> linear
+
+The loss is the squared error of the standardised target. The types of input are listed in tasks/inputs/registry.py.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from .regression import Regression
 
 
 class RegressData(InputData):
-    """An input and a column of numbers."""
+    """Settings of the data: an input and a column of numbers."""
 
-    target: str | None = setting(None, description="column of the number; found by itself")
+    target: str | None = setting(None, description="Column of the target, a number; detected by default.")
 
 
 RegressSettings = Settings[RegressData, InputModel, TrainingSettings]
@@ -28,7 +29,7 @@ RegressSettings = Settings[RegressData, InputModel, TrainingSettings]
 
 @final
 class Regress(SequenceTask[RegressSettings]):
-    """See the module's docstring."""
+    """Regression on sequences: text, windows of numbers, images or audio."""
 
     name: ClassVar[str] = "regress"
     structure: ClassVar[str] = "N to 1, a number"
@@ -37,8 +38,10 @@ class Regress(SequenceTask[RegressSettings]):
 
     @classmethod
     def dataset_for(cls, settings: RegressSettings) -> RowDataset:
-        return RowDataset(settings, [Number("number", settings.data.target)])
+        """A dataset whose target is the field `target`."""
+        return RowDataset(settings, [Number("target", settings.data.target)])
 
     @cached_property
     def head(self) -> Regression:
+        """The head that standardises with the mean and standard deviation of the training data."""
         return Regression(self.dataset.target(Number))

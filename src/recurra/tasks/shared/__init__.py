@@ -1,13 +1,13 @@
-"""What tasks are made of. A task of one's own imports these names from here; see docs/custom-task.md.
+"""Components of tasks. Custom tasks import these names from here; see docs/custom-task.md.
 
-SequenceTask   an N-to-1 task: names its dataset and its head                      sequence_task.py
-Head           loss, metrics and JSON of the outputs of such a task                head.py
+SequenceTask   an N-to-1 task with a dataset and a head                            sequence_task.py
+Head           the loss, the metrics and the JSON of its outputs                   head.py
 RowDataset     a table with an input and targets                                   row_dataset.py
-RowReader      reading rows: columns, checks, split, encoding                      row_reader.py
-LengthSampler  batches of rows of similar length                                   length_sampler.py
-SeriesInput    numbers over time as the input                                      ../inputs/series.py
-RowData        settings of tasks over rows                                         ../inputs/row_data.py
-EncoderModel   settings of an encoder of sequences                                 ../../models/encoder.py
+RowReader      reads rows: columns, checks, split, encoding                        row_reader.py
+LengthSampler  batches of sequences of similar length                              length_sampler.py
+SeriesInput    a series of numbers as the input                                    ../inputs/series.py
+RowData        settings of tasks with one example per row                          ../inputs/row_data.py
+EncoderModel   settings of a sequence encoder                                      ../../models/encoder.py
 """
 
 from __future__ import annotations

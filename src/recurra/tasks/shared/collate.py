@@ -1,4 +1,4 @@
-"""Rows of a store as one padded batch."""
+"""Assembles sequences of a store into one padded batch."""
 
 from __future__ import annotations
 
@@ -16,23 +16,28 @@ EVALUATION_STEPS = 65_536  # padded time steps of a batch when nothing is kept f
 
 
 def padded(arrays: Iterable[np.ndarray]) -> Tensor:
-    """(B, T) or (B, T, I), zeros after each row's end."""
+    """Pad sequences (T,) or (T, I) with zeros to one batch (B, T) or (B, T, I)."""
     return nn.utils.rnn.pad_sequence([torch.from_numpy(array) for array in arrays], batch_first=True)
 
 
 def collate(
     store: Store, rows: np.ndarray, input: Field, targets: Sequence[Field], *, max_length: int | None = None
 ) -> Batch:
-    """Inputs x (B, T, ...) and lengths (B,), and one target for each row and field.
+    """Return the batch of some rows of a store: inputs `x` (B, T, ...) and `lengths` (B,), and the targets by field.
 
-    With `max_length` longer rows are cut to their first and last halves: the end says as much as the beginning.
+    Args:
+        store: the encoded examples.
+        rows: the row indices, (B,).
+        input: the field of the input sequence.
+        targets: the fields of the targets.
+        max_length: longer sequences are truncated to their first and last `max_length / 2` time steps. None: no limit.
     """
     x, lengths = store.ragged(input.name, rows, max_length=max_length)
     if max_length is not None:
         half = max_length // 2
         for b in np.flatnonzero(lengths == max_length):
-            whole = store.ragged(input.name, rows[b : b + 1])[0][0]
-            x[b, max_length - half :] = whole[len(whole) - half :]
+            sequence = store.ragged(input.name, rows[b : b + 1])[0][0]
+            x[b, max_length - half :] = sequence[len(sequence) - half :]
     return Batch(
         {"x": torch.from_numpy(x), "lengths": torch.from_numpy(lengths)},
         {field.name: target_of(store, field, rows) for field in targets},
@@ -42,5 +47,5 @@ def collate(
 
 
 def target_of(store: Store, field: Field, rows: np.ndarray | slice = slice(None)) -> Tensor:
-    """The values of a target field, one for each row."""
+    """Return the values of a target field for some rows, by default for all."""
     return torch.from_numpy(np.array(store.column(field.name)[rows]))

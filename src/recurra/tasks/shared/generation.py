@@ -1,7 +1,7 @@
-"""Tasks that generate a sequence for each example with a search: what they share in evaluation.
+"""Evaluation of tasks that generate a sequence for each example with a search.
 
-A search takes many times as long as the loss. While training, answers are therefore those of a search without a beam_size, for a
-limited number of held-back rows; on another file they are those of the run's beam_size, for all rows.
+A search takes many times as long as the computation of the loss. Evaluations during training therefore use greedy search on a
+limited number of validation examples. Evaluations on another file use the beam size of the run and all examples.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from torch import nn
 
 from ...data.store.batching import LengthBatches
 from ...data.store.store import Store
-from ...decoding.beam_search import Found
+from ...decoding.beam_search import Hypothesis
 from ...errors import DataError
 from ..base import Batch, OnProgress, device_of, ignore_progress
 
-BEAMS = 256  # answers followed at once
-SCORES = 1 << 25  # numbers that the output layer gives at once in evaluation
+MAX_HYPOTHESES = 256  # hypotheses in one batch of a search
+MAX_SCORES = 1 << 25  # scores that the output layer computes at once in evaluation
 
 
 class EncodedRows(Protocol):
-    """A dataset of encoded rows: the parts of the training data, and other files while they are evaluated."""
+    """A dataset of encoded rows: the splits of the training data, and other files during their evaluation."""
 
     @property
     def stores(self) -> dict[str, Store]:
-        """The encoded parts: train and valid."""
+        """The encoded splits: train and valid."""
 
     def encoded(self, data: str | Path) -> AbstractContextManager[Store]:
-        """The rows of another file."""
+        """The encoded rows of another file."""
 
 
 @contextmanager
 def part_to_evaluate(
     dataset: EncodedRows, data: str | Path | None, *, beam_size: int, searched: int
 ) -> Iterator[tuple[Store, int, int]]:
-    """The rows to evaluate, the beam size, and the number of rows to search answers for.
+    """The rows to evaluate, the beam size, and the number of rows for which answers are generated.
 
-    `searched`: that number while training, when `data` is None.
+    During training, where `data` is None, these are the validation split, 1 and `searched`.
     """
     if data is None:
         yield dataset.stores["valid"], 1, searched
@@ -50,17 +50,19 @@ def part_to_evaluate(
             yield store, beam_size, len(store)
 
 
-def check_parts(stores: dict[str, Store], examples: str, data: str | Path) -> None:
-    """DataError where the training or the validation part has no rows. `examples`: what the user calls them."""
+def check_splits(stores: dict[str, Store], examples: str, data: str | Path) -> None:
+    """Raise DataError if the training or the validation split is empty. `examples`: their name in the message."""
     if not len(stores["train"]) or not len(stores["valid"]):
-        raise DataError(f"too few {examples} to train on and to check with", file=data)
+        raise DataError(f"too few {examples} for a training and a validation split", file=data)
 
 
-def searched_message(held_back: int, searched: int, examples: str, metrics: str) -> list[str]:
-    """The line that reports for how many examples these metrics are computed while training, where not for all."""
-    if held_back <= searched:
+def searched_message(available: int, searched: int, examples: str, metrics: str) -> list[str]:
+    """A message that reports on how many validation examples the metrics are computed during training, if not on all."""
+    if available <= searched:
         return []
-    return [f"while training, {metrics} are of {searched:,} held-back {examples}, evenly picked, without a beam"]
+    return [
+        f"during training, {metrics} are computed on {searched:,} evenly spaced validation {examples}, with greedy search"
+    ]
 
 
 def batches_of(
@@ -69,7 +71,7 @@ def batches_of(
     parts: Iterable[np.ndarray],
     on_progress: OnProgress = ignore_progress,
 ) -> Iterator[Batch]:
-    """The batch of each part, an array of rows, on the network's device."""
+    """A batch for each array of row numbers in `parts`, on the device of the network."""
     device = device_of(network)
     for rows in parts:
         yield collate(rows).to(device)
@@ -79,23 +81,23 @@ def batches_of(
 def search_in_batches(
     lengths: np.ndarray,
     beam_size: int,
-    search: Callable[[np.ndarray], Sequence[list[Found]]],
+    search: Callable[[np.ndarray], Sequence[list[Hypothesis]]],
     on_progress: OnProgress = ignore_progress,
-) -> list[list[Found]]:
-    """The answers to examples of these lengths, best first. `search` is called for as many as are followed at once."""
-    answers: list[list[Found]] = [[] for _ in lengths]
-    for rows in LengthBatches(lengths, max(BEAMS // beam_size, 1)).in_order():
-        for row, best in zip(rows, search(rows), strict=True):
-            answers[row] = best
-        on_progress(len(rows))
-    return answers
+) -> list[list[Hypothesis]]:
+    """The hypotheses for examples of these lengths, best first. `search` takes the numbers of the examples of a batch."""
+    found: list[list[Hypothesis]] = [[] for _ in lengths]
+    for indices in LengthBatches(lengths, max(MAX_HYPOTHESES // beam_size, 1)).in_order():
+        for index, hypotheses in zip(indices, search(indices), strict=True):
+            found[index] = hypotheses
+        on_progress(len(indices))
+    return found
 
 
-def scoring_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
-    """Batches of rows of these lengths whose loss is computed at once, where each step scores `tokens` tokens."""
-    return LengthBatches(lengths, 256, max_tokens=max(SCORES // tokens, 1)).in_order()
+def scoring_batches(lengths: np.ndarray, vocabulary_size: int) -> list[np.ndarray]:
+    """The numbers of the rows of each batch whose loss is computed at once, from the lengths of all rows."""
+    return LengthBatches(lengths, 256, max_tokens=max(MAX_SCORES // vocabulary_size, 1)).in_order()
 
 
-def evenly_spaced(count: int, most: int) -> np.ndarray:
-    """At most `most` of the rows 0 to `count` - 1, evenly spaced, in order."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
+def evenly_spaced_indices(count: int, limit: int) -> np.ndarray:
+    """At most `limit` of the numbers 0 to `count` - 1, evenly spaced, in ascending order."""
+    return np.unique(np.linspace(0, count - 1, min(limit, count)).round().astype(np.int64))

@@ -1,4 +1,4 @@
-"""Batches of variable-length sequences of similar length: the sampler of every task over rows."""
+"""The sampler of tasks with one example per row: batches of sequences of similar length."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from ..base import Sampler
 
 @final
 class LengthSampler(Sampler):
-    """The key of a batch is an array of row numbers of the training part.
+    """Samples batches of sequences of similar length, which keeps padding small. A key is an array of row indices.
 
-    lengths          time steps of each row, (N,)
-    batch_size       rows of a batch
-    rows             the numbers of the rows to train on; all by default
-    steps_per_item   time steps that the network computes for each step of a row
+    Args:
+        lengths: number of time steps of each sequence of the training part, (N,).
+        batch_size: number of sequences in a batch.
+        seed: seed of the shuffling.
+        rows: indices of the sequences to train on. None: all.
+        steps_per_item: time steps that the network computes for each step of a sequence.
     """
 
     def __init__(
@@ -36,14 +38,17 @@ class LengthSampler(Sampler):
 
     @cached_property
     def _batches(self) -> LengthBatches:
-        """Of places in `rows`."""
+        """Batches of positions in `rows`."""
         return LengthBatches(self.lengths[self.rows], self.batch_size, seed=self.seed)
 
     def epoch(self, number: int) -> Sequence[np.ndarray]:
-        return [self.rows[places] for places in self._batches.epoch(number)]
+        """The batches of an epoch, each an array of row indices, in shuffled order."""
+        return [self.rows[positions] for positions in self._batches.epoch(number)]
 
     def time_steps(self, keys: Sequence[np.ndarray]) -> np.ndarray:
+        """The time steps of each batch, padding included, (len(keys),)."""
         return self.steps_per_item * np.array([len(rows) * max(int(self.lengths[rows].max()), 1) for rows in keys])
 
     def padding_fraction(self) -> float:
+        """The fraction of time steps that is padding in the first epoch."""
         return self._batches.padding_fraction(self._batches.epoch(0))

@@ -1,7 +1,7 @@
-"""Rows that are pairs of texts: what the datasets of such rows share.
+"""Functions that datasets of pairs of texts share.
 
-The first two fields of their `RowReader` are the sides, `source` and `target`; the other two hold the texts as they are
-written: `source_text` and `target_text`.
+The first two fields of their `RowReader` are `source` and `target`, as tokens; the other two, `source_text` and `target_text`,
+store the unmodified texts.
 """
 
 from __future__ import annotations
@@ -17,49 +17,55 @@ from .row_reader import Columns, RowReader
 
 
 def too_long_message(max_length: int, lengths: np.ndarray, unit: str) -> list[str]:
-    """The line that reports how many pairs are too long to be trained on. SettingError where all are."""
-    over = int((lengths > max_length).sum())
-    if over == len(lengths):
-        raise SettingError(f"max_length is {max_length}, and every pair has more {unit} on a side; make it larger")
-    if not over:
+    """A message that reports how many pairs are too long for training, if there are any. SettingError if all are too long."""
+    too_long = int((lengths > max_length).sum())
+    if too_long == len(lengths):
+        raise SettingError(
+            f"max_length is {max_length}, and every pair has a source or target with more {unit}; increase max_length"
+        )
+    if not too_long:
         return []
-    return [f"{over:,} pairs with more than {max_length} {unit} on a side are not trained on (max_length)"]
+    return [
+        f"{too_long:,} pairs with a source or target of more than {max_length} {unit} are not used for training (max_length)"
+    ]
 
 
 def find_pair_columns(rows: RowReader, source: Source) -> Columns:
-    """The columns of all four fields. DataError where both sides are one column."""
-    found = rows.find_columns(source, rows.fields[:2])
-    if found["source"] == found["target"]:
-        raise DataError(f"source and target are both {found['source']!r}; name them apart", file=source.path)
-    return found | {"source_text": found["source"], "target_text": found["target"]}
+    """The columns of all four fields. DataError if source and target are the same column."""
+    columns = rows.find_columns(source, rows.fields[:2])
+    if columns["source"] == columns["target"]:
+        raise DataError(
+            f"source and target are both column {columns['source']!r}; name two different columns", file=source.path
+        )
+    return columns | {"source_text": columns["source"], "target_text": columns["target"]}
 
 
 def source_value(rows: RowReader, example: Any, number: int) -> Any:
-    """The source that an example gives: a text, or a mapping that names its column. `number`, from 1, is for messages."""
+    """The source of an example, which is a text or a dictionary with the column's name. `number`, from 1, is for messages."""
     if isinstance(example, dict):
         names = [name for name in (rows.columns.get("source"), rows.input.column, "source") if name]
-        found = [example[name] for name in names if name in example]
-        if not found:
+        sources = [example[name] for name in names if name in example]
+        if not sources:
             raise missing_key(example, number, " or ".join(map(repr, dict.fromkeys(names))))
-        example = found[0]
+        example = sources[0]
     return checked_source(rows, example, number)
 
 
 def checked_source(rows: RowReader, value: Any, number: int) -> Any:
-    """The value of a source to predict from. CallError where it cannot be used."""
+    """The value of a source, checked for prediction. CallError if it cannot be used."""
     if problem := rows.input.check_input(value):
         raise CallError(f"example {number}: source {problem}")
     return value
 
 
 def missing_key(example: dict[str, Any], number: int, expected: str) -> CallError:
-    """The error of an example that is an object without the expected keys."""
-    has = ", ".join(map(repr, example)) or "nothing"
-    return CallError(f"example {number}: an input object wants {expected}; this one has {has}")
+    """The error for an example that is an object without the expected keys."""
+    keys = ", ".join(map(repr, example)) or "no keys"
+    return CallError(f"example {number}: an input object requires {expected}; this one has {keys}")
 
 
 def sources_in(rows: RowReader, source: Source) -> Iterator[Any]:
-    """The sources to predict from in a table."""
-    known = rows.columns.get("source")
-    column = known if known in source.columns else rows.input.find(source, ())
+    """The sources of the rows of a table, for prediction."""
+    trained_column = rows.columns.get("source")
+    column = trained_column if trained_column in source.columns else rows.input.find(source, ())
     return (row.values.get(column) for row in source.rows())

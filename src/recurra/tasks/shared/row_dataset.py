@@ -1,8 +1,8 @@
-"""The dataset of N-to-1 tasks: a table with an input of any type, and one or more targets."""
+"""The dataset of N-to-1 tasks: a table with an input of any type and one or more targets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -18,6 +18,7 @@ from ..base import Dataset, DatasetInfo, OnProgress
 from ..inputs.base import Input
 from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input
+from ..inputs.time_series import reject_time_series
 from .row_reader import RowReader
 
 AnySettings = Settings[Any, Any, Any]
@@ -26,13 +27,30 @@ F = TypeVar("F", bound=Field)
 
 @final
 class RowDataset(Dataset):
-    """An input and targets, a row each.
+    """Reads a table with one example per row: an input and targets.
 
-    settings   of the run, perhaps still open
-    targets    fields of the target columns
-    input      the input; None: of the type that the settings name or the data show, for which the settings have the
-               groups `InputData` and `InputModel`
-    check      refuses an input that the task cannot learn from, once it is known: raises DataError
+    Args:
+        settings: the settings of the task, in which open settings may be None.
+        targets: the fields of the targets. A target has one value or a fixed number of values for each example.
+        input: the input. None: the type is selected by the settings or by the data; the settings must then have the groups
+            `InputData` and `InputModel`.
+
+    Attributes:
+        input: the input, selected once the data are read.
+        rows: the `RowReader` of the fields.
+        stores: the encoded parts, `train` and `valid`.
+
+    Raises:
+        CallError: a target is a sequence.
+
+    Example:
+        >>> from recurra.fields import Label, Series
+        >>> from recurra.settings import ClassTraining, Settings, as_given, settings_from
+        >>> from recurra.tasks.shared import EncoderModel, RowData, RowDataset, SeriesInput
+        >>> settings = settings_from(as_given(Settings[RowData, EncoderModel, ClassTraining]), {})
+        >>> dataset = RowDataset(settings, [Label("label")], SeriesInput(Series("window")))
+        >>> [field.name for field in dataset.rows.fields]
+        ['window', 'label']
     """
 
     def __init__(
@@ -40,15 +58,14 @@ class RowDataset(Dataset):
         settings: AnySettings,
         targets: Sequence[Field],
         input: Input | None = None,
-        check: Callable[[Input, Source], None] = lambda input, source: None,
     ) -> None:
-        self.settings, self.targets, self.check = settings, list(targets), check
+        self.settings, self.targets = settings, list(targets)
         self.fixed = input is not None
         for field in self.targets:
             if field.sequence:
                 raise CallError(
-                    f"target {field.name!r} ({type(field).__name__}) has rows of variable length; a target of an N-to-1 task "
-                    "has one value a row, or a fixed number of them (kind 'float32:3')"
+                    f"target {field.name!r} ({type(field).__name__}) is a sequence; a target of an N-to-1 task has one value "
+                    "for each example, or a fixed number of values (storage 'float32:3')"
                 )
         self.pretrained: Pretrained | None = None
         self.input: Input = input or INPUTS[settings.data.input or "text"](settings.data)
@@ -56,13 +73,15 @@ class RowDataset(Dataset):
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
-        info, choice = DatasetInfo(), list[str]()
+        """Select the input, find the columns, fit the fields, split and encode; see `Dataset.prepare`."""
+        info, selection = DatasetInfo(), list[str]()
         source = self.rows.open(data)
         if not self.fixed:
-            choice = self._choose(source, info)
+            selection = self._select_input(source, info)
         self._use_pretrained(info)
         source = self.input.adapt_source(source, self._others)
-        self.check(self.input, source)
+        if not self.fixed:
+            reject_time_series(self.input.field, source, self._others)
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self._open(str(valid))
@@ -74,11 +93,11 @@ class RowDataset(Dataset):
         info.rows, info.valid_rows = len(self.stores["train"]), len(self.stores["valid"])
         info.time_steps, info.stats = int(lengths.sum()), {"lengths": lengths}
         described = [line for field in self.rows.fields for line in field.describe()]
-        info.messages = [*report.lines(), *described, *info.messages, *choice]
+        info.messages = [*report.lines(), *described, *info.messages, *selection]
         return info
 
-    def _choose(self, source: Source, info: DatasetInfo) -> list[str]:
-        """Settle the type of the input. The line that reports it, where the user left it open."""
+    def _select_input(self, source: Source, info: DatasetInfo) -> list[str]:
+        """Select the type of the input. Return the message about it, where the user has not set the type."""
         name, reason = choose_input(self.settings, source, self._others)
         info.settings["data"] = {"input": name}
         self.input = INPUTS[name](self.settings.data)
@@ -86,48 +105,52 @@ class RowDataset(Dataset):
         return [] if self.settings.data.input else [f"input: {name} ({reason})"]
 
     def _use_pretrained(self, info: DatasetInfo) -> None:
-        """Vectors and a language model are for text, which `choose_input` has checked."""
+        """Use pretrained weights for text; `choose_input` has checked that they are not requested for other inputs."""
         if isinstance(self.input.field, Text) and not self.fixed:
             data = self.settings.data
             default = type(data).model_fields["vocabulary_size"].default
-            self.pretrained = Pretrained(self.settings.model, one_way=True)
+            self.pretrained = Pretrained(self.settings.model, unidirectional=True)
             size = None if data.vocabulary_size == default else data.vocabulary_size
-            self.pretrained.settle(self.input.field, size, info)
+            self.pretrained.configure(self.input.field, size, info)
 
     def _others(self, source: Source) -> list[str]:
-        """The columns of the targets, where they can be found without the input's."""
+        """The columns of the targets, found before that of the input."""
         return [field.find(source, ()) for field in self.targets]
 
     def _open(self, data: str | Path) -> Source:
         return self.input.adapt_source(self.rows.open(data), self._others)
 
-    def target(self, kind: type[F]) -> F:
-        """The target field of a class."""
-        return next(field for field in self.targets if isinstance(field, kind))
+    def target(self, cls: type[F]) -> F:
+        """Return the target field of a class, such as `Label`."""
+        return next(field for field in self.targets if isinstance(field, cls))
 
     @property
     def stores(self) -> dict[str, Store]:
-        """The encoded parts: train and valid."""
+        """The encoded parts, `train` and `valid`."""
         return self.rows.stores
 
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded parts in `cache`."""
         self.rows.load_cache(cache)
 
     def save(self, folder: Path) -> None:
+        """Write the columns and the fitted fields."""
         self.rows.save(folder)
 
     def load(self, folder: Path) -> None:
+        """Read the columns and the fitted fields."""
         self.rows.load(folder)
 
     @contextmanager
     def encoded(self, data: str | Path) -> Iterator[Store]:
-        """The rows of another file, while it is evaluated."""
+        """Encode the rows of another file into a temporary store for an evaluation."""
         source = self._open(data)
         with self.rows.encoded(source, self.rows.find_columns(source)) as store:
             yield store
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """Return the inputs in a table, or a file that is one input; None where each line is one input."""
         if self.input.field.is_single_input(file):
             return iter([file])
         if not is_table(file):
@@ -137,10 +160,11 @@ class RowDataset(Dataset):
         return (self.input.field.value(row, column) for row in source.rows())
 
     def parse_line(self, line: str) -> Any:
+        """Return the input of a line, which may be JSON."""
         return parse_json_line(line)
 
     def encode_examples(self, examples: Sequence[Any]) -> list[Any]:
-        """The inputs of examples to predict from, encoded. CallError with the number of one that cannot be used."""
+        """Encode the inputs of examples. Raises CallError with the number of an example that cannot be used."""
         return list(self.input.field.encode(self.rows.check_inputs([self._value(example) for example in examples])))
 
     def _value(self, example: Any) -> Any:

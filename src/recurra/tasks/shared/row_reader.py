@@ -1,10 +1,10 @@
-"""Reading rows: columns found, rows checked, fields fitted, a part held back, everything encoded once.
+"""Reads tables into fields: finds the columns, checks the rows, fits the fields, splits and encodes.
 
-A dataset owns a `RowReader` and describes with it what is special about its files. Rows are streamed in pieces. Training data
-are read in two passes after a look at the first rows:
+A dataset has a `RowReader` and adapts it to its files. Rows are streamed in chunks. Training data are read in two passes after
+the first rows have been inspected:
 
-    survey    fits the fields, and hashes the rows for the split. Fields of single labels or numbers are collected on the
-              way; another field with something to fit (a second text) takes a pass of its own
+    survey    fits the fields and hashes the rows for the split. The values of fields of labels or numbers are collected in
+              this pass; each further field with something to fit, such as a second text, takes another pass
     encode    writes the encoded rows to the cache
 """
 
@@ -36,13 +36,17 @@ Columns = dict[str, str]  # of each field, by its name
 
 
 class RowReader:
-    """Reads the rows of tables into fields. The first field is the input, whose content decides the split.
+    """Reads the rows of tables into fields. The first field is the input; its hash decides the part of the split.
 
-    fields     the columns as the task sees them; a dataset may change the list before anything is read
-    settings   `broken`, `encoding` and `valid_share`
-    problem    the first field of a row that cannot be used, and what is wrong with it; by default `self.first_problem`
-    examples   the examples in the values of one row; by default the row itself
-    columns    those of the training data
+    Args:
+        fields: the fields; a dataset may change the list before data are read.
+        settings: the settings `on_error`, `encoding` and `validation_fraction`.
+        problem: returns the first field of a row that cannot be used and its problem, or None; by default `first_problem`.
+        examples: returns the examples in the values of one row; by default the row itself.
+
+    Attributes:
+        columns: the column of each field in the training data.
+        stores: the encoded parts, `train` and `valid`.
     """
 
     def __init__(
@@ -61,23 +65,23 @@ class RowReader:
 
     @property
     def input(self) -> Field:
-        """The sequence that goes in."""
+        """The field of the input sequence."""
         return self.fields[0]
 
     @property
     def skips(self) -> bool:
-        """Whether rows that cannot be used are left out."""
+        """Whether rows that cannot be used are skipped."""
         return self.settings.on_error == "skip"
 
     def open(self, data: str | Path) -> Source:
-        """The rows of `data`, as the settings have them read."""
+        """Open the rows of `data` with the encoding and the error handling of the settings."""
         return open_source(data, encoding=self.settings.encoding, skip_broken=self.skips)
 
     # columns -------------------------------------------------------------------------------------------------------
     def find_columns(self, source: Source, fields: Sequence[Field] | None = None) -> Columns:
-        """The columns of some fields, of all by default. Columns that the user named are taken first.
+        """Return the columns of some fields, by default of all, by field name. Named columns are assigned first.
 
-        A field that nobody named keeps the column that it had in the training data, where there is such a column.
+        A field without a named column keeps the column of the training data, where it exists.
         """
         fields = self.fields if fields is None else fields
         found: Columns = {}
@@ -85,7 +89,7 @@ class RowReader:
         for column in taken:
             if taken.count(column) > 1:
                 names = " and ".join(field.name for field in fields if field.column == column)
-                raise DataError(f"column {column!r} is asked for twice, as {names}", file=source.path)
+                raise DataError(f"column {column!r} is used twice, as {names}", file=source.path)
         for field in fields:
             others = [column for column in (*taken, *found.values()) if column != field.column]
             known = self.columns.get(field.name)
@@ -94,26 +98,26 @@ class RowReader:
 
     # rows ----------------------------------------------------------------------------------------------------------
     def values(self, source: Source, columns: Columns) -> Iterator[list[Any]]:
-        """The fields' values of each example; rows that cannot be used stop the run or are left out, as the user chose."""
+        """Yield the field values of each example; rows that cannot be used raise an error at the end, or are skipped."""
         return (values for _, values in self.numbered(source, columns))
 
     def numbered(self, source: Source, columns: Columns) -> Iterator[tuple[int, list[Any]]]:
-        """As `values`, each with the number of its row."""
+        """Yield the field values of each example with its row number."""
         bad, usable = BadRows(source.path, self.skips), False
         for row in source.rows():
             values = [field.value(row, columns[field.name]) for field in self.fields]
-            wrong = self.problem(values)
-            if wrong is None:
+            problem = self.problem(values)
+            if problem is None:
                 usable = True
                 yield from ((row.number, example) for example in self.examples(values))
             else:
-                field, message = wrong
+                field, message = problem
                 bad.add_error(row.error(message, columns[field.name]))
         self._bad = bad
         bad.settle(others=usable)
 
     def first_problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
-        """The first field of a row whose value cannot be used, and what is wrong with it; or None."""
+        """Return the first field of a row whose value cannot be used, and the problem; None where there is none."""
         for field, value in zip(self.fields, values, strict=True):
             if message := field.check(value):
                 return field, message
@@ -128,14 +132,22 @@ class RowReader:
         on_progress: OnProgress,
         valid: Callable[[], tuple[Source, Columns]] | None = None,
     ) -> tuple[DataReport, np.ndarray]:
-        """Fit, split and encode training data, and the validation data that `valid` opens; a part is held back without.
+        """Fit the fields to the training data, split them, and encode them into `cache`.
 
-        Returns the report and the hash of each row.
+        Args:
+            source: the training data.
+            columns: the column of each field.
+            cache: the folder of the encoded parts.
+            on_progress: called with the number of rows so far.
+            valid: opens the validation data. None: a fraction of the rows becomes the validation part.
+
+        Returns:
+            The report about the data and the hash of each row.
         """
         self.columns = columns
         report, hashes = self._survey(source, columns, on_progress)
-        share = 0.0 if valid is not None else self.settings.validation_fraction
-        limit = self._limit(hashes, share, source)
+        fraction = 0.0 if valid is not None else self.settings.validation_fraction
+        limit = self._limit(hashes, fraction, source)
         self._encode(source, columns, lambda h: "valid" if h <= limit else "train", cache, on_progress)
         if valid is not None:
             self._encode(*valid(), lambda _: "valid", cache, on_progress, only=("valid",))
@@ -143,10 +155,10 @@ class RowReader:
         return report, hashes
 
     def _survey(self, source: Source, columns: Columns, on_progress: OnProgress) -> tuple[DataReport, np.ndarray]:
-        """Fit every field; hash the rows, and count repeated ones."""
+        """Fit the fields, hash the rows and count repeated rows."""
         duplicates = Duplicates()
         collected: dict[int, list[Any]] = {at: [] for at, field in enumerate(self.fields) if at and field.is_scalar}
-        same: dict[str, str] = {}  # one object for equal texts: labels repeat
+        interned: dict[str, str] = {}  # equal labels share one object
 
         def inputs() -> Iterator[Any]:
             for n, row in enumerate(self.values(source, columns)):
@@ -155,12 +167,12 @@ class RowReader:
                     on_progress(n)
                 for at, values in collected.items():
                     value = row[at]
-                    values.append(same.setdefault(value, value) if type(value) is str else value)
+                    values.append(interned.setdefault(value, value) if type(value) is str else value)
                 yield row[0]
 
         stream = inputs()
         self._fit(self.input, stream, source)
-        for _ in stream:  # the hashes are of all rows, also where the field needs only the first ones
+        for _ in stream:  # all rows are hashed, also where fitting needs only the first ones
             pass
         for at, field in enumerate(self.fields[1:], 1):
             if at in collected:
@@ -182,16 +194,16 @@ class RowReader:
         except DataError as error:
             raise error if error.file else DataError(str(error), file=source.path) from None
 
-    def _limit(self, hashes: np.ndarray, share: float, source: Source) -> int:
-        """Rows whose hash is at most this are held back: an exact share, and the same text never in both parts."""
-        if not share:
+    def _limit(self, hashes: np.ndarray, fraction: float, source: Source) -> int:
+        """The largest hash of the validation part: an exact fraction, with equal inputs in the same part."""
+        if not fraction:
             return -1
         distinct = np.unique(hashes)
         if len(distinct) < 2:
             rows = "has no rows" if not len(hashes) else "has only one distinct row"
-            raise DataError(f"{rows}: too little to train on and to check with", file=source.path)
-        held = min(max(round(len(distinct) * share), 1), len(distinct) - 1)
-        return int(distinct[held - 1])
+            raise DataError(f"{rows}, too few for training and validation", file=source.path)
+        valid_rows = min(max(round(len(distinct) * fraction), 1), len(distinct) - 1)
+        return int(distinct[valid_rows - 1])
 
     def _encode(
         self,
@@ -204,7 +216,7 @@ class RowReader:
     ) -> None:
         formats = {field.name: field.storage for field in self.fields}
         done = 0
-        with ExitStack() as stack:  # closes the stores, or after an error leaves none behind
+        with ExitStack() as stack:  # closes the stores, or removes them after an error
             writers = {part: stack.enter_context(StoreWriter(cache / part, formats)) for part in only}
             for rows in chunked(self.numbered(source, columns), 1024):
                 encoded = self._encode_rows(rows, source)
@@ -227,7 +239,7 @@ class RowReader:
 
     @contextmanager
     def encoded(self, source: Source, columns: Columns) -> Iterator[Store]:
-        """The rows of another file, encoded as those of the training data, while it is evaluated."""
+        """Encode the rows of another file into a temporary store for an evaluation."""
         with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
             self._encode(source, columns, lambda _: "data", Path(folder), lambda _: None, only=("data",))
             store = Store(Path(folder) / "data")
@@ -237,11 +249,11 @@ class RowReader:
 
     # the run folder ------------------------------------------------------------------------------------------------
     def load_cache(self, cache: Path) -> None:
-        """Open the encoded parts."""
+        """Open the encoded parts in `cache`."""
         self.stores = {part: Store(cache / part) for part in PARTS if (cache / part).exists()}
 
     def save(self, folder: Path, fields: Sequence[Field] | None = None) -> None:
-        """Write the columns and what the fields have learnt; of some fields only where they share it."""
+        """Write the columns and the fitted fields; `fields` leaves out those that share their vocabulary."""
         write_json(folder / "columns.json", self.columns)
         for field in self.fields if fields is None else fields:
             field.save(folder)
@@ -254,7 +266,7 @@ class RowReader:
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """The values of the input field in a table, or a file that is one value itself; None where each line is one."""
+        """Return the input values in a table, or a file that is one value; None where each line of the file is one input."""
         if self.input.is_single_input(file):
             return iter([file])
         if not is_table(file):
@@ -264,7 +276,7 @@ class RowReader:
         return (self.input.value(row, column) for row in source.rows())
 
     def input_value(self, example: Any) -> Any:
-        """The value of the input field that an example gives: itself, or a mapping that names it."""
+        """Return the input value of an example, which is the value itself or a mapping that has it."""
         if isinstance(example, dict):
             names = [self.columns.get(self.input.name), self.input.column, self.input.name]
             for name in names:
@@ -272,13 +284,13 @@ class RowReader:
                     example = example[name]
                     break
             else:
-                wanted = " or ".join(dict.fromkeys(repr(name) for name in names if name))
-                has = ", ".join(map(repr, example)) or "nothing"
-                raise CallError(f"an input object wants {wanted}; this one has {has}")
+                expected = " or ".join(dict.fromkeys(repr(name) for name in names if name))
+                keys = ", ".join(map(repr, example)) or "no keys"
+                raise CallError(f"an input object requires the key {expected}; this one has {keys}")
         return self.input.normalize_input(example)
 
     def check_inputs(self, values: Sequence[Any]) -> list[Any]:
-        """Values of the input field, checked. CallError with the number of one that cannot be used."""
+        """Return the input values. Raises CallError with the number of an example that cannot be used."""
         for number, value in enumerate(values, 1):
             if message := self.input.check_input(value):
                 raise CallError(f"example {number}: {self.input.name} {message}")

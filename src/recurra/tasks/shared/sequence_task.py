@@ -1,8 +1,8 @@
-"""N-to-1 tasks: one output for each row.
+"""The base class of N-to-1 tasks: one output for each sequence.
 
     input -> embedding -> recurrent layers -> pooling -> linear -> head
 
-A task of this kind names its dataset and its head; everything else is here.
+A subclass defines the dataset and the head.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ S = TypeVar("S", bound=Settings[Any, Any, Any])
 
 
 class SequenceTask(Task[S]):
-    """See the module's docstring. A subclass gives `dataset_for`, a `RowDataset`, and `head`.
+    """An N-to-1 task. A subclass defines `dataset_for`, which returns a `RowDataset`, and `head`.
 
-    Its settings: `RowData` and `EncoderModel` or subclasses of them.
+    The settings are `RowData` and `EncoderModel` or subclasses of them. docs/custom-task.md has a complete example.
     """
 
     inference_settings: ClassVar[tuple[str, ...]] = ("data.on_error", "data.encoding")
@@ -45,14 +45,16 @@ class SequenceTask(Task[S]):
     @cached_property
     @abstractmethod
     def head(self) -> Head:
-        """Loss, metrics and JSON of the outputs. The dataset is ready when it is first used."""
+        """The loss, the metrics and the JSON of the outputs. It is created after the dataset was fitted."""
 
     @classmethod
     def resolve(cls, settings: S, dataset: RowDataset, info: DatasetInfo) -> S:
+        """Fill the open settings with the defaults of the input type."""
         return settings.fill(**dataset.input.defaults(settings, info))
 
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
+        """Return a new network, or an ensemble of networks."""
         members = [self._member() for _ in range(self.settings.model.ensemble_size)]
         return members[0] if len(members) == 1 else Ensemble(members, self.head.combine)
 
@@ -74,24 +76,27 @@ class SequenceTask(Task[S]):
         return SequenceToVector(encoder, check_outputs(self.head, self.head.outputs))
 
     def load_pretrained(self, network: nn.Module, on_progress: OnProgress) -> list[str]:
-        """Fill a new network where the settings name vectors or a language model."""
+        """Load pretrained embeddings or a language model into a new network, where the settings request them."""
         dataset = self.dataset
         if dataset.pretrained is None:
             return []
-        return dataset.pretrained.fill(network, dataset.input.field, dataset.stores["train"], on_progress)
+        return dataset.pretrained.initialize(network, dataset.input.field, dataset.stores["train"], on_progress)
 
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
+        """The selection metric of the head."""
         return self.head.selection
 
     def sampler(self) -> Sampler:
+        """Batches of sequences of similar length."""
         training, limit = self.settings.training, self.settings.data.truncation_length
         lengths = self.dataset.stores["train"].lengths(self.dataset.input.field.name)
         lengths = lengths if limit is None else np.minimum(lengths, limit)
         return LengthSampler(lengths, training.batch_size, seed=training.seed)
 
     def batch(self, key: np.ndarray) -> Batch:
+        """Return the training batch of some rows, truncated and augmented."""
         batch = self._collate(self.dataset.stores["train"], key, max_length=self.settings.data.truncation_length)
         x, lengths = self.dataset.input.augment(batch.inputs["x"], batch.inputs["lengths"])
         batch.inputs |= {"x": x, "lengths": lengths}
@@ -101,9 +106,10 @@ class SequenceTask(Task[S]):
         return collate(store, rows, self.dataset.input.field, self.dataset.targets, max_length=max_length)
 
     def loss(self, network: nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
+        """Return the mean loss over the batch and the members of the ensemble."""
         output = network(batch.inputs["x"], batch.inputs["lengths"])
         members = output if self.settings.model.ensemble_size > 1 else [output]
-        losses = [self._losses(one, batch, self.settings.training).mean() for one in members]
+        losses = [self._losses(member, batch, self.settings.training).mean() for member in members]
         return torch.stack(losses).mean(), None
 
     def _losses(self, output: Tensor, batch: Batch, training: Any) -> Tensor:
@@ -112,7 +118,7 @@ class SequenceTask(Task[S]):
     def training_step(
         self, network: nn.Module, batch: Batch, state: Any, progress: float, backward: Backward
     ) -> tuple[Tensor, Any]:
-        """The gradient of a step, by adversarial training where the settings ask for it."""
+        """Compute the gradient of a step, with adversarial training where the settings request it."""
 
         def loss() -> Tensor:
             return self.loss(network, batch, None, progress)[0]
@@ -121,6 +127,7 @@ class SequenceTask(Task[S]):
 
     # evaluation ----------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
+        """Return `loss` and the metrics of the head on the validation part or on another file."""
         if data is None:
             return self._evaluate(network, self.dataset.stores["valid"], on_progress)
         with self.dataset.encoded(data) as store:
@@ -139,11 +146,14 @@ class SequenceTask(Task[S]):
                 outputs[row] = value
             on_progress(len(rows))
         targets = {field.name: target_of(store, field) for field in self.dataset.targets}
-        whole = torch.stack([output for output in outputs if output is not None])
-        return {"loss": float(losses.mean()), **check_metrics(self.head, "metrics", self.head.metrics(whole, targets))}
+        stacked = torch.stack([output for output in outputs if output is not None])
+        return {
+            "loss": float(losses.mean()),
+            **check_metrics(self.head, "metrics", self.head.metrics(stacked, targets)),
+        }
 
     def rehearse(self, network: nn.Module) -> None:
-        """Let the head work on a few validation rows: what it returns wrong is reported before training."""
+        """Call the head on a few validation examples, so that a wrong return value is reported before training."""
         store = self.dataset.stores["valid"]
         batch = self._collate(store, np.arange(min(len(store), 8))).to(device_of(network))
         output = network(batch.inputs["x"], batch.inputs["lengths"]).float().cpu()
@@ -158,6 +168,7 @@ class SequenceTask(Task[S]):
 
     # use -----------------------------------------------------------------------------------------------------------
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return the decoded output for each example, in order."""
         if not len(examples):
             return []
         arrays = self.dataset.encode_examples(examples)
@@ -172,6 +183,7 @@ class SequenceTask(Task[S]):
         return results
 
     def streaming(self) -> Streaming:
+        """A unidirectional encoder streams if the input can be encoded in chunks."""
         field = self.dataset.input.field
         if reason := why_not_streamable(self.settings.model.bidirectional, field):
             return Streaming(reason=reason)

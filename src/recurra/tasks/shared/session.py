@@ -1,4 +1,4 @@
-"""A stream into one vector: pieces are encoded as far as they are certain, and folded into the encoder's state."""
+"""Streaming inference of N-to-1 tasks: chunks are encoded and read by the encoder as they arrive."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ from ..base import Session, device_of
 
 
 class VectorSession(Session):
-    """Pieces of any size, cut anywhere; the result equals that of the whole at once.
+    """Streams a sequence into one result, which equals the result of the whole sequence however it is split into chunks.
 
-    network   has `push(x, lengths, state)` and `result(state)`
-    field     the sequence: text, or numbers over time
-    decode    the network's output (1, C) to JSON
+    Args:
+        network: a network with `push(x, lengths, state)` and `result(state)`.
+        field: the input field: text, or numbers over time.
+        decode: converts the output of the network, (1, C), to JSON.
     """
 
     def __init__(self, network: nn.Module, field: Field, decode: Callable[[Tensor], dict[str, Any]]) -> None:
         self.network, self.field, self.decode = network, field, decode
-        self.front = field.stream()
+        self.stream = field.stream()
         self.state: Any = None
 
     def push(self, piece: Any) -> None:
-        self.state = self._advance(self.front.push(piece))
+        """Read the next chunk. Input that a later chunk could change, such as an unfinished word, is buffered."""
+        self.state = self._advance(self.stream.push(piece))
 
     def result(self) -> dict[str, Any]:
-        state = self._advance(copy.copy(self.front).flush())  # what waits counts as it stands, and waits on
+        """The result for the input so far, buffered input included."""
+        state = self._advance(copy.copy(self.stream).flush())  # flushes a copy, so that the stream can continue
         if state is None:
             state = self._run(self.field.empty(), None)
         with torch.inference_mode():
@@ -47,7 +50,7 @@ class VectorSession(Session):
 
 
 def why_not_streamable(bidirectional: bool, field: Field) -> str:
-    """Why an encoder over `field` cannot read a stream; empty where it can."""
+    """Return the reason why an encoder over `field` cannot stream; an empty string where it can."""
     if bidirectional:
-        return "the backward direction needs the end first; --set bidirectional=false streams"
+        return "the backward direction needs the end of the sequence first; --set bidirectional=false enables streaming"
     return field.why_not_streamable() or ""

@@ -86,8 +86,8 @@ class TagDataset(Dataset):
         """Find the columns, fit the fields and encode the data; see `Dataset.prepare`."""
         info, source = DatasetInfo(), self._open(data)
         self._find_sentence_label(source)
-        self.pretrained = Pretrained(self.settings.model, one_way=False)
-        self.pretrained.settle(self.words, None, info)
+        self.pretrained = Pretrained(self.settings.model, unidirectional=False)
+        self.pretrained.configure(self.words, None, info)
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self._open(str(valid))

@@ -2,8 +2,8 @@
 
 words and their n-grams -> embedding -> recurrent layers -> linear -> conditional random field, or the best tag of each token
 
-The fields are fields/words.py, tags.py, token_features.py and sentence_label.py; the first three share token_lists.py. The files
-of this folder:
+The fields are fields/words.py, tags.py, token_features.py and sentence_label.py; the first three share token_lists.py. The
+files of this folder:
 
     dataset   dataset.py (files and batches), token_sequence.py (examples for prediction), settings.py, defaults.py
     network   model.py, scores.py (loss and best tags)
@@ -100,7 +100,7 @@ class Tag(Task[TagSettings]):
         dataset = self.dataset
         if dataset.pretrained is None:
             return []
-        return dataset.pretrained.fill(network, dataset.words, dataset.stores["train"], on_progress)
+        return dataset.pretrained.initialize(network, dataset.words, dataset.stores["train"], on_progress)
 
     # training ------------------------------------------------------------------------------------------------------
     @property
@@ -181,7 +181,7 @@ class Tag(Task[TagSettings]):
         if model.crf:
             settings = "bidirectional=false --set crf=false" if model.bidirectional else "crf=false"
             reason = "a conditional random field predicts all tags jointly at the end of the sentence"
-            return Streaming(reason=f"{reason}; --set {settings} makes the run streamable")
+            return Streaming(reason=f"{reason}; --set {settings} enables streaming")
         if reason := why_not_streamable(model.bidirectional, dataset.words):
             return Streaming(reason=reason)
 

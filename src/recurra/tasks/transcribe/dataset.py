@@ -15,10 +15,10 @@ from ...data.store.store import Store
 from ...decoding.ctc import min_steps
 from ...fields.audio import Audio
 from ...fields.base import Field
-from ...fields.paired_text import Raw
+from ...fields.paired_text import RawText
 from ...files import read_json, write_json
 from ..base import Dataset, DatasetInfo, OnProgress
-from ..shared.generation import check_parts
+from ..shared.generation import check_splits
 from ..shared.row_reader import RowReader
 from .ctc_loss import min_steps_of_texts
 from .settings import TranscribeSettings
@@ -41,7 +41,7 @@ class TranscribeDataset(Dataset):
         self.frame_stacking = settings.model.frame_stacking or 1  # an open setting may still become 1
         self.audio = Audio("audio", data.audio, data.sample_rate, data.n_mels)
         self.text = Transcript("text", data.text, data.tokenization)
-        self.rows = RowReader([self.audio, self.text, Raw(REFERENCE)], data, problem=self._problem)
+        self.rows = RowReader([self.audio, self.text, RawText(REFERENCE)], data, problem=self._problem)
         self.has_words = True
 
     # reading -------------------------------------------------------------------------------------------------------
@@ -49,14 +49,14 @@ class TranscribeDataset(Dataset):
         """Read the data. `info.stats` of the training part: `lengths` in frames, and `min_steps` that the texts need."""
         source = self.rows.open(data)
         columns = self._columns(source)
-        self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.look()])
+        self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.first_rows()])
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self.rows.open(str(valid))
             return other, self._columns(other)
 
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
-        check_parts(self.stores, "rows", data)
+        check_splits(self.stores, "rows", data)
         train = self.stores["train"]
         lengths = train.lengths("audio")
         info = DatasetInfo(rows=len(train), valid_rows=len(self.stores["valid"]), time_steps=int(lengths.sum()))
@@ -93,6 +93,7 @@ class TranscribeDataset(Dataset):
         return self.rows.stores
 
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded data of an interrupted run."""
         self.rows.load_cache(cache)
 
     @contextmanager
@@ -104,18 +105,22 @@ class TranscribeDataset(Dataset):
 
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
+        """Write fields and properties of the dataset to the folder of the run."""
         self.rows.save(folder)
         write_json(folder / "transcribe.json", {"has_words": self.has_words})
 
     def load(self, folder: Path) -> None:
+        """Read fields and properties of the dataset from the folder of the run."""
         self.rows.load(folder)
         self.has_words = bool(read_json(folder / "transcribe.json")["has_words"])
 
     # inference -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """Return the inputs in a file for `predict`, or None for a file of lines."""
         return self.rows.inputs(file)
 
     def parse_line(self, line: str) -> Any:
+        """Return the input on a line: a JSON object or a file name."""
         return parse_json_line(line)
 
     def encode_examples(self, examples: Sequence[Any]) -> list[np.ndarray]:

@@ -9,11 +9,11 @@ import numpy as np
 from ...data.store.batching import LengthBatches
 from ...data.store.store import Store
 from ...data.words.vocabulary import Vocabulary
-from ...fields.paired_text import Raw
+from ...fields.paired_text import RawText
 from ...metrics.text import error_rates
 from ..base import OnProgress
 from ..shared.collate import EVALUATION_STEPS
-from ..shared.generation import batches_of, evenly_spaced
+from ..shared.generation import batches_of, evenly_spaced_indices
 from .collate import collate
 from .ctc_loss import search_texts, text_losses
 from .dataset import REFERENCE
@@ -31,7 +31,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return the loss over all recordings, and the metrics of the texts of `searched` evenly spaced recordings."""
     parts = LengthBatches(store.lengths("audio"), 256, max_tokens=EVALUATION_STEPS).in_order()
-    selected = evenly_spaced(len(store), searched)
+    selected = evenly_spaced_indices(len(store), searched)
     texts: dict[int, str] = {}
     nats, units = 0.0, 0
     batches = batches_of(network, lambda rows: collate(store, rows), parts, on_progress)
@@ -44,7 +44,7 @@ def evaluate(
         hypotheses = search_texts(log_probs[indices], steps[indices], beam_size)
         for row, hypothesis in zip(rows[indices], hypotheses, strict=True):
             texts[int(row)] = vocabulary.decode(hypothesis.units)
-    references = Raw.read(store, REFERENCE, selected)
+    references = RawText.read(store, REFERENCE, selected)
     return {"loss": nats / max(units, 1), **error_rates([texts[row] for row in selected.tolist()], references)}
 
 

@@ -44,10 +44,12 @@ class Transcribe(Task[TranscribeSettings]):
 
     @classmethod
     def dataset_for(cls, settings: TranscribeSettings) -> TranscribeDataset:
+        """Return a new dataset for the settings."""
         return TranscribeDataset(settings)
 
     @classmethod
     def resolve(cls, settings: TranscribeSettings, dataset: TranscribeDataset, info: DatasetInfo) -> TranscribeSettings:
+        """Return the settings with values for the open settings, chosen from the data."""
         model, training = transcribe_defaults(info)
         audio = dataset.audio
         data = {"tokenization": dataset.text.tokenization, "sample_rate": audio.sample_rate, "n_mels": audio.n_mels}
@@ -56,6 +58,7 @@ class Transcribe(Task[TranscribeSettings]):
         return resolved
 
     def network(self) -> Transcriber:
+        """Return a new network."""
         model, training = self.settings.model, self.settings.training
         return Transcriber(
             self.dataset.audio.n_mels,
@@ -75,14 +78,17 @@ class Transcribe(Task[TranscribeSettings]):
     # training ------------------------------------------------------------------------------------------------------
     @property
     def selection(self) -> Selection:
+        """The metric that selects the best checkpoint: wer, or cer if texts have no spaces."""
         return Selection("wer" if self.dataset.has_words else "cer")
 
     def sampler(self) -> Sampler:
+        """Return the sampler of training batches, which groups sequences of similar length."""
         training = self.settings.training
         lengths = self.dataset.stores["train"].lengths("audio")
         return LengthSampler(lengths, training.batch_size, seed=training.seed)
 
     def batch(self, key: np.ndarray) -> Batch:
+        """Return the training batch of a key of the sampler."""
         return collate(self.dataset.stores["train"], key)
 
     def loss(self, network: Transcriber, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
@@ -104,6 +110,7 @@ class Transcribe(Task[TranscribeSettings]):
         return metrics | ({"unknown_units": unknown} if unknown else {})
 
     def predict(self, network: Transcriber, examples: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return text and score of each example."""
         arrays = self.dataset.encode_examples(examples)
         lengths = np.array([len(array) for array in arrays], np.int64)
         results: list[dict[str, Any]] = [{} for _ in arrays]
@@ -120,6 +127,7 @@ class Transcribe(Task[TranscribeSettings]):
         return {"text": self.dataset.text.vocabulary.decode(hypothesis.units), "score": round(hypothesis.score, 6)}
 
     def streaming(self) -> Streaming:
+        """Return how a unidirectional run streams, or the reason why a bidirectional run does not."""
         if self.settings.model.bidirectional:
             return Streaming(
                 reason="the backward direction needs the whole recording; train with --no-bidirectional to stream"

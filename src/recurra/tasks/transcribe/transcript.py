@@ -13,7 +13,7 @@ from ...data.sources.rows import Source
 from ...data.words.pretokenize import clean, tokenize
 from ...data.words.vocabulary import Vocabulary, build
 from ...fields.base import Field
-from ...fields.paired_text import closed
+from ...fields.paired_text import is_closed_vocabulary
 
 TRANSCRIPT_NAMES = (
     *("text", "transcript", "transcription", "sentence", "words", "target", "label", "utterance"),
@@ -46,6 +46,7 @@ class Transcript(Field):
         return self._tokenization or "characters"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
+        """Return the column that the user named, else a detected column. Raises DataError if there is none."""
         return pick(source, self.name, self.column, TRANSCRIPT_NAMES, _mean_length, exclude=taken)
 
     def choose_tokenization(self, texts: Sequence[str]) -> None:
@@ -56,31 +57,37 @@ class Transcript(Field):
         if self._tokenization is None:
             words = {word for text in texts for word in text.split()}
             is_reversible = all(tokenize(word, "words")[0] == [word] for word in words)
-            self._tokenization = "words" if is_reversible and closed(texts) else "characters"
+            self._tokenization = "words" if is_reversible and is_closed_vocabulary(texts) else "characters"
 
     def tokenize(self, text: str) -> list[str]:
         """Return the units of a text."""
         return tokenize(text, "words")[0] if self.tokenization == "words" else list(clean(single_spaced(text)))
 
     def check(self, value: Any) -> str | None:
+        """Return a description of the problem of a value, or None."""
         if value is None or (isinstance(value, str) and not value.strip()):
             return "is empty"
         return None if isinstance(value, str) else f"is {value!r:.40}, not text"
 
     def fit(self, values: Iterable[str]) -> None:
+        """Build the vocabulary."""
         self.vocabulary = build(map(single_spaced, values), self.tokenization, min_count=1, lowercase=False)
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
+        """Return the token ids of each value."""
         return list(self.vocabulary.encode_batch(map(single_spaced, values)))
 
     def save(self, folder: Path) -> None:
+        """Write the vocabulary to the folder of the run."""
         self.vocabulary.save(folder, self.name)
 
     def load(self, folder: Path) -> None:
+        """Read the vocabulary from the folder of the run."""
         self.vocabulary = Vocabulary.load(folder, self.name)
         self._tokenization = "words" if self.vocabulary.tokenization == "words" else "characters"
 
     def describe(self) -> list[str]:
+        """Return the lines that training prints about the field."""
         distinct = "distinct " if self.tokenization == "words" else ""
         return [f"{self.name}: {len(self.vocabulary) - 3:,} {distinct}{self.tokenization}"]
 

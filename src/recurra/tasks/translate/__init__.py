@@ -1,1 +1,1 @@
-"""`translate`: a text for each text."""
+"""The task `translate`: it generates a text for each text."""

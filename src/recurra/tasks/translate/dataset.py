@@ -1,9 +1,10 @@
-"""Pairs of texts: two parallel files or two columns of a table, several source columns as one, levels, vocabularies."""
+"""The dataset of `translate`: pairs of texts from two parallel files or from columns of a table, and their vocabularies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, final
 
@@ -13,50 +14,51 @@ from ...data.sources.parallel_text import Joined, Parallel
 from ...data.sources.sources import TABLES, Source, is_table, locate, open_source
 from ...data.store.store import Store
 from ...errors import CallError, SettingError
-from ...fields.paired_text import Raw, Side, choose_levels, same_alphabet
+from ...fields.paired_text import PairedText, RawText, choose_tokenizations, same_alphabet
 from ...files import read_json, write_json
 from ..base import Dataset, DatasetInfo, OnProgress
-from ..shared.generation import check_parts
+from ..shared.generation import check_splits
 from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value, sources_in
 from ..shared.row_reader import Columns, RowReader
 from .lengths import PairLengths
 from .settings import PairData
 from .target_files import TargetFiles
 
-SAMPLE = 1000  # pairs that levels and the sharing of a vocabulary are chosen from
+SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary are chosen
 
 
 @final
 class PairDataset(Dataset):
-    """`source` and `target` are the sides; each is kept as tokens and as it is written. `lengths` are known once read."""
+    """Pairs of a source and a target, stored as tokens and as unmodified text. `prepare` and `load` set `lengths`."""
 
     def __init__(self, data: PairData) -> None:
         self.data = data
-        self.source = Side("source", data.source, data.min_count)
-        self.target = Side("target", data.target, data.min_count)
-        self.rows = RowReader([self.source, self.target, Raw("source_text"), Raw("target_text")], data)
+        self.source = PairedText("source", data.source, data.min_count)
+        self.target = PairedText("target", data.target, data.min_count)
+        self.rows = RowReader([self.source, self.target, RawText("source_text"), RawText("target_text")], data)
         self.source_columns = [column.strip() for column in (data.source or "").split(",")]
         self.files = TargetFiles(data.target)
         self.lengths = PairLengths()
 
     @property
     def stores(self) -> dict[str, Store]:
-        """The encoded parts: train and valid."""
+        """The encoded splits: train and valid."""
         return self.rows.stores
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Read, split and encode the pairs, and choose tokenizations and vocabularies."""
         self.files.begin_training(data, valid, self.data.valid_target)
         source = self._open(data)
         columns = self._find_columns(source)
         self._choose_vocabularies(source, columns)
 
         def validation() -> tuple[Source, Columns]:
-            other = self._open(str(valid))
-            return other, self._find_columns(other)
+            valid_source = self._open(str(valid))
+            return valid_source, self._find_columns(valid_source)
 
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
-        check_parts(self.stores, "pairs", data)
+        check_splits(self.stores, "pairs", data)
         if columns["source_text"] == "source" and self.data.target and self.target.column is None:
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
@@ -74,7 +76,7 @@ class PairDataset(Dataset):
             valid_rows=len(valid),
             time_steps=int(sources.sum()),
             stats={"lengths": sources, "targets": targets},
-            messages=[*messages, f"source {source} on average, target {target}"],
+            messages=[*messages, f"mean length: source {source}, target {target}"],
         )
 
     def _open(self, data: str | Path) -> Source:
@@ -86,7 +88,7 @@ class PairDataset(Dataset):
         return self._join(self.rows.open(data))
 
     def _join(self, source: Source) -> Source:
-        """The source with the columns of the setting `source` as one, where these are several."""
+        """The rows with the columns of the setting `source` joined into one, if there are several."""
         return Joined(source, self.source_columns, self.data.source or "") if self._joins else source
 
     @property
@@ -103,21 +105,21 @@ class PairDataset(Dataset):
         return find_pair_columns(self.rows, source)
 
     def _choose_vocabularies(self, source: Source, columns: Columns) -> None:
-        """What a token of each side is, from the first rows and their number; and whether both have one vocabulary."""
+        """Choose the tokenizations from the first pairs, the sizes of the vocabularies, and whether both sides share one."""
         data, sample, count = self.data, list[list[Any]](), 0
         for row in self.rows.values(source, columns):
             if len(sample) < SAMPLE:
                 sample.append(row)
             count += 1
         sources, targets = [row[0] for row in sample], [row[1] for row in sample]
-        source_level, target_level = choose_levels(sources, targets)
-        self.source.tokenization = data.source_tokenization or data.tokenization or source_level
-        self.target.tokenization = data.target_tokenization or data.tokenization or target_level
+        source_tokenization, target_tokenization = choose_tokenizations(sources, targets)
+        self.source.tokenization = data.source_tokenization or data.tokenization or source_tokenization
+        self.target.tokenization = data.target_tokenization or data.tokenization or target_tokenization
         same = self.source.tokenization == self.target.tokenization
         if data.shared_vocabulary and not same:
             raise SettingError(
-                f"shared is true, and the source is cut into {self.source.tokenization}, the target into {self.target.tokenization}; "
-                "set one level for both, or leave shared out"
+                f"shared_vocabulary is true, but the source is split into {self.source.tokenization} and the target into "
+                f"{self.target.tokenization}; set one tokenization for both, or leave shared_vocabulary out"
             )
         shared = data.shared_vocabulary
         if shared is None:
@@ -130,51 +132,59 @@ class PairDataset(Dataset):
 
     @contextmanager
     def encoded(self, data: str | Path) -> Iterator[Store]:
-        """The pairs of another file, while it is evaluated."""
+        """The encoded pairs of another file, during its evaluation."""
         source = self._open(data)
         with self.rows.encoded(source, self._find_columns(source)) as store:
             yield store
 
     # the run folder ------------------------------------------------------------------------------------------------
     def load_cache(self, cache: Path) -> None:
+        """Open the encoded splits of an interrupted run."""
         self.rows.load_cache(cache)
 
     def save(self, folder: Path) -> None:
+        """Write the vocabularies, the lengths and the names of the training files."""
         self.rows.save(folder)
-        lengths = {"ratio": self.lengths.ratio, "longest": self.lengths.longest, "positions": self.lengths.positions}
-        write_json(folder / "translate.json", {"files": list(self.files.trained_on), **lengths})
+        write_json(folder / "translate.json", {"trained_on": list(self.files.trained_on), **asdict(self.lengths)})
 
     def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
         self.rows.load(folder)
         saved = read_json(folder / "translate.json")
-        self.files.trained_on = [str(file) for file in saved["files"]]
-        self.lengths = PairLengths(float(saved["ratio"]), int(saved["longest"]), int(saved["positions"]))
+        self.files.trained_on = [str(file) for file in saved["trained_on"]]
+        self.lengths = PairLengths(
+            ratio=float(saved["ratio"]),
+            max_target_length=int(saved["max_target_length"]),
+            max_source_length=int(saved["max_source_length"]),
+        )
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
+        """The sources of a table, or None for a file that is not a table."""
         if not is_table(file):
             return None
         return sources_in(self.rows, self._join(open_source(file, encoding=self.data.encoding)))
 
     def parse_line(self, line: str) -> Any:
+        """The source in a line of input: JSON where the line is JSON, else its text."""
         return parse_json_line(line)
 
     def source_values(self, examples: Sequence[Any]) -> list[Any]:
-        """The sources that examples give, checked. CallError with the number of one that cannot be used."""
+        """The sources of examples, checked. CallError with the number of the first one that cannot be used."""
         return [self._source_value(example, number) for number, example in enumerate(examples, 1)]
 
     def _source_value(self, example: Any, number: int) -> Any:
-        """A text, or a tuple of texts where the source is several columns."""
+        """The source of an example: a text, or a tuple of texts if the source consists of several columns."""
         columns = self.source_columns
         if not self._joins:
             return source_value(self.rows, example, number)
         if isinstance(example, dict):
-            found = [example[name] for name in columns if name in example]
-            if len(found) < len(columns):
+            texts = [example[name] for name in columns if name in example]
+            if len(texts) < len(columns):
                 raise missing_key(example, number, " and ".join(map(repr, columns)))
-            example = found
+            example = texts
         if not isinstance(example, (list, tuple)) or len(example) != len(columns):
             raise CallError(
-                f"example {number}: the source is {' and '.join(columns)}; give a JSON object with each of them"
+                f"example {number}: the source consists of {' and '.join(columns)}; pass a JSON object with each of these keys"
             )
         return checked_source(self.rows, tuple(example), number)

@@ -1,4 +1,4 @@
-"""The network of `translate`: encoder, attention and decoder, as the settings have them."""
+"""The network of `translate`: encoder, attention and decoder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ...data.words.vocabulary import Vocabulary
 from ...errors import SettingError
 from ...models.decoder import Decoder
 from ...models.encoder import TokenEmbedding
-from ...models.seq2seq import Encoder, SequenceToSequence
+from ...models.seq2seq import Seq2SeqEncoder, SequenceToSequence
 from ...nn.attention import attention
 from .settings import TranslateModel
 
@@ -17,12 +17,13 @@ def build_network(
 ) -> SequenceToSequence:
     """A new network.
 
-    source_size, target_size  entries of the vocabularies; `shared` where they are one
-    positions                 the longest source, which bounds the attention by concat
+    source_size, target_size  sizes of the vocabularies
+    shared                    whether source and target have one vocabulary
+    positions                 length of the longest source; it limits the attention "concat"
     """
     if model.replace_unk and model.attention == "none":
         raise SettingError(
-            "copy_unknown takes the word that attention looks at, and attention is none; leave one of them"
+            "replace_unk copies the word with the largest attention weight, and attention is none; change one of the two"
         )
 
     def embedding(vocabulary_size: int) -> TokenEmbedding:
@@ -31,11 +32,11 @@ def build_network(
 
     target = embedding(target_size)
     source = target if shared and model.tie_weights else embedding(source_size)
-    encoder = Encoder(
+    encoder = Seq2SeqEncoder(
         source,
         model.embedding_size,
         cell,
-        hidden_size=max(model.hidden_size // 2, 1) if model.bidirectional else model.hidden_size,
+        hidden_size=model.encoder_hidden_size,
         num_layers=model.encoder_layers,
         bidirectional=model.bidirectional,
         self_attention=model.self_attention,

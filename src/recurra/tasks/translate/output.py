@@ -1,38 +1,38 @@
-"""From the tokens of an answer to its text and to JSON."""
+"""Conversion of the tokens of an answer to text and to JSON."""
 
 from __future__ import annotations
 
 from typing import Any, final
 
 from ...data.words.vocabulary import Vocabulary
-from ...decoding.beam_search import Found
-from ...fields.paired_text import Side
-from ..shared.answers import attention_of
+from ...decoding.beam_search import Hypothesis
+from ...fields.paired_text import PairedText
+from ..shared.answers import answer_attention
 
 
 @final
 class Output:
-    """`copy_unknown`: an unknown word of an answer is the source's word with the largest attention weight."""
+    """Converts answers. With `replace_unk`, an unknown word becomes the source word with the largest attention weight."""
 
-    def __init__(self, source: Side, target: Side, *, replace_unk: bool) -> None:
+    def __init__(self, source: PairedText, target: PairedText, *, replace_unk: bool) -> None:
         self.source, self.target, self.replace_unk = source, target, replace_unk
 
     @property
-    def never(self) -> list[int]:
-        """Tokens that no answer holds. An unknown word may stand where it is to be copied."""
+    def forbidden_tokens(self) -> list[int]:
+        """Tokens that no answer contains. The unknown token is allowed if it is replaced by a source word."""
         return [Vocabulary.pad] if self.replace_unk else [Vocabulary.pad, Vocabulary.unknown]
 
-    def text(self, found: Found, value: Any) -> str:
-        """The text of the answer to the source `value`."""
+    def text(self, hypothesis: Hypothesis, value: Any) -> str:
+        """The text of an answer to the source `value`."""
         vocabulary = self.target.vocabulary
-        if not self.replace_unk or found.weights is None or vocabulary.unknown not in found.tokens:
-            return vocabulary.decode(found.tokens)
-        words = self.source.cut(value)
-        copied = [words[at] if at < len(words) else "" for at in found.weights.argmax(-1).tolist()]
-        return vocabulary.decode(found.tokens, copied)
+        if not self.replace_unk or hypothesis.weights is None or vocabulary.unknown not in hypothesis.tokens:
+            return vocabulary.decode(hypothesis.tokens)
+        words = self.source.tokenize(value)
+        copied = [words[at] if at < len(words) else "" for at in hypothesis.weights.argmax(-1).tolist()]
+        return vocabulary.decode(hypothesis.tokens, copied)
 
-    def attention(self, found: Found, value: Any) -> dict[str, Any]:
-        """For each token of the answer, its end mark too, the attention weight of each token of the source."""
-        source = self.source.cut(value)
-        target, weights = attention_of(found, self.target.vocabulary, len(source))
+    def attention(self, hypothesis: Hypothesis, value: Any) -> dict[str, Any]:
+        """The attention weights of the source tokens for each token of the answer, including the end token."""
+        source = self.source.tokenize(value)
+        target, weights = answer_attention(hypothesis, self.target.vocabulary, len(source))
         return {"source": source, "target": target, "weights": weights}

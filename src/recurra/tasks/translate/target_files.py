@@ -1,4 +1,4 @@
-"""The target side of a plain text: a second file, line by line."""
+"""The file of target lines that belongs to a plain text file of source lines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ...errors import DataError
 
 @final
 class TargetFiles:
-    """Finds the file of the targets that belongs to a file of sources.
+    """Determines which file of targets belongs to a file of sources.
 
-    target      of the settings: the file that training used, or one that was given later
-    trained_on  both files, absolute, where training read such; else empty
+    target      the setting `target`: the file that was used for training, or one that was set later
+    trained_on  absolute paths of both training files; empty strings if training used a table
     """
 
     def __init__(self, target: str | None) -> None:
@@ -23,31 +23,31 @@ class TargetFiles:
         self._while_training: dict[str, str | None] = {}
 
     def begin_training(self, data: str | Path, valid: str | Path | None, valid_target: str | None) -> None:
-        """From now on only the files of the training and of the validation data are known."""
+        """Use the targets of the training and the validation data, and no others, for this object."""
         self._while_training = {str(data): self.target}
         if valid is not None:
             self._while_training[str(valid)] = valid_target
 
     def remember(self, data: str | Path) -> None:
-        """Note that training read `data` and the file of its targets."""
+        """Record that training used `data` and the file of its targets."""
         self.trained_on = [str(Path(file).resolve()) for file in (data, self.target or "")]
 
     def target_of(self, data: str | Path) -> Path:
-        """The file of the targets. DataError where it was not named, and where it is that of other sources."""
-        known = self._while_training
-        if known:
-            other = known.get(str(data))
-            flag = "--target " if str(data) == next(iter(known)) else "--valid-target "
-        else:  # a trained run, whose setting is the file that it was trained with, unless it was changed
-            other = None if self._is_of_training(data) else self.target
+        """The file of the targets. DataError if it was not named, or if it belongs to other sources."""
+        training = self._while_training
+        if training:
+            target = training.get(str(data))
+            flag = "--target " if str(data) == next(iter(training)) else "--valid-target "
+        else:  # a trained run: the setting is the file that was used for training, unless it was changed
+            target = None if self._belongs_to_training(data) else self.target
             flag = "--set target="
-        if other is None:
+        if target is None:
             raise DataError(
-                f"is one side of the pairs; name the file of the other, line by line, with {flag}FILE", file=data
+                f"contains only the sources; name the file with the target of each line with {flag}FILE", file=data
             )
-        return Path(other).expanduser()
+        return Path(target).expanduser()
 
-    def _is_of_training(self, data: str | Path) -> bool:
-        """Whether the file of the targets is that of the training data, and `data` is not."""
+    def _belongs_to_training(self, data: str | Path) -> bool:
+        """Whether the file of targets is that of the training data, and `data` is another file."""
         source, target = (str(Path(file).resolve()) for file in (data, self.target or ""))
         return target == self.trained_on[1] and source != self.trained_on[0]

@@ -1,0 +1,184 @@
+"""The scoring rules: additive, dot and concat."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import CallError, near
+from .base import Attention, Memory
+
+
+class AdditiveAttention(Attention):
+    r"""AdditiveAttention attention (Bahdanau et al. 2015, arXiv:1409.0473).
+
+        score(q, k) = v . tanh(W_q q + W_k k + b)
+
+    This equals v . tanh(W [q; k] + b) with W = [W_q W_k], without the concatenated tensor of shape (B, S, N, Q + K).
+
+    Args:
+        query_size: Q, the number of features of a query.
+        key_size: K, the number of features of a key.
+        size: The number of hidden units, which is the size of v. Default: `query_size`.
+
+    Example:
+        >>> import torch
+        >>> from recurra.nn.attention import AdditiveAttention
+        >>> attend = AdditiveAttention(query_size=32, key_size=16)
+        >>> memory = attend.make_memory(torch.randn(2, 7, 16), lengths=torch.tensor([7, 4]))
+        >>> context, weights = attend(torch.randn(2, 5, 32), memory)
+        >>> context.shape, weights.shape
+        (torch.Size([2, 5, 16]), torch.Size([2, 5, 7]))
+        >>> bool((weights[1, :, 4:] == 0).all())
+        True
+    """
+
+    def __init__(self, query_size: int, key_size: int, size: int | None = None) -> None:
+        super().__init__(query_size, key_size)
+        size = size or query_size
+        self.query = nn.Linear(query_size, size)
+        self.key = nn.Linear(key_size, size, bias=False)
+        self.score = nn.Linear(size, 1, bias=False)
+
+    def project_keys(self, keys: Tensor) -> Tensor:
+        """W_k k for every position, (B, N, K) -> (B, N, size)."""
+        projected: Tensor = self.key(keys)
+        return projected
+
+    def scores(self, query: Tensor, memory: Memory) -> Tensor:
+        """The scores (B, S, N) of queries (B, S, Q). An intermediate tensor has the shape (B, S, N, size)."""
+        scores: Tensor = self.score(torch.tanh(self.query(query)[:, :, None] + memory.keys[:, None]))
+        return scores.squeeze(-1)
+
+
+class DotAttention(Attention):
+    r"""Scaled dot-product attention with a projection of the keys (Luong et al. 2015, arXiv:1508.04025, "general").
+
+        score(q, k) = q . U k / sqrt(Q)
+
+    The scale 1 / sqrt(Q) is that of Vaswani et al. 2017, arXiv:1706.03762.
+
+    Args:
+        query_size: Q, the number of features of a query.
+        key_size: K, the number of features of a key.
+
+    Example:
+        >>> import torch
+        >>> from recurra.nn.attention import DotAttention
+        >>> attend = DotAttention(query_size=32, key_size=16)
+        >>> memory = attend.make_memory(torch.randn(2, 7, 16))
+        >>> context, weights = attend(torch.randn(2, 1, 32), memory)
+        >>> context.shape, weights.shape
+        (torch.Size([2, 1, 16]), torch.Size([2, 1, 7]))
+    """
+
+    def __init__(self, query_size: int, key_size: int) -> None:
+        super().__init__(query_size, key_size)
+        self.key = nn.Linear(key_size, query_size, bias=False)
+
+    def project_keys(self, keys: Tensor) -> Tensor:
+        """U k for every position, (B, N, K) -> (B, N, Q)."""
+        projected: Tensor = self.key(keys)
+        return projected
+
+    def scores(self, query: Tensor, memory: Memory) -> Tensor:
+        """The scores (B, S, N) of queries (B, S, Q)."""
+        return query @ memory.keys.transpose(1, 2) / math.sqrt(self.query_size)
+
+
+class ConcatAttention(Attention):
+    r"""Attention by position, as in the PyTorch sequence-to-sequence tutorial.
+
+        score(q, k)_n = (W [q; k] + b)_n        for n = 0, ..., positions - 1
+
+    One linear layer computes the scores of all positions from the query and one key for the whole memory. The score of a
+    position therefore does not depend on the value there, and the number of positions is limited.
+
+    Args:
+        query_size: Q, the number of features of a query.
+        key_size: K, the number of features of the key.
+        positions: The largest number of positions N of a memory.
+
+    Example:
+        >>> import torch
+        >>> from recurra.nn.attention import ConcatAttention
+        >>> attend = ConcatAttention(query_size=32, key_size=16, positions=10)
+        >>> memory = attend.make_memory(torch.randn(2, 7, 16), lengths=torch.tensor([7, 4]))
+        >>> memory.keys.shape
+        torch.Size([2, 16])
+        >>> attend(torch.randn(2, 5, 32), memory)[1].shape
+        torch.Size([2, 5, 7])
+    """
+
+    def __init__(self, query_size: int, key_size: int, positions: int) -> None:
+        super().__init__(query_size, key_size)
+        self.positions = positions
+        self.score = nn.Linear(query_size + key_size, positions)
+
+    def make_memory(self, values: Tensor, lengths: Tensor | None = None, keys: Tensor | None = None) -> Memory:
+        """Prepare a memory for queries.
+
+        Args:
+            values: The vectors to average, (B, N, V), with N at most `positions`.
+            lengths: The number of valid positions of each batch element, integers (B,). None where all are valid (default).
+            keys: One key for each batch element, (B, K). By default the mean of the valid values, which requires V = K.
+
+        Returns:
+            The memory, with one key for each batch element and the mask.
+
+        Raises:
+            CallError: If N is larger than `positions`.
+        """
+        if values.shape[1] > self.positions:
+            raise CallError(
+                f"the memory has {values.shape[1]} positions, and this attention (concat) has scores for {self.positions}, "
+                "the largest number that it was built for; pass a shorter memory, or use additive or dot"
+            )
+        memory = super().make_memory(values, lengths, values if keys is None else keys)
+        if keys is None:
+            count = torch.full((len(values),), values.shape[1]) if lengths is None else lengths
+            valid = values if memory.valid is None else torch.where(memory.valid[..., None], values, 0.0)
+            memory = memory._replace(keys=valid.sum(1) / count.clamp(min=1).to(values)[:, None])
+        return memory
+
+    def scores(self, query: Tensor, memory: Memory) -> Tensor:
+        """The scores (B, S, N) of queries (B, S, Q)."""
+        key = memory.keys[:, None].expand(-1, query.shape[1], -1)
+        scores: Tensor = self.score(torch.cat([query, key], dim=-1))
+        return scores[..., : memory.values.shape[1]]
+
+
+RULES = ("additive", "dot", "concat")
+
+
+def attention(rule: str, query_size: int, key_size: int, positions: int | None = None) -> Attention:
+    """Create the attention module of a scoring rule.
+
+    Args:
+        rule: "additive", "dot" or "concat".
+        query_size: Q, the number of features of a query.
+        key_size: K, the number of features of a key.
+        positions: The largest number of positions of a memory. Required for "concat", ignored by the other rules.
+
+    Returns:
+        A new module with randomly initialized parameters.
+
+    Raises:
+        CallError: If the rule is unknown, or if it is "concat" and `positions` is missing or less than 1.
+
+    Example:
+        >>> from recurra.nn.attention import attention
+        >>> type(attention("dot", 32, 16)).__name__
+        'DotAttention'
+    """
+    if rule == "additive":
+        return AdditiveAttention(query_size, key_size)
+    if rule == "dot":
+        return DotAttention(query_size, key_size)
+    if rule != "concat":
+        raise CallError(f"there is no attention {rule!r}; {near(rule, RULES)}")
+    if positions is None or positions < 1:
+        raise CallError(f"positions is {positions}; concat requires the length of the longest memory, at least 1")
+    return ConcatAttention(query_size, key_size, positions)

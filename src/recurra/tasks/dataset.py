@@ -1,0 +1,151 @@
+"""Datasets, samplers and batches: the data of a task. `tasks/base.py` exports these names."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+OnProgress = Callable[[int], None]
+
+
+def ignore_progress(count: int) -> None:
+    """An `on_progress` callback that does nothing."""
+
+
+@dataclass
+class Batch:
+    """The tensors of one training step.
+
+    Attributes:
+        inputs: the input tensors by name.
+        targets: the target tensors by name.
+        valid: number of time steps without padding.
+        computed: number of time steps that the network computes, padding included.
+    """
+
+    inputs: dict[str, Tensor]
+    targets: dict[str, Tensor]
+    valid: int
+    computed: int
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on another device."""
+        if device.type == "cpu":
+            return self
+
+        def moved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+
+        return Batch(moved(self.inputs), moved(self.targets), self.valid, self.computed)
+
+
+@dataclass
+class DatasetInfo:
+    """The result of `Dataset.prepare`.
+
+    Attributes:
+        rows: number of training examples.
+        valid_rows: number of validation examples.
+        time_steps: number of time steps of the training part, without padding.
+        stats: statistics on which defaults depend, such as the lengths.
+        settings: settings that the data or pretrained weights determine, by group.
+        messages: lines for the user.
+    """
+
+    rows: int = 0
+    valid_rows: int = 0
+    time_steps: int = 0
+    stats: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+
+class Dataset(ABC):
+    """Reads the data of a user: finds the columns, fits vocabularies, splits, and encodes the examples once into a cache.
+
+    `RowDataset` is the dataset of N-to-1 tasks. A task with another shape implements this class; `RowReader` does most of the
+    work for tables. The life of a dataset: `prepare` reads the training data once; `save` writes the vocabularies into the run
+    folder; a run that is opened or resumed calls `load`, and `load_cache` if training continues.
+
+    Attributes:
+        inputs_are_rows: True where each item of `inputs(file)` is one row of the file, so that errors can name the row.
+    """
+
+    inputs_are_rows: ClassVar[bool] = True
+
+    @abstractmethod
+    def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
+        """Fit the vocabularies to the training data, split and encode the data into `cache`.
+
+        Args:
+            data: the training data: a file, a folder, `hf:NAME` or a built-in dataset.
+            valid: the validation data. None: a fraction of the training data, `data.validation_fraction`.
+            cache: a folder for the encoded parts.
+            on_progress: called with the number of examples so far.
+
+        Returns:
+            Counts and statistics, settings that the data determine, and messages for the user.
+
+        Raises:
+            DataError: the data cannot be read or used.
+        """
+
+    @abstractmethod
+    def load_cache(self, cache: Path) -> None:
+        """Open the encoded parts that `prepare` wrote to `cache`, after `load`."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write everything that encoding needs to `folder`, the `vocabulary/` of the run."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+
+    @abstractmethod
+    def inputs(self, file: str) -> Iterator[Any] | None:
+        """Return the inputs in a file given to `predict`, such as a table; None where each line of the file is one input."""
+
+    @abstractmethod
+    def parse_line(self, line: str) -> Any:
+        """Return the input of one line of a file or of standard input. Raises DataError for an invalid line."""
+
+
+class Sampler(ABC):
+    """Yields the batches of an epoch. Its results depend only on the settings and the epoch, so that runs are reproducible."""
+
+    @abstractmethod
+    def epoch(self, number: int) -> Sequence[Any]:
+        """Return the keys of the batches of an epoch, in order. `Task.batch` converts a key to a batch."""
+
+    @abstractmethod
+    def time_steps(self, keys: Sequence[Any]) -> np.ndarray:
+        """Return the time steps of each batch, padding included, (len(keys),). Training time is estimated from them."""
+
+    @abstractmethod
+    def padding_fraction(self) -> float | None:
+        """Return the fraction of time steps that is padding; None where there is no padding."""
+
+
+def device_of(network: torch.nn.Module) -> torch.device:
+    """Return the device of the first parameter."""
+    return next(network.parameters()).device
+
+
+def chunked(items: Iterable[Any], size: int) -> Iterable[list[Any]]:
+    """Yield lists of `size` items; the last one may be shorter."""
+    part: list[Any] = []
+    for item in items:
+        part.append(item)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part

@@ -479,7 +479,7 @@ def test_the_share_of_attention_is_counted_by_area() -> None:
     """A map of 2 x 4 cells of 32 x 32 pixels; the image covers 28 of 32 columns of one cell, 4 of 32 rows of the other row."""
     boxes = np.array([[4, 0], [8, 60], [-1, -1]])
     weights = [[1, 0, 0, 0, 0, 0, 0, 0], [0, 0.25, 0.5, 0, 0, 0, 0.25, 0], [1] * 8]
-    found = canvases.share({"rows": 2, "columns": 4, "weights": weights}, boxes)
+    found = canvases.fraction_on_digits({"rows": 2, "columns": 4, "weights": weights}, boxes)
     first = (28 / 32) * (28 / 32)  # rows 4 to 32 of 32, columns 0 to 28 of 32
     second = 0.25 * (24 / 32) * (4 / 32) + 0.5 * (24 / 32) * (24 / 32) + 0.25 * (4 / 32) * (24 / 32)
     assert found == pytest.approx([first, second])

@@ -156,7 +156,7 @@ def test_get_by_name_class_and_instance() -> None:
         (lambda: cells.RNN("sigmoid"), "wanted 'tanh' or 'relu'"),
     ],
 )
-def test_wrong_specs_are_answered(call, says: str) -> None:  # type: ignore[no-untyped-def]
+def test_invalid_specifications_are_reported(call, says: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(CallError, match=says):
         call()
 
@@ -174,7 +174,7 @@ def test_a_name_always_means_the_built_in_cell() -> None:
     assert len(set(cells.names())) == len(cells.names()) == len(CELLS) - len(OTHERS)
 
 
-def test_gates_without_values_are_told() -> None:
+def test_gates_without_values_are_reported() -> None:
     cell = Unsaid()
     params = params_of(cell, 2, 3)
     with pytest.raises(NotImplementedError, match="gates_of"):

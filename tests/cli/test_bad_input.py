@@ -174,7 +174,7 @@ def test_one_line_for_a_language_model(tmp_path: Path) -> None:
 
 def test_a_text_too_short_for_the_requested_windows(tmp_path: Path) -> None:
     before = language(tmp_path, "run").predict(["the"])
-    with pytest.raises(DataError, match=r"tokens are too few for 64 windows of 128"):
+    with pytest.raises(DataError, match=r"tokens are too few for a batch of 64 windows of 128"):
         language(tmp_path, "run", batch_size=64, bptt_length=128, overwrite=True)
     assert recurra.load(tmp_path / "run").predict(["the"]) == before
 
@@ -305,7 +305,7 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 2}, "run format 2 is newer than this version of recurra reads (1); update recurra"),
+        ({"format": 3}, "run format 3 is newer than this version of recurra reads (2); update recurra"),
         ({"format": "one"}, "it has no format"),
         ({"task": "clasify"}, "did you mean 'classify'"),
         ({"task": None}, "there is no task 'None'"),
@@ -406,20 +406,20 @@ def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     whole = reviews(tmp_path, "whole", steps=12, num_evaluations=6)
     from recurra.training import loop
 
-    check, count = loop.Loop.check, [0]
+    evaluate, count = loop.Loop.evaluate, [0]
 
-    def check_on_a_full_disk(self: Any, *arguments: Any) -> None:
+    def evaluate_on_a_full_disk(self: Any, *arguments: Any) -> None:
         count[0] += 1
         if count[0] == 3:
             with monkeypatch.context() as patch:
                 patch.setattr(Path, method, full)
-                check(self, *arguments)
+                evaluate(self, *arguments)
                 self.save()
         else:
-            check(self, *arguments)
+            evaluate(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Loop, "check", check_on_a_full_disk)
+        patch.setattr(loop.Loop, "evaluate", evaluate_on_a_full_disk)
         with pytest.raises(RunError, match=r"cannot be written \(No space left on device\)"):
             reviews(tmp_path, "cut", steps=12, num_evaluations=6)
     assert not [path for path in (tmp_path / "cut").rglob("*") if path.name.endswith(".part")]

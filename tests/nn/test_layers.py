@@ -41,7 +41,7 @@ def far(a: nn.State, b: nn.State) -> float:
 
 @every_cell
 @pytest.mark.parametrize("given", [False, True])
-def test_padded_is_alone_in_any_order(cell: cells.Cell, given: bool) -> None:
+def test_results_do_not_depend_on_padding_and_order(cell: cells.Cell, given: bool) -> None:
     x, lengths = torch.randn(5, 8, 3, dtype=torch.float64), torch.tensor([8, 0, 3, 1, 5])
     for layer in layers(cell):
         first = random_state(layer, 5) if given else None
@@ -62,7 +62,7 @@ def test_padded_is_alone_in_any_order(cell: cells.Cell, given: bool) -> None:
 
 
 @every_cell
-def test_chunks_are_the_whole(cell: cells.Cell) -> None:
+def test_chunks_equal_the_whole_sequence(cell: cells.Cell) -> None:
     x, lengths = torch.randn(4, 11, 3, dtype=torch.float64), torch.tensor([11, 0, 4, 7])
     for layer in layers(cell, bidirectional=False):
         for live in (None, lengths):
@@ -123,7 +123,7 @@ def first_state(name: str, theirs: Any, B: int | None) -> Any:
 
 
 @every_dropin
-def test_dropin_is_torch(name: str, options: dict[str, Any]) -> None:
+def test_dropin_equals_torch(name: str, options: dict[str, Any]) -> None:
     theirs, ours = pair(name, **options)
     assert list(theirs.state_dict()) == list(ours.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True)), "the same seed"
@@ -145,7 +145,7 @@ def test_dropin_is_torch(name: str, options: dict[str, Any]) -> None:
 
 @every_dropin
 @pytest.mark.parametrize("enforce_sorted", [True, False])
-def test_dropin_takes_a_packed_sequence(name: str, options: dict[str, Any], enforce_sorted: bool) -> None:
+def test_dropin_accepts_a_packed_sequence(name: str, options: dict[str, Any], enforce_sorted: bool) -> None:
     theirs, ours = pair(name, **options)
     lengths = torch.tensor([5, 4, 1] if enforce_sorted else [1, 5, 4])
     x = torch.randn(3, 5, 4, dtype=theirs.weight_ih_l0.dtype)
@@ -167,7 +167,7 @@ def test_dropin_takes_a_packed_sequence(name: str, options: dict[str, Any], enfo
 
 
 @every_dropin
-def test_dropin_lengths_are_rows_alone(name: str, options: dict[str, Any]) -> None:
+def test_dropin_lengths_equal_single_sequences(name: str, options: dict[str, Any]) -> None:
     _, ours = pair(name, **options)
     x, lengths = torch.randn(3, 5, 4, dtype=ours.weight_ih_l0.dtype), [5, 2, 4]
     y, *state = flat(ours(x if ours.batch_first else x.transpose(0, 1), lengths=lengths))
@@ -181,7 +181,7 @@ def test_dropin_lengths_are_rows_alone(name: str, options: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("options", [{}, {"bias": False}])
 @pytest.mark.parametrize("name", ["RNNCell", "LSTMCell", "GRUCell"])
-def test_single_steps_are_torch(name: str, options: dict[str, Any]) -> None:
+def test_single_steps_equal_torch(name: str, options: dict[str, Any]) -> None:
     theirs, ours = pair(name, **options, dtype=torch.float64)
     assert list(theirs.state_dict()) == list(ours.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True))
@@ -242,7 +242,7 @@ def test_layers_copy_pickle_and_reset() -> None:
         (lambda l, x: l(x, nn.State({"h": x[:, 0]})), "state has the components h; this layer expects h_l0"),
     ],
 )
-def test_a_bad_call_says_what_was_wanted(call: Any, says: str) -> None:
+def test_an_invalid_call_reports_what_was_expected(call: Any, says: str) -> None:
     with pytest.raises(CallError, match=says):
         call(nn.Recurrent("gru", 2, 4), torch.randn(2, 3, 2))
 
@@ -270,7 +270,7 @@ def test_a_bad_call_says_what_was_wanted(call: Any, says: str) -> None:
         (lambda: nn.LSTMCell(2, 4)(torch.randn(3, 3)), CallError, "with I = 2"),
     ],
 )
-def test_a_bad_layer_says_what_was_wanted(make: Any, error: type[Exception], says: str) -> None:
+def test_an_invalid_layer_reports_what_was_expected(make: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         make()
 
@@ -299,7 +299,7 @@ class Listed(Leaky):
     ],
     ids=["shape", "part", "parameters"],
 )
-def test_a_bad_cell_is_told_what_was_wanted(cell: cells.Cell, says: str) -> None:
+def test_an_invalid_cell_reports_what_was_expected(cell: cells.Cell, says: str) -> None:
     with pytest.raises(CallError, match=says):
         nn.Recurrent(cell, 2, 4)(torch.randn(2, 3, 2))
 

@@ -38,8 +38,8 @@ def _cell(spec: str | Cell | type[Cell]) -> Cell:
 def single_bias(cell: str | Cell | type[Cell], params: Params) -> dict[str, Tensor]:
     """Replace `bias_ih` and `bias_hh` (G*H,) by their sum, `bias` (G*H,).
 
-    The hidden bias of a gate in `cell.separate_hidden_bias` stands inside a product and cannot be merged (n of `gru` and
-    `ln_gru`, where the reset stands after the matmul): it is kept, as `bias_hn` (H,) for the gate n, and `bias` holds the
+    The hidden bias of a gate in `cell.separate_hidden_bias` is inside a product and cannot be merged (n of `gru` and `ln_gru`,
+    where the reset is after the matmul): it is kept, as `bias_hn` (H,) for the gate n, and `bias` holds the
     input bias of that gate alone.
     """
     cell = _cell(cell)

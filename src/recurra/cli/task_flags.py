@@ -138,13 +138,14 @@ def _metavar(annotation: Any) -> str:
 
 
 def _help(name: str, field: Any) -> str:
-    """The field's description, the words it takes, and its default; an open one is chosen from the data."""
+    """Return the description of the setting, its choices, and its default unless it is open."""
     words = [value for kind in _kinds(field.annotation) for value in typing.get_args(kind) if isinstance(value, str)]
     choices = f": {', '.join(words)}" if words else ""
     default = "" if field.default is None or _is_flag(field.annotation) else f" ({field.default})"
     if _is_flag(field.annotation) and field.default is not None:
         default = " (yes)" if field.default else " (no)"
-    return f"{field.description or name}{choices}{default}"
+    description = (field.description or name).rstrip(".")
+    return f"{description}{choices}{default}"
 
 
 def _typed(task: type[Task[Any]], name: str, value: Any) -> Any:

@@ -98,7 +98,8 @@ class Text(Field):
     def _check_ngrams(self) -> None:
         if self.character_ngrams and self.tokenization != "words":
             raise SettingError(
-                f"character_ngrams requires tokenization=words, but tokenization is {self.tokenization}; remove character_ngrams"
+                f"character_ngrams requires tokenization=words, but tokenization is {self.tokenization}; "
+                "remove character_ngrams"
             )
 
     def lexicon(self) -> Lexicon:

@@ -1,7 +1,7 @@
 """Checks of custom tasks: each mistake becomes an error of one line that names the file, the line and the method.
 
-`own_code` reports exceptions inside methods of the user; the `check_*` functions report wrong return values. They are cheap enough
-to run for every task.
+`own_code` reports exceptions inside methods of the user; the `check_*` functions report wrong return values. They are cheap
+enough to run for every task.
 """
 
 from __future__ import annotations

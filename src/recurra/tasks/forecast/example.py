@@ -30,6 +30,7 @@ class _ExampleSource(Source):
 
     @property
     def columns(self) -> list[str]:
+        """The names of the values and of the covariates."""
         return list(self._cells)
 
     def _read(self) -> Iterator[Row | DataError]:

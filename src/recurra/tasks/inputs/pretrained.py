@@ -4,8 +4,8 @@
     --pretrained RUN     initialises the embedding and the recurrent layers with those of a `language` run, and uses its
                          vocabulary (Dai and Le 2015, arXiv:1511.01432; Howard and Ruder 2018, arXiv:1801.06146)
 
-The weights are loaded once, before training. The run folder contains the trained weights and needs neither the file nor the other
-run.
+The weights are loaded once, before training. The run folder contains the trained weights and needs neither the file nor the
+other run.
 """
 
 from __future__ import annotations
@@ -125,14 +125,15 @@ class Pretrained:
             both = resolved["bidirectional"] = False
         if both and run.sizes["num_layers"] > 1:
             raise SettingError(
-                f"{run.path} has {run.sizes['num_layers']} layers, but bidirectional layers above the first have a different input "
-                "size: use --set bidirectional=false, or train the language model with num_layers=1"
+                f"{run.path} has {run.sizes['num_layers']} layers, but bidirectional layers above the first have a different "
+                "input size: use --set bidirectional=false, or train the language model with num_layers=1"
             )
         field.use_vocabulary(run.vocabulary)
         info.settings["model"] = resolved
         direction = "unidirectional" if not both else "bidirectional, with a new backward direction"
         info.messages.append(
-            f"initialised from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.tokenization}; {direction}"
+            f"initialised from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.tokenization}; "
+            f"{direction}"
         )
 
     # a new network -------------------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ class Pretrained:
             )
         matches = find_embeddings(file, lexicon.words, lexicon.normalize, on_progress)
         known = np.concatenate([np.zeros(lexicon.first_id, bool), matches.match > 0])
-        vectors = torch.from_numpy(matches.vectors[matches.match > 0])
+        vectors = torch.from_numpy(matches.embeddings[matches.match > 0])
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1
         for table in tables:
             weight = table.embedding.weight

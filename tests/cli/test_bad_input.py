@@ -98,7 +98,7 @@ class Lines:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
     def bar(self, label: str, total: float | None = None) -> Any:

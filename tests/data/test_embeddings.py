@@ -157,7 +157,7 @@ def test_coverage_is_reported(tmp_path: Path) -> None:
     lines: list[str] = []
 
     class Messages(Silent):
-        def say(self, line: str) -> None:
+        def message(self, line: str) -> None:
             lines.append(line)
 
     run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Messages())

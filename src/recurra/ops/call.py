@@ -39,6 +39,7 @@ class Call(NamedTuple):
 
     @property
     def directions(self) -> int:
+        """2 for a bidirectional call, otherwise 1."""
         return 2 if self.bidirectional else 1
 
     @property

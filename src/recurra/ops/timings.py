@@ -4,7 +4,7 @@ A table is a JSON file: the machine, the versions, and a list of points. Each po
 seconds of every back end that supports it. A call is looked up at the nearest point with its signature; the distance is that of
 B, T and H in doublings. If no point is within MAX_DISTANCE, or there is no table, `Backend.heuristic_skip` applies.
 
-The table in use is the file that RECURRA_TABLE names ("off" for none). Otherwise it is that of this machine in the user's cache
+The table in use is the file that RECURRA_TIMINGS names ("off" for none), otherwise that of this machine in the user's cache
 folder, where `recurra bench --save` writes it, or else `timings.json` of this package.
 """
 
@@ -26,7 +26,7 @@ from ..files import write_text
 from .call import Call
 from .native import loader
 
-SETTING = "RECURRA_TABLE"
+SETTING = "RECURRA_TIMINGS"
 FORMAT = 1
 MAX_DISTANCE = 4.0  # doublings, of B, T and H together
 BUILT_IN = Path(__file__).with_name("timings.json")

@@ -83,7 +83,7 @@ class Recorder(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
 

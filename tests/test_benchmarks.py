@@ -204,8 +204,8 @@ def test_captions_keep_their_images_together(tmp_path: Path) -> None:
 
 def test_rouge_l_by_hand() -> None:
     # common: a ... dog runs, 3 words of 4 and of 5: 2 * 0.75 * 0.6 / 1.35; and nothing in common
-    written, wanted = ["A dog runs fast .", "cat"], ["a big dog runs home", "dog"]
-    assert captions.rouge_l(written, wanted) == pytest.approx((2 * 0.75 * 0.6 / 1.35 + 0) / 2)
+    written, expected = ["A dog runs fast .", "cat"], ["a big dog runs home", "dog"]
+    assert captions.rouge_l(written, expected) == pytest.approx((2 * 0.75 * 0.6 / 1.35 + 0) / 2)
 
 
 def test_every_set_has_targets_and_a_budget() -> None:

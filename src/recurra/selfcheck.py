@@ -1,7 +1,7 @@
 """Numerical agreement of all variants of the computation on this machine: the comparison that `recurra selfcheck` prints.
 
 The reference is the Python loop in float64, on a batch of sequences of different lengths. Each registered cell is computed by
-each back end, with a batch of one sequence at a time, in chunks of time steps, with one thread, and on the GPU if there is one, in
+each back end, with one sequence at a time, in chunks of time steps, with one thread, and on the GPU if there is one, in
 float32 and float64. The outputs, the final state and every gradient are compared.
 """
 

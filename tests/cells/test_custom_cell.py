@@ -130,7 +130,7 @@ def test_the_fragments_are_methods_of_a_cell() -> None:
     [
         ("@dataclass(frozen=True)", "@dataclass", "TypeError: cannot inherit non-frozen dataclass from a frozen one"),
         ("    def step(", "    def stop(", "Minimal does not define step"),
-        ('gates = ("f", "n")', 'state_type = list', "CallError: cell Minimal: state_type is <class 'list'>; wanted a Na"),
+        ('gates = ("f", "n")', 'state_type = list', "CallError: cell Minimal: state_type is <class 'list'>; expected a Na"),
     ],
 )  # fmt: skip
 def test_an_error_in_the_file_is_reported_in_two_lines(folder: Path, old: str, new: str, says: str) -> None:
@@ -187,7 +187,7 @@ class Asks(RNN):
     ("name", "said"),
     [
         ("Crash", "ZeroDivisionError at broken.py, line 9, in step: division by zero"),
-        ("Sizes", "state_sizes gave a tuple; wanted a dict from h, in this order, to an int"),
+        ("Sizes", "state_sizes returned a tuple; expected a dict from h, in this order, to an int"),
         ("Asks", "KeyError at broken.py, line 19, in parameters: 'weights'"),
     ],
 )

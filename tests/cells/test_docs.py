@@ -40,8 +40,8 @@ def test_the_table_lists_gates_state_and_options(name: str) -> None:
     cell = cells.get(name)
     (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| [`{name}`](#{name}) |")]
     options = ", ".join(f"`{option}={value!r}`" for option, value in vars(cell).items())
-    wanted = [f"`cells.{type(cell).__name__}`", ", ".join(cell.gates), ", ".join(cell.states), options]
-    assert [column.strip() for column in row.split("|")[2:6]] == wanted
+    expected = [f"`cells.{type(cell).__name__}`", ", ".join(cell.gates), ", ".join(cell.states), options]
+    assert [column.strip() for column in row.split("|")[2:6]] == expected
 
 
 def test_the_page_has_no_other_cells() -> None:

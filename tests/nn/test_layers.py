@@ -231,14 +231,14 @@ def test_layers_copy_pickle_and_reset() -> None:
         (lambda l, x: l(x, lengths=torch.tensor([1.0, 2.0])), "lengths is torch.float32; expected integers"),
         (lambda l, x: l(x, lengths=[True, False]), "lengths is torch.bool"),
         (lambda l, x: l(x, lengths=[1, 2, 3]), r"lengths has shape \(3,\); expected \(B,\) with B = 2"),
-        (lambda l, x: l(x, lengths=[1, 4]), "lengths has 4 in row 1; wanted 0 <= length <= T = 3"),
+        (lambda l, x: l(x, lengths=[1, 4]), "lengths has 4 in row 1; expected 0 <= length <= T = 3"),
         (lambda l, x: l(x, lengths=[-1, 3]), "lengths has -1 in row 0"),
         (lambda l, x: l(x, l.initial_state(3)), r"h_l0 has shape \(3, 4\); expected \(2, 4\)"),
         (lambda l, x: l(x, lengths="12"), "lengths is '12'; expected integers"),
         (lambda l, x: l([1.0]), "x is a list; expected a tensor"),
         (lambda l, x: l(x, x[:, 0]), "state is a Tensor; expected a State"),
         (lambda l, x: l(x, l.initial_state(2).to(torch.float64)), "state: h_l0 is torch.float64 and the layer is"),
-        (lambda l, x: l.plan(x, [1, 4]), "lengths has 4 in row 1; wanted 0 <= length <= T = 3"),
+        (lambda l, x: l.plan(x, [1, 4]), "lengths has 4 in row 1; expected 0 <= length <= T = 3"),
         (lambda l, x: l(x, nn.State({"h": x[:, 0]})), "state has the components h; this layer expects h_l0"),
     ],
 )
@@ -258,9 +258,9 @@ def test_an_invalid_call_reports_what_was_expected(call: Any, says: str) -> None
         (
             lambda: nn.LSTM(2, 4, proj_size=4),
             CallError,
-            "proj_size is 4; wanted an integer above 0 and below hidden_size = 4",
+            "proj_size is 4; expected an integer above 0 and below hidden_size = 4",
         ),
-        (lambda: nn.RNN(2, 4, nonlinearity="gelu"), CallError, "wanted 'tanh' or 'relu'"),
+        (lambda: nn.RNN(2, 4, nonlinearity="gelu"), CallError, "expected 'tanh' or 'relu'"),
         (lambda: nn.GRU(2, 4)(torch.randn(3, 2, 2), torch.zeros(1, 3, 4)), CallError, r"hx: h has shape \(1, 3, 4\)"),
         (
             lambda: nn.GRU(2, 4)(torch.randn(3, 2), lengths=[3]),
@@ -294,8 +294,8 @@ class Listed(Leaky):
     ("cell", "says"),
     [
         (Bent(), r"Bent\(leak=0.3\): h changed its shape: \(1, 4\) came out of step, \(2, 4\) went in"),
-        (Dropping(), r"Dropping\(\): step gave 1 component; wanted LSTMState\(h, c\)"),
-        (Listed(), r"Listed\(leak=0.3\): parameters gave a list; wanted a dict from name to Parameter"),
+        (Dropping(), r"Dropping\(\): step returned 1 component; expected LSTMState\(h, c\)"),
+        (Listed(), r"Listed\(leak=0.3\): parameters returned a list; expected a dict from name to Parameter"),
     ],
     ids=["shape", "part", "parameters"],
 )

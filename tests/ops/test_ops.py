@@ -168,7 +168,7 @@ def test_a_bad_length_is_told_where_the_operator_is_called(cell: cells.Cell) -> 
     assert operator is not None
     for wrong in (-1, 5):
         call = call._replace(lengths=torch.tensor([1, wrong, 2]))
-        with pytest.raises(CallError, match=f"lengths has {wrong} in row 1; wanted 0 <= length <= T = 4"):
+        with pytest.raises(CallError, match=f"lengths has {wrong} in row 1; expected 0 <= length <= T = 4"):
             operator(*arguments(call, "auto"))
 
 

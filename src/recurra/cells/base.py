@@ -132,7 +132,7 @@ class Cell(ABC):
         if "name" not in cls.__dict__:
             cls.name = cls.__name__.lower()
         if not hasattr(cls.state_type, "_fields"):
-            raise CallError(f"cell {cls.__name__}: state_type is {cls.state_type!r}; wanted a NamedTuple class")
+            raise CallError(f"cell {cls.__name__}: state_type is {cls.state_type!r}; expected a NamedTuple class")
         cls.states = cls.state_type._fields
 
     @abstractmethod

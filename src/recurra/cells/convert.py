@@ -23,7 +23,9 @@ def turn_update_gate(params: Params) -> dict[str, Tensor]:
     for name, tensor in params.items():
         if not name.startswith(("weight_ih", "weight_hh", "bias_ih", "bias_hh")) or tensor.shape[0] % 3:
             shape = tuple(tensor.shape)
-            raise CallError(f"{name} {shape} is no weight or bias of a plain GRU; wanted weight_ih (3H, I) and its kin")
+            raise CallError(
+                f"{name} {shape} is no weight or bias of a plain GRU; expected weight_ih (3H, I) and its kin"
+            )
         r, z, n = tensor.chunk(3)
         turned[name] = torch.cat([r, -z, n])
     return turned

@@ -65,7 +65,7 @@ class LayerNormLSTM(Cell):
 def check_eps(eps: float) -> None:
     """CallError unless `eps` is a number above 0."""
     if not (isinstance(eps, int | float) and eps > 0):
-        raise CallError(f"eps is {eps!r}; wanted a number above 0")
+        raise CallError(f"eps is {eps!r}; expected a number above 0")
 
 
 def normed_parameters(

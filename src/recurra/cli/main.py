@@ -66,8 +66,8 @@ app.command()(demo)
 app.command()(selfcheck)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"recurra {__version__}")
         raise typer.Exit
 

@@ -49,13 +49,13 @@ class TeacherForcingTraining(ClassTraining):
     """Training settings of a task whose decoder is trained with teacher forcing."""
 
     teacher_forcing_ratio: float = setting(
-        1.0, ge=0, le=1, description="Fraction of true decoder inputs at the end of training"
+        1.0, ge=0, le=1, description="Fraction of true decoder inputs at the end of training."
     )
     scheduled_sampling: Literal["constant", "linear", "sigmoid"] = setting(
-        "linear", description="How the teacher forcing ratio decreases from 1 to its final value", advanced=True
+        "linear", description="How the teacher forcing ratio decreases from 1 to its final value.", advanced=True
     )
     selection_metric: Literal["bleu", "chrf", "exact_match", "token_error_rate", "loss"] = open_setting(
-        description="Metric used to select the best checkpoint", advanced=True
+        description="Metric used to select the best checkpoint.", advanced=True
     )
 
 

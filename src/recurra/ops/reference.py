@@ -93,7 +93,7 @@ def with_recurrent_dropout(cell: Cell, mask: Tensor) -> Cell:
             new_state = super().step(*args)
             if not called:
                 raise CallError(f"recurrent_dropout came with the cell {cell}, whose step does not begin with gates_of; "
-                                "wanted a cell whose gates read h there")  # fmt: skip
+                                "expected a cell whose gates read h there")  # fmt: skip
             return new_state
 
     called: list[bool] = []

@@ -21,7 +21,7 @@ def test_all_variants_of_all_cells_agree() -> None:
 
 
 def test_a_wrong_back_end_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A relative error of 1e-6 of a back end in float64 is found, and the exit status is 1."""
+    """A relative error of 1e-6 of a backend in float64 is found, and the exit status is 1."""
     right = next(backend for backend in ops.BACKENDS if backend.name == "torch")
 
     def off(call: ops.Call) -> list[Any]:

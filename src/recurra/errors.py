@@ -6,7 +6,7 @@
     │   ├── SettingError          a setting: unknown, ambiguous, out of range
     │   ├── RunError              a run folder: exists, damaged, too new, names code nobody allowed
     │   └── CallError             a call from Python: shapes, lengths, arguments (also a ValueError)
-    │       └── BackendError      a back end asked for by name that cannot take the call, or does not exist
+    │       └── BackendError      a backend asked for by name that cannot take the call, or does not exist
     └── TrainingError             training cannot go on (the loss is not a number); the best weights are kept
 
 A message says what was wrong, where, and what to do, in one or two lines.
@@ -56,7 +56,7 @@ class CallError(UserError, ValueError):
 
 
 class BackendError(CallError):
-    """An unknown back end, or one that does not support a call."""
+    """An unknown backend, or one that does not support a call."""
 
 
 class TrainingError(RecurraError):

@@ -1,7 +1,7 @@
 """Numerical agreement of all variants of the computation on this machine: the comparison that `recurra selfcheck` prints.
 
 The reference is the Python loop in float64, on a batch of sequences of different lengths. Each registered cell is computed by
-each back end, with one sequence at a time, in chunks of time steps, with one thread, and on the GPU if there is one, in
+each backend, with one sequence at a time, in chunks of time steps, with one thread, and on the GPU if there is one, in
 float32 and float64. The outputs, the final state and every gradient are compared.
 """
 
@@ -41,7 +41,7 @@ class Agreement(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """A variant of the computation: its name, the function that calls the layer, the back end, the threads and the device."""
+    """A variant of the computation: its name, the function that calls the layer, the backend, the threads and the device."""
 
     name: str
     run: Callable[..., Any] = run_whole

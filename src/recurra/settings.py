@@ -61,7 +61,7 @@ class ModelSettings(Group):
     dropout: float = open_setting(
         ge=0, lt=1, description="Dropout probability before, between and after the recurrent layers."
     )
-    backend: str = setting("auto", description="Back end that runs the cell over time: auto, native, torch, reference.")
+    backend: str = setting("auto", description="Backend that runs the cell over time: auto, native, torch, reference.")
 
 
 class TrainingSettings(Group):
@@ -71,7 +71,7 @@ class TrainingSettings(Group):
         0, ge=0, description="Random seed for initialization, shuffling and dropout; it does not affect the split."
     )
     max_minutes: float | None = setting(None, gt=0, description="Time limit in minutes, including reading.")
-    steps: int | None = setting(None, ge=1, description="Number of optimizer steps, instead of max_minutes or epochs.")
+    steps: int | None = setting(None, ge=1, description="Number of optimizer steps; replaces max_minutes and epochs.")
     epochs: float = open_setting(
         gt=0, description="Maximum number of epochs; early stopping may end the training sooner."
     )

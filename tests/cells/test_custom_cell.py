@@ -81,7 +81,7 @@ def test_the_commands_and_the_stream(folder: Path, capsys: pytest.CaptureFixture
 def test_the_layer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made: dict[str, object] = {}
     exec(LAYER, made)
-    assert capsys.readouterr().out.startswith("minimal: back end 'reference' runs")
+    assert capsys.readouterr().out.startswith("minimal: backend 'reference' runs")
     layer, x, y = made["layer"], made["x"], made["y"]
     assert isinstance(layer, Recurrent) and isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor)
     assert y.shape == (3, 50, 256)

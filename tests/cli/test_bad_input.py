@@ -78,7 +78,7 @@ def test_an_invalid_row_is_reported_or_skipped(tmp_path: Path) -> None:
     assert classify(data, on_error="skip").task.dataset.stores == {}  # a loaded run has no data
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     assert config["resolved"]["dataset"]["rows"] + config["resolved"]["dataset"]["valid_rows"] == 19
-    assert config["resolved"]["timings"]  # the table that selected the back end
+    assert config["resolved"]["timings"]  # the table that selected the backend
 
 
 def test_a_missing_column_lists_the_existing_ones(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Layers: the laws over every cell and back end, and torch.nn with the same weights."""
+"""Layers: the laws over every cell and backend, and torch.nn with the same weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEW = 64 * EPS  # sums of some tens of terms of size one, in another order
 
 
 def layers(cell: cells.Cell, **options: Any) -> list[nn.Recurrent]:
-    """The same deep layer once for every back end that can run the cell."""
+    """The same deep layer once for every backend that can run the cell."""
     torch.manual_seed(0)
     options = {"num_layers": 2, "bidirectional": True, "dtype": torch.float64} | options
     layer = nn.Recurrent(cell, 3, 5, **options)

@@ -351,7 +351,7 @@ def test_the_plan_of_layers_that_differ() -> None:
     plan = made(["lstm", Leaky], H=[4, 5]).plan(some(2, 3, 3))
     assert [layer.runs for layer in plan.layers] == ["torch", "reference"]
     assert (plan.cell, plan.runs, plan.computed) == ("lstm, leaky", "torch, reference", 12)
-    assert "layer 1: leaky: back end 'reference' runs" in str(plan)
+    assert "layer 1: leaky: backend 'reference' runs" in str(plan)
 
 
 def test_the_page_on_layers_runs_and_lists_every_option() -> None:

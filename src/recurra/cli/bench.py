@@ -1,4 +1,4 @@
-"""`recurra bench`: measures the speed of the back ends on this machine."""
+"""`recurra bench`: measures the speed of the backends on this machine."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def bench(
     ] = None,
     save: Annotated[bool, typer.Option("--save", help="Save the timings for all runs on this machine.")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the timings to a file, for RECURRA_TIMINGS=FILE.")
+        Path | None, typer.Option(metavar="FILE", help="Write the timings to FILE; RECURRA_TIMINGS=FILE selects them.")
     ] = None,
     threads: Annotated[
         list[int] | None,
         typer.Option(metavar="N", min=1, help="Number of threads; can be repeated. Default: that of torch."),
     ] = None,
 ) -> None:
-    """Measure the back ends on this machine. `backend=auto` uses the saved timings."""
+    """Measure the backends on this machine. `backend=auto` uses the saved timings."""
     import torch
 
     from ..errors import CallError, near
@@ -47,7 +47,7 @@ def bench(
             points.append(autotune.measure(signature, size))
     print(
         f"\n{'cell':<6}{'':<10}{'rows':<8}{'dirs':>4}{'threads':>8}{'B':>5}{'T':>5}{'H':>5}   "
-        "fastest back end, and the ratios of the others"
+        "fastest backend, and the ratios of the others"
     )
     for point in points:
         kind, (B, T, H) = point.signature, point.size

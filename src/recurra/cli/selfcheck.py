@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def selfcheck() -> None:
-    """Check that back ends, batches, chunks and threads compute the same on this machine."""
+    """Check that backends, batches, chunks and threads compute the same on this machine."""
     import torch
 
     from ..ops.native.loader import state_of_kernels
@@ -39,7 +39,7 @@ def selfcheck() -> None:
             for cell, row in table.items():
                 shown = (_shown(row[name]) if name in row else "-" for name in names)
                 print(f"{cell:<{width}}" + "".join(f"{text:>12}" for text in shown))
-    print("\n-: the back end has no kernel for the cell, or a bidirectional layer cannot be computed in chunks")
+    print("\n-: the backend has no kernel for the cell, or a bidirectional layer cannot be computed in chunks")
     if failed:
         kind, one = failed[0]
         print(

@@ -1,4 +1,4 @@
-"""The back end `reference`: a plain loop over time in ordinary torch. It defines the results and supports every call."""
+"""The backend `reference`: a plain loop over time in ordinary torch. It defines the results and supports every call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which calls the native kernels support, and when another back end is probably faster."""
+"""Which calls the native kernels support, and when another backend is probably faster."""
 
 from __future__ import annotations
 

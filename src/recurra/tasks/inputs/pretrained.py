@@ -34,7 +34,9 @@ CHUNK = 1 << 20  # tokens counted at once
 class PretrainedModel(EncoderModel):
     """Settings of a text encoder that may be initialised with pretrained weights."""
 
-    embeddings: str | None = setting(None, description="File of pretrained word embeddings: GloVe, word2vec or .vec.")
+    embeddings: str | None = setting(
+        None, description="Pretrained word embeddings in GloVe, word2vec or fastText (.vec) format."
+    )
     freeze_embeddings: bool = setting(
         False, description="Do not train the embeddings loaded from the file.", advanced=True
     )

@@ -1,7 +1,7 @@
-"""MNIST: its images split into parts, and canvases that digits of one part are put on, told from left to right.
+"""MNIST: splits of its images, and canvases with several digits of one split, which are described from left to right.
 
-A canvas has 64 x 128 pixels and three to five images of 28 x 28 at places drawn with a fixed seed. Images do not overlap, and
-the middles of two are never less than 8 pixels apart from left to right, so that their order can be seen.
+A canvas has 64 x 128 pixels and contains three to five images of 28 x 28 pixels at random positions with a fixed seed. Images
+do not overlap, and their centres are at least 8 pixels apart horizontally, so that their order is visible.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def write_idx(path: Path, array: Array) -> None:
 
 
 def parts_of(data: Path) -> Iterator[tuple[str, Array, Array]]:
-    """(part, images, labels): 80 % train, 10 % select, 10 % report, by a hash of the image and its label."""
+    """Yield (part, images, labels): 80 % train, 10 % select, 10 % report, by a hash of the image and its label."""
     folder = data / "mnist"
     images, labels = read(folder / "train-images-idx3-ubyte.gz"), read(folder / "train-labels-idx1-ubyte.gz")
     place = {hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest(): at for at, image in enumerate(images)}
@@ -47,7 +47,7 @@ def parts_of(data: Path) -> Iterator[tuple[str, Array, Array]]:
 
 
 def mnist(data: Path, folder: Path) -> Parts:
-    """Pairs of idx files."""
+    """Write a pair of idx files for each part."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for part, images, labels in parts_of(data):
@@ -58,7 +58,7 @@ def mnist(data: Path, folder: Path) -> Parts:
 
 
 def canvases(data: Path, folder: Path, counts: Mapping[str, int] = COUNTS) -> Parts:
-    """A `.npz` a part: image (N, 64, 128), text, and boxes (N, 5, 2), top and left of each image, -1 where there is none."""
+    """Write a `.npz` file for each part: image (N, 64, 128), text, and boxes (N, 5, 2), top and left of each digit or -1."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for seed, (part, images, labels) in enumerate(parts_of(data)):
@@ -79,7 +79,7 @@ def canvases(data: Path, folder: Path, counts: Mapping[str, int] = COUNTS) -> Pa
 
 
 def layout(count: int, draw: np.random.Generator) -> list[tuple[int, int]]:
-    """(top, left) of `count` images from left to right."""
+    """Return (top, left) of `count` images from left to right."""
     while True:
         found: list[tuple[int, int]] = []
         for _ in range(60):
@@ -90,8 +90,11 @@ def layout(count: int, draw: np.random.Generator) -> list[tuple[int, int]]:
                     return sorted(found, key=lambda place: place[1])
 
 
-def share(attention: Mapping[str, Any], boxes: Array) -> list[float]:
-    """Of each named digit the share of the attention of its step that lies on its image; a weight covers its cell evenly."""
+def fraction_on_digits(attention: Mapping[str, Any], boxes: Array) -> list[float]:
+    """Return for each predicted digit the fraction of the attention at its step that is on its image.
+
+    An attention weight is distributed evenly over its grid cell.
+    """
     rows, columns = int(attention["rows"]), int(attention["columns"])
     down, right = (np.arange(size + 1) * length / size for size, length in ((rows, HEIGHT), (columns, WIDTH)))
     found = []
@@ -105,17 +108,17 @@ def share(attention: Mapping[str, Any], boxes: Array) -> list[float]:
 
 
 def attention_on_digits(run: Path, part: Path) -> float:
-    """The mean share over all digits of a part that the answer has a word for."""
+    """Return the mean fraction over all digits of a part for which the caption has a word."""
     import recurra
 
     model = recurra.load(run)
-    model.change(weights=True)
+    model.change(return_attention=True)
     with np.load(part) as file:
         images, boxes = file["image"], file["boxes"]
     answers = model.predict_iter(images, batch_size=256)
-    shares: list[float] = []
+    fractions: list[float] = []
     for answer, places in zip(answers, boxes, strict=True):
-        looked = dict(answer["attention"])
-        looked["weights"] = looked["weights"][: len(answer["text"].split())]
-        shares += share(looked, places)
-    return float(np.mean(shares)) if shares else 0.0
+        attention = dict(answer["attention"])
+        attention["weights"] = attention["weights"][: len(answer["text"].split())]
+        fractions += fraction_on_digits(attention, places)
+    return float(np.mean(fractions)) if fractions else 0.0

@@ -1,8 +1,9 @@
-"""What weights of 8 bits cost a task: nats a character of a language model read by `nn.Stepper`, in float32 and with int8.
+"""The loss of a language model with int8 weights: nats per character with `nn.Stepper`, in float32 and with int8.
 
     RECURRA_DATA=FOLDER python benchmarks/eight_bits.py [--minutes 1.6] [--even-if-busy]
 
-Tiny Shakespeare: one layer of 192 units trained on the first 85 % for that long, 24,000 characters after it read in 16 streams.
+One layer of 192 units is trained on the first 85 % of Tiny Shakespeare for that time, and evaluated on the next 24,000
+characters in 16 streams.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ STREAMS, STEPS = 16, 1500
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=1.6, help="of training, for each cell")
+    parser.add_argument("--minutes", type=float, default=1.6, help="Training time in minutes for each cell (1.6).")
     add_options(parser)
     options = parser.parse_args()
     text = (data_folder() / "tinyshakespeare" / "input.txt").read_text(encoding="utf-8")
@@ -48,13 +49,13 @@ def main() -> None:
                 name: nats(run.network.eval(), ids.view(STREAMS, STEPS), name == "int8") for name in ("float32", "int8")
             }
             print(
-                ", ".join(f"{name} {value:.5f}" for name, value in figures[cell].items()), f"nats a character, {cell}"
+                ", ".join(f"{name} {value:.5f}" for name, value in figures[cell].items()), f"nats per character, {cell}"
             )
         record("eight_bits", figures, watch=watch, threads=torch.get_num_threads())
 
 
 def nats(network: torch.nn.Module, ids: torch.Tensor, int8: bool) -> float:
-    """Of the next character, the mean over streams and steps; ids (STREAMS, STEPS)."""
+    """Return the mean surprisal of the next character over streams and steps; ids (STREAMS, STEPS)."""
     total = 0.0
     with torch.inference_mode():
         x = network.embedding(ids)  # type: ignore[operator]
@@ -62,8 +63,8 @@ def nats(network: torch.nn.Module, ids: torch.Tensor, int8: bool) -> float:
         for t in range(ids.shape[1] - 1):
             stepper.x[:] = x[:, t]
             stepper()
-            scores = network.output(network.bridge(stepper.y))  # type: ignore[operator]
-            total += torch.nn.functional.cross_entropy(scores, ids[:, t + 1], reduction="sum").item()
+            logits = network.output(network.bridge(stepper.y))  # type: ignore[operator]
+            total += torch.nn.functional.cross_entropy(logits, ids[:, t + 1], reduction="sum").item()
     return total / ids[:, 1:].numel()
 
 

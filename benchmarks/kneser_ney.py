@@ -1,13 +1,13 @@
-"""An interpolated Kneser-Ney bigram model of token sequences: what a couplet run is held against.
+"""An interpolated Kneser-Ney bigram model of token sequences, the baseline for couplet runs.
 
     p(w | v) = max(c(v w) - D2, 0) / c(v .) + D2 N(v .) / c(v .) * p(w)
     p(w)     = max(N(. w) - D1, 0) / N(. .) + D1 K / N(. .) / V
 
-c counts bigrams, N the different bigrams of a form, K the tokens that follow something, V the tokens that there are.
-After a v that was never seen, p(w). The discounts are D = n1 / (n1 + 2 n2), n1 and n2 the counts that are 1 and 2, the
-N(. w) for D1: Ney, Essen and Kneser 1994, Computer Speech and Language 8(1); Kneser and Ney 1995, ICASSP; the
-interpolated form: Chen and Goodman 1999, Computer Speech and Language 13(4). A sequence begins after a mark that no token
-is; its end is not told, for where the length is known there is nothing to tell.
+c is the count of a bigram, N the number of different bigrams of a form, K the number of tokens that follow another token, and
+V the size of the vocabulary. After an unseen v the probability is p(w). The discounts are D = n1 / (n1 + 2 n2), where n1 and n2
+are the numbers of counts that are 1 and 2; D1 uses the counts N(. w). Ney, Essen and Kneser 1994, Computer Speech and Language
+8(1); Kneser and Ney 1995, ICASSP; interpolated form: Chen and Goodman 1999, Computer Speech and Language 13(4). A sequence
+begins with a start symbol that is no token. There is no end symbol, because the length is known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ START = -1
 
 
 class KneserNey:
-    """Learnt from `sequences` of token numbers. `size` is V: every token that may be asked for, the unknown one too."""
+    """A model that is estimated from `sequences` of token ids. `size` is V, the unknown token included."""
 
     def __init__(self, sequences: Iterable[Sequence[int]], size: int) -> None:
         self.size = size
@@ -35,21 +35,21 @@ class KneserNey:
         self.discounts = discount(self.before.values()), discount(self.pairs.values())
 
     def alone(self, w: int) -> float:
-        """p(w)"""
+        """Return p(w)."""
         if not self.pairs:
             return 1 / self.size
         D, all_pairs = self.discounts[0], len(self.pairs)
         return max(self.before[w] - D, 0) / all_pairs + D * len(self.before) / all_pairs / self.size
 
     def probability(self, w: int, v: int) -> float:
-        """p(w | v)"""
+        """Return p(w | v)."""
         if not self.after[v]:
             return self.alone(w)
         D, count = self.discounts[1], self.after[v]
         return max(self.pairs[v, w] - D, 0) / count + D * self.follows[v] / count * self.alone(w)
 
     def perplexity(self, sequences: Iterable[Sequence[int]]) -> float:
-        """exp of the mean negative log-probability of a token."""
+        """Return exp of the mean negative log-probability of a token."""
         nats = [
             -math.log(self.probability(w, v))
             for tokens in sequences
@@ -59,6 +59,6 @@ class KneserNey:
 
 
 def discount(counts: Iterable[int]) -> float:
-    """n1 / (n1 + 2 n2); where no count is 1, a half."""
-    of = Counter(counts)
-    return of[1] / (of[1] + 2 * of[2]) if of[1] else 0.5
+    """Return n1 / (n1 + 2 n2), or 0.5 where no count is 1."""
+    frequency = Counter(counts)
+    return frequency[1] / (frequency[1] + 2 * frequency[2]) if frequency[1] else 0.5

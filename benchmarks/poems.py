@@ -1,6 +1,6 @@
-"""Chinese poems in the old forms: the text to train on, and two checks of what a model writes.
+"""Classical Chinese poems: the training text, and two measures of generated poems.
 
-A poem is regular when all of its lines have 5 characters or all have 7; a line is what lies between the marks.
+A poem is regular if all of its lines have 5 characters or all have 7; a line is the text between two punctuation marks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SPECIAL_TOKENS = "，。？！；、："
 
 
 def read(folder: Path) -> Iterator[str]:
-    """The Tang poems of `folder`, each as a paragraph: its couplets are lines of text."""
+    """Yield the Tang poems in `folder`, each as a paragraph with one couplet per line."""
     files = sorted(folder.glob("poet.tang.*.json.gz"), key=lambda path: int(path.name.split(".")[2]))
     for path in files:
         with gzip.open(path, "rt", encoding="utf-8") as file:
@@ -26,24 +26,24 @@ def read(folder: Path) -> Iterator[str]:
 
 
 def write(path: Path, poems: Iterable[str]) -> None:
-    """Poems as plain text, a blank line between two of them."""
+    """Write poems as plain text, separated by blank lines."""
     path.write_text("\n\n".join(poems) + "\n", encoding="utf-8")
 
 
 def lines(poem: str) -> list[str]:
-    """The lines of a poem, without marks, spaces and line ends."""
+    """Return the lines of a poem without punctuation, spaces and line breaks."""
     return [line for line in re.split(f"[{SPECIAL_TOKENS}]", "".join(poem.split())) if line]
 
 
 def regular(poem: str) -> bool:
-    """Whether all lines have 5 characters, or all have 7; a poem without a line is not regular."""
+    """Return whether all lines have 5 characters, or all have 7. A poem without lines is not regular."""
     return {len(line) for line in lines(poem)} in ({5}, {7})
 
 
 def first_poem(text: str) -> str:
-    """The first poem of a sample: up to the blank line.
+    """Return the first poem of a sample, which ends at the blank line.
 
-    A sample without a blank line or a line end at its end was cut by its length: the lines it finished are judged.
+    A sample without a blank line or a final line break was truncated; only its complete lines are returned.
     """
     poem, blank, _ = text.lstrip("\n").partition("\n\n")
     if not blank and not poem.endswith("\n"):
@@ -52,10 +52,10 @@ def first_poem(text: str) -> str:
 
 
 def judge(samples: Collection[str], training: Iterable[str]) -> dict[str, float]:
-    """Share of regular samples, and share of their lines that stand in a training poem."""
-    known = {line for poem in training for line in lines(poem)}
+    """Return the fraction of regular samples, and the fraction of their lines that occur in a training poem."""
+    training_lines = {line for poem in training for line in lines(poem)}
     written = [line for sample in samples for line in lines(sample)]
     return {
         "regular": sum(map(regular, samples)) / max(1, len(samples)),
-        "copied": sum(line in known for line in written) / max(1, len(written)),
+        "copied": sum(line in training_lines for line in written) / max(1, len(written)),
     }

@@ -78,7 +78,7 @@ def test_an_invalid_row_is_reported_or_skipped(tmp_path: Path) -> None:
     assert classify(data, on_error="skip").task.dataset.stores == {}  # a loaded run has no data
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     assert config["resolved"]["dataset"]["rows"] + config["resolved"]["dataset"]["valid_rows"] == 19
-    assert config["resolved"]["timings"]  # the table that selected the back end
+    assert config["resolved"]["timings"]  # the table that selected the backend
 
 
 def test_a_missing_column_lists_the_existing_ones(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ class Lines:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
     def bar(self, label: str, total: float | None = None) -> Any:
@@ -189,12 +189,12 @@ def test_a_text_too_short_for_the_requested_windows(tmp_path: Path) -> None:
         ({"dropout": 1.0}, "setting model.dropout = 1.0"),
         ({"learning_rate": float("nan")}, "setting training.learning_rate = nan"),
         ({"momentum": 0.9}, "momentum is an option of sgd and rmsprop, not of adamw"),
-        ({"device": "tpu"}, "device = 'tpu'; wanted auto, cpu, cuda"),
+        ({"device": "tpu"}, "device = 'tpu'; expected auto, cpu, cuda"),
         ({"devices": 2}, "devices = 2"),
         ({"backend": "cudnnn"}, "cudnnn"),
         ({"cell": "lsmt"}, "did you mean 'lstm'"),
         ({"cell_options": {"leak": 1}}, "has no option 'leak'"),
-        ({"cell": "rnn", "cell_options": {"nonlinearity": 1}}, "option nonlinearity is 1; wanted a str, as 'tanh'"),
+        ({"cell": "rnn", "cell_options": {"nonlinearity": 1}}, "option nonlinearity is 1; expected a str, as 'tanh'"),
         ({"text": "text", "vocabulary_size": 3}, "vocabulary_size"),
     ],
 )

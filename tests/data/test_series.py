@@ -147,8 +147,8 @@ def test_invalid_rows_can_be_skipped(tmp_path: Path, name: str, values: list[flo
     ("text", "message"),
     [
         ("date,y\n2020-01-01,\"1,5\"\n2020-01-02,\"2,5\"\n",
-         r"row 1, field 'y': '1,5' is not a number; 1 more .* if they were skipped$"),
-        ("date,y\nx,1\ny,2\n", "row 1, field 'date': 'x' is not a time .*no row would remain if they were skipped$"),
+         r"row 1, field 'y': '1,5' is not a number; 1 more .*; no row would remain if they were skipped$"),
+        ("date,y\nx,1\ny,2\n", "row 1, field 'date': 'x' is not a time .*; no row would remain if they were skipped$"),
     ],
 )  # fmt: skip
 def test_skipping_all_rows_is_an_error(tmp_path: Path, text: str, message: str) -> None:

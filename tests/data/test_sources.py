@@ -65,10 +65,10 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, format: str, packed: b
     source = open_source(_write(tmp_path, name, gzip.compress(content) if packed else content))
     assert source.columns == ["text", "label"]
     assert (source.name, source.format) == ("film", format)
-    wanted = ROWS[::2] if format == "tsv" else ROWS
-    assert _values(source) == wanted
-    assert _values(source) == wanted, "a second pass starts from the beginning"
-    assert [row.number for row in source.rows()] == list(range(1, len(wanted) + 1))
+    expected = ROWS[::2] if format == "tsv" else ROWS
+    assert _values(source) == expected
+    assert _values(source) == expected, "a second pass starts from the beginning"
+    assert [row.number for row in source.rows()] == list(range(1, len(expected) + 1))
     assert source.broken.count == 0
 
 

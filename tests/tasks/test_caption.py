@@ -68,7 +68,7 @@ class Lines(Silent):
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
 

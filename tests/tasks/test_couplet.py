@@ -222,7 +222,7 @@ class RecordedProgress:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
     def bar(self, label: str, total: float | None = None) -> Any:

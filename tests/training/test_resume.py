@@ -193,7 +193,7 @@ def test_resolved_facts_are_in_the_config(tmp_path: Path) -> None:
     with watch() as ran:
         run = reviews(tmp_path, **CLASSIFY)
     config = yaml.safe_load((run.path / "config.yaml").read_text(encoding="utf-8"))
-    assert config["format"] == 1 and config["task"] == "classify"
+    assert config["format"] == 2 and config["task"] == "classify"
     resolved = config["resolved"]
     assert resolved["steps"] == 30 and config["training"]["step_schedule"] == [[0, 0.0, 30]]
     assert resolved["dataset"]["rows"] + resolved["dataset"]["valid_rows"] == 48

@@ -21,7 +21,7 @@ def evaluate(
     """Evaluate a run on other data."""
     opened, shown = open_run(run, import_, set_), progress()
     if opened.was_trained_on(data):
-        shown.say(
+        shown.message(
             f"{data} is the training data of this run: the metrics may be worse on new data. "
             f"The metrics on the validation part are in {run / 'metrics.json'}"
         )

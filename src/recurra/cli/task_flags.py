@@ -42,9 +42,10 @@ def own_fields(task: type[Task[Any]]) -> dict[str, Any]:
 
 
 class TrainCommand(TyperCommand):
-    """`train`, which learns more options as soon as it sees which task is asked for."""
+    """`train`, with the options of the task that the arguments name."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Add the options of the task, and parse the arguments."""
         started = time.time()  # before torch is imported: reading it counts in --max-minutes
         task = find_task(spec) if (spec := self._task_named(args)) else None
         command = super().make_context

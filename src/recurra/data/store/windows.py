@@ -17,7 +17,7 @@ from recurra.errors import DataError
 Starts = NDArray[np.int64]
 
 
-class Windows(ABC):
+class WindowBatches(ABC):
     """The windows of each epoch, which depend on the seed and the epoch alone."""
 
     @abstractmethod
@@ -26,7 +26,7 @@ class Windows(ABC):
 
 
 @final
-class SequentialWindows(Windows):
+class SequentialWindows(WindowBatches):
     """Consecutive windows of B parallel parts of the sequence.
 
     Each epoch except the first begins at a random offset. Tokens after the last window are not used.
@@ -53,7 +53,7 @@ class SequentialWindows(Windows):
 
 
 @final
-class RandomWindows(Windows):
+class RandomWindows(WindowBatches):
     """Windows at random positions. An epoch has as many windows as would cover the sequence once."""
 
     def __init__(self, n: int, batch_size: int, length: int, seed: int = 0) -> None:
@@ -68,7 +68,7 @@ class RandomWindows(Windows):
 
 
 @final
-class AlignedWindows(Windows):
+class AlignedWindows(WindowBatches):
     """Windows that begin at text boundaries and cover the sequence.
 
     A window begins at the last boundary before the end of the previous window, so that its first text is complete, or at that

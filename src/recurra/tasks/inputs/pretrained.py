@@ -34,7 +34,9 @@ CHUNK = 1 << 20  # tokens counted at once
 class PretrainedModel(EncoderModel):
     """Settings of a text encoder that may be initialised with pretrained weights."""
 
-    embeddings: str | None = setting(None, description="File of pretrained word embeddings: GloVe, word2vec or .vec.")
+    embeddings: str | None = setting(
+        None, description="Pretrained word embeddings in GloVe, word2vec or fastText (.vec) format."
+    )
     freeze_embeddings: bool = setting(
         False, description="Do not train the embeddings loaded from the file.", advanced=True
     )
@@ -174,7 +176,7 @@ class Pretrained:
             )
         matches = find_embeddings(file, lexicon.words, lexicon.normalize, on_progress)
         known = np.concatenate([np.zeros(lexicon.first_id, bool), matches.match > 0])
-        vectors = torch.from_numpy(matches.vectors[matches.match > 0])
+        vectors = torch.from_numpy(matches.embeddings[matches.match > 0])
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1
         for table in tables:
             weight = table.embedding.weight

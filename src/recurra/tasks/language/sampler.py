@@ -7,7 +7,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from ...data.store.windows import AlignedWindows, RandomWindows, SequentialWindows, Windows
+from ...data.store.windows import AlignedWindows, RandomWindows, SequentialWindows, WindowBatches
 from ..base import Sampler
 
 Batching = Literal["sequential", "random", "aligned"]
@@ -36,7 +36,7 @@ class WindowSampler(Sampler):
         text_start: Sequence[int],
     ) -> None:
         self.length = length
-        self.windows: Windows
+        self.windows: WindowBatches
         n = len(tokens)
         if batching == "aligned":
             self.windows = AlignedWindows(n, batch_size, length, text_beginnings(tokens, text_start), seed=seed)

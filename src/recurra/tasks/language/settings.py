@@ -11,7 +11,7 @@ class LanguageData(DataSettings):
     """The text and how it is split into tokens and windows."""
 
     text: str | None = setting(None, description="Name of the text column when DATA is a table.")
-    tokenization: Literal["characters", "words", "subwords"] = setting("characters", description="Unit of the tokens.")
+    tokenization: Literal["characters", "words", "subwords"] = setting("characters", description="Unit of a token.")
     vocabulary_size: int | None = setting(
         None, ge=10, description="Maximum number of tokens; the most frequent ones are kept."
     )
@@ -20,7 +20,7 @@ class LanguageData(DataSettings):
         ge=1, description="Number of time steps of truncated backpropagation through time (window length)."
     )
     batching: Literal["sequential", "random", "aligned"] = open_setting(
-        description="Windows continue each other with the state, begin anywhere, or begin where a text begins."
+        description="Windows of a batch: consecutive with the state, at random positions, or aligned with text beginnings."
     )
 
 

@@ -228,7 +228,7 @@ def full_name(cls: type[Settings[Any, Any, Any]], key: str) -> str:
     if found:
         raise SettingError(f"setting {key!r} is ambiguous: {' or '.join(found)}?")
     short = {name.partition(".")[2] for name in known}
-    raise SettingError(f"there is no setting {key!r}; {near(key, set(known) if '.' in key else short)}")
+    raise SettingError(f"unknown setting {key!r}; {near(key, set(known) if '.' in key else short)}")
 
 
 def settings_from(cls: type[S], *sources: Mapping[str, Any]) -> S:

@@ -163,7 +163,9 @@ def test_coverage_is_reported(tmp_path: Path) -> None:
     run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Messages())
     (line,) = (line for line in lines if line.startswith("embeddings:"))
     words = len(run.task.dataset.input.field.vocabulary) - 3
-    assert f"size 8; they cover {100 * 4 / words:.0f} % of the vocabulary" in line and "1 matched in another case" in line
+    assert (
+        f"size 8; they cover {100 * 4 / words:.0f} % of the vocabulary" in line and "1 matched in another case" in line
+    )
 
 
 def test_settings_that_disagree(tmp_path: Path) -> None:

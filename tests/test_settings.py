@@ -58,10 +58,10 @@ def test_open_fields_are_filled_and_what_was_given_is_kept() -> None:
 @pytest.mark.parametrize(
     ("task", "key", "said"),
     [
-        (Classify, "hiddn_size", "there is no setting 'hiddn_size'; did you mean 'hidden_size'"),
+        (Classify, "hiddn_size", "unknown setting 'hiddn_size'; did you mean 'hidden_size'"),
         (Classify, "training.sed", "did you mean 'training.seed'"),
-        (Classify, "model.seed", "there is no setting 'model.seed'"),
-        (Language, "bidirectional", "there is no setting 'bidirectional'"),
+        (Classify, "model.seed", "unknown setting 'model.seed'"),
+        (Language, "bidirectional", "unknown setting 'bidirectional'"),
     ],
 )
 def test_unknown_names(task: Any, key: str, said: str) -> None:

@@ -69,4 +69,4 @@ def near(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(map(repr, close))}?"
-    return f"there are {', '.join(known)}" if known else "there are none"
+    return f"expected one of {', '.join(known)}" if known else "none exists"

@@ -41,7 +41,7 @@ class DataSettings(Group):
         0.1, gt=0, lt=0.9, description="Fraction of the rows held out for validation when --valid is not given."
     )
     on_error: Literal["raise", "skip"] = setting(
-        "raise", description="What happens at a row that cannot be used: raise an error, or skip the row."
+        "raise", description="What to do with a row that cannot be used: raise an error or skip it."
     )
     encoding: str = setting("utf-8", description="Encoding of text files.")
 
@@ -82,7 +82,7 @@ class TrainingSettings(Group):
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam"] = setting(
         "adamw", description="Optimizer."
     )
-    learning_rate: float = open_setting(gt=0, description="Highest learning rate of the schedule.")
+    learning_rate: float = open_setting(gt=0, description="Maximum learning rate of the schedule.")
     momentum: float | None = setting(None, ge=0, lt=1, description="Momentum of sgd and rmsprop (0.9 for sgd).")
     schedule: Literal["cosine", "linear", "constant"] = setting(
         "cosine", description="Learning rate schedule after the warm-up."
@@ -228,7 +228,7 @@ def full_name(cls: type[Settings[Any, Any, Any]], key: str) -> str:
     if found:
         raise SettingError(f"setting {key!r} is ambiguous: {' or '.join(found)}?")
     short = {name.partition(".")[2] for name in known}
-    raise SettingError(f"there is no setting {key!r}; {near(key, set(known) if '.' in key else short)}")
+    raise SettingError(f"unknown setting {key!r}; {near(key, set(known) if '.' in key else short)}")
 
 
 def settings_from(cls: type[S], *sources: Mapping[str, Any]) -> S:

@@ -145,7 +145,7 @@ def test_get_by_name_class_and_instance() -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: cells.get("lstn"), "there is no cell 'lstn'; did you mean 'lstm'"),
+        (lambda: cells.get("lstn"), "unknown cell 'lstn'; did you mean 'lstm'"),
         (lambda: cells.get("gru_bofore"), "did you mean 'gru_before'"),
         (lambda: cells.get(3), "expected a name"),  # type: ignore[arg-type]
         (lambda: cells.get("rnn", nonlinarity="relu"), "did you mean 'nonlinearity'"),

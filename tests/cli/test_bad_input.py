@@ -83,7 +83,7 @@ def test_an_invalid_row_is_reported_or_skipped(tmp_path: Path) -> None:
 
 def test_a_missing_column_lists_the_existing_ones(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", GOOD)
-    refused(tmp_path, data, "there is no column 'lable'; there are text, label; did you mean 'label'?", label="lable")
+    refused(tmp_path, data, "unknown column 'lable'; expected one of text, label; did you mean 'label'?", label="lable")
 
 
 # rows -----------------------------------------------------------------------------------------------------------------
@@ -183,8 +183,8 @@ def test_a_text_too_short_for_the_requested_windows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"hiden_size": 8}, "there is no setting 'hiden_size'; did you mean 'hidden_size'"),
-        ({"model.poling": "max"}, "there is no setting 'model.poling'; did you mean 'model.pooling'"),
+        ({"hiden_size": 8}, "unknown setting 'hiden_size'; did you mean 'hidden_size'"),
+        ({"model.poling": "max"}, "unknown setting 'model.poling'; did you mean 'model.pooling'"),
         ({"hidden_size": "many"}, "setting model.hidden_size = 'many'"),
         ({"dropout": 1.0}, "setting model.dropout = 1.0"),
         ({"learning_rate": float("nan")}, "setting training.learning_rate = nan"),
@@ -308,8 +308,8 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
         ({"format": 3}, "run format 3 is newer than this version of recurra reads (2); update recurra"),
         ({"format": "one"}, "it has no format"),
         ({"task": "clasify"}, "did you mean 'classify'"),
-        ({"task": None}, "there is no task 'None'"),
-        ({"model": {"cell": "lstm", "hidden_size": 9}}, "is damaged, it lacks model.num_layers"),
+        ({"task": None}, "unknown task 'None'"),
+        ({"model": {"cell": "lstm", "hidden_size": 9}}, "config.yaml is damaged: model.num_layers missing"),
         ({"model": {"hidden_sise": 9}}, "did you mean"),
         ({"model": [1]}, "config.yaml"),
     ],

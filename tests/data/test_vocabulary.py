@@ -152,7 +152,9 @@ def test_a_vocabulary_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 
 def test_invalid_arguments() -> None:
-    with pytest.raises(SettingError, match="no tokenization 'letters'; there are characters, words, subwords"):
+    with pytest.raises(
+        SettingError, match="unknown tokenization 'letters'; expected one of characters, words, subwords"
+    ):
         build([], "letters")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="more than 3 entries, not 3"):
         build([], "words", size=3)

@@ -55,7 +55,7 @@ def test_columns_by_name_and_by_number(tmp_path: Path) -> None:
     source = open_tagged(path)
     assert [resolve_column(source, column) for column in ("tags", "1", "3")] == ["tags", "a", "3"]
     assert free_columns(source, ["1", "3"]) == ["tags"]
-    with pytest.raises(DataError, match="there is no column '4'"):
+    with pytest.raises(DataError, match="unknown column '4'"):
         resolve_column(source, "4")
 
 

@@ -118,7 +118,7 @@ def test_the_columns_of_a_row_are_a_window(tmp_path: Path) -> None:
     rows = list(run.task.dataset.inputs(str(data)))
     assert run.predict(rows[:1]) == run.predict([[float(cell) for cell in rows[0]]])
     narrow = table(tmp_path / "b.csv", ["label", *names[:5]], [["up", *window[:5]]])
-    with pytest.raises(DataError, match="there is no column 'r1c2'"):
+    with pytest.raises(DataError, match="unknown column 'r1c2'"):
         run.evaluate(narrow)
 
 

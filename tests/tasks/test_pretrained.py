@@ -155,7 +155,8 @@ def test_a_language_model_of_another_language(tmp_path: Path, model: Run) -> Non
         "text,label\n" + "".join(f"жук {chr(0x430 + n % 30)}{n},{'ab'[n % 2]}\n" for n in range(40)), encoding="utf-8"
     )
     with pytest.raises(
-        DataError, match="has none of the words of the training data: use a language model of similar text, or remove"
+        DataError,
+        match="has none of the words of the training data: use a language model trained on similar text, or remove",
     ):
         recurra.train("classify", data, out=tmp_path / "run", pretrained=str(model.path), epochs=1)
 

@@ -219,9 +219,9 @@ def test_a_column_can_be_set_by_name_and_by_number(tmp_path: Path) -> None:
     data = conll(tmp_path / "a.conll", middle=True)
     assert tagger(data, "last").task.dataset.tags.scheme == "bio"
     assert tagger(data, "middle", tags="2").task.dataset.tags.tags == ["NUM", "X"]
-    with pytest.raises(DataError, match=r"there is no column '4'; there are 1, 2, 3"):
+    with pytest.raises(DataError, match=r"unknown column '4'; expected one of 1, 2, 3"):
         tagger(data, tags="4")
-    with pytest.raises(DataError, match=r"there is no column 'pos'; there are 1, 2, 3"):
+    with pytest.raises(DataError, match=r"unknown column 'pos'; expected one of 1, 2, 3"):
         tagger(data, token_features="pos")
 
 
@@ -685,7 +685,7 @@ def test_other_invalid_input(tmp_path: Path) -> None:
     check_error(lists, "the words could be in column 'a' or 'b'; name the column with --words")
     check_error(
         jsonl(tmp_path / "e.jsonl"),
-        "no column 'intention'; there are tokens, tags, intent, number",
+        "unknown column 'intention'; expected one of tokens, tags, intent, number",
         sentence_label="intention",
     )
 

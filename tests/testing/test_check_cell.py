@@ -155,7 +155,7 @@ class Half(cells.Cell):
 H = cells.Hidden
 BAD: list[tuple[Any, str]] = [
     # the class
-    ("lsmt", "there is no cell 'lsmt'; did you mean 'lstm'"),
+    ("lsmt", "unknown cell 'lsmt'; did you mean 'lstm'"),
     (Half, "cell Half does not define parameters, step"),
     (Unsaid, "cell Unsaid names the gates u, v and does not define gates_of"),
     (Worded(), "cell Worded: gates is 'n'; expected a tuple of names"),

@@ -74,7 +74,7 @@ def get(spec: str | Cell | type[Cell], **options: Any) -> Cell:
         return spec
     if isinstance(spec, str):
         if spec not in _built_in:
-            raise CallError(f"there is no cell {spec!r}; {near(spec, _built_in)}")
+            raise CallError(f"unknown cell {spec!r}; {near(spec, _built_in)}")
         spec = _built_in[spec]
     if not (inspect.isclass(spec) and issubclass(spec, Cell)):
         raise CallError(

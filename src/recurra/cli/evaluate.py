@@ -14,7 +14,7 @@ from .tables import metric_lines
 def evaluate(
     run: RunFolder,
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file, a folder, a built-in dataset, or hf:NAME.")],
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print the metrics as one JSON object.")] = False,
     set_: InUse = None,
     import_: Import = None,
 ) -> None:

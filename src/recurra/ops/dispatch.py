@@ -29,7 +29,7 @@ def names() -> tuple[str, ...]:
 def check_name(name: str) -> str:
     """Returns `name`, or raises BackendError."""
     if name not in names():
-        raise BackendError(f"there is no backend {name!r}; {near(name, names())}")
+        raise BackendError(f"unknown backend {name!r}; {near(name, names())}")
     return name
 
 

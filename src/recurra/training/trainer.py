@@ -256,7 +256,7 @@ def _described(task: Task[Any], network: torch.nn.Module) -> str:
     model = task.settings.model.model_dump()
     count = sum(parameter.numel() for parameter in network.parameters())
     streaming = task.streaming()
-    both = ", both directions" if model.get("bidirectional") else ""
+    both = ", bidirectional" if model.get("bidirectional") else ""
     several = f"ensemble of {members}, each " if (members := model.get("ensemble_size") or 1) > 1 else ""
     return (
         f"{several}{model['cell']} {model['num_layers']} x {model['hidden_size']}{both}, {count / 1e6:.2f} million "

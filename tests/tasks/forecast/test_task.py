@@ -453,7 +453,7 @@ def test_evaluation_on_files_with_other_columns_or_time_steps(made: Callable[...
         DataError, match="has a value every hour, but the run was trained on series with a value every day"
     ):
         run.evaluate(write(tmp_path / "hours.csv", "date,small,large", hours))
-    with pytest.raises(DataError, match="there is no column 'large'"):
+    with pytest.raises(DataError, match="unknown column 'large'"):
         run.evaluate(write(tmp_path / "less.csv", "date,small", columns()))
     half = run.evaluate(write(tmp_path / "half.csv", "date,small,large", columns(150, small="")))
     assert half["skipped_series"] == 1

@@ -289,7 +289,7 @@ def build(
 
 
 def _unknown_tokenization(tokenization: str) -> SettingError:
-    return SettingError(f"there is no tokenization {tokenization!r}; there are {', '.join(get_args(Tokenization))}")
+    return SettingError(f"unknown tokenization {tokenization!r}; expected one of {', '.join(get_args(Tokenization))}")
 
 
 def _character_table(tokens: Sequence[str]) -> Ids:

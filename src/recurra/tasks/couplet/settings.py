@@ -19,7 +19,7 @@ class CoupletData(DataSettings):
     min_count: int | None = setting(
         None,
         ge=1,
-        description="Minimum number of occurrences of a character in the vocabulary.",
+        description="Minimum number of occurrences of a character; rarer characters are replaced by the unknown token.",
         advanced=True,
     )
     max_length: int = open_setting(

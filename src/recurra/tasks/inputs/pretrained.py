@@ -212,7 +212,7 @@ class Pretrained:
         if not counts[lexicon.first_id :][known[lexicon.first_id :]].any():
             raise DataError(
                 f"the vocabulary of {self.model.pretrained} has none of the {lexicon.tokenization} of the training data: "
-                "use a language model of similar text, or remove --pretrained"
+                "use a language model trained on similar text, or remove --pretrained"
             )
         covered = _percent(counts[known].sum() / max(counts.sum(), 1))
         return [f"the language model covers {covered} of the {lexicon.tokenization} in the training data"]

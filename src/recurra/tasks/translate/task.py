@@ -150,7 +150,7 @@ class Translate(Task[TranslateSettings]):
         model = self.settings.model
         if model.replace_unk and (model.attention == "none" or self.dataset.target.tokenization != "words"):
             raise SettingError(
-                "replace_unk requires attention, and words as the tokens of the target: characters and subwords have no "
+                "replace_unk requires attention and word tokenization of the target; characters and subwords have no "
                 "unknown words"
             )
         return AnswerSearch(

@@ -1,11 +1,11 @@
-"""Ordinal regression for ratings, grades or severities: classes with an order, in which small errors are better than large ones.
+"""Ordinal regression for ratings, grades or severities: ordered classes, in which small errors are better than large ones.
 
     recurra train examples/ordinal.py:Ordinal reviews.csv --label stars
     recurra predict runs/reviews new.txt --import examples/ordinal.py
 
 For K ordered classes the network has K - 1 outputs. The sigmoid of output k is the probability that the class is above the k-th
-class (Frank and Hall 2001, A Simple Approach to Ordinal Classification). The prediction is the number of probabilities above one
-half. The input is text, numbers, images or audio, as for `classify`.
+class (Frank and Hall 2001, A Simple Approach to Ordinal Classification). The prediction is the number of probabilities above
+one half. The input is text, numbers, images or audio, as for `classify`.
 """
 
 from __future__ import annotations

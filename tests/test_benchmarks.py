@@ -204,8 +204,8 @@ def test_captions_keep_their_images_together(tmp_path: Path) -> None:
 
 def test_rouge_l_by_hand() -> None:
     # common: a ... dog runs, 3 words of 4 and of 5: 2 * 0.75 * 0.6 / 1.35; and nothing in common
-    written, wanted = ["A dog runs fast .", "cat"], ["a big dog runs home", "dog"]
-    assert captions.rouge_l(written, wanted) == pytest.approx((2 * 0.75 * 0.6 / 1.35 + 0) / 2)
+    written, expected = ["A dog runs fast .", "cat"], ["a big dog runs home", "dog"]
+    assert captions.rouge_l(written, expected) == pytest.approx((2 * 0.75 * 0.6 / 1.35 + 0) / 2)
 
 
 def test_every_set_has_targets_and_a_budget() -> None:
@@ -271,12 +271,13 @@ def test_a_couplet_run_is_held_against_bigrams_over_its_own_vocabulary(
     from recurra.data.words.vocabulary import build
 
     vocabulary = build(["abab", "ab"], "characters")
+    task = SimpleNamespace(dataset=SimpleNamespace(vocabulary=vocabulary))
     rows = {"train": [("xy", "ab"), ("xy", "aa")], "report": [("xyz", "abz")]}
     paths = splits.write_parts(tmp_path, rows, ("source", "target"))
     monkeypatch.setattr(
         couplets, "recurra", lambda *_: SimpleNamespace(stdout='{"perplexity": 3.0, "equal_length": 1}')
     )
-    monkeypatch.setattr(recurra, "load", lambda _: SimpleNamespace(task=SimpleNamespace(vocabulary=vocabulary)))
+    monkeypatch.setattr(recurra, "load", lambda _: SimpleNamespace(task=task))
     figures = couplets.judge(tmp_path, paths, "report")
     a, b = (int(vocabulary.encode(letter)[0]) for letter in "ab")
     bigrams = KneserNey([[a, b], [a, a]], 3).perplexity([[a, b, vocabulary.unknown]])

@@ -1,4 +1,4 @@
-"""`recurra selfcheck`: all ways of computing agree here, and one that does not is told."""
+"""`recurra selfcheck`: all variants agree on this machine, and a wrong one is reported."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from recurra import cells, ops, selfcheck
 from recurra.cli.main import run
 
 
-def test_all_ways_agree_and_all_cells_are_there() -> None:
+def test_all_variants_of_all_cells_agree() -> None:
     found = list(selfcheck.agreements(torch.float64))
     assert all(one.agrees for one in found), [one for one in found if not one.agrees]
     assert {one.cell.partition(",")[0] for one in found} == set(cells.names())
-    assert {"loop", "torch", "rows alone", "in pieces"} <= {one.way for one in found}
-    assert all(13 < one.wanted < 16 for one in found if not one.cell.startswith("ln_"))
+    assert {"loop", "torch", "batch of 1", "chunks"} <= {one.variant for one in found}
+    assert all(13 < one.required < 16 for one in found if not one.cell.startswith("ln_"))
 
 
-def test_a_wrong_back_end_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A back end that is off by a millionth is found, in float64, and the status is 1."""
+def test_a_wrong_back_end_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A relative error of 1e-6 of a backend in float64 is found, and the exit status is 1."""
     right = next(backend for backend in ops.BACKENDS if backend.name == "torch")
 
     def off(call: ops.Call) -> list[Any]:
@@ -34,6 +34,6 @@ def test_a_wrong_back_end_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setattr(sys.modules["recurra.ops.dispatch"], "BACKENDS", backends)
     monkeypatch.setattr(cells, "names", lambda: ("gru",))
     assert run(["selfcheck"]) == 1
-    told = capsys.readouterr().out
-    assert "5.7 WRONG" in told or "6.0 WRONG" in told
-    assert "do not agree; the first: gru" in told
+    output = capsys.readouterr().out
+    assert "5.7 WRONG" in output or "6.0 WRONG" in output
+    assert "do not agree; the first: gru" in output

@@ -58,10 +58,10 @@ def test_open_fields_are_filled_and_what_was_given_is_kept() -> None:
 @pytest.mark.parametrize(
     ("task", "key", "said"),
     [
-        (Classify, "hiddn_size", "there is no setting 'hiddn_size'; did you mean 'hidden_size'"),
+        (Classify, "hiddn_size", "unknown setting 'hiddn_size'; did you mean 'hidden_size'"),
         (Classify, "training.sed", "did you mean 'training.seed'"),
-        (Classify, "model.seed", "there is no setting 'model.seed'"),
-        (Language, "bidirectional", "there is no setting 'bidirectional'"),
+        (Classify, "model.seed", "unknown setting 'model.seed'"),
+        (Language, "bidirectional", "unknown setting 'bidirectional'"),
     ],
 )
 def test_unknown_names(task: Any, key: str, said: str) -> None:
@@ -91,15 +91,15 @@ def test_pairs_are_read_as_yaml() -> None:
 @pytest.mark.parametrize(
     ("pair", "spelling"),
     [
-        ("cell_options={dt:0.5}", "wanted a colon and a space: --set 'cell_options={dt: 0.5}'"),
+        ("cell_options={dt:0.5}", "expected a colon and a space: --set 'cell_options={dt: 0.5}'"),
         (
             "cell_options={dt=0.5}",
-            "'dt=0.5' is not name and value; wanted a colon and a space: --set 'cell_options={dt: 0.5}'",
+            "'dt=0.5' is not name and value; expected a colon and a space: --set 'cell_options={dt: 0.5}'",
         ),
         ("cell_options={dt:0.5, leak: 2, x: true}", "--set 'cell_options={dt: 0.5, leak: 2, x: true}'"),
         ("model.cell_options={nonlinearity:relu}", "--set 'model.cell_options={nonlinearity: relu}'"),
-        ("a={b: {c:1}}", "b: 'c:1' is not name and value; wanted a colon and a space: {c: 1}"),
-        ("a=[{c:1}]", "wanted a colon and a space: {c: 1}"),
+        ("a={b: {c:1}}", "b: 'c:1' is not name and value; expected a colon and a space: {c: 1}"),
+        ("a=[{c:1}]", "expected a colon and a space: {c: 1}"),
     ],
 )
 def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: Path, pair: str, spelling: str) -> None:
@@ -109,7 +109,7 @@ def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: 
     assert len(str(raised.value).splitlines()) == 1
     config = tmp_path / "config.yaml"
     config.write_text(pair.replace("=", ": ", 1).replace("model.", ""))
-    with pytest.raises(SettingError, match=r"config.yaml: .* is not name and value; wanted a colon and a space"):
+    with pytest.raises(SettingError, match=r"config.yaml: .* is not name and value; expected a colon and a space"):
         read_config(config)
 
 
@@ -120,7 +120,7 @@ def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: 
 def test_what_is_no_mapping_is_answered_with_one(value: object, character_ngrams: str) -> None:
     with pytest.raises(SettingError) as raised:
         settings_from(tasks.get("classify"), {"cell_options": value})
-    assert f"= {value!r}: wanted a mapping, as in --set 'cell_options={character_ngrams}'" in str(raised.value)
+    assert f"= {value!r}: expected a mapping, as in --set 'cell_options={character_ngrams}'" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@
     │   ├── SettingError          a setting: unknown, ambiguous, out of range
     │   ├── RunError              a run folder: exists, damaged, too new, names code nobody allowed
     │   └── CallError             a call from Python: shapes, lengths, arguments (also a ValueError)
-    │       └── BackendError      a back end asked for by name that cannot take the call, or does not exist
+    │       └── BackendError      a backend asked for by name that cannot take the call, or does not exist
     └── TrainingError             training cannot go on (the loss is not a number); the best weights are kept
 
 A message says what was wrong, where, and what to do, in one or two lines.
@@ -19,19 +19,19 @@ from collections.abc import Iterable
 
 
 class RecurraError(Exception):
-    """Everything recurra raises on purpose."""
+    """The base class of the exceptions of recurra."""
 
 
 class RecurraWarning(UserWarning):
-    """Something that the user should know and that stops nothing. The command line prints it in one line."""
+    """A warning. The command line prints it in one line."""
 
 
 class UserError(RecurraError):
-    """The user's input was wrong."""
+    """Invalid input of a user."""
 
 
 class DataError(UserError):
-    """Data that cannot be read: `where` is `file`, `file:row` or `file:row, field`."""
+    """Data that cannot be read or used. The message begins with the file, the row and the field, where they are known."""
 
     def __init__(self, message: str, *, file: object = None, row: int | None = None, field: str | None = None) -> None:
         place = "" if file is None else str(file)
@@ -44,7 +44,7 @@ class DataError(UserError):
 
 
 class SettingError(UserError):
-    """A setting that does not exist, is ambiguous, or has a value it cannot have."""
+    """An unknown or ambiguous setting, or an invalid value."""
 
 
 class RunError(UserError):
@@ -56,17 +56,17 @@ class CallError(UserError, ValueError):
 
 
 class BackendError(CallError):
-    """No such back end, or it cannot take this call."""
+    """An unknown backend, or one that does not support a call."""
 
 
 class TrainingError(RecurraError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """What to say after an unknown `word`: the near ones if there are any, else all that are known."""
+    """Return the end of a message about an unknown `word`: similar known words, or all known words."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(map(repr, close))}?"
-    return f"there are {', '.join(known)}" if known else "there are none"
+    return f"expected one of {', '.join(known)}" if known else "none exists"

@@ -1,4 +1,4 @@
-"""Files written so that nothing is lost: beside, flushed, then renamed over the old one."""
+"""Atomic writing of files: a temporary file is written and flushed, then renamed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FORMAT = 2  # of run folders
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to; it takes the place of `path` when the block ends well, and is gone otherwise.
+    """Return a context manager of a temporary path, which is renamed to `path` at the end, and removed after an exception.
 
-    Raises RunError when the disk is full or the folder cannot be written, with the old file still in its place.
+    Raises RunError if it cannot be written; the old file is then unchanged.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -29,24 +29,25 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     except OSError as error:
         raise RunError(
-            f"{path}: cannot be written ({error.strerror or error}); what was there before is untouched"
+            f"{path}: cannot be written ({error.strerror or error}); the existing file is unchanged"
         ) from None
     finally:
         beside.unlink(missing_ok=True)
 
 
 def absolute(name: str | Path) -> str:
-    """A file or folder by its whole path; what is none, such as a built-in set, by its name."""
+    """Return the absolute path of a file or folder that exists; any other name, such as a built-in dataset, as it is."""
     return str(Path(name).resolve()) if Path(name).exists() else str(name)
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically. Raises RunError if it cannot be written."""
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")
 
 
 def append_line(path: Path, line: str) -> None:
-    """Raises RunError when it cannot be written."""
+    """Append a line to a text file. Raises RunError if it cannot be written."""
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -55,16 +56,17 @@ def append_line(path: Path, line: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, atomically. Raises RunError if it cannot be written."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Raises RunError when the file is missing or is not JSON."""
+    """Read a JSON file. Raises RunError if it is missing or invalid."""
     return _read(path, json.loads)
 
 
 def read_yaml(path: Path) -> Any:
-    """Raises RunError when the file is missing or is not YAML."""
+    """Read a YAML file. Raises RunError if it is missing or invalid."""
     import yaml
 
     return _read(path, yaml.safe_load)

@@ -96,8 +96,8 @@ def import_source(source: str) -> ModuleType:
         return importlib.import_module(source)
     except ModuleNotFoundError as error:
         if error.name and (source == error.name or source.startswith(error.name + ".")):
-            wanted = source.partition(":")[0] if ".py:" in source else f"{source}.py"
-            raise SettingError(f"no module {source!r} here or installed; for a file write {wanted}") from None
+            expected = source.partition(":")[0] if ".py:" in source else f"{source}.py"
+            raise SettingError(f"no module {source!r} here or installed; for a file write {expected}") from None
         raise _their_fault(source, error) from error
     except Exception as error:
         raise _their_fault(source, error) from error

@@ -125,7 +125,7 @@ class Run:
             def on_progress(n: int) -> None:
                 nonlocal done
                 done += n
-                bar.at(done, f"{done:,}")
+                bar.update(done, f"{done:,}")
 
             with own_code(self.task, self.task.cell):
                 return evaluate(self.task, self.network, data, on_progress)

@@ -69,7 +69,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         )
     if config["format"] < FORMAT:
         raise RunError(
-            f"{path}: run format {config['format']} is older than this version reads ({FORMAT}); train it again"
+            f"{path}: run format {config['format']} is too old; this version reads format {FORMAT}. Train the model again"
         )
     if not isinstance(config.get("resolved"), dict):  # written last: settings before it may be lost as well
         raise RunError(f"{path}/config.yaml: is damaged, its end is missing")
@@ -84,7 +84,7 @@ def _settings(kind: type[Task[Any]], config: dict[str, Any], path: Path) -> Sett
     values = given.model_dump()
     missing = [name for name in required if values[name.partition(".")[0]][name.partition(".")[2]] is None]
     if missing:
-        raise RunError(f"{path}/config.yaml: is damaged, it lacks {', '.join(missing[:3])}")
+        raise RunError(f"{path}/config.yaml is damaged: {', '.join(missing[:3])} missing")
     return settings_from(as_resolved(kind.settings_class), found)
 
 

@@ -1,8 +1,8 @@
-"""Whether this machine gives the same numbers whichever way they are computed: what `recurra selfcheck` shows.
+"""Numerical agreement of all variants of the computation on this machine: the comparison that `recurra selfcheck` prints.
 
-A layer of each registered cell, on rows of different length, is run by the plain loop in float64. Then in every other way:
-by each back end, in one row at a time, in pieces of time, with one thread, on the GPU where there is one; in float32 and in
-float64. Compared are the outputs, the last state and every gradient.
+The reference is the Python loop in float64, on a batch of sequences of different lengths. Each registered cell is computed by
+each backend, with one sequence at a time, in chunks of time steps, with one thread, and on the GPU if there is one, in
+float32 and float64. The outputs, the final state and every gradient are compared.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from .testing.invariances import Outcome, outcome_of, run_alone, run_in_chunks, 
 from .testing.reporting import distance, magnitude
 
 LENGTHS = (24, 0, 13, 1, 24, 9)
-INPUTS, UNITS = 7, 33  # off the width of any vector
-TIMES = 8  # what another order of summing may make of the rounding of the plain loop
-FEW = 64  # roundings that are always allowed
+INPUT_SIZE, HIDDEN_SIZE = 7, 33  # not multiples of the width of a vector register
+ERROR_FACTOR = 8  # another order of summation may have this multiple of the rounding error of the Python loop
+MIN_ROUNDINGS = 64  # errors of this many units of machine precision are always accepted
 
 
 class Agreement(NamedTuple):
-    """How one way of computing agrees with the plain loop in float64, in decimal digits of the worst number."""
+    """The agreement of one variant with the reference: the number of equal decimal digits of the worst value."""
 
     cell: str
-    way: str
+    variant: str
     digits: float
-    wanted: float
+    required: float
 
     @property
     def agrees(self) -> bool:
-        return self.digits >= self.wanted
+        """Whether the number of equal digits is at least the required one."""
+        return self.digits >= self.required
 
 
-class Way(NamedTuple):
-    """A way of computing: a name, the back end, the function of the layer, the threads and the device."""
+class Variant(NamedTuple):
+    """A variant of the computation: its name, the function that calls the layer, the backend, the threads and the device."""
 
     name: str
     run: Callable[..., Any] = run_whole
@@ -49,56 +50,63 @@ class Way(NamedTuple):
     device: str = "cpu"
 
 
-def ways() -> list[Way]:
-    """All ways there are here. That of the plain loop comes first."""
-    found = [Way("loop", backend="reference")]
-    found += [Way(b.name, backend=b.name) for b in ops.BACKENDS if b.name != "reference"]
-    found += [Way("rows alone", run_alone), Way("in pieces", run_in_chunks)]
+_LOOP = Variant("loop", backend="reference")
+
+
+def variants() -> list[Variant]:
+    """Return the variants that this machine supports. The Python loop is the first."""
+    found = [_LOOP]
+    found += [Variant(backend.name, backend=backend.name) for backend in ops.BACKENDS if backend.name != "reference"]
+    found += [Variant("batch of 1", run_alone), Variant("chunks", run_in_chunks)]
     if torch.get_num_threads() > 1:
-        found.append(Way("1 thread", threads=1))
+        found.append(Variant("1 thread", threads=1))
     if torch.cuda.is_available():
-        found.append(Way("gpu", device="cuda"))
+        found.append(Variant("gpu", device="cuda"))
     return found
 
 
 def agreements(dtype: torch.dtype) -> Iterator[Agreement]:
-    """One for each registered cell and each way that can run it. A way whose back end does not support the call is left out."""
+    """Yield the agreement of each variant for each registered cell; variants that do not support the call are omitted."""
     for name in cells.names():
         for bidirectional in (True, False):
             with torch.random.fork_rng(devices=[]), torch.enable_grad():
                 torch.manual_seed(0)
-                layer = nn.Recurrent(name, INPUTS, UNITS, bidirectional=bidirectional, dtype=torch.float64)
-                x = torch.randn(len(LENGTHS), max(LENGTHS), INPUTS, dtype=torch.float64)
-                first = layer.initial_state(len(LENGTHS)).map(lambda part: torch.rand_like(part) - 0.5)
-            exact = _run(Way("loop", backend="reference"), layer, x, first, torch.float64)
-            loop = _run(Way("loop", backend="reference"), layer, x, first, torch.float32)
-            scale = torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
-            allowed = TIMES * _off(loop, exact) * scale + FEW * torch.finfo(dtype).eps
-            shown = f"{name}, both directions" if bidirectional else name
-            for way in ways():
-                if (way.run is run_in_chunks and bidirectional) or not _can(way, layer, x, dtype):
+                layer = nn.Recurrent(name, INPUT_SIZE, HIDDEN_SIZE, bidirectional=bidirectional, dtype=torch.float64)
+                x = torch.randn(len(LENGTHS), max(LENGTHS), INPUT_SIZE, dtype=torch.float64)
+                initial = layer.initial_state(len(LENGTHS)).map(lambda part: torch.rand_like(part) - 0.5)
+            reference = _run(_LOOP, layer, x, initial, torch.float64)
+            float32_error = _error(_run(_LOOP, layer, x, initial, torch.float32), reference)
+            precision = torch.finfo(dtype).eps
+            accepted = (
+                ERROR_FACTOR * float32_error * precision / torch.finfo(torch.float32).eps + MIN_ROUNDINGS * precision
+            )
+            label = f"{name}, bidirectional" if bidirectional else name
+            for variant in variants():
+                if (variant.run is run_in_chunks and bidirectional) or not _is_supported(variant, layer, x, dtype):
                     continue
-                off = _off(_run(way, layer, x, first, dtype), exact)
-                yield Agreement(shown, way.name, _digits(off), _digits(allowed))
+                error = _error(_run(variant, layer, x, initial, dtype), reference)
+                yield Agreement(label, variant.name, _digits(error), _digits(accepted))
 
 
-def _can(way: Way, layer: nn.Recurrent, x: Tensor, dtype: torch.dtype) -> bool:
+def _is_supported(variant: Variant, layer: nn.Recurrent, x: Tensor, dtype: torch.dtype) -> bool:
     call = copy.deepcopy(layer).to(dtype)._call(0, x.to(dtype), None, ())
-    return all(backend.unsupported_reason(call) is None for backend in ops.BACKENDS if backend.name == way.backend)
+    return all(backend.unsupported_reason(call) is None for backend in ops.BACKENDS if backend.name == variant.backend)
 
 
-def _run(way: Way, layer: nn.Recurrent, x: Tensor, first: nn.State, dtype: torch.dtype) -> Outcome:
-    other = copy.deepcopy(layer).to(way.device, dtype)
-    other.backend = way.backend
-    with threads(way.threads):
+def _run(variant: Variant, layer: nn.Recurrent, x: Tensor, initial: nn.State, dtype: torch.dtype) -> Outcome:
+    other = copy.deepcopy(layer).to(variant.device, dtype)
+    other.backend = variant.backend
+    with threads(variant.threads):
         lengths = torch.tensor(LENGTHS)
-        found = outcome_of(way.run, other, x.to(way.device, dtype), first.to(way.device, dtype), lengths)
-    return {name: tensor.cpu().double() for name, tensor in found.items()}
+        outcome = outcome_of(
+            variant.run, other, x.to(variant.device, dtype), initial.to(variant.device, dtype), lengths
+        )
+    return {name: tensor.cpu().double() for name, tensor in outcome.items()}
 
 
-def _off(ours: Outcome, exact: Outcome) -> float:
-    return max(distance(ours[name], tensor) / magnitude(tensor) for name, tensor in exact.items())
+def _error(outcome: Outcome, reference: Outcome) -> float:
+    return max(distance(outcome[name], tensor) / magnitude(tensor) for name, tensor in reference.items())
 
 
-def _digits(off: float) -> float:
-    return -math.log10(off) if off else math.inf
+def _digits(error: float) -> float:
+    return -math.log10(error) if error else math.inf

@@ -38,12 +38,12 @@ class DataSettings(Group):
     """Settings of the data: where the examples come from and how they are read."""
 
     validation_fraction: float = setting(
-        0.1, gt=0, lt=0.9, description="Fraction of the rows held out for validation when --valid is not given"
+        0.1, gt=0, lt=0.9, description="Fraction of the rows held out for validation when --valid is not given."
     )
     on_error: Literal["raise", "skip"] = setting(
-        "raise", description="What happens at a row that cannot be used: raise an error, or skip the row"
+        "raise", description="What to do with a row that cannot be used: raise an error or skip it."
     )
-    encoding: str = setting("utf-8", description="Encoding of text files")
+    encoding: str = setting("utf-8", description="Encoding of text files.")
 
 
 class ModelSettings(Group):
@@ -51,70 +51,70 @@ class ModelSettings(Group):
 
     cell: str = open_setting(
         fallback=DEFAULT_CELL,
-        description="Cell of the recurrent layers: a name, or file.py:Class (lstm or gru, by the data)",
+        description="Cell of the recurrent layers: a name, or file.py:Class (lstm or gru, by the data).",
     )
     cell_options: dict[str, bool | int | float | str] = setting(
-        {}, description="Options of the cell, such as {nonlinearity: relu}"
+        {}, description="Options of the cell, such as {nonlinearity: relu}."
     )
-    hidden_size: int = open_setting(ge=1, description="Number of features of the hidden state, in each direction")
-    num_layers: int = open_setting(ge=1, le=64, description="Number of stacked recurrent layers")
+    hidden_size: int = open_setting(ge=1, description="Number of features of the hidden state, in each direction.")
+    num_layers: int = open_setting(ge=1, le=64, description="Number of stacked recurrent layers.")
     dropout: float = open_setting(
-        ge=0, lt=1, description="Dropout probability before, between and after the recurrent layers"
+        ge=0, lt=1, description="Dropout probability before, between and after the recurrent layers."
     )
-    backend: str = setting("auto", description="Back end that runs the cell over time: auto, native, torch, reference")
+    backend: str = setting("auto", description="Backend that runs the cell over time: auto, native, torch, reference.")
 
 
 class TrainingSettings(Group):
     """Settings of the training run."""
 
     seed: int = setting(
-        0, ge=0, description="Random seed for initialization, shuffling and dropout; it does not affect the split"
+        0, ge=0, description="Random seed for initialization, shuffling and dropout; it does not affect the split."
     )
-    max_minutes: float | None = setting(None, gt=0, description="Time limit in minutes, including reading")
-    steps: int | None = setting(None, ge=1, description="Number of optimizer steps, instead of max_minutes or epochs")
+    max_minutes: float | None = setting(None, gt=0, description="Time limit in minutes, including reading.")
+    steps: int | None = setting(None, ge=1, description="Number of optimizer steps; replaces max_minutes and epochs.")
     epochs: float = open_setting(
-        gt=0, description="Maximum number of epochs; early stopping may end the training sooner"
+        gt=0, description="Maximum number of epochs; early stopping may end the training sooner."
     )
     step_schedule: list[tuple[int, float, int]] | None = setting(
-        None, description="Step schedule of an earlier run, as recorded in its config.yaml, to repeat that run"
+        None, description="Step schedule of an earlier run, as recorded in its config.yaml, to repeat that run."
     )
-    batch_size: int = open_setting(ge=1, description="Number of sequences in a batch")
+    batch_size: int = open_setting(ge=1, description="Number of sequences in a batch.")
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam"] = setting(
-        "adamw", description="Optimizer"
+        "adamw", description="Optimizer."
     )
-    learning_rate: float = open_setting(gt=0, description="Highest learning rate of the schedule")
-    momentum: float | None = setting(None, ge=0, lt=1, description="Momentum of sgd and rmsprop (0.9 for sgd)")
+    learning_rate: float = open_setting(gt=0, description="Maximum learning rate of the schedule.")
+    momentum: float | None = setting(None, ge=0, lt=1, description="Momentum of sgd and rmsprop (0.9 for sgd).")
     schedule: Literal["cosine", "linear", "constant"] = setting(
-        "cosine", description="Learning rate schedule after the warm-up"
+        "cosine", description="Learning rate schedule after the warm-up."
     )
-    warmup: float = setting(0.05, ge=0, lt=1, description="Fraction of the steps in which the learning rate rises")
+    warmup: float = setting(0.05, ge=0, lt=1, description="Fraction of the steps in which the learning rate rises.")
     weight_decay: float = setting(
         0.01,
         ge=0,
-        description="Weight decay: decoupled for adamw, L2 for the others; not applied to biases and embeddings",
+        description="Weight decay: decoupled for adamw, L2 for the others; not applied to biases and embeddings.",
     )
-    clip_norm: float | None = setting(1.0, gt=0, description="Maximum norm of the gradient; null for no clipping")
-    clip_value: float | None = setting(None, gt=0, description="Maximum absolute value of a gradient entry")
+    clip_norm: float | None = setting(1.0, gt=0, description="Maximum norm of the gradient; null for no clipping.")
+    clip_value: float | None = setting(None, gt=0, description="Maximum absolute value of a gradient entry.")
     ema_decay: float = open_setting(
-        ge=0, lt=1, description="Decay of the exponential moving average of the weights; 0 for none"
+        ge=0, lt=1, description="Decay of the exponential moving average of the weights; 0 for none."
     )
     patience: int = open_setting(
-        ge=1, description="Number of evaluations without improvement before the training stops"
+        ge=1, description="Number of evaluations without improvement before the training stops."
     )
-    num_evaluations: int | None = setting(None, ge=1, description="Number of evaluations in a run")
-    device: str = setting("auto", description="Device: auto, cpu, cuda, cuda:1, mps")
+    num_evaluations: int | None = setting(None, ge=1, description="Number of evaluations in a run.")
+    device: str = setting("auto", description="Device: auto, cpu, cuda, cuda:1, mps.")
     precision: Literal["32", "bf16", "16", "64"] = setting(
-        "32", description="Floating point precision: 32, bf16 (mixed), 16 (mixed), 64"
+        "32", description="Floating point precision: 32, bf16 (mixed), 16 (mixed), 64."
     )
-    devices: int = setting(1, ge=1, description="Number of devices to train on")
-    threads: int | None = setting(None, ge=1, description="Number of CPU threads (all cores, or OMP_NUM_THREADS)")
+    devices: int = setting(1, ge=1, description="Number of devices to train on.")
+    threads: int | None = setting(None, ge=1, description="Number of CPU threads (all cores, or OMP_NUM_THREADS).")
 
 
 class ClassTraining(TrainingSettings):
     """Settings of the training run of a task whose targets are classes or tokens."""
 
     label_smoothing: float = setting(
-        0.0, ge=0, lt=1, description="Label smoothing: fraction of the target distributed over all classes"
+        0.0, ge=0, lt=1, description="Label smoothing: fraction of the target distributed over all classes."
     )
 
 
@@ -228,7 +228,7 @@ def full_name(cls: type[Settings[Any, Any, Any]], key: str) -> str:
     if found:
         raise SettingError(f"setting {key!r} is ambiguous: {' or '.join(found)}?")
     short = {name.partition(".")[2] for name in known}
-    raise SettingError(f"there is no setting {key!r}; {near(key, set(known) if '.' in key else short)}")
+    raise SettingError(f"unknown setting {key!r}; {near(key, set(known) if '.' in key else short)}")
 
 
 def settings_from(cls: type[S], *sources: Mapping[str, Any]) -> S:

@@ -50,12 +50,17 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     try:
         missing, unexpected = network.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
-        raise RunError(f"{path}: the weights do not fit config.yaml ({str(error).splitlines()[-1].strip()})") from None
+        raise RunError(
+            f"{path}: the weights do not match config.yaml ({str(error).splitlines()[-1].strip()})"
+        ) from None
     state = network.state_dict(keep_vars=True)
     given = {id(state[name]) for name in tensors if name in state}
     lost = [name for name in missing if id(state[name]) not in given]  # the second name of a tied weight is not lost
     if lost or unexpected:
-        raise RunError(f"{path}: the weights do not fit config.yaml ({', '.join((lost + unexpected)[:3])})")
+        missing_names, other_names = (", ".join(names[:3]) or "none" for names in (lost, unexpected))
+        raise RunError(
+            f"{path}: the weights do not match config.yaml (missing: {missing_names}; unexpected: {other_names})"
+        )
 
 
 RANDOM = frozenset(

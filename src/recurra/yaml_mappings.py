@@ -26,7 +26,7 @@ def check_spaces(value: Any, where: str, example: str) -> None:
     if wrong := [key for key, match in spelled.items() if match]:
         entries = (_entry(match, key, item) for (key, match), item in zip(spelled.items(), value.values(), strict=True))
         spelling = example.replace("{}", f"{{{', '.join(entries)}}}")
-        raise SettingError(f"{where}: {wrong[0]!r} is not name and value; wanted a colon and a space: {spelling}")
+        raise SettingError(f"{where}: {wrong[0]!r} is not name and value; expected a colon and a space: {spelling}")
     for key, item in value.items():
         check_spaces(item, f"{where}: {key}", "{}")
 
@@ -45,4 +45,4 @@ def mapping_problem(name: str, kind: str, value: Any) -> str | None:
     match = _NO_SPACE.fullmatch(value) if isinstance(value, str) else None
     entry = f"{match[1]}: {match[2]}" if match else "name: value"
     short = name.rpartition(".")[2]
-    return f"setting {name} = {value!r}: wanted a mapping, as in --set '{short}={{{entry}}}'"
+    return f"setting {name} = {value!r}: expected a mapping, as in --set '{short}={{{entry}}}'"

@@ -61,7 +61,7 @@ def leaf(array: Any) -> torch.Tensor:
 
 
 def run_torch(cell: cells.Cell, p: dict[str, torch.Tensor], x: torch.Tensor, state: Any) -> tuple[Any, list[Any]]:
-    """Run the reference back end; returns y and the final state."""
+    """Run the reference backend; returns y and the final state."""
     H = p["weight_hh"].shape[1]
     reference = ops.BACKENDS[-1]
     assert reference.name == "reference"

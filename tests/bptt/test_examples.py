@@ -114,7 +114,8 @@ def test_the_sine_is_learned(cell: str, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_free_running_predictions_stay_near_the_wave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The result of docs/bptt.md with the defaults: below 5 % of the amplitude over 100 steps (at most 2.6 % for seeds 0 to 7)."""
+    """The result of docs/bptt.md with the defaults: below 5 % of the amplitude over 100 steps. Seeds 0 to 7: at
+    most 2.6 %."""
     assert sine.main(["--out", str(tmp_path / "wave.svg")]) == 0
     free = numbers(r"([\d.]+) % free-running", capsys.readouterr().out)
     assert len(free) == 2 and max(free) < 5

@@ -105,9 +105,9 @@ def one(value: float) -> torch.Tensor:
 def test_rnn_by_hand() -> None:
     params = {"weight_ih": one(0.5), "weight_hh": one(-2.0), "bias_ih": one(0.25)[0], "bias_hh": one(0.5)[0]}
     # 0.5 * 3 + 0.25 + (-2) * 0.75 + 0.5 = 0.75
-    for cell, wanted in ((cells.RNN(), math.tanh(0.75)), (cells.RNN("relu"), 0.75)):
+    for cell, expected in ((cells.RNN(), math.tanh(0.75)), (cells.RNN("relu"), 0.75)):
         (h,) = cell.step(cell.project(one(3.0), params), cells.Hidden(one(0.75)), params)
-        assert h.item() == pytest.approx(wanted, abs=1e-15)
+        assert h.item() == pytest.approx(expected, abs=1e-15)
 
 
 def test_lstm_by_hand() -> None:
@@ -145,18 +145,18 @@ def test_get_by_name_class_and_instance() -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: cells.get("lstn"), "there is no cell 'lstn'; did you mean 'lstm'"),
+        (lambda: cells.get("lstn"), "unknown cell 'lstn'; did you mean 'lstm'"),
         (lambda: cells.get("gru_bofore"), "did you mean 'gru_before'"),
-        (lambda: cells.get(3), "wanted a name"),  # type: ignore[arg-type]
+        (lambda: cells.get(3), "expected a name"),  # type: ignore[arg-type]
         (lambda: cells.get("rnn", nonlinarity="relu"), "did you mean 'nonlinearity'"),
         (lambda: cells.get("rnn", gates=("n",)), "cell 'rnn' has no option 'gates'"),
         (lambda: cells.get(cells.LSTM(), leak=1), "is the instance"),
         (lambda: cells.get(Half), "cell Half does not define parameters, step"),
         (lambda: cells.get(Unsaid()), "cell Unsaid names the gates u and does not define gates_of"),
-        (lambda: cells.RNN("sigmoid"), "wanted 'tanh' or 'relu'"),
+        (lambda: cells.RNN("sigmoid"), "expected 'tanh' or 'relu'"),
     ],
 )
-def test_wrong_specs_are_answered(call, says: str) -> None:  # type: ignore[no-untyped-def]
+def test_invalid_specifications_are_reported(call, says: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(CallError, match=says):
         call()
 
@@ -174,7 +174,7 @@ def test_a_name_always_means_the_built_in_cell() -> None:
     assert len(set(cells.names())) == len(cells.names()) == len(CELLS) - len(OTHERS)
 
 
-def test_gates_without_values_are_told() -> None:
+def test_gates_without_values_are_reported() -> None:
     cell = Unsaid()
     params = params_of(cell, 2, 3)
     with pytest.raises(NotImplementedError, match="gates_of"):

@@ -141,7 +141,7 @@ class Own(cells.GRU):
         (lambda: single_bias(Own(), wrong_params()), "it states no separate_hidden_bias"),
     ],
 )
-def test_what_cannot_be_converted_is_told(call, says: str) -> None:  # type: ignore[no-untyped-def]
+def test_parameters_that_cannot_be_converted_are_reported(call, says: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(CallError, match=says):
         call()
 

@@ -9,6 +9,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent, indent
 from typing import Any, NamedTuple
 
 import pytest
@@ -80,7 +81,7 @@ def test_the_commands_and_the_stream(folder: Path, capsys: pytest.CaptureFixture
 def test_the_layer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made: dict[str, object] = {}
     exec(LAYER, made)
-    assert capsys.readouterr().out.startswith("minimal: back end 'reference' runs")
+    assert capsys.readouterr().out.startswith("minimal: backend 'reference' runs")
     layer, x, y = made["layer"], made["x"], made["y"]
     assert isinstance(layer, Recurrent) and isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor)
     assert y.shape == (3, 50, 256)
@@ -108,14 +109,17 @@ def test_the_fragments_are_methods_of_a_cell() -> None:
     step = "    def step(self, projected, state, params):\n"
     step += "        return Hidden(torch.tanh(projected + state.h @ params['U'].T))\n"
     project = "    def project(self, x, params):\n        return x @ params['W'].T\n"
-    exec(f"class Reservoir(Cell):\n    spectral_radius = 0.9\n{RESERVOIR}\n{project}\n{step}", names)
+    exec(
+        f"class Reservoir(Cell):\n    spectral_radius = 0.9\n{indent(dedent(RESERVOIR), '    ')}\n{project}\n{step}",
+        names,
+    )
     reservoir: Any = names["Reservoir"]
     check_cell(reservoir)
     assert list(Recurrent(reservoir, 3, 5).parameters()) == []
 
     parameters = "    def parameters(self, *sizes):\n        start = Parameter((sizes[1],), uniform(sizes[1]))\n"
     parameters += "        return super().parameters(*sizes) | {'start': start}\n"
-    exec(f"class Start(Reservoir):\n{parameters}\n{START}", names)
+    exec(f"class Start(Reservoir):\n{parameters}\n{indent(dedent(START), '    ')}", names)
     start: Any = names["Start"]
     check_cell(start)
     assert [name for name, _ in Recurrent(start, 3, 5).named_parameters()] == ["start_l0"]
@@ -126,10 +130,10 @@ def test_the_fragments_are_methods_of_a_cell() -> None:
     [
         ("@dataclass(frozen=True)", "@dataclass", "TypeError: cannot inherit non-frozen dataclass from a frozen one"),
         ("    def step(", "    def stop(", "Minimal does not define step"),
-        ('gates = ("f", "n")', 'state_type = list', "CallError: cell Minimal: state_type is <class 'list'>; wanted a Na"),
+        ('gates = ("f", "n")', 'state_type = list', "CallError: cell Minimal: state_type is <class 'list'>; expected a Na"),
     ],
 )  # fmt: skip
-def test_a_slip_in_the_file_is_told_in_two_lines(folder: Path, old: str, new: str, says: str) -> None:
+def test_an_error_in_the_file_is_reported_in_two_lines(folder: Path, old: str, new: str, says: str) -> None:
     assert old in CELL
     (folder / "minimal.py").write_text(CELL.replace(old, new), encoding="utf-8")
     with pytest.raises(SettingError) as raised:
@@ -145,7 +149,7 @@ def test_a_slip_in_the_file_is_told_in_two_lines(folder: Path, old: str, new: st
         ("def gates_of(", "def gates_off(", "cell Minimal names the gates f, n and does not define gates_of"),
     ],
 )
-def test_a_slip_is_told_before_training(
+def test_an_error_is_reported_before_training(
     folder: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, says: str
 ) -> None:
     assert old in CELL
@@ -183,11 +187,11 @@ class Asks(RNN):
     ("name", "said"),
     [
         ("Crash", "ZeroDivisionError at broken.py, line 9, in step: division by zero"),
-        ("Sizes", "state_sizes gave a tuple; wanted a dict from h, in this order, to an int"),
+        ("Sizes", "state_sizes returned a tuple; expected a dict from h, in this order, to an int"),
         ("Asks", "KeyError at broken.py, line 19, in parameters: 'weights'"),
     ],
 )
-def test_what_somebody_s_cell_does_wrong_is_told_with_its_place(tmp_path: Path, name: str, said: str) -> None:
+def test_an_error_in_a_cell_of_the_user_is_reported_with_its_place(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     cell = load_cell(f"{tmp_path / 'broken.py'}:{name}")
     with pytest.raises(CallError) as raised:

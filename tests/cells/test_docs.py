@@ -29,21 +29,21 @@ def equation(name: str) -> str:
 
 
 @every_name
-def test_a_cell_stands_with_its_equation_and_its_source(name: str) -> None:
+def test_the_page_has_equation_and_source_of_each_cell(name: str) -> None:
     cell = cells.get(name)
     assert f"```\n{equation(name)}\n```" in section(name)
     assert cell.source in " ".join(section(name).split())
 
 
 @every_name
-def test_the_table_tells_gates_state_and_options(name: str) -> None:
+def test_the_table_lists_gates_state_and_options(name: str) -> None:
     cell = cells.get(name)
     (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| [`{name}`](#{name}) |")]
     options = ", ".join(f"`{option}={value!r}`" for option, value in vars(cell).items())
-    wanted = [f"`cells.{type(cell).__name__}`", ", ".join(cell.gates), ", ".join(cell.states), options]
-    assert [column.strip() for column in row.split("|")[2:6]] == wanted
+    expected = [f"`cells.{type(cell).__name__}`", ", ".join(cell.gates), ", ".join(cell.states), options]
+    assert [column.strip() for column in row.split("|")[2:6]] == expected
 
 
-def test_no_cell_stands_there_that_is_not() -> None:
+def test_the_page_has_no_other_cells() -> None:
     headings = [line.removeprefix("## ") for line in PAGE.splitlines() if line.startswith("## ")]
     assert [heading for heading in headings if heading[0].islower()] == list(cells.names())

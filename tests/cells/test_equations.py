@@ -131,9 +131,9 @@ def step(cell: cells.Cell, x: Tensor, state: Any, params: cells.Params) -> Tenso
 def test_the_step_is_the_equation(equation: Callable[[Drawn], list[Vector]]) -> None:
     drawn = Drawn(cells.get(equation.__name__))
     ours = step(drawn.cell, drawn.x, drawn.state, drawn.params)
-    wanted = torch.tensor([[v for part in equation(drawn) for v in part]], dtype=torch.float64)
+    expected = torch.tensor([[v for part in equation(drawn) for v in part]], dtype=torch.float64)
     # A norm divides by the deviation of its numbers, here a third or so.
-    assert (ours - wanted).abs().max() <= EXACT * (4 if "ln" in equation.__name__ else 1)
+    assert (ours - expected).abs().max() <= EXACT * (4 if "ln" in equation.__name__ else 1)
 
 
 def test_every_built_in_cell_is_worked_by_hand() -> None:
@@ -209,5 +209,5 @@ def test_gains_start_at_one_and_their_biases_at_zero() -> None:
 @pytest.mark.parametrize("eps", [0, -1e-5, "small", math.nan])
 @pytest.mark.parametrize("name", ["ln_lstm", "ln_gru"])
 def test_a_wrong_eps_is_told(name: str, eps: Any) -> None:
-    with pytest.raises(CallError, match=r"eps is .*; wanted a (number above 0|float)"):
+    with pytest.raises(CallError, match=r"eps is .*; expected a (number above 0|float)"):
         cells.get(name, eps=eps)

@@ -49,7 +49,7 @@ every_node = pytest.mark.parametrize(("cell", "node"), NODES, ids=[str(cell) for
 
 
 def run(node: Node, call: ops.Call, params: list[dict[str, Tensor]]) -> list[Tensor]:
-    """The call by ONNX Runtime, in float32: y (B, T, D*H) and the last state, laid out as a back end gives them."""
+    """The call by ONNX Runtime, in float32: y (B, T, D*H) and the last state, laid out as a backend gives them."""
     cell, (B, T, I), H, D = call.cell, call.x.shape, call.hidden_size, call.directions
 
     def rows(name: str) -> Tensor:

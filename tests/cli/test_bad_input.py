@@ -78,12 +78,12 @@ def test_an_invalid_row_is_reported_or_skipped(tmp_path: Path) -> None:
     assert classify(data, on_error="skip").task.dataset.stores == {}  # a loaded run has no data
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
     assert config["resolved"]["dataset"]["rows"] + config["resolved"]["dataset"]["valid_rows"] == 19
-    assert config["resolved"]["timings"]  # the table that selected the back end
+    assert config["resolved"]["timings"]  # the table that selected the backend
 
 
 def test_a_missing_column_lists_the_existing_ones(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", GOOD)
-    refused(tmp_path, data, "there is no column 'lable'; there are text, label; did you mean 'label'?", label="lable")
+    refused(tmp_path, data, "unknown column 'lable'; expected one of text, label; did you mean 'label'?", label="lable")
 
 
 # rows -----------------------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ class Lines:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
     def bar(self, label: str, total: float | None = None) -> Any:
@@ -183,18 +183,18 @@ def test_a_text_too_short_for_the_requested_windows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"hiden_size": 8}, "there is no setting 'hiden_size'; did you mean 'hidden_size'"),
-        ({"model.poling": "max"}, "there is no setting 'model.poling'; did you mean 'model.pooling'"),
+        ({"hiden_size": 8}, "unknown setting 'hiden_size'; did you mean 'hidden_size'"),
+        ({"model.poling": "max"}, "unknown setting 'model.poling'; did you mean 'model.pooling'"),
         ({"hidden_size": "many"}, "setting model.hidden_size = 'many'"),
         ({"dropout": 1.0}, "setting model.dropout = 1.0"),
         ({"learning_rate": float("nan")}, "setting training.learning_rate = nan"),
         ({"momentum": 0.9}, "momentum is an option of sgd and rmsprop, not of adamw"),
-        ({"device": "tpu"}, "device = 'tpu'; wanted auto, cpu, cuda"),
+        ({"device": "tpu"}, "device = 'tpu'; expected auto, cpu, cuda"),
         ({"devices": 2}, "devices = 2"),
         ({"backend": "cudnnn"}, "cudnnn"),
         ({"cell": "lsmt"}, "did you mean 'lstm'"),
         ({"cell_options": {"leak": 1}}, "has no option 'leak'"),
-        ({"cell": "rnn", "cell_options": {"nonlinearity": 1}}, "option nonlinearity is 1; wanted a str, as 'tanh'"),
+        ({"cell": "rnn", "cell_options": {"nonlinearity": 1}}, "option nonlinearity is 1; expected a str, as 'tanh'"),
         ({"text": "text", "vocabulary_size": 3}, "vocabulary_size"),
     ],
 )
@@ -305,11 +305,11 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 2}, "run format 2 is newer than this version of recurra reads (1); update recurra"),
+        ({"format": 3}, "run format 3 is newer than this version of recurra reads (2); update recurra"),
         ({"format": "one"}, "it has no format"),
         ({"task": "clasify"}, "did you mean 'classify'"),
-        ({"task": None}, "there is no task 'None'"),
-        ({"model": {"cell": "lstm", "hidden_size": 9}}, "is damaged, it lacks model.num_layers"),
+        ({"task": None}, "unknown task 'None'"),
+        ({"model": {"cell": "lstm", "hidden_size": 9}}, "config.yaml is damaged: model.num_layers missing"),
         ({"model": {"hidden_sise": 9}}, "did you mean"),
         ({"model": [1]}, "config.yaml"),
     ],
@@ -406,20 +406,20 @@ def test_a_full_disk_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     whole = reviews(tmp_path, "whole", steps=12, num_evaluations=6)
     from recurra.training import loop
 
-    check, count = loop.Loop.check, [0]
+    evaluate, count = loop.Loop.evaluate, [0]
 
-    def check_on_a_full_disk(self: Any, *arguments: Any) -> None:
+    def evaluate_on_a_full_disk(self: Any, *arguments: Any) -> None:
         count[0] += 1
         if count[0] == 3:
             with monkeypatch.context() as patch:
                 patch.setattr(Path, method, full)
-                check(self, *arguments)
+                evaluate(self, *arguments)
                 self.save()
         else:
-            check(self, *arguments)
+            evaluate(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Loop, "check", check_on_a_full_disk)
+        patch.setattr(loop.Loop, "evaluate", evaluate_on_a_full_disk)
         with pytest.raises(RunError, match=r"cannot be written \(No space left on device\)"):
             reviews(tmp_path, "cut", steps=12, num_evaluations=6)
     assert not [path for path in (tmp_path / "cut").rglob("*") if path.name.endswith(".part")]

@@ -1,4 +1,4 @@
-"""Word vectors of others: every form of file is read, the right words get them, what is broken is told by its place."""
+"""Files of pretrained word embeddings: formats, matching of words, errors, and training with them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def word2vec(path: Path) -> None:
     path.write_text(f"3 3\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
 
 
-def fasttext(path: Path) -> None:  # a blank before each line's end
+def fasttext(path: Path) -> None:  # a space at the end of each line
     word2vec(path)
     path.write_text(path.read_text(encoding="utf-8").replace("\n", " \n").replace("3 3 ", "3 3"), encoding="utf-8")
 
@@ -56,7 +56,7 @@ FORMS: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("name", FORMS)
-def test_every_form_gives_the_same_vectors(tmp_path: Path, name: str, packed: bool) -> None:
+def test_all_formats_have_the_same_embeddings(tmp_path: Path, name: str, packed: bool) -> None:
     path = tmp_path / name
     FORMS[name](path)
     if packed:
@@ -66,21 +66,21 @@ def test_every_form_gives_the_same_vectors(tmp_path: Path, name: str, packed: bo
     assert (file.size, file.form) == (3, "binary" if name.endswith(".bin") else "text")
     assert [word.decode() for word, _ in file.entries()] == list(WORDS)
     found = find_embeddings(file, ["电影", "no", "film"], None, lambda _: None)
-    np.testing.assert_array_equal(found.vectors, [WORDS["电影"], [0, 0, 0], WORDS["film"]])
+    np.testing.assert_array_equal(found.embeddings, [WORDS["电影"], [0, 0, 0], WORDS["film"]])
     assert found.match.tolist() == [EXACT, 0, EXACT]
 
 
-def test_the_nearest_spelling_counts(tmp_path: Path) -> None:
-    """The word itself before its lower case before the file's first in another case, wherever they stand."""
+def test_the_closest_match_is_used(tmp_path: Path) -> None:
+    """The same word has priority over its lower case, and that over the first word in another case, in any order."""
     path = tmp_path / "v.txt"
     path.write_text("Paris 1 1\nPARIS 2 2\nfilm 3 3\nFilm 4 4\nbonn 5 5\n. . 6 6\n", encoding="utf-8")
     found = find_embeddings(EmbeddingFile(path), ["paris", "film", "Bonn", ". ."], str.lower, lambda _: None)
     assert found.match.tolist() == [NORMALIZED, EXACT, LOWERCASE, EXACT]
-    assert found.vectors[:, 0].tolist() == [1, 3, 5, 6]
+    assert found.embeddings[:, 0].tolist() == [1, 3, 5, 6]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "problem"),
     [
         (b"film 1 2 3\ndull 1 2\n", "line 2: the line has 2 numbers; expected 3"),
         (b"film 1 2 3\ndull 1 2 3 4\n", "line 2: the line has 4 numbers; expected 3"),
@@ -102,36 +102,36 @@ def test_the_nearest_spelling_counts(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_broken_is_told_by_its_place(tmp_path: Path, content: bytes, said: str) -> None:
+def test_errors_report_the_line_or_byte(tmp_path: Path, content: bytes, problem: str) -> None:
     path = tmp_path / "v.bin"
     path = path if b"\0" in content or b"\x7f" in content else tmp_path / "v.txt"
     path.write_bytes(content)
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as error:
         find_embeddings(EmbeddingFile(path), ["film", "dull"], None, lambda _: None)
-    assert said in str(told.value) and str(path) in str(told.value) and "\n" not in str(told.value)
+    assert problem in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_gzip_file_that_is_cut_short(tmp_path: Path) -> None:
+def test_a_truncated_gzip_file(tmp_path: Path) -> None:
     glove(tmp_path / "v")
     (tmp_path / "v.txt.gz").write_bytes(gzip.compress((tmp_path / "v").read_bytes() * 400)[:-20])
     with pytest.raises(DataError, match="cannot be read"):
         find_embeddings(EmbeddingFile(tmp_path / "v.txt.gz"), ["film"], None, lambda _: None)
 
 
-def write_vectors(path: Path, size: int = 8) -> dict[str, list[float]]:
-    """Of some words of `tiny_runs.write_reviews`, one of them in another case."""
+def write_embeddings(path: Path, size: int = 8) -> dict[str, list[float]]:
+    """Write embeddings of some words of `tiny_runs.write_reviews`, one of them in another case."""
     made = {word: [at + k / 8 for k in range(size)] for at, word in enumerate(["Film", "dull", "电", "warm"], 1)}
     path.write_text("".join(f"{word} {' '.join(map(str, v))}\n" for word, v in made.items()), encoding="utf-8")
     return made
 
 
 @pytest.mark.parametrize("task", ["classify", "regress"])
-def test_frozen_vectors_are_those_of_the_file_after_training(tmp_path: Path, task: str) -> None:
-    made = write_vectors(tmp_path / "v.txt")
+def test_frozen_embeddings_are_not_trained(tmp_path: Path, task: str) -> None:
+    made = write_embeddings(tmp_path / "v.txt")
     settings = {"embeddings": str(tmp_path / "v.txt"), "freeze_embeddings": True, "embedding_size": None, "steps": 3}
     run = reviews(tmp_path, task=task, **settings)
     (tmp_path / "v.txt").unlink()
-    again = recurra.load(run.path)  # the run needs the file no more
+    again = recurra.load(run.path)  # the run does not need the file
     assert again.settings.model.embedding_size == 8
     tables = [module for module in again.network.modules() if isinstance(module, TokenEmbedding)]
     tokens = again.task.dataset.input.field.vocabulary.tokens
@@ -143,46 +143,48 @@ def test_frozen_vectors_are_those_of_the_file_after_training(tmp_path: Path, tas
     assert again.predict(["a dull film"]) == run.predict(["a dull film"])
 
 
-def test_vectors_are_trained_unless_frozen(tmp_path: Path) -> None:
-    made = write_vectors(tmp_path / "v.txt")
+def test_embeddings_are_trained_unless_frozen(tmp_path: Path) -> None:
+    made = write_embeddings(tmp_path / "v.txt")
     run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=3, ensemble_size=1)
     (table,) = (module for module in run.network.modules() if isinstance(module, TokenEmbedding))
     row = table.embedding.weight[run.task.dataset.input.field.vocabulary.tokens.index("dull")].detach()
     assert 0 < (row - torch.tensor(made["dull"])).abs().max() < 0.5
 
 
-def test_coverage_is_told(tmp_path: Path) -> None:
-    """By words and by running words, over the training part."""
-    write_vectors(tmp_path / "v.txt")
+def test_coverage_is_reported(tmp_path: Path) -> None:
+    """The coverage refers to the vocabulary and to the training data."""
+    write_embeddings(tmp_path / "v.txt")
     lines: list[str] = []
 
-    class Heard(Silent):
-        def say(self, line: str) -> None:
+    class Messages(Silent):
+        def message(self, line: str) -> None:
             lines.append(line)
 
-    run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Heard())
-    (line,) = (line for line in lines if line.startswith("vectors:"))
+    run = reviews(tmp_path, embeddings=str(tmp_path / "v.txt"), embedding_size=None, steps=1, progress=Messages())
+    (line,) = (line for line in lines if line.startswith("embeddings:"))
     words = len(run.task.dataset.input.field.vocabulary) - 3
-    assert f"8 numbers a word; {100 * 4 / words:.0f} % of the words" in line and "1 in another case" in line
+    assert (
+        f"size 8; they cover {100 * 4 / words:.0f} % of the vocabulary" in line and "1 matched in another case" in line
+    )
 
 
-def test_what_disagrees_is_told(tmp_path: Path) -> None:
-    write_vectors(tmp_path / "v.txt")
+def test_settings_that_disagree(tmp_path: Path) -> None:
+    write_embeddings(tmp_path / "v.txt")
     vectors = str(tmp_path / "v.txt")
-    with pytest.raises(SettingError, match=r"embedding_size = 16, and the vectors in .*v\.txt have 8; leave"):
+    with pytest.raises(SettingError, match=r"embedding_size = 16, but the embeddings in .*v\.txt have 8; remove"):
         reviews(tmp_path, embeddings=vectors, embedding_size=16)
     with pytest.raises(SettingError, match="tokenization is subwords"):
         reviews(tmp_path, embeddings=vectors, embedding_size=None, tokenization="subwords", vocabulary_size=300)
-    with pytest.raises(SettingError, match="vectors_frozen is for --embeddings"):
+    with pytest.raises(SettingError, match="freeze_embeddings requires --embeddings FILE"):
         reviews(tmp_path, freeze_embeddings=True)
-    with pytest.raises(SettingError, match="give one of them"):
+    with pytest.raises(SettingError, match="set only one of them"):
         reviews(tmp_path, embeddings=vectors, pretrained="runs/none")
     with pytest.raises(UserError, match="no such file"):
         reviews(tmp_path, embeddings=str(tmp_path / "none.txt"))
     assert not (tmp_path / "run").exists()
 
 
-def test_a_tagger_takes_vectors(tmp_path: Path) -> None:
+def test_a_tagger_uses_embeddings(tmp_path: Path) -> None:
     rows = [(["Ann", "saw", "1998", "films"], ["B", "O", "O", "O"]), (["dull", "days", "for", "Bob"], list("OOOB"))]
     data = tmp_path / "tags.jsonl"
     lines = [{"tokens": [*words, str(n)], "tags": [*tags, "O"]} for n in range(10, 20) for words, tags in rows]

@@ -140,14 +140,15 @@ def test_invalid_rows_can_be_skipped(tmp_path: Path, name: str, values: list[flo
     text, settings, _ = BAD[name]
     found = table(tmp_path, text, skip=True, **settings)
     np.testing.assert_array_equal(found.series[0].values, values)
-    assert "broken row" in found.messages[-1] and ": row " in found.messages[-1]
+    assert "invalid row" in found.messages[-1] and ": row " in found.messages[-1]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("date,y\n2020-01-01,\"1,5\"\n2020-01-02,\"2,5\"\n", r"row 1, field 'y': '1,5' is not a number; 1 more .* nothing$"),
-        ("date,y\nx,1\ny,2\n", "row 1, field 'date': 'x' is not a time .*leaving such rows out leaves nothing$"),
+        ("date,y\n2020-01-01,\"1,5\"\n2020-01-02,\"2,5\"\n",
+         r"row 1, field 'y': '1,5' is not a number; 1 more .*; no row would remain if they were skipped$"),
+        ("date,y\nx,1\ny,2\n", "row 1, field 'date': 'x' is not a time .*; no row would remain if they were skipped$"),
     ],
 )  # fmt: skip
 def test_skipping_all_rows_is_an_error(tmp_path: Path, text: str, message: str) -> None:

@@ -65,10 +65,10 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, format: str, packed: b
     source = open_source(_write(tmp_path, name, gzip.compress(content) if packed else content))
     assert source.columns == ["text", "label"]
     assert (source.name, source.format) == ("film", format)
-    wanted = ROWS[::2] if format == "tsv" else ROWS
-    assert _values(source) == wanted
-    assert _values(source) == wanted, "a second pass starts from the beginning"
-    assert [row.number for row in source.rows()] == list(range(1, len(wanted) + 1))
+    expected = ROWS[::2] if format == "tsv" else ROWS
+    assert _values(source) == expected
+    assert _values(source) == expected, "a second pass starts from the beginning"
+    assert [row.number for row in source.rows()] == list(range(1, len(expected) + 1))
     assert source.broken.count == 0
 
 
@@ -218,7 +218,7 @@ def test_missing_data(tmp_path: Path) -> None:
         open_source(tmp_path / "no.csv")
     with pytest.raises(DataError, match=r"no \.txt files in this folder"):
         open_source(tmp_path)
-    with pytest.raises(DataError, match="there is no encoding 'utf-9'"):
+    with pytest.raises(DataError, match="unknown encoding 'utf-9'"):
         open_source(tmp_path, encoding="utf-9")
 
 
@@ -266,9 +266,11 @@ def test_columns_are_found_by_their_content(tmp_path: Path) -> None:
 
 def test_a_column_that_does_not_exist(tmp_path: Path) -> None:
     source = open_source(_write(tmp_path, "a.csv", IMDB))
-    with pytest.raises(DataError, match=r"no column 'sentimnt'; there are review, .*; did you mean 'sentiment'\?"):
+    with pytest.raises(
+        DataError, match=r"unknown column 'sentimnt'; expected one of review, .*; did you mean 'sentiment'\?"
+    ):
         find_label(source, "sentimnt")
-    with pytest.raises(DataError, match=r"no column 'zzz'; there are review, sentiment, rating, id$"):
+    with pytest.raises(DataError, match=r"unknown column 'zzz'; expected one of review, sentiment, rating, id$"):
         find_label(source, "zzz")
 
 

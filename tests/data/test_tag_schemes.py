@@ -1,4 +1,4 @@
-"""Schemes: found, spelt, read back, mended."""
+"""Tag schemes: inference, encoding and decoding of spans, and repair of invalid tags."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_scheme_is_found(tags: str, scheme: str) -> None:
     assert find_scheme(tags.split()) == scheme
 
 
-def test_an_unknown_scheme_is_named() -> None:
+def test_unsupported_schemes() -> None:
     with pytest.raises(DataError, match=r"'L-PER' belongs to no supported scheme \(bio, bioes, bmes\)"):
         find_scheme(["O", "B-PER", "I-PER", "L-PER", "U-PER"])
     with pytest.raises(DataError, match="'L-PER' belongs to no supported scheme"):
@@ -73,7 +73,7 @@ def random_spans(draw: random.Random, length: int) -> list[Span]:
 
 
 @pytest.mark.parametrize("scheme", STRUCTURED)
-def test_what_is_spelt_is_read_back(scheme: Scheme) -> None:
+def test_tags_of_spans_encode_these_spans(scheme: Scheme) -> None:
     draw = random.Random(0)
     for _ in range(200):
         length = draw.randint(1, 9)
@@ -84,8 +84,8 @@ def test_what_is_spelt_is_read_back(scheme: Scheme) -> None:
 
 
 @pytest.mark.parametrize("scheme", STRUCTURED)
-def test_whatever_is_written_can_be_read_and_is_mended(scheme: Scheme) -> None:
-    """Mending changes the spelling and no span, and what is mended follows the rules."""
+def test_invalid_tags_are_repaired(scheme: Scheme) -> None:
+    """Repair does not change the spans, and repaired tags follow the rules."""
     draw = random.Random(1)
     every = all_tags(["B-X", "B-Y", "O"], scheme)
     between, first, last = allowed_transitions(every, scheme)
@@ -98,8 +98,8 @@ def test_whatever_is_written_can_be_read_and_is_mended(scheme: Scheme) -> None:
 
 
 @pytest.mark.parametrize("scheme", STRUCTURED)
-def test_what_follows_the_rules_is_what_spelling_makes(scheme: Scheme) -> None:
-    """A pair of tags is allowed just where some spans spell it."""
+def test_allowed_transitions_are_those_of_encoded_spans(scheme: Scheme) -> None:
+    """A pair of tags is allowed if and only if it occurs in the tags of some spans."""
     draw = random.Random(2)
     every = all_tags(["B-X", "B-Y", "O"], scheme)
     seen, begun, ended = set(), set(), set()
@@ -115,13 +115,13 @@ def test_what_follows_the_rules_is_what_spelling_makes(scheme: Scheme) -> None:
     assert {tag for tag, may in zip(every, last, strict=True) if may} == ended
 
 
-def test_an_inside_without_a_begin_begins() -> None:
-    wanted = ["O", "B-X", "I-X", "O", "B-Y", "B-X", "B-Y"]
-    assert repair_tags(["O", "I-X", "I-X", "O", "I-Y", "B-X", "I-Y"], "bio") == wanted
+def test_an_inside_tag_without_a_begin_tag_begins_a_span() -> None:
+    expected = ["O", "B-X", "I-X", "O", "B-Y", "B-X", "B-Y"]
+    assert repair_tags(["O", "I-X", "I-X", "O", "I-Y", "B-X", "I-Y"], "bio") == expected
     assert repair_tags(["O", "M-X", "E-X", "M-X", "O"], "bmes") == ["O", "B-X", "E-X", "S-X", "O"]
 
 
-def test_spans_are_those_of_seqeval() -> None:
+def test_spans_equal_those_of_seqeval() -> None:
     from seqeval.metrics.sequence_labeling import get_entities
 
     draw = random.Random(3)
@@ -133,6 +133,6 @@ def test_spans_are_those_of_seqeval() -> None:
             assert {tuple(span) for span in spans(tags, scheme)} == theirs, tags
 
 
-def test_plain_tags_spell_nothing() -> None:
+def test_plain_tags_encode_no_spans() -> None:
     assert spans(["NOUN", "B-X"], "plain") == [] and repair_tags(["I-X"], "plain") == ["I-X"]
     assert all(map(all, allowed_transitions(["a", "b"], "plain")[0])) and SCHEMES[-1] == "plain"

@@ -1,4 +1,4 @@
-"""Words by NLTK and jieba, stop words and parts of speech: in training, in the run folder and in use."""
+"""Word tokenizers of NLTK and jieba, stop words and parts of speech: in training, in the run folder and at inference."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NLTK's tables, where they are."""
+def nltk_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the NLTK data in RECURRA_DATA; skip the test if it is missing."""
     if find_spec("nltk") is None:
         pytest.skip("NLTK is not installed")
     folder = Path(os.environ.get("RECURRA_DATA", "")) / "nltk_data"
@@ -47,7 +47,7 @@ def forbidden(*_: Any, **__: Any) -> Any:
     raise AssertionError("a pickle was read")
 
 
-def test_nltk_cuts_and_reads_no_pickle(tables: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nltk_tokenizes_without_reading_pickles(nltk_data: None, monkeypatch: pytest.MonkeyPatch) -> None:
     nltk = tokenizers._nltk()
     nltk.tokenize._get_punkt_tokenizer.cache_clear()
     nltk.tag._get_tagger.cache_clear()
@@ -59,20 +59,20 @@ def test_nltk_cuts_and_reads_no_pickle(tables: None, monkeypatch: pytest.MonkeyP
     assert nouns is not None and nouns("The actors gave a good performance.") == ["actors", "good", "performance"]
 
 
-def test_stop_words_are_left_out_in_any_case(tables: None) -> None:
+def test_stop_words_are_removed_in_any_case(nltk_data: None) -> None:
     tokenizer = choose_tokenizer("nltk", "english", "english", None)
     assert tokenizer is not None and tokenizer("THE film was not The best") == ["film", "best"]
     own = choose_tokenizer("recurra", "english", "chinese", None)
-    kept = [word for word in "一部好电影。" if own is not None and word not in own.stop_words]
-    assert own is not None and own("一部好电影。The end") == [*kept, "The", "end"]
+    expected = [word for word in "一部好电影。" if own is not None and word not in own.stop_words]
+    assert own is not None and own("一部好电影。The end") == [*expected, "The", "end"]
 
 
-def test_jieba_says_nothing_and_leaves_nothing(
+def test_jieba_prints_nothing_and_leaves_no_files(
     jieba: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Nor does it read a cache that somebody else may have left in the folder for temporary files."""
+    """It also reads no cache in the folder for temporary files, where others may have written it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    planted = marshal.dumps(({}, 1))  # a dictionary without words, in the form that jieba would take
+    planted = marshal.dumps(({}, 1))  # an empty dictionary in the format of jieba's cache
     (tmp_path / "jieba.cache").write_bytes(planted)
     tokenizers._jieba.cache_clear()
     tokenizers._jieba_tagger.cache_clear()
@@ -84,7 +84,7 @@ def test_jieba_says_nothing_and_leaves_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
+def test_the_tokenizer_is_saved_with_the_vocabulary(tmp_path: Path) -> None:
     tokenizer = WordTokenizer(stop_words=("the", "a"))
     vocabulary = build(["The film", "a FILM, the end"], "words", tokenizer=tokenizer)
     assert vocabulary.tokens[3:] == ["film", ",", "end"]
@@ -104,7 +104,7 @@ def test_the_vocabulary_keeps_its_cutter(tmp_path: Path) -> None:
             Vocabulary.load(tmp_path, "text")
 
 
-def test_a_run_cuts_as_it_was_trained(tables: None, tmp_path: Path) -> None:
+def test_a_run_uses_the_tokenizer_of_its_training(nltk_data: None, tmp_path: Path) -> None:
     run = reviews(tmp_path, tokenizer="nltk", stop_words="english", bidirectional=False, steps=2, ensemble_size=1)
     field = run.task.dataset.input.field
     assert "and" not in field.vocabulary.tokens and "film" in field.vocabulary.tokens
@@ -115,11 +115,11 @@ def test_a_run_cuts_as_it_was_trained(tables: None, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not stream: nltk tokenizes complete texts only"):
         run.stream()
     again = recurra.load(run.path)
-    assert again.predict(["and the dull film"]) == run.predict(["dull film"])  # what is left out says nothing
+    assert again.predict(["and the dull film"]) == run.predict(["dull film"])  # stop words have no effect
     assert again.evaluate(tmp_path / "reviews.csv") == run.evaluate(tmp_path / "reviews.csv")
 
 
-def test_without_stop_words_a_run_still_streams(tables: None, tmp_path: Path) -> None:
+def test_a_run_with_stop_words_can_be_streamed(nltk_data: None, tmp_path: Path) -> None:
     run = reviews(tmp_path, stop_words="english", bidirectional=False, steps=2, ensemble_size=1)
     text = "a dull film, and the 电影 was warm"
     whole = run.predict([text])[0]
@@ -130,8 +130,8 @@ def test_without_stop_words_a_run_still_streams(tables: None, tmp_path: Path) ->
             assert stream.result()["probability"] == pytest.approx(whole["probability"], abs=2e-6)
 
 
-def test_what_cannot_be_is_told(tables: None, tmp_path: Path) -> None:
-    for given, said in (
+def test_invalid_settings(nltk_data: None, tmp_path: Path) -> None:
+    for arguments, problem in (
         (
             ("recurra", "english", None, "noun"),
             "keep_pos requires a tokenizer that tags parts of speech: --tokenizer nltk",
@@ -145,23 +145,23 @@ def test_what_cannot_be_is_told(tables: None, tmp_path: Path) -> None:
         ),
         (("nltk", "english", "klingon", None), "NLTK has no stop words for 'klingon'"),
     ):
-        with pytest.raises(SettingError, match=said):
-            choose_tokenizer(*given)
+        with pytest.raises(SettingError, match=problem):
+            choose_tokenizer(*arguments)
     with pytest.raises(SettingError, match="level is characters, and cutter and stop_words are of words"):
         reviews(tmp_path, tokenizer="nltk", tokenization="characters")
     assert choose_tokenizer("recurra", "english", None, None) is None
 
 
-def test_no_tables_at_all(tables: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_nltk_data(nltk_data: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     nltk = tokenizers._nltk()
     assert WordTokenizer("nltk")("A film") == ["A", "film"]
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])  # those of the sentences are in memory now
+    monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])  # the data of the sentence tokenizer is in memory now
     nltk.tag._get_tagger.cache_clear()
     with pytest.raises(SettingError, match=r"nltk.downloader averaged_perceptron_tagger_eng, .* set NLTK_DATA"):
         WordTokenizer("nltk", keep_pos=("noun",))("A film")
 
 
-def test_the_lesson_is_a_configuration() -> None:
+def test_the_example_configuration() -> None:
     settings = settings_from(as_given(Classify.settings_class), read_config(EXAMPLES / "imdb_nltk.yaml"))
     data, model = settings.data, settings.model
     assert (data.tokenizer, data.stop_words, model.num_layers, model.bidirectional) == ("nltk", "english", 2, True)

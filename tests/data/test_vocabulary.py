@@ -1,4 +1,4 @@
-"""Vocabularies: how text is cut, ids, round trips, bounded counting, and streamed = whole for every cutting."""
+"""Vocabularies: tokenization, ids, round trips, bounded counting, and streams."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def _words(text: str, **options: bool) -> list[str]:
         (" \n\t\u3000", []),
     ],
 )
-def test_words_are_cut(text: str, words: list[str]) -> None:
+def test_words(text: str, words: list[str]) -> None:
     assert _words(text) == words
 
 
-def test_case_is_kept_where_asked() -> None:
+def test_case_is_preserved_without_lowercase() -> None:
     assert _words("The the", lowercase=False) == ["The", "the"]
     assert _words("The the") == ["the", "the"]
 
 
-def test_frequent_tokens_come_first_and_ties_by_spelling() -> None:
+def test_tokens_are_sorted_by_count_and_then_alphabetically() -> None:
     vocabulary = build(["b a c c a d", "c b"], "words")
     assert vocabulary.tokens == ["<pad>", "<unknown>", "<end>", "c", "a", "b", "d"]
     assert (vocabulary.pad, vocabulary.unknown, vocabulary.end, len(vocabulary)) == (0, 1, 2, 7)
@@ -85,10 +85,10 @@ def test_unknown(tokenization: Tokenization) -> None:
 
 
 @pytest.mark.parametrize("tokenization", TOKENIZATIONS)
-def test_text_cannot_spell_a_mark(tokenization: Tokenization) -> None:
-    marks = "<pad> <unknown> <end> <pad><end> "
-    vocabulary = build([marks * 50, "plain text"], tokenization)
-    assert not set(vocabulary.encode(marks).tolist()) & {0, 1, 2}
+def test_text_cannot_contain_special_tokens(tokenization: Tokenization) -> None:
+    special = "<pad> <unknown> <end> <pad><end> "
+    vocabulary = build([special * 50, "plain text"], tokenization)
+    assert not set(vocabulary.encode(special).tolist()) & {0, 1, 2}
 
 
 @pytest.mark.parametrize("tokenization", ["characters", "subwords"])
@@ -99,13 +99,13 @@ def test_round_trip(tokenization: Tokenization, text: str) -> None:
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
-def test_words_are_joined_as_a_person_writes() -> None:
+def test_words_are_joined_with_the_usual_spaces() -> None:
     vocabulary = build(TEXTS, "words", lowercase=False)
     for text in ("I like it. He did NOT!!!", "他说：“这部电影很好看，我们都喜欢。”"):
         assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
-def test_lone_surrogates_do_no_harm() -> None:
+def test_lone_surrogates_are_encoded() -> None:
     for tokenization in TOKENIZATIONS:
         vocabulary = _BUILT[tokenization]
         assert len(vocabulary.encode("a\ud83d b"))
@@ -114,7 +114,7 @@ def test_lone_surrogates_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize("tokenization", TOKENIZATIONS)
-def test_saved_is_loaded(tmp_path: Path, tokenization: Tokenization) -> None:
+def test_a_saved_vocabulary_can_be_loaded(tmp_path: Path, tokenization: Tokenization) -> None:
     vocabulary = build(TEXTS, tokenization, size=500, lowercase=tokenization != "words")
     vocabulary.save(tmp_path / "vocabulary", "text")
     loaded = Vocabulary.load(tmp_path / "vocabulary", "text")
@@ -151,8 +151,10 @@ def test_a_vocabulary_that_cannot_be_loaded(tmp_path: Path) -> None:
         Vocabulary.load(tmp_path, "text")
 
 
-def test_settings_that_cannot_be() -> None:
-    with pytest.raises(SettingError, match="no tokenization 'letters'; there are characters, words, subwords"):
+def test_invalid_arguments() -> None:
+    with pytest.raises(
+        SettingError, match="unknown tokenization 'letters'; expected one of characters, words, subwords"
+    ):
         build([], "letters")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="more than 3 entries, not 3"):
         build([], "words", size=3)
@@ -160,20 +162,20 @@ def test_settings_that_cannot_be() -> None:
         build([], "subwords", size=258)
 
 
-def test_counting_is_bounded_and_keeps_the_frequent() -> None:
+def test_counting_is_bounded_and_preserves_frequent_tokens() -> None:
     counter = count.LossyCounter(limit=1000)
     for at in range(5000):
         counter.add([f"rare{at}", "often", "often", f"some{at % 50}"])
         assert len(counter.counts) <= 1000
-    kept = counter.most_frequent(None, 1)
-    assert kept[0] == "often"
-    assert {f"some{at}" for at in range(50)} <= set(kept)
+    frequent = counter.most_frequent(None, 1)
+    assert frequent[0] == "often"
+    assert {f"some{at}" for at in range(50)} <= set(frequent)
     assert 10_000 - counter.max_undercount <= counter.counts["often"] <= 10_000
     assert "dropped" in counter.notes()[0]
     assert count.LossyCounter().notes() == []
 
 
-def test_build_says_what_it_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropped_tokens_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     counter = count.LossyCounter
     monkeypatch.setattr(count, "LossyCounter", lambda: counter(limit=200))
     vocabulary = build((f"the word{at}x" for at in range(1000)), "words")
@@ -182,15 +184,15 @@ def test_build_says_what_it_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "rare tokens were dropped" in vocabulary.notes[0]
 
 
-def test_subwords_learn_from_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_subwords_are_learnt_from_a_bounded_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(count, "SAMPLE", 10_000)
     texts = [f"sentence number {at} of a long text " * 5 for at in range(500)]
     first, second = build(texts, "subwords", size=300), build(texts, "subwords", size=300)
     assert first.tokens == second.tokens
     assert "sample" in first.notes[0]
-    kept, share = count._sample(texts)
-    assert sum(map(len, kept)) <= 10_000
-    assert sum(map(len, texts)) * share == pytest.approx(sum(map(len, kept)), rel=0.5)
+    frequent, share = count._sample(texts)
+    assert sum(map(len, frequent)) <= 10_000
+    assert sum(map(len, texts)) * share == pytest.approx(sum(map(len, frequent)), rel=0.5)
 
 
 _BUILT: dict[Tokenization, Vocabulary] = {
@@ -211,9 +213,9 @@ _NASTY = st.one_of(
 @example(text="rock 'n' roll", cuts=[5, 6, 7, 8])
 @example(text="か\u3099 e\u0301\u0323 \u0301x", cuts=[1, 4, 5, 6, 7])
 @example(text="<br /><br/>", cuts=list(range(11)))
-def test_streamed_equals_whole(tokenization: Tokenization, text: str, cuts: list[int]) -> None:
+def test_streamed_ids_equal_those_of_the_complete_text(tokenization: Tokenization, text: str, cuts: list[int]) -> None:
     vocabulary = _BUILT[tokenization]
-    # Unknown words all look alike, so the text's own tokens are added: a wrong cut then shows.
+    # All unknown words have the same id. The tokens of the text are added, so that a wrong boundary changes the ids.
     if tokenization == "words":
         vocabulary = build([*TEXTS, text, *(text[:at] for at in cuts), *(text[at:] for at in cuts)], tokenization)
     stream = vocabulary.stream()
@@ -221,13 +223,13 @@ def test_streamed_equals_whole(tokenization: Tokenization, text: str, cuts: list
     ids: list[int] = []
     for begin, end in pairwise(places):
         ids += stream.push(text[begin:end])
-    assert ids == vocabulary.encode(text).tolist()[: len(ids)], "what was given out is certain"
+    assert ids == vocabulary.encode(text).tolist()[: len(ids)], "ids that were returned are final"
     ids += stream.flush()
     assert ids == vocabulary.encode(text).tolist()
-    assert stream.flush() == [], "a flush starts anew"
+    assert stream.flush() == [], "after a flush the stream is empty"
 
 
-def test_the_stream_does_not_wait_for_the_end() -> None:
+def test_a_stream_returns_ids_before_the_end() -> None:
     for tokenization, text in (
         ("words", "a dull film"),
         ("subwords", "a dull film"),
@@ -241,7 +243,7 @@ def test_the_stream_does_not_wait_for_the_end() -> None:
     assert [len(stream.push(character)) for character in "很好看"] == [1, 1, 1]
 
 
-def test_words_are_composed_before_they_are_cut() -> None:
+def test_words_are_normalized_before_they_are_split() -> None:
     word = "Việt"
     vocabulary = build([word], "words")
     assert vocabulary.encode(unicodedata.normalize("NFD", word)).tolist() == vocabulary.encode(word).tolist()

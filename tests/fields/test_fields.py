@@ -30,7 +30,9 @@ def test_vectors_without_numbers_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("field_class", "option"), [(Label, "--label"), (SentenceLabel, "--sentence-label")])
-def test_too_many_classes_name_the_option_that_there_is(field_class: type[Label] | type[SentenceLabel], option: str) -> None:
+def test_too_many_classes_name_the_option_that_there_is(
+    field_class: type[Label] | type[SentenceLabel], option: str
+) -> None:
     with pytest.raises(DataError, match=f"more than 10,000 classes; use {option} if this is the wrong column"):
         field_class("intent", None).fit(map(str, range(10_001)))
 

@@ -1,4 +1,4 @@
-"""Fields of token lists: words, tags, token features; what they find, learn, encode and save."""
+"""Fields of token lists: columns, fitting, encoding and saving of words, tags and token features."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def words(**settings: Any) -> Words:
 
 
 # n-grams --------------------------------------------------------------------------------------------------------------
-def test_a_token_is_counted_composed_in_lower_case_with_digits_as_zero() -> None:
+def test_tokens_are_normalized_to_nfc_lower_case_and_zeros() -> None:
     assert normalize("Cafe\u0301 1998") == "café 0000"
 
 
@@ -55,11 +55,11 @@ def test_columns_by_name_and_by_number(tmp_path: Path) -> None:
     source = open_tagged(path)
     assert [resolve_column(source, column) for column in ("tags", "1", "3")] == ["tags", "a", "3"]
     assert free_columns(source, ["1", "3"]) == ["tags"]
-    with pytest.raises(DataError, match="there is no column '4'"):
+    with pytest.raises(DataError, match="unknown column '4'"):
         resolve_column(source, "4")
 
 
-def test_a_token_field_is_found_by_name_by_content_and_by_position(tmp_path: Path) -> None:
+def test_columns_are_found_by_name_content_and_position(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"number": 1, "said": ["x", "y"], "slots": ["O", "O"]}) + "\n")
     source = open_tagged(path)
@@ -83,7 +83,7 @@ def test_a_token_field_is_found_by_name_by_content_and_by_position(tmp_path: Pat
         ("a b", None),
     ],
 )
-def test_cells_that_hold_no_tokens(value: Any, problem: str | None) -> None:
+def test_cells_without_tokens(value: Any, problem: str | None) -> None:
     assert words().check(value) == problem
 
 
@@ -92,7 +92,7 @@ def test_the_tokens_of_a_cell() -> None:
 
 
 # words ----------------------------------------------------------------------------------------------------------------
-def test_words_are_normalised_and_rare_ones_are_unknown() -> None:
+def test_words_are_normalized_and_rare_words_are_unknown() -> None:
     field = words(character_ngrams=False)
     field.fit([["The", "film", "of", "1998"], ["the", "film", "from", "2001"]])
     assert field.tokenization == "words" and field.words == ["0000", "film", "the"]
@@ -124,13 +124,13 @@ def test_characters_have_the_ids_of_the_ngrams_around_them() -> None:
     assert not np.array_equal(field.encode_tokens(["京"]), encoded[1:])
 
 
-def test_the_level_that_the_user_names_stays() -> None:
+def test_the_tokenization_of_the_user_is_not_changed() -> None:
     field = words(tokenization="words")
     field.fit([["a", "b"], ["a", "b"]])
     assert field.tokenization == "words"
 
 
-def test_words_of_a_language_model_are_known_too() -> None:
+def test_words_of_a_language_model_are_added() -> None:
     field = words(character_ngrams=False)
     field.use_vocabulary(build(["a Warm film"] * 2, "words", size=10, min_count=1))
     field.fit([["film", "dull"], ["film", "dull"]])
@@ -144,7 +144,7 @@ def test_words_of_a_language_model_are_known_too() -> None:
         other.fit([["a", "b"]])
 
 
-def test_words_are_saved(tmp_path: Path) -> None:
+def test_saved_words_can_be_loaded(tmp_path: Path) -> None:
     field, again = words(), words(tokenization="words")
     field.fit([["walking", "walked"], ["walking", "walked"]])
     field.save(tmp_path)
@@ -155,7 +155,7 @@ def test_words_are_saved(tmp_path: Path) -> None:
 
 
 # tags -----------------------------------------------------------------------------------------------------------------
-def test_tags_that_break_the_scheme_are_repaired() -> None:
+def test_tags_that_violate_the_scheme_are_repaired() -> None:
     field = Tags("tags", None, None)
     field.fit([["B-X", "I-X", "O"]])
     assert field.scheme == "bio" and field.tags == ["O", "B-X", "I-X"]
@@ -171,7 +171,7 @@ def test_unseen_tags_have_ids_after_the_others_and_are_counted() -> None:
     assert field.tags_of([0, 3, 2], field.unseen) == ["a", "y", "z"] and field.tags_of([1]) == ["b"]
 
 
-def test_counts_of_another_file_are_apart() -> None:
+def test_counts_of_another_file_are_separate() -> None:
     field = Tags("tags", None, "bio")
     field.fit([["B-X", "O"]])
     field.encode([["I-X", "O"], ["B-GOD"]])
@@ -184,7 +184,7 @@ def test_counts_of_another_file_are_apart() -> None:
     assert field.unseen == {"B-GOD": 1}
 
 
-def test_tags_are_saved(tmp_path: Path) -> None:
+def test_saved_tags_can_be_loaded(tmp_path: Path) -> None:
     field, again = Tags("tags", None, None), Tags("tags", None, None)
     field.fit([["B-X", "I-X", "O"]])
     field.encode([["B-Y"]])
@@ -194,7 +194,7 @@ def test_tags_are_saved(tmp_path: Path) -> None:
     assert again.describe() == field.describe()
 
 
-def test_one_tag_teaches_nothing() -> None:
+def test_a_single_tag_raises_an_error() -> None:
     with pytest.raises(DataError, match="all tokens have the tag 'a'"):
         Tags("tags", None, None).fit([["a", "a"]])
 
@@ -210,7 +210,7 @@ def test_unseen_values_are_reported_the_most_frequent_first() -> None:
 
 
 # features -------------------------------------------------------------------------------------------------------------
-def test_features_that_training_did_not_have_are_unknown(tmp_path: Path) -> None:
+def test_unseen_values_of_features_are_unknown(tmp_path: Path) -> None:
     field, again = TokenFeature("token_feature1", "pos"), TokenFeature("token_feature1", "pos")
     field.fit([["NN", "DT"], ["NN"]])
     assert field.encode([["NN", "DT", "XX"]])[0].tolist() == [3, 2, 1] and len(field) == 4

@@ -1,4 +1,4 @@
-"""Metrics of tag sequences: spans as seqeval counts them, and single tags."""
+"""Metrics of tag sequences: spans, compared with seqeval, and single tags."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from recurra.data.words.tag_schemes import spans
 from recurra.metrics.spans import span_metrics, tag_metrics
 
 
-def test_bmes_counts_as_bioes_does() -> None:
-    """seqeval knows no M: what it is given must be the same spans."""
+def test_bmes_has_the_metrics_of_bioes() -> None:
+    """seqeval does not support M; the converted tags must encode the same spans."""
     draw = random.Random(0)
     tags = ["O", *(f"{letter}-{kind}" for letter in "BMES" for kind in "XY")]
     expected, predicted = ([[draw.choice(tags) for _ in range(9)] for _ in range(50)] for _ in range(2))
@@ -30,12 +30,12 @@ def test_metrics_of_single_tags() -> None:
     assert table["c"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "count": 1}
 
 
-def test_rows_without_spans_have_no_types() -> None:
+def test_sequences_without_spans_have_no_types() -> None:
     assert span_metrics([["O", "O"]], [["O", "O"]], "bio") == {"precision": 0.0, "recall": 0.0, "f1": 0.0}
 
 
 def test_spans_are_counted_by_type() -> None:
-    """Expected: a person, a place, a person; predicted: the place, and a person that ends too late."""
+    """Expected are a person, a place and a person; predicted are the place, and a person that ends too late."""
     expected = [["B-PER", "O", "B-LOC", "I-LOC"], ["B-PER", "O"]]
     predicted = [["O", "O", "B-LOC", "I-LOC"], ["B-PER", "I-PER"]]
     metrics = span_metrics(expected, predicted, "bio")
@@ -46,6 +46,6 @@ def test_spans_are_counted_by_type() -> None:
     }
 
 
-def test_tags_that_are_of_no_scheme_count_as_outside() -> None:
-    """Data to evaluate on may have tags of another scheme."""
+def test_tags_of_another_scheme_count_as_outside() -> None:
+    """Evaluation data may contain tags of another scheme."""
     assert span_metrics([["B-X", "L-X"]], [["B-X", "O"]], "bio")["f1"] == 1.0

@@ -20,7 +20,7 @@ from recurra.nn.attention import (
     SelfAttention,
     attention,
 )
-from recurra.nn.pooling import Attention as AttentionPooling
+from recurra.nn.pooling import AttentionPooling
 
 B, S, N, Q, K, V = 4, 3, 7, 5, 6, 2
 LENGTHS = torch.tensor([7, 1, 0, 4])

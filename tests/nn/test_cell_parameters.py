@@ -202,13 +202,13 @@ def test_layers_of_different_cells_start_each_in_its_own_way() -> None:
     assert state["h_l0"].eq(0).all() and state["h_l1"].eq(0.25).all() and state["c_l1"].eq(0.5).all()
 
 
-def test_learned_state_beside_an_initial_state_is_refused() -> None:
+def test_learned_state_with_an_initial_state_of_the_cell_is_an_error() -> None:
     with pytest.raises(CallError, match="learned_state is True, and learned has an initial state of its own"):
         made(Learned(), learned_state=True)
 
 
-def test_a_stepper_says_that_it_has_no_kernel() -> None:
-    with pytest.raises(BackendError, match="there are kernels for rnn, lstm and gru, not for"):
+def test_a_stepper_reports_that_there_is_no_kernel() -> None:
+    with pytest.raises(BackendError, match="native has kernels for rnn, lstm, gru, not for"):
         nn.Stepper(made(Constant()))
 
 

@@ -1,4 +1,4 @@
-"""Layers: the laws over every cell and back end, and torch.nn with the same weights."""
+"""Layers: the laws over every cell and backend, and torch.nn with the same weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEW = 64 * EPS  # sums of some tens of terms of size one, in another order
 
 
 def layers(cell: cells.Cell, **options: Any) -> list[nn.Recurrent]:
-    """The same deep layer once for every back end that can run the cell."""
+    """The same deep layer once for every backend that can run the cell."""
     torch.manual_seed(0)
     options = {"num_layers": 2, "bidirectional": True, "dtype": torch.float64} | options
     layer = nn.Recurrent(cell, 3, 5, **options)
@@ -41,7 +41,7 @@ def far(a: nn.State, b: nn.State) -> float:
 
 @every_cell
 @pytest.mark.parametrize("given", [False, True])
-def test_padded_is_alone_in_any_order(cell: cells.Cell, given: bool) -> None:
+def test_results_do_not_depend_on_padding_and_order(cell: cells.Cell, given: bool) -> None:
     x, lengths = torch.randn(5, 8, 3, dtype=torch.float64), torch.tensor([8, 0, 3, 1, 5])
     for layer in layers(cell):
         first = random_state(layer, 5) if given else None
@@ -62,7 +62,7 @@ def test_padded_is_alone_in_any_order(cell: cells.Cell, given: bool) -> None:
 
 
 @every_cell
-def test_chunks_are_the_whole(cell: cells.Cell) -> None:
+def test_chunks_equal_the_whole_sequence(cell: cells.Cell) -> None:
     x, lengths = torch.randn(4, 11, 3, dtype=torch.float64), torch.tensor([11, 0, 4, 7])
     for layer in layers(cell, bidirectional=False):
         for live in (None, lengths):
@@ -123,7 +123,7 @@ def first_state(name: str, theirs: Any, B: int | None) -> Any:
 
 
 @every_dropin
-def test_dropin_is_torch(name: str, options: dict[str, Any]) -> None:
+def test_dropin_equals_torch(name: str, options: dict[str, Any]) -> None:
     theirs, ours = pair(name, **options)
     assert list(theirs.state_dict()) == list(ours.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True)), "the same seed"
@@ -145,7 +145,7 @@ def test_dropin_is_torch(name: str, options: dict[str, Any]) -> None:
 
 @every_dropin
 @pytest.mark.parametrize("enforce_sorted", [True, False])
-def test_dropin_takes_a_packed_sequence(name: str, options: dict[str, Any], enforce_sorted: bool) -> None:
+def test_dropin_accepts_a_packed_sequence(name: str, options: dict[str, Any], enforce_sorted: bool) -> None:
     theirs, ours = pair(name, **options)
     lengths = torch.tensor([5, 4, 1] if enforce_sorted else [1, 5, 4])
     x = torch.randn(3, 5, 4, dtype=theirs.weight_ih_l0.dtype)
@@ -167,7 +167,7 @@ def test_dropin_takes_a_packed_sequence(name: str, options: dict[str, Any], enfo
 
 
 @every_dropin
-def test_dropin_lengths_are_rows_alone(name: str, options: dict[str, Any]) -> None:
+def test_dropin_lengths_equal_single_sequences(name: str, options: dict[str, Any]) -> None:
     _, ours = pair(name, **options)
     x, lengths = torch.randn(3, 5, 4, dtype=ours.weight_ih_l0.dtype), [5, 2, 4]
     y, *state = flat(ours(x if ours.batch_first else x.transpose(0, 1), lengths=lengths))
@@ -181,7 +181,7 @@ def test_dropin_lengths_are_rows_alone(name: str, options: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("options", [{}, {"bias": False}])
 @pytest.mark.parametrize("name", ["RNNCell", "LSTMCell", "GRUCell"])
-def test_single_steps_are_torch(name: str, options: dict[str, Any]) -> None:
+def test_single_steps_equal_torch(name: str, options: dict[str, Any]) -> None:
     theirs, ours = pair(name, **options, dtype=torch.float64)
     assert list(theirs.state_dict()) == list(ours.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True))
@@ -231,18 +231,18 @@ def test_layers_copy_pickle_and_reset() -> None:
         (lambda l, x: l(x, lengths=torch.tensor([1.0, 2.0])), "lengths is torch.float32; expected integers"),
         (lambda l, x: l(x, lengths=[True, False]), "lengths is torch.bool"),
         (lambda l, x: l(x, lengths=[1, 2, 3]), r"lengths has shape \(3,\); expected \(B,\) with B = 2"),
-        (lambda l, x: l(x, lengths=[1, 4]), "lengths has 4 in row 1; wanted 0 <= length <= T = 3"),
+        (lambda l, x: l(x, lengths=[1, 4]), "lengths has 4 in row 1; expected 0 <= length <= T = 3"),
         (lambda l, x: l(x, lengths=[-1, 3]), "lengths has -1 in row 0"),
         (lambda l, x: l(x, l.initial_state(3)), r"h_l0 has shape \(3, 4\); expected \(2, 4\)"),
         (lambda l, x: l(x, lengths="12"), "lengths is '12'; expected integers"),
         (lambda l, x: l([1.0]), "x is a list; expected a tensor"),
         (lambda l, x: l(x, x[:, 0]), "state is a Tensor; expected a State"),
         (lambda l, x: l(x, l.initial_state(2).to(torch.float64)), "state: h_l0 is torch.float64 and the layer is"),
-        (lambda l, x: l.plan(x, [1, 4]), "lengths has 4 in row 1; wanted 0 <= length <= T = 3"),
+        (lambda l, x: l.plan(x, [1, 4]), "lengths has 4 in row 1; expected 0 <= length <= T = 3"),
         (lambda l, x: l(x, nn.State({"h": x[:, 0]})), "state has the components h; this layer expects h_l0"),
     ],
 )
-def test_a_bad_call_says_what_was_wanted(call: Any, says: str) -> None:
+def test_an_invalid_call_reports_what_was_expected(call: Any, says: str) -> None:
     with pytest.raises(CallError, match=says):
         call(nn.Recurrent("gru", 2, 4), torch.randn(2, 3, 2))
 
@@ -258,9 +258,9 @@ def test_a_bad_call_says_what_was_wanted(call: Any, says: str) -> None:
         (
             lambda: nn.LSTM(2, 4, proj_size=4),
             CallError,
-            "proj_size is 4; wanted an integer above 0 and below hidden_size = 4",
+            "proj_size is 4; expected an integer above 0 and below hidden_size = 4",
         ),
-        (lambda: nn.RNN(2, 4, nonlinearity="gelu"), CallError, "wanted 'tanh' or 'relu'"),
+        (lambda: nn.RNN(2, 4, nonlinearity="gelu"), CallError, "expected 'tanh' or 'relu'"),
         (lambda: nn.GRU(2, 4)(torch.randn(3, 2, 2), torch.zeros(1, 3, 4)), CallError, r"hx: h has shape \(1, 3, 4\)"),
         (
             lambda: nn.GRU(2, 4)(torch.randn(3, 2), lengths=[3]),
@@ -270,7 +270,7 @@ def test_a_bad_call_says_what_was_wanted(call: Any, says: str) -> None:
         (lambda: nn.LSTMCell(2, 4)(torch.randn(3, 3)), CallError, "with I = 2"),
     ],
 )
-def test_a_bad_layer_says_what_was_wanted(make: Any, error: type[Exception], says: str) -> None:
+def test_an_invalid_layer_reports_what_was_expected(make: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         make()
 
@@ -294,12 +294,12 @@ class Listed(Leaky):
     ("cell", "says"),
     [
         (Bent(), r"Bent\(leak=0.3\): h changed its shape: \(1, 4\) came out of step, \(2, 4\) went in"),
-        (Dropping(), r"Dropping\(\): step gave 1 component; wanted LSTMState\(h, c\)"),
-        (Listed(), r"Listed\(leak=0.3\): parameters gave a list; wanted a dict from name to Parameter"),
+        (Dropping(), r"Dropping\(\): step returned 1 component; expected LSTMState\(h, c\)"),
+        (Listed(), r"Listed\(leak=0.3\): parameters returned a list; expected a dict from name to Parameter"),
     ],
     ids=["shape", "part", "parameters"],
 )
-def test_a_bad_cell_is_told_what_was_wanted(cell: cells.Cell, says: str) -> None:
+def test_an_invalid_cell_reports_what_was_expected(cell: cells.Cell, says: str) -> None:
     with pytest.raises(CallError, match=says):
         nn.Recurrent(cell, 2, 4)(torch.randn(2, 3, 2))
 

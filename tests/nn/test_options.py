@@ -73,7 +73,7 @@ def test_recurrent_dropout_is_as_if_each_row_had_its_own_recurrent_weights() -> 
 
 
 @every_cell
-def test_zoneout_keeps_old_numbers_and_expects_in_evaluation(cell: cells.Cell) -> None:
+def test_zoneout_keeps_previous_values_and_uses_expected_values_in_evaluation(cell: cells.Cell) -> None:
     layer = made(cell, H=20, zoneout=0.3)
     plain = made(cell, H=20)
     x, old = some(30, 1, 3), random_state(layer, 30)
@@ -94,7 +94,7 @@ def test_zoneout_keeps_old_numbers_and_expects_in_evaluation(cell: cells.Cell) -
     assert not torch.equal(y[:, 1] == y[:, 0], y[:, 2] == y[:, 1]), "drawn anew at each step"
 
 
-def test_zoneout_of_the_parts_of_a_state() -> None:
+def test_zoneout_of_the_components_of_a_state() -> None:
     layer, plain = made(H=20, zoneout={"c": 0.5}), made(H=20)
     x, old = some(20, 1, 3), random_state(layer, 20)
     (_, new), (_, kept) = plain(x, old), layer(x, old)
@@ -141,7 +141,7 @@ def test_forget_bias_is_a_value_at_initialisation() -> None:
 
 
 @every_cell
-def test_the_first_state_can_be_learned(cell: cells.Cell) -> None:
+def test_the_initial_state_can_be_learned(cell: cells.Cell) -> None:
     layer, plain = (made(cell, num_layers=2, bidirectional=True, learned_state=on) for on in (True, False))
     x = some(4, 5, 3)
     lengths = [5, 0, 3, 1]
@@ -165,7 +165,7 @@ def test_the_first_state_can_be_learned(cell: cells.Cell) -> None:
 
 
 @every_cell
-def test_a_row_that_starts_anew_starts_as_learned(cell: cells.Cell) -> None:
+def test_a_reset_sequence_starts_from_the_learned_state(cell: cells.Cell) -> None:
     layer = made(cell, learned_state=True)
     for part in cell.states:
         getattr(layer, f"{part}0_l0").data.copy_(some(4) / 3)
@@ -271,13 +271,13 @@ def test_each_layer_may_have_its_width_and_cell() -> None:
         (lambda: made(H=[4, 0]), "hidden_size is 0; expected an integer of at least 1"),
     ],
 )
-def test_a_bad_option_says_what_was_wanted(make: Any, says: str) -> None:
+def test_an_invalid_option_reports_what_was_expected(make: Any, says: str) -> None:
     with pytest.raises(CallError, match=says) as caught:
         make()
     assert "\n" not in str(caught.value)
 
 
-def test_a_cell_whose_step_does_not_ask_for_its_gates_is_told() -> None:
+def test_a_cell_whose_step_does_not_call_gates_of_is_reported() -> None:
     class Named(Leaky):
         gates = ("u",)
 
@@ -291,7 +291,7 @@ def test_a_cell_whose_step_does_not_ask_for_its_gates_is_told() -> None:
 BEST = "native" if loader.load()[0] is not None else "reference"
 
 
-def test_the_plan_tells_who_can_apply_masks() -> None:
+def test_the_plan_reports_which_back_ends_support_masks() -> None:
     x = some(2, 3, 3)
     for options in ({"recurrent_dropout": 0.5}, {"zoneout": 0.5}):
         layer = made(**options)
@@ -351,7 +351,7 @@ def test_the_plan_of_layers_that_differ() -> None:
     plan = made(["lstm", Leaky], H=[4, 5]).plan(some(2, 3, 3))
     assert [layer.runs for layer in plan.layers] == ["torch", "reference"]
     assert (plan.cell, plan.runs, plan.computed) == ("lstm, leaky", "torch, reference", 12)
-    assert "layer 1: leaky: back end 'reference' runs" in str(plan)
+    assert "layer 1: leaky: backend 'reference' runs" in str(plan)
 
 
 def test_the_page_on_layers_runs_and_lists_every_option() -> None:

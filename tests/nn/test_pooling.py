@@ -54,8 +54,8 @@ def test_it_is_the_formula_and_its_gradient(name: str, directions: int) -> None:
     weight = torch.randn_like(ours)
     parameters = list(pooling.parameters())
     got = torch.autograd.grad((ours * weight).sum(), [y, *parameters])
-    wanted = torch.autograd.grad((torch.stack(rows) * weight).sum(), [other, *parameters])
-    for one, two in zip(got, wanted, strict=True):
+    expected = torch.autograd.grad((torch.stack(rows) * weight).sum(), [other, *parameters])
+    for one, two in zip(got, expected, strict=True):
         torch.testing.assert_close(one, two)
     assert (got[0][2] == 0).all() and (got[0][1, 1:] == 0).all()  # no gradient to what is not there
 

@@ -40,7 +40,7 @@ def rounding(layer: nn.Recurrent, x: Tensor, first: nn.State | None) -> float:
 @every_cell
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("given", [False, True])
-def test_a_reset_row_is_its_pieces_alone(cell: cells.Cell, bidirectional: bool, given: bool) -> None:
+def test_a_reset_sequence_equals_its_segments(cell: cells.Cell, bidirectional: bool, given: bool) -> None:
     """Values, last state and every gradient."""
     layer = made(cell, num_layers=2, bidirectional=bidirectional)
     first = random_state(layer, 6).map(lambda part: part.requires_grad_()) if given else None
@@ -97,7 +97,7 @@ def test_reset_as_booleans_and_in_every_layout() -> None:
     assert worst(padded, y[keep]) <= FEW
 
 
-def test_a_start_hides_a_state_that_is_not_a_number() -> None:
+def test_a_reset_removes_a_state_that_is_not_finite() -> None:
     layer, x = made(), some(2, 4, 3).requires_grad_()
     bad = layer.initial_state(2).map(lambda part: torch.full_like(part, torch.nan))
     y, last = layer(x, bad, reset=[(0, 0), (1, 0)])
@@ -123,7 +123,7 @@ BAD_RESETS = [
 
 
 @pytest.mark.parametrize(("reset", "says"), BAD_RESETS, ids=[says for _, says in BAD_RESETS])
-def test_a_bad_reset_says_what_was_wanted(reset: Any, says: str) -> None:
+def test_an_invalid_reset_reports_what_was_expected(reset: Any, says: str) -> None:
     for layer in (made(), nn.LSTM(3, 4, batch_first=True, dtype=torch.float64)):
         with pytest.raises(CallError, match=says) as caught:
             layer(some(2, 4, 3), reset=reset)

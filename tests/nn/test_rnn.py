@@ -95,7 +95,7 @@ def test_torch_func(name: str, options: dict[str, Any]) -> None:
 
 
 @every_dropin
-def test_compiled_is_eager(name: str, options: dict[str, Any]) -> None:
+def test_compiled_equals_eager(name: str, options: dict[str, Any]) -> None:
     _, ours = pair(name, options)
     x, results = x_for(ours), []
     for run in (ours, torch.compile(ours, backend="aot_eager", fullgraph=True)):
@@ -108,7 +108,7 @@ def test_compiled_is_eager(name: str, options: dict[str, Any]) -> None:
 
 
 @every_dropin
-def test_exported_is_eager(name: str, options: dict[str, Any]) -> None:
+def test_exported_equals_eager(name: str, options: dict[str, Any]) -> None:
     _, ours = pair(name, options)
     B, T = Dim("B"), Dim("T")
     free = {0: B, 1: T} if ours.batch_first else {0: T, 1: B}
@@ -159,7 +159,7 @@ def test_errors_are_caught_as_those_of_torch(name: str, options: dict[str, Any])
 
 
 @pytest.mark.parametrize("name", ["RNNCell", "LSTMCell", "GRUCell"])
-def test_single_steps_refuse_what_torch_refuses(name: str) -> None:
+def test_single_steps_raise_errors_where_torch_does(name: str) -> None:
     h = torch.zeros(2, 4)
     for x, hx in (
         (torch.zeros(2, 2), h), (torch.zeros(1, 2, 3), h), (torch.zeros(2, 3), torch.zeros(2, 5)),
@@ -174,7 +174,7 @@ def test_single_steps_refuse_what_torch_refuses(name: str) -> None:
         assert (y[0] if isinstance(y, tuple) else y).shape == (0, 4), "no rows, no complaint"
 
 
-def test_a_packed_sequence_and_lengths_are_one_too_many() -> None:
+def test_a_packed_sequence_with_lengths_is_an_error() -> None:
     packed = torch.nn.utils.rnn.pack_sequence([torch.zeros(3, 3), torch.zeros(2, 3)])
     with pytest.raises(CallError, match="contains its own lengths"):
         nn.GRU(3, 4)(packed, lengths=[3, 2])
@@ -230,7 +230,7 @@ def test_a_projected_layer_of_any_kind() -> None:
     ("batch_first", "shape", "expected"),
     [(False, (9, 3, 6), "(T, B, I)"), (True, (3, 9, 6), "(B, T, I)"), (True, (9, 6), "(T, I)")],
 )
-def test_a_wrong_input_is_told_in_the_shape_it_came_in(
+def test_an_invalid_input_is_reported_in_its_own_layout(
     batch_first: bool, shape: tuple[int, ...], expected: str
 ) -> None:
     with pytest.raises(CallError) as raised:

@@ -21,7 +21,7 @@ def made(bidirectional: bool = True) -> tuple[nn.Recurrent, nn.State]:
     return layer, layer(torch.randn(4, 6, 3))[1]
 
 
-def test_parts_have_names_and_shapes() -> None:
+def test_components_have_names_and_shapes() -> None:
     _, state = made()
     assert list(state.tensors()) == [f"{p}_l{k}{r}" for k in (0, 1) for r in ("", "_reverse") for p in ("h", "c")]
     assert all(part.shape == (4, 5) for part in state.tensors().values())
@@ -29,7 +29,7 @@ def test_parts_have_names_and_shapes() -> None:
     assert "h_l0 (4, 5)" in repr(state)
 
 
-def test_saved_is_loaded(tmp_path: Path) -> None:
+def test_a_saved_state_equals_the_loaded_one(tmp_path: Path) -> None:
     layer, state = made()
     save_file(state.detach().tensors(), tmp_path / "state.safetensors")
     again = nn.State.from_tensors(load_file(tmp_path / "state.safetensors"))
@@ -65,12 +65,12 @@ def test_reset_hides_a_nan() -> None:
         ({"h_l0": torch.zeros(1, 2, 3)}, "with the same B"),
     ],
 )
-def test_what_is_no_state_is_told(tensors: Any, says: str) -> None:
+def test_invalid_components_are_reported(tensors: Any, says: str) -> None:
     with pytest.raises(CallError, match=says):
         nn.State.from_tensors(tensors)
 
 
-def test_the_first_state_gets_a_gradient() -> None:
+def test_the_initial_state_receives_a_gradient() -> None:
     layer = nn.Recurrent(Leaky, 3, 5)
     first = layer.initial_state(2).map(lambda part: part.requires_grad_())
     layer(torch.randn(2, 4, 3), first)[0].sum().backward()
@@ -112,7 +112,7 @@ def test_export_with_a_state() -> None:
 
 
 @every_operator
-def test_compiled_is_eager(cell: cells.Cell) -> None:
+def test_compiled_equals_eager(cell: cells.Cell) -> None:
     """One graph, with a backward pass that goes through the second operator."""
     layer = nn.Recurrent(cell, 3, 5, bidirectional=True, dtype=torch.float64)
     compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
@@ -142,14 +142,14 @@ def test_no_gradient_modes(name: str) -> None:
     z.sum().backward()  # nothing that inference made is left over in what training uses
 
 
-def test_meta_device_works_out_shapes() -> None:
+def test_meta_device_computes_shapes() -> None:
     layer = nn.Recurrent("lstm", 3, 5, device="meta")
     y, last = layer(torch.randn(2, 4, 3, device="meta"))
     assert y.shape == (2, 4, 5)
     assert last["c_l0"].is_meta
 
 
-def test_a_part_that_is_not_there_is_told() -> None:
+def test_a_missing_component_is_reported() -> None:
     _, state = nn.Recurrent("lstm", 3, 4)(torch.randn(2, 5, 3))
     for wrong in ("h", 0):
         with pytest.raises(CallError, match=f"no component {wrong!r}; this one has 'h_l0', 'c_l0'"):

@@ -107,7 +107,7 @@ def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 @pytest.mark.parametrize("streams, inputs, size", [(1, 4, 7), (3, 33, 65), (2, 100, 300)])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_weights_of_8_bits_are_as_near_as_their_rounding(
+def test_the_error_of_int8_is_bounded_by_its_rounding(
     target: str, name: str, streams: int, inputs: int, size: int
 ) -> None:
     """From the same state a step is off by what the gates make of the error of their sums: sigmoid's slope is a quarter
@@ -140,7 +140,7 @@ def test_weights_of_8_bits_are_as_near_as_their_rounding(
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_weights_that_8_bits_can_hold_give_the_layer(target: str, name: str) -> None:
+def test_weights_that_8_bits_represent_exactly_equal_the_layer(target: str, name: str) -> None:
     """Weights that are whole multiples of a scale, and an x and h of few digits: nothing is rounded but in float."""
     torch.manual_seed(0)
     layer = nn.Recurrent(name, 40, 19)
@@ -157,7 +157,7 @@ def test_weights_that_8_bits_can_hold_give_the_layer(target: str, name: str) -> 
     assert worst(stepper.y, y[:, 0]) <= 16 * torch.finfo(torch.float32).eps
 
 
-def test_8_bits_and_numbers_that_are_none(target: str) -> None:
+def test_int8_with_inputs_that_are_not_finite(target: str) -> None:
     torch.manual_seed(0)
     stepper = nn.Stepper(nn.Recurrent("lstm", 5, 9), 4, int8=True)
     stepper.x.normal_()
@@ -189,14 +189,14 @@ def test_a_step_keeps_its_memory(int8: bool) -> None:
     step()
 
 
-def test_8_bits_want_single_precision() -> None:
+def test_int8_requires_float32() -> None:
     with pytest.raises(BackendError, match=r"weights of 8 bits go with float32, and x is torch\.float64"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5, dtype=torch.float64), int8=True)
     with pytest.raises(CallError, match="int8 is 1; expected True or False"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5), int8=1)  # type: ignore[arg-type]
 
 
-def test_what_it_cannot_is_told() -> None:
+def test_unsupported_layers_are_reported() -> None:
     with pytest.raises(BackendError, match="does not support residual"):
         nn.Stepper(nn.Recurrent("lstm", 5, 5, num_layers=2, residual=True))
     with pytest.raises(BackendError, match="masks of recurrent_dropout and zoneout"):

@@ -131,10 +131,10 @@ def test_another_default_device() -> None:
     """What the kernels are told of the steps lies on the CPU, whatever device new tensors go to."""
     for lengths in ("none", "ragged"):
         call = random_call(cells.GRU(), (3, 11, 2, 5), lengths=lengths)
-        wanted = autograd.run(call)
+        expected = autograd.run(call)
         with torch.device("meta"):
             found = autograd.run(call)
-        assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_weights_changed_behind_its_back() -> None:
@@ -169,21 +169,21 @@ def test_results_are_their_own_memory() -> None:
 
 
 @every_kernel
-@pytest.mark.parametrize("wanted", range(7))
-def test_one_gradient_alone_and_twice(cell: cells.Cell, wanted: int) -> None:
+@pytest.mark.parametrize("expected", range(7))
+def test_one_gradient_alone_and_twice(cell: cells.Cell, expected: int) -> None:
     """Only one input needs a gradient; the backward pass may run twice and gives the same."""
     call = random_call(cell, (4, 5, 3, 6), bidirectional=False)
     tensors = [call.x, *call.state, *call.weights]
-    if wanted >= len(tensors):
+    if expected >= len(tensors):
         pytest.skip(f"{cell} has {len(tensors)} inputs")
     S = len(call.state)
 
     def grads(run: object, only: bool) -> list[torch.Tensor]:
-        inputs = [t.clone().requires_grad_(not only or k == wanted) for k, t in enumerate(tensors)]
+        inputs = [t.clone().requires_grad_(not only or k == expected) for k, t in enumerate(tensors)]
         y, *last = run(call._replace(x=inputs[0], state=inputs[1 : S + 1], weights=inputs[S + 1 :]))  # type: ignore
         loss = y.cos().sum() + sum(part.sin().sum() for part in last)
-        first = torch.autograd.grad(loss, inputs[wanted], retain_graph=True)
-        return [*first, *torch.autograd.grad(loss, inputs[wanted])]
+        first = torch.autograd.grad(loss, inputs[expected], retain_graph=True)
+        return [*first, *torch.autograd.grad(loss, inputs[expected])]
 
     once, twice = grads(autograd.run, True)
     assert torch.equal(once, twice)
@@ -218,11 +218,11 @@ def test_second_derivatives(cell: cells.Cell) -> None:
 
 def test_from_several_threads_at_once() -> None:
     call = random_call(cells.LSTM(), (8, 20, 6, 33))
-    wanted, wrong = autograd.run(call), list[str]()
+    expected, wrong = autograd.run(call), list[str]()
 
     def work() -> None:
         for _ in range(20):
-            if not all(torch.equal(a, b) for a, b in zip(autograd.run(call), wanted, strict=True)):
+            if not all(torch.equal(a, b) for a, b in zip(autograd.run(call), expected, strict=True)):
                 wrong.append("another result")
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -243,7 +243,7 @@ torch.manual_seed(0)
 layer, x = nn.GRU(3, 8, backend="native"), torch.randn(9, 40, 3)
 torch.set_num_threads(8)
 with torch.no_grad():
-    wanted = layer(x)[0]
+    expected = layer(x)[0]
     libc, attributes, stack = ctypes.CDLL(None), ctypes.create_string_buffer(256), 1 << 30
     assert libc.pthread_attr_init(attributes) == 0
     assert libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(stack)) == 0
@@ -254,7 +254,7 @@ with torch.no_grad():
         resource.setrlimit(resource.RLIMIT_AS, (used + more, limits[1]))
         found = layer(x)[0]
         resource.setrlimit(resource.RLIMIT_AS, limits)
-        assert torch.equal(found, wanted)
+        assert torch.equal(found, expected)
 print("the same")
 """
 
@@ -498,7 +498,7 @@ def test_a_layer_steps_as_its_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(c, c2)
     assert torch.equal(y, inferred)
     assert not y.requires_grad
-    assert layer(x)[0].requires_grad, "where a gradient is wanted, there is one"
+    assert layer(x)[0].requires_grad, "where a gradient is expected, there is one"
 
 
 def test_single_steps_from_several_threads_at_once() -> None:
@@ -509,11 +509,11 @@ def test_single_steps_from_several_threads_at_once() -> None:
         with torch.no_grad():
             return torch.cat([part.flatten() for part in (lambda y, s: (y, *s))(*layer(xs[k]))])
 
-    wanted = [step(k) for k in range(4)]
+    expected = [step(k) for k in range(4)]
 
     def work(k: int) -> None:
         for _ in range(50):
-            if not torch.equal(step(k), wanted[k]):
+            if not torch.equal(step(k), expected[k]):
                 wrong.append("another result")
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]

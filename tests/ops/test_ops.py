@@ -1,4 +1,4 @@
-"""Operators and back ends: every back end answers to the plain loop, in values and in every gradient."""
+"""Operators and backends: every backend answers to the plain loop, in values and in every gradient."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_bad_length_is_told_where_the_operator_is_called(cell: cells.Cell) -> 
     assert operator is not None
     for wrong in (-1, 5):
         call = call._replace(lengths=torch.tensor([1, wrong, 2]))
-        with pytest.raises(CallError, match=f"lengths has {wrong} in row 1; wanted 0 <= length <= T = 4"):
+        with pytest.raises(CallError, match=f"lengths has {wrong} in row 1; expected 0 <= length <= T = 4"):
             operator(*arguments(call, "auto"))
 
 
@@ -179,7 +179,7 @@ def test_plan_is_what_ran(cell: cells.Cell) -> None:
         for name in ops.names():
             why = next((b.unsupported_reason(call) for b in ops.BACKENDS if b.name == name), None)
             if why:
-                with pytest.raises(BackendError, match=re.escape(f"back end '{name}' cannot run this call: {why}")):
+                with pytest.raises(BackendError, match=re.escape(f"backend '{name}' cannot run this call: {why}")):
                     ops.plan(call, name)
                 continue
             plan = ops.plan(call, name)
@@ -210,7 +210,7 @@ def test_a_subclass_with_another_equation_is_not_taken_for_its_parent() -> None:
 
 
 def test_unknown_back_end() -> None:
-    with pytest.raises(BackendError, match="no back end 'torhc'; did you mean 'torch'"):
+    with pytest.raises(BackendError, match="no backend 'torhc'; did you mean 'torch'"):
         ops.choose(random_call(cells.LSTM(), (2, 3, 2, 4)), "torhc")
 
 

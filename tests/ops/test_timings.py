@@ -94,10 +94,10 @@ def test_which_table_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     timings.write(timings.cache_path(), [Timing(GRU, (1, 9, 4), {"torch": 1.0})], {"machine": "mine", "date": "now"})
     assert timings.state_of_table() == f"{timings.cache_path()} (mine, now)"
     use(monkeypatch, "off")
-    assert timings.state_of_table() == "none, switched off by RECURRA_TABLE=off"
+    assert timings.state_of_table() == "none, switched off by RECURRA_TIMINGS=off"
     assert timings.nearest_to(call_of(GRU, (1, 9, 4))) is None
     use(monkeypatch, tmp_path / "nowhere")
-    with pytest.raises(BackendError, match=r"RECURRA_TABLE: .*nowhere: No such file"):
+    with pytest.raises(BackendError, match=r"RECURRA_TIMINGS: .*nowhere: No such file"):
         ops.plan(call_of(GRU, (1, 9, 4)), "auto")
 
 
@@ -118,7 +118,7 @@ def test_a_broken_table_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "t").write_text(text)
     use(monkeypatch, tmp_path / "t")
     with pytest.raises(
-        BackendError, match=r"t is no table of back ends \(.*\); delete it or make another: recurra bench"
+        BackendError, match=r"t is no table of backends \(.*\); delete it or make another: recurra bench"
     ):
         ops.plan(call_of(GRU, (1, 9, 4)), "auto")
 
@@ -139,7 +139,7 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert torch.get_num_threads() == before
     out = capsys.readouterr().out
     assert "fastest" in out
-    assert f"written: {tmp_path / 't.json'}" in out
+    assert f"saved: {tmp_path / 't.json'}" in out
     points = [point for some in timings.read(tmp_path / "t.json").points.values() for point in some]
     assert {point.size for point in points} == {(1, 1, 4), (3, 5, 4)}
     assert {point.signature.cell for point in points} == {"gru"}
@@ -152,6 +152,6 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert command(["bench", "--save"]) == 0
     assert timings.state_of_table().startswith(str(timings.cache_path()))
     assert command(["bench", "gru", "--save"]) == 2
-    assert "leave out the names" in capsys.readouterr().err
+    assert "remove the names" in capsys.readouterr().err
     assert command(["bench", "gur"]) == 2
     assert "did you mean 'gru'" in capsys.readouterr().err

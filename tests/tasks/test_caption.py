@@ -68,7 +68,7 @@ class Lines(Silent):
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
 
@@ -241,14 +241,14 @@ def test_images_in_a_folder_with_a_table(tmp_path: Path) -> None:
 def test_invalid_settings_and_inputs(folder: Path, run: Run, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="image_features replaces images"):
         recurra.train("caption", folder / "train.npz", out=tmp_path / "run", image_features="image", grayscale=True)
-    with pytest.raises(SettingError, match=r"image_size = 'big': .*rows x columns, as 28x28"):
+    with pytest.raises(SettingError, match=r"image_size = 'big': .*rows x columns, for example 28x28"):
         recurra.train("caption", folder / "train.npz", out=tmp_path / "run", image_size="big")
     with pytest.raises(CallError, match="example 2: image is an image of 8x8 pixels, others are 16x32"):
         run.predict([scenes(1)[0][0], np.zeros((8, 8), np.uint8)])
     with pytest.raises(CallError, match=re.escape("an input object requires the key 'image'; this one has 'picture'")):
         run.predict([{"picture": "a.png"}])
     np.savez(tmp_path / "none.npz", text=np.array(["a", "b"]))
-    with pytest.raises(DataError, match="no column contains images"):
+    with pytest.raises(DataError, match="no image column was found"):
         recurra.train("caption", tmp_path / "none.npz", out=tmp_path / "run", steps=1)
 
 

@@ -222,7 +222,7 @@ class RecordedProgress:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
     def bar(self, label: str, total: float | None = None) -> Any:
@@ -303,7 +303,7 @@ def test_other_invalid_rows_and_settings(tmp_path: Path) -> None:
     empty = write_pairs(tmp_path / "a.csv", [*PAIRS[:20], ("", "")])
     rejected(tmp_path, lambda: recurra.train("couplet", empty, **out), "row 21", "is empty")
     good = write_pairs(tmp_path / "b.csv", PAIRS[:20])
-    rejected(tmp_path, lambda: recurra.train("couplet", good, source="上", **out), "there is no column '上'")
+    rejected(tmp_path, lambda: recurra.train("couplet", good, source="上", **out), "unknown column '上'")
     rejected(
         tmp_path,
         lambda: recurra.train("couplet", good, source="上联", target="上联", **out),

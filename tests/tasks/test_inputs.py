@@ -34,7 +34,7 @@ class Lines(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
 
@@ -118,7 +118,7 @@ def test_the_columns_of_a_row_are_a_window(tmp_path: Path) -> None:
     rows = list(run.task.dataset.inputs(str(data)))
     assert run.predict(rows[:1]) == run.predict([[float(cell) for cell in rows[0]]])
     narrow = table(tmp_path / "b.csv", ["label", *names[:5]], [["up", *window[:5]]])
-    with pytest.raises(DataError, match="there is no column 'r1c2'"):
+    with pytest.raises(DataError, match="unknown column 'r1c2'"):
         run.evaluate(narrow)
 
 
@@ -194,3 +194,25 @@ def test_every_input_type_is_a_value_of_the_setting() -> None:
     words = InputData.model_fields["input"].annotation
     assert all(f"'{name}'" in str(words) for name in INPUTS)
     assert list(INPUTS)[-1] == "text"  # which matches anything
+
+
+@pytest.mark.parametrize("names", [[""], ["north", "south"]])
+def test_a_table_of_time_series_is_not_read_as_text(tmp_path: Path, names: list[str]) -> None:
+    path = tmp_path / "series.csv"
+    rows = [f"{name},2024-01-{day:02d},{day * 1.5}" for name in names for day in range(1, 29)]
+    lines = ["series,time,value", *rows] if len(names) > 1 else ["time,value", *(row[1:] for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(
+        DataError, match=r"series\.csv: .* column 'time' holds timestamps.* use `recurra train forecast`"
+    ):
+        recurra.train("regress", path, target="value", out=tmp_path / "run", progress=Silent())
+
+
+def test_a_named_text_column_beside_timestamps_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "visits.csv"
+    rows = [f"{name},2024-01-{day:02d},{day * 1.5}" for name in ("north", "south") for day in range(1, 29)]
+    path.write_text("\n".join(["series,time,value", *rows]) + "\n")
+    run = recurra.train(
+        "regress", path, target="value", text="series", epochs=1, out=tmp_path / "run", progress=Silent()
+    )
+    assert run.predict(["north"])[0]["prediction"] == pytest.approx(21, abs=21)

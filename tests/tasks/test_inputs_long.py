@@ -291,7 +291,7 @@ class Lines(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
 
@@ -349,7 +349,7 @@ def test_prediction_requires_no_labels(run: Run, folder: Path) -> None:
     whole, bare = (list(run.task.dataset.inputs(str(file)) or ()) for file in (folder / "a.csv", path))
     assert run.predict(whole) == run.predict(bare)
     narrow = write(folder / "narrow.csv", "\n".join(row.rpartition(",")[0] for row in rows))
-    with pytest.raises(DataError, match="there is no column 'ay'; there are id, t, ax"):
+    with pytest.raises(DataError, match="unknown column 'ay'; expected one of id, t, ax"):
         run.task.dataset.inputs(str(narrow))
     with pytest.raises(CallError, match=r"window has the shape \(1, 3\), expected \(steps, 2\)"):
         run.predict([[[1, 2, 3]]])
@@ -432,10 +432,10 @@ def test_regression_on_series_in_any_order_of_rows(folder: Path) -> None:
         (
             {"sequence_id": "idd"},
             DataError,
-            "there is no column 'idd'; there are id, t, ax, ay, label; did you mean 'id'",
+            "unknown column 'idd'; expected one of id, t, ax, ay, label; did you mean 'id'",
         ),
-        ({"sequence_id": "id", "time": "when"}, DataError, "there is no column 'when'"),
-        ({"sequence_id": "id", "measurements": "ax,az"}, DataError, "there is no column 'az'"),
+        ({"sequence_id": "id", "time": "when"}, DataError, "unknown column 'when'"),
+        ({"sequence_id": "id", "measurements": "ax,az"}, DataError, "unknown column 'az'"),
         ({"sequence_id": "id", "measurements": ","}, DataError, "no column has the numbers of a time step"),
     ],
 )

@@ -1,4 +1,4 @@
-"""tag: what is read, what is learnt, what is answered, and what is refused."""
+"""The task tag: input files, training, invariants, predictions, and error messages."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ WORDS: dict[str, Any] = {
 }
 FIRST, LAST, PLACES = ("Ada", "Grace", "Alan"), ("Lovelace", "Hopper", "Turing"), ("Paris", "New York", "Oslo")
 CHINESE = ("王", "李", "张"), ("伟", "芳", "小明"), ("在北京", "去上海", "看书")
-CLOSE = 64 * torch.finfo(torch.float32).eps * 10 + 1e-6  # values below 10 after a few dozen roundings; 6 places in JSON
+CLOSE = (
+    64 * torch.finfo(torch.float32).eps * 10 + 1e-6
+)  # values below 10 after a few dozen roundings; 6 positions in JSON
 
 
 def sentence(n: int) -> tuple[list[str], list[str], str]:
-    """Words, BIO tags, and what the sentence is about; the same for the same n."""
+    """Words, BIO tags and the topic of a sentence, determined by n."""
     draw = random.Random(n)
     words, tags = [], []
     for text, kind in (
@@ -75,7 +77,7 @@ def jsonl(path: Path, rows: int = 40, **names: str) -> Path:
     return path
 
 
-def triple(folder: Path, rows: int = 40) -> Path:
+def parallel_files(folder: Path, rows: int = 40) -> Path:
     folder.mkdir()
     every = [sentence(n) for n in range(rows)]
     (folder / "seq.in").write_text("".join(" ".join(words) + "  \n" for words, _, _ in every))
@@ -84,8 +86,8 @@ def triple(folder: Path, rows: int = 40) -> Path:
     return folder
 
 
-def characters(path: Path, rows: int = 40, places: bool = False) -> Path:
-    """Chinese names in BMES, a character a line."""
+def characters(path: Path, rows: int = 40, positions: bool = False) -> Path:
+    """Write Chinese names in BMES, one character per line."""
     text = ""
     for n in range(rows):
         draw = random.Random(n)
@@ -93,7 +95,7 @@ def characters(path: Path, rows: int = 40, places: bool = False) -> Path:
         rest = draw.choice(CHINESE[2]) + str(n % 10)
         tags = ["B-名", *["M-名"] * (len(name) - 2), "E-名", *["O"] * len(rest)]
         for at, (character, tag) in enumerate(zip(name + rest, tags, strict=True)):
-            text += f"{character}{at if places else ''} {tag}\n"
+            text += f"{character}{at if positions else ''} {tag}\n"
         text += "\n"
     path.write_text(text, encoding="utf-8")
     return path
@@ -103,8 +105,8 @@ def tagger(data: Path, name: str = "run", **settings: Any) -> Run:
     return recurra.train("tag", data, out=data.parent / name, **(SMALL | settings))
 
 
-def said(data: Path, **settings: Any) -> list[str]:
-    """What training says of the data."""
+def messages(data: Path, **settings: Any) -> list[str]:
+    """The messages of training about the data."""
     dataset = Tag.dataset_for(settings_from(as_given(Tag.settings_class), SMALL | settings))
     return dataset.prepare(data, None, data.parent / "again", ignore_progress).messages
 
@@ -125,10 +127,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     return make
 
 
-# what is read ---------------------------------------------------------------------------------------------------------
+# input files ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("separator", [" ", "\t"])
 @pytest.mark.parametrize("name", ["a.conll", "a.txt", "a.tsv", "a.bio.gz"])
-def test_columns_by_what_is_in_them(tmp_path: Path, separator: str, name: str) -> None:
+def test_files_of_columns_are_recognized_by_content(tmp_path: Path, separator: str, name: str) -> None:
     source = open_tagged(conll(tmp_path / name, 5, separator))
     rows = list(source.rows())
     assert source.format == "columns" and source.columns == ["1", "2"]
@@ -157,8 +159,8 @@ def test_conllu_without_comments_multiword_tokens_and_empty_nodes(tmp_path: Path
     assert [row.values["upos"] for row in source.rows()] == [["VERB", "PRON", "SYM"], ["INTJ"]]
 
 
-def test_a_triple_of_files(tmp_path: Path) -> None:
-    folder = triple(tmp_path / "set", 4)
+def test_parallel_files(tmp_path: Path) -> None:
+    folder = parallel_files(tmp_path / "set", 4)
     (folder / "seq.out").rename(folder / "plain")
     (folder / "seq.out.gz").write_bytes(gzip.compress((folder / "plain").read_bytes()))
     rows = list(open_tagged(folder).rows())
@@ -167,13 +169,13 @@ def test_a_triple_of_files(tmp_path: Path) -> None:
     ]
 
 
-def test_places_of_characters_and_headers_of_documents_are_left_out(tmp_path: Path) -> None:
-    path = characters(tmp_path / "a.txt", 9, places=True)
+def test_positions_of_characters_and_document_headers_are_removed(tmp_path: Path) -> None:
+    path = characters(tmp_path / "a.txt", 9, positions=True)
     path.write_text("-DOCSTART- -X-\n\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
     plain = characters(tmp_path / "b.txt", 9)
-    given, wanted = (list(open_tagged(file).rows()) for file in (path, plain))
-    assert [row.values for row in given] == [row.values for row in wanted]
-    assert [row.number for row in given] == list(range(1, 10))
+    actual, expected = (list(open_tagged(file).rows()) for file in (path, plain))
+    assert [row.values for row in actual] == [row.values for row in expected]
+    assert [row.number for row in actual] == list(range(1, 10))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_places_of_characters_and_headers_of_documents_are_left_out(tmp_path: Pa
         ("1 0 0", "the tags encode no spans"),
     ],
 )
-def test_the_scheme_is_said(tmp_path: Path, tags: str, says: str) -> None:
+def test_the_scheme_is_reported(tmp_path: Path, tags: str, says: str) -> None:
     lines = [json.dumps({"tokens": ["a", "b", str(n)], "tags": tags.split()}) for n in range(20)]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     run = tagger(tmp_path / "a.jsonl")
@@ -195,8 +197,8 @@ def test_the_scheme_is_said(tmp_path: Path, tags: str, says: str) -> None:
     assert run.settings.model.crf is not plain
 
 
-def test_zero_and_one_as_numbers_and_as_text(tmp_path: Path) -> None:
-    """Is this word part of a name?"""
+def test_tags_0_and_1_as_numbers_and_as_text(tmp_path: Path) -> None:
+    """The tags are 1 for words in names and 0 for others."""
     rows = [sentence(n) for n in range(30)]
     names = [[int(tag.endswith("PER")) for tag in tags] for _, tags, _ in rows]
     (tmp_path / "a.jsonl").write_text(
@@ -213,33 +215,33 @@ def test_zero_and_one_as_numbers_and_as_text(tmp_path: Path) -> None:
     assert one.predict(text)[0]["tags"] == ["1", "1", "0", "0"]
 
 
-def test_the_column_by_name_and_by_number(tmp_path: Path) -> None:
+def test_a_column_can_be_set_by_name_and_by_number(tmp_path: Path) -> None:
     data = conll(tmp_path / "a.conll", middle=True)
     assert tagger(data, "last").task.dataset.tags.scheme == "bio"
     assert tagger(data, "middle", tags="2").task.dataset.tags.tags == ["NUM", "X"]
-    with pytest.raises(DataError, match=r"there is no column '4'; there are 1, 2, 3"):
+    with pytest.raises(DataError, match=r"unknown column '4'; expected one of 1, 2, 3"):
         tagger(data, tags="4")
-    with pytest.raises(DataError, match=r"there is no column 'pos'; there are 1, 2, 3"):
+    with pytest.raises(DataError, match=r"unknown column 'pos'; expected one of 1, 2, 3"):
         tagger(data, token_features="pos")
 
 
-def test_no_column_is_two_things(tmp_path: Path) -> None:
-    """Of those that are left the first is the words, the last the tags; what is found is not the row's label too."""
+def test_a_column_has_only_one_use(tmp_path: Path) -> None:
+    """Of the remaining columns, the first has the words and the last the tags; neither is used as the sentence label."""
     data = conll(tmp_path / "a.conll", middle=True)
-    assert said(data, words="3")[0] == "columns: words 3, tags 2"
-    assert said(data, tags="1")[0] == "columns: words 2, tags 1"
-    assert said(data, token_features="3")[0] == "columns: words 1, tags 2, token features 3"
-    refused(data, "a.conll: no column is left for the tags; name it with --tags", token_features="2,3")
+    assert messages(data, words="3")[0] == "columns: words 3, tags 2"
+    assert messages(data, tags="1")[0] == "columns: words 2, tags 1"
+    assert messages(data, token_features="3")[0] == "columns: words 1, tags 2, token features 3"
+    check_error(data, "a.conll: no column is left for the tags; name it with --tags", token_features="2,3")
     lists = tmp_path / "lists.jsonl"
     lists.write_text("\n".join(json.dumps({"a": [f"x{n}", "y"], "b": ["O", str(n % 3)]}) for n in range(9)))
-    assert said(lists, tags="2")[0] == "jsonl: words a, tags b"
+    assert messages(lists, tags="2")[0] == "jsonl: words a, tags b"
     single = tmp_path / "single.csv"
     single.write_text("tokens,label\n" + "".join(f"w{n},{'NOUN' if n % 2 else 'VERB'}\n" for n in range(20)))
-    assert said(single)[0] == "csv: words tokens, tags label"
+    assert messages(single)[0] == "csv: words tokens, tags label"
 
 
-def test_features_are_read_beside_the_words(tmp_path: Path) -> None:
-    """A feature that gives the tag away is learnt from, and is asked for in use."""
+def test_token_features_are_inputs(tmp_path: Path) -> None:
+    """A feature that equals the tag is learnt, and prediction requires it."""
     draw = random.Random(0)
     lines = []
     for n in range(60):
@@ -261,26 +263,26 @@ def test_features_are_read_beside_the_words(tmp_path: Path) -> None:
             run.predict([wrong])
 
 
-def test_the_intent_is_learnt_where_there_is_one(made: Callable[..., Run], tmp_path: Path) -> None:
+def test_sentence_labels_are_learnt(made: Callable[..., Run], tmp_path: Path) -> None:
     run = made("jsonl", steps=80, learning_rate=0.03, dropout=0.0, input_dropout=0.0)
     assert run.metrics["valid/sentence_label_accuracy"] == 1.0
     found = run.predict(["Ada went to Oslo", "Ada saw Oslo", ""])
     assert [one["sentence_label"] for one in found] == ["travel", "look", None]
-    without = tagger(triple(tmp_path / "set"), sentence_label="none")
+    without = tagger(parallel_files(tmp_path / "set"), sentence_label="none")
     assert (
         "intent" not in without.predict(["Ada saw Oslo"])[0] and "valid/sentence_label_accuracy" not in without.metrics
     )
 
 
-def test_what_was_found_is_said(tmp_path: Path) -> None:
-    lines = said(triple(tmp_path / "set"))
+def test_messages_report_the_columns(tmp_path: Path) -> None:
+    lines = messages(parallel_files(tmp_path / "set"))
     assert lines[0] == "parallel: words words, tags tags, sentence label label"
     assert any(line.startswith("sentence label: 2 classes") for line in lines)
-    lines = said(characters(tmp_path / "c.txt", places=True))
+    lines = messages(characters(tmp_path / "c.txt", positions=True))
     assert "each character is followed by its position in a word; the positions are removed" in lines
 
 
-REAL = {  # file: sentences, tokens, spans, as the note beside the data counts them
+REAL = {  # file: sentences, tokens and spans according to the notes of the datasets
     "ner_weibo/weiboNER_2nd_conll.dev": (270, 14_509, 389),
     "ner_resume/dev.char.bmes": (463, 13_890, 1_497),
     "ner_wnut17/emerging.dev.conll": (1_009, 15_733, 836),
@@ -293,7 +295,7 @@ REAL = {  # file: sentences, tokens, spans, as the note beside the data counts t
 
 @pytest.mark.skipif("RECURRA_DATA" not in os.environ, reason="RECURRA_DATA names no folder of public data sets")
 @pytest.mark.parametrize("name", REAL)
-def test_real_data_is_read_whole(name: str) -> None:
+def test_real_data_is_read_completely(name: str) -> None:
     source = open_tagged(Path(os.environ["RECURRA_DATA"]) / name)
     words, tags = Words("words", None, **WORDS), Tags("tags", None, None)
     columns = words.find(source, ()), tags.find(source, (words.find(source, ()),))
@@ -311,7 +313,7 @@ def test_real_data_is_read_whole(name: str) -> None:
         assert all(len(token) <= 2 and not (len(token) == 2 and token[1].isdigit()) for row in rows for token in row[0])
 
 
-# what is learnt -------------------------------------------------------------------------------------------------------
+# training -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "settings", [{}, {"crf": False}, {"bidirectional": False}, {"ensemble_size": 2}, {"character_ngrams": False}]
 )
@@ -320,7 +322,7 @@ def test_names_are_learnt(made: Callable[..., Run], settings: dict[str, Any]) ->
     assert run.metrics["valid/f1"] > 0.9
 
 
-def test_chinese_names_are_learnt_and_cut_by_characters(made: Callable[..., Run]) -> None:
+def test_chinese_names_are_learnt_from_characters(made: Callable[..., Run]) -> None:
     run = made("characters", steps=80, learning_rate=0.03)
     assert run.settings.data.tokenization == "characters" and run.settings.data.scheme == "bmes"
     assert run.metrics["valid/f1"] > 0.9
@@ -329,20 +331,20 @@ def test_chinese_names_are_learnt_and_cut_by_characters(made: Callable[..., Run]
     assert found["spans"] == [{"type": "名", "begin": 0, "end": 3, "text": "李 小明", "characters": [0, 4]}]
 
 
-def test_f1_is_that_of_seqeval(made: Callable[..., Run], tmp_path: Path) -> None:
+def test_f1_equals_that_of_seqeval(made: Callable[..., Run], tmp_path: Path) -> None:
     run = made("conll", steps=20)
     other = conll(tmp_path / "other.conll", 15)
     rows = list(open_tagged(other).rows())
     predicted = [one["tags"] for one in run.predict([row.values["1"] for row in rows])]
-    wanted = [row.values["2"] for row in rows]
-    figures = run.evaluate(other)
-    assert figures["f1"] == pytest.approx(float(f1_score(wanted, predicted, zero_division=0)), abs=1e-12)
-    right = [a == b for one, two in zip(wanted, predicted, strict=True) for a, b in zip(one, two, strict=True)]
-    assert figures["accuracy"] == pytest.approx(sum(right) / len(right))
-    assert figures["by_type"].keys() == {"PER", "LOC"}
+    expected = [row.values["2"] for row in rows]
+    metrics = run.evaluate(other)
+    assert metrics["f1"] == pytest.approx(float(f1_score(expected, predicted, zero_division=0)), abs=1e-12)
+    right = [a == b for one, two in zip(expected, predicted, strict=True) for a, b in zip(one, two, strict=True)]
+    assert metrics["accuracy"] == pytest.approx(sum(right) / len(right))
+    assert metrics["by_type"].keys() == {"PER", "LOC"}
 
 
-def test_figures_by_type_are_shown_as_a_table() -> None:
+def test_metrics_by_type_are_printed_as_a_table() -> None:
     from recurra.cli.tables import metric_lines
 
     lines = list(
@@ -353,7 +355,7 @@ def test_figures_by_type_are_shown_as_a_table() -> None:
     ]  # fmt: skip
 
 
-def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Path) -> None:
+def test_members_are_trained_separately_and_predict_by_their_mean(tmp_path: Path) -> None:
     data = jsonl(tmp_path / "a.jsonl")
     run = tagger(data, ensemble_size=2, dropout=0.0, input_dropout=0.0, token_dropout=0.0)
     task, network = run.task, run.network
@@ -374,7 +376,7 @@ def test_each_member_meets_the_targets_alone_and_their_mean_answers(tmp_path: Pa
     )
 
 
-def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> None:
+def test_the_loss_includes_tags_and_sentence_label(made: Callable[..., Run]) -> None:
     run = made("jsonl", crf=False)
     ids = torch.from_numpy(run.task.dataset.words.encode([["Ada", "saw", "Oslo"]])[0])[None]
     with torch.no_grad():
@@ -387,12 +389,12 @@ def test_the_loss_is_of_tags_and_intent_together(made: Callable[..., Run]) -> No
     assert tags_alone < found
 
 
-# laws -----------------------------------------------------------------------------------------------------------------
-def alike(one: Any, other: Any) -> None:
+# invariants -----------------------------------------------------------------------------------------------------------------
+def assert_close(one: Any, other: Any) -> None:
     if isinstance(one, dict):
         assert one.keys() == other.keys()
         for key in one:
-            alike(one[key], other[key])
+            assert_close(one[key], other[key])
     elif isinstance(one, float):
         assert one == pytest.approx(other, rel=CLOSE, abs=CLOSE)
     else:
@@ -403,16 +405,16 @@ TEXTS = ("Ada Lovelace went to Paris in 1843, 很好!", "x", "", "  Grace\nHoppe
 
 
 @pytest.mark.parametrize("crf", [True, False])
-def test_a_batch_is_its_rows_in_any_order(made: Callable[..., Run], crf: bool) -> None:
+def test_results_do_not_depend_on_the_batch_or_its_order(made: Callable[..., Run], crf: bool) -> None:
     run = made("jsonl", crf=crf)
     alone = [run.predict([text])[0] for text in TEXTS]
     for seed in range(3):
         order = random.Random(seed).sample(range(len(TEXTS)), len(TEXTS))
         for one, at in zip(run.predict([TEXTS[i] for i in order]), order, strict=True):
-            alike(one, alone[at])
+            assert_close(one, alone[at])
 
 
-def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> None:
+def test_padding_does_not_change_values_and_gradients(made: Callable[..., Run]) -> None:
     network = made("jsonl").network
     rows = [
         torch.from_numpy(array)
@@ -442,7 +444,7 @@ def test_padded_is_alone_in_values_and_gradients(made: Callable[..., Run]) -> No
     network.zero_grad()
 
 
-def test_loaded_is_saved_and_the_same_seed_is_the_same_run(tmp_path: Path) -> None:
+def test_a_loaded_run_equals_the_saved_one_and_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     data = jsonl(tmp_path / "a.jsonl")
     one, two = tagger(data, "one", ensemble_size=2), tagger(data, "two", ensemble_size=2)
     assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), two.network.parameters(), strict=True))
@@ -452,7 +454,9 @@ def test_loaded_is_saved_and_the_same_seed_is_the_same_run(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("kind", ["jsonl", "characters"])
 @pytest.mark.parametrize("ensemble_size", [1, 2])
-def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, ensemble_size: int) -> None:
+def test_results_do_not_depend_on_the_chunks_of_a_stream(
+    made: Callable[..., Run], kind: str, ensemble_size: int
+) -> None:
     run = made(kind, crf=False, bidirectional=False, ensemble_size=ensemble_size)
     assert run.streams == (True, "")
     for text in (*TEXTS, "李小明在北京 王芳"):
@@ -463,38 +467,38 @@ def test_chunks_are_the_whole(made: Callable[..., Run], kind: str, ensemble_size
                 while rest:
                     n = draw.randint(1, 5)
                     session.push(rest[:n])
-                    alike(session.result(), run.predict([text[: len(text) - len(rest[n:])]])[0])
+                    assert_close(session.result(), run.predict([text[: len(text) - len(rest[n:])]])[0])
                     rest = rest[n:]
-                alike(session.result(), whole)
+                assert_close(session.result(), whole)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "characters"])
-def test_lists_of_tokens_stream_too(made: Callable[..., Run], kind: str) -> None:
+def test_lists_of_tokens_can_be_streamed(made: Callable[..., Run], kind: str) -> None:
     run = made(kind, crf=False, bidirectional=False, ensemble_size=1)
     tokens = sentence(3)[0] if kind == "jsonl" else list("李小明在北京")
     with run.stream() as session:
         session.push(tokens[:3])
         session.result()
         session.push({"tokens": tokens[3:]})
-        alike(session.result(), run.predict([tokens])[0])
+        assert_close(session.result(), run.predict([tokens])[0])
         with pytest.raises(CallError, match="began with lists of tokens; open another stream for text"):
             session.push("text")
     with run.stream() as session:
-        alike(session.result(), run.predict([""])[0])
+        assert_close(session.result(), run.predict([""])[0])
         session.push("text")
         with pytest.raises(CallError, match="began with text; open another stream for lists of tokens"):
             session.push(["text"])
 
 
-def test_why_others_do_not_stream(made: Callable[..., Run]) -> None:
+def test_reasons_why_a_run_cannot_be_streamed(made: Callable[..., Run]) -> None:
     assert "bidirectional=false --set crf=false enables streaming" in made("jsonl").streams[1]
     assert "backward direction" in made("jsonl", crf=False).streams[1]
     with pytest.raises(DataError, match="conditional random field"):
         made("conll", bidirectional=False, steps=80, learning_rate=0.03).stream()
 
 
-# what is answered -----------------------------------------------------------------------------------------------------
-def test_raw_text_gets_its_places_back(made: Callable[..., Run]) -> None:
+# predictions -----------------------------------------------------------------------------------------------------
+def test_raw_text_has_offsets(made: Callable[..., Run]) -> None:
     run = made("conll", steps=80, learning_rate=0.03)
     text = "  Ada  Lovelace saw New York."
     found = run.predict([text])[0]
@@ -503,7 +507,7 @@ def test_raw_text_gets_its_places_back(made: Callable[..., Run]) -> None:
     assert person == {"type": "PER", "begin": 0, "end": 2, "text": "Ada  Lovelace", "characters": [2, 15]}
 
 
-def test_tokens_are_kept_as_they_are(made: Callable[..., Run]) -> None:
+def test_tokens_are_not_changed(made: Callable[..., Run]) -> None:
     run = made("conll", steps=80, learning_rate=0.03)
     found = run.predict([["Ada Lovelace", "saw", "Oslo", "don't-cut-me"], {"tokens": ["Grace"]}, []])
     assert found[0]["tokens"] == ["Ada Lovelace", "saw", "Oslo", "don't-cut-me"] and "offsets" not in found[0]
@@ -515,7 +519,7 @@ def test_tokens_are_kept_as_they_are(made: Callable[..., Run]) -> None:
         run.predict(["a", 3])
 
 
-def test_predict_reads_a_file_of_columns(made: Callable[..., Run], tmp_path: Path) -> None:
+def test_prediction_from_a_file_of_columns(made: Callable[..., Run], tmp_path: Path) -> None:
     run = made("conll")
     rows = list(run.task.dataset.inputs(str(conll(tmp_path / "a.txt", 3))) or ())
     assert [row["words"] for row in rows] == [sentence(n)[0] for n in range(3)]
@@ -525,7 +529,7 @@ def test_predict_reads_a_file_of_columns(made: Callable[..., Run], tmp_path: Pat
     assert run.task.dataset.inputs(str(tmp_path / "lines.txt")) is None
 
 
-def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_path: Path) -> None:
+def test_unseen_tags_and_labels_are_counted(made: Callable[..., Run], tmp_path: Path) -> None:
     run = made("jsonl", steps=60, learning_rate=0.02)
     words, tags, _ = sentence(1)
     lines = [
@@ -533,13 +537,13 @@ def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_pat
         json.dumps({"tokens": ["Ada", "x"], "tags": ["B-GOD", "Z"], "intent": "look"}),
     ]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    figures = run.evaluate(tmp_path / "a.jsonl")
-    assert figures["unseen_tags"] == {"B-GOD": 1, "Z": 1} and figures["unseen_sentence_labels"] == {"dance": 1}
-    assert figures["accuracy"] <= len(words) / (len(words) + 2) and figures["sentence_label_accuracy"] <= 0.5
+    metrics = run.evaluate(tmp_path / "a.jsonl")
+    assert metrics["unseen_tags"] == {"B-GOD": 1, "Z": 1} and metrics["unseen_sentence_labels"] == {"dance": 1}
+    assert metrics["accuracy"] <= len(words) / (len(words) + 2) and metrics["sentence_label_accuracy"] <= 0.5
     assert "unseen_tags" not in run.evaluate(jsonl(tmp_path / "b.jsonl"))
     strange = tmp_path / "strange.jsonl"
     strange.write_text('{"tokens": ["Ada"], "tags": ["B-GOD"], "intent": "weather"}\n' * 3)
-    assert "loss" not in run.evaluate(strange), "no row has a probability"
+    assert "loss" not in run.evaluate(strange), "no sequence has a probability"
     with strange.open("a") as file:
         file.write('{"tokens": ["Ada"], "tags": [], "intent": "weather"}\n')
     run.change(on_error="skip")
@@ -552,7 +556,7 @@ def test_labels_unseen_in_training_are_counted(made: Callable[..., Run], tmp_pat
     assert valid.metrics["valid/unseen_tags"] == {"B-GOD": 1, "Z": 1}
 
 
-def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
+def test_a_line_may_be_a_list_of_words(made: Callable[..., Run]) -> None:
     dataset = made("jsonl").task.dataset
     assert dataset.parse_line('["Ada", "went"]') == ["Ada", "went"]
     assert dataset.parse_line("[1]") == "[1]" and dataset.parse_line("[Ada went") == "[Ada went"
@@ -562,8 +566,8 @@ def test_a_line_may_be_the_list_of_the_words(made: Callable[..., Run]) -> None:
         dataset.parse_line('{"tokens": ["Ada"')
 
 
-# what is refused ------------------------------------------------------------------------------------------------------
-def refused(data: Path, *parts: str, **settings: Any) -> None:
+# error messages ------------------------------------------------------------------------------------------------------
+def check_error(data: Path, *parts: str, **settings: Any) -> None:
     before = sorted(data.parent.rglob("*"))
     with pytest.raises((DataError, SettingError)) as raised:
         tagger(data, **settings)
@@ -573,35 +577,35 @@ def refused(data: Path, *parts: str, **settings: Any) -> None:
     assert sorted(data.parent.rglob("*")) == before
 
 
-def test_rows_of_unequal_columns(tmp_path: Path) -> None:
+def test_lines_with_different_numbers_of_columns(tmp_path: Path) -> None:
     path = conll(tmp_path / "a.conll")
     lines, at = path.read_text().split("\n"), len(sentence(0)[0]) + 2
     lines[at] += "\tmore"
     path.write_text("\n".join(lines))
-    refused(path, "a.conll, row 2", "3 columns, but the first token of the file has 2", f"(line {at + 1})")
+    check_error(path, "a.conll, row 2", "3 columns, but the first token of the file has 2", f"(line {at + 1})")
     run = tagger(path, on_error="skip")
     assert run.config["resolved"]["dataset"]["rows"] + run.config["resolved"]["dataset"]["valid_rows"] == 39
 
 
-def test_a_conllu_file_whose_first_token_lacks_a_cell(tmp_path: Path) -> None:
+def test_a_conllu_file_with_a_missing_cell_in_the_first_token(tmp_path: Path) -> None:
     path = tmp_path / "a.conllu"
     rows = [f"{n}\tw{n}\tw\t{'NOUN' if n % 2 else 'VERB'}\t_\t_\t0\troot\t_\t_" for n in (1, 2, 3, 4)]
     path.write_text("\n\n".join(f"# text = {n}\n" + "\n".join(rows[: n % 4 + 1]) for n in range(40)) + "\n")
     path.write_text(path.read_text().replace("\tNOUN", "", 1))
-    refused(path, "a.conllu, row 1: 9 columns", "(line 2)", tags="upos")
+    check_error(path, "a.conllu, row 1: 9 columns", "(line 2)", tags="upos")
 
 
-def test_the_label_of_a_row_is_no_list(tmp_path: Path) -> None:
+def test_a_sentence_label_is_not_a_list(tmp_path: Path) -> None:
     path = conll(tmp_path / "a.conll")
     path.write_text("\n".join(f"{line}\tX" if line else "" for line in path.read_text().split("\n")))
-    refused(path, "row 1, field '3': is ['X'", "; expected one label", sentence_label="3")
+    check_error(path, "row 1, field '3': is ['X'", "; expected one label", sentence_label="3")
 
 
-def test_the_column_of_the_words_may_be_named_anew(made: Callable[..., Run], tmp_path: Path) -> None:
+def test_the_column_of_words_can_be_changed_for_prediction(made: Callable[..., Run], tmp_path: Path) -> None:
     run, path = made("jsonl"), tmp_path / "a.csv"
-    path.write_text("said,heard\nAda went,Rome\n")
+    path.write_text("messages,heard\nAda went,Rome\n")
     with pytest.raises(
-        DataError, match="the words could be in column 'said' or 'heard'; name the column with --set words=NAME"
+        DataError, match="the words could be in column 'messages' or 'heard'; name the column with --set words=NAME"
     ):
         run.task.dataset.inputs(str(path))
     run.change(words="heard")
@@ -613,46 +617,47 @@ def test_the_column_of_the_words_may_be_named_anew(made: Callable[..., Run], tmp
         run.change(words=None)
 
 
-def test_lists_of_unequal_length(tmp_path: Path) -> None:
+def test_lists_of_different_lengths(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl")
     bad = json.dumps({"tokens": ["a", "b"], "tags": ["O"], "intent": "look"})
     path.write_text("\n".join([*path.read_text().split("\n")[:20], bad, bad]))
-    refused(
+    check_error(
         path, "a.jsonl, row 21, field 'tags': has 1 entry for 2 words (line 21); 1 more row ", "row 22", "on_error=skip"
     )
 
 
-def test_files_of_a_triple_of_different_length(tmp_path: Path) -> None:
-    folder = triple(tmp_path / "set")
+def test_parallel_files_of_different_lengths(tmp_path: Path) -> None:
+    folder = parallel_files(tmp_path / "set")
     with (folder / "seq.in").open("a") as file:
         file.write("one more\n")
-    refused(folder, "seq.out: ends after line 40, but seq.in continues with line 41")
+    check_error(folder, "seq.out: ends after line 40, but seq.in continues with line 41")
     (folder / "seq.out").unlink()
-    refused(folder, "the folder contains seq.in but not seq.out")
+    check_error(folder, "the folder contains seq.in but not seq.out")
     (folder / "seq.in").unlink()
-    refused(folder, "there is no seq.in in this folder")
+    check_error(folder, "there is no seq.in in this folder")
 
 
-def test_one_column_is_not_two(tmp_path: Path) -> None:
+def test_a_column_cannot_be_set_twice(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("a DT B-X\nb NN O\n\n" * 9)
-    refused(path, "column '3' is asked for twice, as words and tags", words="3", tags="3")
+    check_error(path, "column '3' is used twice, as words and tags", words="3", tags="3")
 
 
-def test_an_unknown_scheme(tmp_path: Path) -> None:
+def test_an_unsupported_scheme(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("a B-PER\nb L-PER\nc U-LOC\nd O\n\n" * 9 + "e O\n")
-    refused(path, "a.conll: the tag 'L-PER' belongs to no supported scheme (bio, bioes, bmes)", "--scheme plain")
-    refused(path, "scheme", "bilou", scheme="bilou")
-    refused(path, "'L-PER' does not belong to the scheme bio", scheme="bio")
+    check_error(path, "a.conll: the tag 'L-PER' belongs to no supported scheme (bio, bioes, bmes)", "--scheme plain")
+    check_error(path, "scheme", "bilou", scheme="bilou")
+    check_error(path, "'L-PER' does not belong to the scheme bio", scheme="bio")
     assert tagger(path, scheme="plain").task.selection.metric == "accuracy"
 
 
-def test_an_inside_without_a_begin_is_said_and_taken_as_one(tmp_path: Path) -> None:
+def test_an_inside_tag_without_a_begin_tag_is_reported_and_repaired(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("".join(f"a{n} O\nb I-X\nc I-X\n\n" for n in range(20)))
-    assert "20 tags violated the rules of the scheme bio and were repaired; the first: I-X was changed to B-X" in said(
-        path
+    assert (
+        "20 tags violated the rules of the scheme bio and were repaired; the first: I-X was changed to B-X"
+        in messages(path)
     )
     run = tagger(path)
     assert run.predict(["b c"])[0]["tags"][0] != "I-X"
@@ -662,25 +667,25 @@ def test_an_inside_without_a_begin_is_said_and_taken_as_one(tmp_path: Path) -> N
 def test_an_empty_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.conll"
     path.write_text(text)
-    refused(path, "a.conll: the file is empty" if not text else "a.conll: there are no rows of data")
+    check_error(path, "a.conll: the file is empty" if not text else "a.conll: there are no rows of data")
 
 
-def test_other_wrong_input(tmp_path: Path) -> None:
+def test_other_invalid_input(tmp_path: Path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("a\nb\n\nc\n")
-    refused(words, "there is only one column: the tags are missing")
+    check_error(words, "there is only one column: the tags are missing")
     bytes_ = tmp_path / "b.conll"
     bytes_.write_bytes(b"a O\nb\xff B-X\n\n" + b"a O\n\n" * 9)
-    refused(bytes_, "b.conll, row 1: byte 0xff is not utf-8", "(line 2)")
+    check_error(bytes_, "b.conll, row 1: byte 0xff is not utf-8", "(line 2)")
     empty = tmp_path / "c.conll"
     empty.write_text("a\tO\n\tO\n\nb\tB-X\n\n")
-    refused(empty, "c.conll, row 1: column 1 is empty (line 2)")
+    check_error(empty, "c.conll, row 1: column 1 is empty (line 2)")
     lists = tmp_path / "d.jsonl"
     lists.write_text("\n".join(json.dumps({"a": ["x", "y"], "b": ["O", str(n)]}) for n in range(9)))
-    refused(lists, "the words could be in column 'a' or 'b'; name the column with --words")
-    refused(
+    check_error(lists, "the words could be in column 'a' or 'b'; name the column with --words")
+    check_error(
         jsonl(tmp_path / "e.jsonl"),
-        "no column 'intention'; there are tokens, tags, intent, number",
+        "unknown column 'intention'; expected one of tokens, tags, intent, number",
         sentence_label="intention",
     )
 

@@ -1,4 +1,4 @@
-"""The components of a tagger: dataset, rows, scores, network, metrics, JSON and defaults, each by itself."""
+"""The components of a tagger: dataset, examples, scores, network, metrics, JSON and defaults."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def dataset(folder: Path, valid: list[dict[str, Any]] | None = None, **settings:
 
 
 # dataset --------------------------------------------------------------------------------------------------------------
-def test_a_batch_has_words_features_tags_and_intents(tmp_path: Path) -> None:
+def test_a_batch_has_words_features_tags_and_sentence_labels(tmp_path: Path) -> None:
     made, info = dataset(tmp_path, valid=ROWS, token_features="pos")
     assert (info.rows, info.valid_rows, info.time_steps) == (12, 3, 24)
     assert made.sentence_label is not None
@@ -72,7 +72,7 @@ def test_a_batch_has_words_features_tags_and_intents(tmp_path: Path) -> None:
     )
 
 
-def test_what_reading_resolves(tmp_path: Path) -> None:
+def test_settings_that_prepare_resolves(tmp_path: Path) -> None:
     made, info = dataset(tmp_path)
     assert made.resolved == {
         "scheme": "bio",
@@ -88,10 +88,10 @@ def test_what_reading_resolves(tmp_path: Path) -> None:
     assert (settings.data.scheme, settings.model.crf, settings.model.cell) == ("bio", True, "lstm")
     assert (
         Tag.dataset_for(settings).sentence_label is not None
-    )  # of resolved settings the intent is known before reading
+    )  # with resolved settings the sentence label is known before the data is read
 
 
-def test_another_file_is_counted_apart(tmp_path: Path) -> None:
+def test_another_file_has_separate_counts(tmp_path: Path) -> None:
     made, _ = dataset(tmp_path, valid=[{"tokens": ["x"], "tags": ["B-GOD"], "intent": "dance"}])
     assert made.validation_examples()[1:] == ({"B-GOD": 1}, {"dance": 1})
     other = write(tmp_path / "o.jsonl", [{"tokens": ["x", "y"], "tags": ["Z", "B-LOC"], "intent": "sing"}])
@@ -101,7 +101,7 @@ def test_another_file_is_counted_apart(tmp_path: Path) -> None:
     assert made.validation_examples()[1:] == ({"B-GOD": 1}, {"dance": 1})
 
 
-def test_a_row_has_one_of_everything_for_each_word(tmp_path: Path) -> None:
+def test_all_fields_have_an_entry_for_each_word(tmp_path: Path) -> None:
     rows = [*ROWS, {"tokens": ["a", "b"], "tags": ["O", "O"], "intent": "look", "pos": ["N"]}]
     data = write(tmp_path / "a.jsonl", rows)
     made = TagDataset(settings_from(as_given(TagSettings), {"token_features": "pos"}))
@@ -109,7 +109,7 @@ def test_a_row_has_one_of_everything_for_each_word(tmp_path: Path) -> None:
         made.prepare(data, None, tmp_path / "cache", ignore_progress)
 
 
-def test_a_dataset_is_saved(tmp_path: Path) -> None:
+def test_a_saved_dataset_can_be_loaded(tmp_path: Path) -> None:
     made, info = dataset(tmp_path, token_features="pos")
     (tmp_path / "vocabulary").mkdir()
     made.save(tmp_path / "vocabulary")
@@ -120,17 +120,17 @@ def test_a_dataset_is_saved(tmp_path: Path) -> None:
     assert again.rows.columns == made.rows.columns
 
 
-def test_an_example_names_its_words_as_the_file_does(tmp_path: Path) -> None:
+def test_keys_of_examples(tmp_path: Path) -> None:
     made, _ = dataset(tmp_path)
     for example in ({"tokens": ["a"]}, {"words": ["a"]}, ["a"]):
         assert made.parse_example(example) == TokenSequence(["a"], None, None, [])
     assert made.parse_example({"text": "a b"}) == TokenSequence(["a", "b"], [(0, 1), (2, 3)], "a b", [])
-    with pytest.raises(CallError, match="an input object wants 'tokens' or 'words'; this one has 'x'"):
+    with pytest.raises(CallError, match="an input object requires the key 'tokens' or 'words'; this one has 'x'"):
         made.parse_example({"x": 1})
 
 
 # rows -----------------------------------------------------------------------------------------------------------------
-def test_rows_that_cannot_be_tagged() -> None:
+def test_invalid_examples() -> None:
     words = Words("words", None, tokenization="words", size=10, min_count=1, character_ngrams=False, lookahead=True)
     pos = TokenFeature("token_feature1", "pos")
     assert parse_example("Ada saw", (), words, (), 1) == TokenSequence(["Ada", "saw"], [(0, 3), (4, 7)], "Ada saw", [])
@@ -150,14 +150,14 @@ def test_rows_that_cannot_be_tagged() -> None:
 
 
 # scores ---------------------------------------------------------------------------------------------------------------
-def chain(K: int, seed: int = 0) -> TransitionScores:
+def random_transitions(K: int, seed: int = 0) -> TransitionScores:
     generator = torch.Generator().manual_seed(seed)
     return TransitionScores(*(torch.randn(shape, generator=generator) for shape in ((K, K), (K,), (K,))))
 
 
-def test_the_loss_is_the_surprisal_of_the_path_among_all_paths() -> None:
+def test_the_loss_is_the_negative_log_likelihood_of_the_path() -> None:
     K, T = 3, 4
-    emissions, transitions = torch.randn(1, T, K, generator=torch.Generator().manual_seed(1)), chain(K)
+    emissions, transitions = torch.randn(1, T, K, generator=torch.Generator().manual_seed(1)), random_transitions(K)
 
     def score(path: tuple[int, ...]) -> float:
         total = transitions.start[path[0]] + transitions.end[path[-1]]
@@ -172,7 +172,7 @@ def test_the_loss_is_the_surprisal_of_the_path_among_all_paths() -> None:
     assert tuple(best_tags(scores)[0].tolist()) == max(scored, key=lambda path: scored[path])
 
 
-def test_padding_and_unknown_intents_add_nothing_to_the_loss() -> None:
+def test_padding_and_unknown_sentence_labels_do_not_change_the_loss() -> None:
     emissions = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(2))
     intent = torch.tensor([[0.0, 1.0], [2.0, 0.0]])
     tags, lengths = torch.tensor([[1, 2, 3], [0, 3, 3]]), torch.tensor([3, 1])
@@ -185,7 +185,7 @@ def test_padding_and_unknown_intents_add_nothing_to_the_loss() -> None:
 
 def test_the_mean_of_scores() -> None:
     one, other = (
-        Scores(torch.full((1, 1, 2), value), chain(2, seed), torch.tensor([[value, 0.0]]))
+        Scores(torch.full((1, 1, 2), value), random_transitions(2, seed), torch.tensor([[value, 0.0]]))
         for seed, value in ((0, 1.0), (1, 3.0))
     )
     mean = mean_scores([one, other])
@@ -206,12 +206,12 @@ def test_the_mean_of_scores() -> None:
     assert plain.transitions is None and plain.sentence_label is None
 
 
-def test_fewer_rows_at_once_with_many_tags() -> None:
+def test_batches_are_smaller_with_many_tags() -> None:
     assert [max_batch_size(tags) for tags in (2, 362, 1000, 10_000)] == [256, 256, 33, 1]
 
 
 # network --------------------------------------------------------------------------------------------------------------
-def test_vectors_of_features_follow_those_of_the_words() -> None:
+def test_embeddings_of_features_follow_those_of_words() -> None:
     words = torch.nn.Embedding(5, 2)
     front = FeatureEmbedding(words, [4, 3], 3)
     x, one, other = torch.tensor([[1, 2]]), torch.tensor([[3, 0]]), torch.tensor([[1, 1]])
@@ -223,7 +223,7 @@ def test_vectors_of_features_follow_those_of_the_words() -> None:
     assert FeatureEmbedding(words, [], 3)(x, []).equal(words(x))
 
 
-def test_transitions_that_the_scheme_forbids_are_impossible() -> None:
+def test_forbidden_transitions_are_impossible() -> None:
     tags = ["O", "B-X", "I-X"]
     between, first, last = Transitions(allowed_transitions(tags, "bio"))()
     assert first.tolist() == [0.0, 0.0, -torch.inf] and last.tolist() == [0.0, 0.0, 0.0]
@@ -232,12 +232,14 @@ def test_transitions_that_the_scheme_forbids_are_impossible() -> None:
 
 def tagger(sentence_labels: int = 2) -> Tagger:
     front = FeatureEmbedding(torch.nn.Embedding(9, 4), [3], 2)
-    return Tagger(front, 6, cells.get("gru"), tags=3, transitions=None, sentence_labels=sentence_labels, hidden_size=5, num_layers=2,
-                  bidirectional=False, pooling="mean_max", dropout=0.1, input_dropout=0.1, backend="auto")  # fmt: skip
+    sizes: dict[str, Any] = {"hidden_size": 5, "num_layers": 2, "bidirectional": False, "pooling": "mean_max"}
+    regularization: dict[str, Any] = {"dropout": 0.1, "input_dropout": 0.1, "backend": "auto"}
+    cell = cells.get("gru")
+    return Tagger(front, 6, cell, tags=3, transitions=None, sentence_labels=sentence_labels, **sizes, **regularization)
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 2])
-def test_pieces_give_the_scores_of_the_whole(ensemble_size: int) -> None:
+def test_chunks_have_the_scores_of_the_complete_sequence(ensemble_size: int) -> None:
     torch.manual_seed(0)
     networks = [tagger() for _ in range(ensemble_size)]
     network = (networks[0] if ensemble_size == 1 else TaggerEnsemble(networks)).eval()
@@ -251,7 +253,7 @@ def test_pieces_give_the_scores_of_the_whole(ensemble_size: int) -> None:
     assert states is not None and len(states) == ensemble_size
 
 
-def test_members_have_scores_of_their_own_in_training() -> None:
+def test_members_have_separate_scores_in_training() -> None:
     torch.manual_seed(0)
     ensemble = TaggerEnsemble([tagger(0), tagger(0)])
     x, lengths, features = torch.tensor([[1, 2]]), torch.tensor([2]), [torch.tensor([[1, 2]])]
@@ -292,7 +294,7 @@ def test_spans_as_json() -> None:
     assert tags_to_json(characters, ["a", "b", "c"], "plain", "characters").keys() == {"tokens", "tags"}
 
 
-def test_intents_as_json() -> None:
+def test_sentence_labels_as_json() -> None:
     classes = ["look", "travel"]
     assert sentence_label_to_json(torch.tensor([0.25, 0.75]), classes) == {
         "sentence_label": "travel",
@@ -306,7 +308,9 @@ def test_intents_as_json() -> None:
     ("rows", "steps", "batch", "epochs", "ensemble_size"),
     [(100, 1_000, 16, 60.0, 4), (2_000, 100_000, 32, 60.0, 2), (10_000, 2_000_000, 32, 20.0, 1)],
 )
-def test_defaults_by_the_size_of_the_data(rows: int, steps: int, batch: int, epochs: float, ensemble_size: int) -> None:
+def test_defaults_depend_on_the_size_of_the_data(
+    rows: int, steps: int, batch: int, epochs: float, ensemble_size: int
+) -> None:
     defaults = tag_defaults(DatasetInfo(rows=rows, time_steps=steps), "bio")
     assert (defaults["training"]["batch_size"], defaults["training"]["epochs"]) == (batch, epochs)
     assert defaults["model"]["ensemble_size"] == ensemble_size and defaults["model"]["crf"]

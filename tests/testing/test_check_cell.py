@@ -28,10 +28,10 @@ def test_at_other_sizes(sizes: tuple[int, int]) -> None:
 
 def test_the_random_numbers_of_the_caller_go_on_as_they_were() -> None:
     torch.manual_seed(5)
-    wanted = torch.rand(3)
+    expected = torch.rand(3)
     torch.manual_seed(5)
     check_cell(Leaky(0.2))
-    assert torch.equal(torch.rand(3), wanted)
+    assert torch.equal(torch.rand(3), expected)
 
 
 # cells that break something: the class above each is good ---------------------------------------------------------------
@@ -155,47 +155,47 @@ class Half(cells.Cell):
 H = cells.Hidden
 BAD: list[tuple[Any, str]] = [
     # the class
-    ("lsmt", "there is no cell 'lsmt'; did you mean 'lstm'"),
+    ("lsmt", "unknown cell 'lsmt'; did you mean 'lstm'"),
     (Half, "cell Half does not define parameters, step"),
     (Unsaid, "cell Unsaid names the gates u, v and does not define gates_of"),
-    (Worded(), "cell Worded: gates is 'n'; wanted a tuple of names"),
+    (Worded(), "cell Worded: gates is 'n'; expected a tuple of names"),
     (Undecorated, "cell Undecorated has the option sharpness and is no dataclass; write @dataclass(frozen=True) over it"),
-    (Listed(), "the option sizes is a list; wanted a bool, int, float or str"),
+    (Listed(), "the option sizes is a list; expected a bool, int, float or str"),
     (Doubling(), "serialisation: made again from its options {'leak': 0.15} it is Doubling(leak=0.075)"),
     # parameters
-    (with_parameters(lambda p: list(p.values())), "parameters gave a list; wanted a dict from name to Parameter"),
-    (with_parameters(lambda p: {}), "parameters gave none; wanted at least one"),
-    (with_parameters(lambda p: p | {"a.b": p["W"]}), "parameters has the name 'a.b'; wanted one that is a Python name"),
-    (with_parameters(lambda p: p | {"W": p["W"].shape}), "parameters has a tuple at W; wanted a dict from name to Param"),
-    (with_parameters(lambda p: p | {"W": p["W"]._replace(shape=4)}), "the shape of W is 4; wanted a tuple of integers"),
-    (with_parameters(lambda p: p | {"W": p["W"]._replace(init=0.1)}), "the init of W is a float; wanted a function"),
+    (with_parameters(lambda p: list(p.values())), "parameters returned a list; expected a dict from name to Parameter"),
+    (with_parameters(lambda p: {}), "parameters returned none; expected at least one"),
+    (with_parameters(lambda p: p | {"a.b": p["W"]}), "parameters has the name 'a.b'; expected one that is a Python name"),
+    (with_parameters(lambda p: p | {"W": p["W"].shape}), "parameters has a tuple at W; expected a dict from name to Param"),
+    (with_parameters(lambda p: p | {"W": p["W"]._replace(shape=4)}), "the shape of W is 4; expected a tuple of integers"),
+    (with_parameters(lambda p: p | {"W": p["W"]._replace(init=0.1)}), "the init of W is a float; expected a function"),
     (with_parameters(lambda p: p | {"W": p["W"]._replace(init=torch.rand_like)}), "the init of W does not fill the tenso"),
-    (with_parameters(lambda p: p | {f"v{counted()}": p["W"]}), "gave other names or shapes when it was called again"),
+    (with_parameters(lambda p: p | {f"v{counted()}": p["W"]}), "returned other names or shapes when it was called again"),
     # project
     (with_project(lambda v: v - v.mean(0)), "project of one time step is not that step of project of all"),
-    (with_project(lambda v: (v, v)), "project gave a tuple; wanted one tensor"),
-    (with_project(lambda v: v.flatten(0, -2)), "project of x (9, 7, 3) gave (63, 5); wanted (9, 7), and then any"),
+    (with_project(lambda v: (v, v)), "project returned a tuple; expected one tensor"),
+    (with_project(lambda v: v.flatten(0, -2)), "project of x (9, 7, 3) returned (63, 5); expected (9, 7), and then any"),
     (with_project(lambda v: v[..., :3]), "step on projected (7, 3) failed with RuntimeError: The size of tensor"),
     # step
-    (with_step(lambda after, *_: after[:1], cells.LSTM), "LSTM(): step gave 1 component; wanted LSTMState(h, c)"),
-    (with_step(lambda after, *_: after.h), "step gave a tensor (7, 5); wanted Hidden(h)"),
+    (with_step(lambda after, *_: after[:1], cells.LSTM), "LSTM(): step returned 1 component; expected LSTMState(h, c)"),
+    (with_step(lambda after, *_: after.h), "step returned a tensor (7, 5); expected Hidden(h)"),
     (with_step(lambda after, *_: (after.h.mean(0, keepdim=True),)), "h changed its shape: (1, 5) came out of step, (7, 5) w"),
-    (with_step(lambda after, *_: (None,)), "step gave a NoneType as h; wanted a tensor (7, 5)"),
-    (with_step(lambda after, *_: H(after.h.double())), "step gave h in torch.float64 from torch.float32"),
-    (with_step(lambda after, *_: H(after.h + torch.rand(()).item())), "step gave another h when it was called again"),
+    (with_step(lambda after, *_: (None,)), "step returned a NoneType as h; expected a tensor (7, 5)"),
+    (with_step(lambda after, *_: H(after.h.double())), "step returned h in torch.float64 from torch.float32"),
+    (with_step(lambda after, *_: H(after.h + torch.rand(()).item())), "step returned another h when it was called again"),
     (with_step(lambda after, before, _: (H(after.h.clone()), before.h.mul_(1.0).zero_())[0]), "step changed h in place"),
     (with_step(lambda after, _, params: (after, params["W"].zero_())[0]), "step changed W in place"),
-    (Sized(), "state_sizes gave a dict of hidden; wanted a dict from h, in this order"),
+    (Sized(), "state_sizes returned a dict of hidden; expected a dict from h, in this order"),
     # gates
-    (Renamed(), "gates_of gave the gates n; wanted a dict of u"),
-    (Secret(), "gates_of gave the gates n; wanted a dict of no gate"),
-    (with_gates(lambda *_: [1]), "gates_of gave a list; wanted a dict of n"),
+    (Renamed(), "gates_of returned the gates n; expected a dict of u"),
+    (Secret(), "gates_of returned the gates n; expected a dict of no gate"),
+    (with_gates(lambda *_: [1]), "gates_of returned a list; expected a dict of n"),
     (Drifted(), "other gates from gates_of change nothing in step; begin step with self.gates_of"),
-    (with_gates(lambda self, projected, *_: {"n": projected[:, :2]}), "gates_of gave n as (7, 2); wanted (B, H) = (7, 5)"),
+    (with_gates(lambda self, projected, *_: {"n": projected[:, :2]}), "returned n as (7, 2); expected (B, H) = (7, 5)"),
     # laws and gradients
     (with_step(lambda after, *_: H(after.h + after.h.mean(0))), "padding invariance is violated: y is off by"),
     (with_step(lambda after, *_: H((20 * after.h).exp())), "is not finite over 9 steps, on inputs of size one"),
-    (with_step(lambda after, *_: H(after.h / 0)), "step gave h that is not finite, on inputs of size one"),
+    (with_step(lambda after, *_: H(after.h / 0)), "step returned h that is not finite, on inputs of size one"),
     (with_step(lambda after, *_: H(torch.tensor(after.h.tolist(), dtype=after.h.dtype))), "gradient check: no gradient comes "),
     (with_step(lambda after, before, _: H(after.h.detach() + before.h)), "gradient check: the gradient by x is not that of"),
     (with_step(lambda after, *_: H(Twice.apply(after.h, True))), "gradient check: the gradient by x is not that of the values"),
@@ -213,7 +213,7 @@ def test_what_is_broken_is_told_in_a_line(cell: Any, says: str) -> None:
 
 
 def test_a_state_that_is_no_named_tuple_is_told_where_the_class_is_written() -> None:
-    with pytest.raises(CallError, match=r"cell Odd: state_type is <class 'tuple'>; wanted a NamedTuple class"):
+    with pytest.raises(CallError, match=r"cell Odd: state_type is <class 'tuple'>; expected a NamedTuple class"):
         type("Odd", (Leaky,), {"state_type": tuple})
 
 

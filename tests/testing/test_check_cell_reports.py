@@ -79,10 +79,10 @@ REPORTS = [
      "step on projected (7, 5) failed with RuntimeError: The size of tensor a (5) must match the size of tensor b (7)"),
     # file and line, in whatever method
     ("return {name", "return 1 / 0, {name", f"{DIVISION} (mine.py, line 14, in parameters)"),
-    (PROJECT, PROJECT.replace("linear(", "[linear(") + "]", "project gave a list; wanted one tensor (mine.py, line 16)"),
+    (PROJECT, PROJECT.replace("linear(", "[linear(") + "]", "project returned a list; expected one tensor (mine.py, line 16)"),
     ("(1 - self.leak)", "0 * (1 / 0 + self.leak)", f"{DIVISION} (mine.py, line 21, in step)"),
-    ("return Hidden((1", "return ((1", "step gave a tensor (7, 5); wanted Hidden(h) (mine.py, line 19)"),
-    ("state.h + self", "state.h.mul_(1.5) + self", "step changed h in place; wanted a new tensor (mine.py, line 19)"),
+    ("return Hidden((1", "return ((1", "step returned a tensor (7, 5); expected Hidden(h) (mine.py, line 19)"),
+    ("state.h + self", "state.h.mul_(1.5) + self", "step changed h in place; expected a new tensor (mine.py, line 19)"),
     (PROJECT, PROJECT.replace("return", "y =") + "\n        return y - y.mean(0)", "must not mix steps (mine.py, line 16)"),
     ("* h)", "* (h + h.mean(0)))", "padding invariance is violated: y is off by"),
     ("* h)", "* h.detach())", "(mine.py, line 19)"),
@@ -90,24 +90,24 @@ REPORTS = [
     ("leak: float = 0.3", "leak: float",
      "cell Mine: the option leak has no default value; give it one, as in `leak: float = 0.5` (mine.py, line 8)"),
     ("leak: float = 0.3", "leak: Tensor = torch.tensor(0.3)",
-     "the option leak is a tensor (); wanted a bool, int, float or str (mine.py, line 8)"),
+     "the option leak is a tensor (); expected a bool, int, float or str (mine.py, line 8)"),
     (*method("__post_init__(self)", "object.__setattr__(self, 'leaks', torch.ones(3))"),
      "cell Mine holds leaks, which is not one of its options and is not saved"),
     # initialisation
     ("uniform(hidden_size))", GENERATOR, "is initialised differently after the same torch.manual_seed"),
     (", uniform(hidden_size))", ")", "W has no init; give it one, or define initialize (mine.py, line 12)"),
-    (", uniform(hidden_size))", ", uniform(hidden_size), 'no')", "trainable of W is 'no'; wanted True or False"),
+    (", uniform(hidden_size))", ", uniform(hidden_size), 'no')", "trainable of W is 'no'; expected True or False"),
     (*method("initialize(self, params, input_size, hidden_size, bias)", "params['W'].zero_()"),
      "initialize does not fill U in place (mine.py, line 16)"),
     # initial state
-    (*initial("torch.zeros(hidden_size)"), "initial_state gave a tensor (5,); wanted Hidden(h) (mine.py, line 16)"),
-    (*initial("Hidden(torch.zeros(7, hidden_size))"), "initial_state gave h as (7, 5); wanted (5,), the same for every seq"),
-    (*initial("Hidden(torch.zeros(hidden_size))"), "initial_state gave h in torch.float32 on cpu; wanted torch.float64 on c"),
-    (*initial("Hidden(torch.rand_like(params['b']))"), "initial_state gave another state when it was called again"),
+    (*initial("torch.zeros(hidden_size)"), "initial_state returned a tensor (5,); expected Hidden(h) (mine.py, line 16)"),
+    (*initial("Hidden(torch.zeros(7, hidden_size))"), "returned h as (7, 5); expected (5,), the same for every seq"),
+    (*initial("Hidden(torch.zeros(hidden_size))"), "returned h in torch.float32 on cpu; expected torch.float64 on c"),
+    (*initial("Hidden(torch.rand_like(params['b']))"), "initial_state returned another state when it was called again"),
     (*initial("1 / 0"), "ZeroDivisionError at mine.py, line 17, in initial_state: division by zero"),
     # attributes
     ("    leak: float", "    forget_gate = 'f'\n    leak: float", "forget_gate is 'f', and 'f' is not one of its gates"),
-    ("    leak: float", "    separate_hidden_bias = ()\n    leak: float", "and the biases are missing; wanted bias_ih and"),
+    ("    leak: float", "    separate_hidden_bias = ()\n    leak: float", "and the biases are missing; expected bias_ih and"),
 ]  # fmt: skip
 
 
@@ -130,9 +130,11 @@ def test_an_option_without_a_default_is_reported_by_a_layer_too(tmp_path: Path) 
 
 def test_a_tensor_is_no_value_of_an_option() -> None:
     for make in (lambda: nn.Recurrent(Leaky(torch.tensor(0.3)), 3, 5), lambda: check_cell(Leaky(torch.tensor(0.3)))):  # type: ignore[arg-type]
-        with pytest.raises(CallError, match=r"cell Leaky: the option leak is a tensor \(\); wanted a bool, int, float"):
+        with pytest.raises(
+            CallError, match=r"cell Leaky: the option leak is a tensor \(\); expected a bool, int, float"
+        ):
             make()
-    with pytest.raises(CallError, match=r"option leak is a tensor \(\); wanted a float, as 0.3"):
+    with pytest.raises(CallError, match=r"option leak is a tensor \(\); expected a float, as 0.3"):
         cells.get(Leaky, leak=torch.tensor(0.3))
 
 

@@ -172,8 +172,8 @@ def test_training_learns(tmp_path: Path) -> None:
 @pytest.mark.parametrize("precision", ["32", "64", "bf16"])
 def test_precisions_train(tmp_path: Path, precision: str) -> None:
     run = reviews(tmp_path, precision=precision, ema_decay=0.9)
-    wanted = torch.float64 if precision == "64" else torch.float32
-    assert {tensor.dtype for tensor in load_file(run.path / "model.safetensors").values()} == {wanted}
+    expected = torch.float64 if precision == "64" else torch.float32
+    assert {tensor.dtype for tensor in load_file(run.path / "model.safetensors").values()} == {expected}
     assert run.predict(["a film"]) == recurra.load(run.path).predict(["a film"])
 
 

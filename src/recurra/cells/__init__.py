@@ -74,10 +74,12 @@ def get(spec: str | Cell | type[Cell], **options: Any) -> Cell:
         return spec
     if isinstance(spec, str):
         if spec not in _built_in:
-            raise CallError(f"there is no cell {spec!r}; {near(spec, _built_in)}")
+            raise CallError(f"unknown cell {spec!r}; {near(spec, _built_in)}")
         spec = _built_in[spec]
     if not (inspect.isclass(spec) and issubclass(spec, Cell)):
-        raise CallError(f"cell is {spec!r}; wanted a name ({', '.join(_built_in)}), a Cell class or an instance of one")
+        raise CallError(
+            f"cell is {spec!r}; expected a name ({', '.join(_built_in)}), a Cell class or an instance of one"
+        )
     check_class(spec)
     check_options(spec, options)
     return spec(**options)

@@ -1,6 +1,6 @@
-"""What a cell is: its parameters, a projection of the input, and one pure step.
+"""`Cell`, the base class of all recurrences: parameters, a projection of the input, and one pure step.
 
-A cell knows nothing of time, layout, direction or device. To write one, subclass `Cell`; the options of the cell are
+A cell contains nothing about time, layout, direction or device. To write one, subclass `Cell`; the options of the cell are
 the fields of a frozen dataclass:
 
     @dataclass(frozen=True)
@@ -11,7 +11,7 @@ the fields of a frozen dataclass:
         def project(self, x, params): ...
         def step(self, projected, state, params): ...
 
-Everything that other code needs to know of a cell is a class attribute or a method here: a cell is one file.
+Everything that other code uses of a cell is a class attribute or a method of `Cell`, so a cell is one file.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ Params = Mapping[str, Tensor]
 class Parameter(NamedTuple):
     """A parameter that a cell declares.
 
-    shape      the shape of the tensor
-    init       fills a fresh tensor of that shape in place; None where the cell defines `initialize`
-    trainable  False for a fixed parameter: it is saved, loaded and moved with the layer, and never trained
+    Attributes:
+        shape: shape of the tensor.
+        init: function that fills a tensor of this shape in place. Default: None, if the cell defines `initialize`.
+        trainable: False for a fixed parameter, which is saved, loaded and moved with the layer but not trained.
+            Default: True.
     """
 
     shape: tuple[int, ...]
@@ -50,7 +52,7 @@ class Hidden(NamedTuple):
 
 @dataclass(frozen=True)
 class Uniform:
-    """Initialisation by the uniform distribution U(low, high)."""
+    """Initialization by the uniform distribution U(low, high)."""
 
     low: float
     high: float
@@ -61,25 +63,60 @@ class Uniform:
 
 
 def uniform(hidden_size: int) -> Uniform:
-    """Return the usual initialisation of recurrent layers, U(-1/sqrt(H), 1/sqrt(H))."""
+    """Return the usual initialization of recurrent layers, U(-1/sqrt(H), 1/sqrt(H))."""
     bound = 1.0 / math.sqrt(hidden_size)
     return Uniform(-bound, bound)
 
 
 @dataclass(frozen=True)
 class Cell(ABC):
-    """One recurrence. Its fields are its options; two cells with equal options are equal.
+    """Abstract base class of a recurrence: its parameters, a projection of the input, and one pure step.
 
-    name                  how it is called in settings; the class name in lower case unless stated otherwise
-    state_type            a NamedTuple of the components of the state; the first component is the output of the cell
-    states                the names of those components (read from `state_type`)
-    gates                 the names of the gates, in the order in which they are stacked in the parameters
-    forget_gate           the gate that keeps the cell state where it is 1, to which the option `forget_bias` of a
-                          layer applies; None where there is none
-    separate_hidden_bias  for a cell with the two biases `bias_ih` and `bias_hh` (G*H,): the gates in which the second
-                          cannot be merged with the first, because it stands inside a product; () where both are only
-                          added. None for a cell with other biases
-    source                the paper
+    A subclass is a frozen dataclass. Its fields are the options of the cell, each a bool, int, float or str with a default
+    value; two cells with equal options are equal. The subclass must define `parameters`, `project` and `step`; everything
+    else is optional. A cell contains nothing about time, layout, direction or device: a layer computes
+
+        projected = cell.project(x, params)                        for all time steps at once
+        state = cell.step(projected[:, t], state, params)          for t = 0, ..., T-1
+
+    Axes: B sequences, I input features, H hidden features, G gates.
+
+    Attributes:
+        name: name of the cell in settings. Default: the class name in lower case.
+        state_type: a NamedTuple class with the components of the state. The first component is the output of the cell.
+            Default: `Hidden`, with the single component h.
+        states: names of the components, read from `state_type`.
+        gates: names of the gates, in the order in which they are stacked in the parameters. Default: none.
+        forget_gate: name of the gate that keeps the cell state where it is 1, to which the option `forget_bias` of a layer
+            applies. Default: None.
+        separate_hidden_bias: for a cell with the two biases `bias_ih` and `bias_hh` (G*H,), the gates in which the second
+            bias cannot be merged with the first, because it is inside a product; () if both are only added. Default: None,
+            for a cell with other biases.
+        source: reference of the equation. Default: "".
+
+    Raises:
+        CallError: when a subclass is defined whose `state_type` is not a NamedTuple class.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> import torch
+        >>> from torch.nn.functional import linear
+        >>> from recurra import nn
+        >>> from recurra.cells import Cell, Hidden, Parameter, uniform
+        >>> @dataclass(frozen=True)
+        ... class Leaky(Cell):
+        ...     leak: float = 0.1
+        ...     def parameters(self, input_size, hidden_size, bias):
+        ...         shapes = {"W": (hidden_size, input_size), "U": (hidden_size, hidden_size)}
+        ...         return {name: Parameter(shape, uniform(hidden_size)) for name, shape in shapes.items()}
+        ...     def project(self, x, params):
+        ...         return linear(x, params["W"])
+        ...     def step(self, projected, state, params):
+        ...         new = torch.tanh(projected + linear(state.h, params["U"]))
+        ...         return Hidden((1 - self.leak) * state.h + self.leak * new)
+        >>> y, state = nn.Recurrent(Leaky(leak=0.5), 5, 8)(torch.randn(3, 9, 5))
+        >>> y.shape
+        torch.Size([3, 9, 8])
     """
 
     name: ClassVar[str]
@@ -95,20 +132,43 @@ class Cell(ABC):
         if "name" not in cls.__dict__:
             cls.name = cls.__name__.lower()
         if not hasattr(cls.state_type, "_fields"):
-            raise CallError(f"cell {cls.__name__}: state_type is {cls.state_type!r}; wanted a NamedTuple class")
+            raise CallError(f"cell {cls.__name__}: state_type is {cls.state_type!r}; expected a NamedTuple class")
         cls.states = cls.state_type._fields
 
     @abstractmethod
     def parameters(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, Parameter]:
-        """Return the parameters by name, in the order in which they are initialised and stored."""
+        """Return the parameters by name, in the order in which they are initialized and stored.
+
+        Args:
+            input_size: number of input features, I.
+            hidden_size: number of hidden features, H.
+            bias: whether the cell has biases.
+        """
 
     @abstractmethod
     def project(self, x: Tensor, params: Params) -> Tensor:
-        """Return what the step needs of the input, for all time steps at once: (..., I) -> (..., G*H); or `x` itself."""
+        """Return the projection of the input that `step` reads. It must not mix time steps.
+
+        Args:
+            x: (..., I), the input of all time steps.
+            params: the parameters by name.
+
+        Returns:
+            A tensor (..., G*H), or with any other number of features; or `x` itself.
+        """
 
     @abstractmethod
     def step(self, projected: Tensor, state: Any, params: Params) -> tuple[Tensor, ...]:
-        """Compute one time step: projected (B, G*H) and the state before -> the state after, a `state_type`. Pure."""
+        """Compute one time step. It must be pure: it changes no argument and stores nothing.
+
+        Args:
+            projected: (B, G*H), the projected input of this time step.
+            state: the state before the step, a `state_type` of components (B, size).
+            params: the parameters by name.
+
+        Returns:
+            The state after the step, a `state_type` of the same shapes.
+        """
 
     def gates_of(self, projected: Tensor, state: Any, params: Params) -> dict[str, Tensor]:
         """Return the gates of one step, (B, H) each, by the names in `gates`. `step` begins with this call, so that the

@@ -1,4 +1,4 @@
-"""Checks of a cell where a user's own comes in. A message is one line: what came, what was wanted, file and line."""
+"""Checks of a cell where a user's own comes in. A message is one line: what came, what was expected, file and line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_class(cls: type[Cell]) -> None:
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         raise CallError(f"{who} does not define {', '.join(missing)}{place}")
     if not isinstance(cls.gates, tuple) or not all(isinstance(gate, str) for gate in cls.gates):
-        raise CallError(f"{who}: gates is {cls.gates!r}; wanted a tuple of names, as ('f', 'n'){place}")
+        raise CallError(f"{who}: gates is {cls.gates!r}; expected a tuple of names, as ('f', 'n'){place}")
     if cls.gates and cls.gates_of is Cell.gates_of:
         raise CallError(f"{who} names the gates {', '.join(cls.gates)} and does not define gates_of; define it{place}")
     for attribute, named in (("forget_gate", cls.forget_gate), ("separate_hidden_bias", cls.separate_hidden_bias)):
@@ -91,7 +91,7 @@ def check_options(cls: type[Cell], options: Mapping[str, Any]) -> None:
         is_number = expected is float and type(value) is int
         if type(value) is not expected and not is_number:
             raise CallError(
-                f"cell {cls.name!r}: option {name} is {_short_value(value)}; wanted a {expected.__name__}, as {known[name]!r}"
+                f"cell {cls.name!r}: option {name} is {_short_value(value)}; expected a {expected.__name__}, as {known[name]!r}"
             )
     for name in options_without_default(cls):
         if name not in options:
@@ -113,31 +113,31 @@ def check_instance(cell: Cell) -> None:
 def _check_option(cls: type[Cell], name: str, value: Any) -> None:
     if not isinstance(value, _OPTION_TYPES):
         raise CallError(
-            f"cell {cls.__name__}: the option {name} is {_short(value)}; wanted a bool, int, float or str{place_of(cls)}"
+            f"cell {cls.__name__}: the option {name} is {_short(value)}; expected a bool, int, float or str{place_of(cls)}"
         )
 
 
 def check_parameters(cell: Cell, parameters: Any) -> None:
     """Raise CallError unless `parameters` is what `cell.parameters` should return: a dict from name to Parameter."""
-    wanted = "wanted a dict from name to Parameter(shape, init)"
+    expected = "expected a dict from name to Parameter(shape, init)"
     if not isinstance(parameters, Mapping):
-        raise problem(cell, f"parameters gave {_short(parameters)}; {wanted}", "parameters")
+        raise problem(cell, f"parameters returned {_short(parameters)}; {expected}", "parameters")
     if not parameters:
-        raise problem(cell, "parameters gave none; wanted at least one", "parameters")
+        raise problem(cell, "parameters returned none; expected at least one", "parameters")
     own_initialize = type(cell).initialize is not Cell.initialize
     for name, parameter in parameters.items():
         if not isinstance(name, str) or not name.isidentifier():
-            message = f"parameters has the name {name!r}; wanted one that is a Python name, as weight_ih"
+            message = f"parameters has the name {name!r}; expected one that is a Python name, as weight_ih"
         elif not isinstance(parameter, Parameter):
-            message = f"parameters has {_short(parameter)} at {name}; {wanted}"
+            message = f"parameters has {_short(parameter)} at {name}; {expected}"
         elif not (isinstance(parameter.shape, tuple) and all(isinstance(size, int) for size in parameter.shape)):
-            message = f"the shape of {name} is {parameter.shape!r}; wanted a tuple of integers"
+            message = f"the shape of {name} is {parameter.shape!r}; expected a tuple of integers"
         elif parameter.init is None and not own_initialize:
             message = f"{name} has no init; give it one, or define initialize"
         elif parameter.init is not None and not callable(parameter.init):
-            message = f"the init of {name} is {_short(parameter.init)}; wanted a function of a tensor"
+            message = f"the init of {name} is {_short(parameter.init)}; expected a function of a tensor"
         elif not isinstance(parameter.trainable, bool):
-            message = f"trainable of {name} is {parameter.trainable!r}; wanted True or False"
+            message = f"trainable of {name} is {parameter.trainable!r}; expected True or False"
         else:
             continue
         raise problem(cell, message, "parameters")
@@ -147,11 +147,11 @@ def check_sizes(cell: Cell, sizes: Any) -> None:
     """Raise CallError unless `sizes` is what `cell.state_sizes` should return: a dict from each component to an int."""
     if not isinstance(sizes, Mapping) or tuple(sizes) != cell.states:
         came = f"a dict of {', '.join(map(str, sizes)) or 'nothing'}" if isinstance(sizes, Mapping) else _short(sizes)
-        expected = f"wanted a dict from {', '.join(cell.states)}, in this order, to an int"
-        raise problem(cell, f"state_sizes gave {came}; {expected}", "state_sizes")
+        expected = f"expected a dict from {', '.join(cell.states)}, in this order, to an int"
+        raise problem(cell, f"state_sizes returned {came}; {expected}", "state_sizes")
     for name, size in sizes.items():
         if type(size) is not int or size < 1:
-            message = f"state_sizes gave {size!r} for {name}; wanted an int of at least 1"
+            message = f"state_sizes returned {size!r} for {name}; expected an int of at least 1"
             raise problem(cell, message, "state_sizes")
 
 
@@ -184,7 +184,7 @@ def check_step(cell: Cell, before: tuple[Tensor, ...], after: Any) -> None:
     for name, new, old in zip(cell.states, after, before, strict=True):
         if new.shape != old.shape:
             came = f"{tuple(new.shape)} came out of step, {tuple(old.shape)} went in"
-            raise problem(cell, f"{name} changed its shape: {came}; wanted the same", "step")
+            raise problem(cell, f"{name} changed its shape: {came}; expected the same", "step")
 
 
 def initial_state_of(cell: Cell, hidden_size: int, params: Params) -> list[Tensor]:
@@ -204,28 +204,27 @@ def initial_state_of(cell: Cell, hidden_size: int, params: Params) -> list[Tenso
     _check_state(cell, "initial_state", state, [(size,) for size in sizes.values()])
     for (name, size), component in zip(sizes.items(), state, strict=True):
         if component.shape != (size,):
-            message = (
-                f"initial_state gave {name} as {tuple(component.shape)}; wanted {(size,)}, the same for every sequence"
-            )
+            shape = tuple(component.shape)
+            message = f"initial_state returned {name} as {shape}; expected {(size,)}, the same for every sequence"
             raise problem(cell, message, "initial_state")
         if component.dtype != like.dtype or component.device != like.device:
-            came = f"in {component.dtype} on {component.device}; wanted {like.dtype} on {like.device}"
+            came = f"in {component.dtype} on {component.device}; expected {like.dtype} on {like.device}"
             advice = "as the parameters: params[...].new_full(...)"
-            raise problem(cell, f"initial_state gave {name} {came}, {advice}", "initial_state")
+            raise problem(cell, f"initial_state returned {name} {came}, {advice}", "initial_state")
     return list(state)
 
 
 def _check_state(cell: Cell, method: str, state: Any, shapes: Sequence[tuple[int, ...]]) -> None:
     """Raise CallError unless `state` has as many components as there are shapes, all of them tensors."""
-    wanted = f"{cell.state_type.__name__}({', '.join(cell.states)})"
+    expected = f"{cell.state_type.__name__}({', '.join(cell.states)})"
     if not isinstance(state, tuple):
-        raise problem(cell, f"{method} gave {_short(state)}; wanted {wanted}", method)
+        raise problem(cell, f"{method} returned {_short(state)}; expected {expected}", method)
     if len(state) != len(shapes):
         count = f"{len(state)} component" + ("" if len(state) == 1 else "s")
-        raise problem(cell, f"{method} gave {count}; wanted {wanted}", method)
+        raise problem(cell, f"{method} returned {count}; expected {expected}", method)
     for name, component, shape in zip(cell.states, state, shapes, strict=True):
         if not isinstance(component, Tensor):
-            raise problem(cell, f"{method} gave {_short(component)} as {name}; wanted a tensor {shape}", method)
+            raise problem(cell, f"{method} returned {_short(component)} as {name}; expected a tensor {shape}", method)
 
 
 def _short(value: Any) -> str:

@@ -23,7 +23,9 @@ def turn_update_gate(params: Params) -> dict[str, Tensor]:
     for name, tensor in params.items():
         if not name.startswith(("weight_ih", "weight_hh", "bias_ih", "bias_hh")) or tensor.shape[0] % 3:
             shape = tuple(tensor.shape)
-            raise CallError(f"{name} {shape} is no weight or bias of a plain GRU; wanted weight_ih (3H, I) and its kin")
+            raise CallError(
+                f"{name} {shape} is no weight or bias of a plain GRU; expected weight_ih (3H, I) and its kin"
+            )
         r, z, n = tensor.chunk(3)
         turned[name] = torch.cat([r, -z, n])
     return turned
@@ -38,8 +40,8 @@ def _cell(spec: str | Cell | type[Cell]) -> Cell:
 def single_bias(cell: str | Cell | type[Cell], params: Params) -> dict[str, Tensor]:
     """Replace `bias_ih` and `bias_hh` (G*H,) by their sum, `bias` (G*H,).
 
-    The hidden bias of a gate in `cell.separate_hidden_bias` stands inside a product and cannot be merged (n of `gru` and
-    `ln_gru`, where the reset stands after the matmul): it is kept, as `bias_hn` (H,) for the gate n, and `bias` holds the
+    The hidden bias of a gate in `cell.separate_hidden_bias` is inside a product and cannot be merged (n of `gru` and `ln_gru`,
+    where the reset is after the matmul): it is kept, as `bias_hn` (H,) for the gate n, and `bias` holds the
     input bias of that gate alone.
     """
     cell = _cell(cell)

@@ -9,8 +9,8 @@ arXiv:1503.04069 (CIFG).
 
 W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); gate order f, g, o."""
 
-# ONNX's LSTM with input_forget=1 computes the input gate and takes f = 1 - i; what it holds for f has no part. So our
-# f, with its parameters negated, stands in ONNX's place of i.
+# ONNX's LSTM with input_forget=1 computes the input gate and takes f = 1 - i; its parameters of f have no
+# effect. So our f, with negated parameters, takes the place of ONNX's i.
 
 from __future__ import annotations
 

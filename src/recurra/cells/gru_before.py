@@ -7,7 +7,7 @@ linear_before_reset=0, Keras' with reset_after=False.
     h' = (1 - z) * n + z * h
 
 W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); gate order r, z, n. `gru` resets after
-the matmul, which no change of parameters turns into this."""
+the matmul, which no change of parameters converts to this."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class GRUBefore(Cell):
         return gated_parameters(3, input_size, hidden_size, bias)
 
     def project(self, x: Tensor, params: Params) -> Tensor:
-        # Both biases of every gate stand outside the matmuls, so both are added here.
+        # Both biases of every gate are outside of the matrix products, so both are added here.
         bias = params["bias_ih"] + params["bias_hh"] if "bias_ih" in params else None
         return linear(x, params["weight_ih"], bias)
 

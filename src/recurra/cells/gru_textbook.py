@@ -6,7 +6,7 @@
     h' = (1 - z) * h + z * n
 
 W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); gate order r, z, n. The gates are those
-of `gru_before`; `convert.turn_update_gate` turns the parameters of one into those of the other."""
+of `gru_before`; `convert.turn_update_gate` converts the parameters of one to those of the other."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@
     N(v) = gain * (v - mean(v)) / sqrt(var(v) + eps)
 
 Four norms: r and z of the input share one, over 2H numbers, n of the input has one over H; the same for the hidden
-side. They stand on the products alone: no bias goes through one. The gains of a side lie together in gain_ih (3H,) and
+side. They act on the products only: no bias is normalized. The gains of a side are stacked in gain_ih (3H,) and
 gain_hh (3H,). W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); gate order r, z, n. Gains
 start at 1 and biases at 0, as in the paper."""
 

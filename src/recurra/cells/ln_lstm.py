@@ -9,7 +9,7 @@
     h' = o * tanh(N(c') + e)                 the third norm, over the H numbers of the cell state that is output
     N(v) = gain * (v - mean(v)) / sqrt(var(v) + eps)
 
-The norms stand on the products and on c' alone: no bias goes through one, and each has a gain of its own, gain_ih
+The norms act on the products and on c' only: no bias is normalized, and each norm has its own gain, gain_ih
 (4H,), gain_hh (4H,), gain_c (H,). W is weight_ih (4H, I), U weight_hh (4H, H), b bias_ih (4H,), d bias_hh (4H,), e
 bias_c (H,); gate order i, f, g, o. Gains start at 1 and biases at 0, as in the paper."""
 
@@ -65,7 +65,7 @@ class LayerNormLSTM(Cell):
 def check_eps(eps: float) -> None:
     """CallError unless `eps` is a number above 0."""
     if not (isinstance(eps, int | float) and eps > 0):
-        raise CallError(f"eps is {eps!r}; wanted a number above 0")
+        raise CallError(f"eps is {eps!r}; expected a number above 0")
 
 
 def normed_parameters(

@@ -34,7 +34,7 @@ class LSTMP(LSTM):
     def parameters(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, Parameter]:
         P, init = self.proj_size, uniform(hidden_size)
         if isinstance(P, bool) or not isinstance(P, int) or not 0 < P < hidden_size:
-            raise CallError(f"proj_size is {P!r}; wanted an integer above 0 and below hidden_size = {hidden_size}")
+            raise CallError(f"proj_size is {P!r}; expected an integer above 0 and below hidden_size = {hidden_size}")
         parameters = super().parameters(input_size, hidden_size, bias)
         parameters["weight_hh"] = Parameter((4 * hidden_size, P), init)
         return parameters | {"weight_hr": Parameter((P, hidden_size), init)}

@@ -34,7 +34,7 @@ class MGU(Cell):
         return gated_parameters(2, input_size, hidden_size, bias)
 
     def project(self, x: Tensor, params: Params) -> Tensor:
-        # Both biases stand outside the matmuls, so both are added here.
+        # Both biases are outside of the matrix products, so both are added here.
         bias = params["bias_ih"] + params["bias_hh"] if "bias_ih" in params else None
         return linear(x, params["weight_ih"], bias)
 

@@ -34,7 +34,7 @@ class RNN(Cell):
 
     def __post_init__(self) -> None:
         if self.nonlinearity not in _NONLINEARITIES:
-            raise CallError(f"nonlinearity is {self.nonlinearity!r}; wanted 'tanh' or 'relu'")
+            raise CallError(f"nonlinearity is {self.nonlinearity!r}; expected 'tanh' or 'relu'")
 
     def parameters(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, Parameter]:
         return gated_parameters(1, input_size, hidden_size, bias)

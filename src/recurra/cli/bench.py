@@ -1,4 +1,4 @@
-"""`recurra bench`: which back end is fastest where, on this machine."""
+"""`recurra bench`: measures the speed of the backends on this machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from .common import progress
 
 
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME ...]", help="cells: rnn, gru, lstm; all")] = None,
-    save: Annotated[bool, typer.Option("--save", help="Keep the table where every run here finds it.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file: RECURRA_TABLE=FILE.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME ...]", help="Cells: rnn, gru, lstm; all by default.")
+    ] = None,
+    save: Annotated[bool, typer.Option("--save", help="Save the timings for all runs on this machine.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the timings to FILE; RECURRA_TIMINGS=FILE selects them.")
+    ] = None,
     threads: Annotated[
-        list[int] | None, typer.Option(metavar="N", min=1, help="With so many; may be given again. As torch has.")
+        list[int] | None,
+        typer.Option(metavar="N", min=1, help="Number of threads; can be repeated. Default: that of torch."),
     ] = None,
 ) -> None:
-    """Measure which back end is fastest where on this machine, and keep that for `backend: auto`."""
+    """Measure the backends on this machine. `backend=auto` uses the saved timings."""
     import torch
 
     from ..errors import CallError, near
@@ -27,22 +32,22 @@ def bench(
     chosen = list(dict.fromkeys(names or autotune.CELLS))
     for name in chosen:
         if name not in autotune.CELLS:
-            raise CallError(f"there is nothing to measure for {name!r}; {near(name, autotune.CELLS)}")
+            raise CallError(f"unknown cell {name!r}; {near(name, autotune.CELLS)}")
     if save and set(chosen) != set(autotune.CELLS):
-        raise CallError("--save keeps a table of all cells; leave out the names, or use --out FILE")
+        raise CallError("--save requires the timings of all cells; remove the names, or use --out FILE")
     facts, counts = autotune.metadata(), sorted(set(threads or [torch.get_num_threads()]))
     print(f"{facts['machine']}; torch {facts['torch']}, threads: {', '.join(map(str, counts))}; float32, I = H")
-    print(f"in use until now: {timings.state_of_table()}")
-    print("seconds of a call, the best of some; leave the machine alone meanwhile")
+    print(f"current timings: {timings.state_of_table()}")
+    print("Minimum seconds per call. Do not use the machine for anything else meanwhile.")
     asked = list(autotune.signatures(chosen, counts))
     points: list[timings.Timing] = []
     with progress().bar("measuring", len(asked)) as bar:
         for n, (signature, size) in enumerate(asked):
-            bar.at(n)
+            bar.update(n)
             points.append(autotune.measure(signature, size))
     print(
         f"\n{'cell':<6}{'':<10}{'rows':<8}{'dirs':>4}{'threads':>8}{'B':>5}{'T':>5}{'H':>5}   "
-        "fastest, and how much longer others take"
+        "fastest backend, and the ratios of the others"
     )
     for point in points:
         kind, (B, T, H) = point.signature, point.size
@@ -51,10 +56,10 @@ def bench(
         print(
             f"{kind.cell:<6}{'training' if kind.training else 'forward':<10}{'ragged' if kind.ragged else 'even':<8}"
             f"{kind.directions:>4}{kind.threads:>8}{B:>5}{T:>5}{H:>5}   {best} {point.seconds[best]:.2e} s; "
-            f"{longer or 'no other can'}"
+            f"{longer or 'no other supports it'}"
         )
     for path in [*([timings.cache_path()] if save else []), *([out] if out else [])]:
         timings.write(path, points, facts)
-        print(f"written: {path}")
+        print(f"saved: {path}")
     if not save and out is None:
-        print("kept nowhere: --save keeps it for every run on this machine, --out FILE writes it to a file")
+        print("not saved: --save saves the timings for all runs on this machine, --out FILE writes them to a file")

@@ -22,9 +22,9 @@ Import = Annotated[
 ]
 InUse = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="key=value", help="A setting of inference, such as beam_size=8; repeatable."),
+    typer.Option("--set", metavar="key=value", help="Override an inference setting, such as beam_size=8; repeatable."),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, written by train.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, written by `recurra train`.")]
 
 
 def progress() -> Progress:

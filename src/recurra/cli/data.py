@@ -12,7 +12,9 @@ ROWS, WIDTH = 4, 96
 
 
 def data(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The dataset to write and show.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of the built-in dataset to write to a file.")
+    ] = None,
 ) -> None:
     """List the built-in datasets, or write one and show its first rows."""
     from ..data import sets

@@ -14,14 +14,14 @@ from .tables import metric_lines
 def evaluate(
     run: RunFolder,
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file, a folder, a built-in dataset, or hf:NAME.")],
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print the metrics as one JSON object.")] = False,
     set_: InUse = None,
     import_: Import = None,
 ) -> None:
     """Evaluate a run on other data."""
     opened, shown = open_run(run, import_, set_), progress()
     if opened.was_trained_on(data):
-        shown.say(
+        shown.message(
             f"{data} is the training data of this run: the metrics may be worse on new data. "
             f"The metrics on the validation part are in {run / 'metrics.json'}"
         )

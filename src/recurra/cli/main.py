@@ -41,6 +41,7 @@ class Commands(TyperGroup):
     """Reports that a planned command is not in this version."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command of the first argument. Raises UserError for a planned command."""
         if args and args[0] in LATER:
             raise UserError(f"{args[0]}: not in this version ({__version__}); recurra --help lists what is")
         return super().resolve_command(ctx, args)
@@ -65,8 +66,8 @@ app.command()(demo)
 app.command()(selfcheck)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"recurra {__version__}")
         raise typer.Exit
 

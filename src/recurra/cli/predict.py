@@ -72,7 +72,7 @@ class _Counter:
         if self.context is None:
             return lambda lines: None
         bar = self.context.__enter__()
-        return lambda lines: bar.at(lines, f"{lines:,} lines")
+        return lambda lines: bar.update(lines, f"{lines:,} lines")
 
     def __exit__(self, *error: Any) -> None:
         if self.context:

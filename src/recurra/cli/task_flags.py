@@ -42,9 +42,10 @@ def own_fields(task: type[Task[Any]]) -> dict[str, Any]:
 
 
 class TrainCommand(TyperCommand):
-    """`train`, which learns more options as soon as it sees which task is asked for."""
+    """`train`, with the options of the task that the arguments name."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Add the options of the task, and parse the arguments."""
         started = time.time()  # before torch is imported: reading it counts in --max-minutes
         task = find_task(spec) if (spec := self._task_named(args)) else None
         command = super().make_context
@@ -138,13 +139,14 @@ def _metavar(annotation: Any) -> str:
 
 
 def _help(name: str, field: Any) -> str:
-    """The field's description, the words it takes, and its default; an open one is chosen from the data."""
+    """Return the description of the setting, its choices, and its default unless it is open."""
     words = [value for kind in _kinds(field.annotation) for value in typing.get_args(kind) if isinstance(value, str)]
     choices = f": {', '.join(words)}" if words else ""
     default = "" if field.default is None or _is_flag(field.annotation) else f" ({field.default})"
     if _is_flag(field.annotation) and field.default is not None:
         default = " (yes)" if field.default else " (no)"
-    return f"{field.description or name}{choices}{default}"
+    description = (field.description or name).rstrip(".")
+    return f"{description}{choices}{default}"
 
 
 def _typed(task: type[Task[Any]], name: str, value: Any) -> Any:

@@ -17,8 +17,8 @@ class Field(ABC):
     """Reads one column of a table: finds it, checks its values, fits an encoding, encodes, and saves what was fitted.
 
     A subclass implements `find`, `storage`, `fit`, `encode`, `save` and `load`. The input field of a task that streams also
-    implements `stream` and `empty`. A message that `check` or `check_input` returns is the end of a sentence, such as "is empty";
-    the reader adds the file, the row and the column.
+    implements `stream` and `empty`. A message that `check` or `check_input` returns is the end of a sentence, such as "is
+    empty"; the reader adds the file, the row and the column.
 
     Args:
         name: the name in batches, in results and in the files of the run folder.

@@ -25,7 +25,7 @@ from .base import Field
 
 NAMES = ("image", "picture", "photo", "file", "filename", "path", "图像", "图片")
 IMAGE_HELP = "Column of images; detected by default."
-SIZE_HELP = "Resize images, as 28x28 (rows x columns)."
+SIZE_HELP = "Resize images to rows x columns, for example 28x28."
 GRAYSCALE_HELP = "Convert images to grayscale, or with --no-grayscale to RGB."
 
 
@@ -48,7 +48,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """Parse a size: `28x28` gives (28, 28). Raises ValueError for any other form."""
     sides = text.lower().replace(" ", "").split("x")
     if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
-        raise ValueError("expected rows x columns, as 28x28")
+        raise ValueError("expected rows x columns, for example 28x28")
     return int(sides[0]), int(sides[1])
 
 
@@ -83,7 +83,7 @@ class Image(Field):
         column = source.need(self.column) if self.column else image_column(source, taken)
         if column is None:
             columns = ", ".join(source.columns[:20])
-            raise DataError(f"no column contains images; name it with --image (columns: {columns})", file=source.path)
+            raise DataError(f"no image column was found; set it with --image (columns: {columns})", file=source.path)
         if self._shape is None:
             self._shape = self._first_shape(self.value(row, column) for row in source.first_rows())
         return column

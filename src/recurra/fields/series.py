@@ -42,7 +42,7 @@ class Series(Field):
         """Return the named column, or the column called like the field; read the width from the first row."""
         column = self.column or self.name
         if column not in source.columns:
-            raise DataError(f"there is no column {column!r}; {near(column, source.columns)}", file=source.path)
+            raise DataError(f"unknown column {column!r}; {near(column, source.columns)}", file=source.path)
         if self.width is None:
             first = source.first_rows()[0].values.get(column)
             try:

@@ -98,7 +98,8 @@ class Text(Field):
     def _check_ngrams(self) -> None:
         if self.character_ngrams and self.tokenization != "words":
             raise SettingError(
-                f"character_ngrams requires tokenization=words, but tokenization is {self.tokenization}; remove character_ngrams"
+                f"character_ngrams requires tokenization=words, but tokenization is {self.tokenization}; "
+                "remove character_ngrams"
             )
 
     def lexicon(self) -> Lexicon:
@@ -113,7 +114,7 @@ class Text(Field):
         if tokenizer is not None:
             if self.tokenization not in (None, "words"):
                 raise SettingError(
-                    f"tokenizer and stop_words require tokenization=words, but it is {self.tokenization}; remove them"
+                    f"tokenizer and stop_words require tokenization=words, but tokenization is {self.tokenization}; remove both"
                 )
             self.tokenization = "words"
         if self.tokenization is None:

@@ -35,7 +35,7 @@ class TokenFeature(TokenField):
             counts.update(token_texts(value))
             if len(counts) > MAX_VALUES:
                 raise DataError(
-                    f"column {self.column!r} has more than {MAX_VALUES:,} values, which is too many for a token feature; "
+                    f"column {self.column!r} has more than {MAX_VALUES:,} distinct values, too many for a token feature; "
                     "remove it from --token-features"
                 )
         self._set(sorted(counts))

@@ -1,7 +1,7 @@
 """Adversarial training of input embeddings: Miyato, Dai and Goodfellow 2017, arXiv:1605.07725.
 
-The embeddings of a sequence, (T, E), are perturbed by a vector of a given norm in the direction in which the loss grows fastest,
-and the network is trained to give the same output there:
+The embeddings of a sequence, (T, E), are perturbed by a vector of a given norm in the direction in which the loss grows
+fastest, and the network is trained to give the same output there:
 
     r = epsilon * g / ||g||,    g = gradient of the loss with respect to the embeddings of the sequence
 

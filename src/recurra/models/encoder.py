@@ -197,8 +197,8 @@ class CastInput(nn.Module):
 class TokenEmbedding(nn.Module):
     """Input layer for tokens: token IDs (B, T) -> embeddings (B, T, E), with token dropout in training.
 
-    Token dropout replaces tokens by the unknown token, whose embedding would not be trained otherwise. With subword features the
-    input is (B, T, 1 + P): the token ID and the IDs of its character n-grams, padded with 0. The embedding is then
+    Token dropout replaces tokens by the unknown token, whose embedding would not be trained otherwise. With subword features
+    the input is (B, T, 1 + P): the token ID and the IDs of its character n-grams, padded with 0. The embedding is then
 
         e = E[token] + sum_k N[ngram_k] / sqrt(number of n-grams)
 

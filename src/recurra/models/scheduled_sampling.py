@@ -49,7 +49,7 @@ class TeacherForcingTraining(ClassTraining):
     """Training settings of a task whose decoder is trained with teacher forcing."""
 
     teacher_forcing_ratio: float = setting(
-        1.0, ge=0, le=1, description="Fraction of true tokens among the decoder inputs at the end of training."
+        1.0, ge=0, le=1, description="Fraction of true decoder inputs at the end of training."
     )
     scheduled_sampling: Literal["constant", "linear", "sigmoid"] = setting(
         "linear", description="How the teacher forcing ratio decreases from 1 to its final value.", advanced=True

@@ -87,7 +87,7 @@ class DropIn(RecurrentBase):
         """Do nothing. The method exists for code that was written for torch.nn."""
 
     def plan(self, input: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> LayerPlan:
-        """Return which back end would run this call.
+        """Return which backend would run this call.
 
         Args:
             input: the input of the call, as for `forward`; only its shape, dtype and device matter.
@@ -95,7 +95,7 @@ class DropIn(RecurrentBase):
             reset: where sequences restart, as for `forward`. Default: None.
 
         Returns:
-            A `LayerPlan`: the back end, the reason why each other one is not used, and the numbers of computed and valid
+            A `LayerPlan`: the backend, the reason why each other one is not used, and the numbers of computed and valid
             time steps. Its `str` is a report.
 
         Raises:
@@ -154,7 +154,8 @@ class DropIn(RecurrentBase):
             )
         if packed.data.dim() != 2:
             raise ShapeError(
-                f"input is a PackedSequence with features of shape {tuple(packed.data.shape[1:])}; expected (I,)"
+                f"input is a PackedSequence with features of shape {tuple(packed.data.shape[1:])}; "
+                f"expected (I,) with I = {self.input_size}"
             )
         x, packed_lengths, index = unpack(packed)
         self._check_x(x)

@@ -1,4 +1,4 @@
-"""`LayerPlan`, the result of `layer.plan(x)`: which back end would run a call, and how much it computes."""
+"""`LayerPlan`, the result of `layer.plan(x)`: which backend would run a call, and how much it computes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .. import ops
 
 @dataclass(frozen=True)
 class LayerPlan(ops.BackendChoice):
-    """Which back ends would run a call of a layer. `str(plan)` is a report.
+    """Which backends would run a call of a layer. `str(plan)` is a report.
 
     Attributes:
         cell: names of the cells, without repetition.
-        runs: names of the back ends that would run, without repetition.
-        others: for each other back end the reason why it does not run the first layer.
+        runs: names of the backends that would run, without repetition.
+        others: for each other backend the reason why it does not run the first layer.
         layers: one plan per layer.
         computed: number of time steps that are computed in all sequences, layers and directions, padding included.
         valid: number of those time steps that are not padding.

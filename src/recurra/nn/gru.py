@@ -42,7 +42,7 @@ class GRU(DropIn):
         bidirectional: if True, each layer also reads the sequences backwards. Default: False.
         device: device of the parameters. Default: None, torch's default device.
         dtype: dtype of the parameters. Default: None, torch's default dtype.
-        backend: "auto" or the name of the back end that must run the layer: "native", "torch" or "reference".
+        backend: "auto" or the name of the backend that must run the layer: "native", "torch" or "reference".
             Default: "auto".
         recurrent_dropout: dropout probability of h where the gates read it, with one mask per sequence for all time steps
             (Gal and Ghahramani 2016). Training only. Default: 0.
@@ -73,7 +73,7 @@ class GRU(DropIn):
     Raises:
         CallError: (a ValueError) if an argument or the shape, dtype or value of an input is invalid. The error is also a
             TypeError or RuntimeError where torch.nn raises that type.
-        BackendError: (a CallError) if the back end named by `backend` does not exist or does not support the call.
+        BackendError: (a CallError) if the backend named by `backend` does not exist or does not support the call.
 
     Parameters: for each layer k = 0, ..., L-1, and with the suffix `_reverse` for the reverse direction:
         weight_ih_l{k}: (3*H, I) for k = 0, (3*H, D*H) above; input weights, rows in the gate order r, z, n.

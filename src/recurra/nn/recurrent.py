@@ -41,7 +41,7 @@ class Recurrent(RecurrentBase):
         bias: if False, the cells have no biases. Default: True.
         bidirectional: if True, each layer also reads the sequences backwards. Default: False.
         dropout: probability of dropout on the output of each layer except the last. Training only. Default: 0.
-        backend: "auto" or the name of the back end that must run the layer: "native", "torch" or "reference".
+        backend: "auto" or the name of the backend that must run the layer: "native", "torch" or "reference".
             Default: "auto".
         device: device of the parameters. Default: None, torch's default device.
         dtype: dtype of the parameters. Default: None, torch's default dtype.
@@ -65,7 +65,7 @@ class Recurrent(RecurrentBase):
 
     Raises:
         CallError: if an argument is invalid or has no effect on the cell.
-        BackendError: (a CallError) if there is no back end of this name.
+        BackendError: (a CallError) if there is no backend of this name.
 
     Example:
         >>> import torch
@@ -129,7 +129,7 @@ class Recurrent(RecurrentBase):
 
         Raises:
             CallError: if a shape, dtype or value is invalid.
-            BackendError: (a CallError) if the back end named by `backend` does not support the call.
+            BackendError: (a CallError) if the backend named by `backend` does not support the call.
         """
         self._check_x(x)
         initial = () if state is None else self._flatten_state(state, x.shape[0])
@@ -169,7 +169,7 @@ class Recurrent(RecurrentBase):
         return State({name: weight.new_zeros(shape) for name, shape in self._state_shapes(batch_size).items()})
 
     def plan(self, x: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> LayerPlan:
-        """Return which back end would run this call.
+        """Return which backend would run this call.
 
         Args:
             x: (B, T, I), the input of the call; only its shape, dtype and device matter.
@@ -177,7 +177,7 @@ class Recurrent(RecurrentBase):
             reset: where sequences restart, as for `forward`. Default: None.
 
         Returns:
-            A `LayerPlan`: the back end, the reason why each other one is not used, and the numbers of computed and valid
+            A `LayerPlan`: the backend, the reason why each other one is not used, and the numbers of computed and valid
             time steps. Its `str` is a report.
 
         Raises:

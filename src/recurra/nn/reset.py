@@ -31,8 +31,8 @@ def check_reset(reset: Reset, x: Tensor) -> Tensor | None:
     if reset is None:
         return None
     if torch.compiler.is_compiling() or ops.traced(x):
-        raise CallError("reset is not supported while a graph is traced, because the number of segments depends on its "
-                        "values; split the sequences outside of the graph")  # fmt: skip
+        raise CallError("reset is not supported under torch.compile, torch.export or tracing, because the number of "
+                        "segments depends on its values; split the sequences before the compiled function")  # fmt: skip
     B, T = x.shape[:2]
     if isinstance(reset, Tensor):
         if reset.dtype != torch.bool or reset.shape != (B, T):

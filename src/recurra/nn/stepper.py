@@ -60,7 +60,7 @@ class Stepper:
     def __init__(self, layer: RecurrentBase, streams: int = 1, *, int8: bool = False) -> None:
         if not isinstance(layer, RecurrentBase):
             name = f"{type(layer).__module__}.{type(layer).__name__}"
-            raise CallError(f"layer is a {name}; expected an RNN, LSTM, GRU or Recurrent of recurra.nn")
+            raise CallError(f"layer is a {name}; expected an RNN, LSTM, GRU or Recurrent from recurra.nn")
         if not isinstance(streams, int) or streams < 1:
             raise CallError(f"streams is {streams!r}; expected an integer of at least 1")
         if layer.training and (layer.options.weight_drop or layer.options.recurrent_dropout):

@@ -1,10 +1,10 @@
-"""Runs a cell over time: the operators, the back ends, and the choice between them.
+"""Runs a cell over time: the operators, the backends, and the choice between them.
 
-A back end is one file or folder of its own (`reference.py`, `torch_rnn.py`, `native/`), one line in `dispatch.BACKENDS`, and
-its section in the docs. Nothing else names it. The other files are shared by all back ends:
+A backend is one file or folder of its own (`reference.py`, `torch_rnn.py`, `native/`), one line in `dispatch.BACKENDS`, and
+its section in the docs. Nothing else names it. The other files are shared by all backends:
 
-    call.py              `Call`, what a back end receives, and `Backend`, what it has to provide
-    dispatch.py          the list of back ends and the choice for a call
+    call.py              `Call`, what a backend receives, and `Backend`, what it has to provide
+    dispatch.py          the list of backends and the choice for a call
     library.py           the operators `recurra::rnn`, `recurra::lstm`, ...
     checks.py            checks of `lengths`, and whether a call is being traced
     variable_length.py   masks, time segments and reversal for padded batches

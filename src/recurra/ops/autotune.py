@@ -1,4 +1,4 @@
-"""Measures the table of times of the back ends on this machine: `recurra bench`."""
+"""Measures the table of times of the backends on this machine: `recurra bench`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .native import loader
 from .threads import threads
 from .timings import CallSignature, Timing
 
-# The cells for which there is a choice: at least two back ends have kernels for them.
+# The cells for which there is a choice: at least two backends have kernels for them.
 CELLS = tuple(cell.name for cell in BACKENDS[0].cells if sum(cell in backend.cells for backend in BACKENDS) > 1)
 # B, T, H: single steps and short chunks first, then typical sizes of training and batches.
 SIZES = (
@@ -44,9 +44,9 @@ def signatures(names: Sequence[str], threads: Sequence[int]) -> Iterator[tuple[C
 
 
 def measure(signature: CallSignature, size: tuple[int, int, int]) -> Timing:
-    """The seconds of one call by each back end except the reference: the minimum of interleaved rounds.
+    """The seconds of one call by each backend except the reference: the minimum of interleaved rounds.
 
-    The minimum and not the median, because the time that other processes take is no property of a back end."""
+    The minimum and not the median, because the time that other processes take is no property of a backend."""
     call = _call(signature, size)
     able = [backend for backend in BACKENDS[:-1] if backend.unsupported_reason(call) is None]
     best: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""One call of a cell over time: what every back end receives and returns."""
+"""One call of a cell over time: what every backend receives and returns."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Call(NamedTuple):
 
     @property
     def directions(self) -> int:
+        """2 for a bidirectional call, otherwise 1."""
         return 2 if self.bidirectional else 1
 
     @property
@@ -64,7 +65,7 @@ class Call(NamedTuple):
 
 
 def padded_steps(call: Call) -> int:
-    """The work of a back end that computes every time step of every sequence, padding included."""
+    """The work of a backend that computes every time step of every sequence, padding included."""
     return call.x.shape[0] * call.x.shape[1] * call.directions
 
 
@@ -75,9 +76,9 @@ class Backend:
     run             returns [y, state...]: y is (B, T, D*H), zero in the padding, and time-major in memory if there are no
                     lengths. Then follows the final state, after the last valid time step of each sequence, in the layout of
                     `Call.state`.
-    unsupported     returns the reason why this back end cannot run a call, or None. It need not check `cells` and masks.
+    unsupported     returns the reason why this backend cannot run a call, or None. It need not check `cells` and masks.
     cells           the cells that it has kernels for; empty if it runs any cell
-    heuristic_skip  returns the reason why another back end is probably faster, or None. Then "auto" skips this one, unless
+    heuristic_skip  returns the reason why another backend is probably faster, or None. Then "auto" skips this one, unless
                     the table of timings decides.
     supports_masks  whether it applies `Call.masks`
     computed_steps  the number of time steps that it computes for a call, in all sequences and directions
@@ -92,7 +93,7 @@ class Backend:
     computed_steps: Callable[[Call], int] = padded_steps
 
     def unsupported_reason(self, call: Call) -> str | None:
-        """Why this back end cannot run a call, or None."""
+        """Why this backend cannot run a call, or None."""
         if self.cells and type(call.cell) not in self.cells:
             known = ", ".join(cell.name for cell in self.cells)
             return f"{self.name} has kernels for {known}, not for {call.cell.name}"
@@ -107,14 +108,14 @@ _watchers: ContextVar[tuple[list[str], ...]] = ContextVar("recurra_back_end_watc
 
 
 def record_run(backend: str) -> None:
-    """Every back end calls this when it starts, so that `watch` reports what ran and not what was planned."""
+    """Every backend calls this when it starts, so that `watch` reports what ran and not what was planned."""
     for ran in _watchers.get():
         ran.append(backend)
 
 
 @contextmanager
 def watch() -> Iterator[list[str]]:
-    """`with watch() as ran:` appends to `ran` the name of the back end of every call inside the block.
+    """`with watch() as ran:` appends to `ran` the name of the backend of every call inside the block.
 
     Calls in other threads and in other asyncio tasks are not recorded.
     """

@@ -35,5 +35,5 @@ def check_lengths(lengths: Tensor, T: int) -> Tensor | None:
     shortest, longest = (int(bound) for bound in torch.aminmax(lengths))
     if shortest < 0 or longest > T:
         wrong = shortest if shortest < 0 else longest
-        raise CallError(f"lengths has {wrong} in row {lengths.tolist().index(wrong)}; wanted 0 <= length <= T = {T}")
+        raise CallError(f"lengths has {wrong} in row {lengths.tolist().index(wrong)}; expected 0 <= length <= T = {T}")
     return None if shortest == T else lengths

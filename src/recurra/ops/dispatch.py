@@ -1,6 +1,6 @@
-"""The list of back ends, and the only place that chooses one of them.
+"""The list of backends, and the only place that chooses one of them.
 
-A new back end is its own file or folder with a `BACKEND`, and one line in `BACKENDS` here. The tests, the operators, `plan`,
+A new backend is its own file or folder with a `BACKEND`, and one line in `BACKENDS` here. The tests, the operators, `plan`,
 `recurra bench` and `recurra selfcheck` go over this list.
 """
 
@@ -12,7 +12,7 @@ from ..errors import BackendError, near
 from . import native, reference, timings, torch_rnn
 from .call import Backend, Call
 
-# "auto" uses the fastest back end at the nearest point of the table of timings. Without such a point it uses the first one
+# "auto" uses the fastest backend at the nearest point of the table of timings. Without such a point it uses the first one
 # here that supports the call and is not skipped by its heuristic. The reference is last and supports every call.
 BACKENDS: tuple[Backend, ...] = (
     native.BACKEND,
@@ -29,12 +29,12 @@ def names() -> tuple[str, ...]:
 def check_name(name: str) -> str:
     """Returns `name`, or raises BackendError."""
     if name not in names():
-        raise BackendError(f"there is no back end {name!r}; {near(name, names())}")
+        raise BackendError(f"unknown backend {name!r}; {near(name, names())}")
     return name
 
 
 def choose(call: Call, name: str) -> Backend:
-    """The back end that runs `call`: the named one, or for "auto" the one that is expected to be fastest.
+    """The backend that runs `call`: the named one, or for "auto" the one that is expected to be fastest.
 
     Raises BackendError with the reason if the named one does not support the call."""
     by_name = {backend.name: backend for backend in BACKENDS}
@@ -47,20 +47,20 @@ def choose(call: Call, name: str) -> Backend:
     check_name(name)
     backend = by_name[name]
     if reason := backend.unsupported_reason(call):
-        raise BackendError(f"back end {name!r} cannot run this call: {reason}")
+        raise BackendError(f"backend {name!r} cannot run this call: {reason}")
     return backend
 
 
 @dataclass(frozen=True)
 class BackendChoice:
-    """Which back end runs a call, and the reason why each other one does not."""
+    """Which backend runs a call, and the reason why each other one does not."""
 
     cell: str
     runs: str
     others: dict[str, str]
 
     def __str__(self) -> str:
-        lines = [f"{self.cell}: back end {self.runs!r} runs"]
+        lines = [f"{self.cell}: backend {self.runs!r} runs"]
         return "\n".join([*lines, *(f"  not {name!r}: {why}" for name, why in self.others.items())])
 
 

@@ -1,12 +1,12 @@
 """`recurra::rnn`, `recurra::lstm`, `recurra::lstmp`, `recurra::gru`: a cell over time as one operator of torch.library.
 
-In eager mode the operator runs the chosen back end, and autograd records what that back end does, so nothing is computed
-twice. There the layers call the back end without the operator, because for a single step its overhead would dominate. y is
+In eager mode the operator runs the chosen backend, and autograd records what that backend does, so nothing is computed
+twice. There the layers call the backend without the operator, because for a single step its overhead would dominate. y is
 time-major in memory; with lengths it is batch-major, so that short sequences touch few memory pages. Under tracing
 (torch.export, torch.compile) a call stays one node for any T. Its backward pass is a second operator,
 `recurra::<cell>_backward`, which runs the forward pass again with gradients enabled.
 
-Every cell that at least one back end has kernels for has an operator.
+Every cell that at least one backend has kernels for has an operator.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The back end `reference`: a plain loop over time in ordinary torch. It defines the results and supports every call."""
+"""The backend `reference`: a plain loop over time in ordinary torch. It defines the results and supports every call."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def with_recurrent_dropout(cell: Cell, mask: Tensor) -> Cell:
             new_state = super().step(*args)
             if not called:
                 raise CallError(f"recurrent_dropout came with the cell {cell}, whose step does not begin with gates_of; "
-                                "wanted a cell whose gates read h there")  # fmt: skip
+                                "expected a cell whose gates read h there")  # fmt: skip
             return new_state
 
     called: list[bool] = []

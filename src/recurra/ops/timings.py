@@ -1,10 +1,10 @@
-"""The table of measured times of the back ends: `recurra bench` writes it, and `choose` reads it.
+"""The table of measured times of the backends: `recurra bench` writes it, and `choose` reads it.
 
 A table is a JSON file: the machine, the versions, and a list of points. Each point is a call signature and a size, with the
-seconds of every back end that supports it. A call is looked up at the nearest point with its signature; the distance is that of
+seconds of every backend that supports it. A call is looked up at the nearest point with its signature; the distance is that of
 B, T and H in doublings. If no point is within MAX_DISTANCE, or there is no table, `Backend.heuristic_skip` applies.
 
-The table in use is the file that RECURRA_TABLE names ("off" for none). Otherwise it is that of this machine in the user's cache
+The table in use is the file that RECURRA_TIMINGS names ("off" for none), otherwise that of this machine in the user's cache
 folder, where `recurra bench --save` writes it, or else `timings.json` of this package.
 """
 
@@ -26,7 +26,7 @@ from ..files import write_text
 from .call import Call
 from .native import loader
 
-SETTING = "RECURRA_TABLE"
+SETTING = "RECURRA_TIMINGS"
 FORMAT = 1
 MAX_DISTANCE = 4.0  # doublings, of B, T and H together
 BUILT_IN = Path(__file__).with_name("timings.json")
@@ -44,7 +44,7 @@ class CallSignature(NamedTuple):
 
 @dataclass(frozen=True)
 class Timing:
-    """The seconds of each back end for a signature and a size."""
+    """The seconds of each backend for a signature and a size."""
 
     signature: CallSignature
     size: tuple[int, int, int]  # B, T, H
@@ -52,7 +52,7 @@ class Timing:
 
     @cached_property
     def order(self) -> list[str]:
-        """The back ends, fastest first."""
+        """The backends, fastest first."""
         return sorted(self.seconds, key=self.seconds.__getitem__)
 
 
@@ -99,7 +99,7 @@ def nearest(signature: CallSignature, size: tuple[int, int, int]) -> Timing | No
 
 @lru_cache(maxsize=4096)
 def fastest(cell: str, B: int, T: int, H: int, threads: int) -> str | None:
-    """The fastest back end at the nearest timing, in one direction, without lengths and gradient."""
+    """The fastest backend at the nearest timing, in one direction, without lengths and gradient."""
     timing = nearest(CallSignature(cell, False, False, 1, threads), (B, T, H))
     return timing.order[0] if timing else None
 
@@ -148,13 +148,13 @@ def read(path: Path) -> TimingTable:
             seconds = {str(name): float(value) for name, value in row["seconds"].items()}
             B, T, H = (int(row[axis]) for axis in "BTH")
             if min(B, T, H) < 1 or not seconds or not all(math.isfinite(s) and s > 0 for s in seconds.values()):
-                raise ValueError(f"a point with B={B}, T={T}, H={H} and {seconds}")
+                raise ValueError(f"invalid entry: B={B}, T={T}, H={H}, seconds={seconds}")
             points.setdefault(signature, []).append(Timing(signature, (B, T, H), seconds))
     except OSError as error:
-        raise BackendError(f"{SETTING}: {path}: {error.strerror}; `recurra bench --out FILE` makes a table") from None
+        raise BackendError(f"{SETTING}: {path}: {error.strerror}; `recurra bench --out FILE` creates one") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackendError(
-            f"{path} is no table of back ends ({error}); delete it or make another: recurra bench"
+            f"{path} is not a valid timings file ({error}); delete it, or create a new one with `recurra bench`"
         ) from None
     name = "built in" if path == BUILT_IN else str(path)
     return TimingTable(

@@ -1,4 +1,4 @@
-"""The back end `torch`: torch's own fused kernels (oneDNN or native on the CPU, cuDNN on CUDA), which do not support lengths.
+"""The backend `torch`: torch's own fused kernels (oneDNN or native on the CPU, cuDNN on CUDA), which do not support lengths.
 
 Variable-length sequences: the padding of x is set to zero, and x gets one more channel, which is 1 at padding. Its weights are
 constants that saturate the gates, so that a padding step leaves the state unchanged and passes no gradient:

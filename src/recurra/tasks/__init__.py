@@ -35,4 +35,4 @@ def get(spec: str | type[Task[Any]]) -> type[Task[Any]]:
     if spec in BUILT_IN:
         module, _, name = BUILT_IN[spec].partition(":")
         return getattr(importlib.import_module(f"{__name__}.{module}"), name)  # type: ignore[no-any-return]
-    raise SettingError(f"there is no task {spec!r}; {near(spec, names())}")
+    raise SettingError(f"unknown task {spec!r}; {near(spec, names())}")

@@ -1,4 +1,7 @@
-"""Optional abilities of tasks, as protocols: a task has an ability when it has the method. `tasks/base.py` exports these names."""
+"""Optional abilities of tasks, as protocols: a task has an ability when it has the method.
+
+`tasks/base.py` exports these names.
+"""
 
 from __future__ import annotations
 

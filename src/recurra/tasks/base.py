@@ -110,9 +110,9 @@ class Streaming:
 class Task(ABC, Generic[S]):
     """A task: its settings, dataset, network, loss, metrics and predictions.
 
-    `SequenceTask` implements everything for N-to-1 tasks but `dataset_for` and a head. A task with another shape implements this
-    class. docs/custom-task.md describes both, with complete examples. Optional abilities are the protocols `HasTrainingStep`,
-    `HasPretrainedWeights`, `HasCalibration`, `HasRehearsal` and `HasGeneration`.
+    `SequenceTask` implements everything for N-to-1 tasks but `dataset_for` and a head. A task with another shape implements
+    this class. docs/custom-task.md describes both, with complete examples. Optional abilities are the protocols
+    `HasTrainingStep`, `HasPretrainedWeights`, `HasCalibration`, `HasRehearsal` and `HasGeneration`.
 
     Args:
         settings: the resolved settings.
@@ -128,8 +128,8 @@ class Task(ABC, Generic[S]):
 
     The methods are called in this order. Training: `dataset_for`, `Dataset.prepare`, `resolve`, the constructor, `network`,
     `load_pretrained`, `rehearse`; for each step `sampler`, `batch`, `loss` or `training_step`; for each evaluation
-    `evaluate(network, None, ...)`; then `calibrate`. Inference: `predict`, `evaluate`, `streaming` and `generate`. Evaluation and
-    inference run without gradients and in evaluation mode. The `network` that a method receives was created by `network()`.
+    `evaluate(network, None, ...)`; then `calibrate`. Inference: `predict`, `evaluate`, `streaming` and `generate`. Evaluation
+    and inference run without gradients and in evaluation mode. The `network` that a method receives was created by `network()`.
 
     Example:
         >>> from functools import cached_property

@@ -1,7 +1,7 @@
 """Checks of custom tasks: each mistake becomes an error of one line that names the file, the line and the method.
 
-`own_code` reports exceptions inside methods of the user; the `check_*` functions report wrong return values. They are cheap enough
-to run for every task.
+`own_code` reports exceptions inside methods of the user; the `check_*` functions report wrong return values. They are cheap
+enough to run for every task.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def check_losses(owner: Any, losses: Any, rows: int) -> Tensor:
     """Return the losses. Raises CallError unless `Head.losses` returned one number for each example."""
     if not isinstance(losses, Tensor) or tuple(losses.shape) != (rows,):
         raise CallError(
-            f"{place_of(owner, 'losses')}: returned {_short(losses)}; expected a tensor ({rows},), one loss per row"
+            f"{place_of(owner, 'losses')}: returned {_short(losses)}; expected a tensor of shape ({rows},), one loss per row"
         )
     return losses
 

@@ -3,7 +3,7 @@
 padding invariance   a padded sequence gives what it gives alone
 batch invariance     a batch gives what its sequences give in any order
 chunking invariance  consecutive chunks, the state handed on, give what the whole gives
-back-end agreement   the back end that `auto` chooses gives what the plain loop gives
+back-end agreement   the backend that `auto` chooses gives what the plain loop gives
 """
 
 from __future__ import annotations

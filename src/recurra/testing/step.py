@@ -22,7 +22,7 @@ def draw(cell: cells.Cell, I: int, H: int, bias: bool, dtype: torch.dtype) -> di
         declared, again = cell.parameters(I, H, bias), cell.parameters(I, H, bias)
     cells.check_parameters(cell, declared)
     if [(name, p.shape) for name, p in declared.items()] != [(name, p.shape) for name, p in again.items()]:
-        raise cells.problem(cell, f"{call} gave other names or shapes when it was called again", "parameters")
+        raise cells.problem(cell, f"{call} returned other names or shapes when it was called again", "parameters")
     seed = int(torch.randint(1 << 30, ()))
     params, repeated = (_initialised(cell, declared, seed, I, H, bias, dtype) for _ in range(2))
     for name, tensor in params.items():
@@ -80,10 +80,10 @@ def check_step(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> N
         projected = cell.project(x, params)
         one_step = cell.project(x[1], params)
     if not isinstance(projected, Tensor):
-        raise cells.problem(cell, f"project gave a {type(projected).__name__}; wanted one tensor", "project")
+        raise cells.problem(cell, f"project returned a {type(projected).__name__}; expected one tensor", "project")
     if projected.shape[:2] != (T, B):
-        came = f"project of x {(T, B, I)} gave {tuple(projected.shape)}"
-        raise cells.problem(cell, f"{came}; wanted {(T, B)}, and then any", "project")
+        came = f"project of x {(T, B, I)} returned {tuple(projected.shape)}"
+        raise cells.problem(cell, f"{came}; expected {(T, B)}, and then any", "project")
     tolerance = 64 * torch.finfo(dtype).eps * magnitude(one_step)
     if projected.shape[1:] != one_step.shape or distance(projected[1], one_step) > tolerance:
         message = "project of one time step is not that step of project of all; it must not mix steps"
@@ -94,22 +94,22 @@ def check_step(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> N
         after, again = cell.step(projected[0], state, params), cell.step(projected[0], state, params)
     for name, tensor in inputs.items():
         if not torch.equal(tensor, before[name]):
-            raise cells.problem(cell, f"step changed {name} in place; wanted a new tensor", "step")
+            raise cells.problem(cell, f"step changed {name} in place; expected a new tensor", "step")
     cells.check_step(cell, state, after)
     for name, component, other in zip(cell.states, after, again, strict=True):
         if component.dtype != dtype:
-            message = f"step gave {name} in {component.dtype} from {dtype}; wanted the dtype that came in"
+            message = f"step returned {name} in {component.dtype} from {dtype}; expected the dtype that came in"
         elif not component.isfinite().all():
-            message = f"step gave {name} that is not finite, on inputs of size one"
+            message = f"step returned {name} that is not finite, on inputs of size one"
         elif not torch.equal(component, other):
-            message = f"step gave another {name} when it was called again; wanted a pure function"
+            message = f"step returned another {name} when it was called again; expected a pure function"
         else:
             continue
         raise cells.problem(cell, message, "step")
     if cell.has_initial_state:
         initial, repeated = (cells.initial_state_of(cell, H, params) for _ in range(2))
         if not all(torch.equal(a, b) for a, b in zip(initial, repeated, strict=True)):
-            message = "initial_state gave another state when it was called again; wanted a pure function"
+            message = "initial_state returned another state when it was called again; expected a pure function"
             raise cells.problem(cell, message, "initial_state")
 
 
@@ -151,11 +151,11 @@ def check_gates(cell: cells.Cell, options: dict[str, Any], params: dict[str, Ten
         gates = cell.gates_of(projected, state, params)
     if not isinstance(gates, dict) or tuple(gates) != cell.gates:
         came = f"the gates {', '.join(gates)}" if isinstance(gates, dict) else f"a {type(gates).__name__}"
-        wanted = f"wanted a dict of {', '.join(cell.gates) or 'no gate'}"
-        raise cells.problem(cell, f"gates_of gave {came}; {wanted}", "gates_of")
+        expected = f"expected a dict of {', '.join(cell.gates) or 'no gate'}"
+        raise cells.problem(cell, f"gates_of returned {came}; {expected}", "gates_of")
     for name, gate in gates.items():
         if gate.shape != (B, H):
-            message = f"gates_of gave {name} as {tuple(gate.shape)}; wanted (B, H) = {(B, H)}"
+            message = f"gates_of returned {name} as {tuple(gate.shape)}; expected (B, H) = {(B, H)}"
             raise cells.problem(cell, message, "gates_of")
     after = cell.step(projected, state, params)
     moved = _with_moved_gates(cell, options).step(projected, state, params)
@@ -181,8 +181,8 @@ def check_bias(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> N
     where = f"separate_hidden_bias is {cell.separate_hidden_bias!r}"
     shapes = {name: tuple(params[name].shape) for name in ("bias_ih", "bias_hh") if name in params}
     if shapes != dict.fromkeys(("bias_ih", "bias_hh"), (len(cell.gates) * H,)):
-        wanted = f"wanted bias_ih and bias_hh, (G*H,) = {(len(cell.gates) * H,)} each, or separate_hidden_bias = None"
-        raise cells.problem(cell, f"{where}, and the biases are {shapes or 'missing'}; {wanted}", "parameters")
+        advice = f"expected bias_ih and bias_hh, (G*H,) = {(len(cell.gates) * H,)} each, or separate_hidden_bias = None"
+        raise cells.problem(cell, f"{where}, and the biases are {shapes or 'missing'}; {advice}", "parameters")
     B, _ = sizes_beside(I, H)
     x, state = torch.randn(B, I, dtype=torch.float64), random_state(cell, B, H, torch.float64)
     merged = double_bias(cell, single_bias(cell, params))

@@ -91,8 +91,8 @@ def _same_weights(one: torch.nn.Module, other: torch.nn.Module, task: type[Task[
             )
 
 
-def _same(where: str, how: str, wanted: Sequence[Any], found: Sequence[Any]) -> None:
-    for row, (a, b) in enumerate(zip(wanted, found, strict=True), 1):
+def _same(where: str, how: str, expected: Sequence[Any], found: Sequence[Any]) -> None:
+    for row, (a, b) in enumerate(zip(expected, found, strict=True), 1):
         if difference := _difference(a, b):
             raise CallError(f"{where}: the result of row {row} {how} differs: {difference}")
 

@@ -17,7 +17,7 @@ class Clock:
     max_minutes  the budget, or None
     step_work    of an optimiser step, on the average
     valid_work   of an evaluation
-    evaluations  how many are wanted in all
+    evaluations  how many are expected in all
     calibration  what the task will do at the end, in evaluations
     """
 

@@ -23,7 +23,7 @@ def fabric_for(training: TrainingSettings) -> Fabric:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name not in ("cpu", "cuda", "mps"):
-        raise SettingError(f"device = {training.device!r}; wanted auto, cpu, cuda, cuda:N or mps")
+        raise SettingError(f"device = {training.device!r}; expected auto, cpu, cuda, cuda:N or mps")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[name]:
         raise SettingError(f"device = {training.device!r}: there is no such device here; leave it out, or use cpu")

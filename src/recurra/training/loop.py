@@ -106,7 +106,7 @@ class Loop:
                 self._go(bar, interrupts, lambda: clock.work > 0 and clock.train_seconds >= clock.min_timing_seconds)
             if not self.restored and self.timed and not interrupts.requested:
                 self._set_total_steps()
-            progress.say(
+            progress.message(
                 described(
                     self.training, self.schedule, clock, step=self.step, epoch_steps=len(self.keys),
                     max_steps=self.max_steps(), timed=self.timed,
@@ -120,7 +120,7 @@ class Loop:
             self.save()
             if not interrupts.requested and self.step < ENDED_EARLY * planned:
                 why = self.best.reason_to_stop if self.best.should_stop else "the time limit is reached"
-                progress.say(f"ended after {self.step:,} steps: {why}")
+                progress.message(f"ended after {self.step:,} steps: {why}")
             if interrupts.requested:
                 raise KeyboardInterrupt(
                     f"interrupted at step {self.step:,}, checkpoint saved; to continue: recurra train --resume {self.folder}"
@@ -139,7 +139,7 @@ class Loop:
             return
         metrics = evaluation.evaluate(self.task, self.module)
         for line in lines:
-            progress.say(line)
+            progress.message(line)
         self.record({"calibrated": lines, **named(numbers(metrics))})
         self.best.write(metrics, self.module)
 
@@ -152,7 +152,7 @@ class Loop:
                 self._update_total_steps(self.step)
                 return
             self.take_step()
-            bar.at(done := self.schedule.progress(self.step), self._progress_text())
+            bar.update(done := self.schedule.progress(self.step), self._progress_text())
             if self.clock.due(done) and self.step < self.schedule.total:
                 self.evaluate()
                 if self.best.should_stop:

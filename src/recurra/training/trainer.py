@@ -131,19 +131,19 @@ def _train(
     with built_beside(folder) as part:
         dataset = kind.dataset_for(given)
         with progress.bar("reading") as bar:
-            info = dataset.prepare(data, valid, part / "cache", lambda n: bar.at(n, f"{n:,}"))
+            info = dataset.prepare(data, valid, part / "cache", lambda n: bar.update(n, f"{n:,}"))
         resolved = kind.resolve(given.with_(**info.settings), dataset, info)
         for line in info.messages:
-            progress.say(line)
+            progress.message(line)
         built = kind(resolved, dataset, _cell(resolved, own_cell))
         check_task(built)
         torch.manual_seed(resolved.training.seed)
         network = built.network()
         if isinstance(built, HasPretrainedWeights):
             with progress.bar("pretrained weights") as bar, torch.no_grad():
-                lines = built.load_pretrained(network, lambda n: bar.at(n, f"{n:,}"))
+                lines = built.load_pretrained(network, lambda n: bar.update(n, f"{n:,}"))
             for line in lines:
-                progress.say(line)
+                progress.message(line)
         origin = {"data": absolute(data), "valid": None if valid is None else absolute(valid)}
         code = digests(task=kind, cell=type(built.cell))
         source = {"task": spec, "source": origin} | ({"code": code} if code else {})
@@ -155,7 +155,7 @@ def _train(
         if overwrite and folder.exists():
             shutil.rmtree(folder)
     dataset.load_cache(folder / "cache")
-    progress.say(_described(built, network))
+    progress.message(_described(built, network))
     return _finish(loop, source, progress)
 
 
@@ -191,7 +191,7 @@ def resume(
     loop = Loop(task, task.network(), fabric_for(task.settings.training), path, time.time(), info)
     loop.dry_run()
     loop.load()
-    progress.say(f"{path}: resumed at step {loop.step:,}")
+    progress.message(f"{path}: resumed at step {loop.step:,}")
     source: dict[str, Any] = {name: config[name] for name in ("task", "source", "code") if name in config}
     return _finish(loop, source, progress)
 
@@ -256,7 +256,7 @@ def _described(task: Task[Any], network: torch.nn.Module) -> str:
     model = task.settings.model.model_dump()
     count = sum(parameter.numel() for parameter in network.parameters())
     streaming = task.streaming()
-    both = ", both directions" if model.get("bidirectional") else ""
+    both = ", bidirectional" if model.get("bidirectional") else ""
     several = f"ensemble of {members}, each " if (members := model.get("ensemble_size") or 1) > 1 else ""
     return (
         f"{several}{model['cell']} {model['num_layers']} x {model['hidden_size']}{both}, {count / 1e6:.2f} million "

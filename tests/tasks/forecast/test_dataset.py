@@ -42,7 +42,7 @@ def test_prepare_determines_horizon_and_seasonality(tmp_path: Path) -> None:
     assert info.settings == {"data": {"horizon": 8, "seasonality": 8}}
     assert (info.rows, info.valid_rows, info.time_steps) == (360, 40, 360)
     assert info.messages[0].startswith("2 series, 360 time steps for training, 40 for validation; no time column")
-    assert dataset.split.cuts.tolist() == [180, 380] and list(dataset.metadata.series) == ["one", "two"]
+    assert dataset.split.cutoffs.tolist() == [180, 380] and list(dataset.metadata.series) == ["one", "two"]
     _, _, info = prepared(tmp_path / "waves.csv", horizon=25, seasonality=3)
     assert info.settings == {"data": {"horizon": 25, "seasonality": 3}}
     assert (info.rows, info.valid_rows) == (350, 50)  # at least one horizon
@@ -56,7 +56,7 @@ def test_save_and_load(tmp_path: Path) -> None:
     loaded.load_cache(tmp_path / "cache")
     assert loaded.metadata == dataset.metadata
     np.testing.assert_array_equal(loaded.split.panel.values, dataset.split.panel.values)
-    np.testing.assert_array_equal(loaded.split.cuts, dataset.split.cuts)
+    np.testing.assert_array_equal(loaded.split.cutoffs, dataset.split.cutoffs)
 
 
 def test_inputs_are_series_and_lines_are_json(tmp_path: Path) -> None:

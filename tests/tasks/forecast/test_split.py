@@ -25,7 +25,7 @@ def test_the_end_of_each_series_is_held_out() -> None:
     split = TrainValidationSplit(table(series("a", list(range(50))), series("b", list(range(10)))), skip=False)
     assert (split.train_steps, split.valid_steps) == (60, 0)
     split.hold_out(0.1, 3)
-    assert split.cuts == {"a": 45, "b": 7}
+    assert split.cutoffs == {"a": 45, "b": 7}
     assert (split.train_steps, split.valid_steps) == (52, 8)
 
 
@@ -33,7 +33,7 @@ def test_a_validation_file_extends_series_and_may_add_new_ones() -> None:
     split = TrainValidationSplit(table(series("a", [1, 2, 3])), skip=False)
     split.append_validation(table(series("a", [4, 5]), series("b", [6, 7])))
     assert {one.name: one.values.tolist() for one in split.series} == {"a": [1, 2, 3, 4, 5], "b": [6, 7]}
-    assert split.cuts == {"a": 3} and (split.train_steps, split.valid_steps) == (3, 4)
+    assert split.cutoffs == {"a": 3} and (split.train_steps, split.valid_steps) == (3, 4)
 
 
 def test_unusable_series_raise_or_are_skipped() -> None:
@@ -44,7 +44,7 @@ def test_unusable_series_raise_or_are_skipped() -> None:
         TrainValidationSplit(unusable(), skip=False).drop_constant()
     split = TrainValidationSplit(unusable(), skip=True)
     split.drop_constant()
-    assert [one.name for one in split.series] == ["a"] and split.cuts == {"a": 5}
+    assert [one.name for one in split.series] == ["a"] and split.cutoffs == {"a": 5}
     assert split.messages == [
         "2 of 3 series skipped: the series 'flat' is constant (always 1); 1 more such series (none)"
     ]
@@ -59,7 +59,7 @@ def test_unusable_series_raise_or_are_skipped() -> None:
 
 
 def test_origins_of_both_parts() -> None:
-    """Targets of the training part end before the cut, and those of the validation part begin after it."""
+    """Targets of the training part end before the cutoff, and those of the validation part begin after it."""
     split = SplitWindows(panel(list(range(10)), [NAN, *range(1, 6)]), np.array([7, 14]))
     assert split.train_origins(3, 2).tolist() == [3, 4, 5]
     assert split.valid_origins(3, 2).tolist() == [7, 8, 14]
@@ -72,7 +72,7 @@ def test_write_and_open(tmp_path: Path) -> None:
     written.future_covariates = np.arange(10, dtype=np.float32).reshape(5, 2)
     SplitWindows(written, np.array([2, 4])).write(tmp_path / "cache")
     opened = SplitWindows.open(tmp_path / "cache")
-    assert opened.cuts.tolist() == [2, 4]
+    assert opened.cutoffs.tolist() == [2, 4]
     for name in NAMES:
         np.testing.assert_array_equal(getattr(opened.panel, name), getattr(written, name), name)
 

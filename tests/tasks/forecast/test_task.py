@@ -83,7 +83,7 @@ class Recorder(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
 
@@ -333,16 +333,16 @@ def test_an_example_in_json(
     [
         (
             {"values": [1.0] * 200},
-            "`time`, a time stamp for each value, is required, because this run uses calendar covariates",
+            "`time`, a timestamp for each value, is required, because this run uses calendar covariates",
         ),
         ({"time": days(3)}, "`values` must be a list of numbers"),
-        ({"values": [1.0] * 200, "time": days(3)}, "`time` has 3 time stamps, but there are 200 time steps"),
+        ({"values": [1.0] * 200, "time": days(3)}, "`time` has 3 timestamps, but there are 200 time steps"),
         ({"values": [1.0] * 3, "time": days(3)}, "the series has 3 time steps, but this run requires a context of"),
         ({"values": [1.0] + [None] * 199, "time": days(200)}, "has no values in its last"),
         ({"values": [1.0, "x"], "time": days(2)}, "^example 1: row 2, field 'value': 'x' is not a number"),
         ({"values": [1.0], "times": days(2)}, "unknown key 'times'"),
-        ({"values": [1.0] * 200, "time": None}, "`time`, a time stamp for each value, is required"),
-        ({"values": [1.0] * 200, "time": "2020-01-01"}, "`time` must be a list with a time stamp for each value"),
+        ({"values": [1.0] * 200, "time": None}, "`time`, a timestamp for each value, is required"),
+        ({"values": [1.0] * 200, "time": "2020-01-01"}, "`time` must be a list with a timestamp for each value"),
         (
             {"values": [1.0, 2.0], "time": ["2020-01-01 00:00", "2020-01-01 01:00"]},
             "a value every hour, but the run was trained on series with a value every day",
@@ -453,7 +453,7 @@ def test_evaluation_on_files_with_other_columns_or_time_steps(made: Callable[...
         DataError, match="has a value every hour, but the run was trained on series with a value every day"
     ):
         run.evaluate(write(tmp_path / "hours.csv", "date,small,large", hours))
-    with pytest.raises(DataError, match="there is no column 'large'"):
+    with pytest.raises(DataError, match="unknown column 'large'"):
         run.evaluate(write(tmp_path / "less.csv", "date,small", columns()))
     half = run.evaluate(write(tmp_path / "half.csv", "date,small,large", columns(150, small="")))
     assert half["skipped_series"] == 1

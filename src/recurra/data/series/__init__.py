@@ -1,1 +1,1 @@
-"""Time series of numbers: reading tables in long and wide format, time stamps, regular time grids and seasonality."""
+"""Time series of numbers: reading tables in long and wide format, timestamps, regular time grids and seasonality."""

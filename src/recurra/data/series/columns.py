@@ -40,14 +40,14 @@ def find_columns(
     """
     rows = source.first_rows()
     covariates = {
-        "future_covariates": listed(source, future_covariates),
-        "past_covariates": listed(source, past_covariates),
-        "static_covariates": listed(source, static_covariates),
+        "future_covariates": parse_column_list(source, future_covariates),
+        "past_covariates": parse_column_list(source, past_covariates),
+        "static_covariates": parse_column_list(source, static_covariates),
     }
-    target_columns = listed(source, targets)
+    target_columns = parse_column_list(source, targets)
     assigned = {name for names in (*covariates.values(), target_columns) for name in names}
     if time:
-        time_columns = listed(source, time)
+        time_columns = parse_column_list(source, time)
     else:
         time_columns = _find_time(rows, [c for c in source.columns if c not in assigned], time_format)
     free = [column for column in source.columns if column not in {*assigned, *time_columns}]
@@ -62,7 +62,7 @@ def find_columns(
     return columns, messages
 
 
-def listed(source: Source, names: str | None) -> tuple[str, ...]:
+def parse_column_list(source: Source, names: str | None) -> tuple[str, ...]:
     """Split a list such as `a, b` into the columns a and b. A column whose own name contains a comma is accepted as it is."""
     if names is None:
         return ()

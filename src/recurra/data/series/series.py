@@ -10,7 +10,7 @@ Every series is aligned to a regular time grid. A time step without a row (a gap
 
 columns.py       roles of the columns            table.py         from the rows of a table to its series
 cells.py         values of the cells             alignment.py     alignment of the rows of one series to its grid
-times.py         time stamps and time grids      seasonality.py   detection of the seasonality
+times.py         timestamps and time grids      seasonality.py   detection of the seasonality
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def make(name: str, folder: Path | None = None) -> Path:
         DataError: if the name is unknown, the library of the content is missing, or the file cannot be written.
     """
     if name not in _SETS:
-        raise DataError(f"there is no built-in dataset {name!r}; {near(name, _SETS)}")
+        raise DataError(f"unknown built-in dataset {name!r}; {near(name, _SETS)}")
     folder = _cache() if folder is None else folder
     path = folder / f"{name}{_SUFFIXES.get(name, '')}"
     if path.exists():

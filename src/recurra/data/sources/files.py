@@ -59,7 +59,7 @@ def codec(encoding: str) -> str:
     try:
         name = codecs.lookup(encoding).name
     except LookupError:
-        raise DataError(f"there is no encoding {encoding!r}; try utf-8, utf-16, gb18030 or latin-1") from None
+        raise DataError(f"unknown encoding {encoding!r}; try utf-8, utf-16, gb18030 or latin-1") from None
     return "utf-8-sig" if name == "utf-8" else name
 
 

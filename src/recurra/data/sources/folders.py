@@ -75,7 +75,8 @@ class ClassFolder(Source):
             raise DataError(f"the folder has both {' and '.join(types)} files; keep one of the two", file=self.path)
         if single := next((path.name for _, path, _ in flat if "_" not in path.name), None):
             raise DataError(
-                f"the name {single} has no class: rename it to CLASS_{single}, move it to a folder named after its class, or use a table",
+                f"the name {single} has no class: rename it to CLASS_{single}, move it to a folder named after its class, "
+                "or use a table",
                 file=self.path,
             )
         return files[0][0], [(path.relative_to(self.path).as_posix(), label) for _, path, label in files]
@@ -96,7 +97,8 @@ class ClassFolder(Source):
             )
         if not flat and not deep:
             raise DataError(
-                f"no .txt files in this folder, with one example of a class per line, and no {' or '.join(MEDIA_SUFFIXES)} files",
+                f"no .txt files in this folder, with one example of a class per line, and no "
+                f"{' or '.join(MEDIA_SUFFIXES)} files",
                 file=self.path,
             )
         return flat or deep

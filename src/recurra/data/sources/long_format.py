@@ -207,7 +207,8 @@ class Grouped(Source):
             order = sorted(range(len(series.times)), key=series.times.__getitem__)
             steps = steps[order]
             if repeated := next(((a, b) for a, b in pairwise(order) if series.times[a] == series.times[b]), None):
-                problem = f"repeats the time in column {self.time!r} of row {series.rows[repeated[0]]} of series {series.name!r}"
+                first = series.rows[repeated[0]]
+                problem = f"repeats the time in column {self.time!r} of row {first} of series {series.name!r}"
                 series.error = self._error(Row(series.rows[repeated[1]], {}, series.first.file), problem)
         number, line = series.first.number, series.first.line
         if series.error is not None:  # its message has the line already

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from recurra.data.series.cells import MISSING
-from recurra.data.series.columns import TIME_NAMES, listed
+from recurra.data.series.columns import TIME_NAMES, parse_column_list
 from recurra.data.sources.columns import counts_rows, number
 from recurra.data.sources.long_format import Grouped
 from recurra.data.sources.rows import Row, Source
@@ -63,7 +63,7 @@ def find_channels(
     Raises:
         DataError: no column has numbers.
     """
-    channels, ignored = list(listed(source, requested)), dict[str, str]()
+    channels, ignored = list(parse_column_list(source, requested)), dict[str, str]()
     parts = _rows_by_series(source, by)
     for column in source.columns if requested is None else ():
         if column in (by, time, *taken):

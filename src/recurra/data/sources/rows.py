@@ -110,4 +110,4 @@ class Source(ABC):
         there = ", ".join(self.columns[:20]) + (", ..." if len(self.columns) > 20 else "")
         close = near(column, self.columns)
         hint = f"; {close}" if close.startswith("did") else ""
-        raise DataError(f"there is no column {column!r}; there are {there}{hint}", file=self.path)
+        raise DataError(f"unknown column {column!r}; expected one of {there}{hint}", file=self.path)

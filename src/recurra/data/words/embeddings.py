@@ -33,11 +33,11 @@ EXACT, LOWERCASE, NORMALIZED = 3, 2, 1  # how a word was matched; a higher value
 class MatchedEmbeddings(NamedTuple):
     """The embeddings of N words.
 
-    vectors  (N, D): the embeddings, 0 for a word that is not in the file
-    match    (N,): EXACT, LOWERCASE or NORMALIZED, 0 for a word that is not in the file
+    embeddings  (N, D): the embeddings, 0 for a word that is not in the file
+    match       (N,): EXACT, LOWERCASE or NORMALIZED, 0 for a word that is not in the file
     """
 
-    vectors: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
     match: NDArray[np.int8]
 
 
@@ -197,7 +197,7 @@ def find_embeddings(
             matches += [(at, NORMALIZED) for at in (exact.get(other),) if at is not None]
         for at, match in matches:
             if match > found.match[at]:
-                found.vectors[at], found.match[at] = vector(), match
+                found.embeddings[at], found.match[at] = vector(), match
     if not found.match.any():
         raise DataError(
             f"none of its {read:,} words (such as {', '.join(map(repr, examples))}) is among the {len(words):,} words of the "

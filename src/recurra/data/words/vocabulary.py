@@ -122,7 +122,7 @@ class Vocabulary:
         Raises SettingError if the tokens are not words.
         """
         if self.tokenization != "words":
-            raise SettingError(f"character n-grams require words; this vocabulary consists of {self.tokenization}")
+            raise SettingError(f"only words have character n-grams; this vocabulary consists of {self.tokenization}")
         if self.tokenizer is not None:
             return [self._encode_words_with_ngrams(self.tokenizer(text)) for text in texts]
         assert self._encoder is not None
@@ -245,7 +245,7 @@ class Vocabulary:
         except RunError:
             raise
         except Exception as error:  # the tokenizers library raises a bare Exception
-            raise RunError(f"{path}: the vocabulary is damaged ({type(error).__name__}: {error})") from None
+            raise RunError(f"{path}: the vocabulary file is corrupted ({type(error).__name__}: {error})") from None
 
 
 def build(
@@ -289,7 +289,7 @@ def build(
 
 
 def _unknown_tokenization(tokenization: str) -> SettingError:
-    return SettingError(f"there is no tokenization {tokenization!r}; there are {', '.join(get_args(Tokenization))}")
+    return SettingError(f"unknown tokenization {tokenization!r}; expected one of {', '.join(get_args(Tokenization))}")
 
 
 def _character_table(tokens: Sequence[str]) -> Ids:

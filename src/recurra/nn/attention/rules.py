@@ -178,7 +178,7 @@ def attention(rule: str, query_size: int, key_size: int, positions: int | None =
     if rule == "dot":
         return DotAttention(query_size, key_size)
     if rule != "concat":
-        raise CallError(f"there is no attention {rule!r}; {near(rule, RULES)}")
+        raise CallError(f"unknown attention {rule!r}; {near(rule, RULES)}")
     if positions is None or positions < 1:
         raise CallError(f"positions is {positions}; concat requires the length of the longest memory, at least 1")
     return ConcatAttention(query_size, key_size, positions)

@@ -1,10 +1,10 @@
-"""The back end `native`: kernels for the CPU in C++ (see native/README.md at the top of the repository).
+"""The backend `native`: kernels for the CPU in C++ (see native/README.md at the top of the repository).
 
 The kernels compute valid time steps only, and the threads of a forward pass do not wait for each other.
 
     kernels.py       the cells that have a kernel, and what each kernel saves for the backward pass
     loader.py        loads the compiled module and selects the instruction set
-    supported.py     which calls the kernels support, and when another back end is probably faster
+    supported.py     which calls the kernels support, and when another backend is probably faster
     autograd.py      a padded batch with gradients: `BACKEND`, and the autograd function around the kernels
     packed_index.py  the order of the valid time steps in the kernels
     lazy_zeros.py    zeros that take memory only where they are written

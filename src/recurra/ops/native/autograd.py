@@ -1,8 +1,8 @@
-"""The native back end for a padded batch with gradients.
+"""The native backend for a padded batch with gradients.
 
 Only valid time steps are computed. The kernels read and write x, y and their gradients in place, in the padded layout. Saved
 for the backward pass are x, y and, for the N valid time steps, (N, D, saved * H) numbers, where `saved` is that of the kernel.
-A second derivative uses the reference back end.
+A second derivative uses the reference backend.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def _differentiable(
     initial: Tensor,
     weights: list[Tensor],
 ) -> list[Tensor | None]:
-    """The same gradients by way of the reference back end, which autograd can differentiate again."""
+    """The same gradients by way of the reference backend, which autograd can differentiate again."""
     components, D = len(call.cell.states), call.directions
     state = [initial[p * D + d] for d in range(D) for p in range(components)]
     y, *final = reference.run(call._replace(x=x, state=state, weights=weights))

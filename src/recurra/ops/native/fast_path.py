@@ -88,7 +88,7 @@ class FastPath:
         return self.__dict__ | {"_bound": {}}  # a compiled object cannot be copied or pickled
 
     def _is_fastest(self, x: Tensor, time_first: bool) -> bool:
-        """Whether "auto" would choose the native back end: see `dispatch.choose`."""
+        """Whether "auto" would choose the native backend: see `dispatch.choose`."""
         if x.dim() != 3 or 0 in x.shape:
             return False
         B, T = x.shape[time_first], x.shape[not time_first]

@@ -28,6 +28,7 @@ class PackedIndex(NamedTuple):
 
     @classmethod
     def of(cls, lengths: Tensor | None, B: int, T: int) -> PackedIndex:
+        """Return the index of a batch of B sequences of at most T time steps; `lengths` (B,) or None without padding."""
         if lengths is None:
             return _without_padding(B, T)
         steps = torch.arange(T, device="cpu")

@@ -23,7 +23,7 @@ ROWS = 8  # for larger batches, the matrix products of the other kernel are fast
 
 
 def fits(call: Call) -> bool:
-    """Whether this kernel is made for a call that the native back end supports."""
+    """Whether this kernel is made for a call that the native backend supports."""
     B, T, _ = call.x.shape
     return T < STEPS and B <= ROWS and call.lengths is None and not call.masks and not call.needs_gradient
 

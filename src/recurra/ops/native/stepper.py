@@ -29,7 +29,7 @@ class NativeStepper:
     def __init__(self, calls: list[Call], int8: bool = False) -> None:
         for call in calls:
             if reason := _unsupported_reason(call, int8):
-                raise BackendError(f"back end 'native' cannot step this layer: {reason}")
+                raise BackendError(f"backend 'native' cannot step this layer: {reason}")
         self._stepper = _native.Stepper(
             target=loader.target(), threads=torch.get_num_threads(), gomp_parallel=loader.gomp_parallel()
         )

@@ -1,4 +1,4 @@
-"""Which calls the native kernels support, and when another back end is probably faster."""
+"""Which calls the native kernels support, and when another backend is probably faster."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def _wrong_shape(call: Call) -> str | None:
     rows, n = max(1, len(call.cell.gates)) * H, 4 if call.bias else 2
     expected = [(rows, I), (rows, H), (rows,), (rows,)][:n] * D
     if [w.shape for w in call.weights] != expected:
-        return f"the weights have the shapes {[tuple(w.shape) for w in call.weights]}; wanted {expected}"
+        return f"the weights have the shapes {[tuple(w.shape) for w in call.weights]}; expected {expected}"
     components = len(call.cell.states)
     if call.state and [component.shape for component in call.state] != [(B, H)] * (components * D):
         shapes = [tuple(component.shape) for component in call.state]
-        return f"the state has the shapes {shapes}; wanted {components * D} of {(B, H)}"
+        return f"the state has the shapes {shapes}; expected {components * D} of {(B, H)}"
     if call.lengths is not None and call.lengths.shape != (B,):
-        return f"lengths has the shape {tuple(call.lengths.shape)}; wanted {(B,)}"
+        return f"lengths has the shape {tuple(call.lengths.shape)}; expected {(B,)}"
     for k, mask in enumerate(call.masks):
         shapes = [(0,), (B, H)] if k % (1 + components) == 0 else [(0,), (1, 1, 1), (T, B, H)]
         if mask.shape not in shapes or len(call.masks) != (1 + components) * D:
-            return f"mask {k} of {len(call.masks)} has the shape {tuple(mask.shape)}; wanted one of {tuple(shapes)}"
+            return f"mask {k} of {len(call.masks)} has the shape {tuple(mask.shape)}; expected one of {tuple(shapes)}"
     return None
 
 

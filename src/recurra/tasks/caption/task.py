@@ -84,7 +84,9 @@ class Caption(Task[CaptionSettings]):
 
     def loss(self, network: SequenceToSequence, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
         """Return the mean loss in nats per token. There is no state."""
-        return teacher_forcing_loss(network, batch.inputs, batch.targets["next"], self.settings.training, progress), None
+        return teacher_forcing_loss(
+            network, batch.inputs, batch.targets["next"], self.settings.training, progress
+        ), None
 
     # inference -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: SequenceToSequence, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:

@@ -14,17 +14,17 @@ class CoupletData(DataSettings):
     target: str | None = setting(None, description="Column of the answers.")
     header: bool | None = setting(
         None,
-        description="Whether the first line of a CSV or TSV file contains column names. By default this is detected.",
+        description="The first line contains column names.",
     )
     min_count: int | None = setting(
         None,
         ge=1,
-        description="Smallest number of occurrences of a character; rarer ones are replaced by the unknown token.",
+        description="Minimum number of occurrences of a character; rarer characters are replaced by the unknown token.",
         advanced=True,
     )
     max_length: int = open_setting(
         ge=1,
-        description="Largest number of characters of a question in training; longer pairs are left out.",
+        description="Maximum number of characters of a question in training; longer pairs are left out.",
         advanced=True,
     )
 
@@ -40,10 +40,8 @@ class CoupletModel(ModelSettings):
     encoder_layers: int = setting(
         1, ge=1, le=64, description="Number of recurrent layers of the encoder.", advanced=True
     )
-    embedding_size: int = open_setting(ge=1, description="Number of features of a character embedding.")
-    attention: Literal["additive", "dot", "none"] = setting(
-        "none", description="Scoring rule of the attention to the question; none for a decoder without attention."
-    )
+    embedding_size: int = open_setting(ge=1, description="Size of a character embedding.")
+    attention: Literal["additive", "dot", "none"] = setting("none", description="Attention score.")
     input_dropout: float = open_setting(
         ge=0,
         lt=1,
@@ -56,21 +54,15 @@ class CoupletModel(ModelSettings):
         description="Fraction of the characters that are replaced by the unknown token in training.",
         advanced=True,
     )
-    constraints: Literal["none", "punctuation", "couplet"] = open_setting(
-        description="Constraints on the answers: none, punctuation (as in the question), or couplet (the strictest)."
-    )
-    beam_size: int = setting(8, ge=1, le=64, description="Beam size of the beam search; 1 for greedy search.")
-    num_return_sequences: int = setting(
-        0, ge=0, le=64, description="Number of alternatives in the output of predict; 0 for the best answer only."
-    )
+    constraints: Literal["none", "punctuation", "couplet"] = open_setting(description="Constraints on the answers.")
+    beam_size: int = setting(8, ge=1, le=64, description="Beam size; 1 is greedy search.")
+    num_return_sequences: int = setting(0, ge=0, le=64, description="Number of alternatives that predict returns.")
 
 
 class CoupletTraining(ClassTraining):
     """Settings of the training."""
 
-    reverse_pairs: bool = open_setting(
-        description="Augment the training data with pairs whose question and answer are swapped."
-    )
+    reverse_pairs: bool = open_setting(description="Train on swapped pairs in addition.")
 
 
 CoupletSettings = Settings[CoupletData, CoupletModel, CoupletTraining]

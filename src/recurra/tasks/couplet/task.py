@@ -110,10 +110,10 @@ class Couplet(Task[CoupletSettings]):
             loss = self._loss(network, store, on_progress if subset else ignore_progress)
             rows = evenly_spaced_indices(len(store), searched)
             questions, references = (CodePoints.read(store, name, rows) for name in ("source_text", "target_text"))
-            found = self._search(network)(
+            hypotheses = self._search(network)(
                 questions, beam_size=beam_size, on_progress=ignore_progress if subset else on_progress
             )
-        answers = [self._text(best[0], question) for best, question in zip(found, questions, strict=True)]
+        answers = [self._text(best[0], question) for best, question in zip(hypotheses, questions, strict=True)]
         scores = text_metrics(answers, references, by_character=True)
         equal = [len(question) == len(answer) for question, answer in zip(questions, answers, strict=True)]
         return {
@@ -142,8 +142,8 @@ class Couplet(Task[CoupletSettings]):
         model, questions = self.settings.model, self.dataset.questions(examples)
         results: list[dict[str, Any]] = [{"text": "", "score": 0.0} for _ in questions]  # for empty questions
         rows = [row for row, question in enumerate(questions) if question]
-        found = self._search(network)([questions[row] for row in rows], beam_size=model.beam_size)
-        for row, best in zip(rows, found, strict=True):
+        hypotheses = self._search(network)([questions[row] for row in rows], beam_size=model.beam_size)
+        for row, best in zip(rows, hypotheses, strict=True):
             answers = [{"text": self._text(one, questions[row]), "score": round(one.score, 6)} for one in best]
             results[row] = dict(answers[0])
             if model.num_return_sequences:

@@ -49,13 +49,13 @@ class ForecastDataset(Dataset):
         split.drop_constant()
         if valid is not None:
             split.append_validation(self.reader.read_with(table.columns, valid))
-        metadata.seasonality, seasonality = seasonality_by_grid(split.series, split.cuts, settings.seasonality)
+        metadata.seasonality, seasonality = seasonality_by_grid(split.series, split.cutoffs, settings.seasonality)
         horizon = settings.horizon or default_horizon(split.series, metadata.seasonality)
         if valid is None:
             split.hold_out(settings.validation_fraction, horizon)
         split.drop_short(settings.context_length, horizon)
         split.check_validation(horizon)
-        metadata.fit(split.series, split.cuts, calendar=settings.calendar)
+        metadata.fit(split.series, split.cutoffs, calendar=settings.calendar)
         self._write(split, cache)
         self.load_cache(cache)
         determined: dict[str, Any] = {"horizon": horizon}
@@ -71,9 +71,9 @@ class ForecastDataset(Dataset):
         )
 
     def _write(self, split: TrainValidationSplit, cache: Path) -> None:
-        panel = self.metadata.panel(split.series, until=split.cuts)
-        cuts = np.array([split.cuts.get(one.name, 0) for one in split.series], np.int64)
-        SplitWindows(panel, panel.starts[:-1] + cuts).write(cache / CACHE)
+        panel = self.metadata.panel(split.series, until=split.cutoffs)
+        cutoffs = np.array([split.cutoffs.get(one.name, 0) for one in split.series], np.int64)
+        SplitWindows(panel, panel.starts[:-1] + cutoffs).write(cache / CACHE)
 
     def load_cache(self, cache: Path) -> None:
         """Open the panel that `prepare` wrote."""

@@ -95,7 +95,7 @@ def default_sizes(num_windows: int, longest: int, num_series: int) -> dict[str, 
 def candidate_context_lengths(split: SplitWindows, horizon: int) -> list[int]:
     """Return multiples of the horizon and of the period that fit into nine tenths of the series."""
     period = int(np.median(split.panel.seasonality))
-    lengths = split.cuts - split.panel.starts[:-1]
+    lengths = split.cutoffs - split.panel.starts[:-1]
     longest = min(int(np.quantile(lengths[lengths > 0], 0.1)) - 2 * horizon, MAX_CONTEXT_LENGTH)
     multiples = {horizon, 2 * horizon, 4 * horizon, period, 2 * period, 3 * period, 7 * period, 14 * period}
     candidates = sorted(length for length in multiples if max(min(horizon, 8), 2) <= length <= longest)

@@ -30,6 +30,7 @@ class _ExampleSource(Source):
 
     @property
     def columns(self) -> list[str]:
+        """The names of the values and of the covariates."""
         return list(self._cells)
 
     def _read(self) -> Iterator[Row | DataError]:
@@ -56,12 +57,12 @@ def from_example(example: Any, metadata: SeriesMetadata) -> TimeSeries:
     steps = max(map(len, rows.values()))
     if (time := example.get("time")) is not None:
         if not _is_list(time):
-            raise DataError("`time` must be a list with a time stamp for each value")
+            raise DataError("`time` must be a list with a timestamp for each value")
         if len(time) != steps:
-            raise DataError(f"`time` has {len(time)} time stamps, but there are {steps} time steps")
+            raise DataError(f"`time` has {len(time)} timestamps, but there are {steps} time steps")
         rows["time"] = list(map(str, time))
     elif any(metadata.cycles):
-        raise DataError("`time`, a time stamp for each value, is required, because this run uses calendar covariates")
+        raise DataError("`time`, one timestamp per value, is required because this run uses calendar covariates")
     columns = SeriesColumns(
         time=("time",) if "time" in rows else (),
         series=None,

@@ -51,20 +51,22 @@ class SeriesMetadata:
         return cls(columns, has_missing=any(bool(np.isnan(one.values).any()) for one in series))
 
     # fitting -------------------------------------------------------------------------------------------------------
-    def fit(self, series: Sequence[TimeSeries], cuts: Mapping[str, int], *, calendar: bool) -> None:
+    def fit(self, series: Sequence[TimeSeries], cutoffs: Mapping[str, int], *, calendar: bool) -> None:
         """Fit statistics, categories and calendar cycles.
 
         series     all series
-        cuts       number of time steps of the training part, by the name of the series; later time steps are not used
+        cutoffs    number of time steps of the training part, by the name of the series; later time steps are not used
         calendar   whether to use calendar covariates
         """
         columns = self.columns
         self._fit_covariates(
-            columns.future_covariates, [one.future_covariates[: cuts.get(one.name, 0)] for one in series]
+            columns.future_covariates, [one.future_covariates[: cutoffs.get(one.name, 0)] for one in series]
         )
-        self._fit_covariates(columns.past_covariates, [one.past_covariates[: cuts.get(one.name, 0)] for one in series])
+        self._fit_covariates(
+            columns.past_covariates, [one.past_covariates[: cutoffs.get(one.name, 0)] for one in series]
+        )
         for at, column in enumerate(columns.static_covariates):
-            cells = [one.static_covariates[at] for one in series if one.name in cuts]
+            cells = [one.static_covariates[at] for one in series if one.name in cutoffs]
             numbers = [number(cell) for cell in cells]
             if all(value is not None for value in numbers):
                 mean, deviation, _ = stats_of(np.array(numbers, np.float64))
@@ -75,11 +77,11 @@ class SeriesMetadata:
             long_enough = [
                 one
                 for one in series
-                if (length := one.grid.cycle_lengths()[at]) and cuts.get(one.name, 0) >= MIN_CYCLES * length
+                if (length := one.grid.cycle_lengths()[at]) and cutoffs.get(one.name, 0) >= MIN_CYCLES * length
             ]
             self.cycles[at] = calendar and len(long_enough) >= len(series) / 2
-        trained = [one for one in series if cuts.get(one.name)]
-        self.series = {one.name: (at, *stats_of(one.values[: cuts[one.name]])) for at, one in enumerate(trained, 1)}
+        trained = [one for one in series if cutoffs.get(one.name)]
+        self.series = {one.name: (at, *stats_of(one.values[: cutoffs[one.name]])) for at, one in enumerate(trained, 1)}
 
     def _fit_covariates(self, names: Sequence[str], parts: Sequence[Floats]) -> None:
         """Fit mean and standard deviation of covariates. `parts` are the training parts (steps, len(names)) of the series."""

@@ -68,7 +68,7 @@ class SegmentForecaster(nn.Module):
     dropout       probability between the recurrent layers and before the output layer
     linear_skip   whether a linear map of the context is added to the output
     recursive     whether the segments of the horizon are decoded one after another
-    backend       back end of the recurrent layers
+    backend       backend of the recurrent layers
 
     The buffer `quantile_scale` (Q,) stores the factors of the calibration. `forward` does not use it.
     """

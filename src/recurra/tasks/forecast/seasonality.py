@@ -11,12 +11,12 @@ from ...data.series.series import TimeSeries
 
 
 def seasonality_by_grid(
-    series: Sequence[TimeSeries], cuts: Mapping[str, int], requested: int | None
+    series: Sequence[TimeSeries], cutoffs: Mapping[str, int], requested: int | None
 ) -> tuple[dict[str, int], str]:
     """Return the period in time steps by the name of the time grid, and a message that explains it.
 
     series      all series
-    cuts        number of time steps of the training part, by the name of the series; later time steps are not used
+    cutoffs     number of time steps of the training part, by the name of the series; later time steps are not used
     requested   the user's period for all grids; None to detect it by the autocorrelation
     """
     periods: dict[str, int] = {}
@@ -28,7 +28,7 @@ def seasonality_by_grid(
             reasons.append(f"{requested} time steps, as requested")
             continue
         group = [one for one in series if one.grid.name == grid]
-        values = [one.values[: cuts.get(one.name, len(one))] for one in group]
+        values = [one.values[: cutoffs.get(one.name, len(one))] for one in group]
         period, strength = detect_seasonality(values, group[0].grid)
         periods[grid] = period
         reason = f"{period} time steps, detected by autocorrelation ({strength:.2f})" if period > 1 else "none detected"

@@ -13,10 +13,10 @@ class ForecastData(DataSettings):
     """How a table of time series in long or wide format is read and divided into windows."""
 
     time: str | None = setting(
-        None, description="Column of the time stamps; several columns such as year,month,day are joined."
+        None, description="Column of the timestamps; several columns such as year,month,day are joined."
     )
     time_format: str | None = setting(
-        None, description="Format of the time stamps as in strptime, for example %d/%m/%Y.", advanced=True
+        None, description="strptime format of the timestamps, for example %d/%m/%Y.", advanced=True
     )
     series: str | None = setting(None, description="Column that names the series of a row, in long format.")
     target: str | None = setting(

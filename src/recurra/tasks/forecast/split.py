@@ -18,14 +18,14 @@ class TrainValidationSplit:
     Series that cannot be used for training raise DataError or, if `skip` is true, are dropped from both parts.
 
     series     the series; a validation file extends them
-    cuts       number of time steps of the training part, by name; at first all. A series that only the validation file
-               contains has no cut.
+    cutoffs    number of time steps of the training part, by name; at first all. A series that only the validation file
+               contains has no cutoff.
     messages   messages about dropped series
     """
 
     def __init__(self, table: TimeSeriesTable, *, skip: bool) -> None:
         self.series, self.path, self.skip = table.series, table.path, skip
-        self.cuts = {one.name: len(one) for one in table.series}
+        self.cutoffs = {one.name: len(one) for one in table.series}
         self.messages: list[str] = []
         self._dropped: set[str] = set()
         self._valid_path = table.path
@@ -33,7 +33,7 @@ class TrainValidationSplit:
     @property
     def train_steps(self) -> int:
         """The number of time steps of the training part, summed over the series."""
-        return sum(min(self.cuts.get(one.name, 0), len(one)) for one in self.series)
+        return sum(min(self.cutoffs.get(one.name, 0), len(one)) for one in self.series)
 
     @property
     def valid_steps(self) -> int:
@@ -69,7 +69,7 @@ class TrainValidationSplit:
     def hold_out(self, fraction: float, horizon: int) -> None:
         """Hold out this fraction of each series for validation, at least one horizon."""
         for one in self.series:
-            self.cuts[one.name] = max(len(one) - max(round(len(one) * fraction), horizon), 0)
+            self.cutoffs[one.name] = max(len(one) - max(round(len(one) * fraction), horizon), 0)
 
     def drop_short(self, context_length: int | None, horizon: int) -> None:
         """Drop series whose training part has no values or is shorter than context and horizon.
@@ -80,22 +80,22 @@ class TrainValidationSplit:
         short: dict[str, str] = {}
         empty: dict[str, str] = {}
         for one in self.series:
-            cut = self.cuts.get(one.name)
-            if cut is None:
+            cutoff = self.cutoffs.get(one.name)
+            if cutoff is None:
                 continue
-            if cut < context_length + horizon:
+            if cutoff < context_length + horizon:
                 short[one.name] = (
-                    f"has {len(one):,} time steps, {cut:,} of them for training; a context of {context_length:,} and a "
+                    f"has {len(one):,} time steps, {cutoff:,} of them for training; a context of {context_length:,} and a "
                     f"horizon of {horizon:,} require {context_length + horizon:,}"
                 )
-            elif np.isnan(one.values[:cut]).all():
-                empty[one.name] = f"has no values in the {cut:,} time steps for training, only in later ones"
+            elif np.isnan(one.values[:cutoff]).all():
+                empty[one.name] = f"has no values in the {cutoff:,} time steps for training, only in later ones"
         self._drop(short, "use a shorter --context-length or --horizon")
         self._drop(empty, "it contains no information for training")
 
     def check_validation(self, horizon: int) -> None:
         """Raise DataError if the validation part has no values or is shorter than the horizon."""
-        parts = [one.values[self.cuts.get(one.name, 0) :] for one in self.series]
+        parts = [one.values[self.cutoffs.get(one.name, 0) :] for one in self.series]
         if max(map(len, parts)) < horizon:
             raise DataError(
                 f"the validation part does not contain {horizon:,} consecutive time steps to forecast; use a longer --valid "
@@ -127,4 +127,4 @@ class TrainValidationSplit:
         self.series = usable
         self._dropped |= problems.keys()
         for name in problems:
-            del self.cuts[name]
+            del self.cutoffs[name]

@@ -18,22 +18,22 @@ from .windows import Integers
 @final
 @dataclass
 class SplitWindows:
-    """A panel and the flat positions `cuts` (S,) at which the validation part of each series begins."""
+    """A panel and the flat positions `cutoffs` (S,) at which the validation part of each series begins."""
 
     panel: Panel
-    cuts: Integers
+    cutoffs: Integers
 
     def train_origins(self, context_length: int, horizon: int) -> Integers:
-        """Return the origins of the windows whose context and target are before the cut."""
-        return self.panel.origins(self.panel.starts[:-1] + context_length, self.cuts - horizon, horizon)
+        """Return the origins of the windows whose context and target are before the cutoff."""
+        return self.panel.origins(self.panel.starts[:-1] + context_length, self.cutoffs - horizon, horizon)
 
     def valid_origins(self, context_length: int, horizon: int) -> Integers:
-        """Return the origins of the windows whose target is after the cut; their context may be before it.
+        """Return the origins of the windows whose target is after the cutoff; their context may be before it.
 
         Raises DataError if there is none.
         """
         panel = self.panel
-        first, last = np.maximum(self.cuts, panel.starts[:-1] + context_length), panel.starts[1:] - horizon
+        first, last = np.maximum(self.cutoffs, panel.starts[:-1] + context_length), panel.starts[1:] - horizon
         origins = panel.origins(first, last, horizon)
         if not len(origins):
             raise DataError(
@@ -44,7 +44,7 @@ class SplitWindows:
 
     # cache ---------------------------------------------------------------------------------------------------------
     def write(self, folder: Path) -> None:
-        """Write the panel and the cuts to a store with one example per series."""
+        """Write the panel and the cutoffs to a store with one example per series."""
         panel = self.panel
         covariates = {
             "future_covariates": panel.future_covariates,
@@ -54,7 +54,7 @@ class SplitWindows:
         # A store has no field of width 0.
         present = {name: values for name, values in covariates.items() if values.shape[1]}
         fields = {"values": "ragged:float64", "stats": "ragged:float64", "seasonality": "int64",
-                  "embedding_index": "int64", "cut": "int64"}  # fmt: skip
+                  "embedding_index": "int64", "cutoff": "int64"}  # fmt: skip
         fields |= {name: f"ragged:float32:{values.shape[1]}" for name, values in present.items()}
         fields |= {"static_covariates": "ragged:float32"}
         with StoreWriter(folder, fields) as writer:
@@ -62,7 +62,7 @@ class SplitWindows:
                 part = slice(int(panel.starts[s]), int(panel.starts[s + 1]))
                 writer.append(
                     values=panel.values[part], stats=panel.stats[s], seasonality=int(panel.seasonality[s]),
-                    embedding_index=int(panel.embedding_indices[s]), cut=int(self.cuts[s] - panel.starts[s]),
+                    embedding_index=int(panel.embedding_indices[s]), cutoff=int(self.cutoffs[s] - panel.starts[s]),
                     static_covariates=panel.static_covariates[s],
                     **{name: values[part] for name, values in present.items()},
                 )  # fmt: skip
@@ -88,7 +88,7 @@ class SplitWindows:
             embedding_indices=np.array(store.column("embedding_index")),
             static_covariates=np.array(store.flat("static_covariates"), np.float32).reshape(len(lengths), -1),
         )
-        return cls(panel, starts[:-1] + np.array(store.column("cut")))
+        return cls(panel, starts[:-1] + np.array(store.column("cutoff")))
 
 
 def evenly_spaced_indices(origins: Integers, limit: int) -> Integers:

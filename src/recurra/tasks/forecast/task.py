@@ -168,4 +168,4 @@ class Forecast(Task[ForecastSettings]):
 
     def streaming(self) -> Streaming:
         """Return the reason why a forecast cannot be streamed."""
-        return Streaming(reason="every forecast reads its whole context again")
+        return Streaming(reason="every forecast reads the complete context")

@@ -29,7 +29,7 @@ class NumbersData(RowData):
         None, description="Column of the sequence ID, for tables with one row per time step.", advanced=True
     )
     time: str | None = setting(
-        None, description="Column of the time, which orders the time steps of a sequence.", advanced=True
+        None, description="Timestamp column; determines the order of the time steps.", advanced=True
     )
 
 

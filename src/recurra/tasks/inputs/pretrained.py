@@ -4,8 +4,8 @@
     --pretrained RUN     initialises the embedding and the recurrent layers with those of a `language` run, and uses its
                          vocabulary (Dai and Le 2015, arXiv:1511.01432; Howard and Ruder 2018, arXiv:1801.06146)
 
-The weights are loaded once, before training. The run folder contains the trained weights and needs neither the file nor the other
-run.
+The weights are loaded once, before training. The run folder contains the trained weights and needs neither the file nor the
+other run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ CHUNK = 1 << 20  # tokens counted at once
 class PretrainedModel(EncoderModel):
     """Settings of a text encoder that may be initialised with pretrained weights."""
 
-    embeddings: str | None = setting(None, description="File of pretrained word embeddings: GloVe, word2vec or .vec.")
+    embeddings: str | None = setting(
+        None, description="Pretrained word embeddings in GloVe, word2vec or fastText (.vec) format."
+    )
     freeze_embeddings: bool = setting(
         False, description="Do not train the embeddings loaded from the file.", advanced=True
     )
@@ -125,14 +127,15 @@ class Pretrained:
             both = resolved["bidirectional"] = False
         if both and run.sizes["num_layers"] > 1:
             raise SettingError(
-                f"{run.path} has {run.sizes['num_layers']} layers, but bidirectional layers above the first have a different input "
-                "size: use --set bidirectional=false, or train the language model with num_layers=1"
+                f"{run.path} has {run.sizes['num_layers']} layers, but bidirectional layers above the first have a different "
+                "input size: use --set bidirectional=false, or train the language model with num_layers=1"
             )
         field.use_vocabulary(run.vocabulary)
         info.settings["model"] = resolved
         direction = "unidirectional" if not both else "bidirectional, with a new backward direction"
         info.messages.append(
-            f"initialised from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.tokenization}; {direction}"
+            f"initialised from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.tokenization}; "
+            f"{direction}"
         )
 
     # a new network -------------------------------------------------------------------------------------------------
@@ -173,7 +176,7 @@ class Pretrained:
             )
         matches = find_embeddings(file, lexicon.words, lexicon.normalize, on_progress)
         known = np.concatenate([np.zeros(lexicon.first_id, bool), matches.match > 0])
-        vectors = torch.from_numpy(matches.vectors[matches.match > 0])
+        vectors = torch.from_numpy(matches.embeddings[matches.match > 0])
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1
         for table in tables:
             weight = table.embedding.weight
@@ -209,7 +212,7 @@ class Pretrained:
         if not counts[lexicon.first_id :][known[lexicon.first_id :]].any():
             raise DataError(
                 f"the vocabulary of {self.model.pretrained} has none of the {lexicon.tokenization} of the training data: "
-                "use a language model of similar text, or remove --pretrained"
+                "use a language model trained on similar text, or remove --pretrained"
             )
         covered = _percent(counts[known].sum() / max(counts.sum(), 1))
         return [f"the language model covers {covered} of the {lexicon.tokenization} in the training data"]

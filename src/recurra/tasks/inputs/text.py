@@ -33,7 +33,7 @@ class TextData(RowData):
     min_count: int | None = setting(
         None,
         ge=1,
-        description="Minimum count of a token in the training data; rarer tokens are unknown.",
+        description="Minimum count of a token in the training data; rarer tokens are replaced by the unknown token.",
         advanced=True,
     )
     character_ngrams: bool | None = setting(

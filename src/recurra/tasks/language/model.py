@@ -29,7 +29,7 @@ class LanguageNetwork(nn.Module):
     weight_drop         dropout of the recurrent weights
     tie_weights         whether the output layer shares the weights of the embedding; where H differs from the embedding
                         size, a linear layer (`bridge`) maps between them
-    backend             back end of the recurrent layers
+    backend             backend of the recurrent layers
     neural_cache_size   number of tokens in the neural cache; 0 for none
     """
 

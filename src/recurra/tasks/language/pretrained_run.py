@@ -47,7 +47,7 @@ class LanguageRun:
             raise RunError(f"{self.path}: is a run of {config.get('task')}; pretrained expects a run of {TASK}")
         model: dict[str, Any] = config["model"]
         if not all(isinstance(model.get(name), int) for name in SIZES):
-            raise RunError(f"{self.path}/config.yaml: is damaged, it lacks {' or '.join(SIZES)}")
+            raise RunError(f"{self.path}/config.yaml is damaged: it must contain {' and '.join(SIZES)}")
         self.sizes: dict[str, Any] = {"cell": str(model.get("cell") or DEFAULT_CELL)} | {
             name: model[name] for name in SIZES
         }
@@ -85,7 +85,7 @@ class LanguageRun:
         }
         forward = {name for name in parameters if not name.endswith("_reverse")}
         if forward != set(recurrent) or not all(_fits(parameters[name], value) for name, value in recurrent.items()):
-            raise RunError(f"{self.path}: is damaged, its recurrent weights do not match its config.yaml")
+            raise RunError(f"{self.path} is damaged: its recurrent weights do not match its config.yaml")
         with torch.no_grad():
             for name, value in recurrent.items():
                 parameter = parameters[name]

@@ -85,12 +85,12 @@ def search_in_batches(
     on_progress: OnProgress = ignore_progress,
 ) -> list[list[Hypothesis]]:
     """The hypotheses for examples of these lengths, best first. `search` takes the numbers of the examples of a batch."""
-    found: list[list[Hypothesis]] = [[] for _ in lengths]
+    results: list[list[Hypothesis]] = [[] for _ in lengths]
     for indices in LengthBatches(lengths, max(MAX_HYPOTHESES // beam_size, 1)).in_order():
         for index, hypotheses in zip(indices, search(indices), strict=True):
-            found[index] = hypotheses
+            results[index] = hypotheses
         on_progress(len(indices))
-    return found
+    return results
 
 
 def scoring_batches(lengths: np.ndarray, vocabulary_size: int) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -18,6 +18,7 @@ from ..base import Dataset, DatasetInfo, OnProgress
 from ..inputs.base import Input
 from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input
+from ..inputs.time_series import reject_time_series
 from .row_reader import RowReader
 
 AnySettings = Settings[Any, Any, Any]
@@ -33,7 +34,6 @@ class RowDataset(Dataset):
         targets: the fields of the targets. A target has one value or a fixed number of values for each example.
         input: the input. None: the type is selected by the settings or by the data; the settings must then have the groups
             `InputData` and `InputModel`.
-        check: called with the input and the source; raises DataError for an input that the task does not support.
 
     Attributes:
         input: the input, selected once the data are read.
@@ -58,9 +58,8 @@ class RowDataset(Dataset):
         settings: AnySettings,
         targets: Sequence[Field],
         input: Input | None = None,
-        check: Callable[[Input, Source], None] = lambda input, source: None,
     ) -> None:
-        self.settings, self.targets, self.check = settings, list(targets), check
+        self.settings, self.targets = settings, list(targets)
         self.fixed = input is not None
         for field in self.targets:
             if field.sequence:
@@ -81,7 +80,8 @@ class RowDataset(Dataset):
             selection = self._select_input(source, info)
         self._use_pretrained(info)
         source = self.input.adapt_source(source, self._others)
-        self.check(self.input, source)
+        if not self.fixed:
+            reject_time_series(self.input.field, source, self._others)
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self._open(str(valid))

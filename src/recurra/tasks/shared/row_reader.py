@@ -201,7 +201,7 @@ class RowReader:
         distinct = np.unique(hashes)
         if len(distinct) < 2:
             rows = "has no rows" if not len(hashes) else "has only one distinct row"
-            raise DataError(f"{rows}, too few for training and validation", file=source.path)
+            raise DataError(f"{rows}, which is too few for training and validation", file=source.path)
         valid_rows = min(max(round(len(distinct) * fraction), 1), len(distinct) - 1)
         return int(distinct[valid_rows - 1])
 

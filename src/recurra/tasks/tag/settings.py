@@ -16,7 +16,7 @@ class TagData(DataSettings):
     """Sequences of tokens with a tag for each token."""
 
     tags: str | None = setting(None, description="Column of the tags, by name or number; detected by default.")
-    words: str | None = setting(None, description="Column of the words; detected by default.")
+    words: str | None = setting(None, description="Name or number of the token column; detected by default.")
     token_features: str | None = setting(None, description="Additional columns to use as inputs, such as upos,feats.")
     sentence_label: str = open_setting(description="Column of the label of the whole sentence, or none.")
     scheme: Scheme = open_setting(description="Scheme in which the tags encode spans.")

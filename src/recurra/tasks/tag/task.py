@@ -2,8 +2,8 @@
 
 words and their n-grams -> embedding -> recurrent layers -> linear -> conditional random field, or the best tag of each token
 
-The fields are fields/words.py, tags.py, token_features.py and sentence_label.py; the first three share token_lists.py. The files
-of this folder:
+The fields are fields/words.py, tags.py, token_features.py and sentence_label.py; the first three share token_lists.py. The
+files of this folder:
 
     dataset   dataset.py (files and batches), token_sequence.py (examples for prediction), settings.py, defaults.py
     network   model.py, scores.py (loss and best tags)

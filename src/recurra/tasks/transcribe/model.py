@@ -40,7 +40,7 @@ class Transcriber(nn.Module):
         dropout: dropout probability between the layers and before the output layer.
         input_dropout: dropout probability of the features, with one mask for all steps.
         speed_perturbation, specaugment_masks: see `SpectrogramAugmentation`.
-        backend: back end of the recurrent layers.
+        backend: backend of the recurrent layers.
     """
 
     def __init__(

@@ -32,8 +32,12 @@ class TranscribeModel(ModelSettings):
 class TranscribeTraining(TrainingSettings):
     """The training run."""
 
-    speed_perturbation: float = setting(0.1, ge=0, lt=0.5, description="Maximum relative change of speed in training.")
-    specaugment_masks: int = setting(2, ge=0, le=16, description="SpecAugment masks over time and over mel bands.")
+    speed_perturbation: float = setting(
+        0.1, ge=0, lt=0.5, description="Maximum relative speed perturbation in training, as 0.1 for 10 %."
+    )
+    specaugment_masks: int = setting(
+        2, ge=0, le=16, description="Number of SpecAugment time masks and of frequency masks."
+    )
 
 
 TranscribeSettings = Settings[TranscribeData, TranscribeModel, TranscribeTraining]

@@ -14,36 +14,24 @@ class PairData(DataSettings):
 
     source: str | None = setting(
         None,
-        description="Column of the source texts; several columns are separated by commas and read as one sequence.",
+        description="Source columns, separated by commas.",
     )
-    target: str | None = setting(
-        None, description="Column of the target texts; with a plain text file as data, the file of the target lines."
-    )
-    valid_target: str | None = setting(
-        None, description="File of the target lines for --valid, if that is a plain text file."
-    )
-    tokenization: Tokenization | None = setting(
-        None, description="Tokens of both sides: characters, words or subwords."
-    )
-    source_tokenization: Tokenization = open_setting(
-        description="Tokens of the source: characters, words or subwords.", advanced=True
-    )
-    target_tokenization: Tokenization = open_setting(
-        description="Tokens of the target: characters, words or subwords.", advanced=True
-    )
-    vocabulary_size: int | None = setting(
-        None, ge=10, description="Largest number of tokens in a vocabulary; the most frequent ones are kept."
-    )
+    target: str | None = setting(None, description="Target column, or file for plain text.")
+    valid_target: str | None = setting(None, description="Target file of --valid.")
+    tokenization: Tokenization | None = setting(None, description="Tokens.")
+    source_tokenization: Tokenization = open_setting(description="Tokens of the source.", advanced=True)
+    target_tokenization: Tokenization = open_setting(description="Tokens of the target.", advanced=True)
+    vocabulary_size: int | None = setting(None, ge=10, description="Maximum size of a vocabulary.")
     min_count: int | None = setting(
         None,
         ge=1,
-        description="Smallest number of occurrences of a token; rarer ones are replaced by the unknown token.",
+        description="Minimum number of occurrences of a token in a vocabulary.",
         advanced=True,
     )
-    shared_vocabulary: bool = open_setting(description="Use one vocabulary for source and target.")
+    shared_vocabulary: bool = open_setting(description="One vocabulary for source and target.")
     max_length: int = open_setting(
         ge=1,
-        description="Largest number of tokens of a source or target in training; longer pairs are left out.",
+        description="Maximum number of tokens of a source or target in training; longer pairs are left out.",
         advanced=True,
     )
 
@@ -59,16 +47,14 @@ class TranslateModel(ModelSettings):
     encoder_layers: int = setting(
         1, ge=1, le=64, description="Number of recurrent layers of the encoder.", advanced=True
     )
-    bidirectional: bool = setting(True, description="Use a bidirectional encoder.")
-    embedding_size: int = open_setting(ge=1, description="Number of features of a token embedding.")
-    attention: Literal["additive", "dot", "concat", "none"] = setting(
-        "dot", description="Scoring rule of the attention; none for a decoder without attention."
-    )
+    bidirectional: bool = setting(True, description="Bidirectional encoder.")
+    embedding_size: int = open_setting(ge=1, description="Size of a token embedding.")
+    attention: Literal["additive", "dot", "concat", "none"] = setting("dot", description="Attention score.")
     context_injection: Literal["between", "input", "output"] = open_setting(
-        description="Where the attention context enters the decoder: between its layers, at its input or at its output."
+        description="Place where the context enters the decoder."
     )
     self_attention: bool = setting(False, description="Add self-attention after the encoder.", advanced=True)
-    tie_weights: bool = open_setting(description="Share the weights of the output layer and the target embedding.")
+    tie_weights: bool = open_setting(description="Tie output and embedding weights.")
     input_dropout: float = open_setting(
         ge=0,
         lt=1,
@@ -81,25 +67,21 @@ class TranslateModel(ModelSettings):
         description="Fraction of the tokens that are replaced by the unknown token in training.",
         advanced=True,
     )
-    beam_size: int = setting(4, ge=1, le=64, description="Beam size of the beam search; 1 for greedy search.")
+    beam_size: int = setting(4, ge=1, le=64, description="Beam size; 1 is greedy search.")
     length_penalty: float = setting(
         1.0,
         ge=0,
-        description="Exponent a of the length normalization of the beam search: score = log p / length ** a.",
+        description="Exponent a of the length in the score log p / length ** a.",
         advanced=True,
     )
-    replace_unk: bool = setting(
-        False, description="Replace an unknown word of an answer by the source word with the largest attention weight."
-    )
-    return_attention: bool = setting(False, description="Include the attention weights in the output of predict.")
+    replace_unk: bool = setting(False, description="Replace unknown words.")
+    return_attention: bool = setting(False, description="Return attention weights.")
 
 
 class TranslateTraining(TeacherForcingTraining):
     """Settings of the training."""
 
-    label_smoothing: float = open_setting(
-        ge=0, lt=1, description="Probability mass of the target that is spread over all tokens."
-    )
+    label_smoothing: float = open_setting(ge=0, lt=1, description="Label smoothing.")
 
 
 TranslateSettings = Settings[PairData, TranslateModel, TranslateTraining]

@@ -125,10 +125,10 @@ class Translate(Task[TranslateSettings]):
         padded_sources, ends = store.ragged("source", rows)
         sources = [row[:end] for row, end in zip(padded_sources, ends, strict=True)]
         values, references = (RawText.read(store, name, rows) for name in ("source_text", "target_text"))
-        found = self._search(network)(
+        hypotheses = self._search(network)(
             sources, beam_size=beam_size, on_progress=on_progress, return_attention=self.settings.model.replace_unk
         )
-        answers = [self._output.text(best[0], value) for best, value in zip(found, values, strict=True)]
+        answers = [self._output.text(best[0], value) for best, value in zip(hypotheses, values, strict=True)]
         return {"loss": loss, **text_metrics(answers, references, by_character=target.tokenization == "characters")}
 
     def _length_problem(self, length: int) -> str | None:
@@ -150,7 +150,7 @@ class Translate(Task[TranslateSettings]):
         model = self.settings.model
         if model.replace_unk and (model.attention == "none" or self.dataset.target.tokenization != "words"):
             raise SettingError(
-                "replace_unk requires attention, and words as the tokens of the target: characters and subwords have no "
+                "replace_unk requires attention and word tokenization of the target; characters and subwords have no "
                 "unknown words"
             )
         return AnswerSearch(
@@ -170,12 +170,12 @@ class Translate(Task[TranslateSettings]):
                 raise CallError(f"example {number}: {problem}")
         results: list[dict[str, Any]] = [{"text": "", "score": 0.0} for _ in values]  # for empty sources
         rows = [row for row, source in enumerate(sources) if len(source)]
-        found = self._search(network)(
+        hypotheses = self._search(network)(
             [sources[row] for row in rows],
             beam_size=model.beam_size,
             return_attention=model.return_attention or model.replace_unk,
         )
-        for row, (best, *_) in zip(rows, found, strict=True):
+        for row, (best, *_) in zip(rows, hypotheses, strict=True):
             results[row] = {"text": output.text(best, values[row]), "score": round(best.score, 6)}
             if model.return_attention:
                 results[row]["attention"] = output.attention(best, values[row])

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-SPECIAL_TOKENS = "，。？！；、："
+MARKS = "，。？！；、："
 
 
 def read(folder: Path) -> Iterator[str]:
@@ -32,7 +32,7 @@ def write(path: Path, poems: Iterable[str]) -> None:
 
 def lines(poem: str) -> list[str]:
     """Return the lines of a poem without punctuation, spaces and line breaks."""
-    return [line for line in re.split(f"[{SPECIAL_TOKENS}]", "".join(poem.split())) if line]
+    return [line for line in re.split(f"[{MARKS}]", "".join(poem.split())) if line]
 
 
 def regular(poem: str) -> bool:
@@ -47,7 +47,7 @@ def first_poem(text: str) -> str:
     """
     poem, blank, _ = text.lstrip("\n").partition("\n\n")
     if not blank and not poem.endswith("\n"):
-        poem = poem[: max(map(poem.rfind, SPECIAL_TOKENS)) + 1]
+        poem = poem[: max(map(poem.rfind, MARKS)) + 1]
     return poem.strip()
 
 

@@ -114,13 +114,13 @@ def test_a_mapping_without_spaces_is_answered_with_the_right_spelling(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("value", "character_ngrams"),
+    ("value", "example"),
     [("dt:0.5", "{dt: 0.5}"), ("dt=0.5", "{dt: 0.5}"), ("relu", "{name: value}"), (3, "{name: value}")],
 )
-def test_what_is_no_mapping_is_answered_with_one(value: object, character_ngrams: str) -> None:
+def test_a_value_that_is_not_a_mapping_is_reported_with_an_example(value: object, example: str) -> None:
     with pytest.raises(SettingError) as raised:
-        settings_from(tasks.get("classify"), {"cell_options": value})
-    assert f"= {value!r}: expected a mapping, as in --set 'cell_options={character_ngrams}'" in str(raised.value)
+        settings_from(as_given(tasks.get("classify").settings_class), {"cell_options": value})
+    assert f"= {value!r}: expected a mapping, as in --set 'cell_options={example}'" in str(raised.value)
 
 
 @pytest.mark.parametrize(

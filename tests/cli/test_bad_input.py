@@ -281,7 +281,7 @@ def test_a_run_with_a_truncated_file(run: Path, made: Run, file: str, fraction: 
 @pytest.mark.parametrize("text", ["{}", "[]", "3", '{"classes": 1, "counts": 2}'])
 def test_a_vocabulary_of_another_form(run: Path, file: str, text: str) -> None:
     (run / file).write_text(text)
-    with pytest.raises(RunError, match=r"vocabulary.*damaged"):
+    with pytest.raises(RunError, match=r"vocabulary.*corrupted"):
         recurra.load(run)
 
 
@@ -309,7 +309,10 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
         ({"format": "one"}, "it has no format"),
         ({"task": "clasify"}, "did you mean 'classify'"),
         ({"task": None}, "unknown task 'None'"),
-        ({"model": {"cell": "lstm", "hidden_size": 9}}, "config.yaml is damaged: model.num_layers missing"),
+        (
+            {"model": {"cell": "lstm", "hidden_size": 9}},
+            "config.yaml is damaged: model.num_layers, model.dropout, model.pooling missing",
+        ),
         ({"model": {"hidden_sise": 9}}, "did you mean"),
         ({"model": [1]}, "config.yaml"),
     ],

@@ -238,7 +238,7 @@ def test_train_writes_a_run_and_says_what_next(recurra: Shell, reviews: Path, tm
     import yaml
 
     config = yaml.safe_load((out / "config.yaml").read_text())
-    assert config["format"] == 1
+    assert config["format"] == 2
     before = (out / "config.yaml").read_bytes()
     wrong(recurra("train", "classify", reviews, "--out", out, *SMALL), str(out), "--overwrite")
     assert (out / "config.yaml").read_bytes() == before
@@ -378,7 +378,7 @@ def test_generate_goes_on_from_the_prompt(recurra: Shell, run: Path, tmp_path: P
     text = tmp_path / "poem.txt"
     text.write_text("the sea and the sky and the sea again\n" * 60)
     out = tmp_path / "model"
-    done = recurra("train", "language", text, "--out", out, "--measurements", "16", *SMALL)
+    done = recurra("train", "language", text, "--out", out, "--bptt-length", "16", *SMALL)
     assert done.status == 0, done.err
     assert f"recurra generate {out}" in done.out
     first = recurra("generate", out, "--prompt", "the s", "--length", "20", "--seed", "1")

@@ -100,7 +100,7 @@ def test_the_tokenizer_is_saved_with_the_vocabulary(tmp_path: Path) -> None:
         (tmp_path / "text.json").write_text(
             json.dumps(record | {"tokenizer": record["tokenizer"] | spoilt}), encoding="utf-8"
         )
-        with pytest.raises(RunError, match="the vocabulary is damaged"):
+        with pytest.raises(RunError, match="the vocabulary file is corrupted"):
             Vocabulary.load(tmp_path, "text")
 
 
@@ -147,7 +147,9 @@ def test_invalid_settings(nltk_data: None, tmp_path: Path) -> None:
     ):
         with pytest.raises(SettingError, match=problem):
             choose_tokenizer(*arguments)
-    with pytest.raises(SettingError, match="level is characters, and cutter and stop_words are of words"):
+    with pytest.raises(
+        SettingError, match="tokenizer and stop_words require tokenization=words, but tokenization is characters"
+    ):
         reviews(tmp_path, tokenizer="nltk", tokenization="characters")
     assert choose_tokenizer("recurra", "english", None, None) is None
 
@@ -157,7 +159,7 @@ def test_missing_nltk_data(nltk_data: None, monkeypatch: pytest.MonkeyPatch, tmp
     assert WordTokenizer("nltk")("A film") == ["A", "film"]
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])  # the data of the sentence tokenizer is in memory now
     nltk.tag._get_tagger.cache_clear()
-    with pytest.raises(SettingError, match=r"nltk.downloader averaged_perceptron_tagger_eng, .* set NLTK_DATA"):
+    with pytest.raises(SettingError, match=r"nltk.downloader averaged_perceptron_tagger_eng; .* set NLTK_DATA"):
         WordTokenizer("nltk", keep_pos=("noun",))("A film")
 
 

@@ -136,7 +136,7 @@ def test_concat_raises_for_a_longer_memory() -> None:
 
 
 def test_invalid_arguments() -> None:
-    with pytest.raises(CallError, match="no attention 'adittive'; did you mean 'additive'"):
+    with pytest.raises(CallError, match="unknown attention 'adittive'; did you mean 'additive'"):
         attention("adittive", Q, K)
     with pytest.raises(CallError, match="positions is None; concat requires"):
         attention("concat", Q, K)

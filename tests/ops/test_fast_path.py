@@ -104,7 +104,7 @@ def test_a_recurrent_layer_too(kind: str) -> None:
     with torch.no_grad():
         _, state = layer(x)
     assert_same(layer, x, state)
-    with pytest.raises(CallError, match="this layer wants h_l0"), torch.no_grad():
+    with pytest.raises(CallError, match="this layer expects h_l0"), torch.no_grad():
         layer(x, nn.State({"g_l0": torch.zeros(2, 19)}))
 
 

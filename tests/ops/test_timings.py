@@ -118,7 +118,7 @@ def test_a_broken_table_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "t").write_text(text)
     use(monkeypatch, tmp_path / "t")
     with pytest.raises(
-        BackendError, match=r"t is no table of backends \(.*\); delete it or make another: recurra bench"
+        BackendError, match=r"t is not a valid timings file \(.*\); delete it, or create a new one with `recurra bench`"
     ):
         ops.plan(call_of(GRU, (1, 9, 4)), "auto")
 

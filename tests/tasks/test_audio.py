@@ -247,7 +247,7 @@ def test_problems_of_a_value(tmp_path: Path) -> None:
     assert field.check(7) == "is 7, not the name of a file"
     with pytest.raises(SettingError, match=r"sample_rate = 100: must be at least 2,000 Hz"):
         Audio("audio", None, sample_rate=100).find(open_source(tmp_path / "manifest.csv"), ())
-    with pytest.raises(CallError, match="expected finite samples"):
+    with pytest.raises(CallError, match="expected a single channel"):
         field.as_samples(np.zeros((2, 3)))
 
 
@@ -355,7 +355,7 @@ def test_ambiguous_folders(tmp_path: Path) -> None:
     for name, files, problem in (
         ("one", ("a_1.wav", "b/1.wav"), r"both files and folders of files \(a_1.wav, b/1.wav\)"),
         ("two", ("a_1.wav", "take.wav"), "the name take.wav has no class: rename it to CLASS_take.wav"),
-        ("three", ("a.dat",), r"no \.txt files in this folder.* and no files of audio or image"),
+        ("three", ("a.dat",), r"no \.txt files in this folder.* and no audio or image files"),
     ):
         with pytest.raises(DataError, match=problem):
             open_source(touched(tmp_path / name, *files))

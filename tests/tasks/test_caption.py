@@ -323,7 +323,7 @@ def test_an_image_counts_once_and_any_of_its_captions_is_correct(run: Run, tmp_p
     assert metrics["exact_match"] == pytest.approx(1 - 1 / len(images))
     assert metrics["sequence_error_rate"] == pytest.approx(1 / len(images))
     assert {name: metrics[name] for name in ("bleu", "chrf", "token_error_rate")} == {
-        name: pytest.approx(value) for name, value in multi_reference_metrics(predicted, captions, letters=False).items()
+        name: pytest.approx(value) for name, value in multi_reference_metrics(predicted, captions, by_character=False).items()
         if name in ("bleu", "chrf", "token_error_rate")
     }  # fmt: skip
     # the loss is over all captions: that of a file with one row per caption

@@ -21,7 +21,7 @@ def read(path: Path) -> Iterator[Row]:
 
 
 def write(data: Path, folder: Path) -> Mapping[str, Path]:
-    """Write the parts: `report` is dev, and `select` is 5 % of train. Training pairs that share a line with them are removed."""
+    """Write parts: `report` is dev, and `select` is 5 % of train. Pairs of train that share a line with these are removed."""
     parts = split(read(data / "couplets" / "train.tsv"), select=0.05, report=0.0)
     parts["report"] = list(read(data / "couplets" / "dev.tsv"))
     held_out = {normal(line) for part in ("report", "select") for row in parts[part] for line in row}

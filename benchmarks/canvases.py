@@ -25,12 +25,14 @@ MOST = 5
 
 
 def read(path: Path) -> Array:
+    """Read an idx file."""
     from recurra.data.media.idx import read_idx
 
     return read_idx(path)
 
 
 def write_idx(path: Path, array: Array) -> None:
+    """Write an array of bytes as a compressed idx file."""
     header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
     with gzip.GzipFile(path, "wb", compresslevel=1, mtime=0) as file:
         file.write(header + array.astype(np.uint8).tobytes())

@@ -1,10 +1,10 @@
-"""What all benchmarks share: one lock, a refusal when somebody else computes, timing in turns, and the record.
+"""Functions shared by all benchmarks: a lock, a check that the machine is idle, interleaved timing, and the record.
 
-    with alone(options.even_if_busy) as watch:      # waits for the lock, refuses a busy machine (status 2)
+    with alone(options.even_if_busy) as watch:      # waits for the lock, stops on a busy machine (status 2)
         times = interleave({"a": f, "b": g}, rounds=9)
     record("loop_overhead", {"ratio": times.ratio("a", "b")}, watch=watch)
 
-Seconds everywhere; shares are between 0 and 1.
+Times are in seconds; fractions are between 0 and 1.
 """
 
 from __future__ import annotations
@@ -31,51 +31,53 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RESULTS = HERE / "results"
 CACHE = HERE / ".cache"
-BUSY = 0.10  # of all cores: above this somebody else computes
+BUSY = 0.10  # fraction of all cores above which other processes count as busy
 PACKAGES = ("torch", "numpy", "lightning-fabric", "tokenizers")
 
 
 def stop(message: str) -> NoReturn:
-    """End with status 2: the person or the machine is not ready; one or two lines that say what to do."""
+    """Print an error message and exit with status 2. The message explains in one or two lines what to do."""
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(2)
 
 
 def say(line: str) -> None:
-    """A line for the person who waits; standard output keeps the figures."""
+    """Print a progress message to standard error. Standard output contains only the results."""
     print(line, file=sys.stderr, flush=True)
 
 
 def data_folder() -> Path:
-    """The folder of real data sets that RECURRA_DATA names; status 2 when it is not set or not there."""
+    """Return the folder of datasets from RECURRA_DATA. Exit with status 2 if it is not set or does not exist."""
     name = os.environ.get("RECURRA_DATA", "")
     if not name:
-        stop("RECURRA_DATA is not set: set it to the folder with the public data sets (see docs/measuring.md)")
+        stop("RECURRA_DATA is not set; set it to the folder with the public datasets (see docs/measuring.md)")
     if not Path(name).is_dir():
-        stop(f"RECURRA_DATA={name}: there is no such folder")
+        stop(f"RECURRA_DATA={name}: this folder does not exist")
     return Path(name).resolve()
 
 
-# --- alone on the machine -------------------------------------------------------------------------------------------
+# --- the idle machine -----------------------------------------------------------------------------------------------
 
 
 def read_stat() -> str:
-    """The kernel's counters of processor time, or status 2 where there are none (not Linux)."""
+    """Return the processor time counters of the kernel. Exit with status 2 if there are none (not Linux)."""
     try:
         return Path("/proc/stat").read_text()
     except OSError:
-        stop("cannot see who computes: there is no /proc/stat here; --even-if-busy goes on and records 'not alone'")
+        stop(
+            "cannot measure the load: /proc/stat does not exist; use --even-if-busy to continue and record 'not alone'"
+        )
 
 
 def jiffies(stat: str) -> tuple[int, int]:
-    """(busy, all) clock ticks of all cores since the start. Waiting for a disk is not busy."""
+    """Return (busy, total) clock ticks of all cores since the system start. Waiting for a disk does not count as busy."""
     user, nice, system, idle, iowait, *rest = (int(word) for word in stat.splitlines()[0].split()[1:9])
     busy = user + nice + system + sum(rest)
     return busy, busy + idle + iowait
 
 
 def busy_share(seconds: float = 2.0, read: Callable[[], str] = read_stat) -> float:
-    """Share of all cores that computed during the next `seconds`, while this process slept."""
+    """Sleep for `seconds` and return the fraction of all cores that were busy during this time."""
     busy, total = jiffies(read())
     time.sleep(seconds)
     busy_after, total_after = jiffies(read())
@@ -83,7 +85,7 @@ def busy_share(seconds: float = 2.0, read: Callable[[], str] = read_stat) -> flo
 
 
 def own_seconds() -> float:
-    """Processor time of this process and of its children that ended."""
+    """Return the processor time of this process and of its finished children."""
     return sum(
         usage.ru_utime + usage.ru_stime
         for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
@@ -92,7 +94,12 @@ def own_seconds() -> float:
 
 @dataclass
 class Watch:
-    """Who computed: `before` is the busy share before the start, `others()` that of other processes since then."""
+    """The load of the machine during a benchmark.
+
+    before   fraction of busy cores before the start; None if unknown
+    read     function that returns the content of /proc/stat
+    begin    start time, in seconds of the monotonic clock
+    """
 
     before: float | None
     read: Callable[[], str] = read_stat
@@ -104,10 +111,11 @@ class Watch:
 
     @property
     def seconds(self) -> float:
+        """Seconds since the start."""
         return time.monotonic() - self.begin
 
     def others(self) -> float | None:
-        """Share of all cores that other processes used since the start; None where nobody can tell."""
+        """Return the fraction of all cores that other processes used since the start, or None if unknown."""
         if self._busy is None:
             return None
         busy, total = jiffies(self.read())
@@ -117,63 +125,69 @@ class Watch:
 
     @property
     def alone(self) -> bool:
+        """Whether the load of other processes was at most `BUSY`, before the start and since then."""
         others = self.others()
         return self.before is not None and self.before <= BUSY and others is not None and others <= BUSY
 
 
 def lock_path() -> Path:
+    """Return the path of the common lock."""
     return Path(tempfile.gettempdir()) / "recurra-bench.lock"
 
 
 @contextmanager
 def lock(path: Path | None = None) -> Iterator[None]:
-    """Hold the lock that all benchmarks share; wait, and say so, while another one has it."""
+    """Hold the common lock of all benchmarks. If another benchmark holds it, print a message and wait."""
     path = path or lock_path()
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except PermissionError:  # another user made it; a lock needs no right to write
+    except PermissionError:  # created by another user; a lock does not require write permission
         handle = os.open(path, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another benchmark runs; waiting for its lock ({path})")
+            say(f"another benchmark is running; waiting for its lock ({path})")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(handle)  # gives the lock back
+        os.close(handle)  # releases the lock
 
 
 @contextmanager
 def alone(
     even_if_busy: bool = False, *, seconds: float = 2.0, read: Callable[[], str] = read_stat, path: Path | None = None
 ) -> Iterator[Watch]:
-    """Hold the lock, and refuse (status 2) when other processes use more than a tenth of the cores.
+    """Hold the lock, and exit with status 2 if other processes use more than a tenth of the cores.
 
-    A recurrent layer on a CPU meets at a barrier at every time step: one other process that wants a core makes it
-    many times slower, so a figure taken on a busy machine says nothing. `even_if_busy` goes on all the same, for
-    trying a benchmark out; its record then says "alone": false.
+    The threads of a recurrent layer on a CPU synchronize at every time step. One other process that uses a core makes
+    the layer many times slower, so that a measurement on a busy machine is not meaningful. With `even_if_busy` the
+    benchmark runs anyway, for a trial; its record then contains "alone": false.
     """
     with lock(path):
         share: float | None = None
         if even_if_busy and not Path("/proc/stat").exists() and read is read_stat:
-            say("nobody can tell who computes here: the record will say 'not alone'")
+            say("cannot measure the load of this machine; the record will contain 'not alone'")
         else:
             share = busy_share(seconds, read)
         if share is not None and share > BUSY:
             message = f"other processes use {share:.0%} of the cores (limit {BUSY:.0%})"
             if not even_if_busy:
-                stop(f"{message}: figures taken now say nothing. Stop them, or try out with --even-if-busy")
-            say(f"{message}: the record will say 'not alone'")
+                stop(
+                    f"{message}; the results would not be meaningful. Stop these processes, or use --even-if-busy for a trial"
+                )
+            say(f"{message}; the record will contain 'not alone'")
         watch = Watch(share, read)
         yield watch
         if share is not None and share <= BUSY and not watch.alone:
-            say(f"others used {watch.others():.0%} of the cores meanwhile: take this figure again")
+            say(f"other processes used {watch.others():.0%} of the cores during the benchmark; repeat the measurement")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every benchmark has."""
-    parser.add_argument("--even-if-busy", action="store_true", help="run on a busy machine; the record says so")
+    """Add the options of every benchmark."""
+    parser.add_argument(
+        "--even-if-busy", action="store_true", help="Run even if the machine is busy; the record notes it."
+    )
 
 
 # --- timing ---------------------------------------------------------------------------------------------------------
@@ -181,15 +195,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of each name, a list per name, one entry a round."""
+    """The times of each function by its name, in seconds, with one entry per round."""
 
     rounds: Mapping[str, Sequence[float]]
 
     def median(self, name: str) -> float:
+        """Return the median time of a function, in seconds."""
         return statistics.median(self.rounds[name])
 
     def ratio(self, name: str, other: str) -> float:
-        """Median over the rounds of time(name) / time(other): slow drifts of the machine fall out of each pair."""
+        """Return the median over the rounds of time(name) / time(other), which slow changes of the machine do not affect."""
         pairs = zip(self.rounds[name], self.rounds[other], strict=True)
         return statistics.median(a / b for a, b in pairs)
 
@@ -201,7 +216,7 @@ def interleave(
     warm: int = 1,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Times:
-    """Time the functions in turns, `rounds` times each after `warm` untimed ones; every other round runs backwards."""
+    """Time the functions alternately, `rounds` times each after `warm` untimed calls. Every other round is in reverse order."""
     for _ in range(warm):
         for function in functions.values():
             function()
@@ -216,7 +231,7 @@ def interleave(
 
 
 def gemm_peak(size: int = 1024, seconds: float = 1.0) -> float:
-    """Floating-point operations a second of the best float32 matrix product of (size, size) seen in `seconds`."""
+    """Return the floating-point operations per second of the fastest float32 matrix product (size, size) in `seconds`."""
     import torch
 
     a, b = torch.randn(size, size), torch.randn(size, size)
@@ -233,12 +248,13 @@ def gemm_peak(size: int = 1024, seconds: float = 1.0) -> float:
 
 
 def git(*words: str) -> str:
-    """What git says about this repository; empty outside of one."""
+    """Return the output of a git command in this repository, or an empty string if the command fails."""
     done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def versions() -> dict[str, str]:
+    """Return the versions of Python and of the installed packages among `PACKAGES`."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -258,7 +274,7 @@ def record(
     threads: int | None = None,
     folder: Path | None = None,
 ) -> dict[str, Any]:
-    """Add a line to `results/NAME.jsonl`: the figures, and all that is needed to judge them. Returns the line."""
+    """Add a line to `results/NAME.jsonl`: the results and the conditions of the measurement. Return the line."""
     changed = [line for line in git("status", "--porcelain").splitlines() if "benchmarks/results/" not in line]
     line: dict[str, Any] = {
         "benchmark": name,
@@ -285,6 +301,7 @@ def record(
 
 
 def processor() -> str:
+    """Return the model name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -296,12 +313,12 @@ def processor() -> str:
 
 
 def recurra(*words: object, quiet: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run the command line as a person does, in a process of its own; its progress goes to standard error."""
+    """Run the command line in a separate process, as a user does. Its progress is printed to standard error."""
     command = [sys.executable, "-m", "recurra", *map(str, words)]
     say("$ recurra " + " ".join(map(str, words)))
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if quiet else None, text=True, check=False
     )
     if done.returncode:
-        stop(f"`recurra {words[0]}` ended with status {done.returncode}; its own words are above")
+        stop(f"`recurra {words[0]}` exited with status {done.returncode}; its error message is above")
     return done

@@ -1,4 +1,4 @@
-"""Chinese couplets: the splits, and the comparison of a run with a bigram model of its training answers."""
+"""Chinese couplets: the parts, and the comparison of a run with a bigram model of its training answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from splits import Row, normal, split, write_parts
 
 
 def read(path: Path) -> Iterator[Row]:
-    r"""Tab-separated pairs, one per line. Only \n ends a line; other Unicode line separators are ordinary characters."""
+    r"""Yield tab-separated pairs, one per line. Only \n ends a line; other Unicode line separators are ordinary characters."""
     for line in path.read_text(encoding="utf-8").split("\n"):
         if line:
             question, answer = line.split("\t")
@@ -21,7 +21,7 @@ def read(path: Path) -> Iterator[Row]:
 
 
 def write(data: Path, folder: Path) -> Mapping[str, Path]:
-    """Reported on dev, selected on 5 % of train. Training pairs that share a line with one of these are left out."""
+    """Write parts: `report` is dev, and `select` is 5 % of train. Pairs of train that share a line with these are removed."""
     parts = split(read(data / "couplets" / "train.tsv"), select=0.05, report=0.0)
     parts["report"] = list(read(data / "couplets" / "dev.tsv"))
     held_out = {normal(line) for part in ("report", "select") for row in parts[part] for line in row}
@@ -32,13 +32,13 @@ def write(data: Path, folder: Path) -> Mapping[str, Path]:
 
 
 def answers(path: Path) -> list[str]:
-    """The answers of a split."""
+    """Return the answers of a part."""
     with path.open(encoding="utf-8", newline="") as file:
         return [row["target"] for row in csv.DictReader(file)]
 
 
 def judge(run: Path, parts: Mapping[str, Path], part: str) -> dict[str, float]:
-    """The metrics of `recurra evaluate`, the perplexity of the bigram model, and `ratio`, the perplexity divided by it.
+    """Return the metrics of `recurra evaluate`, the perplexity of the bigram model, and `ratio`, the perplexity divided by it.
 
     Both models predict every character of the answers, including punctuation, from the vocabulary of the run; a character that
     is not in it counts as the unknown token. Padding and the end token are not in the vocabulary of the bigram model.

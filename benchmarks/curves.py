@@ -1,4 +1,4 @@
-"""The curves of the newest records of `quality.py`, as one picture: figures of the select part against minutes, a line a seed.
+"""Plots the learning curves of the newest records of `quality.py`: metrics on the select part against minutes, a line per seed.
 
 python benchmarks/curves.py docs/curves.svg
 """
@@ -16,14 +16,24 @@ from xml.sax.saxutils import escape
 from common import RESULTS
 
 Points = Sequence[tuple[float, float]]
-COLUMNS, WIDTH, HEIGHT = 4, 240, 170  # panels a row, pixels of one
+COLUMNS, WIDTH, HEIGHT = 4, 240, 170  # panels per row, and size of a panel in pixels
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 30, 26  # pixels around the curves
-INKS = ("#1b6ca8", "#d1495b", "#3a7d44")  # of the seeds
-LOSSES = ("loss", "nats", "error", "mse", "mae", "rmse", "smape", "wer", "perplexity")  # less of these is better
+INKS = ("#1b6ca8", "#d1495b", "#3a7d44")  # colours of the seeds
+LOSSES = (
+    "loss",
+    "nats",
+    "error",
+    "mse",
+    "mae",
+    "rmse",
+    "smape",
+    "wer",
+    "perplexity",
+)  # metrics for which lower values are better
 
 
 def newest(lines: Iterable[str]) -> dict[str, Mapping[str, Any]]:
-    """set -> its newest record with curves, taken on the report part, alone, with the defaults."""
+    """Return for each dataset its newest valid record with curves, on the report part with the defaults."""
     found = {}
     for line in lines:
         record = json.loads(line)
@@ -35,7 +45,7 @@ def newest(lines: Iterable[str]) -> dict[str, Mapping[str, Any]]:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Two to five round numbers within low..high."""
+    """Return two to five round numbers in low..high."""
     step = 10 ** math.floor(math.log10((high - low) or 1))
     while (high - low) / step < 2:
         step /= 2 if round(step / 10 ** math.floor(math.log10(step))) != 5 else 2.5
@@ -45,7 +55,15 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def panel(name: str, figure: str, curves: Sequence[Points], *, less: bool = False) -> str:
-    """One set; `less` is better. What is worse than all later values (a first loss) lies outside and is cut off."""
+    """Return the panel of one dataset as SVG.
+
+    name     name of the dataset
+    figure   label of the metric
+    curves   (minutes, value) points of each seed
+    less     whether lower values are better
+
+    Values at the beginning that are worse than all later values, such as the first loss, are clipped.
+    """
     every = [y for points in curves for _, y in points]
     late = [y for points in curves for _, y in points[len(points) // 4 :]]
     low, high = (min(every), max(late)) if less else (min(late), max(every))
@@ -73,7 +91,7 @@ def panel(name: str, figure: str, curves: Sequence[Points], *, less: bool = Fals
 
 
 def draw(records: Mapping[str, Mapping[str, Any]]) -> str:
-    """The picture, as SVG."""
+    """Return the plot as SVG."""
     rows = -(-len(records) // COLUMNS)
     width, height = COLUMNS * WIDTH, rows * HEIGHT
     out = [
@@ -98,7 +116,7 @@ def draw(records: Mapping[str, Mapping[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("out", type=Path, help="the picture to write, .svg")
+    parser.add_argument("out", type=Path, help="Output file, .svg.")
     out = parser.parse_args().out
     with (RESULTS / "quality.jsonl").open(encoding="utf-8") as file:
         records = newest(file)

@@ -1,11 +1,12 @@
-"""An epoch of film reviews: `train classify` against the same network in a plain torch loop, and in Keras 3 on JAX.
+"""Compares an epoch of film reviews with `train classify`, with the same network in a plain torch loop, and in Keras 3 on JAX.
 
     RECURRA_DATA=FOLDER python benchmarks/epoch.py [--batches 20] [--rounds 3]
 
-Embedding, one LSTM in both directions, mean and maximum over time, a linear layer; AdamW and clipping; batches of 32, texts
-cut at the same length. The plain loop packs shuffled batches with `pack_padded_sequence`; Keras has them padded to that
-length, so that it compiles once. Of each loop `--batches` batches are timed in turns, drawn evenly from its epoch, and the
-seconds are those of as many as the epoch has. Without Keras (pip install keras jax) that part is left out, and it is said.
+The network has an embedding, a bidirectional LSTM, mean and maximum pooling over time, and a linear layer. It is trained
+with AdamW and gradient clipping on batches of 32 texts, which are truncated to the same maximum length. The plain loop
+packs shuffled batches with `pack_padded_sequence`; Keras pads them to the maximum length, so that it compiles once.
+`--batches` batches of each loop, at even intervals of its epoch, are timed alternately, and the times are scaled to all
+batches of the epoch. If Keras is not installed (pip install keras jax), this part is skipped with a message.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ BATCH, SIZE, CLASSES = 32, 128, 2
 
 
 class Texts:
-    """The training part as our run has encoded and cut it: shuffled batches of numbers, lengths and classes."""
+    """The training part as encoded and truncated by the run of recurra: shuffled batches of token ids, lengths and classes."""
 
     def __init__(self, loop: Loop) -> None:
         store = loop.task.dataset.stores["train"]  # type: ignore[attr-defined]
@@ -42,17 +43,19 @@ class Texts:
         self.batches = self.rows // BATCH
 
     def batch(self, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the token ids (B, T), lengths (B,) and classes (B,) of batch `n`."""
         rows = self.order[n * BATCH : (n + 1) * BATCH]
         x, lengths = self.store.ragged("text", rows, max_length=self.longest)
         return x, lengths, np.asarray(self.store.column("label")[rows])
 
 
 def sample(many: int, batches: int) -> list[int]:
-    """`batches` numbers drawn evenly from range(many)."""
+    """Return `batches` numbers at even intervals of range(many)."""
     return [many * (2 * n + 1) // (2 * batches) for n in range(min(batches, many))]
 
 
 def ours(loop: Loop, batches: int) -> Callable[[], object]:
+    """Return a function that trains on some batches with the loop of recurra."""
     keys = [loop.keys[n] for n in sample(len(loop.keys), batches)]
 
     def run() -> None:
@@ -64,6 +67,7 @@ def ours(loop: Loop, batches: int) -> Callable[[], object]:
 
 
 def plain(texts: Texts, batches: int) -> Callable[[], object]:
+    """Return a function that trains on some batches with a plain torch loop."""
     import torch
     from torch import nn
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -80,9 +84,9 @@ def plain(texts: Texts, batches: int) -> Callable[[], object]:
             optimizer.zero_grad()
             packed = pack_padded_sequence(embedding(x.long()), lengths, batch_first=True, enforce_sorted=False)
             y, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True)
-            live = (torch.arange(y.shape[1]) < lengths[:, None])[..., None]
+            valid = (torch.arange(y.shape[1]) < lengths[:, None])[..., None]
             mean = y.sum(1) / lengths.clamp(min=1)[:, None]
-            most = y.masked_fill(~live, -torch.inf).amax(1)
+            most = y.masked_fill(~valid, -torch.inf).amax(1)
             nn.functional.cross_entropy(head(torch.cat([mean, most], 1)), label.long()).backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
@@ -91,14 +95,15 @@ def plain(texts: Texts, batches: int) -> Callable[[], object]:
 
 
 def by_keras(texts: Texts, batches: int) -> Callable[[], object]:
+    """Return a function that trains on some batches with Keras 3 on JAX."""
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
 
-    given = keras.Input((texts.longest,), dtype="int32")
-    vectors = keras.layers.Embedding(texts.vocabulary, SIZE, mask_zero=True)(given)
-    y = keras.layers.Bidirectional(keras.layers.LSTM(SIZE, return_sequences=True))(vectors)
+    inputs = keras.Input((texts.longest,), dtype="int32")
+    embeddings = keras.layers.Embedding(texts.vocabulary, SIZE, mask_zero=True)(inputs)
+    y = keras.layers.Bidirectional(keras.layers.LSTM(SIZE, return_sequences=True))(embeddings)
     pooled = keras.layers.concatenate([keras.layers.GlobalAveragePooling1D()(y), keras.layers.GlobalMaxPooling1D()(y)])
-    model = keras.Model(given, keras.layers.Dense(CLASSES)(keras.layers.Dropout(0.5)(pooled)))
+    model = keras.Model(inputs, keras.layers.Dense(CLASSES)(keras.layers.Dropout(0.5)(pooled)))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(2e-3, global_clipnorm=1.0), loss)
     chosen = []
@@ -115,9 +120,9 @@ def by_keras(texts: Texts, batches: int) -> Callable[[], object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batches", type=int, default=20, help="of each loop, timed (20)")
-    parser.add_argument("--rounds", type=int, default=3, help="in turns (3)")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batches", type=int, default=20, help="Number of timed batches of each loop (20).")
+    parser.add_argument("--rounds", type=int, default=3, help="Number of timed rounds (3).")
+    parser.add_argument("--threads", type=int, default=2, help="Number of CPU threads (2).")
     add_options(parser)
     options = parser.parse_args()
     data = data_folder()
@@ -130,7 +135,7 @@ def main() -> None:
         try:
             made["Keras on JAX"] = by_keras(texts, options.batches)
         except ImportError as error:
-            say(f"Keras on JAX is left out: {error}")
+            say(f"Keras on JAX is skipped: {error}")
         times = interleave(made, rounds=options.rounds)
         counts = {name: many if name == "ours" else texts.batches for name in made}
         epochs = {name: times.median(name) / options.batches * counts[name] for name in made}
@@ -139,7 +144,9 @@ def main() -> None:
             if name in made:
                 ratio = times.ratio(name, "ours") * counts[name] / counts["ours"]
                 figures["ratios"][name] = {"ratio": ratio, "wanted": wanted, "met": ratio >= wanted}
-                print(f"{name}: {ratio:.2f}x our time, wanted {wanted:g}x{'' if ratio >= wanted else '  MISSED'}")
+                print(
+                    f"{name}: {ratio:.2f} times the time of recurra, target {wanted:g}{'' if ratio >= wanted else '  MISSED'}"
+                )
         record("epoch", figures, watch=watch, threads=options.threads)
 
 

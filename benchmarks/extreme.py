@@ -1,10 +1,10 @@
-"""One row of 4,000 steps beside 63 of 50: a training step on all of them, against the two groups run apart.
+"""Compares a training step on one sequence of 4,000 time steps and 63 of 50 with separate steps on the two groups.
 
     python benchmarks/extreme.py [--cells rnn,gru,lstm] [--even-if-busy]
 
-Forward and backward of one layer, I = H = 128, float32; 3 % of the padded steps live. Time: medians of ratios, steps run
-in turns. Memory: by how much the peak of the process rises above what stood before the step, x aside, against the sum of
-the groups' rises. Both may be LIMIT times the groups'.
+A step is the forward and backward pass of one layer, I = H = 128, float32; 3 % of the padded time steps are valid. The time is
+the median of the ratios, and the steps run alternately. The memory is the increase of the peak memory of the process during the
+step, without x, divided by the sum of the increases of the two groups. The limit of both ratios is LIMIT.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GROUPS = ((1, 4000), (63, 50))
 
 
 def step(layer: nn.Recurrent, x: Tensor, lengths: Tensor | None) -> Callable[[], None]:
-    """A training step with a gradient from each step of y."""
+    """Return a function that takes a training step with a gradient at each time step of y."""
     with torch.no_grad():
         gradient = torch.randn_like(layer(x, lengths=lengths)[0])
 
@@ -39,6 +39,7 @@ def step(layer: nn.Recurrent, x: Tensor, lengths: Tensor | None) -> Callable[[],
 
 
 def time_ratio(cell: str, bidirectional: bool, rounds: int) -> float:
+    """Return the time of a step on all sequences divided by the time of the steps on the two groups."""
     torch.manual_seed(0)
     layer = nn.Recurrent(cell, I, H, bidirectional=bidirectional)
     lengths = torch.tensor(LENGTHS)
@@ -53,27 +54,30 @@ def time_ratio(cell: str, bidirectional: bool, rounds: int) -> float:
 
 
 def status(name: str) -> int:
-    """A line of this process's memory, in bytes."""
+    """Return an entry of the memory status of this process, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def rise(cell: str, bidirectional: bool, shape: tuple[int, int], lengths: list[int] | None) -> int:
-    """Bytes by which one training step raises the peak of a fresh process; x is there before, and y's gradient is
-    one number for all of it."""
+    """Return the number of bytes by which one training step increases the peak memory of a new process.
+
+    x is allocated before the measurement, and the gradient of y is one expanded number.
+    """
     layer = nn.Recurrent(cell, I, H, bidirectional=bidirectional)
     x = torch.randn(*shape, I, requires_grad=True)
-    given = None if lengths is None else torch.tensor(lengths)
-    layer(x, lengths=given)[0].sum().backward()  # code is read in and buffers are made once
+    lengths_tensor = None if lengths is None else torch.tensor(lengths)
+    layer(x, lengths=lengths_tensor)[0].sum().backward()  # loads the code and allocates buffers
     x.grad = None
     ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = status("VmRSS")
-    layer(x, lengths=given)[0].sum().backward()
+    layer(x, lengths=lengths_tensor)[0].sum().backward()
     return status("VmHWM") - before
 
 
 def memory_ratio(cell: str, bidirectional: bool) -> float:
+    """Return the memory of a step on all sequences divided by the sum of that of the two groups."""
     calls = [((len(LENGTHS), max(LENGTHS)), LENGTHS), *((group, None) for group in GROUPS)]
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         ours, *apart = [pool.apply(rise, (cell, bidirectional, shape, lengths)) for shape, lengths in calls]
@@ -82,16 +86,16 @@ def memory_ratio(cell: str, bidirectional: bool) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", default="rnn,gru,lstm", help="with commas")
-    parser.add_argument("--rounds", type=int, default=9, help="timed rounds")
+    parser.add_argument("--cells", default="rnn,gru,lstm", help="Cells, separated by commas (rnn,gru,lstm).")
+    parser.add_argument("--rounds", type=int, default=9, help="Number of timed rounds (9).")
     add_options(parser)
     options = parser.parse_args()
     figures: dict[str, dict[str, float | bool]] = {}
     with alone(options.even_if_busy) as watch:
-        print(f"cell  directions    time  memory   wanted <= {LIMIT}")
+        print(f"cell  directions    time  memory   target <= {LIMIT}")
         for cell in options.cells.split(","):
             for directions in (1, 2):
-                say(f"{cell}, {directions} of 2 directions")
+                say(f"{cell}, {'bidirectional' if directions == 2 else 'unidirectional'}")
                 time, memory = time_ratio(cell, directions == 2, options.rounds), memory_ratio(cell, directions == 2)
                 met = max(time, memory) <= LIMIT
                 figures[f"{cell}/{directions}"] = {"time": round(time, 3), "memory": round(memory, 3), "met": met}

@@ -1,10 +1,11 @@
-"""Our kernels for the CPU against torch.nn: training steps, forward passes, streams, and a step beside a busy neighbour.
+"""Compares the CPU kernels with torch.nn: training steps, forward passes, streams, and training beside a busy process.
 
     python benchmarks/kernels.py [--only train,forward,share,step,read,streams,load] [--even-if-busy]
 
-float32, two threads unless --threads says otherwise. Everything is timed in turns within this process; a figure is the
-median of the ratios of the rounds, theirs / ours: above 1 ours is faster. `peak` is the share of the best matrix product
-seen in the same run that our kernel reaches. First a check that both give the same; on red nothing is timed.
+The data type is float32, with two threads by default. All functions are timed alternately in this process. A result is the
+median over the rounds of the ratio theirs / ours; above 1, recurra is faster. `peak` is the speed of the kernel as a
+fraction of the best matrix product in the same run. Before the measurement the outputs of both are compared; if they
+differ, nothing is timed.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ WANTED = {
 }
 STEPS = {("lstm", "layer"): 12.0, ("lstm", "cell"): 4.0, ("gru", "layer"): 7.0, ("gru", "cell"): 4.0}
 STREAMS = {"gru": 2.0, "lstm": 1.3}
-READ = 0.8  # reading the weights once / ours
+READ = 0.8  # time to read the weights once / ours
 INT8 = 3.0
-SHARE = 0.65  # of the best matrix product, forward
-SLOWED = 8.0  # theirs / ours beside a neighbour
-Line = tuple[str, float, float, float | None]  # name, ratio, wanted, share of the peak
+SHARE = 0.65  # fraction of the best matrix product, forward
+SLOWED = 8.0  # theirs / ours beside a busy process
+Line = tuple[str, float, float, float | None]  # name, ratio, target, fraction of the peak
 
 
 def pair(cell: str, I: int, H: int) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Their layer and ours with the same weights."""
+    """Return the layer of torch.nn and that of recurra with the same weights."""
     torch.manual_seed(0)
     theirs, ours = (getattr(module, cell.upper())(I, H, batch_first=True) for module in (torch.nn, nn))
     ours.load_state_dict(theirs.state_dict())
@@ -44,18 +45,20 @@ def pair(cell: str, I: int, H: int) -> tuple[torch.nn.Module, torch.nn.Module]:
 
 
 def check() -> None:
-    """The same results, to the rounding of float32; and the native kernels are what runs."""
+    """Check that both layers have the same outputs up to rounding in float32, and that the native kernels are used."""
     for cell in GATES:
         theirs, ours = pair(cell, 20, 33)
         x = torch.randn(5, 17, 20)
         off = (theirs(x)[0] - ours(x)[0]).abs().max().item()
         if off > 1e-5:
-            stop(f"{cell}: ours and torch.nn differ by {off:.1e}; nothing is timed")
+            stop(f"{cell}: the outputs of recurra and torch.nn differ by {off:.1e}; nothing is timed")
         if (runs := ours.plan(x).runs) != "native":
-            stop(f"{cell}: back end {runs!r} would run, not the native kernels:\n{ours.plan(x)}")
+            stop(f"{cell}: backend {runs!r} would be used instead of the native kernels:\n{ours.plan(x)}")
 
 
 def training(layer: torch.nn.Module, x: Tensor, grad: Tensor) -> Callable[[], object]:
+    """Return a function that takes a training step with the output gradient `grad`."""
+
     def step() -> None:
         layer.zero_grad()
         x.grad = None
@@ -65,6 +68,8 @@ def training(layer: torch.nn.Module, x: Tensor, grad: Tensor) -> Callable[[], ob
 
 
 def forward(layer: torch.nn.Module, x: Tensor) -> Callable[[], object]:
+    """Return a function that computes a forward pass without gradients."""
+
     def run() -> None:
         with torch.no_grad():
             layer(x)
@@ -73,6 +78,7 @@ def forward(layer: torch.nn.Module, x: Tensor) -> Callable[[], object]:
 
 
 def sequences(kind: str, peak: float) -> Iterator[Line]:
+    """Measure training steps (`train`) or forward passes (`forward`) on sequences."""
     for cell, gates in GATES.items():
         for (B, T, I, H), wanted in zip(SIZES, WANTED[kind][cell], strict=True):
             theirs, ours = pair(cell, I, H)
@@ -86,6 +92,7 @@ def sequences(kind: str, peak: float) -> Iterator[Line]:
 
 
 def shares(peak: float) -> Iterator[Line]:
+    """Measure the forward pass as a fraction of the best matrix product."""
     for cell in ("gru", "lstm"):
         for B in (32, 64):
             for H in (256, 512):
@@ -97,6 +104,7 @@ def shares(peak: float) -> Iterator[Line]:
 
 
 def single_steps() -> Iterator[Line]:
+    """Measure single time steps of one stream with one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     many = 300
@@ -133,6 +141,7 @@ def single_steps() -> Iterator[Line]:
 
 
 def weights_read() -> Iterator[Line]:
+    """Measure single time steps relative to one read of the weights, and with int8 weights relative to float32."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for cell in ("lstm", "gru"):
@@ -156,6 +165,7 @@ def weights_read() -> Iterator[Line]:
 
 
 def many_streams(peak: float) -> Iterator[Line]:
+    """Measure single time steps of many concurrent streams."""
     B, H = 1000, 128
     for cell, wanted in STREAMS.items():
         theirs, ours = pair(cell, H, H)
@@ -173,6 +183,7 @@ def many_streams(peak: float) -> Iterator[Line]:
 
 
 def beside_a_neighbour() -> Iterator[Line]:
+    """Measure training steps of an LSTM while another process uses one core."""
     theirs, ours = pair("lstm", 128, 128)
     x, grad = torch.randn(32, 128, 128, requires_grad=True), torch.randn(32, 128, 128)
     made = {"ours": training(ours, x, grad), "theirs": training(theirs, x, grad)}
@@ -188,8 +199,12 @@ def beside_a_neighbour() -> Iterator[Line]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="train,forward,share,step,read,streams,load", help="parts, with commas")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--only",
+        default="train,forward,share,step,read,streams,load",
+        help="Parts of the benchmark, separated by commas.",
+    )
+    parser.add_argument("--threads", type=int, default=2, help="Number of CPU threads (2).")
     add_options(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -207,10 +222,10 @@ def main() -> None:
             "streams": lambda: many_streams(peak),
             "load": beside_a_neighbour,
         }
-        print(f"{'':<52}{'ratio':>8}{'wanted':>9}{'peak':>7}")
+        print(f"{'':<52}{'ratio':>8}{'target':>9}{'peak':>7}")
         for name in options.only.split(","):
             if name not in parts:
-                stop(f"there is no part {name!r}; there are {', '.join(parts)}")
+                stop(f"there is no part {name!r}; the parts are {', '.join(parts)}")
             for what, ratio, wanted, share in parts[name]():
                 met = ratio >= wanted
                 figures[what.strip()] = {"ratio": round(ratio, 3), "wanted": wanted, "met": met, "peak": share}

@@ -24,7 +24,7 @@ Trace = Sequence[Mapping[str, Any]]  # the output of `recurra predict` for each 
 
 
 def traces(path: Path) -> list[str]:
-    """The traces in a file."""
+    """Return the traces in a file."""
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
@@ -42,7 +42,7 @@ def write(data: Path, folder: Path) -> dict[str, Path]:
 
 
 def read(run: Path, path: Path) -> list[Trace]:
-    """The output of `recurra predict` for the traces of a file, including their ends."""
+    """Return the output of `recurra predict` for the traces of a file, including their ends."""
     inputs = path.with_suffix(".jsonl")
     inputs.write_text("".join(json.dumps({"text": trace + "\n"}) + "\n" for trace in traces(path)), encoding="utf-8")
     output = recurra("predict", run, inputs, "--set", "per_token=true", quiet=True).stdout
@@ -50,18 +50,18 @@ def read(run: Path, path: Path) -> list[Trace]:
 
 
 def is_abnormal(trace: Trace) -> bool:
-    """Whether a key is not among the most probable predictions, or its probability is too small."""
+    """Return whether a key is not among the most probable predictions, or its probability is too small."""
     return any(key["rank"] > TOP_PREDICTIONS or key["nats"] > -math.log(MIN_PROBABILITY) for key in trace)
 
 
 def is_abnormal_by_rank(trace: Trace) -> bool:
-    """Whether a key is not among the most probable predictions, or the probability of the end is too small."""
+    """Return whether a key is not among the most probable predictions, or the probability of the end is too small."""
     *keys, end = trace
     return any(key["rank"] > TOP_PREDICTIONS for key in keys) or end["nats"] > -math.log(MIN_END_PROBABILITY)
 
 
 def detection_metrics(abnormal: Iterable[bool], normal: Iterable[bool]) -> dict[str, float]:
-    """Precision, recall, F1 and false alarm rate, from the decisions on abnormal and on normal traces."""
+    """Return the precision, recall, F1 and false alarm rate, from the decisions on abnormal and on normal traces."""
     abnormal, normal = list(abnormal), list(normal)
     correct, false_alarms = sum(abnormal), sum(normal)
     precision, recall = correct / max(correct + false_alarms, 1), correct / len(abnormal)
@@ -70,7 +70,7 @@ def detection_metrics(abnormal: Iterable[bool], normal: Iterable[bool]) -> dict[
 
 
 def judge(run: Path, parts: Mapping[str, Path], part: str) -> dict[str, float]:
-    """The metrics of both criteria on the abnormal traces and one part of the normal traces."""
+    """Return the metrics of both criteria on the abnormal traces and one part of the normal traces."""
     abnormal, normal = read(run, parts["abnormal"]), read(run, parts[part])
     metrics = detection_metrics(map(is_abnormal, abnormal), map(is_abnormal, normal))
     by_rank = detection_metrics(map(is_abnormal_by_rank, abnormal), map(is_abnormal_by_rank, normal))

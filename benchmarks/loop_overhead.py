@@ -1,9 +1,9 @@
-"""What the training loop costs: tokens a second of ours against a bare torch loop, in turns within one process.
+"""Overhead of the training loop: tokens per second of recurra and of a plain torch loop, measured alternately in one process.
 
     python benchmarks/loop_overhead.py [--task classify|language] [--data FILE]
 
-Both train copies of one network on the same batches in the same order, with AdamW and clipping by norm. Ours also
-gathers each batch, follows the schedule and averages the weights; the bare loop has its batches ready.
+Both loops train copies of one network on the same batches in the same order, with AdamW and clipping by norm. The loop of
+recurra also collates each batch, applies the schedule and averages the weights. The plain loop uses prepared batches.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from recurra.tasks.base import Batch
     from recurra.training.loop import Loop
 
-LEAST = 0.9  # of the bare loop's tokens a second
+LEAST = 0.9  # minimum fraction of the tokens per second of the plain loop
 TASKS = ("classify", "language")
 
 
 def write_data(task: str, folder: Path) -> Path:
-    """Made-up data: words drawn by Zipf's law, reviews of 20 to 400 of them, or a text of such sentences."""
+    """Write synthetic data: reviews of 20 to 400 words from a Zipf distribution, or a text of sentences of such words."""
     source = random.Random(0)
     words = [f"w{format(index, 'x')}" for index in range(5000)]
     weights = [1 / (index + 10) for index in range(5000)]
@@ -49,7 +49,7 @@ def write_data(task: str, folder: Path) -> Path:
 
 
 def make_loop(name: str, data: Path, folder: Path, threads: int | None) -> Loop:
-    """Our loop before its first step, made as `recurra train` makes it."""
+    """Return the training loop of recurra before its first step, created as in `recurra train`."""
     import torch
     from lightning_fabric import Fabric
 
@@ -77,7 +77,7 @@ def make_loop(name: str, data: Path, folder: Path, threads: int | None) -> Loop:
 def bare_step(
     name: str, network: torch.nn.Module, optimizer: torch.optim.Optimizer, clip: float, batch: Batch, state: Any
 ) -> Any:
-    """A step as anybody writes it by hand; returns the state for the next one."""
+    """Take a training step of the plain loop and return the state for the next step."""
     import torch
     from torch.nn import functional as F
 
@@ -95,7 +95,7 @@ def bare_step(
 
 
 def loops(name: str, loop: Loop, steps: int) -> tuple[dict[str, Callable[[], object]], int, int]:
-    """Both loops as functions that take the same `steps` steps; their live and their padded tokens."""
+    """Return both loops as functions that take the same `steps` steps, the number of valid tokens, and that with padding."""
     import torch
 
     training = loop.training
@@ -115,11 +115,11 @@ def loops(name: str, loop: Loop, steps: int) -> tuple[dict[str, Callable[[], obj
         for batch in batches:
             state = bare_step(name, network, optimizer, training.clip_norm or 1.0, batch, state)
 
-    return {"ours": ours, "bare": bare}, sum(b.live for b in batches), sum(b.computed for b in batches)
+    return {"ours": ours, "bare": bare}, sum(b.valid for b in batches), sum(b.computed for b in batches)
 
 
 def work(network: torch.nn.Module) -> float:
-    """Floating-point operations of a training step for each token: 6 a multiplied weight (2 forward, 4 back)."""
+    """Return the floating-point operations of a training step per token: 6 per multiplied weight (2 forward, 4 backward)."""
     import torch
 
     looked_up = {id(m.weight) for m in network.modules() if isinstance(m, torch.nn.Embedding)}
@@ -127,7 +127,7 @@ def work(network: torch.nn.Module) -> float:
 
 
 def measure(name: str, data: Path | None, steps: int, rounds: int, threads: int | None) -> dict[str, Any]:
-    """The figures of one task."""
+    """Return the results of one task."""
     import torch
 
     with tempfile.TemporaryDirectory(prefix="recurra-loop-") as text:
@@ -143,7 +143,7 @@ def measure(name: str, data: Path | None, steps: int, rounds: int, threads: int 
         "steps": steps,
         "ours": tokens / times.median("ours"),
         "bare": tokens / times.median("bare"),
-        "ratio": times.ratio("bare", "ours"),  # of speeds: the inverse of that of times
+        "ratio": times.ratio("bare", "ours"),  # of the speeds: the inverse of the ratio of the times
         "gemm_share": flops / times.median("ours") / peak,
         "gemm_gflops": peak / 1e9,
         "threads": torch.get_num_threads(),
@@ -152,15 +152,17 @@ def measure(name: str, data: Path | None, steps: int, rounds: int, threads: int 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--task", choices=TASKS, help="only this one")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="train on this instead of made-up data; wants --task")
-    parser.add_argument("--steps", type=int, default=15, help="steps of a round (15)")
-    parser.add_argument("--rounds", type=int, default=9, help="rounds, each of both loops (9)")
-    parser.add_argument("--threads", type=int, help="CPU threads; torch's choice by default")
+    parser.add_argument("--task", choices=TASKS, help="Measure only this task.")
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="Train on this file instead of synthetic data; requires --task."
+    )
+    parser.add_argument("--steps", type=int, default=15, help="Number of steps per round (15).")
+    parser.add_argument("--rounds", type=int, default=9, help="Number of rounds; each one runs both loops (9).")
+    parser.add_argument("--threads", type=int, help="Number of CPU threads; chosen by torch by default.")
     add_options(parser)
     options = parser.parse_args()
     if options.data and not options.task:
-        parser.error("--data wants --task: say what the file is for")
+        parser.error("--data requires --task, the task of the file")
     with alone(options.even_if_busy) as watch:
         results = [
             measure(name, options.data, options.steps, options.rounds, options.threads)

@@ -1,11 +1,11 @@
-"""Anonymous memory while training on a file 50 times larger than IMDB, against the same command on IMDB.
+"""Compares the anonymous memory during training on a file 50 times the size of IMDB with that of the same command on IMDB.
 
     RECURRA_DATA=FOLDER python benchmarks/memory.py [--times 50] [--steps 30]
 
-The large file holds IMDB's training part many times over. In each copy the rare words have an ending of their own,
-and each row a word of its copy, so the vocabulary grows with the file and no row repeats. Figure: peak RssAnon of the
-process that trains and of its children, from /proc, reading and encoding included. Mapped files do not count: the
-kernel can drop those pages.
+The large file contains many copies of the training part of IMDB. In each copy a different suffix is added to the rare
+words, and a different word to each row, so that the vocabulary grows with the file and no row occurs twice. The result is
+the peak of RssAnon of the training process and its children, from /proc, including reading and encoding. Mapped files are
+not included, because the kernel can drop their pages.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from common import CACHE, Watch, data_folder, lock, record, say, stop
 from sets import SETS
 
 LIMIT = 1.3
-RARE = 5  # a word that occurs so often or less gets the ending of its copy
-MARK = "\x00"  # stands for the ending in the templates
+RARE = 5  # maximum count of the words to which the suffix of a copy is added
+MARK = "\x00"  # placeholder of the suffix in the templates
 WORD = re.compile(r"[A-Za-z]+")
 
 
 def ending(copy: int) -> str:
-    """Letters that name a copy, so that a word with them stays one word: 0 -> `qaa`."""
+    """Return the suffix of a copy as letters, so that a word with the suffix is one word: 0 -> `qaa`."""
     return "q" + chr(ord("a") + copy // 26) + chr(ord("a") + copy % 26)
 
 
 def templates(rows: list[list[str]]) -> list[tuple[str, str]]:
-    """(text, label) with a mark where the ending of a copy goes: after each rare word, and in one word at the end."""
+    """Return (text, label) with placeholders of the suffix: after each rare word, and in one more word at the end."""
     counts = Counter(word for text, _ in rows for word in WORD.findall(text.lower()))
     rare = {word for word, count in counts.items() if count <= RARE}
 
@@ -49,7 +49,7 @@ def templates(rows: list[list[str]]) -> list[tuple[str, str]]:
 
 
 def enlarge(source: Path, target: Path, times: int) -> None:
-    """Write `target`: `times` copies of the rows of `source`, a copy at a time."""
+    """Write `times` copies of the rows of `source` to `target`, one copy after another."""
     csv.field_size_limit(sys.maxsize)
     with source.open(encoding="utf-8", newline="") as file:
         columns, *rows = csv.reader(file)
@@ -61,25 +61,25 @@ def enlarge(source: Path, target: Path, times: int) -> None:
         for copy in range(times):
             letters = ending(copy)
             writer.writerows((text.replace(MARK, letters), label) for text, label in marked)
-    part.rename(target)  # a file with its name is whole
+    part.rename(target)  # a file with this name is complete
 
 
 def rss_anon(pid: int) -> int:
-    """RssAnon in bytes of a process and its children; 0 when it has ended."""
+    """Return RssAnon of a process and its children in bytes, or 0 if the process has exited."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
     children: set[int] = set()
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # a thread that has just ended
+        with contextlib.suppress(OSError):  # a thread that has just exited
             children.update(map(int, thread.read_text().split()))
     own = next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon:")), 0)
     return own + sum(map(rss_anon, children))
 
 
 def peak(words: list[object], every: float = 0.05) -> tuple[int, float]:
-    """Run the command line; peak RssAnon in bytes, and its seconds."""
+    """Run the command line. Return the peak of RssAnon in bytes, and the time in seconds."""
     say("$ recurra " + " ".join(map(str, words)))
     begin = time.monotonic()
     with subprocess.Popen([sys.executable, "-m", "recurra", *map(str, words)], stdout=subprocess.DEVNULL) as process:
@@ -88,18 +88,18 @@ def peak(words: list[object], every: float = 0.05) -> tuple[int, float]:
             most = max(most, rss_anon(process.pid))
             time.sleep(every)
     if process.returncode:
-        stop(f"`recurra train` ended with status {process.returncode}; its own words are above")
+        stop(f"`recurra train` exited with status {process.returncode}; its error message is above")
     return most, time.monotonic() - begin
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--times", type=int, default=50, help="how often the large file holds IMDB (50)")
-    parser.add_argument("--steps", type=int, default=30, help="optimiser steps after the encoding (30)")
-    parser.add_argument("--rows", type=int, help="take only so many rows of IMDB, to try this out")
+    parser.add_argument("--times", type=int, default=50, help="Number of copies of IMDB in the large file (50).")
+    parser.add_argument("--steps", type=int, default=30, help="Number of optimizer steps after the encoding (30).")
+    parser.add_argument("--rows", type=int, help="Number of rows of IMDB to use, for a trial; all by default.")
     options = parser.parse_args()
     if not Path("/proc/self/status").exists():
-        stop("this measures RssAnon, which only Linux tells (/proc/PID/status)")
+        stop("this benchmark measures RssAnon, which is available only on Linux (/proc/PID/status)")
     data = data_folder()
     CACHE.mkdir(exist_ok=True)
     with lock(), tempfile.TemporaryDirectory(dir=CACHE, prefix="memory-") as folder:
@@ -107,8 +107,10 @@ def main() -> None:
         small = cut(parts["train"], Path(folder) / "imdb.csv", options.rows)
         valid = cut(parts["select"], Path(folder) / "valid.csv", 500)
         need = int(1.1 * options.times * small.stat().st_size)
-        if shutil.disk_usage(folder).free < 4 * need:  # the file, and the run's encoded copy with room to spare
-            stop(f"this wants about {4 * need / 2**30:.1f} GiB in {CACHE}; make room or try --times 5")
+        if shutil.disk_usage(folder).free < 4 * need:  # the file, and the encoded copy of the run with a margin
+            stop(
+                f"this benchmark requires about {4 * need / 2**30:.1f} GiB in {CACHE}; free disk space or use --times 5"
+            )
         large = Path(folder) / f"imdb-{options.times}.csv"
         say(f"writing {options.times} copies of IMDB")
         enlarge(small, large, options.times)
@@ -127,7 +129,7 @@ def main() -> None:
 
 
 def cut(source: Path, target: Path, rows: int | None) -> Path:
-    """The first `rows` rows of a CSV file, all of them for None."""
+    """Write the first `rows` rows of a CSV file, or all rows for None, to `target` and return its path."""
     csv.field_size_limit(sys.maxsize)
     with source.open(encoding="utf-8", newline="") as old, target.open("w", encoding="utf-8", newline="") as new:
         writer = csv.writer(new)

@@ -1,13 +1,14 @@
-"""The recurrent layers of other libraries beside ours: torch.nn, Keras 3 on JAX and on TensorFlow, Flax, ONNX Runtime.
+"""Compares the recurrent layers of other libraries with recurra: torch.nn, Keras 3 on JAX and TensorFlow, Flax, ONNX Runtime.
 
     python benchmarks/peers.py [--only train,forward,step,int8] [--peers keras-jax,flax] [--even-if-busy]
 
-Each library has a process of its own, held to as many cores as there are threads (two; one for single steps), and they are
-asked in turns. A figure is the median over the rounds of theirs / ours: above 1 ours is faster. A library that is not
-installed is left out, and that is said: pip install keras jax flax tensorflow-cpu onnx onnxruntime.
+Each library runs in a separate process, which is limited to as many cores as there are threads (two; one for single steps).
+The libraries are timed alternately. A result is the median over the rounds of theirs / ours; above 1, recurra is faster. A
+library that is not installed is skipped with a message: pip install keras jax flax tensorflow-cpu onnx onnxruntime.
 
-Weights are random and of the same shapes, float32. Training is the gradient of a weighted sum of all outputs by the input and
-all weights, compiled where the library compiles. A step is one time step of one stream whose state goes from call to call.
+The weights are random, of the same shapes, and float32. Training computes the gradient of a weighted sum of all outputs with
+respect to the input and all weights, and is compiled if the library supports it. A step is one time step of one stream; its
+state is passed from call to call.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from common import Times, add_options, alone, record, say, stop
 
 SIZES = [(32, 128, 128, 128), (32, 400, 100, 128), (32, 128, 256, 256)]  # B, T, I, H
 CELLS = ("rnn", "gru", "lstm")
-MANY = 200  # steps of a stream timed at once
+MANY = 200  # number of time steps of a stream per measurement
 ROUNDS, WARM = 9, 2
-WANTED = {64: 2.0, 128: 2.0, 256: 1.2, 512: 1.2}  # one step of H, against ONNX Runtime
+WANTED = {64: 2.0, 128: 2.0, 256: 1.2, 512: 1.2}  # one step with hidden size H, against ONNX Runtime
 WANTED_INT8 = 2.0
 Case = dict[str, Any]
 Work = Callable[[], object]
 
 
 def cases(kinds: list[str]) -> list[Case]:
-    """What is timed, in order."""
+    """Return the cases to measure, in order."""
     found: list[Case] = []
     for kind in kinds:
         if kind in ("train", "forward"):
@@ -46,14 +47,15 @@ def cases(kinds: list[str]) -> list[Case]:
         elif kind == "int8":
             found += [{"kind": kind, "cell": "lstm", "B": 1, "T": 1, "I": H, "H": H} for H in (512, 1024)]
         else:
-            stop(f"there is no part {kind!r}; there are train, forward, step, int8")
+            stop(f"there is no part {kind!r}; the parts are train, forward, step, int8")
     return found
 
 
-# --- the libraries: a case -> what does it once, or LookupError for a case it has no way to do -------------------------
+# --- the libraries: a function that runs a case once, or LookupError if the library does not support the case -----------
 
 
 def by_torch(case: Case, *, ours: bool) -> Work:
+    """Return the work of a case with torch.nn or, with `ours`, with recurra."""
     import torch
 
     from recurra import nn
@@ -83,7 +85,7 @@ def by_torch(case: Case, *, ours: bool) -> Work:
         stepper = nn.Stepper(layer, int8=case["kind"] == "int8")
         return lambda: [stepper.step() for _ in range(MANY)]
     if case["kind"] == "int8":
-        raise LookupError("torch.nn has no layer of eight bits")
+        raise LookupError("torch.nn has no recurrent layer with 8-bit weights")
 
     def steps() -> None:
         state: Any = None
@@ -95,12 +97,13 @@ def by_torch(case: Case, *, ours: bool) -> Work:
 
 
 def by_keras(case: Case, backend: str) -> Work:
+    """Return the work of a case with Keras 3."""
     os.environ["KERAS_BACKEND"] = backend
     import keras
     import numpy as np
 
     if case["kind"] not in ("train", "forward"):
-        raise LookupError("no single steps here")
+        raise LookupError("single time steps are not measured")
     names = {"rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
     layer = getattr(keras.layers, names[case["cell"]])(case["H"], return_sequences=True)
     shape = (case["B"], case["T"], case["I"])
@@ -136,11 +139,12 @@ def by_keras(case: Case, backend: str) -> Work:
 
 
 def by_flax(case: Case) -> Work:
+    """Return the work of a case with Flax."""
     import jax
     from flax import linen
 
     if case["kind"] not in ("train", "forward"):
-        raise LookupError("no single steps here")
+        raise LookupError("single time steps are not measured")
     kinds = {"rnn": linen.SimpleCell, "gru": linen.GRUCell, "lstm": linen.OptimizedLSTMCell}
     layer = linen.RNN(kinds[case["cell"]](case["H"]))
     keys = jax.random.split(jax.random.key(0), 3)
@@ -153,7 +157,7 @@ def by_flax(case: Case) -> Work:
 
 
 def by_onnx(case: Case) -> Work:
-    """One node; inputs and outputs are bound once, and the state of a step stays where it is."""
+    """Return the work of a case with ONNX Runtime: one node with inputs and outputs that are bound once, the state included."""
     import tempfile
 
     import numpy as np
@@ -161,7 +165,7 @@ def by_onnx(case: Case) -> Work:
     import onnxruntime
 
     if case["kind"] == "train":
-        raise LookupError("ONNX Runtime does not train here")
+        raise LookupError("training with ONNX Runtime is not measured")
     B, T, I, H = (case[axis] for axis in "BTIH")
     gates, op = {"rnn": (1, "RNN"), "gru": (3, "GRU"), "lstm": (4, "LSTM")}[case["cell"]]
     random, number = np.random.default_rng(0), onnx.TensorProto.FLOAT
@@ -213,24 +217,24 @@ PEERS: dict[str, Callable[[Case], Work]] = {
 }
 
 
-# --- a process for each --------------------------------------------------------------------------------------------------
+# --- one process per library ---------------------------------------------------------------------------------------------
 
 
 def serve(name: str) -> None:
-    """Answer the lines of the parent: a case is made ready, `run` does it once and tells the seconds."""
-    answers, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr  # what a library prints is no answer
+    """Process the lines of the parent process: prepare a case, or run it once for `run` and return the time in seconds."""
+    answers, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr  # the libraries print to standard error
     work: Work | None = None
     for line in sys.stdin:
-        asked = json.loads(line)
+        request = json.loads(line)
         answer: dict[str, Any] = {}
-        if asked == "run":
+        if request == "run":
             assert work is not None
             begin = time.perf_counter()
             work()
             answer["seconds"] = time.perf_counter() - begin
         else:
             try:
-                work = PEERS[name](asked)
+                work = PEERS[name](request)
             except (LookupError, ImportError) as error:
                 answer["refuses"] = str(error)
         answers.write(json.dumps(answer) + "\n")
@@ -238,7 +242,7 @@ def serve(name: str) -> None:
 
 
 class Peer:
-    """A library in its process."""
+    """A library in a separate process."""
 
     def __init__(self, name: str, threads: int) -> None:
         cores = sorted(os.sched_getaffinity(0))[:threads]
@@ -254,19 +258,22 @@ class Peer:
         )
 
     def ask(self, what: Any) -> dict[str, Any]:
+        """Send a request to the process and return its answer."""
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(what) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
-        return json.loads(line) if line else {"refuses": "its process ended"}
+        return json.loads(line) if line else {"refuses": "its process exited"}
 
     def close(self) -> None:
+        """Stop the process."""
         self.process.kill()
         self.process.wait()
 
 
 @contextmanager
 def started(names: Iterable[str], threads: int) -> Iterator[dict[str, Peer]]:
+    """Start the libraries, and stop them at the end."""
     peers = {name: Peer(name, threads) for name in names}
     try:
         yield peers
@@ -276,15 +283,15 @@ def started(names: Iterable[str], threads: int) -> Iterator[dict[str, Peer]]:
 
 
 def compare(case: Case, peers: Mapping[str, Peer]) -> tuple[dict[str, float], dict[str, str]]:
-    """theirs / ours by name, and why the others are not there."""
+    """Return the ratio theirs / ours by name, and the reasons why other libraries were skipped."""
     refused = {name: why for name, peer in peers.items() if (why := peer.ask(case).get("refuses"))}
     going = [name for name in peers if name not in refused]
     if "recurra" in refused:
-        stop(f"ours cannot do {case}: {refused['recurra']}")
+        stop(f"recurra does not support {case}: {refused['recurra']}")
     seconds: dict[str, list[float]] = {name: [] for name in going}
     for index in range(WARM + ROUNDS):
         for name in going[::-1] if index % 2 else going:
-            time.sleep(0.02)  # until the threads of the one before sleep
+            time.sleep(0.02)  # until the threads of the previous library sleep
             answer = peers[name].ask("run")
             if "refuses" in answer:
                 stop(f"{name}: {answer['refuses']}")
@@ -296,9 +303,11 @@ def compare(case: Case, peers: Mapping[str, Peer]) -> tuple[dict[str, float], di
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="train,forward,step,int8", help="parts, with commas")
-    parser.add_argument("--peers", default=",".join(list(PEERS)[1:]), help="libraries, with commas")
-    parser.add_argument("--threads", type=int, default=2, help="of training and forward passes (2)")
+    parser.add_argument(
+        "--only", default="train,forward,step,int8", help="Parts of the benchmark, separated by commas."
+    )
+    parser.add_argument("--peers", default=",".join(list(PEERS)[1:]), help="Libraries, separated by commas.")
+    parser.add_argument("--threads", type=int, default=2, help="Number of threads in training and forward passes (2).")
     parser.add_argument("--serve", choices=PEERS, help=argparse.SUPPRESS)
     add_options(parser)
     options = parser.parse_args()
@@ -307,15 +316,15 @@ def main() -> None:
         return
     names = options.peers.split(",")
     if unknown := sorted(set(names) - set(PEERS)):
-        stop(f"there is no library {unknown[0]!r}; there are {', '.join(list(PEERS)[1:])}")
+        stop(f"there is no library {unknown[0]!r}; the libraries are {', '.join(list(PEERS)[1:])}")
     every = cases(options.only.split(","))
     figures: dict[str, Any] = {}
     with alone(options.even_if_busy) as watch:
         print(f"{'':<36}" + "".join(f"{name:>18}" for name in names))
         for threads, kinds in ((options.threads, ("train", "forward")), (1, ("step", "int8"))):
-            asked = [case for case in every if case["kind"] in kinds]
-            with started(("recurra", *names) if asked else (), threads) as peers:
-                for case in asked:
+            selected = [case for case in every if case["kind"] in kinds]
+            with started(("recurra", *names) if selected else (), threads) as peers:
+                for case in selected:
                     ratios, refused = compare(case | {"threads": threads}, peers)
                     title = f"{case['kind']} {case['cell']} " + " ".join(f"{axis}={case[axis]}" for axis in "BTIH")
                     figures[title] = {"ratios": ratios, "refused": refused}
@@ -323,7 +332,7 @@ def main() -> None:
                     print(f"{title:<36}" + "".join(f"{one:>18}" for one in shown), flush=True)
                     wanted = WANTED_INT8 if case["kind"] == "int8" else WANTED[case["H"]] if threads == 1 else 0.0
                     if ratios.get("onnx", wanted) < wanted:
-                        print(f"  MISSED: onnx {ratios['onnx']:.2f}x, wanted {wanted}x")
+                        print(f"  MISSED: onnx {ratios['onnx']:.2f}x, target {wanted}x")
         record("peers", figures, watch=watch, threads=options.threads)
     for name, why in sorted({(name, why) for one in figures.values() for name, why in one["refused"].items()}):
         say(f"- {name}: {why}")

@@ -60,15 +60,15 @@ def classify(paths: dict[str, Path], run: Path, seed: int, minutes: float, *more
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", choices=READERS, help="name of the dataset")
-    parser.add_argument("--labels", type=int, default=2250, help="number of labelled rows; 0 uses all (2250)")
-    parser.add_argument("--minutes", type=float, default=40, help="total time of each variant (40)")
+    parser.add_argument("name", choices=READERS, help="Name of the dataset.")
+    parser.add_argument("--labels", type=int, default=2250, help="Number of labelled rows; 0 uses all (2250).")
+    parser.add_argument("--minutes", type=float, default=40, help="Total time of each variant in minutes (40).")
     parser.add_argument(
-        "--language-fraction", type=float, default=0.6, help="fraction of the time for the language model (0.6)"
+        "--language-fraction", type=float, default=0.6, help="Fraction of the time for the language model (0.6)."
     )
-    parser.add_argument("--vocabulary", type=int, default=15_000, help="vocabulary size of the language model (15000)")
-    parser.add_argument("--seeds", default="0", help="random seeds, separated by commas (0)")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the run folders in this folder")
+    parser.add_argument("--vocabulary", type=int, default=15_000, help="Vocabulary size of the language model (15000).")
+    parser.add_argument("--seeds", default="0", help="Random seeds, separated by commas (0).")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="Keep the run folders in this folder.")
     add_options(parser)
     options = parser.parse_args()
     data = data_folder()

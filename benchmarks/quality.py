@@ -1,8 +1,8 @@
-"""How good a run becomes by the command line, its defaults and a time budget: one set, seeds 0, 1 and 2.
+"""Metrics of runs that the command line trains with its defaults and a time budget: one dataset, seeds 0, 1 and 2.
 
-    RECURRA_DATA=FOLDER python benchmarks/quality.py NAME [--part select]     --list names the sets
+    RECURRA_DATA=FOLDER python benchmarks/quality.py NAME [--part select]     --list prints the datasets
 
-Every choice (weights, settings, defaults) is made on the select part; the report part is only reported.
+All choices (weights, settings, defaults) are made on the select part. The report part is used only for the reported result.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import yaml
 from common import CACHE, add_options, alone, data_folder, record, recurra, say, stop
 from sets import SETS, Parts, Set
 
-TOLERANCE = 0.05  # of the time budget
+TOLERANCE = 0.05  # fraction of the time budget
 
 
 def table() -> str:
-    """The sets, a line each."""
+    """Return the table of the datasets, with one line each."""
     lines = [f"{'name':<12} {'task':<9} {'minutes':>7}  targets"]
     for item in SETS.values():
         lines.append(f"{item.name:<12} {item.task:<9} {item.minutes:>7g}  {', '.join(map(str, item.targets))}")
@@ -33,29 +33,32 @@ def table() -> str:
 
 
 def resolved(run: Path) -> dict[str, Any]:
-    """What a run found out by itself, as its config.yaml has it."""
+    """Return the resolved values in the config.yaml of a run."""
     config: dict[str, Any] = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     return dict(config["resolved"])
 
 
 def facts(run: Path) -> dict[str, Any]:
-    """What a run wrote down about itself: steps, threads, share of padding, whether it streams."""
+    """Return facts that a run recorded: steps, threads, backend, fraction of padding, and whether it supports streaming."""
     found = resolved(run)
     facts = {name: found.get(name) for name in ("steps", "threads", "backend", "padding")}
-    return facts | {"streams": found["streams"] is True}
+    return facts | {"streams": found["streaming"] is True}
 
 
-def curve(run: Path, wanted: Sequence[str]) -> dict[str, Any]:
-    """(minutes, figure) on the select part while it trained: of the first wanted figure that training looks at, or the loss."""
+def curve(run: Path, metrics: Sequence[str]) -> dict[str, Any]:
+    """Return the learning curve (minutes, metric) on the select part.
+
+    The metric is the first one of `metrics` that is evaluated during training, or the loss if there is none.
+    """
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     seen = [line for line in lines if "valid/loss" in line]
-    name = next((name for name in wanted if seen and f"valid/{name}" in seen[0]), "loss")
+    name = next((name for name in metrics if seen and f"valid/{name}" in seen[0]), "loss")
     points = [(round(line["seconds"] / 60, 4), round(line[f"valid/{name}"], 5)) for line in seen]
     return {"figure": name, "points": points}
 
 
 def one_seed(item: Set, parts: Parts, seed: int, options: argparse.Namespace, run: Path) -> dict[str, Any]:
-    """Train by the command line, then judge; figures and facts of one seed."""
+    """Train with the command line and evaluate. Return the metrics and the facts of one seed."""
     words: list[object] = ["train", item.task, parts["train"], "--valid", parts["select"], "--out", run]
     words += ["--max-minutes", options.minutes, "--seed", seed, *item.options]
     if options.cell:
@@ -77,12 +80,12 @@ def one_seed(item: Set, parts: Parts, seed: int, options: argparse.Namespace, ru
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation, as text."""
+    """Return the mean and the standard deviation as text."""
     return f"{statistics.fmean(values):.4f} ± {statistics.stdev(values):.4f}" if len(values) > 1 else f"{values[0]:.4f}"
 
 
 def show(item: Set, results: Sequence[Mapping[str, Any]]) -> None:
-    """The table of a set: a line a seed, mean and spread, targets."""
+    """Print the table of a dataset: one line per seed, the mean and the standard deviation, and the targets."""
     names = sorted({target.figure: None for target in item.targets} | results[0]["figures"])
     columns = {name: [result["figures"].get(name, float("nan")) for result in results] for name in names}
     heads = " ".join(f"{name:>18}" for name in names)
@@ -98,13 +101,13 @@ def show(item: Set, results: Sequence[Mapping[str, Any]]) -> None:
         print(f"target {target}: {'met' if target.met(statistics.fmean(columns[target.figure])) else 'MISSED'}")
     over = [result["seed"] for result in results if result["of_budget"] > 1 + TOLERANCE]
     early = [result["seed"] for result in results if result["of_budget"] < 1 - TOLERANCE]
-    print(f"over the budget by more than {TOLERANCE:.0%}: {f'YES, seeds {over}' if over else 'no'}", end="")
-    print(f"; ended early, all passes done or no better figure: seeds {early}" if early else "")
+    print(f"time budget exceeded by more than {TOLERANCE:.0%}: {f'YES, seeds {over}' if over else 'no'}", end="")
+    print(f"; ended early (all epochs completed, or no improvement): seeds {early}" if early else "")
 
 
 @contextmanager
 def runs_folder(keep: Path | None) -> Iterator[Path]:
-    """Where the runs go: the folder to keep them in, or one that is removed afterwards."""
+    """Yield the folder of the runs: `keep`, or a temporary folder that is removed at the end."""
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep
@@ -115,16 +118,22 @@ def runs_folder(keep: Path | None) -> Iterator[Path]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", nargs="?", help="the set: " + ", ".join(SETS))
-    parser.add_argument("--list", action="store_true", help="the sets with tasks, budgets and targets")
-    parser.add_argument("--seeds", help="by default 0,1,2; one seed where the budget is over 30 minutes")
-    parser.add_argument("--minutes", type=float, help="time budget of a run, instead of the set's own")
-    parser.add_argument("--part", choices=["select", "report"], default="report", help="the part to judge on")
-    parser.add_argument("--cell", help="cell, instead of the default")
+    parser.add_argument("name", nargs="?", help="Name of the dataset: " + ", ".join(SETS))
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, instead of the default"
+        "--list", action="store_true", help="Print the datasets with their tasks, time budgets and targets."
     )
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the run folders here")
+    parser.add_argument(
+        "--seeds", help="Random seeds, separated by commas (0,1,2, or 0 if the budget is over 30 minutes)."
+    )
+    parser.add_argument("--minutes", type=float, help="Time budget of a run, instead of that of the dataset.")
+    parser.add_argument(
+        "--part", choices=["select", "report"], default="report", help="Part on which the runs are evaluated (report)."
+    )
+    parser.add_argument("--cell", help="Cell, instead of the default.")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="Value of a setting, instead of the default."
+    )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="Keep the run folders in this folder.")
     add_options(parser)
     options = parser.parse_args()
     if options.list:
@@ -132,7 +141,9 @@ def main() -> None:
         return
     if options.name not in SETS:
         stop(
-            f"no set {options.name!r}; there are {', '.join(SETS)}" if options.name else "name a set; --list shows them"
+            f"there is no dataset {options.name!r}; the datasets are {', '.join(SETS)}"
+            if options.name
+            else "the name of a dataset is required; --list prints the datasets"
         )
     item = SETS[options.name]
     options.minutes = options.minutes or item.minutes

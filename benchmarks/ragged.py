@@ -1,12 +1,16 @@
-"""A training step on rows of different length: ours with lengths, against padded and packed torch.nn.
+"""Compares a training step of recurra on variable-length sequences with padded and packed torch.nn.
 
     python benchmarks/ragged.py [--cells lstm,gru] [--even-if-busy]
 
-Forward and backward of one layer in two directions, B = 64, I = H = 128, float32, lengths uniform in T/4..T.
-Padded: torch.nn on all T steps of all rows, T = 1000; ours with lengths may cost LIMITS["padded"] times that.
-Live: ours on rows of one length, with as many live steps in all, T = 1000; ours may cost LIMITS["live"] times that.
-Packed: torch.nn on a PackedSequence, T = 125, 250, 500; ours must be FASTER[T] times faster. The packed step takes
-long and longer, so at 500 it is timed once. Steps run in turns; figures are medians of ratios.
+A step is the forward and backward pass of one bidirectional layer, B = 64, I = H = 128, float32, with lengths uniformly
+distributed in T/4..T. Recurra receives the lengths and is compared with
+
+padded   torch.nn on all T time steps of all sequences, T = 1000; the time may be at most LIMITS["padded"] times this
+live     recurra on sequences of equal length with the same number of valid time steps, T = 1000; at most LIMITS["live"] times
+packed   torch.nn on a PackedSequence, T = 125, 250, 500; recurra must be at least FASTER[T] times faster
+
+The packed step takes more and more time as T increases, so that it is timed once for T = 500. The steps run alternately,
+and the results are medians of ratios.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ FASTER = {125: 8.0, 250: 14.0, 500: 24.0}
 
 
 def steps(cell: str, T: int) -> dict[str, Callable[[], object]]:
-    """The training steps on the same weights, rows and upstream gradients."""
+    """Return the training steps by name, with the same weights, sequences and output gradients."""
     torch.manual_seed(0)
     name = cell.upper()
     theirs = getattr(torch.nn, name)(I, H, bidirectional=True, batch_first=True)
@@ -35,7 +39,7 @@ def steps(cell: str, T: int) -> dict[str, Callable[[], object]]:
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(B, T, I, requires_grad=True)
     lengths = torch.randint(T // 4, T + 1, (B,))
-    lengths[0] = T  # so that the packed one pads back to T
+    lengths[0] = T  # so that the packed output is padded to T
     grad = torch.randn(B, T, 2 * H)
 
     def backward(layer: torch.nn.Module, y: Tensor) -> None:
@@ -65,16 +69,18 @@ def steps(cell: str, T: int) -> dict[str, Callable[[], object]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", default="lstm,gru", help="which of lstm, gru; with commas")
-    parser.add_argument("--rounds", type=int, default=5, help="timed rounds of the padded and the live comparison")
+    parser.add_argument("--cells", default="lstm,gru", help="Cells, separated by commas (lstm,gru).")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="Number of timed rounds of the comparisons padded and live (5)."
+    )
     add_options(parser)
     options = parser.parse_args()
     figures: dict[str, dict[str, float | bool]] = {}
     with alone(options.even_if_busy) as watch:
-        print("cell    T  against   ours s  other s    ratio  wanted")
+        print("cell    T  against   ours s  other s    ratio  target")
         for cell in options.cells.split(","):
             for T, other in (*((1000, other) for other in LIMITS), *((T, "packed") for T in FASTER)):
-                say(f"{cell}, T = {T}, against {other}")
+                say(f"{cell}, T = {T}, compared with {other}")
                 made = steps(cell, T)
                 rounds, warm = (options.rounds, 1) if other in LIMITS else (1, 0) if T == 500 else (3, 1)
                 if not warm:

@@ -1,6 +1,6 @@
-"""The sets that `quality.py` knows: how each is written into its three parts, trained, judged, and what it must reach.
+"""The datasets of `quality.py`: how each one is split into its three parts, trained and evaluated, and its targets.
 
-A new set is a function that writes the parts and a line in `SETS`.
+To add a dataset, write a function that creates the parts, and add an entry to `SETS`.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ from common import recurra
 from splits import Row, fraction, normal, part_of, split, write_parts
 
 Parts = Mapping[str, Path]  # the file of each part: train, select, report
-SAMPLES = 200  # poems to judge
-LONGEST = 400  # characters of a sample; 99 of 100 poems have less than 302
+SAMPLES = 200  # number of generated poems
+LONGEST = 400  # maximum number of characters of a sample; 99 of 100 poems have less than 302
 
 
 @dataclass(frozen=True)
 class Target:
-    """A figure and the value it must reach: `at least` or, with `most`, at most."""
+    """A metric and its target value: the minimum or, with `most`, the maximum."""
 
     figure: str
     value: float
     most: bool = False
 
     def met(self, value: float) -> bool:
+        """Return whether a value meets the target."""
         return value <= self.value if self.most else value >= self.value
 
     def __str__(self) -> str:
@@ -47,14 +48,23 @@ class Target:
 
 
 def by_command(run: Path, parts: Parts, part: str) -> dict[str, float]:
-    """The figures that `recurra evaluate` gives for a part."""
+    """Return the metrics of `recurra evaluate` on a part."""
     figures = json.loads(recurra("evaluate", run, parts[part], "--json").stdout)
     return {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
 
 
 @dataclass(frozen=True)
 class Set:
-    """`write` puts the parts of a set (from the data folder) into a folder; `judge` gives the figures of a run."""
+    """A dataset and its evaluation.
+
+    name      name of the dataset
+    task      task of `recurra train`
+    minutes   time budget
+    targets   targets of the metrics
+    write     function that writes the parts from the data folder to another folder and returns their paths
+    judge     function that returns the metrics of a run
+    options   options of `recurra train` that define the problem, such as `--tags upos`, but not the model
+    """
 
     name: str
     task: str
@@ -62,14 +72,14 @@ class Set:
     targets: tuple[Target, ...]
     write: Callable[[Path, Path], Parts]
     judge: Callable[[Path, Parts, str], dict[str, float]] = by_command
-    options: tuple[str, ...] = ()  # of `recurra train`: what the question is, as `--tags upos`, not how it is answered
+    options: tuple[str, ...] = ()
 
 
 # --- labelled rows ----------------------------------------------------------------------------------------------------
 
 
 def labelled(read: Callable[[Path], Iterable[Row]], *, unique: bool = False) -> Callable[[Path, Path], Parts]:
-    """A writer for rows (text, label): 80 % train, 10 % select, 10 % report."""
+    """Return a function that writes the parts of rows (text, label): 80 % train, 10 % select, 10 % report."""
 
     def write(data: Path, folder: Path) -> Parts:
         return write_parts(folder, split(read(data), unique=unique))
@@ -78,7 +88,7 @@ def labelled(read: Callable[[Path], Iterable[Row]], *, unique: bool = False) -> 
 
 
 def imdb(data: Path) -> Iterator[Row]:
-    """25,000 film reviews, positive or negative."""
+    """Yield 25,000 film reviews with the label positive or negative."""
     csv.field_size_limit(sys.maxsize)
     with gzip.open(data / "imdb" / "train.csv.gz", "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -86,7 +96,7 @@ def imdb(data: Path) -> Iterator[Row]:
 
 
 def names(data: Path) -> Iterator[Row]:
-    """Family names of 18 languages; the same name may stand in several."""
+    """Yield family names of 18 languages. A name can occur in several languages."""
     for path in sorted((data / "names").glob("*.txt")):
         for line in make_csv.lines(path):
             yield line, path.stem
@@ -96,7 +106,7 @@ def names(data: Path) -> Iterator[Row]:
 
 
 def shakespeare(data: Path, folder: Path) -> Parts:
-    """One text, cut by place: the last 10 % is reported, the 5 % before it selects."""
+    """Split one text by position: the last 10 % are the report part, and the 5 % before it are the select part."""
     text = (data / "tinyshakespeare" / "input.txt").read_text(encoding="utf-8")
     marks = (0, len(text) * 85 // 100, len(text) * 90 // 100, len(text))
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +118,7 @@ def shakespeare(data: Path, folder: Path) -> Parts:
 
 
 def tang(data: Path, folder: Path) -> Parts:
-    """Tang poems, a paragraph each: 95 % train, 5 % select. What is reported are samples, so there is no third part."""
+    """Write Tang poems, one per paragraph: 95 % train, 5 % select. The report uses samples and requires no third part."""
     rows = dict.fromkeys(poems.read(data / "chinese_poetry"))
     parts: dict[str, list[str]] = {"train": [], "select": []}
     for poem in rows:
@@ -121,7 +131,7 @@ def tang(data: Path, folder: Path) -> Parts:
 
 
 def judge_poems(run: Path, parts: Parts, part: str) -> dict[str, float]:
-    """200 samples at temperature 0.8 from the Python interface; select and report use samples of their own."""
+    """Return the metrics of 200 samples at temperature 0.8 from the Python interface. Each part uses its own random seeds."""
     import recurra as package
 
     model = package.load(run)
@@ -144,32 +154,38 @@ resume = tagged.columns("ner_resume/train.char.bmes", "ner_resume/dev.char.bmes"
 chunks = tagged.columns("conll2000_chunking/train.txt.gz", None)
 
 
-# --- series -----------------------------------------------------------------------------------------------------------
+# --- time series -----------------------------------------------------------------------------------------------------------
 
 
-def backtest(horizon: int, season: int, origins: int, stride: int = 1, *more: str) -> tuple[str, ...]:
-    """The options of a forecast: what is asked, and from which origins it is judged."""
-    asked = {"--horizon": horizon, "--season": season, "--origins": origins, "--stride": stride}
-    return (*(str(word) for pair in asked.items() for word in pair), *more)
+def backtest(horizon: int, seasonality: int, num_windows: int, step_size: int = 1, *more: str) -> tuple[str, ...]:
+    """Return the options of a forecast: the horizon, the seasonality, and the backtesting windows."""
+    options = {
+        "--horizon": horizon,
+        "--seasonality": seasonality,
+        "--num-windows": num_windows,
+        "--step-size": step_size,
+    }
+    return (*(str(word) for pair in options.items() for word in pair), *more)
 
 
 BELOW = Target("rmse_below_seasonal", 0.15)
 COVERED = (Target("coverage_80", 0.77), Target("coverage_80", 0.83, most=True))
-ALL = 100_000  # more origins than any series has
+ALL = 100_000  # more windows than any series has
 
 
-# --- pairs for translate ----------------------------------------------------------------------------------------------
+# --- pairs of translate -----------------------------------------------------------------------------------------------
 
 PAIR = ("source", "target")
 
 
 def lines(path: Path) -> list[str]:
+    """Return the lines of a gzip file."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         return [line.rstrip("\n") for line in file]
 
 
 def dates(_: Path, folder: Path) -> Parts:
-    """The built-in set: 80 % train, 10 % select, 10 % report."""
+    """Write the built-in dataset: 80 % train, 10 % select, 10 % report."""
     from recurra.data import sets
 
     with sets.make("dates").open(encoding="utf-8", newline="") as file:
@@ -178,7 +194,8 @@ def dates(_: Path, folder: Path) -> Parts:
 
 
 def pronunciations(data: Path) -> dict[str, list[str]]:
-    """word -> its pronunciations, phonemes without stress. Words that are not all letters (and ' - .) are left out."""
+    """Return the pronunciations of each word, as phonemes without stress. Words with other characters than letters and
+    ' - . are left out."""
     found: dict[str, dict[str, None]] = {}
     for line in lines(data / "cmudict" / "cmudict.gz"):
         word, _, *phonemes = line.split()
@@ -188,21 +205,21 @@ def pronunciations(data: Path) -> dict[str, list[str]]:
 
 
 def cmudict(data: Path, folder: Path) -> Parts:
-    """Words to phonemes: 5 % of the words are reported, 2 % select, the others train, with all their pronunciations."""
+    """Write words and their phonemes: 5 % of the words are for report and 2 % for select, with all their pronunciations."""
     parts: dict[str, list[Row]] = {"train": [], "select": [], "report": []}
-    for word, said in pronunciations(data).items():
+    for word, spoken_forms in pronunciations(data).items():
         part = part_of((word,), select=0.02, report=0.05)
-        parts[part] += [(word, one) for one in said]
+        parts[part] += [(word, phonemes) for phonemes in spoken_forms]
     return write_parts(folder, parts, PAIR)
 
 
 def judge_words(run: Path, parts: Parts, part: str) -> dict[str, float]:
-    """Against the nearest of the pronunciations that a word has: errors over its phonemes, and words without any error."""
+    """Return the phoneme error rate and the word error rate. A prediction is compared with the nearest pronunciation."""
     from torchmetrics.functional.text import edit_distance
 
     import recurra as package
 
-    letter: dict[str, str] = {}  # one for each phoneme: the library counts edits of letters
+    letter: dict[str, str] = {}  # one character per phoneme, because the library counts edits of characters
 
     def distance(one: str, other: str) -> int:
         spelt = ("".join(letter.setdefault(p, chr(65 + len(letter))) for p in text.split()) for text in (one, other))
@@ -221,7 +238,7 @@ def judge_words(run: Path, parts: Parts, part: str) -> dict[str, float]:
 
 
 def multi30k(data: Path, folder: Path) -> Parts:
-    """English to German: val is reported, 3 % of train select."""
+    """Write English to German: val is the report part, and 3 % of train are the select part."""
     train, val = (
         list(zip(*(lines(data / "multi30k" / f"{name}.{side}.gz") for side in ("en", "de")), strict=True))
         for name in ("train", "val")
@@ -231,7 +248,8 @@ def multi30k(data: Path, folder: Path) -> Parts:
 
 
 def tatoeba(data: Path, folder: Path) -> Parts:
-    """English to French: 2,000 pairs are reported, whole English sides, those with the smallest hash; 1 % select."""
+    """Write English to French: the 2,000 pairs with the smallest hashes of the English side are the report part, and 1 % are
+    the select part. All pairs with the same English side are in one part."""
     rows = [tuple(line.split("\t")[:2]) for line in lines(data / "tatoeba_eng_fra" / "fra.txt.gz")]
     by_side: dict[str, list[Row]] = {}
     for row in dict.fromkeys(rows):
@@ -249,7 +267,7 @@ def tatoeba(data: Path, folder: Path) -> Parts:
 
 
 def scenes(_: Path, folder: Path) -> Parts:
-    """The built-in set by a hash of the image: 80 % train, 10 % select, 10 % report."""
+    """Write the built-in dataset, split by a hash of the image: 80 % train, 10 % select, 10 % report."""
     import hashlib
 
     import numpy as np
@@ -269,7 +287,7 @@ def scenes(_: Path, folder: Path) -> Parts:
 
 
 def judge_canvases(run: Path, parts: Parts, part: str) -> dict[str, float]:
-    """The figures of `recurra evaluate`, and the share of the attention that lies on the digit that is named."""
+    """Return the metrics of `recurra evaluate`, and the fraction of the attention on the digit that is named."""
     return by_command(run, parts, part) | {"attention": canvases.attention_on_digits(run, parts[part])}
 
 
@@ -288,7 +306,7 @@ SETS = {
             (Target("scaled_mse", 0.39, most=True), Target("scaled_mae", 0.41, most=True)),
             forecasts.by_time("ETTh1.csv.gz", 8640, 11520, 14400, context=96),
             forecasts.judge,
-            backtest(96, 24, ALL, 1, "--measurements", "96"),
+            backtest(96, 24, ALL, 1, "--context-length", "96"),
         ),
         Set(
             "m4_hourly",

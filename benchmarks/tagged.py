@@ -1,4 +1,4 @@
-"""Datasets of tagged sentences. A named dev or valid set is reported; a tenth of the rest, by hash, selects the weights."""
+"""Datasets of tagged sentences. The dev or valid set is the report part, and a tenth of the others, by hash, is for select."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Parts = dict[str, Path]
 
 
 def parts_of(rows: Iterable[Row], report: Sequence[Row]) -> dict[str, list[Row]]:
-    """Split rows (sentence, ...) into train and select by hash, without the sentences of the report set."""
+    """Split rows (sentence, ...) into train and select by hash, without the sentences of the report part."""
     reported = {normal(row[0]) for row in report}
     parts = split(rows, report=0.0)
     remaining = {part: [row for row in parts[part] if normal(row[0]) not in reported] for part in ("train", "select")}
@@ -20,13 +20,13 @@ def parts_of(rows: Iterable[Row], report: Sequence[Row]) -> dict[str, list[Row]]
 
 
 def read(path: Path) -> str:
-    """The text of a file, which may be compressed by gzip."""
+    """Return the text of a file, which may be compressed by gzip."""
     data = path.read_bytes()
     return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
 
 
 def blocks(text: str, word: int) -> list[Row]:
-    """(words separated by spaces, lines) of each sentence in a file of columns. `word` is the index of the column of words."""
+    """Return (words separated by spaces, lines) of each sentence in a file of columns. `word` is the index of the words."""
     rows = []
     for block in text.split("\n\n"):
         lines = block.strip("\n")
@@ -37,7 +37,7 @@ def blocks(text: str, word: int) -> list[Row]:
 
 
 def columns(train: str, dev: str | None, *, word: int = 0) -> Callable[[Path, Path], Parts]:
-    """A function that writes the parts of a file of columns. Without `dev` the last tenth of the sentences is reported."""
+    """Return a function that writes the parts of a file of columns. Without `dev`, `report` is the last tenth of `train`."""
 
     def write(data: Path, folder: Path) -> Parts:
         rows = blocks(read(data / train), word)
@@ -54,7 +54,7 @@ def columns(train: str, dev: str | None, *, word: int = 0) -> Callable[[Path, Pa
 
 
 def parallel_files(name: str) -> Callable[[Path, Path], Parts]:
-    """A function that writes the parts of a folder with seq.in, seq.out and label; `valid` is reported."""
+    """Return a function that writes the parts of a folder with seq.in, seq.out and label. `report` is `valid`."""
     files = ("seq.in", "seq.out", "label")
 
     def rows(folder: Path) -> list[Row]:

@@ -103,7 +103,7 @@ def test_only_words_have_character_ngrams(tmp_path: Path) -> None:
         SettingError, match="character_ngrams requires tokenization=words, but tokenization is characters"
     ):
         reviews(tmp_path, tokenization="characters", character_ngrams=True)
-    with pytest.raises(SettingError, match="character n-grams require words"):
+    with pytest.raises(SettingError, match="only words have character n-grams"):
         build(["ab"], "characters").encode_with_ngrams(["ab"])
 
 

@@ -97,7 +97,7 @@ MISTAKES = {
     "one loss for all rows": (
         '(output[:, 0] - batch.targets["stars"]) ** 2',
         '((output[:, 0] - batch.targets["stars"]) ** 2).mean()',
-        "mine.py, line {line}, in Mean.losses: returned a tensor (); expected a tensor (4,), one loss per row",
+        "mine.py, line {line}, in Mean.losses: returned a tensor (); expected a tensor of shape (4,), one loss per row",
     ),
     "no outputs": ("    outputs = 1\n", "    outputs = None\n", "Mean.outputs: is None; expected a positive int"),
     "metrics that are no dict": (

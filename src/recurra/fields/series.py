@@ -36,6 +36,7 @@ class Series(Field):
 
     @property
     def storage(self) -> str:
+        """A sequence of `width` numbers per time step."""
         return f"ragged:float32:{self.width}"
 
     def find(self, source: Source, taken: Sequence[str]) -> str:

@@ -245,7 +245,7 @@ class Vocabulary:
         except RunError:
             raise
         except Exception as error:  # the tokenizers library raises a bare Exception
-            raise RunError(f"{path}: the vocabulary file is corrupted ({type(error).__name__}: {error})") from None
+            raise RunError(f"{path}: the vocabulary is damaged ({type(error).__name__}: {error})") from None
 
 
 def build(

@@ -46,6 +46,7 @@ class NumbersInput(Input):
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
+        """Lists of numbers and tables of numeric columns are of this type."""
         if column := list_column(source, taken):
             return f"column {column!r} holds lists of numbers"
         if len(columns := number_columns(source, taken)) >= MIN_COLUMNS:
@@ -53,18 +54,23 @@ class NumbersInput(Input):
         return None
 
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
+        """Return a source with one window per row."""
         return self.field.adapt_source(source, others)
 
     def from_example(self, example: Mapping[str, Any]) -> Any:
+        """Return the window of an object with the columns of a window."""
         return self.field.from_example(example)
 
     def identify(self, example: Any) -> dict[str, Any]:
+        """Return the ID of the sequence, where there is one."""
         return self.field.identify(example)
 
     def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """No augmentation."""
         return x, lengths
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
+        """Return a layer that converts the numbers to the dtype of the network, and the width."""
         return CastInput(), self.field.width
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:

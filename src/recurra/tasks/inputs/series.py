@@ -39,24 +39,31 @@ class SeriesInput(Input):
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
+        """This type is never selected automatically."""
         return None  # never selected automatically
 
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
+        """Return the source unchanged."""
         return source
 
     def from_example(self, example: Mapping[str, Any]) -> Any:
+        """There is no special form."""
         return None
 
     def identify(self, example: Any) -> dict[str, Any]:
+        """Examples have no ID."""
         return {}
 
     def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """No augmentation."""
         return x, lengths
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
+        """Return a layer that converts the numbers to the dtype of the network, and the width."""
         return CastInput(), self.field.width or 1
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
+        """Return defaults of medium size."""
         model = {
             "hidden_size": 64,
             "num_layers": 1,

@@ -78,21 +78,27 @@ class TextInput(Input):
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:
+        """Every source matches; the type is tried last."""
         return "the data match no other type"  # matched last; the column is found when the data are read
 
     def adapt_source(self, source: Source, others: Callable[[Source], Sequence[str]]) -> Source:
+        """Return the source unchanged."""
         return source
 
     def from_example(self, example: Mapping[str, Any]) -> Any:
+        """There is no special form."""
         return None
 
     def identify(self, example: Any) -> dict[str, Any]:
+        """Examples have no ID."""
         return {}
 
     def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """No augmentation."""
         return x, lengths
 
     def embedding(self, model: Any) -> tuple[nn.Module, int]:
+        """Return a token embedding, and the size of the embeddings."""
         field = self.field
         tokens = TokenEmbedding(
             len(field.vocabulary),
@@ -106,6 +112,7 @@ class TextInput(Input):
         return tokens, model.embedding_size
 
     def defaults(self, settings: Any, info: DatasetInfo) -> Defaults:
+        """Return the defaults of an encoder of text."""
         return text_defaults(
             settings.model,
             info,

@@ -113,9 +113,7 @@ class TrainingSettings(Group):
 class ClassTraining(TrainingSettings):
     """Settings of the training run of a task whose targets are classes or tokens."""
 
-    label_smoothing: float = setting(
-        0.0, ge=0, lt=1, description="Label smoothing: fraction of the target distributed over all classes."
-    )
+    label_smoothing: float = setting(0.0, ge=0, lt=1, description="Label smoothing.")
 
 
 D = TypeVar("D", bound=DataSettings, covariant=True)

@@ -64,7 +64,7 @@ def train(
 ) -> None:
     """Train a recurrent model on your own file.
 
-    recurra train TASK DATA, or recurra train --resume RUN. Options of a task: recurra train TASK --help.
+    recurra train TASK DATA, or recurra train --resume RUN. Options: recurra train TASK --help.
     """
     options: dict[str, Any] = {
         "valid": valid,

@@ -32,7 +32,7 @@ SAMPLE_RATE_HELP = "Sample rate in Hz; by default that of most files, at most 16
 class AudioData(DataSettings):
     """A table of audio files."""
 
-    audio: str | None = setting(None, description="Column of the paths of the audio files; detected by default.")
+    audio: str | None = setting(None, description="Column of audio paths; detected by default.")
     sample_rate: int | None = setting(None, ge=1, description=SAMPLE_RATE_HELP, advanced=True)
     n_mels: int | None = setting(
         None, ge=4, le=256, description="Number of mel bands; by default 40 up to 8,000 Hz, else 80.", advanced=True

@@ -25,7 +25,7 @@ from .base import Field
 
 NAMES = ("image", "picture", "photo", "file", "filename", "path", "图像", "图片")
 IMAGE_HELP = "Column of images; detected by default."
-SIZE_HELP = "Resize images to rows x columns, for example 28x28."
+SIZE_HELP = "Resize images to rows x columns, as 28x28."
 GRAYSCALE_HELP = "Convert images to grayscale, or with --no-grayscale to RGB."
 
 

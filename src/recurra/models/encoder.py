@@ -23,15 +23,11 @@ from .adversarial import PerturbableInput
 class EncoderModel(ModelSettings):
     """Settings of a sequence encoder."""
 
-    bidirectional: bool = setting(
-        True, description="Use a bidirectional encoder. Streaming requires a unidirectional encoder."
-    )
+    bidirectional: bool = setting(True, description="Use a bidirectional encoder.")
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = open_setting(
-        description="Pooling of the outputs of all time steps to one vector."
+        description="Pooling of the outputs over time."
     )
-    ensemble_size: int = open_setting(
-        ge=1, le=64, description="Number of networks in the ensemble; their outputs are averaged."
-    )
+    ensemble_size: int = open_setting(ge=1, le=64, description="Number of networks that are averaged.")
     input_dropout: float = open_setting(
         ge=0, lt=1, description="Dropout of the input embeddings, with one mask for all time steps.", advanced=True
     )

@@ -23,7 +23,7 @@ class CaptionData(ImageSettings):
     vocabulary_size: int = setting(
         30_000,
         ge=10,
-        description="Maximum number of tokens in the vocabulary; the most frequent are kept.",
+        description="Maximum size of the vocabulary.",
         advanced=True,
     )
     min_count: int | None = setting(

@@ -12,19 +12,13 @@ from ...settings import DataSettings, ModelSettings, Settings, TrainingSettings,
 class ForecastData(DataSettings):
     """How a table of time series in long or wide format is read and divided into windows."""
 
-    time: str | None = setting(
-        None, description="Column of the timestamps; several columns such as year,month,day are joined."
-    )
+    time: str | None = setting(None, description="Timestamp column; or several: year,month,day.")
     time_format: str | None = setting(
         None, description="strptime format of the timestamps, for example %d/%m/%Y.", advanced=True
     )
-    series: str | None = setting(None, description="Column that names the series of a row, in long format.")
-    target: str | None = setting(
-        None, description="Columns to forecast, separated by commas; by default all numeric columns."
-    )
-    future_covariates: str | None = setting(
-        None, description="Columns of covariates that are known for the horizon, separated by commas."
-    )
+    series: str | None = setting(None, description="Column of series names, in long format.")
+    target: str | None = setting(None, description="Columns to forecast; all numeric by default.")
+    future_covariates: str | None = setting(None, description="Covariates that are known for the horizon.")
     past_covariates: str | None = setting(
         None,
         description="Columns of covariates that are known only up to the present, separated by commas.",
@@ -41,11 +35,9 @@ class ForecastData(DataSettings):
     scaling: Literal["last_value", "per_window", "mean_abs", "global"] = open_setting(
         description="How the values of a context window are scaled."
     )
-    calendar: bool = setting(True, description="Add the phases of the day, the week and the year as covariates.")
+    calendar: bool = setting(True, description="Add calendar covariates.")
     quantiles: list[float] = setting([0.1, 0.25, 0.5, 0.75, 0.9], description="Levels of the quantile forecasts.")
-    num_windows: int | None = setting(
-        None, ge=1, description="Number of backtesting windows per series, the latest ones; by default all."
-    )
+    num_windows: int | None = setting(None, ge=1, description="Number of backtesting windows per series.")
     step_size: int = setting(
         1, ge=1, description="Number of time steps between two backtesting windows.", advanced=True
     )
@@ -63,12 +55,10 @@ class ForecastModel(ModelSettings):
     """The recurrent network over segments of a series."""
 
     cell: str = setting("gru", description="Cell of the recurrent layers: a name, or file.py:Class.")
-    segment_length: int = open_setting(
-        ge=1, description="Number of time steps of the series in one step of the recurrent layers."
-    )
+    segment_length: int = open_setting(ge=1, description="Number of time steps in a segment.")
     decoding: Literal["direct", "recursive"] = setting(
         "direct",
-        description="Forecast all segments of the horizon in parallel (direct) or one after another (recursive).",
+        description="Decoding of the segments.",
     )
     linear_skip: bool = setting(
         True, description="Add a linear map of the context window to the forecast.", advanced=True

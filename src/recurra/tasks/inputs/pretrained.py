@@ -34,13 +34,11 @@ CHUNK = 1 << 20  # tokens counted at once
 class PretrainedModel(EncoderModel):
     """Settings of a text encoder that may be initialised with pretrained weights."""
 
-    embeddings: str | None = setting(
-        None, description="Pretrained word embeddings in GloVe, word2vec or fastText (.vec) format."
-    )
+    embeddings: str | None = setting(None, description="File of pretrained word embeddings.")
     freeze_embeddings: bool = setting(
         False, description="Do not train the embeddings loaded from the file.", advanced=True
     )
-    pretrained: str | None = setting(None, description="Language run whose weights initialise the model.")
+    pretrained: str | None = setting(None, description="Language run that initializes the weights.")
 
 
 class WordField(Protocol):

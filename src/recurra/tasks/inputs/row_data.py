@@ -8,6 +8,4 @@ from ...settings import DataSettings, setting
 class RowData(DataSettings):
     """Settings of a table with one example per row."""
 
-    truncation_length: int | None = setting(
-        None, ge=2, description="Maximum number of time steps in training; the middle of longer sequences is removed."
-    )
+    truncation_length: int | None = setting(None, ge=2, description="Maximum number of time steps in training.")

@@ -24,21 +24,15 @@ class TextData(RowData):
     """Settings of a table with a column of text."""
 
     text: str | None = setting(None, description="Column of the text; detected by default.")
-    tokenization: Literal["words", "characters", "subwords"] | None = setting(
-        None, description="Unit of a token; chosen from the data by default."
-    )
-    vocabulary_size: int = setting(
-        30_000, ge=10, description="Maximum number of tokens in the vocabulary; the most frequent are kept."
-    )
+    tokenization: Literal["words", "characters", "subwords"] | None = setting(None, description="Unit of a token.")
+    vocabulary_size: int = setting(30_000, ge=10, description="Maximum size of the vocabulary.")
     min_count: int | None = setting(
         None,
         ge=1,
         description="Minimum count of a token in the training data; rarer tokens are replaced by the unknown token.",
         advanced=True,
     )
-    character_ngrams: bool | None = setting(
-        None, description="Add embeddings of the character n-grams of each word.", advanced=True
-    )
+    character_ngrams: bool | None = setting(None, description="Add embeddings of character n-grams.", advanced=True)
     tokenizer: TokenizerName = setting("recurra", description="Word tokenizer.")
     stop_words: str | None = setting(None, description="Language whose stop words are removed.", advanced=True)
     keep_pos: str | None = setting(None, description="Parts of speech to keep, such as noun,verb.", advanced=True)

@@ -15,13 +15,11 @@ class LanguageData(DataSettings):
     vocabulary_size: int | None = setting(
         None, ge=10, description="Maximum number of tokens; the most frequent ones are kept."
     )
-    min_count: int = setting(1, ge=1, description="Tokens that occur less often are replaced by <unknown>.")
+    min_count: int = setting(1, ge=1, description="Minimum count of a token.")
     bptt_length: int = open_setting(
         ge=1, description="Number of time steps of truncated backpropagation through time (window length)."
     )
-    batching: Literal["sequential", "random", "aligned"] = open_setting(
-        description="Windows of a batch: consecutive with the state, at random positions, or aligned with text beginnings."
-    )
+    batching: Literal["sequential", "random", "aligned"] = open_setting(description="Order of the training windows.")
 
 
 class LanguageModel(ModelSettings):

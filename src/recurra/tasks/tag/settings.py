@@ -15,13 +15,13 @@ NO_SENTENCE_LABEL = "none"  # the value of `sentence_label` for sequences withou
 class TagData(DataSettings):
     """Sequences of tokens with a tag for each token."""
 
-    tags: str | None = setting(None, description="Column of the tags, by name or number; detected by default.")
-    words: str | None = setting(None, description="Name or number of the token column; detected by default.")
-    token_features: str | None = setting(None, description="Additional columns to use as inputs, such as upos,feats.")
-    sentence_label: str = open_setting(description="Column of the label of the whole sentence, or none.")
-    scheme: Scheme = open_setting(description="Scheme in which the tags encode spans.")
+    tags: str | None = setting(None, description="Tag column; detected by default.")
+    words: str | None = setting(None, description="Token column; detected by default.")
+    token_features: str | None = setting(None, description="Additional input columns: upos,feats.")
+    sentence_label: str = open_setting(description="Column of the sentence label, or none.")
+    scheme: Scheme = open_setting(description="Tagging scheme.")
     tokenization: TokenUnit = open_setting(description="Unit of a token.")
-    vocabulary_size: int = setting(30_000, ge=10, description="Maximum number of words in the vocabulary.")
+    vocabulary_size: int = setting(30_000, ge=10, description="Maximum size of the vocabulary.")
     min_count: int | None = setting(None, ge=1, description="Minimum count of a word; rarer words are unknown (2).")
     character_ngrams: bool = open_setting(description="Add embeddings of the character n-grams of each word (yes).")
 
@@ -30,13 +30,13 @@ class TagModel(PretrainedModel):
     """The network of a tagger."""
 
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = setting(
-        "mean_max", description="Pooling of the outputs to predict the sentence label."
+        "mean_max", description="Pooling for the sentence label."
     )
     embedding_size: int = open_setting(ge=1, description="Size of the word embeddings.")
     token_dropout: float = open_setting(
         ge=0, lt=1, description="Probability of replacing a word by the unknown word in training.", advanced=True
     )
-    crf: bool = open_setting(description="Predict all tags of a sentence jointly with a CRF.")
+    crf: bool = open_setting(description="Use a CRF output layer.")
 
 
 TagSettings = Settings[TagData, TagModel, TrainingSettings]

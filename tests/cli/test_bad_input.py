@@ -281,7 +281,7 @@ def test_a_run_with_a_truncated_file(run: Path, made: Run, file: str, fraction: 
 @pytest.mark.parametrize("text", ["{}", "[]", "3", '{"classes": 1, "counts": 2}'])
 def test_a_vocabulary_of_another_form(run: Path, file: str, text: str) -> None:
     (run / file).write_text(text)
-    with pytest.raises(RunError, match=r"vocabulary.*corrupted"):
+    with pytest.raises(RunError, match=r"vocabulary.*damaged"):
         recurra.load(run)
 
 

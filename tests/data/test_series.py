@@ -117,7 +117,7 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
                 r"row 4, field 'date': 2020-01-01 02:20 is not on the regular time grid.*every hour"),
     "static": ("date,y,town\n2020-01-01,1,a\n2020-01-02,2,b\n", {"static_covariates": "town", "targets": "y"},
                "row 2, field 'town': the value is 'b', but 'a' in an earlier row"),
-    "column": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"future_covariates": "price"}, "no column 'price'"),
+    "column": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"future_covariates": "price"}, "unknown column 'price'"),
     "two roles": ("date,y\n2020-01-01,1\n2020-01-02,2\n", {"future_covariates": "y", "targets": "y"},
                   "'y' cannot have two roles"),
     "no numbers": ("date,y\n2020-01-01,a\n2020-01-02,b\n", {}, "no column contains numbers to forecast"),

@@ -102,7 +102,7 @@ def test_datasets_open_by_name(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_errors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no built-in dataset 'digit'; did you mean 'digits'\?"):
+    with pytest.raises(DataError, match=r"unknown built-in dataset 'digit'; did you mean 'digits'\?"):
         sets.make("digit", tmp_path)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(DataError, match=r"'digits' needs the library .*sklearn.*: pip install 'recurra\[sets\]'"):

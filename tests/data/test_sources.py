@@ -314,7 +314,7 @@ def test_text_of_folders_and_tables(tmp_path: Path) -> None:
     assert "".join(open_text(tmp_path).chunks()) == "one\ntwo\n"
     table = _write(tmp_path, "t.csv", "id,poem,title\n1,first line of it,x\n2,second line of it,y\n")
     assert "".join(open_text(table, column="poem").chunks()) == "first line of it\nsecond line of it\n"
-    with pytest.raises(DataError, match="no column 'pome'"):
+    with pytest.raises(DataError, match="unknown column 'pome'"):
         open_text(table, column="pome")
     with pytest.raises(DataError, match="plain text has no columns"):
         open_text(tmp_path / "a.txt", column="poem")

@@ -100,7 +100,7 @@ def test_the_tokenizer_is_saved_with_the_vocabulary(tmp_path: Path) -> None:
         (tmp_path / "text.json").write_text(
             json.dumps(record | {"tokenizer": record["tokenizer"] | spoilt}), encoding="utf-8"
         )
-        with pytest.raises(RunError, match="the vocabulary file is corrupted"):
+        with pytest.raises(RunError, match="the vocabulary is damaged"):
             Vocabulary.load(tmp_path, "text")
 
 

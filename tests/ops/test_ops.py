@@ -210,7 +210,7 @@ def test_a_subclass_with_another_equation_is_not_taken_for_its_parent() -> None:
 
 
 def test_unknown_back_end() -> None:
-    with pytest.raises(BackendError, match="no backend 'torhc'; did you mean 'torch'"):
+    with pytest.raises(BackendError, match="unknown backend 'torhc'; did you mean 'torch'"):
         ops.choose(random_call(cells.LSTM(), (2, 3, 2, 4)), "torhc")
 
 

@@ -504,7 +504,7 @@ def test_columns_that_cannot_be_determined(tmp_path: Path) -> None:
             "set one tokenization for both",
         ),
         ({"replace_unk": True, "attention": "none"}, "attention is none"),
-        ({"max_length": 1, "tokenization": "words", "min_count": 1, "source": "none"}, "no column 'none'"),
+        ({"max_length": 1, "tokenization": "words", "min_count": 1, "source": "none"}, "unknown column 'none'"),
         ({"teacher_forcing_ratio": 1.5}, "training.teacher_forcing_ratio"),
     ],
 )

@@ -333,7 +333,7 @@ def test_an_example_in_json(
     [
         (
             {"values": [1.0] * 200},
-            "`time`, a timestamp for each value, is required, because this run uses calendar covariates",
+            "`time`, one timestamp per value, is required because this run uses calendar covariates",
         ),
         ({"time": days(3)}, "`values` must be a list of numbers"),
         ({"values": [1.0] * 200, "time": days(3)}, "`time` has 3 timestamps, but there are 200 time steps"),
@@ -341,7 +341,7 @@ def test_an_example_in_json(
         ({"values": [1.0] + [None] * 199, "time": days(200)}, "has no values in its last"),
         ({"values": [1.0, "x"], "time": days(2)}, "^example 1: row 2, field 'value': 'x' is not a number"),
         ({"values": [1.0], "times": days(2)}, "unknown key 'times'"),
-        ({"values": [1.0] * 200, "time": None}, "`time`, a timestamp for each value, is required"),
+        ({"values": [1.0] * 200, "time": None}, "`time`, one timestamp per value, is required because"),
         ({"values": [1.0] * 200, "time": "2020-01-01"}, "`time` must be a list with a timestamp for each value"),
         (
             {"values": [1.0, 2.0], "time": ["2020-01-01 00:00", "2020-01-01 01:00"]},

@@ -131,5 +131,5 @@ def test_an_invalid_reset_reports_what_was_expected(reset: Any, says: str) -> No
 
 
 def test_reset_cannot_be_traced() -> None:
-    with pytest.raises(CallError, match="not supported under torch.compile"):
+    with pytest.raises(CallError, match=r"not supported under torch\.compile"):
         torch.export.export(made(), (some(2, 4, 3),), {"reset": torch.zeros(2, 4, dtype=torch.bool)})

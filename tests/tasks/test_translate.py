@@ -490,7 +490,9 @@ def test_columns_that_cannot_be_determined(tmp_path: Path) -> None:
         "is used twice, as source and target",
     )
     rejected(
-        tmp_path, lambda: recurra.train("translate", data, source="one,four", target="two", **out), "no column 'four'"
+        tmp_path,
+        lambda: recurra.train("translate", data, source="one,four", target="two", **out),
+        "unknown column 'four'",
     )
 
 

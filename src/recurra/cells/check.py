@@ -1,4 +1,4 @@
-"""Checks of a cell where a user's own comes in. A message is one line: what came, what was expected, file and line."""
+"""Checks of user-defined cells. A message is one line: the value, what was expected, and the file and line of the cell."""
 
 from __future__ import annotations
 

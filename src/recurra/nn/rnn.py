@@ -73,8 +73,8 @@ class RNN(DropIn):
 
     Parameters: for each layer k = 0, ..., L-1, and with the suffix `_reverse` for the reverse direction:
         weight_ih_l{k}: (H, I) for k = 0, (H, D*H) above; input weights.
-        weight_hh_l{k}: (H, H); recurrent weights, in the same order.
-        bias_ih_l{k}, bias_hh_l{k}: (H,) each; biases, in the same order.
+        weight_hh_l{k}: (H, H); recurrent weights.
+        bias_ih_l{k}, bias_hh_l{k}: (H,) each; biases.
         h0_l{k}: (H,); initial state, with `learned_state` only.
 
     Weights and biases are initialized from U(-1/sqrt(H), 1/sqrt(H)), with the same values as torch.nn for the same seed.

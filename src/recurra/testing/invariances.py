@@ -30,7 +30,7 @@ def check_invariances(cell: cells.Cell, I: int, H: int) -> None:
     lengths = torch.tensor([(T, 0, T // 2, 1, 2)[b % 5] for b in range(B)])
     x = torch.randn(B, T, I, dtype=torch.float64)
     padding = torch.arange(T) >= lengths[:, None]
-    x = x.masked_fill(padding[:, :, None], torch.nan)  # what stands in the padding must not matter
+    x = x.masked_fill(padding[:, :, None], torch.nan)  # the values in the padding must have no effect
     for bidirectional, ways in ((True, _INVARIANCES), (False, {"chunking invariance": run_in_chunks})):
         layer = random_layer(cell, I, H, num_layers=2, bidirectional=bidirectional)
         initial = layer.initial_state(B).map(lambda component: torch.rand_like(component) - 0.5)

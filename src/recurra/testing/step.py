@@ -72,7 +72,7 @@ def random_state(cell: cells.Cell, B: int, H: int, dtype: torch.dtype) -> Any:
 
 
 def check_step(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> None:
-    """Check that `project` treats time steps alike, and that `step` is pure and keeps shape and dtype of the state."""
+    """Check that `project` treats all time steps equally, and that `step` is pure and preserves shapes and dtypes."""
     B, T = sizes_beside(I, H)
     dtype = next(iter(params.values())).dtype
     x, state = torch.randn(T, B, I, dtype=dtype), random_state(cell, B, H, dtype)

@@ -201,7 +201,7 @@ def find_embeddings(
     if not found.match.any():
         raise DataError(
             f"none of its {read:,} words (such as {', '.join(map(repr, examples))}) is among the {len(words):,} words of the "
-            f"training data (such as {', '.join(map(repr, words[:3]))}); check that both have the same language and tokenization",
+            f"training data (such as {', '.join(map(repr, words[:3]))}); check their language and tokenization",
             file=file.path,
         )
     return found

@@ -1,4 +1,4 @@
-"""Reads the results of the matrix, and writes them as the table of docs/layers.md: `python -m matrix.results FOLDER FILE.md`."""
+"""Reads the results of the matrix, and writes the table of docs/layers.md: `python -m matrix.results FOLDER FILE.md`."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import random
 
 import pytest
 import torch
+
 from matrix import judge
 from matrix.case import Case, Configuration, configurations
 from matrix.modes import MODES

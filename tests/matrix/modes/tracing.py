@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ..case import Case
+from ..case import Case, Configuration
 from ..observe import Found, named_gradients, named_outputs, trainable, values_and_gradients
+from ..subjects import SUBJECTS
 from .base import mode
 
 
@@ -23,7 +24,15 @@ def _compiled(flat: Any, case: Case, **options: Any) -> Found:
     return values_and_gradients(compiled, case, trainable(flat))
 
 
-@mode("torch.compile")
+def _unrolled(c: Configuration) -> str | None:
+    subject = SUBJECTS[c.subject]
+    one_node = not subject.is_cell and subject.torch is not None
+    return (
+        None if one_node or c.T < 20 else "a graph of 20 unrolled steps takes minutes to compile; aot_eager records it"
+    )
+
+
+@mode("torch.compile", skipped=_unrolled)
 def compile_inductor(flat: Any, case: Case) -> Found:
     return _compiled(flat, case)
 

@@ -1,8 +1,8 @@
 """Runs the matrix: `python -m matrix FOLDER [MODE ...]`, from the folder `tests`. `make matrix` runs all modes.
 
 Each mode runs in its own process, which writes FOLDER/MODE.jsonl. If an entry ends the process, it is recorded as crashed,
-and a new process runs the rest. An entry that takes longer than ten minutes counts as an error. The exit status is 1 if an entry
-is a defect. Results that are already in FOLDER are kept: delete the folder to run everything again.
+and a new process runs the rest. An entry that takes longer than ten minutes counts as an error. The exit status is 1 if an
+entry is a defect. Results that are already in FOLDER are kept: delete the folder to run everything again.
 """
 
 from __future__ import annotations

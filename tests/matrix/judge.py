@@ -8,6 +8,7 @@ loop makes in the dtype under test, and a few roundings. It is `rejected` if it 
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 import warnings
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ DTYPE = torch.float32  # the dtype under test
 
 @dataclass(frozen=True)
 class Result:
-    """What an entry gave. `torch` is what torch.nn gave: supported, not supported, or none if it has no such layer."""
+    """What an entry gave. `torch` is what torch.nn gave: supported, not supported and why, or none if it has no such layer."""
 
     mode: str
     configuration: Configuration
@@ -77,9 +78,10 @@ def in_torch(mode: str, configuration: Configuration | None) -> tuple[str, torch
     if configuration is None:
         return "none", None
     found: Found = {}
-    status, _ = attempt(MODES[mode], configuration, flat_torch, None, slack=10, found=found)
+    status, detail = attempt(MODES[mode], configuration, flat_torch, None, slack=10, found=found)
     output = found.get("output 0")
-    return ("supported" if status == "supported" else "not supported"), None if output is None else output.dtype
+    theirs = "supported" if status == "supported" else f"not supported: {detail}"
+    return theirs, None if output is None else output.dtype
 
 
 def attempt(
@@ -103,7 +105,8 @@ def attempt(
         except AssertionError as error:
             return "wrong", brief(error)
         except Exception as error:
-            return ("rejected" if is_call_error(error) else "error"), brief(error)
+            refused = mode.refused is not None and re.search(mode.refused, str(error)) is not None
+            return ("rejected" if refused or is_call_error(error) else "error"), brief(error)
     dtypes = [DTYPE] if mode.autocast is None else [DTYPE, mode.autocast] if dtype is None else [dtype]
     return compare(mode, configuration, found, exact, loop, dtypes, slack)
 

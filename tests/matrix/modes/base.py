@@ -24,6 +24,7 @@ class Mode:
     metadata_only   tensors have no values; shapes and dtypes are compared
     torchscript     the mode uses TorchScript, which the layers do not support: it need not work where it works in torch.nn
     always          RNN, LSTM, GRU and their cells must support the mode even where torch.nn does not
+    refused         a pattern of messages by which PyTorch's own autograd refuses what the mode does, where no layer can know
     unavailable     returns the reason why the mode cannot run on this machine, or None
     skipped         returns the reason why the mode does not run a configuration, or None
     """
@@ -35,6 +36,7 @@ class Mode:
     metadata_only: bool = False
     torchscript: bool = False
     always: bool = False
+    refused: str | None = None
     unavailable: Callable[[], str | None] = lambda: None
     skipped: Callable[[Configuration], str | None] = lambda configuration: None
 

@@ -124,7 +124,11 @@ def _changed(flat: Any, case: Case, in_place: bool) -> Found:
     return named_outputs(outputs) | named_gradients(list(leaves), list(leaves.values()), grads)
 
 
-@mode("outputs changed in place", exact=lambda flat, case: _changed(flat, case, in_place=False))
+@mode(
+    "outputs changed in place",
+    exact=lambda flat, case: _changed(flat, case, in_place=False),
+    refused="modified by an inplace operation",
+)
 def in_place(flat: Any, case: Case) -> Found:
     """`relu_` on y, zeros written into h, and `detach_` on the final state."""
     return _changed(flat, case, in_place=True)

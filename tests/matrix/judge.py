@@ -179,6 +179,7 @@ def is_call_error(error: BaseException | None) -> bool:
 
 
 def brief(error: BaseException) -> str:
-    """The type and the first line of an error."""
+    """The type and the first line of an error, and of the one that it was raised from."""
     text = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {text[0][:200]}"
+    line = f"{type(error).__name__}: {text[0][:200]}"
+    return line if error.__cause__ is None else f"{line}; from {brief(error.__cause__)}"

@@ -26,7 +26,7 @@ def unsupported(call: Call) -> str | None:
     if reason := _wrong_shape(call):
         return reason
     if torch.is_autocast_enabled("cpu"):
-        return "autocast asks for another dtype than that of x"
+        return "autocast requires another dtype than that of x"
     if 0 in x.shape[:2] or call.hidden_size == 0:
         return "there is nothing to compute: B, T or H is 0"
     if torch._C._are_functorch_transforms_active():

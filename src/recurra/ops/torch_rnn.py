@@ -29,6 +29,7 @@ from torch.nn.functional import pad
 from ..cells import GRU, LSTM, RNN, Cell
 from ..cells.lstmp import LSTMP
 from .call import Backend, Call, padded_steps, record_run
+from .eligibility import ordinary_reason, traced
 from .variable_length import last_valid, reversal_index, reverse_sequences, segments, valid_mask
 
 _SATURATED = 1e4  # sigmoid(-1e4) is 0 and sigmoid(1e4) is 1 in every dtype, and float16 can represent it
@@ -80,8 +81,11 @@ def run(call: Call) -> list[Tensor]:
 
 
 def _time_segments(call: Call) -> tuple[Tensor | None, list[tuple[int, int, int]]]:
-    """The order of the sequences, longest first, and the time segments. None on a GPU, where reading lengths would wait."""
-    if call.lengths is None or not call.x.is_cpu or not call.lengths.numel():
+    """The order of the sequences, longest first, and the time segments.
+
+    None where lengths must not be read: on a GPU, because that would wait, and while a graph is recorded for other lengths too.
+    """
+    if call.lengths is None or not call.x.is_cpu or traced(call.x) or not call.lengths.numel():
         return None, []
     order = call.lengths.argsort(descending=True)
     return order, segments(call.lengths[order].tolist(), call.x.shape[1])
@@ -181,7 +185,8 @@ def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, l
         y, *last = function(x, initial, *rest)
     else:
         y, *last = function(x, initial[0], *rest)
-    return y, [component[d] for d in range(call.directions) for component in last]
+    # Copies and no views, so that the caller may change each of them in place.
+    return y, [component[d].clone() for d in range(call.directions) for component in last]
 
 
 @contextmanager
@@ -201,7 +206,7 @@ def unsupported(call: Call) -> str | None:
         return "torch's kernels need at least one time step, and T is 0"
     if not call.x.is_floating_point():
         return f"torch's kernels need floating point, and x is {call.x.dtype}"
-    return None
+    return ordinary_reason((call.x, *call.state, *call.weights))
 
 
 BACKEND = Backend("torch", run, unsupported, cells=tuple(_KERNELS), computed_steps=computed_steps)

@@ -80,7 +80,7 @@ def observed(x: Tensor) -> bool:
 def wants_operator(call: Call) -> bool:
     """Whether a layer has to run a call through its operator."""
     if _is_compiling():
-        return not (_converted(call.x) or _dispatching(call))
+        return not (_transformed() or _converted(call.x) or _dispatching(call))
     if not (observed(call.x) or (_function_modes() and _has_function_mode())):
         return False
     return not (_converted(call.x) or _tracing_state() is not None or ordinary_reason(_tensors(call)))
@@ -99,6 +99,8 @@ def memory_reason(tensors: Iterable[Tensor]) -> str | None:
     """Why the memory of these tensors must not be read directly; or None."""
     if _tracing_state() is not None:
         return "torch.jit.trace does not record what the kernels do"
+    if _is_compiling():
+        return "a graph of ordinary operations is recorded"
     tensors = list(tensors)
     if reason := ordinary_reason(tensors):
         return reason

@@ -12,7 +12,8 @@ Every cell that at least one backend has kernels for has an operator.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -107,7 +108,7 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
         x, lengths, state, weights, *rest = args
         inputs = [t.detach().requires_grad_() for t in (x, *state, *weights)]
         x, state, weights = inputs[0], inputs[1 : len(state) + 1], inputs[len(state) + 1 :]
-        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        with _recording(x):
             outputs = eager(x, lengths, state, weights, *rest)
             pairs = [(y, grad) for y, grad in zip(outputs, grads, strict=True) if y.requires_grad]
             return _grads(pairs, inputs)
@@ -133,6 +134,15 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
     operator = getattr(torch.ops.recurra, name).default
     backward_operator = getattr(torch.ops.recurra, f"{name}_backward").default
     return operator  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _recording(x: Tensor) -> Iterator[None]:
+    """Inside the block autograd records, also in a kernel that the dispatcher called below autograd; autocast is off."""
+    include, exclude = torch._C._dispatch_tls_local_include_set(), torch._C._dispatch_tls_local_exclude_set()
+    above = torch._C._ForceDispatchKeyGuard(include, exclude - torch._C._dispatch_keys(x))
+    with above, torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        yield
 
 
 def _grads(pairs: Sequence[tuple[Tensor, Tensor]], inputs: Sequence[Tensor]) -> list[Tensor]:

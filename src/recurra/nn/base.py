@@ -250,10 +250,9 @@ class RecurrentBase(torch.nn.Module):
     def _run_layers(self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Run one layer after the other."""
         final: list[Tensor] = []
-        traced = ops.wants_operator(x)
         for k, operator in enumerate(self._operators):
             call = self._call(k, x, lengths, self._state_of_layer(k, state))
-            if operator is None or not traced:
+            if operator is None or not ops.wants_operator(call):
                 outputs = ops.execute(call, self.backend)
             else:
                 outputs = operator(*call[1:], self._cell_options[k], self.backend)

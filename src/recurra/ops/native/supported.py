@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..call import Call, padded_steps
+from ..eligibility import memory_reason
 from . import loader, small_batch
 
 
@@ -15,6 +16,10 @@ def unsupported(call: Call) -> str | None:
         return f"the kernels are for the CPU, and x is on {x.device}"
     if x.dtype not in (torch.float32, torch.float64):
         return f"the kernels compute in float32 or float64, and x is {x.dtype}"
+    if reason := memory_reason((x, *call.weights, *call.state, *call.masks)):
+        return reason
+    if call.lengths is not None and (reason := memory_reason((call.lengths,))):
+        return reason
     dtype = x.dtype
     for tensor in (*call.weights, *call.state, *call.masks):
         if tensor.dtype != dtype:
@@ -29,8 +34,6 @@ def unsupported(call: Call) -> str | None:
         return "autocast requires another dtype than that of x"
     if 0 in x.shape[:2] or call.hidden_size == 0:
         return "there is nothing to compute: B, T or H is 0"
-    if torch._C._are_functorch_transforms_active():
-        return "the transforms of torch.func need to see every operation"
     module, reason = loader.load()
     return reason if module is None else None
 

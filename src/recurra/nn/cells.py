@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import cells
+from .parameters import initial_values, weight_of
 from .validate import ArgumentError, ShapeError, check_bool, check_dtype, check_size, check_tensor
 
 
@@ -19,9 +20,11 @@ class CellModule(torch.nn.Module):
         self, cell: cells.Cell, input_size: int, hidden_size: int, bias: bool, device: Any, dtype: Any
     ) -> None:
         super().__init__()
-        self.cell, self.input_size = cell, check_size("input_size", input_size)
-        self.hidden_size, self.bias = check_size("hidden_size", hidden_size), check_bool("bias", bias)
-        for name, parameter in cell.parameters(input_size, hidden_size, bias).items():
+        self.cell, self.input_size = cell, check_size("input_size", input_size, minimum=0)
+        self.hidden_size, self.bias = check_size("hidden_size", hidden_size, minimum=0), check_bool("bias", bias)
+        declared = cell.parameters(input_size, hidden_size, bias)
+        self._names = tuple(declared)
+        for name, parameter in declared.items():
             tensor = torch.empty(parameter.shape, device=device, dtype=dtype)
             self.register_parameter(name, torch.nn.Parameter(tensor))
         if not bias:  # as in torch.nn, where they are None
@@ -31,8 +34,7 @@ class CellModule(torch.nn.Module):
 
     def reset_parameters(self) -> None:
         """Initialize all parameters, in the order of torch.nn."""
-        with torch.no_grad():
-            params = {name: parameter for name, parameter in self._parameters.items() if parameter is not None}
+        with initial_values(self, {name: name for name in self._names}) as params:
             self.cell.initialize(params, self.input_size, self.hidden_size, self.bias)
 
     def extra_repr(self) -> str:
@@ -43,7 +45,8 @@ class CellModule(torch.nn.Module):
         """Return the state after a time step from the input x, (B, I) or (I,), and the state before it."""
         if check_tensor("input", x).dim() not in (1, 2) or x.shape[-1] != self.input_size:
             raise ShapeError(f"input has shape {tuple(x.shape)}; expected (B, I) or (I,) with I = {self.input_size}")
-        weight: Tensor = next(self.parameters())
+        params = {name: weight_of(self, name) for name in self._names}
+        weight = params[self._names[0]]
         check_dtype("input", x, weight)
         expected = (*x.shape[:-1], self.hidden_size)
         if hx is None:
@@ -55,7 +58,6 @@ class CellModule(torch.nn.Module):
             if check_tensor(f"hx: {name}", component).shape != expected:
                 raise ShapeError(f"hx: {name} has shape {tuple(component.shape)}; expected {expected}")
             check_dtype(f"hx: {name}", component, weight)
-        params = {name: parameter for name, parameter in self._parameters.items() if parameter is not None}
         return self.cell.step(self.cell.project(x, params), self.cell.state_type(*hx), params)
 
 

@@ -81,7 +81,7 @@ class DropIn(RecurrentBase):
         """The parameters, one list per layer and direction, in torch.nn's order."""
         n = len(self._names[0]) // len(self._suffixes)
         lists = [names[d : d + n] for names in self._names for d in range(0, len(names), n)]
-        return [[getattr(self, name) for name in names] for names in lists]
+        return [[self._weight(name) for name in names] for names in lists]
 
     def flatten_parameters(self) -> None:
         """Do nothing. The method exists for code that was written for torch.nn."""

@@ -149,7 +149,7 @@ class Recurrent(RecurrentBase):
             )
         components = state.flat(self._state_shapes(B))
         for name, component in zip(self._state_names, components, strict=True):
-            check_dtype(f"state: {name}", component, getattr(self, self._names[0][0]))
+            check_dtype(f"state: {name}", component, self._first_weight())
         return components
 
     def initial_state(self, batch_size: int) -> State:
@@ -165,7 +165,7 @@ class Recurrent(RecurrentBase):
         if initial := self._initial():
             components = (component.repeat(batch_size, 1) for component in initial)
             return State(dict(zip(self._state_names, components, strict=True)))
-        weight = getattr(self, self._names[0][0])
+        weight = self._first_weight()
         return State({name: weight.new_zeros(shape) for name, shape in self._state_shapes(batch_size).items()})
 
     def plan(self, x: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> LayerPlan:

@@ -73,7 +73,7 @@ class Stepper:
                     f"a Stepper does not support {option}, which acts between layers; call the layer itself with T = 1"
                 )
         with torch.no_grad():
-            weight = getattr(layer, layer._names[0][0])
+            weight = layer._first_weight()
             calls = []
             for k in range(layer.num_layers):
                 x = weight.new_zeros(streams, 1, layer._input_size(k))

@@ -22,12 +22,12 @@ class ArgumentError(CallError, TypeError):
     """An argument has the wrong type or does not exist. torch.nn raises TypeError or ValueError; this error is both."""
 
 
-def check_size(name: str, size: Any) -> int:
-    """Return `size`. Raises CallError unless it is an integer of at least 1."""
+def check_size(name: str, size: Any, minimum: int = 1) -> int:
+    """Return `size`. Raises CallError unless it is an integer of at least `minimum`."""
     if isinstance(size, bool) or not isinstance(size, int):
-        raise ArgumentError(f"{name} is {size!r}; expected an integer of at least 1")
-    if size < 1:
-        raise CallError(f"{name} is {size}; expected an integer of at least 1")
+        raise ArgumentError(f"{name} is {size!r}; expected an integer of at least {minimum}")
+    if size < minimum:
+        raise ShapeError(f"{name} is {size}; expected an integer of at least {minimum}")
     return size
 
 

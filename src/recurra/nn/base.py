@@ -16,12 +16,13 @@ from ..errors import CallError
 from .explain import LayerPlan, plan_calls
 from .options import Options, fill_forget_bias
 from .parameters import initial_values, weight_of
+from .pickling import cell_of, plain_cell, plain_options
 from .reset import Reset, Segments, check_reset
 from .validate import (
     Lengths,
     ShapeError,
     check_bool,
-    check_dtype,
+    check_like,
     check_lengths,
     check_probability,
     check_size,
@@ -176,17 +177,21 @@ class RecurrentBase(torch.nn.Module):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        # Operators cannot be copied or pickled; __setstate__ looks them up again.
-        return {name: value for name, value in self.__dict__.items() if name != "_operators"}
+        # Plain types only, see `pickling`. __setstate__ computes the rest.
+        derived = ("cell", "_operators", "_cell_options", "_fast_path")
+        state = {name: value for name, value in self.__dict__.items() if name not in derived}
+        return state | {"cells": [plain_cell(cell) for cell in self.cells], "options": plain_options(self.options)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        cells = tuple(cell_of(plain) for plain in state["cells"])
+        computed = {"cells": cells, "cell": cells[-1], "options": Options(**state["options"])}
+        super().__setstate__(state | computed)  # type: ignore[no-untyped-call]
         self._find_operators()
 
     def _check_x(self, x: Tensor) -> None:
         if check_tensor("x", x).dim() != 3 or x.shape[2] != self.input_size:
             raise ShapeError(f"x has shape {tuple(x.shape)}; expected (B, T, I) with I = {self.input_size}")
-        check_dtype("x", x, self._first_weight())
+        check_like("x", x, self._first_weight())
 
     def _first_weight(self) -> Tensor:
         """Return the first weight, which has the dtype and device of the layer."""

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .. import cells
 from .parameters import initial_values, weight_of
-from .validate import ArgumentError, ShapeError, check_bool, check_dtype, check_size, check_tensor
+from .pickling import cell_of, plain_cell
+from .validate import ArgumentError, ShapeError, check_bool, check_like, check_size, check_tensor
 
 
 class CellModule(torch.nn.Module):
@@ -37,6 +38,12 @@ class CellModule(torch.nn.Module):
         with initial_values(self, {name: name for name in self._names}) as params:
             self.cell.initialize(params, self.input_size, self.hidden_size, self.bias)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"cell": plain_cell(self.cell)}  # plain types only, see `pickling`
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {"cell": cell_of(state["cell"])})  # type: ignore[no-untyped-call]
+
     def extra_repr(self) -> str:
         """Return the arguments that `repr` shows: the sizes and everything that differs from its default."""
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
@@ -47,7 +54,7 @@ class CellModule(torch.nn.Module):
             raise ShapeError(f"input has shape {tuple(x.shape)}; expected (B, I) or (I,) with I = {self.input_size}")
         params = {name: weight_of(self, name) for name in self._names}
         weight = params[self._names[0]]
-        check_dtype("input", x, weight)
+        check_like("input", x, weight)
         expected = (*x.shape[:-1], self.hidden_size)
         if hx is None:
             hx = [x.new_zeros(expected)] * len(self.cell.states)
@@ -57,7 +64,7 @@ class CellModule(torch.nn.Module):
         for name, component in zip(self.cell.states, hx, strict=True):
             if check_tensor(f"hx: {name}", component).shape != expected:
                 raise ShapeError(f"hx: {name} has shape {tuple(component.shape)}; expected {expected}")
-            check_dtype(f"hx: {name}", component, weight)
+            check_like(f"hx: {name}", component, weight)
         return self.cell.step(self.cell.project(x, params), self.cell.state_type(*hx), params)
 
 

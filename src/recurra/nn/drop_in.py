@@ -22,7 +22,7 @@ from .validate import (
     Lengths,
     ShapeError,
     check_bool,
-    check_dtype,
+    check_like,
     check_lengths,
     check_size,
     check_tensor,
@@ -137,7 +137,7 @@ class DropIn(RecurrentBase):
                 raise CallError(
                     f"{name} is not supported for an input without a batch axis; pass a batch of one sequence"
                 )
-        check_dtype("x", sequences, self._first_weight())
+        check_like("x", sequences, self._first_weight())
         initial = self._flatten_state(hx, sequences.shape[0] if is_batched else None)
         y, flat = self._run(sequences, check_lengths(lengths, sequences), initial, check_reset(reset, sequences))
         final = self._stack_state(flat)
@@ -187,7 +187,7 @@ class DropIn(RecurrentBase):
             if check_tensor(f"hx: {name}", component).shape != expected:
                 axes = "(L*D, H)" if B is None else "(L*D, B, H)"
                 raise ShapeError(f"hx: {name} has shape {tuple(component.shape)}; expected {axes} = {expected}")
-            check_dtype(f"hx: {name}", component, self._first_weight())
+            check_like(f"hx: {name}", component, self._first_weight())
         if B is not None and count == 1:
             return [component.squeeze(0) for component in hx]
         by_name = [(component[:, None] if B is None else component).unbind(0) for component in hx]

@@ -39,7 +39,7 @@ def initial_values(module: torch.nn.Module, names: Mapping[str, str]) -> Iterato
     tensors: dict[str, Tensor] = {}
     with torch.no_grad():
         for key, name in names.items():
-            tensor = module._parameters.get(name)
+            tensor: Tensor | None = module._parameters.get(name)
             if tensor is None:
                 tensor = module._buffers.get(name)
             if tensor is None:

@@ -15,7 +15,7 @@ from .explain import LayerPlan
 from .options import Options, RecurrentOptions
 from .reset import Reset, check_reset
 from .state import State
-from .validate import ArgumentError, Lengths, check_dtype, check_lengths, check_size
+from .validate import ArgumentError, Lengths, check_like, check_lengths, check_size
 
 CellSpec = str | cells.Cell | type[cells.Cell]
 
@@ -149,7 +149,7 @@ class Recurrent(RecurrentBase):
             )
         components = state.flat(self._state_shapes(B))
         for name, component in zip(self._state_names, components, strict=True):
-            check_dtype(f"state: {name}", component, self._first_weight())
+            check_like(f"state: {name}", component, self._first_weight())
         return components
 
     def initial_state(self, batch_size: int) -> State:

@@ -126,7 +126,7 @@ def test_other_arguments_are_checked() -> None:
             stepper.x = x  # type: ignore[assignment]
     with pytest.raises(CallError, match="state is a dict; expected a State"):
         stepper.state = stepper.state.tensors()  # type: ignore[assignment]
-    with pytest.raises(CallError, match="layer is a builtins.NoneType"):
+    with pytest.raises(CallError, match=r"layer is a builtins\.NoneType"):
         nn.Stepper(None)  # type: ignore[arg-type]
 
 

@@ -22,8 +22,8 @@ from .validate import (
     Lengths,
     ShapeError,
     check_bool,
-    check_like,
     check_lengths,
+    check_like,
     check_size,
     check_tensor,
 )
@@ -179,15 +179,17 @@ class DropIn(RecurrentBase):
         sizes, count = self._sizes[0], self.num_layers * len(self._suffixes)
         if not isinstance(hx, Sequence) or len(hx) != len(sizes):
             raise ArgumentError(f"hx is a {type(hx).__name__}; expected the tuple ({', '.join(sizes)}) of tensors")
-        dtype = self._first_weight().dtype
+        weight = self._first_weight()
+        dtype, device = weight.dtype, weight.device
         for (name, size), component in zip(sizes.items(), hx, strict=True):
             expected = (count, size) if B is None else (count, B, size)
-            if isinstance(component, Tensor) and component.shape == expected and component.dtype == dtype:
+            is_like = isinstance(component, Tensor) and component.dtype == dtype and component.device == device
+            if is_like and component.shape == expected:
                 continue
             if check_tensor(f"hx: {name}", component).shape != expected:
                 axes = "(L*D, H)" if B is None else "(L*D, B, H)"
                 raise ShapeError(f"hx: {name} has shape {tuple(component.shape)}; expected {axes} = {expected}")
-            check_like(f"hx: {name}", component, self._first_weight())
+            check_like(f"hx: {name}", component, weight)
         if B is not None and count == 1:
             return [component.squeeze(0) for component in hx]
         by_name = [(component[:, None] if B is None else component).unbind(0) for component in hx]

@@ -13,9 +13,8 @@ from .. import cells
 from ..cells.lstmp import LSTMP
 from .options import Options
 
-_BUILT_IN: dict[str, type[cells.Cell]] = {
-    cls.name: cls for cls in (*(type(cells.get(name)) for name in cells.names()), LSTMP)
-}
+_CLASSES: list[type[cells.Cell]] = [*(type(cells.get(name)) for name in cells.names()), LSTMP]
+_BUILT_IN = {cls.name: cls for cls in _CLASSES}
 
 PlainCell = tuple[str, dict[str, Any]] | cells.Cell
 

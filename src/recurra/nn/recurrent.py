@@ -15,7 +15,7 @@ from .explain import LayerPlan
 from .options import Options, RecurrentOptions
 from .reset import Reset, check_reset
 from .state import State
-from .validate import ArgumentError, Lengths, check_like, check_lengths, check_size
+from .validate import ArgumentError, Lengths, check_lengths, check_like, check_size
 
 CellSpec = str | cells.Cell | type[cells.Cell]
 

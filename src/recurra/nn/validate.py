@@ -99,9 +99,9 @@ def check_lengths(lengths: Lengths, x: Tensor) -> Tensor | None:
         raise ShapeError(
             f"lengths is on {lengths.device}, which has no values, and x is on {x.device}; move one of them"
         )
-    checked: Tensor | None = lengths.to(torch.int64, copy=lengths is given)
-    if not torch.compiler.is_compiling() and not ops.traced(x):
-        checked = ops.check_lengths(checked, T)  # a traced graph checks when it runs
+    lengths = lengths.to(torch.int64, copy=lengths is given)
+    is_traced = torch.compiler.is_compiling() or ops.traced(x)  # a traced graph checks when it runs
+    checked = lengths if is_traced else ops.check_lengths(lengths, T)
     return None if checked is None else checked.to(x.device)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import cells
+from .fx import Proxy, leaf
 from .parameters import initial_values, weight_of
 from .pickling import cell_of, plain_cell
 from .validate import ArgumentError, ShapeError, check_bool, check_like, check_size, check_tensor
@@ -125,6 +126,8 @@ class RNNCell(CellModule):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """Return the hidden state after a time step, (B, H) or (H,), for an input (B, I) or (I,) and a hidden state."""
+        if isinstance(input, Proxy):
+            return leaf(self, input, hx)
         return self._step(input, None if hx is None else (hx,))[0]
 
 
@@ -176,6 +179,8 @@ class GRUCell(CellModule):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """Return the hidden state after a time step, (B, H) or (H,), for an input (B, I) or (I,) and a hidden state."""
+        if isinstance(input, Proxy):
+            return leaf(self, input, hx)
         return self._step(input, None if hx is None else (hx,))[0]
 
 
@@ -231,5 +236,7 @@ class LSTMCell(CellModule):
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Return hidden and cell state after a time step, for an input (B, I) or (I,) and the state before it."""
+        if isinstance(input, Proxy):
+            return leaf(self, input, hx)
         h, c = self._step(input, hx)
         return h, c

@@ -12,6 +12,7 @@ from .. import cells
 from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
+from .fx import Proxy, leaf
 from .options import Options, RecurrentOptions
 from .reset import Reset, check_reset
 from .state import State
@@ -131,6 +132,8 @@ class Recurrent(RecurrentBase):
             CallError: if a shape, dtype or value is invalid.
             BackendError: (a CallError) if the backend named by `backend` does not support the call.
         """
+        if isinstance(x, Proxy):
+            return leaf(self, x, state, lengths=lengths, reset=reset)
         self._check_x(x)
         initial = () if state is None else self._flatten_state(state, x.shape[0])
         if self._fast_path is not None and lengths is None and reset is None:

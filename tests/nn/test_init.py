@@ -59,7 +59,7 @@ def test_drop_in_layers_and_cells(module: Any) -> None:
 
 
 def test_other_modules_are_rejected_and_not_changed() -> None:
-    with pytest.raises(CallError, match="module is a LSTM; expected a layer or a cell from recurra.nn"):
+    with pytest.raises(CallError, match=r"module is a LSTM; expected a layer or a cell from recurra\.nn"):
         nn.init.orthogonal_per_gate_(torch.nn.LSTM(3, 4))  # type: ignore[type-var]
     layer = nn.Recurrent(["lstm", Leaky()], 3, [4, 4])
     before = layer.weight_hh_l0.detach().clone()

@@ -1,7 +1,7 @@
 """Recurrent layers: `Recurrent` for any cell, and drop-in replacements for torch.nn's recurrent layers and cells.
 
 All layers accept sequences of different lengths, resets within a sequence and options such as recurrent dropout.
-`State` is the state of a layer, and `Stepper` runs a layer one time step at a time. See docs/layers.md.
+`State` is the state of a layer, `Stepper` runs a layer one time step at a time, and `quantize` rounds its weights to 8 bits. See docs/layers.md.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from .cells import GRUCell, LSTMCell, RNNCell
 from .gru import GRU
 from .lstm import LSTM
+from .quantize import quantize
 from .recurrent import Recurrent
 from .rnn import RNN
 from .state import State
 from .stepper import Stepper
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "State", "Stepper"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "State", "Stepper", "quantize"]

@@ -12,6 +12,7 @@ from torch.nn.functional import dropout
 
 from .. import ops
 from ..cells import Cell, Parameter, check_parameters, check_sizes, failure, initial_state_of
+from ..cells.int8 import Int8Cell
 from ..errors import CallError
 from .explain import LayerPlan, plan_calls
 from .options import Options, fill_forget_bias
@@ -80,7 +81,7 @@ class RecurrentBase(torch.nn.Module):
             self._own_names[k] = tuple(declared)
             for name, parameter in declared.items():
                 self._names[k].append(name + end)
-                tensor = torch.empty(parameter.shape, device=device, dtype=dtype)
+                tensor = torch.empty(parameter.shape, device=device, dtype=parameter.dtype or dtype)
                 if parameter.trainable:
                     self.register_parameter(name + end, torch.nn.Parameter(tensor))
                 else:  # fixed: saved, loaded and moved with the layer, but not among its parameters()
@@ -167,6 +168,7 @@ class RecurrentBase(torch.nn.Module):
             "dropout": (self.dropout, 0.0),
             "bidirectional": (self.bidirectional, False),
             "backend": (self.backend, "auto"),
+            "int8": (isinstance(self.cell, Int8Cell), False),
         }
         return ", ".join(
             [f"{self.input_size}, {self.hidden_size}"]

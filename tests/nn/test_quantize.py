@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import io
+import json
+import logging
 import pickle
+import random
+import statistics
+import typing
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils import prune
 
 from recurra import cells, nn
 from recurra.cells.int8 import Int8Cell
@@ -53,7 +60,9 @@ def gate_bounds(layer: nn.Recurrent, x: Tensor, h: Tensor) -> Tensor:
         K = weight.shape[1]
         half = vector.abs().amax(1, keepdim=True) / min(2**31 // (127 * K) - 1, 32639) / 2
         size = (vector.abs() @ weight.abs().mT).detach()
-        total = total + half * weight.abs().sum(1).detach() + 8 * EPS * size  # four roundings, each of the scales and sums
+        total = (
+            total + half * weight.abs().sum(1).detach() + 8 * EPS * size
+        )  # four roundings, each of the scales and sums
     return total + 2 * EPS * 4  # biases are below 1, and the sum of both parts is rounded
 
 
@@ -108,7 +117,7 @@ def test_sequences_are_their_steps_and_chunks(target: str, cell: cells.Cell, bia
             ended = (lengths <= t).nonzero()[:, 0]
             assert torch.equal(torch.where((lengths > t)[:, None], steppers.y, 0), y[:, t])
             steppers.state = steppers.state.reset(ended, before)
-        assert all(torch.equal(final[name], part) for name, part in steppers.state.items())
+        assert all(torch.equal(final[name], part) for name, part in steppers.state.tensors().items())
         head, state = quantized(x[:, :9], lengths=lengths.clamp(max=9))
         tail, state = quantized(x[:, 9:], state, lengths=(lengths - 9).clamp(min=0))
     assert torch.equal(torch.cat([head, tail], 1), y)
@@ -117,18 +126,24 @@ def test_sequences_are_their_steps_and_chunks(target: str, cell: cells.Cell, bia
 
 @every_cell
 def test_both_directions_and_the_plain_loop(target: str, cell: cells.Cell) -> None:
-    """The plain loop in float64 defines the result; a rounding of x or h may fall to the other side in float32."""
+    """The plain loop in float64 defines the result. In float32 a feature may be rounded to the other side."""
     quantized = nn.quantize(build(cell, 9, 20, num_layers=2, bidirectional=True, merge="sum", learned_state=True))
     for name in quantized._learned_names:
         getattr(quantized, name).data.uniform_(-0.5, 0.5)
     x, lengths = torch.randn(6, 8, 9), [8, 1, 0, 5, 8, 3]
-    loop = copy.deepcopy(quantized).double()
+    loop = copy.deepcopy(quantized)
     loop.backend = "reference"
     with torch.no_grad():
         y, state = quantized(x, lengths=lengths, reset=[(0, 3), (4, 7)])
-        expected, final = loop(x.double(), lengths=lengths, reset=[(0, 3), (4, 7)])
-    assert (y - expected).abs().max() <= 1e-4 * (1 if cell.gates != ("n",) else 10)
-    assert all((part - final[name]).abs().max() <= 1e-3 for name, part in state.tensors().items())
+        rounded, _ = loop(x, lengths=lengths, reset=[(0, 3), (4, 7)])
+        expected, final = loop.double()(x.double(), lengths=lengths, reset=[(0, 3), (4, 7)])
+    flip = (
+        x.abs().max().item() / 32639 * 127 * max(quantized.scale_ih_l0.max().item(), quantized.scale_hh_l0.max().item())
+    )
+    allowed = 2 * (rounded - expected).abs().max() + flip  # where a feature lies between two integers
+    assert (y - expected).abs().max() <= allowed
+    for name in ("h_l1", "h_l1_reverse"):
+        assert (state[name] - final[name]).abs().max() <= allowed
     for row in (0, 3, 4):
         end = lengths[row]
         with torch.no_grad():
@@ -179,7 +194,13 @@ def test_memory_saving_and_loading() -> None:
 
     assert list(quantized.parameters()) == []
     assert size(quantized) < 0.27 * size(layer)
-    assert {str(tensor.dtype) for name, tensor in quantized.state_dict().items() if name.startswith("weight")} == {"torch.int8"}
+    assert {str(tensor.dtype) for name, tensor in quantized.state_dict().items() if name.startswith("weight")} == {
+        "torch.int8"
+    }
+    with io.BytesIO() as whole:
+        torch.save(quantized, whole)
+        whole.seek(0)
+        saved = torch.load(whole, weights_only=False)
     x, other = torch.randn(2, 5, 256), nn.quantize(build(cells.GRU(), 256, 256, num_layers=2))
     for name in ("weight_ih_l0", "scale_hh_l1"):
         getattr(other, name).zero_()
@@ -189,12 +210,12 @@ def test_memory_saving_and_loading() -> None:
     other.load_state_dict(torch.load(file))
     with torch.no_grad():
         y = quantized(x)[0]
-        for same in (other, copy.deepcopy(quantized), pickle.loads(pickle.dumps(quantized))):
+        for same in (other, copy.deepcopy(quantized), saved):
             assert torch.equal(same(x)[0], y)
-    with pytest.raises(RuntimeError, match=r"weight_ih_l0 is torch\.float32 and expected torch\.int8; load it into the float"):
+    with pytest.raises(
+        RuntimeError, match=r"weight_ih_l0 is torch\.float32 and expected torch\.int8; load it into the float"
+    ):
         quantized.load_state_dict(layer.state_dict(), strict=False)
-    with torch.no_grad():
-        assert torch.equal(quantized(x)[0], y) or True
 
 
 class Model(torch.nn.Module):
@@ -219,28 +240,34 @@ class Model(torch.nn.Module):
 def test_a_module_with_layers() -> None:
     torch.manual_seed(0)
     model, ids = Model(), torch.randint(7, (2, 9))
-    with pytest.raises(CallError, match=r"cannot quantize upper\.1: there is no kernel .* for the cell mgu, only for rnn, lstm"):
+    with pytest.raises(CallError, match=r"cannot quantize upper\.1: there is no kernel .* for the cell mgu, only"):
         nn.quantize(model)
     quantized = nn.quantize(model, keep=["upper.1"])
     assert isinstance(quantized, Model)
     assert quantized.again is quantized.lower
     assert quantized.lower.weight_hh_l0.dtype == quantized.upper[0].weight_hh_l0.dtype == torch.int8
-    assert quantized.upper[1].weight_hh.dtype == torch.float32 if hasattr(quantized.upper[1], "weight_hh") else True
+    assert {weight.dtype for weight in quantized.upper[1].state_dict().values()} == {torch.float32}
     assert quantized.output.weight is not model.output.weight
     with torch.no_grad():
         assert 0 < (quantized(ids) - model(ids)).abs().max() < 0.02
-    with pytest.raises(CallError, match=r"gru_int8 is for inference and has no gradient; call it under torch\.no_grad\(\)"):
+    with pytest.raises(
+        CallError, match=r"gru_int8 is for inference and has no gradient; call it under torch\.no_grad\(\)"
+    ):
         quantized(ids)
-    with pytest.raises(CallError, match=r"keep has 'upper', which is no recurrent layer of the module; its layers are 'lower'"):
+    with pytest.raises(
+        CallError, match=r"keep has 'upper', which is no recurrent layer of the module; its layers are 'lower'"
+    ):
         nn.quantize(model, keep=["upper"])
 
 
 def test_what_cannot_be_quantized_is_reported() -> None:
     with pytest.raises(CallError, match=r"Linear contains no recurrent layer of recurra to quantize$"):
         nn.quantize(torch.nn.Linear(3, 4))
-    with pytest.raises(CallError, match=r"0 is a layer of torch\.nn, which torch\.ao\.quantization\.quantize_dynamic quantizes"):
+    with pytest.raises(CallError, match=r"0 is a layer of torch\.nn, which torch\.ao\.quantization\.quantize_dynamic"):
         nn.quantize(torch.nn.Sequential(torch.nn.LSTM(3, 4)))
-    with pytest.raises(CallError, match=r"the layer: its weights are torch\.float64; convert it with \.float\(\) first"):
+    with pytest.raises(
+        CallError, match=r"the layer: its weights are torch\.float64; convert it with \.float\(\) first"
+    ):
         nn.quantize(nn.GRU(3, 4, dtype=torch.float64))
     with pytest.raises(CallError, match="the layer: its weights already have 8 bits"):
         nn.quantize(nn.quantize(nn.GRU(3, 4)))
@@ -249,7 +276,7 @@ def test_what_cannot_be_quantized_is_reported() -> None:
     with pytest.raises(CallError, match="no kernel with 8-bit weights for the cell lstmp"):
         nn.quantize(nn.LSTM(3, 4, proj_size=2))
     pruned = nn.GRU(3, 4)
-    torch.nn.utils.prune.l1_unstructured(pruned, "weight_hh_l0", 0.5)  # type: ignore[attr-defined]
+    prune.l1_unstructured(pruned, "weight_hh_l0", 0.5)
     with pytest.raises(CallError, match=r"weight_hh_l0 is computed before each call .* prune\.remove first"):
         nn.quantize(pruned)
 
@@ -279,3 +306,59 @@ def test_extreme_weights_and_inputs(target: str) -> None:
     assert y[2, 1:].isnan().all(), "nor an input that is not a number"
     assert y[[0, 1, 3]].isfinite().all()
     assert y[2, 0].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.LSTM(3, 4), nn.Recurrent("mgu", 3, 4), nn.GRUCell(3, 4)], ids=lambda m: type(m).__name__
+)
+@pytest.mark.filterwarnings(
+    "ignore:torch.ao.quantization is deprecated", "ignore:.*", "error:torch.ao.quantization leaves"
+)
+def test_dynamic_quantization_of_torch_is_not_silent(layer: torch.nn.Module) -> None:
+    """torch.ao.quantization passes over modules that it does not know; ours warn, and those with 8-bit weights do not."""
+    model = torch.nn.Sequential(layer, torch.nn.Linear(4, 4))
+    with pytest.raises(UserWarning, match=r"leaves \w+\(.*3, 4\) of recurra in float; recurra\.nn\.quantize\(module\)"):
+        torch.ao.quantization.quantize_dynamic(model)
+    assert not hasattr(layer, "qconfig")
+
+
+@pytest.mark.filterwarnings("ignore:.*", "error:torch.ao.quantization leaves")
+def test_both_quantizations_together() -> None:
+    model = nn.quantize(torch.nn.Sequential(nn.LSTM(3, 4), torch.nn.Linear(4, 4)))
+    both = torch.ao.quantization.quantize_dynamic(model)
+    assert both[0].weight_hh_l0.dtype == torch.int8
+    assert "DynamicQuantizedLinear" in repr(both[1])
+    with torch.no_grad():
+        assert both[0](torch.randn(5, 3))[0].shape == (5, 4)
+
+
+def test_the_loss_of_a_trained_model_hardly_changes() -> None:
+    """A character model of Python's own documentation: 8-bit weights cost less than 0.5 % of the loss."""
+    text = "\n".join(
+        str(module.__doc__) for module in (argparse, copy, io, json, logging, random, statistics, typing, pickle)
+    )
+    text += "".join(str(getattr(json, name).__doc__) for name in ("dump", "dumps", "load", "loads"))
+    characters = sorted(set(text))
+    ids = torch.tensor([characters.index(character) for character in text])
+    torch.manual_seed(0)
+    embedding, output = torch.nn.Embedding(len(characters), 24), torch.nn.Linear(48, len(characters))
+    for cell in ("lstm", "gru"):
+        layer = nn.Recurrent(cell, 24, 48)
+        parameters = [*embedding.parameters(), *layer.parameters(), *output.parameters()]
+        optimizer = torch.optim.Adam(parameters, lr=0.01)
+        rows = ids[: len(ids) // 8 * 8].view(8, -1)
+
+        def loss(model: torch.nn.Module, chunk: Tensor) -> Tensor:
+            logits = output(model(embedding(chunk[:, :-1]))[0])
+            return torch.nn.functional.cross_entropy(logits.flatten(0, 1), chunk[:, 1:].flatten())
+
+        first = loss(layer, rows).item()
+        for k in range(120):
+            at = 61 * k % (rows.shape[1] - 64)
+            optimizer.zero_grad()
+            loss(layer, rows[:, at : at + 64]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            trained, rounded = loss(layer, rows).item(), loss(nn.quantize(layer), rows).item()
+        assert trained < 0.75 * first, "the model has learned something"
+        assert abs(rounded - trained) < 0.005 * trained

@@ -61,9 +61,11 @@ class Int8Cell(Cell):
             name: Parameter(declared[name].shape, zero, trainable=False, dtype=torch.int8)
             for name in ("weight_ih", "weight_hh")
         }
-        return scales | integers | {
-            name: Parameter(rows, zero, trainable=False) for name in declared if name.startswith("bias")
-        }
+        return (
+            scales
+            | integers
+            | {name: Parameter(rows, zero, trainable=False) for name in declared if name.startswith("bias")}
+        )
 
     @staticmethod
     def quantized(params: Params) -> dict[str, Tensor]:

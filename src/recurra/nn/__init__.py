@@ -1,7 +1,8 @@
 """Recurrent layers: `Recurrent` for any cell, and drop-in replacements for torch.nn's recurrent layers and cells.
 
 All layers accept sequences of different lengths, resets within a sequence and options such as recurrent dropout.
-`State` is the state of a layer, `Stepper` runs a layer one time step at a time, and `quantize` rounds its weights to 8 bits. See docs/layers.md.
+`State` is the state of a layer, `Stepper` runs a layer one time step at a time, and `quantize` rounds its weights to 8 bits.
+See docs/layers.md.
 """
 
 from __future__ import annotations

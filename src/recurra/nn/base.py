@@ -17,6 +17,7 @@ from ..errors import CallError
 from .explain import LayerPlan, plan_calls
 from .options import Options, fill_forget_bias
 from .reset import Reset, Segments, check_reset
+from .torch_quantization import Qconfig
 from .validate import (
     Lengths,
     ShapeError,
@@ -47,6 +48,7 @@ class RecurrentBase(torch.nn.Module):
     """
 
     norms: torch.nn.ModuleList  # only with layer_norm
+    qconfig = Qconfig()
 
     def __init__(
         self,

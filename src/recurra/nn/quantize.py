@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,8 +15,10 @@ from ..errors import CallError
 from .base import RecurrentBase
 from .cells import CellModule
 
+M = TypeVar("M", bound=torch.nn.Module)
 
-def quantize(module: torch.nn.Module, *, keep: Collection[str] = ()) -> torch.nn.Module:
+
+def quantize(module: M, *, keep: Collection[str] = ()) -> M:
     """Return a copy of a module in which the recurrent layers of recurra run with 8-bit weights, for inference.
 
     Each row of a weight matrix is rounded to integers of 8 bits with one scale (post-training quantization). The input and
@@ -27,7 +29,8 @@ def quantize(module: torch.nn.Module, *, keep: Collection[str] = ()) -> torch.nn
 
     The weights are stored as int8, a quarter of the memory: the `state_dict` has `weight_ih_l{k}` and `weight_hh_l{k}` in
     int8 and `scale_ih_l{k}` and `scale_hh_l{k}`, one number per row. To load it, quantize a module of the same structure
-    first. A quantized layer has no parameters: a call that needs a gradient raises CallError. `dropout`,
+    first. A quantized layer has no trainable parameters, and a call that needs a gradient
+    raises CallError. `dropout`,
     `recurrent_dropout` and `weight_drop`, which act in training only, are 0 in the copy.
 
     The native kernels run `rnn`, `lstm` and `gru`; where they cannot run (see `layer.plan(x)`), the plain loop computes
@@ -118,8 +121,11 @@ def _quantized(layer: torch.nn.Module) -> torch.nn.Module:
     """Return the copy of a layer with 8-bit weights, as buffers."""
     assert isinstance(layer, RecurrentBase)
     new = copy.deepcopy(layer).requires_grad_(False)
-    for name in _parametrized(new):
-        parametrize.remove_parametrizations(new, name, leave_parametrized=True)
+    if names := _parametrized(layer):  # remove_parametrizations would change the class, which the copy shares
+        new.__class__ = parametrize.type_before_parametrizations(layer)
+        del new.parametrizations
+        for name in names:
+            new.register_parameter(name, torch.nn.Parameter(getattr(layer, name).detach().clone(), requires_grad=False))
     new.cells = tuple(cell for cell in map(int8_of, layer.cells) if cell is not None)
     new.cell, new.dropout, new.options = new.cells[-1], 0.0, layer.options.for_inference()
     new._names = [[] for _ in new.cells]
@@ -135,7 +141,7 @@ def _quantized(layer: torch.nn.Module) -> torch.nn.Module:
                 new._names[k].append(name + end)
             new._own_names[k] = tuple(cell.quantized(float_params))
     new._find_operators()
-    new.register_load_state_dict_pre_hook(_check_loaded)
+    new.register_load_state_dict_pre_hook(_check_loaded)  # type: ignore[no-untyped-call]
     return new
 
 

@@ -15,7 +15,14 @@ from .packed_index import PackedIndex
 with suppress(ImportError):  # `loader.load` reports the reason
     from ._native import run_sequence
 
-NAMES = ("scale_ih", "scale_hh", "weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of a direction, in the order of the cell
+NAMES = (
+    "scale_ih",
+    "scale_hh",
+    "weight_ih",
+    "weight_hh",
+    "bias_ih",
+    "bias_hh",
+)  # of a direction, in the order of the cell
 
 
 def arguments(call: Call) -> dict[str, list[Tensor]]:

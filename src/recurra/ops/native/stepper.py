@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,8 +24,8 @@ class NativeStepper:
     """Single time steps of B streams through a stack of layers. The buffers are bound and the weights packed once, here.
 
     `run()` reads `x` (B, I) and updates the components of `state` in place; `y` is the h of the last layer. The weights are
-    copies, so a change of the layer needs a new stepper. With `round_to_int8` they are rounded to 8 bits, with one scale for each row.
-    Raises BackendError if the kernels do not support a layer.
+    copies, so a change of the layer needs a new stepper. With `round_to_int8` they are rounded to 8 bits, with one scale for
+    each row. Raises BackendError if the kernels do not support a layer.
     """
 
     def __init__(self, calls: list[Call], round_to_int8: bool = False) -> None:
@@ -64,7 +65,7 @@ class NativeStepper:
         self._stepper.tensors += [tensor for tensor in (x, state, *weights.values()) if tensor is not None]
         return state
 
-    def _packed_weights(self, call: Call, x: Tensor) -> dict[str, Tensor | None]:
+    def _packed_weights(self, call: Call, x: Tensor) -> dict[str, Any]:
         """The weights in the order in which the kernel reads them, and the memory that it writes to."""
         (B, I), H, cell = x.shape, call.hidden_size, kernel_of(call.cell).name
         biases: list[Tensor | None] = [bias.detach().clone() for bias in call.weights[2:]] or [None, None]
@@ -85,19 +86,18 @@ class NativeStepper:
         self._stepper.pack(cell=cell, is_double=is_double, K=K, H=H, weight=weight, packed=packed)
         return packed
 
-    def _int8_weights(self, call: Call, x: Tensor) -> dict[str, Tensor | None]:
+    def _int8_weights(self, call: Call, x: Tensor) -> dict[str, Any]:
         """The same for 8-bit weights, which are not packed."""
         (B, I), H = x.shape, call.hidden_size
-        tensors = {name: [weight.detach().clone() for weight in weights] for name, weights in int8.arguments(call).items()}
-        scale_ih, scale_hh, weight_ih, weight_hh, *biases = [(weights or [None])[0] for weights in tensors.values()]
+        copies = {
+            name: [tensor.detach().clone() for tensor in tensors] for name, tensors in int8.arguments(call).items()
+        }
+        of_name = {name: tensors[0] if tensors else None for name, tensors in copies.items()}
         return {
-            "packed_weight_ih": weight_ih,
-            "packed_weight_hh": weight_hh,
-            "bias_ih": biases[0],
-            "bias_hh": biases[1],
-            "scale_ih": scale_ih,
-            "scale_hh": scale_hh,
-            "scratch": x.new_zeros(B, len(weight_ih)),
+            "packed_weight_ih": of_name.pop("weight_ih"),
+            "packed_weight_hh": of_name.pop("weight_hh"),
+            **of_name,
+            "scratch": x.new_zeros(B, len(copies["weight_ih"][0])),
             "quantized": x.new_zeros(B, _padded(I) + _padded(H), dtype=torch.int16),
         }
 

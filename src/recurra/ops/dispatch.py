@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import BackendError, near
+from ..errors import BackendError, CallError, near
 from . import native, reference, timings, torch_rnn
 from .call import Backend, Call
 from .eligibility import traced
@@ -38,6 +38,8 @@ def choose(call: Call, name: str) -> Backend:
     """The backend that runs `call`: the named one, or for "auto" the one that is expected to be fastest.
 
     Raises BackendError with the reason if the named one does not support the call."""
+    if call.needs_gradient and not call.cell.differentiable:
+        raise CallError(f"{call.cell.name} is for inference and has no gradient; call it under torch.no_grad()")
     by_name = {backend.name: backend for backend in BACKENDS}
     if name == "auto":
         if timing := _timing(call):

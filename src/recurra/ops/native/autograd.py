@@ -18,8 +18,8 @@ from ...errors import CallError
 from ..call import Backend, Call, record_run
 from ..eligibility import memory_reason
 from ..ordinary_gradients import ordinary_gradients
-from . import loader, small_batch
-from .kernels import CELLS, kernel_of
+from . import int8, loader, small_batch
+from .kernels import CELLS, INT8_CELLS, kernel_of
 from .packed_index import PackedIndex
 from .saved_output import SavedOutput
 from .supported import computed_steps, heuristic_skip, unsupported
@@ -31,6 +31,8 @@ with suppress(ImportError):  # `loader.load` reports the reason
 def run(call: Call) -> list[Tensor]:
     """See `Backend.run`."""
     record_run("native")
+    if type(call.cell) in INT8_CELLS:
+        return int8.run(call)
     if small_batch.fits(call):
         return small_batch.run(call)
     components, D, (B, _, _) = len(call.cell.states), call.directions, call.x.shape
@@ -226,6 +228,8 @@ def _run(
         weight_hh=list(weights[1::n]),
         bias_ih=list(weights[2::n]) if call.bias else [],
         bias_hh=list(weights[3::n]) if call.bias else [],
+        scale_ih=[],
+        scale_hh=[],
         recurrent_dropout_mask=recurrent_dropout_mask,
         zoneout_mask=zoneout_mask,
         grad_x=grad_x,
@@ -277,7 +281,7 @@ BACKEND = Backend(
     "native",
     run,
     unsupported,
-    cells=CELLS,
+    cells=(*CELLS, *INT8_CELLS),
     heuristic_skip=heuristic_skip,
     supports_masks=True,
     computed_steps=computed_steps,

@@ -23,11 +23,11 @@ def unsupported(call: Call) -> str | None:
         return reason
     dtype, is_int8 = x.dtype, type(call.cell) in INT8_CELLS
     if is_int8 and dtype != torch.float32:
-        return f"weights of 8 bits go with float32, and x is {dtype}"
+        return f"int8 weights require float32, and x is {dtype}"
     if is_int8 and call.masks:
-        return "with weights of 8 bits it does not support the masks of recurrent_dropout and zoneout"
+        return "int8 weights do not support the masks of recurrent_dropout and zoneout"
     if is_int8 and x.shape[2] == 0:
-        return "weights of 8 bits need at least one input feature"
+        return "int8 weights require at least one input feature"
     rest = [dtype] * (len(call.state) + len(call.masks))
     for tensor, wanted in zip((*call.weights, *call.state, *call.masks), (*_dtypes(call), *rest), strict=True):
         if tensor.dtype != wanted:

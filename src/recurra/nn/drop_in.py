@@ -22,8 +22,8 @@ from .validate import (
     Lengths,
     ShapeError,
     check_bool,
-    check_dtype,
     check_lengths,
+    check_like,
     check_size,
     check_tensor,
 )
@@ -81,7 +81,7 @@ class DropIn(RecurrentBase):
         """The parameters, one list per layer and direction, in torch.nn's order."""
         n = len(self._names[0]) // len(self._suffixes)
         lists = [names[d : d + n] for names in self._names for d in range(0, len(names), n)]
-        return [[getattr(self, name) for name in names] for names in lists]
+        return [[self._weight(name) for name in names] for names in lists]
 
     def flatten_parameters(self) -> None:
         """Do nothing. The method exists for code that was written for torch.nn."""
@@ -137,7 +137,7 @@ class DropIn(RecurrentBase):
                 raise CallError(
                     f"{name} is not supported for an input without a batch axis; pass a batch of one sequence"
                 )
-        check_dtype("x", sequences, self._first_weight())
+        check_like("x", sequences, self._first_weight())
         initial = self._flatten_state(hx, sequences.shape[0] if is_batched else None)
         y, flat = self._run(sequences, check_lengths(lengths, sequences), initial, check_reset(reset, sequences))
         final = self._stack_state(flat)
@@ -179,15 +179,17 @@ class DropIn(RecurrentBase):
         sizes, count = self._sizes[0], self.num_layers * len(self._suffixes)
         if not isinstance(hx, Sequence) or len(hx) != len(sizes):
             raise ArgumentError(f"hx is a {type(hx).__name__}; expected the tuple ({', '.join(sizes)}) of tensors")
-        dtype = self._first_weight().dtype
+        weight = self._first_weight()
+        dtype, device = weight.dtype, weight.device
         for (name, size), component in zip(sizes.items(), hx, strict=True):
             expected = (count, size) if B is None else (count, B, size)
-            if isinstance(component, Tensor) and component.shape == expected and component.dtype == dtype:
+            is_like = isinstance(component, Tensor) and component.dtype == dtype and component.device == device
+            if is_like and component.shape == expected:
                 continue
             if check_tensor(f"hx: {name}", component).shape != expected:
                 axes = "(L*D, H)" if B is None else "(L*D, B, H)"
                 raise ShapeError(f"hx: {name} has shape {tuple(component.shape)}; expected {axes} = {expected}")
-            check_dtype(f"hx: {name}", component, self._first_weight())
+            check_like(f"hx: {name}", component, weight)
         if B is not None and count == 1:
             return [component.squeeze(0) for component in hx]
         by_name = [(component[:, None] if B is None else component).unbind(0) for component in hx]

@@ -18,7 +18,7 @@ def unpack(packed: PackedSequence) -> tuple[Tensor, Tensor, Tensor]:
     """
     sizes = packed.batch_sizes  # (T,), on the CPU
     T, B = len(sizes), int(sizes[0])
-    valid = torch.arange(B) < sizes[:, None]  # (T, B)
+    valid = torch.arange(B, device=sizes.device) < sizes[:, None]  # (T, B)
     index = valid.flatten().nonzero()[:, 0].to(packed.data.device)
     x = packed.data.new_zeros(T * B, packed.data.shape[1]).index_copy(0, index, packed.data)
     return x.view(T, B, -1).transpose(0, 1), valid.sum(0), index

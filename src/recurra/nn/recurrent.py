@@ -12,10 +12,11 @@ from .. import cells
 from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
+from .fx import Proxy, leaf
 from .options import Options, RecurrentOptions
 from .reset import Reset, check_reset
 from .state import State
-from .validate import ArgumentError, Lengths, check_dtype, check_lengths, check_size
+from .validate import ArgumentError, Lengths, check_lengths, check_like, check_size
 
 CellSpec = str | cells.Cell | type[cells.Cell]
 
@@ -131,6 +132,8 @@ class Recurrent(RecurrentBase):
             CallError: if a shape, dtype or value is invalid.
             BackendError: (a CallError) if the backend named by `backend` does not support the call.
         """
+        if isinstance(x, Proxy):
+            return leaf(self, x, state, lengths=lengths, reset=reset)
         self._check_x(x)
         initial = () if state is None else self._flatten_state(state, x.shape[0])
         if self._fast_path is not None and lengths is None and reset is None:
@@ -149,7 +152,7 @@ class Recurrent(RecurrentBase):
             )
         components = state.flat(self._state_shapes(B))
         for name, component in zip(self._state_names, components, strict=True):
-            check_dtype(f"state: {name}", component, getattr(self, self._names[0][0]))
+            check_like(f"state: {name}", component, self._first_weight())
         return components
 
     def initial_state(self, batch_size: int) -> State:
@@ -165,7 +168,7 @@ class Recurrent(RecurrentBase):
         if initial := self._initial():
             components = (component.repeat(batch_size, 1) for component in initial)
             return State(dict(zip(self._state_names, components, strict=True)))
-        weight = getattr(self, self._names[0][0])
+        weight = self._first_weight()
         return State({name: weight.new_zeros(shape) for name, shape in self._state_shapes(batch_size).items()})
 
     def plan(self, x: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> LayerPlan:

@@ -15,7 +15,7 @@ import torch
 from seqeval.metrics import f1_score
 
 import recurra
-from recurra.data.sources.conll import open_tagged
+from recurra.data.sources.tagged import open_tagged
 from recurra.data.words.tag_schemes import spans
 from recurra.errors import CallError, DataError, SettingError
 from recurra.fields.tags import Tags

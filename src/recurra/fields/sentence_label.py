@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
+from ..data.sources.conll import TokenColumns
 from ..data.sources.rows import Source
+from ..data.sources.token_rows import TokenRows
 from ..errors import DataError
 from ..files import read_json, write_json
 from .base import Field
@@ -87,7 +89,7 @@ class SentenceLabel(Field):
 
 def find_sentence_label(source: Source, taken: Sequence[str]) -> str | None:
     """A column with a usual name of labels and a single word in each row, or None."""
-    if source.format in ("columns", "conllu"):
+    if isinstance(source, (TokenColumns, TokenRows)):
         return None
     by_name = {column.strip().lower(): column for column in free_columns(source, taken)}
     for name in LABEL_NAMES:

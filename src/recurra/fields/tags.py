@@ -17,8 +17,8 @@ from ..files import read_json, write_json
 from .token_lists import TokenField, describe_unseen, token_texts
 
 TAG_NAMES = (
-    *("tags", "upos", "ner_tags", "slots", "chunk_tags", "pos_tags", "labels", "ner", "pos", "chunks", "tag"),
-    *("标签", "标注", "词性"),
+    *("tags", "upos", "ner_tags", "slots", "chunk_tags", "pos_tags", "labels", "ner", "ner_tag", "tag", "iob", "bio"),
+    *("pos", "chunks", "slot", "标签", "标注", "词性"),
 )
 
 MAX_TAGS = 10_000

@@ -18,7 +18,10 @@ from .character_ngrams import CONTEXT_NGRAMS, context_ngrams, normalize, word_ng
 from .lexicon import Lexicon
 from .token_lists import UNKNOWN, TokenField, token_texts
 
-WORD_NAMES = ("tokens", "words", "form", "text", "sentence", "characters", "chars", "词", "句子", "文本")
+WORD_NAMES = (
+    *("tokens", "words", "form", "token", "word", "text", "sentence", "characters", "chars", "character", "char"),
+    *("surface", "词", "字", "句子", "文本"),
+)
 TokenUnit = Literal["words", "characters"]  # the tokenizations of a tagger
 MAX_CACHED_WORDS = 50_000  # words whose n-gram ids are cached
 

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.sources.conll import TokenColumns, as_tokens, looks_like_columns, open_tagged
+from ...data.sources.conll import looks_like_columns
 from ...data.sources.files import suffixes
 from ...data.sources.json_line import parse_json_line
+from ...data.sources.list_cells import as_tokens
 from ...data.sources.rows import Source
 from ...data.sources.sources import TABLES
+from ...data.sources.tagged import describe_source, open_tagged
 from ...data.store.store import Store
 from ...errors import DataError
 from ...fields.base import Field
@@ -31,8 +33,6 @@ from ..inputs.pretrained import Pretrained
 from ..shared.row_reader import RowReader
 from .settings import NO_SENTENCE_LABEL
 from .token_sequence import TokenSequence, parse_example
-
-POSITIONS_REMOVED = "each character is followed by its position in a word; the positions are removed"
 
 
 class TaggedExamples(NamedTuple):
@@ -119,13 +119,13 @@ class TagDataset(Dataset):
         return f"{source.format}: {', '.join(parts)}"
 
     def _describe(self, source: Source) -> list[str]:
-        lines = self.words.describe()
-        if isinstance(source, TokenColumns) and source.has_positions:
-            lines.insert(1, POSITIONS_REMOVED)
-        return [*lines, *(line for field in self.rows.fields[1:] for line in field.describe())]
+        return [*describe_source(source), *(line for field in self.rows.fields for line in field.describe())]
 
     def _open(self, data: str | Path) -> Source:
-        return open_tagged(data, encoding=self.settings.data.encoding, skip_broken=self.rows.skips)
+        settings = self.settings.data
+        return open_tagged(
+            data, encoding=settings.encoding, skip_broken=self.rows.skips, tokenization=settings.tokenization
+        )
 
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
         """The first field of a row that is not valid by itself, or whose number of entries differs from that of the words."""

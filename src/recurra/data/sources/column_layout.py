@@ -31,7 +31,9 @@ OTHER_HEADERS = (
 _MARK = re.compile(r"(?i)-DOCSTART-|#\s*(begin|end) document\b|###\s*[A-Za-z][\w.-]*:")
 _CHARACTER_WITH_POSITION = re.compile(r"(?s)(.\D?)(\d+)")  # as in the Weibo corpus
 _HAN_CHARACTER = re.compile(f"[{HAN}]")
+_COMMENT = re.compile(r"#\s*((id|sent_id|newdoc|newpar|text|source|url|title|docid|doc_id|sentence)\b|\S+\s*=)")
 _DELIMITERS = ",;|"
+_FEW_LINES = 20
 _CONSISTENT = 0.9  # of the lines must have the same number of columns for a separator to be accepted
 
 
@@ -155,19 +157,27 @@ class ColumnLayout:
         detached = line[1:2] in (" ", "\t", "")  # `# text`, and not `#word`
         if len(cells) != self.width or self.width < 2:
             return begins or detached
-        return detached and begins and cells[-1] not in self._tags and self._has_comments
+        return detached and begins and cells[-1] not in self._tags and (bool(_COMMENT.match(line)) or self._has_comments)
 
     @cached_property
     def _has_comments(self) -> bool:
-        """Whether lines `# ...` are comments although they have as many columns as a token: their last cells vary."""
-        begins, last, other = True, set[str](), False
+        """Whether lines `# ...` are comments although they have as many columns as a token and an unknown last cell.
+
+        They are if other such lines have another number of columns, if their last cells vary, or if half of the sentences begin
+        with one.
+        """
+        begins, last, count, sentences = True, set[str](), 0, 0
         for line in self.sample:
             if begins and re.match(r"#[ \t]", line):
                 cells = self.cells(line)
-                other = other or len(cells) != self.width
+                if len(cells) != self.width:
+                    return True
+                count += cells[-1] not in self._tags
                 last.add(cells[-1])
+            elif begins and line.strip():
+                sentences += 1
             begins = not line.strip() or (begins and line.startswith("#"))
-        return other or len(last - self._tags) > 1
+        return len(last - self._tags) > 1 or 2 * count > sentences
 
     # columns -----------------------------------------------------------------------------------------------------------
     @cached_property
@@ -203,8 +213,10 @@ class ColumnLayout:
 
     @cached_property
     def constants(self) -> set[str]:
-        """Columns after the first one that have the same value in every line."""
+        """Columns after the first one that have the same value in every line, where there are more than a few lines."""
         rows = [cells for group in self.groups for cells in group]
+        if len(rows) < _FEW_LINES:
+            return set()
         return {self.columns[at] for at in range(1, self.width) if len({cells[at] for cells in rows}) == 1}
 
     @cached_property

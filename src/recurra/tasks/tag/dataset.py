@@ -67,11 +67,13 @@ class TagDataset(Dataset):
             min_count=data.min_count,
             character_ngrams=data.character_ngrams,
             lookahead=model.bidirectional,
+            keep_digits=data.keep_digits,
         )
         self.tags = Tags("tags", data.tags, data.scheme)
         columns = [name.strip() for name in (data.token_features or "").split(",") if name.strip()]
         self.features = [TokenFeature(f"token_feature{at}", column) for at, column in enumerate(columns, 1)]
         self.sentence_label: SentenceLabel | None = None
+        self.unused_label: list[str] = []
         self.pretrained: Pretrained | None = None
         self.rows = RowReader([self.words, self.tags, *self.features], data, problem=self._problem)
         if data.sentence_label not in (None, NO_SENTENCE_LABEL):
@@ -105,8 +107,14 @@ class TagDataset(Dataset):
         """If the settings leave the sentence label open, look for it in the columns that no other field uses."""
         if self.sentence_label is None and self.settings.data.sentence_label is None:
             taken = list(self.rows.find_columns(source).values())
-            if find_sentence_label(source, taken):
+            column = find_sentence_label(source, taken)
+            if column is None:
+                return
+            values = {str(row.values.get(column)) for row in source.first_rows()}
+            if len(values) > 1:
                 self._add_sentence_label(None)
+            else:
+                self.unused_label = [f"column {column!r} is {min(values)!r} in every row and is not used as a label"]
 
     def _describe_columns(self, source: Source) -> str:
         columns = self.rows.columns
@@ -119,7 +127,7 @@ class TagDataset(Dataset):
         return f"{source.format}: {', '.join(parts)}"
 
     def _describe(self, source: Source) -> list[str]:
-        return [*describe_source(source), *(line for field in self.rows.fields for line in field.describe())]
+        return [*describe_source(source), *self.unused_label, *(line for field in self.rows.fields for line in field.describe())]
 
     def _open(self, data: str | Path) -> Source:
         settings = self.settings.data
@@ -149,6 +157,7 @@ class TagDataset(Dataset):
             "scheme": self.tags.scheme,
             "tokenization": self.words.tokenization,
             "character_ngrams": self.words.character_ngrams,
+            "keep_digits": self.words.keep_digits,
             "sentence_label": NO_SENTENCE_LABEL
             if self.sentence_label is None
             else self.rows.columns[self.sentence_label.name],

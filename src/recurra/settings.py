@@ -56,7 +56,11 @@ class DataSettings(Group):
     @classmethod
     def _yes_or_no(cls, value: Any) -> Any:
         """YAML reads yes and no as truth values."""
-        return {True: "yes", False: "no", None: "auto"}.get(value, value) if value is None or type(value) is bool else value
+        return (
+            {True: "yes", False: "no", None: "auto"}.get(value, value)
+            if value is None or type(value) is bool
+            else value
+        )
 
 
 class ModelSettings(Group):

@@ -98,8 +98,10 @@ class FileReading:
         if self.options.separator != "auto" or self.options.header == "yes":
             return True
         trained = self.trained
-        return trained is not None and trained.separator == facts.separator and (
-            set(trained.names) <= set(facts.names) if facts.header else len(trained.names) == len(facts.names)
+        return (
+            trained is not None
+            and trained.separator == facts.separator
+            and (set(trained.names) <= set(facts.names) if facts.header else len(trained.names) == len(facts.names))
         )
 
 

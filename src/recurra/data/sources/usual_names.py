@@ -18,6 +18,20 @@ TARGET_NAMES = (
 )
 OTHER_NAMES = (
     *("id", "index", "date", "time", "timestamp", "datetime", "series", "item", "store", "token", "tokens", "word"),
-    *("words", "tags", "pos", "ner", "file", "path", "audio", "image", "caption", "transcript", "lemma", "year", "month"),
+    *(
+        "words",
+        "tags",
+        "pos",
+        "ner",
+        "file",
+        "path",
+        "audio",
+        "image",
+        "caption",
+        "transcript",
+        "lemma",
+        "year",
+        "month",
+    ),
 )
 USUAL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *NUMBER_NAMES, *SOURCE_NAMES, *TARGET_NAMES, *OTHER_NAMES))

@@ -147,6 +147,31 @@ class FileFacts:
             parts.append(f"{'about ' * self.rows_estimated}{self.rows:,} row{'s' * (self.rows != 1)}")
         return [f"{self.path.name}: {', '.join(parts)}", *self.notes, *(f"warning: {line}" for line in self.warnings)]
 
+    def rows_of_table(self) -> list[tuple[str, str]]:
+        """Return the facts about the whole file, by name, for `recurra describe`."""
+        rows = [("file", str(self.path)), ("format", self.format)]
+        if self.encoding is not None:
+            mark = " with a byte-order mark" if self.bom else ""
+            rows.append(("encoding", f"{self.encoding}{mark} ({self.encoding_confidence:.0%} sure)"))
+        if self.is_delimited:
+            quoting = {"csv": "cells may be in quotes (RFC 4180)", "cells": "cells may be in quotes", "none": "none"}
+            rows += [
+                ("separator", "none: one column" if self.separator is None else separator_name(self.separator)),
+                ("quoting", quoting[self.quoting]),
+                ("header", self.header_line()),
+            ]
+        if self.encoding is not None:
+            rows.append(("line ends", self.line_ends))
+        if self.rows is not None:
+            sampled = (
+                f" (estimated; {self.sampled_rows:,} sampled)" if self.rows_estimated and self.sampled_rows else ""
+            )
+            estimated = " (estimated)" if self.rows_estimated and not sampled else ""
+            rows.append(("rows", f"{'about ' * self.rows_estimated}{self.rows:,}{sampled}{estimated}"))
+        elif self.sampled_rows:
+            rows.append(("rows", f"at least {self.sampled_rows:,}"))
+        return rows
+
     def header_line(self) -> str:
         """Return one clause about the header, with the reason."""
         what = "no header" if not self.header_lines else "header"
@@ -160,7 +185,7 @@ def separator_of(text: str) -> str:
     """Return the separator of an option: a character, or a name such as `tab`. Raises SettingError for another one."""
     if text in SEPARATORS:
         return SEPARATORS[text]
-    if len(text) == 1 and not text.isalnum() and text not in "\"\r\n":
+    if len(text) == 1 and not text.isalnum() and text not in '"\r\n':
         return text
     raise SettingError(f"separator is {text!r}; expected one character, or one of {', '.join(sorted(SEPARATORS))}")
 

@@ -103,7 +103,11 @@ def _evidence(cell: str, values: Sequence[str], at: int) -> tuple[float, str]:
     if kind in TYPED:
         if own in TYPED:
             return -2.0, f"the first line has the {'time' if own == 'time' else 'number'} {name} in column {at + 1}"
-        return (0.0, "") if is_missing(cell) else (3.0, f"{name} stands above numbers" if kind != "time" else f"{name} stands above times")
+        return (
+            (0.0, "")
+            if is_missing(cell)
+            else (3.0, f"{name} stands above numbers" if kind != "time" else f"{name} stands above times")
+        )
     if own in TYPED and kind == "text":
         return -1.0, f"the first line has the number {name} in column {at + 1}"
     if cell.lower() in USUAL_NAMES and cell not in filled:
@@ -176,7 +180,9 @@ def column_names(records: Sequence[Sequence[str]], lines: int, width: int) -> tu
         names = _joined_names([[cell.strip() for cell in record] for record in records[:lines]])
     notes = []
     if empty := [at for at, name in enumerate(names, 1) if not name]:
-        notes.append(f"column{'s' * (len(empty) > 1)} {', '.join(map(str, empty[:5]))} without a name: 'column {empty[0]}'")
+        notes.append(
+            f"column{'s' * (len(empty) > 1)} {', '.join(map(str, empty[:5]))} without a name: 'column {empty[0]}'"
+        )
     names = [name or f"column {at}" for at, name in enumerate(names, 1)]
     seen: dict[str, int] = {}
     unique: list[str] = []

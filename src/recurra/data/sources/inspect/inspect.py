@@ -61,9 +61,7 @@ def _inspect(path: Path, options: ReadOptions, trained: FileFacts | None) -> Fil
         shape = json_shape(lines)
         rows = _count_lines(lines, samples) if shape == "jsonl" else (None, False)
         columns, sampled = json_columns(lines, shape)
-        return replace(
-            facts, format=shape, columns=columns, sampled_rows=sampled, rows=rows[0], rows_estimated=rows[1]
-        )
+        return replace(facts, format=shape, columns=columns, sampled_rows=sampled, rows=rows[0], rows_estimated=rows[1])
     if suffix not in TABLE_SUFFIXES and _is_fasttext(lines):
         rows = _count_lines(lines, samples)
         return replace(facts, format="fasttext", rows=rows[0], rows_estimated=rows[1])

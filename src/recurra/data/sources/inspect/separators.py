@@ -80,7 +80,11 @@ def _best_quoting(lines: Sequence[str], separator: str | None, options: ReadOpti
         return _layout(lines, separator, "none")
     quoted = _layout(lines, separator, "csv")
     if options.quoting == "yes" or not any('"' in line for line in lines):
-        return quoted if separator != "\t" or suffix == ".csv" or options.quoting == "yes" else _layout(lines, "\t", "none")
+        return (
+            quoted
+            if separator != "\t" or suffix == ".csv" or options.quoting == "yes"
+            else _layout(lines, "\t", "none")
+        )
     by_line = _layout(lines, separator, "none")
     cells = [cell for record in by_line.records for cell in record if is_quoted(cell)]
     if separator == "\t" and suffix != ".csv":
@@ -88,7 +92,12 @@ def _best_quoting(lines: Sequence[str], separator: str | None, options: ReadOpti
             return quoted
         return _by_line_quoting(lines, by_line, cells)
     errors = 1 - quoted.consistent
-    if not cells and errors > MAX_ERRORS and errors * len(lines) >= MIN_ERRORS and by_line.consistent > quoted.consistent:
+    if (
+        not cells
+        and errors > MAX_ERRORS
+        and errors * len(lines) >= MIN_ERRORS
+        and by_line.consistent > quoted.consistent
+    ):
         return replace(by_line, notes=("quotes are part of the text: no cell is enclosed in quotes",))
     return quoted
 

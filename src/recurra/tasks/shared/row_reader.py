@@ -20,14 +20,15 @@ import numpy as np
 
 from ...data.report import DataReport
 from ...data.sources.row_errors import BadRows
-from ...data.sources.sources import Source, is_table, open_source
+from ...data.sources.reading import FileReading
+from ...data.sources.sources import Source
 from ...data.store.split import Duplicates, digest
 from ...data.store.store import Store, StoreWriter
 from ...errors import CallError, DataError
 from ...fields.base import Field
 from ...files import read_json, write_json
 from ...settings import DataSettings
-from ..base import OnProgress, chunked
+from ..base import OnProgress, Role, chunked
 from ..contract import check_encoded
 
 PARTS = ("train", "valid")
@@ -40,11 +41,12 @@ class RowReader:
 
     Args:
         fields: the fields; a dataset may change the list before data are read.
-        settings: the settings `on_error`, `encoding` and `validation_fraction`.
+        settings: the settings of reading, `on_error` and `validation_fraction`.
         problem: returns the first field of a row that cannot be used and its problem, or None; by default `first_problem`.
         examples: returns the examples in the values of one row; by default the row itself.
 
     Attributes:
+        reading: how files are read.
         columns: the column of each field in the training data.
         stores: the encoded parts, `train` and `valid`.
     """
@@ -57,7 +59,7 @@ class RowReader:
         problem: Problem | None = None,
         examples: Callable[[list[Any]], Iterable[list[Any]]] = lambda values: [values],
     ) -> None:
-        self.fields, self.settings = list(fields), settings
+        self.fields, self.settings, self.reading = list(fields), settings, FileReading(settings)
         self.problem, self.examples = problem or self.first_problem, examples
         self.columns: Columns = {}
         self.stores: dict[str, Store] = {}
@@ -74,8 +76,13 @@ class RowReader:
         return self.settings.on_error == "skip"
 
     def open(self, data: str | Path) -> Source:
-        """Open the rows of `data` with the encoding and the error handling of the settings."""
-        return open_source(data, encoding=self.settings.encoding, skip_broken=self.skips)
+        """Open the rows of `data` as the settings say."""
+        self.reading.named = tuple(field.column for field in self.fields if field.column)
+        return self.reading.open(data)
+
+    def roles(self, source: Source, columns: Columns) -> list[Role]:
+        """Return the use of each column, with the reason where it is known."""
+        return [Role(name, column, source.reasons.get(column, "")) for name, column in columns.items()]
 
     # columns -------------------------------------------------------------------------------------------------------
     def find_columns(self, source: Source, fields: Sequence[Field] | None = None) -> Columns:
@@ -269,11 +276,18 @@ class RowReader:
         """Return the input values in a table, or a file that is one value; None where each line of the file is one input."""
         if self.input.is_single_input(file):
             return iter([file])
-        if not is_table(file):
+        if not self.reading.is_table(file):
             return None
-        source = open_source(file, encoding=self.settings.encoding)
-        column = self.input.find(source, ())
+        source = self.open(file)
+        column = self.input_column(source)
         return (self.input.value(row, column) for row in source.rows())
+
+    def input_column(self, source: Source) -> str:
+        """Return the column of the input in a table given to `predict`: that of the training data, if it exists."""
+        known = self.columns.get(self.input.name)
+        if not self.input.column and known is not None and known in source.columns:
+            return known
+        return self.input.find(source, ())
 
     def input_value(self, example: Any) -> Any:
         """Return the input value of an example, which is the value itself or a mapping that has it."""

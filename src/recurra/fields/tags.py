@@ -184,11 +184,17 @@ class Tags(TokenField):
         """A line about a conversion of the tags, or about tags that are not converted although they look like spans."""
         if self.conversions:
             keep = "; use --scheme plain to keep them as they are" if self.scheme_is_open else ""
-            return [f"the tags look like spans and are converted to the scheme {self.scheme} ({self.conversions}){keep}"]
+            return [
+                f"the tags look like spans and are converted to the scheme {self.scheme} ({self.conversions}){keep}"
+            ]
         if self.iob1:
-            return ["the tags are in IOB1, where B only separates adjacent spans of one type; they are converted to bio"]
+            return [
+                "the tags are in IOB1, where B only separates adjacent spans of one type; they are converted to bio"
+            ]
         if self.scheme == "plain" and self.scheme_is_open and (tag := looks_like_spans(self.counts)):
-            return [f"warning: tags such as {tag!r} look like spans, but not all tags follow one scheme; they are plain tags"]
+            return [
+                f"warning: tags such as {tag!r} look like spans, but not all tags follow one scheme; they are plain tags"
+            ]
         if self.scheme == "plain" and len(self.tags) > 2 and all(tag.isdecimal() for tag in self.tags):
             return ["the tags are numbers without names, so that spans cannot be recognized"]
         return []

@@ -117,7 +117,9 @@ class Words(TokenField):
         if self.keep_digits:
             return [f"digits: {len(with_digits):,} different tokens contain digits; they are different words"]
         example = max(with_digits, key=lambda token: counts[token])
-        return [f"digits: replaced by 0 in the vocabulary ({example} to {normalize(example)}); --keep-digits keeps them"]
+        return [
+            f"digits: replaced by 0 in the vocabulary ({example} to {normalize(example)}); --keep-digits keeps them"
+        ]
 
     def _count(self, values: Iterable[Any]) -> tuple[LossyCounter, LossyCounter]:
         """Count tokens and, while tokens may be characters, their n-grams; then choose the tokenization."""

@@ -33,6 +33,7 @@ _CHARACTER_WITH_POSITION = re.compile(r"(?s)(.\D?)(\d+)")  # as in the Weibo cor
 _HAN_CHARACTER = re.compile(f"[{HAN}]")
 _COMMENT = re.compile(r"#\s*((id|sent_id|newdoc|newpar|text|source|url|title|docid|doc_id|sentence)\b|\S+\s*=)")
 _DELIMITERS = ",;|"
+_SEPARATOR_NAMES = {"\t": "tabs", " ": "blanks", ",": "commas", ";": "semicolons"}
 _FEW_LINES = 20
 _CONSISTENT = 0.9  # of the lines must have the same number of columns for a separator to be accepted
 
@@ -70,10 +71,12 @@ class ColumnLayout:
     Attributes:
         sample: the first lines of the file.
         has_header: whether the first token line names the columns; None: it does if it looks like names.
+        given_separator: the separator; None: it is inferred.
     """
 
     sample: Sequence[str]
     has_header: bool | None = None
+    given_separator: str | None = None
     _lines: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +86,8 @@ class ColumnLayout:
     @cached_property
     def separator(self) -> str:
         """Tab, blank, or one of , ; |: tabs if most lines contain one, blanks if they give columns, else a delimiter."""
+        if self.given_separator is not None:
+            return self.given_separator
         tabs = sum("\t" in line.rstrip() for line in self._lines)
         if 2 * tabs > len(self._lines):
             return "\t"
@@ -157,7 +162,9 @@ class ColumnLayout:
         detached = line[1:2] in (" ", "\t", "")  # `# text`, and not `#word`
         if len(cells) != self.width or self.width < 2:
             return begins or detached
-        return detached and begins and cells[-1] not in self._tags and (bool(_COMMENT.match(line)) or self._has_comments)
+        return (
+            detached and begins and cells[-1] not in self._tags and (bool(_COMMENT.match(line)) or self._has_comments)
+        )
 
     @cached_property
     def _has_comments(self) -> bool:
@@ -239,9 +246,8 @@ class ColumnLayout:
 
     def describe(self) -> list[str]:
         """Lines about the header and the columns that are not used."""
-        lines = []
-        if self.header is not None:
-            lines.append(f"the first line names the columns: {', '.join(self.header)}")
+        named = "no header" if self.header is None else f"the first line names the columns: {', '.join(self.header)}"
+        lines = [f"columns separated by {_SEPARATOR_NAMES.get(self.separator, self.separator)}; {named}"]
         lines += [f"column {column}: {reason}, no words" for column, reason in self.counters.items()]
         return lines
 

@@ -36,21 +36,24 @@ class TokenColumns(Source):
     """A file of columns.
 
     Args:
-        has_header: whether the first token line names the columns; None: it is inferred.
         arguments: those of `Source`.
+        has_header: whether the first token line names the columns; None: it is inferred.
+        separator: the separator of the columns; None: it is inferred.
     """
 
     format = "columns"
 
-    def __init__(self, *arguments: Any, has_header: bool | None = None, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, has_header: bool | None = None, separator: str | None = None, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
-        self.has_header = has_header
+        self.has_header, self.separator = has_header, separator
         self.skipped_comments, self.first_comment = 0, ""
 
     @cached_property
     def layout(self) -> ColumnLayout:
         """How the file is read."""
-        return ColumnLayout(sample_lines(self.path, self.encoding), self.has_header)
+        return ColumnLayout(sample_lines(self.path, self.encoding), self.has_header, self.separator)
 
     @property
     def columns(self) -> list[str]:
@@ -149,7 +152,7 @@ class Conllu(TokenColumns):
     @cached_property
     def layout(self) -> ColumnLayout:
         """The layout of CoNLL-U: tabs and no header."""
-        return ColumnLayout(sample_lines(self.path, self.encoding), has_header=False)
+        return ColumnLayout(sample_lines(self.path, self.encoding), has_header=False, given_separator="\t")
 
     @cached_property
     def columns(self) -> list[str]:
@@ -191,14 +194,15 @@ def looks_like_conllu(lines: list[str]) -> bool:
     return 2 * ten > len(head)  # errors in the others are reported with their lines
 
 
-def looks_like_columns(path: Path, encoding: str = "utf-8") -> bool:
+def looks_like_columns(layout: ColumnLayout) -> bool:
     """Whether a file is one of columns and not plain text: the lines have as many columns, and there are blank lines."""
-    lines = sample_lines(path, encoding)
-    layout = ColumnLayout(lines)
     groups = layout.groups
     token_lines = sum(map(len, groups))
     other = sum(
-        bool(line.strip()) and not is_mark(line) and len(layout.cells(line)) != layout.width and not line.startswith("#")
-        for line in lines
+        bool(line.strip())
+        and not is_mark(line)
+        and len(layout.cells(line)) != layout.width
+        and not line.startswith("#")
+        for line in layout.sample
     )
-    return token_lines > 1 and not other and layout.width > 1 and len(groups) > 1
+    return token_lines > len(groups) > 1 and not other and layout.width > 1

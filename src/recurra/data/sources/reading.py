@@ -5,7 +5,7 @@ The precedence is: an option, then what is detected with certainty, then what th
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import final
 
@@ -31,10 +31,12 @@ class FileReading:
     Attributes:
         trained: the facts of the training file, for a trained run; None while training.
         named: the columns that the user has named; a first line with one of them is a header.
+        special: returns the facts of a file in a format that only this dataset reads, or None for another file.
     """
 
     def __init__(self, settings: DataSettings) -> None:
         self.settings = settings
+        self.special: Callable[[Path, ReadOptions], FileFacts | None] = lambda path, options: None
         self.trained: FileFacts | None = None
         self.named: tuple[str, ...] = ()
         self._explicit: Collection[str] = READ_SETTINGS
@@ -72,11 +74,11 @@ class FileReading:
         Raises:
             DataError: the data do not exist, are empty, or cannot be read.
         """
-        if (facts := inspect(data, self.options, self.trained)) is not None:
-            return facts
         if str(data).startswith("hf:"):
             return FileFacts(Path(str(data)), "hub")
         path, _ = locate(data)
+        if (facts := self.special(path, self.options) or inspect(data, self.options, self.trained)) is not None:
+            return facts
         if path.is_dir() or is_idx(path):
             return FileFacts(path, "folder" if path.is_dir() else "idx")
         return source_facts(self.open(data))

@@ -1,10 +1,10 @@
 """Documents of annotation tools as rows: one JSON or YAML file that contains all texts with their spans.
 
-    a JSON list of objects or of pairs      Label Studio, spaCy: ["Ada left", {"entities": [[0, 3, "PER"]]}]
-    {"annotations": [...]}                  the same, inside an object
-    {"rasa_nlu_data": ...}                  Rasa
-    YAML with `nlu:`                        Rasa: [Ada](person) left
-    {"BookFlight": [{"data": [...]}]}       SNIPS: a text in pieces, with an entity or none
+a JSON list of objects or of pairs      Label Studio, spaCy: ["Ada left", {"entities": [[0, 3, "PER"]]}]
+{"annotations": [...]}                  the same, inside an object
+{"rasa_nlu_data": ...}                  Rasa
+YAML with `nlu:`                        Rasa: [Ada](person) left
+{"BookFlight": [{"data": [...]}]}       SNIPS: a text in pieces, with an entity or none
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def is_document(path: Path, encoding: str) -> bool:
         return re.search(r"(?m)^nlu:", head) is not None
     begin = head.lstrip()
     if begin.startswith("["):
-        return True
+        return re.match(r"\[\s*\[", begin) is not None  # pairs of spaCy; a list of objects is a table
     first = begin.partition("\n")[0]
     try:
         value = json.loads(first)

@@ -111,7 +111,7 @@ def _has_token_lists(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) 
 def _text_column(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], spans: str) -> str | None:
     """The column of texts: one with a usual name, else the only one of long texts."""
     texts = [c for c in columns if c != spans and all(_text_of(row.get(c)) is not None for row in rows)]
-    by_name = {column.lower(): column for column in texts}
+    by_name = {column.lower().rpartition(".")[2]: column for column in reversed(texts)}
     named = next((by_name[name] for name in TEXT_NAMES if name in by_name), None)
     if named or not texts:
         return named
@@ -172,7 +172,9 @@ class TextSpans(Source):
             return row.error(f"is {row.values.get(self.text)!r:.40}; expected a text", self.text)
         if spans is None:
             if row.values.get(self.spans) is not None:
-                return row.error(f"is {row.values[self.spans]!r:.60}; expected spans such as [[0, 3, 'PER']]", self.spans)
+                return row.error(
+                    f"is {row.values[self.spans]!r:.60}; expected spans such as [[0, 3, 'PER']]", self.spans
+                )
             spans = []
         cleaned = self._checked(text, spans)
         if isinstance(cleaned, str):

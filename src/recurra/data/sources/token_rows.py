@@ -15,8 +15,29 @@ from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 SENTENCE_NAMES = (
-    *("sentence", "sentenceid", "sentenceno", "sentencenumber", "sentencenum", "sentenceidx", "sentenceindex", "sentid"),
-    *("sent", "sentidx", "sentno", "sid", "sequence", "sequenceid", "seqid", "text", "textid", "document", "documentid"),
+    *(
+        "sentence",
+        "sentenceid",
+        "sentenceno",
+        "sentencenumber",
+        "sentencenum",
+        "sentenceidx",
+        "sentenceindex",
+        "sentid",
+    ),
+    *(
+        "sent",
+        "sentidx",
+        "sentno",
+        "sid",
+        "sequence",
+        "sequenceid",
+        "seqid",
+        "text",
+        "textid",
+        "document",
+        "documentid",
+    ),
     *("docid", "doc", "tweetid", "reviewid", "exampleid", "recordid", "句子", "句子id"),
 )
 _EMPTY = ("", "nan", "none", "null", "na")

@@ -87,7 +87,7 @@ def test_a_broken_token_breaks_its_sentence_only(tmp_path: Path) -> None:
 
 def test_a_table_of_texts_has_no_tokens_per_row(tmp_path: Path) -> None:
     text = "sentence,tags\n" + "".join(f"w{n} left .,N V P\n" for n in range(20))
-    assert [len(row[0]) for row in fields(write(tmp_path / "a.csv", text))[2]] == [3] * 20
+    assert fields(write(tmp_path / "a.csv", text))[2][:2] == [("w0 left .", "N V P"), ("w1 left .", "N V P")]
 
 
 # spans ----------------------------------------------------------------------------------------------------------------

@@ -53,6 +53,11 @@ class Field(ABC):
     def __init__(self, name: str, column: str | None = None) -> None:
         self.name, self.column = name, column
 
+    @property
+    def more_columns(self) -> Sequence[str]:
+        """Further columns that the field reads, once `find` has found the first one."""
+        return ()
+
     @abstractmethod
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """Return the name of the column.

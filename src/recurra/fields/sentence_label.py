@@ -15,6 +15,7 @@ from ..errors import DataError
 from ..files import read_json, write_json
 from .base import Field
 from .label import Label
+from .label_names import label_text
 from .token_lists import describe_unseen, free_columns, resolve_column
 
 LABEL_NAMES = ("intent", "label", "class", "category", "意图", "类别")  # usual names of the column
@@ -58,7 +59,7 @@ class SentenceLabel(Field):
     def encode(self, values: Sequence[Any]) -> list[int]:
         """The id of each class, -1 for an unseen class."""
         ids = self.label.indices(values)
-        self.unseen.update(str(value).strip() for value, at in zip(values, ids, strict=True) if at < 0)
+        self.unseen.update(label_text(value) for value, at in zip(values, ids, strict=True) if at < 0)
         return ids
 
     @contextmanager

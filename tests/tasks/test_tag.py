@@ -604,6 +604,7 @@ def test_a_sentence_label_is_not_a_list(tmp_path: Path) -> None:
 def test_the_column_of_words_can_be_changed_for_prediction(made: Callable[..., Run], tmp_path: Path) -> None:
     run, path = made("jsonl"), tmp_path / "a.csv"
     path.write_text("messages,heard\nAda went,Rome\n")
+    run.change(header="yes")
     with pytest.raises(
         DataError, match="the words could be in column 'messages' or 'heard'; name the column with --set words=NAME"
     ):
@@ -614,7 +615,7 @@ def test_the_column_of_words_can_be_changed_for_prediction(made: Callable[..., R
             ["Rome"]
         ]
     finally:
-        run.change(words=None)
+        run.change(words=None, header="auto")
 
 
 def test_lists_of_different_lengths(tmp_path: Path) -> None:

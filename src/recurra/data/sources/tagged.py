@@ -93,6 +93,7 @@ def tagged_facts(path: Path, options: ReadOptions) -> FileFacts | None:
     """The facts of a file of columns; None for a file of another form."""
     if not path.is_file() or TABLES.get(suffixes(path)[0]) in ("jsonl", *BINARY.values()):
         return None
+    check_file(path)
     encoding = resolved(path, options.encoding)
     form = _format(path, encoding, options)
     layout = _layout(path, encoding, options)

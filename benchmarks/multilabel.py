@@ -30,7 +30,7 @@ RANKS = range(301, 329)
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 UNKNOWN = "unk"
 TARGET = 0.97
-Row = tuple[str, list[str]]
+Row = tuple[str, str]  # a text, and its labels separated by blanks
 
 
 def texts() -> list[str]:
@@ -54,13 +54,13 @@ def labeled(reviews: Sequence[str], words: Sequence[str], masked: bool) -> list[
         present = known.intersection(WORD.findall(text.lower()))
         if masked:
             text = re.sub(r"(?i)" + WORD.pattern, lambda m: UNKNOWN if m[0].lower() in known else m[0], text)
-        rows.append((text, sorted(present)))
+        rows.append((text, " ".join(sorted(present))))
     return rows
 
 
 def write(path: Path, rows: Sequence[Row]) -> Path:
     """Write rows as JSON Lines."""
-    lines = (json.dumps({"text": text, "labels": labels}) for text, labels in rows)
+    lines = (json.dumps({"text": text, "labels": labels.split()}) for text, labels in rows)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return path
 
@@ -93,7 +93,7 @@ def baseline(train: Sequence[Row], test: Sequence[Row], words: Sequence[str]) ->
     from recurra.tasks.classify.thresholds import fit_thresholds
 
     def target(rows: Sequence[Row]) -> np.ndarray:
-        return np.array([[word in labels for word in words] for _, labels in rows])
+        return np.array([[word in labels.split() for word in words] for _, labels in rows])
 
     held_out = len(train) // 10
     fitted, rest = train[held_out:], train[:held_out]

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from recurra.data.words.pretokenize import HAN
 
@@ -276,7 +277,7 @@ def counts_up(values: Sequence[str]) -> bool:
     """
     if not all(value.isdecimal() for value in values):
         return False
-    return all(int(b) == int(a) + 1 for a, b in zip(values, values[1:], strict=False))
+    return all(int(b) == int(a) + 1 for a, b in pairwise(values))
 
 
 def _most_common(values: Iterable[int]) -> tuple[int, float]:

@@ -11,6 +11,7 @@ The text is split into words, as `predict` splits it. A word is split where a sp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from recurra.data.sources.rows import Row, Source
@@ -202,7 +203,7 @@ class TextSpans(Source):
             self.trimmed += (begin, end) != (span.begin, span.end)
             found.append(CharacterSpan(begin, end, span.type))
         found = sorted(dict.fromkeys(found))
-        for one, other in zip(found, found[1:], strict=False):
+        for one, other in pairwise(found):
             if other.begin < one.end:
                 return (
                     f"the spans {list(one[:3])} and {list(other[:3])} overlap, and a token has one tag; "

@@ -32,7 +32,7 @@ class Notation(NamedTuple):
     suffix: bool = False
 
     def split(self, tag: str) -> tuple[str, str] | None:
-        """The letter as it is written and the type of a tag, or None if the tag is not written so. A bare letter has no type."""
+        """The letter as it is written and the type of a tag, "" for a bare letter; None if the tag is not written so."""
         if len(tag) == 1:
             return tag, ""
         before, separator, after = tag.rpartition(self.separator) if self.suffix else tag.partition(self.separator)

@@ -14,6 +14,7 @@ from ...data.sources.reading import FileReading
 from ...data.sources.sources import Source, locate
 from ...data.store.store import Store
 from ...errors import CallError, SettingError
+from ...fields.copied_words import are_short, copies_words
 from ...fields.paired_text import PairedText, RawText, choose_tokenizations, same_alphabet
 from ...files import read_json, write_json
 from ..base import Dataset, DatasetInfo, OnProgress
@@ -42,6 +43,8 @@ class PairDataset(Dataset):
         self.source_columns = [column.strip() for column in (data.source or "").split(",")]
         self.files = TargetFiles(data.target)
         self.lengths = PairLengths()
+        self.has_short_targets = False  # set by `prepare`
+        self.notes: list[str] = []
 
     @property
     def stores(self) -> dict[str, Store]:
@@ -65,7 +68,9 @@ class PairDataset(Dataset):
         if columns["source_text"] == "source" and self.data.target and self.target.column is None:
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
-        return self._info([*report.lines(), *(line for field in self.rows.fields for line in field.describe())])
+        return self._info(
+            [*report.lines(), *self.notes, *(line for field in self.rows.fields for line in field.describe())]
+        )
 
     def _info(self, messages: list[str]) -> DatasetInfo:
         train, valid = self.stores["train"], self.stores["valid"]
@@ -116,6 +121,14 @@ class PairDataset(Dataset):
             count += 1
         sources, targets = [row[0] for row in sample], [row[1] for row in sample]
         source_tokenization, target_tokenization = choose_tokenizations(sources, targets)
+        self.has_short_targets = are_short(targets)
+        given = (data.tokenization, data.source_tokenization, data.target_tokenization)
+        if copies_words(sources, targets):
+            source_tokenization = target_tokenization = "words"
+            if given == (None, None, None):
+                self.notes = [
+                    "tokenization: words (the targets are a few words of their source); --tokenization changes it"
+                ]
         self.source.tokenization = data.source_tokenization or data.tokenization or source_tokenization
         self.target.tokenization = data.target_tokenization or data.tokenization or target_tokenization
         same = self.source.tokenization == self.target.tokenization

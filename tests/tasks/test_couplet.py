@@ -319,7 +319,7 @@ def test_other_invalid_rows_and_settings(tmp_path: Path) -> None:
     )
     lines = write_pairs(tmp_path / "c.jsonl", PAIRS[:20])
     rejected(
-        tmp_path, lambda: recurra.train("couplet", lines, header=False, **out), "header is false", "not a CSV or TSV"
+        tmp_path, lambda: recurra.train("couplet", lines, header=False, **out), "header is no", "not a CSV or TSV"
     )
 
 

@@ -5,7 +5,7 @@ The precedence is: an option, then what is detected with certainty, then what th
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import final
 
@@ -27,16 +27,15 @@ class FileReading:
 
     Args:
         settings: the settings of the data.
+        named: returns the columns that the user has named; a first line with one of them is a header.
 
     Attributes:
         trained: the facts of the training file, for a trained run; None while training.
-        named: the columns that the user has named; a first line with one of them is a header.
     """
 
-    def __init__(self, settings: DataSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: DataSettings, named: Callable[[], Iterable[str]] = tuple) -> None:
+        self.settings, self.named = settings, named
         self.trained: FileFacts | None = None
-        self.named: tuple[str, ...] = ()
         self._explicit: Collection[str] = READ_SETTINGS
 
     def begin_use(self, trained: FileFacts | None, changed: Collection[str]) -> None:
@@ -50,7 +49,7 @@ class FileReading:
         given = {name: getattr(self.settings, name) for name in READ_SETTINGS if name in self._explicit}
         if "separator" in given:
             given["separator"] = separator_of(given["separator"])
-        return ReadOptions(named=self.named, **given)
+        return ReadOptions(named=tuple(self.named()), **given)
 
     @property
     def encoding(self) -> str:

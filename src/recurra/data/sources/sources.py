@@ -155,9 +155,9 @@ def open_source(
 def _text_source(facts: FileFacts, name: str, options: ReadOptions, skip_broken: bool) -> Source:
     """Open a file of text whose facts are known."""
     path, encoding = facts.path, facts.encoding or "utf-8"
-    for name in ("separator", "header", "quoting"):
-        if (value := getattr(options, name)) != "auto" and not facts.is_delimited:
-            raise SettingError(f"{name} is {value}, but {path} is not a CSV or TSV file; leave {name} out")
+    for option in ("separator", "header", "quoting"):
+        if (value := getattr(options, option)) != "auto" and not facts.is_delimited:
+            raise SettingError(f"{option} is {value}, but {path} is not a CSV or TSV file; leave {option} out")
     if facts.is_delimited:
         return Delimited(path, name, facts=facts, skip_broken=skip_broken)
     readers: dict[str, type[Source]] = {"jsonl": JsonLines, "json": JsonList, "fasttext": FastText}

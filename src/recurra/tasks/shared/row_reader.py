@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from ...data.report import DataReport
-from ...data.sources.row_errors import BadRows
 from ...data.sources.reading import FileReading
+from ...data.sources.row_errors import BadRows
 from ...data.sources.sources import Source
 from ...data.store.split import Duplicates, digest
 from ...data.store.store import Store, StoreWriter
@@ -59,7 +59,8 @@ class RowReader:
         problem: Problem | None = None,
         examples: Callable[[list[Any]], Iterable[list[Any]]] = lambda values: [values],
     ) -> None:
-        self.fields, self.settings, self.reading = list(fields), settings, FileReading(settings)
+        self.fields, self.settings = list(fields), settings
+        self.reading = FileReading(settings, lambda: [field.column for field in self.fields if field.column])
         self.problem, self.examples = problem or self.first_problem, examples
         self.columns: Columns = {}
         self.stores: dict[str, Store] = {}
@@ -77,7 +78,6 @@ class RowReader:
 
     def open(self, data: str | Path) -> Source:
         """Open the rows of `data` as the settings say."""
-        self.reading.named = tuple(field.column for field in self.fields if field.column)
         return self.reading.open(data)
 
     def roles(self, source: Source, columns: Columns) -> list[Role]:

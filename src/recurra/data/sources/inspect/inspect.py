@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from recurra.data.sources.files import codec, suffixes
 from recurra.data.sources.records import split_records
+
 from .cells import describe_column
 from .encodings import Encoding, detect_encoding
 from .facts import FileFacts, ReadOptions
@@ -39,7 +39,7 @@ def inspect_file(path: Path, options: ReadOptions | None = None, trained: FileFa
         DataError: the file cannot be read, or an option is wrong.
     """
     options = options or ReadOptions()
-    state = os.stat(path)
+    state = path.stat()
     key = (path.resolve(), state.st_mtime_ns, state.st_size, options, trained)
     if key not in _known:
         _known[key] = _inspect(path, options, trained)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import final
 
 from recurra.data.media.idx import is_idx
-from recurra.data.sources.files import suffixes
+from recurra.data.sources.files import AUTO, suffixes
 from recurra.data.sources.inspect.cells import describe_column
+from recurra.data.sources.inspect.encodings import MIN_CONFIDENCE, detect_encoding
 from recurra.data.sources.inspect.facts import ColumnFacts, FileFacts, ReadOptions, separator_of
 from recurra.data.sources.rows import Source
 from recurra.data.sources.sources import BINARY, inspect, locate, open_source
@@ -51,6 +52,14 @@ class FileReading:
             given["separator"] = separator_of(given["separator"])
         return ReadOptions(named=tuple(self.named()), **given)
 
+    def encoding_of(self, start: bytes) -> str:
+        """Return the encoding of a stream that begins with these bytes: an option, the detected one, or the trained one."""
+        detected = detect_encoding(start)
+        if self.encoding != AUTO:
+            return self.encoding
+        known = None if self.trained is None else self.trained.encoding
+        return known if detected.confidence < MIN_CONFIDENCE and known is not None else detected.name
+
     @property
     def encoding(self) -> str:
         """The encoding that the user has named, or "auto"."""
@@ -61,9 +70,14 @@ class FileReading:
         """Whether rows that cannot be parsed are skipped."""
         return self.settings.on_error == "skip"
 
-    def open(self, data: str | Path) -> Source:
-        """Open the rows of a file, a folder, a built-in dataset or `hf:NAME`. Raises DataError if that is not possible."""
-        return open_source(data, skip_broken=self.skip_broken, options=self.options, trained=self.trained)
+    def open(self, data: str | Path, *, unlabeled: bool = False) -> Source:
+        """Open the rows of a file, a folder, a built-in dataset or `hf:NAME`. Raises DataError if that is not possible.
+
+        unlabeled   whether the media files of a folder need no class, as inputs of `predict`
+        """
+        return open_source(
+            data, skip_broken=self.skip_broken, options=self.options, trained=self.trained, unlabeled=unlabeled
+        )
 
     def facts(self, data: str | Path) -> FileFacts:
         """Return the facts of data of any format.

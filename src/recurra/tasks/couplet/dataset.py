@@ -18,7 +18,7 @@ from ...fields.base import Field
 from ...fields.paired_text import CodePoints, PairedText
 from ..base import Dataset, DatasetInfo, OnProgress
 from ..shared.generation import check_splits
-from ..shared.paired_rows import find_pair_columns, source_value, sources_in
+from ..shared.paired_rows import find_pair_columns, source_value
 from ..shared.row_reader import Columns, RowReader
 from .constraints import strictest_rule
 from .settings import CoupletData
@@ -126,7 +126,7 @@ class CoupletDataset(Dataset):
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
         """The questions of a table, or None for a file that is not a table."""
-        return sources_in(self.rows, self._open(file)) if self.reading.is_table(file) else None
+        return self.rows.inputs_in(self._open(file)) if self.reading.is_table(file) else None
 
     def parse_line(self, line: str) -> Any:
         """The question in a line of input: JSON where the line is JSON, else its text."""

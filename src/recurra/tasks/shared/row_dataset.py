@@ -166,9 +166,7 @@ class RowDataset(Dataset):
             return iter([file])
         if not self.reading.is_table(file):
             return None
-        source = self._open(file)
-        column = self.rows.input_column(source)
-        return (self.input.field.value(row, column) for row in source.rows())
+        return self.rows.inputs_in(self.input.adapt_source(self.reading.open(file, unlabeled=True), self._others))
 
     def parse_line(self, line: str) -> Any:
         """Return the input of a line, which may be JSON."""

@@ -18,7 +18,7 @@ from ...fields.paired_text import PairedText, RawText, choose_tokenizations, sam
 from ...files import read_json, write_json
 from ..base import Dataset, DatasetInfo, OnProgress
 from ..shared.generation import check_splits
-from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value, sources_in
+from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value
 from ..shared.row_reader import Columns, RowReader
 from .lengths import PairLengths
 from .settings import PairData
@@ -166,7 +166,7 @@ class PairDataset(Dataset):
         """The sources of a table, or None for a file that is not a table."""
         if not self.reading.is_table(file):
             return None
-        return sources_in(self.rows, self._join(self.rows.open(file)))
+        return self.rows.inputs_in(self._join(self.rows.open(file)))
 
     def parse_line(self, line: str) -> Any:
         """The source in a line of input: JSON where the line is JSON, else its text."""

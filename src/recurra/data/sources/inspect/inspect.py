@@ -12,7 +12,7 @@ from recurra.data.sources.files import codec, suffixes
 from recurra.data.sources.records import split_records
 
 from .cells import describe_column
-from .encodings import Encoding, detect_encoding
+from .encodings import MIN_CONFIDENCE, Encoding, detect_encoding
 from .facts import FileFacts, ReadOptions
 from .headers import column_names, find_header
 from .json_shapes import json_columns, json_shape
@@ -74,7 +74,7 @@ def _encoding(samples: Samples, options: ReadOptions, trained: FileFacts | None)
     if options.encoding != "auto":
         codec(options.encoding)
         return Encoding(options.encoding, bom=detected.bom)
-    if detected.confidence < 0.5 and trained is not None and trained.encoding is not None:
+    if detected.confidence < MIN_CONFIDENCE and trained is not None and trained.encoding is not None:
         try:
             samples.head.decode(codec(trained.encoding), "strict" if samples.complete else "ignore")
             return Encoding(trained.encoding, 0.5)

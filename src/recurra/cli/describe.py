@@ -40,18 +40,13 @@ def describe(
     """
     from ..config import parse_pairs
     from ..data.sources.reading import FileReading
-    from ..errors import SettingError
-    from ..settings import DataSettings, as_given, settings_from
+    from ..settings import DataSettings, ModelSettings, Settings, TrainingSettings, as_given, settings_from
 
     given = {**parse_pairs(set_ or []), **read_settings(encoding, separator, header)}
-    if task is None:
-        if unknown := sorted(given.keys() - DataSettings.model_fields.keys()):
-            raise SettingError(f"{unknown[0]} is a setting of a task; name the task with --task")
-        reading, dataset = FileReading(DataSettings(**given)), None
-    else:
-        kind = find_task(task)
-        dataset = kind.dataset_for(settings_from(as_given(kind.settings_class), given))
-        reading = dataset.reading or FileReading(DataSettings(**read_settings(encoding, separator, header)))
+    kind = Settings[DataSettings, ModelSettings, TrainingSettings] if task is None else find_task(task).settings_class
+    settings = settings_from(as_given(kind), given)
+    dataset = None if task is None else find_task(task).dataset_for(settings)
+    reading = (dataset and dataset.reading) or FileReading(settings.data)
     facts = reading.facts(file)
     if not as_json:
         _print(facts)

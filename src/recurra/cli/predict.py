@@ -94,6 +94,7 @@ class _Counter:
 
 def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
     """Batches of inputs, and the row number of the first of each; None where an input is not a row, such as a series."""
+    from ..data.sources.reading import FileReading
     from ..tasks.base import chunked
 
     row = 1
@@ -102,10 +103,11 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
             yield part, row if run.task.dataset.inputs_are_rows else None
             row += len(part)
         return
-    encoding = "utf-8" if input_ == "-" else run.settings.data.encoding
+    reading = run.task.dataset.reading or FileReading(run.settings.data)
     stream = cast(BinaryIO, sys.stdin.buffer) if input_ == "-" else open_lines(Path(input_))
     with stream:
-        for lines in batches(stream, name="standard input" if input_ == "-" else input_, encoding=encoding):
+        name = "standard input" if input_ == "-" else input_
+        for lines, encoding in batches(stream, name=name, encoding=reading.encoding_of):
             yield [_example(run, line, encoding) for line in lines], row
             row += len(lines)
 

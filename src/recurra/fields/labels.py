@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -49,8 +50,12 @@ class Labels(Field):
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """Return the column of the labels, or the first of their columns."""
-        if self.form is None or self.form.columns[0] not in source.columns:
+        form = self.form
+        if form is not None and form.kind == "cells" and self.column is not None:
+            self.form = replace(form, columns=(source.need(self.column),))  # in use, another file may have another column
+        elif form is None or form.columns[0] not in source.columns:
             self.form = find_label_form(source, self.requested, True)
+        assert self.form is not None
         return source.need(self.form.columns[0])
 
     def value(self, row: Row, column: str) -> Any:

@@ -64,9 +64,11 @@ def pick(
     return best[0]
 
 
-def find_text(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:
-    """Return the column of the text: by content, the one with the longest cells that are not numbers."""
-    return pick(source, "text", requested, TEXT_NAMES, _like_text, exclude=exclude)
+def find_text(
+    source: Source, requested: str | None = None, exclude: Iterable[str] = (), names: Sequence[str] = TEXT_NAMES
+) -> str:
+    """Return the column of the text: by one of the usual names, else the one with the longest cells that are not numbers."""
+    return pick(source, "text", requested, names, _like_text, exclude=exclude)
 
 
 def find_label(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:
@@ -115,6 +117,8 @@ def _score(score: Callable[[list[str]], float], values: list[object]) -> float:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
     return "" if value is None else str(value)
 
 

@@ -5,13 +5,14 @@ The precedence is: an option, then what is detected with certainty, then what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import final
 
 from recurra.data.media.idx import is_idx
-from recurra.data.sources.files import suffixes
+from recurra.data.sources.files import AUTO, suffixes
 from recurra.data.sources.inspect.cells import describe_column
+from recurra.data.sources.inspect.encodings import MIN_CONFIDENCE, detect_encoding
 from recurra.data.sources.inspect.facts import ColumnFacts, FileFacts, ReadOptions, separator_of
 from recurra.data.sources.rows import Source
 from recurra.data.sources.sources import BINARY, inspect, locate, open_source
@@ -27,18 +28,17 @@ class FileReading:
 
     Args:
         settings: the settings of the data.
+        named: returns the columns that the user has named; a first line with one of them is a header.
 
     Attributes:
         trained: the facts of the training file, for a trained run; None while training.
-        named: the columns that the user has named; a first line with one of them is a header.
         special: returns the facts of a file in a format that only this dataset reads, or None for another file.
     """
 
-    def __init__(self, settings: DataSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: DataSettings, named: Callable[[], Iterable[str]] = tuple) -> None:
+        self.settings, self.named = settings, named
         self.special: Callable[[Path, ReadOptions], FileFacts | None] = lambda path, options: None
         self.trained: FileFacts | None = None
-        self.named: tuple[str, ...] = ()
         self._explicit: Collection[str] = READ_SETTINGS
 
     def begin_use(self, trained: FileFacts | None, changed: Collection[str]) -> None:
@@ -52,7 +52,15 @@ class FileReading:
         given = {name: getattr(self.settings, name) for name in READ_SETTINGS if name in self._explicit}
         if "separator" in given:
             given["separator"] = separator_of(given["separator"])
-        return ReadOptions(named=self.named, **given)
+        return ReadOptions(named=tuple(self.named()), **given)
+
+    def encoding_of(self, start: bytes) -> str:
+        """Return the encoding of a stream that begins with these bytes: an option, the detected one, or the trained one."""
+        detected = detect_encoding(start)
+        if self.encoding != AUTO:
+            return self.encoding
+        known = None if self.trained is None else self.trained.encoding
+        return known if detected.confidence < MIN_CONFIDENCE and known is not None else detected.name
 
     @property
     def encoding(self) -> str:
@@ -64,9 +72,14 @@ class FileReading:
         """Whether rows that cannot be parsed are skipped."""
         return self.settings.on_error == "skip"
 
-    def open(self, data: str | Path) -> Source:
-        """Open the rows of a file, a folder, a built-in dataset or `hf:NAME`. Raises DataError if that is not possible."""
-        return open_source(data, skip_broken=self.skip_broken, options=self.options, trained=self.trained)
+    def open(self, data: str | Path, *, unlabeled: bool = False) -> Source:
+        """Open the rows of a file, a folder, a built-in dataset or `hf:NAME`. Raises DataError if that is not possible.
+
+        unlabeled   whether the media files of a folder need no class, as inputs of `predict`
+        """
+        return open_source(
+            data, skip_broken=self.skip_broken, options=self.options, trained=self.trained, unlabeled=unlabeled
+        )
 
     def facts(self, data: str | Path) -> FileFacts:
         """Return the facts of data of any format.

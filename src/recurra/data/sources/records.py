@@ -83,7 +83,7 @@ def _quoted(lines: _Lines, separator: str) -> Iterator[Record]:
             reason = str(error)
             if "unexpected end" in reason or "field larger" in reason:
                 reason = "a quote is not closed"
-            yield begin, f"invalid CSV: {reason}; with --set quoting=no quotes are text"
+            yield begin, f"invalid CSV: {reason}; --set quoting=no reads quotes as text"
             lines.push_back_all_but_first()
             reader = csv.reader(lines, delimiter=separator, strict=True)
             continue

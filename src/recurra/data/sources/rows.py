@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -62,11 +62,13 @@ class Source(ABC):
         facts: what the inspection of the file has found; None for data that are not text.
         options: how the user wants the file to be read.
         reasons: why a column was chosen, by its name.
+        on_skip: called with the error of each row that is skipped; None: nothing is called.
     """
 
     format: str
     facts: FileFacts | None = None
     options: ReadOptions = ReadOptions()
+    on_skip: Callable[[DataError], None] | None = None
 
     def __init__(
         self, path: Path, name: str, *, encoding: str = "utf-8", skip_broken: bool = False, format: str | None = None
@@ -99,11 +101,22 @@ class Source(ABC):
                 raise row
             else:
                 broken.count += 1
+                if self.on_skip is not None:
+                    self.on_skip(row)
                 if len(broken.places) < _PLACES:
                     broken.places.append(str(row))
         if not has_rows:
             if broken.count:
                 raise DataError(f"all {broken.count:,} rows are broken; the first: {broken.places[0]}")
+            raise DataError("there are no rows of data", file=self.path)
+
+    def rows_or_errors(self) -> Iterator[Row | DataError]:
+        """Iterate over the rows, with a DataError in the place of each row that cannot be parsed."""
+        empty = True
+        for row in self._read():
+            empty = False
+            yield row
+        if empty:
             raise DataError("there are no rows of data", file=self.path)
 
     def first_rows(self) -> list[Row]:

@@ -116,6 +116,7 @@ def open_source(
     skip_broken: bool = False,
     options: ReadOptions | None = None,
     trained: FileFacts | None = None,
+    unlabeled: bool = False,
 ) -> Source:
     """Open the rows of a dataset.
 
@@ -125,6 +126,7 @@ def open_source(
         skip_broken: skip rows that cannot be parsed instead of raising.
         options: how a file of text is read, where it is not detected; replaces `encoding`.
         trained: the facts of the training file, for data that are given to a trained run.
+        unlabeled: whether the names of media files in a folder need no class.
 
     Raises:
         DataError: the data do not exist, are empty, or have an unknown format.
@@ -137,7 +139,7 @@ def open_source(
     path, name = locate(data)
     plain = "utf-8" if options.encoding == "auto" else options.encoding
     if path.is_dir():
-        return _folder(path, name, plain, options, skip_broken)
+        return _folder(path, name, plain, options, skip_broken, unlabeled)
     if is_idx(path):
         check_file(path)
         return IdxImages(path, name, encoding=plain, skip_broken=skip_broken)
@@ -155,9 +157,9 @@ def open_source(
 def _text_source(facts: FileFacts, name: str, options: ReadOptions, skip_broken: bool) -> Source:
     """Open a file of text whose facts are known."""
     path, encoding = facts.path, facts.encoding or "utf-8"
-    for name in ("separator", "header", "quoting"):
-        if (value := getattr(options, name)) != "auto" and not facts.is_delimited:
-            raise SettingError(f"{name} is {value}, but {path} is not a CSV or TSV file; leave {name} out")
+    for option in ("separator", "header", "quoting"):
+        if (value := getattr(options, option)) != "auto" and not facts.is_delimited:
+            raise SettingError(f"{option} is {value}, but {path} is not a CSV or TSV file; leave {option} out")
     if facts.is_delimited:
         return Delimited(path, name, facts=facts, skip_broken=skip_broken)
     readers: dict[str, type[Source]] = {"jsonl": JsonLines, "json": JsonList, "fasttext": FastText}
@@ -172,7 +174,7 @@ def _text_source(facts: FileFacts, name: str, options: ReadOptions, skip_broken:
     )
 
 
-def _folder(path: Path, name: str, encoding: str, options: ReadOptions, skip_broken: bool) -> Source:
+def _folder(path: Path, name: str, encoding: str, options: ReadOptions, skip_broken: bool, unlabeled: bool) -> Source:
     """Open a folder by its content: idx files, one table with the files that it names, or a folder of classes."""
     with reading(path):
         inside = sorted(path.iterdir())
@@ -184,5 +186,6 @@ def _folder(path: Path, name: str, encoding: str, options: ReadOptions, skip_bro
     if len(tables) == 1 and (deep or any(media_column(p) or p.suffix == ".npy" for p in inside)):
         return open_source(tables[0], skip_broken=skip_broken, options=options)
     folder = ClassFolder(path, name, encoding=encoding, skip_broken=skip_broken)
+    folder.unlabeled = unlabeled
     folder._files  # noqa: B018  raises the errors of the folder
     return folder

@@ -4,6 +4,10 @@ TEXT_NAMES = (
     *("text", "review", "sentence", "content", "body", "comment", "message", "question", "utterance", "tweet"),
     *("document", "description", "name", "title", "source", "input", "文本", "内容", "句子", "评论"),
 )
+LYRICS_NAMES = (  # of long texts; a title is no text to model
+    *(name for name in TEXT_NAMES if name not in ("name", "title")),
+    *("paragraphs", "lines", "lyrics", "poem", "article", "story", "正文"),
+)
 LABEL_NAMES = (
     *("label", "class", "category", "sentiment", "intent", "target", "topic", "type", "tag", "language", "lang"),
     *("polarity", "genre", "species", "y", "output", "标签", "类别", "分类", "情感"),

@@ -15,7 +15,7 @@ from ...errors import CallError
 from ...fields.base import Field
 from ...fields.text import Text
 from ...settings import Settings
-from ..base import Dataset, DatasetInfo, Description, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..inputs.base import Input
 from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input
@@ -111,7 +111,7 @@ class RowDataset(Dataset):
         info.rows, info.valid_rows = len(self.stores["train"]), len(self.stores["valid"])
         info.time_steps, info.stats = int(lengths.sum()), {"lengths": lengths}
         described = [line for field in self.rows.fields for line in field.describe()]
-        info.messages = [*report.lines(), *described, *info.messages, *selection]
+        info.messages = [*report.lines(), *used_columns(source, columns), *described, *info.messages, *selection]
         return info
 
     def describe(self, data: str | Path) -> Description:
@@ -120,7 +120,7 @@ class RowDataset(Dataset):
         self._choose_targets(source, info)
         notes = [] if self.fixed else self._select_input(source, info)
         source = self.input.adapt_source(source, self._others)
-        return Description(self.rows.roles(source, self.rows.find_columns(source)), notes)
+        return Description(roles_of(source, self.rows.find_columns(source)), notes)
 
     def _choose_targets(self, source: Source, info: DatasetInfo) -> None:
         """Replace the targets, if they depend on the data."""
@@ -190,9 +190,7 @@ class RowDataset(Dataset):
             return iter([file])
         if not self.reading.is_table(file):
             return None
-        source = self._open(file)
-        column = self.rows.input_column(source)
-        return (self.input.field.value(row, column) for row in source.rows())
+        return self.rows.inputs_in(self.input.adapt_source(self.reading.open(file, unlabeled=True), self._others))
 
     def parse_line(self, line: str) -> Any:
         """Return the input of a line, which may be JSON."""

@@ -26,7 +26,7 @@ from ...fields.token_features import TokenFeature
 from ...fields.token_lists import TokenField
 from ...fields.words import Words
 from ...settings import Settings
-from ..base import Batch, Dataset, DatasetInfo, Description, OnProgress
+from ..base import Batch, Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..inputs.pretrained import Pretrained
 from ..shared.row_reader import RowReader
 from .settings import NO_SENTENCE_LABEL
@@ -109,7 +109,7 @@ class TagDataset(Dataset):
         """Return the columns of words, tags and labels; see `Dataset.describe`."""
         source = self._open(data)
         self._find_sentence_label(source)
-        roles = self.rows.roles(source, self.rows.find_columns(source))
+        roles = roles_of(source, self.rows.find_columns(source))
         return Description(roles, [*describe_source(source), *self.unused_label])
 
     def _find_sentence_label(self, source: Source) -> None:

@@ -17,13 +17,13 @@ from ...errors import CallError, SettingError
 from ...fields.copied_words import are_short, copies_words
 from ...fields.paired_text import PairedText, RawText, choose_tokenizations, same_alphabet
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..shared.generation import check_splits
-from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value, sources_in
+from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value
 from ..shared.row_reader import Columns, RowReader
+from ..shared.target_files import TargetFiles
 from .lengths import PairLengths
 from .settings import PairData
-from .target_files import TargetFiles
 
 SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary are chosen
 
@@ -68,9 +68,16 @@ class PairDataset(Dataset):
         if columns["source_text"] == "source" and self.data.target and self.target.column is None:
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
-        return self._info(
-            [*report.lines(), *self.notes, *(line for field in self.rows.fields for line in field.describe())]
-        )
+        used = used_columns(source, {name: columns[name] for name in ("source", "target")})
+        fields = (line for field in self.rows.fields for line in field.describe())
+        return self._info([*report.lines(), *used, *self.notes, *fields])
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the columns of the source and the target; see `Dataset.describe`."""
+        self.files.begin_training(data, None, None)
+        source = self._open(data)
+        columns = self._find_columns(source)
+        return Description(roles_of(source, {name: columns[name] for name in ("source", "target")}))
 
     def _info(self, messages: list[str]) -> DatasetInfo:
         train, valid = self.stores["train"], self.stores["valid"]
@@ -179,7 +186,7 @@ class PairDataset(Dataset):
         """The sources of a table, or None for a file that is not a table."""
         if not self.reading.is_table(file):
             return None
-        return sources_in(self.rows, self._join(self.rows.open(file)))
+        return self.rows.inputs_in(self._join(self.rows.open(file)))
 
     def parse_line(self, line: str) -> Any:
         """The source in a line of input: JSON where the line is JSON, else its text."""

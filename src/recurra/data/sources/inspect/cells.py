@@ -11,9 +11,9 @@ from .facts import ColumnFacts
 
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "nil", ".", "-", "?", "#n/a"))
 MIN_SHARE = 0.95  # of the cells of a column that have its type
-_TIME = re.compile(
-    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?"
-)
+_DATE = r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2}.*)?"
+_TIME = re.compile(f"({_DATE})([T ]{_CLOCK})?|{_CLOCK}")
 _INTEGER = re.compile(r"[-+]?\d+")
 
 

@@ -22,6 +22,7 @@ BOMS = (
 )
 MIN_EVIDENCE = 3  # characters beyond ASCII from which a legacy encoding is recognized
 MIN_PLAUSIBLE = 0.9
+MIN_CONFIDENCE = 0.5  # below it, the encoding of the training file is used
 
 # The most frequent characters of texts in an encoding, and the share of them that texts have at least.
 FREQUENT = {
@@ -71,11 +72,6 @@ def detect_encoding(head: bytes, pieces: Sequence[bytes] = ()) -> Encoding:
     if _mostly_utf8(head):
         return Encoding("utf-8", 0.5, advice=_advice(head))
     return _legacy(samples)
-
-
-def detect_start(data: bytes) -> Encoding:
-    """Return the encoding of a stream by its first bytes, which may end within a character."""
-    return detect_encoding(data)
 
 
 def _is_utf8(sample: bytes, *, first: bool) -> bool:

@@ -46,9 +46,8 @@ def find_header(records: Sequence[Sequence[str]], options: ReadOptions, trained:
         return HeaderDecision(lines, "as requested")
     if named := next((name for name in options.named if name in first), None):
         return HeaderDecision(lines, f"it has the column {named!r}")
-    if trained is not None and trained.header and (same := set(first) & set(trained.names)):
-        if len(same) == len(set(trained.names)) or 2 * len(same) >= len(set(first)):
-            return HeaderDecision(lines, "it has the names of the training file")
+    if trained is not None and trained.header and _has_names(first, trained.names):
+        return HeaderDecision(lines, "it has the names of the training file")
     if decision := _by_first_line(first, records):
         return decision
     score, reason = _by_columns(first, [record for record in records[lines:MAX_ROWS] if len(record) == len(first)])
@@ -59,6 +58,12 @@ def find_header(records: Sequence[Sequence[str]], options: ReadOptions, trained:
     if trained is not None:
         return HeaderDecision(trained.header_lines, "as in the training file", certain=False)
     return HeaderDecision(1, "assumed", certain=False)
+
+
+def _has_names(first: list[str], names: list[str]) -> bool:
+    """Whether all names of the training file, or half of the first line, are in the first line."""
+    same = set(first) & set(names)
+    return bool(same) and (len(same) == len(set(names)) or 2 * len(same) >= len(set(first)))
 
 
 def _by_first_line(first: list[str], records: Sequence[Sequence[str]]) -> HeaderDecision | None:
@@ -103,11 +108,9 @@ def _evidence(cell: str, values: Sequence[str], at: int) -> tuple[float, str]:
     if kind in TYPED:
         if own in TYPED:
             return -2.0, f"the first line has the {'time' if own == 'time' else 'number'} {name} in column {at + 1}"
-        return (
-            (0.0, "")
-            if is_missing(cell)
-            else (3.0, f"{name} stands above numbers" if kind != "time" else f"{name} stands above times")
-        )
+        if is_missing(cell):
+            return 0.0, ""
+        return 3.0, f"{name} stands above {'times' if kind == 'time' else 'numbers'}"
     if own in TYPED and kind == "text":
         return -1.0, f"the first line has the number {name} in column {at + 1}"
     if cell.lower() in USUAL_NAMES and cell not in filled:
@@ -164,7 +167,7 @@ def _header_lines(records: Sequence[Sequence[str]]) -> int:
 
 
 def _are_names(cells: dict[int, str]) -> bool:
-    """Whether the cells of a further header line above columns of numbers are names of groups or units, or of the first column."""
+    """Whether the cells of a further header line, above columns of numbers, name groups, units, or the first column."""
     if any(type_of(cell) in (*TYPED, "empty") for cell in cells.values()):
         return False
     return len(cells) > 1 or list(cells) == [0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,8 +10,9 @@ from pathlib import Path
 
 from recurra.data.sources.files import codec, suffixes
 from recurra.data.sources.records import split_records
+
 from .cells import describe_column
-from .encodings import Encoding, detect_encoding
+from .encodings import MIN_CONFIDENCE, Encoding, detect_encoding
 from .facts import FileFacts, ReadOptions
 from .headers import column_names, find_header
 from .json_shapes import json_columns, json_shape
@@ -39,7 +39,7 @@ def inspect_file(path: Path, options: ReadOptions | None = None, trained: FileFa
         DataError: the file cannot be read, or an option is wrong.
     """
     options = options or ReadOptions()
-    state = os.stat(path)
+    state = path.stat()
     key = (path.resolve(), state.st_mtime_ns, state.st_size, options, trained)
     if key not in _known:
         _known[key] = _inspect(path, options, trained)
@@ -74,7 +74,7 @@ def _encoding(samples: Samples, options: ReadOptions, trained: FileFacts | None)
     if options.encoding != "auto":
         codec(options.encoding)
         return Encoding(options.encoding, bom=detected.bom)
-    if detected.confidence < 0.5 and trained is not None and trained.encoding is not None:
+    if detected.confidence < MIN_CONFIDENCE and trained is not None and trained.encoding is not None:
         try:
             samples.head.decode(codec(trained.encoding), "strict" if samples.complete else "ignore")
             return Encoding(trained.encoding, 0.5)

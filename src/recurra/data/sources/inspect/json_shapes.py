@@ -18,7 +18,7 @@ _LARGEST_ITEM = 1 << 24  # characters of an item
 
 def json_shape(lines: Sequence[str]) -> str:
     """Return jsonl, json (one list) or "json object" for the first lines of a file."""
-    filled = [line for line in islice((line for line in lines if line.strip()), 2)]
+    filled = list(islice((line for line in lines if line.strip()), 2))
     if not filled:
         return "jsonl"
     first = filled[0].lstrip()

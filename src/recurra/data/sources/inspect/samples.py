@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -37,7 +36,7 @@ class Samples:
 def take_samples(path: Path) -> Samples:
     """Read samples of a file. A gzipped file is sampled at its start only. Raises DataError if it cannot be read."""
     with reading(path):
-        size = os.stat(path).st_size
+        size = path.stat().st_size
         with open_binary(path) as stream:
             head = stream.read(HEAD)
             rest = stream.read(1)

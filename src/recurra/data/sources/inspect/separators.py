@@ -1,4 +1,4 @@
-"""The separator of the columns and the quoting: the pair with which nearly all sampled records have the same number of cells."""
+"""The separator of the columns and the quoting: those with which nearly all records have as many cells."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from ...data.series.cells import MISSING
 from ...data.series.columns import find_columns
 from ...data.series.series import SeriesColumns, TimeSeries, TimeSeriesTable
 from ...data.series.table import read_table
-from ...data.sources.sources import Source, open_source
+from ...data.sources.reading import FileReading
+from ...data.sources.sources import Source
 from ...errors import DataError
 from .metadata import SeriesMetadata
 from .settings import ForecastData
@@ -23,7 +24,7 @@ class SeriesReader:
     """Reads tables of time series. The settings may still be open."""
 
     def __init__(self, settings: ForecastData) -> None:
-        self.settings = settings
+        self.settings, self.reading = settings, FileReading(settings)
 
     @property
     def skip(self) -> bool:
@@ -62,7 +63,7 @@ class SeriesReader:
         return table
 
     def _open(self, data: str | Path) -> Source:
-        return open_source(data, encoding=self.settings.encoding, skip_broken=self.skip)
+        return self.reading.open(data)
 
     def _table(self, source: Source, columns: SeriesColumns) -> TimeSeriesTable:
         settings = self.settings

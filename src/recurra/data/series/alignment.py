@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.series import zones
 from recurra.data.series.grid import TimeGrid, infer_grid
 from recurra.data.series.options import SeriesOptions
 from recurra.data.series.resampling import Resampling, aggregate
 from recurra.data.series.series import SeriesColumns
 from recurra.data.series.time_column import Times
+from recurra.data.series.times import DAY
 from recurra.data.sources.row_errors import BadRows
 from recurra.errors import DataError
 
@@ -80,7 +82,7 @@ def align(raw: RawSeries, columns: SeriesColumns, times: Times, bad: BadRows, op
     rule = Resampling.parse(options.resample) if options.resample else None
     if not times.precision and rule:
         raise DataError("resample requires times, but rows are numbered", file=bad.path, field=column)
-    merged = 0
+    merged, wall = 0, times.wall or (rule is not None and not 0 < rule.length < DAY)
     if rule is None and options.duplicates is None:
         stamps, order, numbers = _without_duplicates(raw, columns, column, bad, stamps, order, numbers)
     if not options.sort:
@@ -91,15 +93,17 @@ def align(raw: RawSeries, columns: SeriesColumns, times: Times, bad: BadRows, op
             stamps, first, numbers = aggregate(stamps, numbers, options.duplicates)
             order = order[first]
         if rule:
+            if wall != times.wall:  # Days begin at local midnight.
+                stamps = zones.to_local(stamps, times.zone)
             stamps, first, numbers = aggregate(rule.begins(stamps), numbers, rule.how)
             order = order[first]
         merged = count - len(stamps)
     if rule and rule.length:
-        clock = {"notation": times.notation, "zone": times.zone, "wall": times.wall}
+        clock = {"notation": times.notation, "zone": times.zone, "wall": wall}
         grid = TimeGrid("time", rule.length, int(stamps[0]), max(times.precision, 3), **clock)  # type: ignore[arg-type]
     elif rule:
         begin = int(stamps[:1].astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)[0])
-        grid = TimeGrid("month", rule.months, begin, min(times.precision, 3), zone=times.zone, wall=times.wall)
+        grid = TimeGrid("month", rule.months, begin, min(times.precision, 3), zone=times.zone, wall=wall)
     else:
         grid = infer_grid(stamps, times.precision, notation=times.notation, zone=times.zone, wall=times.wall)
     positions, off_grid = grid.positions(stamps)

@@ -48,7 +48,8 @@ def read_table(source: Source, columns: SeriesColumns, options: SeriesOptions = 
     """Read all series of a table. Raises DataError for rows that cannot be used, unless they are skipped."""
     if columns.layout == "rows":
         return read_row_layout(source, columns, options)
-    formats, messages = options.formats(cells_of(source.first_rows(), columns.numeric), source)
+    with_numbers = [*columns.numeric, *columns.static_covariates]
+    formats, messages = options.formats(cells_of(source.first_rows(), with_numbers), source)
     bad = BadRows(source.path, options.skip)
     rows, groups = _grouped(source, columns, formats, bad)
     times, texts = _times(rows, columns, bad, options)
@@ -89,7 +90,7 @@ def _grouped(
         if key and not any(text.strip() for text in key):
             bad.add(row.number, "the cell is empty, so the row belongs to no series", columns.series[0])
             continue
-        static = tuple(cell(row, column) for column in columns.static_covariates)
+        static = tuple(_static_cell(cell(row, column), formats[column]) for column in columns.static_covariates)
         group = groups.get(key)
         if group is None:
             name = series_name(key) if key else ""
@@ -107,6 +108,14 @@ def _grouped(
         rows.row_numbers.append(row.number)
         rows.numbers.append(numbers)  # type: ignore[arg-type]
     return rows, list(groups.values())
+
+
+def _static_cell(text: str, format: NumberFormat) -> str:
+    """Return a static covariate: text, or a number without thousands separators and units."""
+    if format.decimal == "." and not format.thousands and not format.unit:
+        return text
+    value = format.parse(text)
+    return text if value is None or np.isnan(value) else f"{value:.15g}"
 
 
 def _changed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from recurra.data.series.cells import MISSING
+from recurra.data.sources.numbers import MISSING
 from recurra.data.series.columns import TIME_NAMES, parse_column_list
 from recurra.data.sources.columns import counts_rows, number
 from recurra.data.sources.long_format import Grouped

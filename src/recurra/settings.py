@@ -44,12 +44,6 @@ class DataSettings(Group):
         "raise", description="What to do with a row that cannot be used: raise an error or skip it."
     )
     encoding: str = setting("utf-8", description="Encoding of text files.")
-    decimal: Literal[".", ","] | None = setting(
-        None, description="Decimal mark of numbers; detected by default.", advanced=True
-    )
-    missing: str | None = setting(
-        None, description="Further markers of missing values, separated by commas, such as -200,none.", advanced=True
-    )
 
 
 class ModelSettings(Group):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from recurra.data.series.resampling import Resampling, aggregate
 from recurra.data.series.series import SeriesColumns
 from recurra.data.series.time_column import Times
 from recurra.data.series.times import DAY
+from recurra.data.series.zones import Clock
 from recurra.data.sources.row_errors import BadRows
 from recurra.errors import DataError
 
@@ -23,7 +24,7 @@ Floats = NDArray[np.float64]
 MAX_STEPS = 10_000_000  # A longer series with a row in fewer than a hundredth of its time steps has a wrong time.
 
 
-class DuplicateTimes(DataError):
+class DuplicateTimesError(DataError):
     """Two rows of one series have the same time, so another column may distinguish several series."""
 
 
@@ -82,7 +83,7 @@ def align(raw: RawSeries, columns: SeriesColumns, times: Times, bad: BadRows, op
     rule = Resampling.parse(options.resample) if options.resample else None
     if not times.precision and rule:
         raise DataError("resample requires times, but rows are numbered", file=bad.path, field=column)
-    merged, wall = 0, times.wall or (rule is not None and not 0 < rule.length < DAY)
+    merged = 0
     if rule is None and options.duplicates is None:
         stamps, order, numbers = _without_duplicates(raw, columns, column, bad, stamps, order, numbers)
     if not options.sort:
@@ -93,19 +94,13 @@ def align(raw: RawSeries, columns: SeriesColumns, times: Times, bad: BadRows, op
             stamps, first, numbers = aggregate(stamps, numbers, options.duplicates)
             order = order[first]
         if rule:
-            if wall != times.wall:  # Days begin at local midnight.
-                stamps = zones.to_local(stamps, times.zone)
+            clock, stamps = _local_days(times.clock, rule, stamps)
             stamps, first, numbers = aggregate(rule.begins(stamps), numbers, rule.how)
             order = order[first]
+            grid = rule.grid(stamps, times.precision, clock)
         merged = count - len(stamps)
-    if rule and rule.length:
-        clock = {"notation": times.notation, "zone": times.zone, "wall": wall}
-        grid = TimeGrid("time", rule.length, int(stamps[0]), max(times.precision, 3), **clock)  # type: ignore[arg-type]
-    elif rule:
-        begin = int(stamps[:1].astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)[0])
-        grid = TimeGrid("month", rule.months, begin, min(times.precision, 3), zone=times.zone, wall=wall)
-    else:
-        grid = infer_grid(stamps, times.precision, notation=times.notation, zone=times.zone, wall=times.wall)
+    if rule is None:
+        grid = infer_grid(stamps, times.precision, times.clock)
     positions, off_grid = grid.positions(stamps)
     if len(off_grid):
         at = int(order[off_grid[0]])
@@ -126,8 +121,21 @@ def align(raw: RawSeries, columns: SeriesColumns, times: Times, bad: BadRows, op
     return aligned
 
 
+def _local_days(clock: Clock, rule: Resampling, stamps: Integers) -> tuple[Clock, Integers]:
+    """Return local times for time steps of days and longer, which begin at local midnight."""
+    if clock.wall or 0 < rule.length < DAY:
+        return clock, stamps
+    return replace(clock, wall=True), zones.to_local(stamps, clock.zone)
+
+
 def _without_duplicates(
-    raw: RawSeries, columns: SeriesColumns, column: str | None, bad: BadRows, stamps: Integers, order: Integers, numbers: Floats
+    raw: RawSeries,
+    columns: SeriesColumns,
+    column: str | None,
+    bad: BadRows,
+    stamps: Integers,
+    order: Integers,
+    numbers: Floats,
 ) -> tuple[Integers, Integers, Floats]:
     """Report duplicate times, and return timestamps, order and numbers without them."""
     duplicates = np.flatnonzero(np.diff(stamps) == 0) + 1
@@ -144,7 +152,7 @@ def _without_duplicates(
     try:
         found.settle()
     except DataError as error:
-        raise DuplicateTimes(error.message, file=error.file, row=error.row, field=error.field) from None
+        raise DuplicateTimesError(error.message, file=error.file, row=error.row, field=error.field) from None
     return np.delete(stamps, duplicates), np.delete(order, duplicates), np.delete(numbers, duplicates, 0)
 
 

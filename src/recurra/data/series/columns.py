@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from recurra.data.series.cells import cells_of
-from recurra.data.series.options import SeriesOptions
+from recurra.data.series.options import DEFAULT_OPTIONS, SeriesOptions
 from recurra.data.series.row_layout import find_row_layout
 from recurra.data.series.series import SeriesColumns
 from recurra.data.series.series_roles import SERIES_NAMES, find_series
@@ -24,7 +24,7 @@ Cells = Mapping[str, Sequence[str]]
 
 def find_columns(
     source: Source,
-    options: SeriesOptions = SeriesOptions(),
+    options: SeriesOptions = DEFAULT_OPTIONS,
     *,
     time: str | None = None,
     series: str | None = None,
@@ -56,7 +56,9 @@ def find_columns(
     cells = cells_of(rows, source.columns)
     formats, _ = options.formats(cells, source)
     if not time:
-        time_columns = find_time({c: cells[c] for c in cells if c not in {*assigned, *series_columns}}, options.time_format)
+        time_columns = find_time(
+            {c: cells[c] for c in cells if c not in {*assigned, *series_columns}}, options.time_format
+        )
     free = [column for column in source.columns if column not in {*assigned, *time_columns}]
     if not series:
         is_text = {column: _numeric_fraction(cells[column], formats[column]) < MIN_NUMERIC for column in free}
@@ -64,8 +66,17 @@ def find_columns(
     messages: list[str] = []
     if not target_columns:
         free = [column for column in free if column not in series_columns]
-        target_columns, messages = _find_targets(source, rows, {c: cells[c] for c in free}, formats, bool(series_columns))
-    columns = SeriesColumns(time_columns, series_columns, target_columns, **covariates)
+        target_columns, messages = _find_targets(
+            source, rows, {c: cells[c] for c in free}, formats, bool(series_columns)
+        )
+    columns = SeriesColumns(
+        time_columns,
+        series_columns,
+        target_columns,
+        covariates["future_covariates"],
+        covariates["past_covariates"],
+        covariates["static_covariates"],
+    )
     if duplicate := next((name for name in columns.all if columns.all.count(name) > 1), None):
         raise DataError(f"the column {duplicate!r} cannot have two roles", file=source.path)
     return columns, messages
@@ -102,7 +113,8 @@ def _find_targets(
         available = ", ".join(source.columns[:20])
         reason = f"; {messages[0]}" if messages else ""
         raise DataError(
-            f"no column contains numbers to forecast{reason}; name one with --target (columns: {available})", file=source.path
+            f"no column contains numbers to forecast{reason}; name one with --target (columns: {available})",
+            file=source.path,
         )
     if long_format and len(targets) > 1:
         raise DataError(

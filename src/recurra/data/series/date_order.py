@@ -40,7 +40,9 @@ def decide_order(triples: Sequence[Triple], cells: Sequence[str], known: str = "
     plausible = _most_regular(best, days, triples)
     if len(plausible) == 1:
         example = cells[0]
-        return plausible[0], [f"dates such as {example} are read as {plausible[0]}, in which the times are most regular"]
+        return plausible[0], [
+            f"dates such as {example} are read as {plausible[0]}, in which the times are most regular"
+        ]
     if known in best:
         return known, [f"dates such as {cells[0]} are read as {known}, as in the training data"]
     options = " or ".join(f"--time-format '{_strptime(cells[0], order)}'" for order in best)
@@ -53,7 +55,9 @@ def _days(unique: Sequence[Triple], order: str) -> dict[Triple, int | None]:
     return {numbers: ordinal(*arrange(numbers, order)) for numbers in unique}
 
 
-def _most_regular(orders: Sequence[str], days: dict[str, dict[Triple, int | None]], triples: Sequence[Triple]) -> list[str]:
+def _most_regular(
+    orders: Sequence[str], days: dict[str, dict[Triple, int | None]], triples: Sequence[Triple]
+) -> list[str]:
     """Return the orders whose dates are clearly more regular than those of the others; all of them if none is."""
     coverage: dict[str, float] = {}
     for order in orders:

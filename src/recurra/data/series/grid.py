@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from recurra.data.series import zones
 from recurra.data.series.times import DAY, HOUR, MINUTE, SECOND, WEEK
+from recurra.data.series.zones import Clock
 
 Integers = NDArray[np.int64]
 YEAR_DAYS = 365.2425
 CYCLES = ("hour of the day", "day of the week", "day of the year")
 _UNITS = ((WEEK, "weeks"), (DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes"), (SECOND, "seconds"), (1000, "milliseconds"),
           (1, "microseconds"))  # fmt: skip
+_DEFAULT_CLOCK = Clock()
 _WEEK_OFFSET = 3  # 1970-01-01 was a Thursday
 
 
@@ -34,9 +36,7 @@ class TimeGrid:
     precision   precision of formatted times: 0 plain steps, 1 year, 2 month, 3 day, 4 time of day
     month_end   whether times are the last days of months
     phase       microseconds from the beginning of a month or working day to its timestamp
-    notation    "quarter" or "week" for times such as 2020Q1 and 2020-W05
-    zone        the time zone of formatted times, see `read_times`
-    wall        whether timestamps are local times; otherwise, with the name of a zone, they are in UTC
+    clock       notation and time zone of formatted times
 
     >>> TimeGrid("time", HOUR).format([0, 1])
     ['1970-01-01 00:00:00', '1970-01-01 01:00:00']
@@ -48,9 +48,7 @@ class TimeGrid:
     precision: int = 4
     month_end: bool = False
     phase: int = 0
-    notation: str = ""
-    zone: str = ""
-    wall: bool = True
+    clock: Clock = _DEFAULT_CLOCK
 
     @property
     def name(self) -> str:
@@ -91,38 +89,38 @@ class TimeGrid:
         timestamps = self.timestamps(np.asarray(positions, np.int64))
         if self.unit == "step":
             return [str(timestamp) for timestamp in timestamps.tolist()]
-        local = timestamps if self.wall else zones.to_local(timestamps, self.zone)
-        if self.notation == "week":
+        local = timestamps if self.clock.wall else zones.to_local(timestamps, self.clock.zone)
+        if self.clock.notation == "week":
             weeks = [date.isocalendar() for date in local.astype("datetime64[us]").astype("datetime64[D]").tolist()]
             return [f"{year}-W{week:02}" + ("" if self.size % WEEK == 0 else f"-{day}") for year, week, day in weeks]
         fraction = "s" if not (self.size % SECOND or self.base % SECOND) or self.unit != "time" else "ms"
         fraction = "us" if fraction == "ms" and (self.size % 1000 or self.base % 1000) else fraction
         unit = {1: "Y", 2: "M", 3: "D"}.get(self.precision, fraction)
         texts = np.datetime_as_string(local.astype("datetime64[us]").astype(f"datetime64[{unit}]")).tolist()
-        if self.notation == "quarter":
+        if self.clock.notation == "quarter":
             return [f"{text[:4]}Q{(int(text[5:7]) + 2) // 3}" for text in texts]
         suffixes = self._suffixes(timestamps) if self.precision == 4 else [""] * len(texts)
         return [text.replace("T", " ") + suffix for text, suffix in zip(texts, suffixes, strict=True)]
 
     def _suffixes(self, timestamps: Integers) -> list[str]:
         """Return the offset from UTC of each timestamp as text."""
-        if not zones.is_named(self.zone):
-            return [self.zone] * len(timestamps)
-        if self.wall:
-            return [zones.offset_text(zones.wall_offsets(stamp, self.zone)[0]) for stamp in timestamps.tolist()]
-        return [zones.offset_text(zones.utc_offset(stamp, self.zone)) for stamp in timestamps.tolist()]
+        if not zones.is_named(self.clock.zone):
+            return [self.clock.zone] * len(timestamps)
+        if self.clock.wall:
+            return [zones.offset_text(zones.wall_offsets(stamp, self.clock.zone)[0]) for stamp in timestamps.tolist()]
+        return [zones.offset_text(zones.utc_offset(stamp, self.clock.zone)) for stamp in timestamps.tolist()]
 
     def stamps_of(self, other: TimeGrid, positions: Integers) -> Integers:
         """Return the timestamps of positions of another grid on the clock of this one; their offsets from UTC may differ."""
         stamps = other.timestamps(positions)
-        if self.unit != "time" or self.size >= 23 * HOUR or not (self.zone and other.zone):
+        if self.unit != "time" or self.size >= 23 * HOUR or not (self.clock.zone and other.clock.zone):
             return stamps
-        if not other.wall and self.wall:
-            return stamps + zones.offset_seconds(self.zone) * SECOND
-        if not self.wall and other.wall:
-            return stamps - zones.offset_seconds(other.zone) * SECOND
-        if self.wall:
-            return stamps + (zones.offset_seconds(self.zone) - zones.offset_seconds(other.zone)) * SECOND
+        if not other.clock.wall and self.clock.wall:
+            return stamps + zones.offset_seconds(self.clock.zone) * SECOND
+        if not self.clock.wall and other.clock.wall:
+            return stamps - zones.offset_seconds(other.clock.zone) * SECOND
+        if self.clock.wall:
+            return stamps + (zones.offset_seconds(self.clock.zone) - zones.offset_seconds(other.clock.zone)) * SECOND
         return stamps
 
     # the calendar --------------------------------------------------------------------------------------------------
@@ -154,8 +152,8 @@ class TimeGrid:
         if self.unit == "step":
             return result
         timestamps = self.timestamps(positions)
-        if not self.wall:
-            timestamps = zones.to_local(timestamps, self.zone)
+        if not self.clock.wall:
+            timestamps = zones.to_local(timestamps, self.clock.zone)
         years = timestamps.astype("datetime64[us]").astype("datetime64[Y]")
         time_of_year = timestamps - years.astype("datetime64[us]").astype(np.int64)
         phases = (
@@ -184,42 +182,42 @@ def _are_month_ends(timestamps: Integers) -> bool:
     return bool(((timestamps + DAY) // DAY * DAY == next_months).all())
 
 
-def infer_grid(
-    timestamps: Integers, precision: int, *, notation: str = "", zone: str = "", wall: bool = True
-) -> TimeGrid:
+def infer_grid(timestamps: Integers, precision: int, clock: Clock = _DEFAULT_CLOCK) -> TimeGrid:
     """Infer the grid of increasing timestamps. Its time step is the most common distance of two neighbours.
 
     The time step of a single timestamp is a year, a quarter, a month, a week or a day, depending on precision and notation, or
     1 for plain steps.
     """
-    clock = {"notation": notation, "zone": zone, "wall": wall}
+    first = int(timestamps[0])
     if precision == 0:
-        return TimeGrid("step", most_common(np.diff(timestamps)), int(timestamps[0]), 0)
+        return TimeGrid("step", most_common(np.diff(timestamps)), first, 0)
     if len(timestamps) < 2:
-        return _grid_of_one(int(timestamps[0]), precision, clock)
+        return _grid_of_one(first, precision, clock)
     distances, months = np.diff(timestamps), _months(timestamps)
     phases, times = timestamps - _month_begins(months), timestamps % DAY
-    if wall and distances.min() >= 28 * DAY:
-        month_end = _are_month_ends(timestamps) and bool(phases[0] >= DAY)
-        if month_end and (times == times[0]).all():
-            return TimeGrid("month", most_common(np.diff(months)), int(months[0]), precision, True, int(times[0]), **clock)
+    same_time = bool((times == times[0]).all())
+    if clock.wall and distances.min() >= 28 * DAY:
+        size, month = most_common(np.diff(months)), int(months[0])
+        if same_time and phases[0] >= DAY and _are_month_ends(timestamps):
+            return TimeGrid("month", size, month, precision, True, int(times[0]), clock)
         if (phases == phases[0]).all():
-            return TimeGrid(
-                "month", most_common(np.diff(months)), int(months[0]), precision, False, int(phases[0]), **clock
-            )
-    if wall and len(timestamps) >= 10 and (times == times[0]).all() and most_common(distances) == DAY:
-        if ((timestamps // DAY + _WEEK_OFFSET) % 7 < 5).all():
-            return TimeGrid("working day", 1, int(timestamps[0] // DAY), precision, False, int(times[0]), **clock)
-    return TimeGrid("time", most_common(distances), int(timestamps[0]), precision, **clock)
+            return TimeGrid("month", size, month, precision, False, int(phases[0]), clock)
+    size = most_common(distances)
+    if clock.wall and len(timestamps) >= 10 and same_time and size == DAY and _are_working_days(timestamps):
+        return TimeGrid("working day", 1, first // DAY, precision, False, int(times[0]), clock)
+    return TimeGrid("time", size, first, precision, clock=clock)
 
 
-def _grid_of_one(timestamp: int, precision: int, clock: dict[str, str | bool]) -> TimeGrid:
+def _are_working_days(timestamps: Integers) -> bool:
+    return bool(((timestamps // DAY + _WEEK_OFFSET) % 7 < 5).all())
+
+
+def _grid_of_one(timestamp: int, precision: int, clock: Clock) -> TimeGrid:
     month = int(_months(np.array([timestamp]))[0])
-    if precision <= 2 or clock["notation"] == "quarter":
-        size = 3 if clock["notation"] == "quarter" else 12 if precision == 1 else 1
-        return TimeGrid("month", size, month, precision, **clock)  # type: ignore[arg-type]
-    size = WEEK if clock["notation"] == "week" else DAY
-    return TimeGrid("time", size, timestamp, precision, **clock)  # type: ignore[arg-type]
+    if precision <= 2 or clock.notation == "quarter":
+        size = 3 if clock.notation == "quarter" else 12 if precision == 1 else 1
+        return TimeGrid("month", size, month, precision, clock=clock)
+    return TimeGrid("time", WEEK if clock.notation == "week" else DAY, timestamp, precision, clock=clock)
 
 
 def most_common(distances: Integers) -> int:

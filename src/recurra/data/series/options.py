@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recurra.data.sources.numbers import NumberFormat, detect_formats
+from recurra.data.sources.number_formats import detect_formats, has_semicolons
+from recurra.data.sources.numbers import NumberFormat
 from recurra.data.sources.rows import Source
 
 
@@ -47,6 +48,9 @@ class SeriesOptions:
             cells,
             decimal=self.decimal,
             missing=self.missing,
-            semicolons=getattr(source, "delimiter", "") == ";",
+            semicolons=has_semicolons(source),
             known=self.known_formats,
         )
+
+
+DEFAULT_OPTIONS = SeriesOptions()

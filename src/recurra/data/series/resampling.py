@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.series.grid import TimeGrid
 from recurra.data.series.times import DAY, HOUR, MINUTE, SECOND, WEEK
+from recurra.data.series.zones import Clock
 from recurra.errors import SettingError
 
 Floats = NDArray[np.float64]
@@ -58,6 +60,13 @@ class Resampling:
             return np.asarray(months.astype("datetime64[M]").astype("datetime64[us]").astype(np.int64), np.int64)
         origin = _MONDAY if self.length % WEEK == 0 else 0
         return np.asarray((stamps - origin) // self.length * self.length + origin, np.int64)
+
+    def grid(self, stamps: Integers, precision: int, clock: Clock) -> TimeGrid:
+        """Return the grid of beginnings of time steps."""
+        if self.months:
+            begin = int(stamps[:1].astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)[0])
+            return TimeGrid("month", self.months, begin, min(precision, 3), clock=clock)
+        return TimeGrid("time", self.length, int(stamps[0]), max(precision, 3), clock=clock)
 
 
 def aggregate(keys: Integers, values: Floats, how: str) -> tuple[Integers, Integers, Floats]:

@@ -1,7 +1,7 @@
 """Tables with one series per row: the values are in columns named by dates or by numbers.
 
-    page, 2020-01-01, 2020-01-02, ...        V1, V2, V3, ...
-    a,    17,         21                     Y1, 5.1, 5.3
+page, 2020-01-01, 2020-01-02, ...        V1, V2, V3, ...
+a,    17,         21                     Y1, 5.1, 5.3
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ class ValueColumns(NamedTuple):
     dated: bool
 
 
-def value_columns(
-    names: Sequence[str], *, dates: int = MIN_DATES, numbered: int = MIN_NUMBERED
-) -> ValueColumns | None:
+def value_columns(names: Sequence[str], *, dates: int = MIN_DATES, numbered: int = MIN_NUMBERED) -> ValueColumns | None:
     """Return the columns that are named by at least `dates` dates, or by at least `numbered` consecutive numbers; else None."""
     labels = [_NOTE.sub("", name) for name in names]
     years = {at: match[1] for at, label in enumerate(labels) if (match := _YEAR.fullmatch(label))}
@@ -154,12 +152,13 @@ def read_row_layout(source: Source, columns: SeriesColumns, options: SeriesOptio
         times = read_times(labels, time_format=options.time_format, known_order=options.time_order)
         stamps, order = times.stamps, times.order
         messages += times.messages
-        clock = {"notation": times.notation, "zone": times.zone, "wall": times.wall}
-        grid = infer_grid(np.sort(stamps), times.precision, **clock)  # type: ignore[arg-type]
+        grid = infer_grid(np.sort(stamps), times.precision, times.clock)
         positions, off_grid = grid.positions(stamps)
         if len(off_grid) or len(np.unique(positions)) < len(positions) or not times.valid.all():
             at = int(off_grid[0]) if len(off_grid) else int((~times.valid).argmax())
-            raise DataError(f"the column {values[at]!r} is not on the time grid of the others ({grid.name})", file=source.path)
+            raise DataError(
+                f"the column {values[at]!r} is not on the time grid of the others ({grid.name})", file=source.path
+            )
     else:
         grid, positions, order = TimeGrid("step", 1, 0, 0), np.arange(len(values)), ""
     positions = positions - positions.min()

@@ -42,9 +42,11 @@ def sentinel_messages(columns: Mapping[str, NDArray[np.float64]], row_numbers: S
     for column, values in columns.items():
         for marker in find_sentinels(values):
             rows = np.flatnonzero(values == marker)
-            found.setdefault(marker, []).append(f"{column} ({len(rows):,} rows, the first is {row_numbers[int(rows[0])]})")
+            found.setdefault(marker, []).append(
+                f"{column} ({len(rows):,} rows, the first is {row_numbers[int(rows[0])]})"
+            )
     return [
-        f"warning: {marker:g} in {', '.join(places[:4])}{', ...' if len(places) > 4 else ''} is far from the other numbers; if it "
-        f"marks missing values, use --missing={marker:g}"
+        f"warning: {marker:g} in {', '.join(places[:4])}{', ...' if len(places) > 4 else ''} is far from the other numbers; "
+        f"if it marks missing values, use --missing={marker:g}"
         for marker, places in found.items()
     ]

@@ -102,7 +102,9 @@ class TimeSeries:
         """
         begin = end = self.start + len(self)
         if not counted:
-            positions, off_grid = self.grid.positions(self.grid.stamps_of(later.grid, later.start + np.arange(len(later))))
+            positions, off_grid = self.grid.positions(
+                self.grid.stamps_of(later.grid, later.start + np.arange(len(later)))
+            )
             if len(off_grid) or (len(positions) > 1 and positions[1] - positions[0] != 1):
                 raise DataError(
                     f"the series {self.name!r} continues {later.grid.name} from {later.format_times([0])[0]}, but it began "

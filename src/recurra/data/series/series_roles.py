@@ -38,8 +38,8 @@ def find_series(cells: Cells, times: Sequence[Sequence[str]], is_text: Mapping[s
     rows = len(stamps)
     if len(set(stamps)) == rows:
         # The first rows may all belong to one long series, so only these names decide.
-        named = next((lower[name] for name in _ALWAYS if name in lower), None)
-        return (named,) if named and rows > 1 else ()
+        certain = next((lower[name] for name in _ALWAYS if name in lower), None)
+        return (certain,) if certain and rows > 1 else ()
     named = [lower[name] for name in SERIES_NAMES if name in lower]
     text = [column for column in cells if is_text[column]]
     keys = [column for column in cells if _is_key(column, cells[column])]

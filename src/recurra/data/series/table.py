@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recurra.data.series.alignment import AlignedRows, GapSummary, RawSeries, align
 from recurra.data.series.cells import cell, cells_of
-from recurra.data.series.options import SeriesOptions
+from recurra.data.series.options import DEFAULT_OPTIONS, SeriesOptions
 from recurra.data.series.row_layout import read_row_layout
 from recurra.data.series.sentinels import sentinel_messages
 from recurra.data.series.series import SeriesColumns, TimeSeries, TimeSeriesTable
@@ -44,7 +44,7 @@ class _Group:
     rows: list[int] = field(default_factory=list)
 
 
-def read_table(source: Source, columns: SeriesColumns, options: SeriesOptions = SeriesOptions()) -> TimeSeriesTable:
+def read_table(source: Source, columns: SeriesColumns, options: SeriesOptions = DEFAULT_OPTIONS) -> TimeSeriesTable:
     """Read all series of a table. Raises DataError for rows that cannot be used, unless they are skipped."""
     if columns.layout == "rows":
         return read_row_layout(source, columns, options)
@@ -68,7 +68,9 @@ def read_table(source: Source, columns: SeriesColumns, options: SeriesOptions = 
         series += _time_series(raw, aligned, columns)
     bad.settle(others=bool(series))
     messages += [*times.messages, *gaps.messages(options)]
-    messages += sentinel_messages({column: numbers[:, at] for at, column in enumerate(columns.numeric)}, rows.row_numbers)
+    messages += sentinel_messages(
+        {column: numbers[:, at] for at, column in enumerate(columns.numeric)}, rows.row_numbers
+    )
     messages += [bad.line()] if bad.count else []
     if source.broken.count:
         messages.append(skipped(source.broken.count, source.broken.places[0]))
@@ -79,7 +81,11 @@ def _grouped(
     source: Source, columns: SeriesColumns, formats: dict[str, NumberFormat], bad: BadRows
 ) -> tuple[_Rows, list[_Group]]:
     """Read the rows and group them by series, in the order of the file."""
-    rows, groups, names = _Rows(times=[[] for _ in columns.time]), dict[tuple[str, ...], _Group](), dict[str, tuple[str, ...]]()
+    rows, groups, names = (
+        _Rows(times=[[] for _ in columns.time]),
+        dict[tuple[str, ...], _Group](),
+        dict[str, tuple[str, ...]](),
+    )
     for row in source.rows():
         numbers = [formats[column].parse(row.values.get(column)) for column in columns.numeric]
         if None in numbers:
@@ -118,9 +124,7 @@ def _static_cell(text: str, format: NumberFormat) -> str:
     return text if value is None or np.isnan(value) else f"{value:.15g}"
 
 
-def _changed(
-    row: Row, columns: SeriesColumns, new: tuple[str, ...], old: tuple[str, ...]
-) -> tuple[str, str] | None:
+def _changed(row: Row, columns: SeriesColumns, new: tuple[str, ...], old: tuple[str, ...]) -> tuple[str, str] | None:
     """Return the message about a static covariate that changes, and its column."""
     for column, one, other in zip(columns.static_covariates, new, old, strict=True):
         if one != other:

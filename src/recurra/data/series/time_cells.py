@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
-from recurra.data.series.times import is_time_of_day
+from recurra.data.series.times import MONTHS, is_time_of_day
 
 PARTS: dict[str, tuple[str, ...]] = {
     "year": ("year", "yr", "yyyy", "#yy", "年"),
@@ -22,7 +22,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 NAMES = {name: part for part, names in PARTS.items() for name in names}
 _RANGES = {"year": (1000, 2999), "quarter": (1, 4), "week": (1, 53), "day of year": (1, 366), "month": (1, 12), "day": (1, 31),
            "hour": (0, 24), "minute": (0, 59), "second": (0, 59)}  # fmt: skip
-_MONTH_NAMES = re.compile(r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?")
+_MONTH_NAMES = re.compile(rf"({'|'.join(MONTHS)})[a-z]*\.?")
 _MIDNIGHT = re.compile(r"[T ]0?0:00(:00(\.0+)?)?$")
 _HOUR_NAMES = ("hour", "hr", "hh", "he", "hour ending", "hour_ending", "hourending", "time", "hrmn", "hours", "时间")
 
@@ -108,8 +108,7 @@ def _from_parts(cells: Mapping[str, str]) -> str:
         day = date(year, 1, 1) + timedelta(days=days - 1)
         text = f"{day}" if 1 <= days <= 366 and day.year == year else f"{year} day {days}"
     else:
-        pieces = [numbers[part] if numbers[part] is not None else cells[part].strip() for part in ("month", "day") if part in cells]
-        text = "-".join([f"{year:04}", *(f"{piece:02}" if isinstance(piece, int) else piece for piece in pieces)])
+        text = "-".join([f"{year:04}", *(_piece(cells[part]) for part in ("month", "day") if part in cells)])
     if "hour" not in cells:
         return text
     if numbers["hour"] is None:
@@ -117,6 +116,12 @@ def _from_parts(cells: Mapping[str, str]) -> str:
     clock = [numbers["hour"], *(numbers[part] for part in ("minute", "second") if part in cells)]
     clock += [0] * (len(clock) == 1)
     return f"{text} " + ":".join("?" if value is None else f"{value:02}" for value in clock)
+
+
+def _piece(text: str) -> str:
+    """Return a month or day with two digits, or the name of a month."""
+    number = as_integer(text)
+    return text.strip() if number is None else f"{number:02}"
 
 
 def _date_and_time(cells: Sequence[Sequence[str]]) -> list[str]:

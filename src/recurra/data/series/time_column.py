@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.series import zones
-from recurra.data.series.date_order import decide_order
+from recurra.data.series.date_order import arrange, decide_order
 from recurra.data.series.integer_times import NUMBER_FORMATS, integers, read_integers, read_number_format
 from recurra.data.series.times import DAY, HOUR, SECOND, Scan, ordinal, parse_with_format, scan
+from recurra.data.series.zones import Clock
 from recurra.errors import DataError
 
 Integers = NDArray[np.int64]
@@ -28,9 +29,7 @@ class Times:
     stamps      (N,) timestamps in microseconds, or plain steps; 0 where a cell is not a time
     valid       (N,) whether a cell is a time
     precision   the highest precision: 0 plain steps, 1 year, 2 month, 3 day, 4 time of day
-    notation    "", "quarter" or "week"
-    zone        "" if the cells name no time zone; "Z", an offset such as "+08:00", or the name of a zone
-    wall        whether the timestamps are local times; with the name of a zone and steps below a day they are in UTC
+    clock       notation and time zone of the cells
     order       the order of day, month and year in dates such as 1/2/2020; "" for other dates
     problem     why a cell that is not valid is not a time
     messages    decisions that the user may want to know
@@ -39,9 +38,7 @@ class Times:
     stamps: Integers
     valid: Flags
     precision: int
-    notation: str = ""
-    zone: str = ""
-    wall: bool = True
+    clock: Clock = field(default_factory=Clock)
     order: str = ""
     problem: str = NOT_A_TIME
     messages: list[str] = field(default_factory=list)
@@ -83,7 +80,9 @@ def _read(cells: Sequence[str], time_format: str | None, known_order: str) -> tu
     """Return the times as written, and their offsets from UTC in seconds if the cells name them."""
     if time_format in NUMBER_FORMATS:
         stamps = read_number_format(cells, str(time_format))
-        times = _times(stamps, 4 if time_format != "excel" else 3, problem=f"is not a number, as {time_format} requires")
+        times = _times(
+            stamps, 4 if time_format != "excel" else 3, problem=f"is not a number, as {time_format} requires"
+        )
         if time_format == "excel":
             times.precision = 4 if (times.stamps % DAY).any() else 3
             return times, None
@@ -102,8 +101,9 @@ def _times(stamps: Sequence[int | None], precision: int, **values: Any) -> Times
 
 def _formatted(cells: Sequence[str], time_format: str) -> tuple[Times, Integers | None]:
     parsed = [parse_with_format(cell, time_format) for cell in cells]
-    has_time, has_day = any(f"%{code}" in time_format for code in "HIcXsTRr"), any(
-        f"%{code}" in time_format for code in "djcxDFaAuw"
+    has_time, has_day = (
+        any(f"%{code}" in time_format for code in "HIcXsTRr"),
+        any(f"%{code}" in time_format for code in "djcxDFaAuw"),
     )
     precision = 4 if has_time else 3 if has_day else 2 if any(f"%{code}" in time_format for code in "mbB") else 1
     problem = f"does not have the format {time_format!r}"
@@ -122,7 +122,9 @@ def _integer_cells(cells: Sequence[str]) -> tuple[Times, Integers | None] | None
     found = read_integers([cell for cell, use in zip(cells, mask, strict=True) if use])
     if found is None:
         return None
-    times = Times(np.zeros(len(cells), np.int64), mask, found.precision, problem="is not an integer, as the other times are")
+    times = Times(
+        np.zeros(len(cells), np.int64), mask, found.precision, problem="is not an integer, as the other times are"
+    )
     times.stamps[mask] = found.stamps
     if found.precision > 1:
         times.messages.append(f"times such as {cells[int(mask.argmax())]} are read as {found.name}")
@@ -137,17 +139,18 @@ def _scanned(cells: Sequence[str], known_order: str) -> tuple[Times, Integers | 
         return _times([None] * len(cells), 3), None
     notation, aware = found.most_common(1)[0][0]
     precision = max(one.precision for one in scans if one and one.notation == notation)
-    used = [
-        one if one and (one.notation, one.offset is not None) == (notation, aware) and min(one.precision, 3) == min(precision, 3)
-        else None for one in scans
-    ]  # fmt: skip
+
+    def is_usual(one: Scan) -> bool:
+        return (one.notation, one.offset is not None, min(one.precision, 3)) == (notation, aware, min(precision, 3))
+
+    used = [one if one and is_usual(one) else None for one in scans]
     messages: list[str] = []
     order = ""
     if notation == "triple":
         order, messages = decide_order([one.numbers for one in used if one], cells, known_order)
     stamps = [one and _stamp(one, order) for one in used]
     name = notation if notation in ("quarter", "week") else ""
-    times = _times(stamps, precision, notation=name, order=order, messages=messages)
+    times = _times(stamps, precision, clock=Clock(name), order=order, messages=messages)
     if order and not times.valid.all():
         times.problem = f"is not a time in the order {order} of the other rows; set another with --time-format"
     elif not times.valid.all() and any(scans[at] for at in np.flatnonzero(~times.valid)):
@@ -158,31 +161,30 @@ def _scanned(cells: Sequence[str], known_order: str) -> tuple[Times, Integers | 
 
 
 def _stamp(one: Scan, order: str) -> int | None:
-    from recurra.data.series.date_order import arrange
-
     numbers = arrange(one.numbers, order) if order else one.numbers
     days = ordinal(*numbers)
     return None if days is None else days * DAY + one.time
 
 
 def _with_offsets(times: Times, offsets: Integers, cells: Sequence[str]) -> Times:
-    """Return local times with the offset of the last one; local times of changing offsets if the time step is a day or longer."""
+    """Return local times with the offset from UTC of the last one.
+
+    Where the offset changes, they are local times with their own offsets only if the time step is a day or longer.
+    """
     utc = times.stamps - offsets * SECOND
-    known = offsets[times.valid]
-    last = int(offsets[int(np.where(times.valid, utc, np.iinfo(np.int64).min).argmax())])
-    at = int(times.valid.argmax())
-    zone = "Z" if cells[at].endswith(("Z", "z")) else zones.offset_text(last)
-    if (known == last).all():
-        local = times.stamps if cells[at][-1:] not in "zZ" else times.stamps
-        return replace(times, stamps=local, zone=zone)
-    first = int(offsets[int(np.where(times.valid, utc, np.iinfo(np.int64).max).argmin())])
-    change = f"the offset from UTC changes between {zones.offset_text(first)} and {zone}" if first != last else (
-        "the offset from UTC changes"
-    )  # fmt: skip
-    note = f"{change}; results have {zone}, that of the last row. To follow the changes, name the zone: --time-zone Europe/Berlin"
-    if _daily(utc[times.valid]):
-        return replace(times, zone=zone, messages=[*times.messages, note])
-    return replace(times, stamps=np.where(times.valid, utc + last * SECOND, 0), zone=zone, messages=[*times.messages, note])
+    limits = np.iinfo(np.int64)
+    last = int(offsets[int(np.where(times.valid, utc, limits.min).argmax())])
+    zone = "Z" if cells[int(times.valid.argmax())][-1:] in "zZ" else zones.offset_text(last)
+    clock = replace(times.clock, zone=zone)
+    if (offsets[times.valid] == last).all():
+        return replace(times, clock=clock)
+    other = next(offset for offset in offsets[times.valid].tolist() if offset != last)
+    note = (
+        f"the offset from UTC changes between {zones.offset_text(other)} and {zone}; results have {zone}, as the last row. "
+        "To follow the changes, name the zone, for example --time-zone Europe/Berlin"
+    )
+    stamps = times.stamps if _daily(utc[times.valid]) else np.where(times.valid, utc + last * SECOND, 0)
+    return replace(times, stamps=stamps, clock=clock, messages=[*times.messages, note])
 
 
 def _in_zone(times: Times, offsets: Integers | None, name: str, groups: Sequence[Any] | None) -> Times:
@@ -195,10 +197,9 @@ def _in_zone(times: Times, offsets: Integers | None, name: str, groups: Sequence
         utc, exists = zones.to_utc(times.stamps, name, groups)
         if (times.valid & ~exists).any():
             valid, problem = times.valid & exists, f"does not exist in {name}, where the clock is turned forward"
-    stamps, wall = utc, False
-    if _daily(utc[valid]):
-        stamps, wall = np.where(valid, zones.to_local(utc, name), 0), True
-    return replace(times, stamps=stamps, valid=valid, zone=name, wall=wall, problem=problem)
+    wall = _daily(utc[valid])
+    stamps = np.where(valid, zones.to_local(utc, name), 0) if wall else utc
+    return replace(times, stamps=stamps, valid=valid, clock=replace(times.clock, zone=name, wall=wall), problem=problem)
 
 
 def _daily(utc: Integers) -> bool:

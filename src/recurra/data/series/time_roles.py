@@ -101,7 +101,7 @@ def _are_steps(cells: Sequence[str]) -> bool:
 def _are_years(cells: Sequence[str]) -> bool:
     """Whether integers count years from row to row."""
     values = integers([text.strip() for text in cells])
-    return values is not None and 1600 <= values.min() and values.max() <= 2200 and counts_rows(values.tolist())
+    return values is not None and values.min() >= 1600 and values.max() <= 2200 and counts_rows(values.tolist())
 
 
 def is_redundant_time(name: str, cells: Sequence[str]) -> bool:
@@ -111,7 +111,7 @@ def is_redundant_time(name: str, cells: Sequence[str]) -> bool:
     if is_date_column(name, cells) or is_time_of_day_column(name, cells):
         return True
     if name in _PART_NAMES and (whole := integers(present)) is not None and len(whole):
-        return bool(0 <= whole.min() and whole.max() <= _PART_NAMES[name])
+        return bool(whole.min() >= 0 and whole.max() <= _PART_NAMES[name])
     try:
         values = [float(text) for text in present]
     except ValueError:
@@ -122,4 +122,4 @@ def is_redundant_time(name: str, cells: Sequence[str]) -> bool:
     if len(values) < 4 or not all(1600 <= value <= 2200 for value in values):
         return False
     low, high = min(steps), max(steps)
-    return 0 < low and high <= min(1.2 * low, 1.0) and any(value % 1 for value in values)
+    return low > 0 and high <= min(1.2 * low, 1.0) and any(value % 1 for value in values)

@@ -18,8 +18,8 @@ SECOND = 1_000_000  # microseconds
 MINUTE, HOUR, DAY, WEEK = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND, 604_800 * SECOND
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
-_MONTHS = {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-_MONTH = rf"(?P<name>{'|'.join(_MONTHS)})[a-z]*\.?"
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = rf"(?P<name>{'|'.join(MONTHS)})[a-z]*\.?"
 _DAY_NAME = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
 _TIME = (
     r"(?:(?:\s*t\s*|\s+|,\s*)(?P<hour>\d{1,2})(?:(?:[:.h]|(?=\d\d))(?P<minute>\d{2})(?:(?:[:.]|(?=\d\d))(?P<second>\d{2})"
@@ -99,7 +99,7 @@ def _date(found: dict[str, str | None]) -> Scan | None:
         numbers = (int(found["a"] or 0), int(found["b"] or 0), int(found["c"] or 0))
         return Scan("triple", numbers, 4 if has_time else 3, time, _offset(found["zone"]))
     year, month, day = found["y"] or "", found.get("m"), found.get("d")
-    number = _MONTHS[name[:3]] if (name := found.get("name")) else int(month or 1)
+    number = MONTHS.index(name[:3]) + 1 if (name := found.get("name")) else int(month or 1)
     precision = 4 if has_time else 3 if day else 2 if month or name else 1
     if has_time and not day:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,20 @@ from recurra.errors import SettingError, near
 
 Integers = NDArray[np.int64]
 _EPOCH = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How times are written, and what timestamps mean.
+
+    notation   "quarter" or "week" for times such as 2020Q1 and 2020-W05; "" for dates
+    zone       "" if the times name no time zone; "Z", an offset such as "+08:00", or the name of a zone
+    wall       whether timestamps are local times; with the name of a zone and time steps below a day they are in UTC
+    """
+
+    notation: str = ""
+    zone: str = ""
+    wall: bool = True
 
 
 @lru_cache
@@ -62,7 +77,7 @@ def utc_offset(utc: int, name: str) -> int:
 
 @lru_cache(maxsize=1 << 17)
 def wall_offsets(local: int, name: str) -> tuple[int, int]:
-    """Return the offsets from UTC, in seconds, of a local time: two different ones where the clock is turned back or forward."""
+    """Return the offsets from UTC, in seconds, of a local time; they differ where the clock is turned back or forward."""
     zone, time = zone_info(name), _EPOCH + timedelta(microseconds=local)
     first, second = (time.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
     return round(first.total_seconds()), round(second.total_seconds())

@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ...data.series.options import SeriesOptions
+from ...data.series.options import DEFAULT_OPTIONS, SeriesOptions
 from ...data.series.series import SeriesColumns, TimeSeries
 from ...data.series.table import read_table
 from ...data.series.time_column import read_times
@@ -42,7 +42,7 @@ class _ExampleSource(Source):
             yield Row(at + 1, cells, self.path)
 
 
-def from_example(example: Any, metadata: SeriesMetadata, options: SeriesOptions = SeriesOptions()) -> TimeSeries:
+def from_example(example: Any, metadata: SeriesMetadata, options: SeriesOptions = DEFAULT_OPTIONS) -> TimeSeries:
     """Convert an example to a series: a `TimeSeries`, a list of numbers, or a mapping with the keys FIELDS.
 
     `values` is required. `time` and the covariates are required if the run uses them. Raises DataError for an invalid example.

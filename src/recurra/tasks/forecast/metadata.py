@@ -200,9 +200,7 @@ class SeriesMetadata:
             name: tuple(value) if isinstance(value, list) else value for name, value in saved["columns"].items()
         }
         values = dict(saved) | {"columns": SeriesColumns(**columns)}
-        values["formats"] = {
-            column: NumberFormat(**(entry | {"missing": tuple(entry["missing"])})) for column, entry in saved["formats"].items()
-        }
+        values["formats"] = {column: NumberFormat.from_json(entry) for column, entry in saved["formats"].items()}
         for name in ("covariate_stats", "series"):
             values[name] = {key: tuple(entry) for key, entry in saved[name].items()}
         return cls(**values)

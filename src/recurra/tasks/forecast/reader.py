@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from ...data.series.alignment import DuplicateTimes
+from ...data.series.alignment import DuplicateTimesError
 from ...data.series.cells import cell
 from ...data.series.columns import find_columns
 from ...data.series.options import SeriesOptions
@@ -59,7 +59,7 @@ class SeriesReader:
         columns, messages = self._columns(source)
         try:
             table = read_table(source, columns, self.options)
-        except DuplicateTimes:  # The first rows may belong to one of several series.
+        except DuplicateTimesError:  # The first rows may belong to one of several series.
             if columns.series or self.settings.series:
                 raise
             columns, messages = self._columns(source, _rows_of_equal_times(source, columns.time))
@@ -83,7 +83,9 @@ class SeriesReader:
             rows=rows,
         )
 
-    def read_with(self, columns: SeriesColumns, data: str | Path, options: SeriesOptions | None = None) -> TimeSeriesTable:
+    def read_with(
+        self, columns: SeriesColumns, data: str | Path, options: SeriesOptions | None = None
+    ) -> TimeSeriesTable:
         """Read another file with the columns of the training file. Raises DataError if one is absent."""
         source = self._open(data)
         for name in columns.all:

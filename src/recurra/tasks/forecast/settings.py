@@ -44,6 +44,12 @@ class ForecastData(DataSettings):
     step_size: int = setting(
         1, ge=1, description="Number of time steps between two backtesting windows.", advanced=True
     )
+    decimal: Literal[".", ","] | None = setting(
+        None, description="Decimal mark of numbers; detected by default.", advanced=True
+    )
+    missing: str | None = setting(
+        None, description="Further markers of missing values, separated by commas, such as -200,none.", advanced=True
+    )
     sort: bool = setting(False, description="Sort the rows of each series by time.")
     duplicates: Literal["mean", "first", "last"] | None = setting(
         None, description="Value of rows with the same time; they are errors by default.", advanced=True

@@ -94,6 +94,7 @@ class RowReader:
             others = [column for column in (*taken, *found.values()) if column != field.column]
             known = self.columns.get(field.name)
             found[field.name] = known if not field.column and known in source.columns else field.find(source, others)
+            field.inspect(source, found[field.name])
         return found
 
     # rows ----------------------------------------------------------------------------------------------------------

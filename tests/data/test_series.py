@@ -164,5 +164,7 @@ def test_rows_are_sorted_on_request(tmp_path: Path) -> None:
 
 
 def test_other_time_formats(tmp_path: Path) -> None:
-    found = table(tmp_path, "day,y\n30.12.2019,1\n31.12.2019,2\n01.01.2020,3\n", options=SeriesOptions(time_format="%d.%m.%Y"))
+    found = table(
+        tmp_path, "day,y\n30.12.2019,1\n31.12.2019,2\n01.01.2020,3\n", options=SeriesOptions(time_format="%d.%m.%Y")
+    )
     assert found.series[0].values.tolist() == [1, 2, 3] and found.columns.time == ("day",)

@@ -144,7 +144,9 @@ def test_the_order_of_a_date_is_decided_by_regular_distances() -> None:
 
 def test_an_unclear_order_is_an_error_unless_it_is_known() -> None:
     cells = days((2023, 2, 1), 12, "%d/%m/%Y")
-    with pytest.raises(DataError, match=r"'01/02/2023' could be day/month/year or month/day/year.*'%d/%m/%Y' or .*'%m/%d/%Y'"):
+    with pytest.raises(
+        DataError, match=r"'01/02/2023' could be day/month/year or month/day/year.*'%d/%m/%Y' or .*'%m/%d/%Y'"
+    ):
         read_times(cells)
     assert read_times(cells, known_order="day/month/year").stamps[1] == stamp(2023, 2, 2)
     assert read_times(cells, known_order="month/day/year").stamps[0] == stamp(2023, 1, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +11,15 @@ import numpy as np
 
 from ..data.sources.sources import Row, Source
 from ..data.words.token_stream import TokenStream
+from ..errors import DataError
+
+
+def fit_field(field: Field, values: Iterator[Any], file: Path) -> None:
+    """Fit a field to the values of a file. A DataError of the field gets the file, if it has none."""
+    try:
+        field.fit(values)
+    except DataError as error:
+        raise error if error.file else DataError(str(error), file=file) from None
 
 
 class Field(ABC):

@@ -34,13 +34,25 @@ from .abilities import (
     HasRehearsal,
     HasTrainingStep,
 )
-from .dataset import Batch, Dataset, DatasetInfo, OnProgress, Sampler, chunked, device_of, ignore_progress
+from .dataset import (
+    Batch,
+    Dataset,
+    DatasetInfo,
+    Description,
+    OnProgress,
+    Role,
+    Sampler,
+    chunked,
+    device_of,
+    ignore_progress,
+)
 
 __all__ = [
     "Backward",
     "Batch",
     "Dataset",
     "DatasetInfo",
+    "Description",
     "HasCalibration",
     "HasGeneration",
     "HasPretrainedWeights",
@@ -48,6 +60,7 @@ __all__ = [
     "HasTrainingStep",
     "Log",
     "OnProgress",
+    "Role",
     "Sampler",
     "Selection",
     "Session",

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.sources.inspect.facts import FileFacts
+from ..data.sources.reading import FileReading
+
 OnProgress = Callable[[int], None]
 
 
@@ -46,6 +49,34 @@ class Batch:
         return Batch(moved(self.inputs), moved(self.targets), self.valid, self.computed)
 
 
+@dataclass(frozen=True)
+class Role:
+    """The use of a column: its role, such as "text", the column, and why it was chosen."""
+
+    role: str
+    column: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """Return the role in one clause."""
+        return f"{self.role}: column {self.column!r}" + (f" ({self.reason})" if self.reason else "")
+
+
+@dataclass
+class Description:
+    """How a task would use a file; `recurra describe FILE --task TASK` prints it.
+
+    Attributes:
+        roles: the columns that are used.
+        notes: assumptions, such as the period of time steps.
+        warnings: anything suspicious, such as labels that look alike.
+    """
+
+    roles: list[Role] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
 @dataclass
 class DatasetInfo:
     """The result of `Dataset.prepare`.
@@ -57,6 +88,7 @@ class DatasetInfo:
         stats: statistics on which defaults depend, such as the lengths.
         settings: settings that the data or pretrained weights determine, by group.
         messages: lines for the user.
+        file: the facts of the training file, which the training fills in.
     """
 
     rows: int = 0
@@ -65,6 +97,7 @@ class DatasetInfo:
     stats: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    file: FileFacts | None = None
 
 
 class Dataset(ABC):
@@ -76,9 +109,19 @@ class Dataset(ABC):
 
     Attributes:
         inputs_are_rows: True where each item of `inputs(file)` is one row of the file, so that errors can name the row.
+        reading: how the files are read; None where the dataset opens its files in another way.
     """
 
     inputs_are_rows: ClassVar[bool] = True
+    reading: FileReading | None = None
+
+    def describe(self, data: str | Path) -> Description:
+        """Return how the training would use `data`: the role of each column, notes and warnings. By default nothing is known.
+
+        Raises:
+            DataError: the data cannot be read, or a column cannot be found.
+        """
+        return Description()
 
     @abstractmethod
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:

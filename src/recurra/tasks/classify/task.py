@@ -35,6 +35,7 @@ class Classify(SequenceTask[ClassifySettings]):
     structure: ClassVar[str] = "N to 1"
     summary: ClassVar[str] = "a class for each text, window of numbers or image: sentiment, intent, language of a name"
     settings_class = ClassifySettings
+    inference_settings: ClassVar[tuple[str, ...]] = ("data.text", "data.label", "data.on_error", "data.encoding")
 
     @classmethod
     def dataset_for(cls, settings: ClassifySettings) -> RowDataset:

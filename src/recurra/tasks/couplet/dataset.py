@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any, final
 
 from ...data.sources.json_line import parse_json_line
-from ...data.sources.sources import Source, is_table
+from ...data.sources.reading import FileReading
+from ...data.sources.sources import Source
 from ...data.store.store import Store
 from ...data.words.vocabulary import Vocabulary
 from ...fields.base import Field
 from ...fields.paired_text import CodePoints, PairedText
 from ..base import Dataset, DatasetInfo, OnProgress
 from ..shared.generation import check_splits
-from ..shared.paired_rows import find_pair_columns, source_value, sources_in
+from ..shared.paired_rows import find_pair_columns, source_value
 from ..shared.row_reader import Columns, RowReader
 from .constraints import strictest_rule
 from .settings import CoupletData
-from .table import lacks_header, open_pairs
 
 SAMPLE = 10_000  # pairs from which the default constraints are determined
 MIN_SATISFIED = 0.8  # fraction of the pairs that must satisfy constraints for them to be the default
@@ -31,12 +31,15 @@ MIN_SATISFIED = 0.8  # fraction of the pairs that must satisfy constraints for t
 class CoupletDataset(Dataset):
     """Pairs of a question (`source`) and an answer (`target`), as tokens of one vocabulary of characters and as text."""
 
+    reading: FileReading
+
     def __init__(self, data: CoupletData) -> None:
         self.data = data
         self.source = PairedText("source", data.source, data.min_count, "characters")
         self.target = PairedText("target", data.target, data.min_count, "characters")
         fields = [self.source, self.target, CodePoints("source_text"), CodePoints("target_text")]
         self.rows = RowReader(fields, data, problem=self._problem)
+        self.reading = self.rows.reading
 
     @property
     def stores(self) -> dict[str, Store]:
@@ -53,11 +56,10 @@ class CoupletDataset(Dataset):
         """Read, split and encode the pairs, and determine the default constraints."""
         source = self._open(data)
         columns = find_pair_columns(self.rows, source)
-        opened = [source]
 
         def validation() -> tuple[Source, Columns]:
-            opened.append(self._open(str(valid)))
-            return opened[-1], find_pair_columns(self.rows, opened[-1])
+            other = self._open(str(valid))
+            return other, find_pair_columns(self.rows, other)
 
         self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
@@ -77,15 +79,10 @@ class CoupletDataset(Dataset):
                 rule_message,
             ],
         )
-        if headless := [str(one.path) for one in opened if lacks_header(one)]:
-            info.messages.append(f"{', '.join(headless)}: the first line is a pair, not a header (setting header)")
         return info
 
     def _open(self, data: str | Path) -> Source:
-        requested = [column for column in (self.data.source, self.data.target) if column]
-        return open_pairs(
-            data, encoding=self.data.encoding, skip_broken=self.rows.skips, header=self.data.header, requested=requested
-        )
+        return self.rows.open(data)
 
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
         if problem := self.rows.first_problem(values):
@@ -129,7 +126,7 @@ class CoupletDataset(Dataset):
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
         """The questions of a table, or None for a file that is not a table."""
-        return sources_in(self.rows, self._open(file)) if is_table(file) else None
+        return self.rows.inputs_in(self._open(file)) if self.reading.is_table(file) else None
 
     def parse_line(self, line: str) -> Any:
         """The question in a line of input: JSON where the line is JSON, else its text."""

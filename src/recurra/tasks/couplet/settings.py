@@ -12,10 +12,6 @@ class CoupletData(DataSettings):
 
     source: str | None = setting(None, description="Column of the questions.")
     target: str | None = setting(None, description="Column of the answers.")
-    header: bool | None = setting(
-        None,
-        description="The first line contains column names.",
-    )
     min_count: int | None = setting(
         None,
         ge=1,

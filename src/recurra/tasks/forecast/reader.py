@@ -16,8 +16,9 @@ from ...data.series.options import SeriesOptions
 from ...data.series.series import SeriesColumns, TimeSeries, TimeSeriesTable
 from ...data.series.table import read_table
 from ...data.sources.numbers import NumberFormat
+from ...data.sources.reading import FileReading
 from ...data.sources.rows import Row
-from ...data.sources.sources import Source, open_source
+from ...data.sources.sources import Source
 from ...errors import DataError
 from .metadata import SeriesMetadata
 from .settings import ForecastData
@@ -30,7 +31,7 @@ class SeriesReader:
     """Reads tables of time series. The settings may still be open."""
 
     def __init__(self, settings: ForecastData) -> None:
-        self.settings = settings
+        self.settings, self.reading = settings, FileReading(settings)
 
     @property
     def skip(self) -> bool:
@@ -104,7 +105,7 @@ class SeriesReader:
         return replace(self.options, known_formats=metadata.formats, time_order=metadata.time_order)
 
     def _open(self, data: str | Path) -> Source:
-        return open_source(data, encoding=self.settings.encoding, skip_broken=self.skip)
+        return self.reading.open(data)
 
 
 def _rows_of_equal_times(source: Source, time: Sequence[str]) -> list[Row]:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar, final
 
 from ...data.sources.json_line import parse_json_line
-from ...data.sources.sources import Source, is_table, open_source
+from ...data.sources.reading import FileReading
+from ...data.sources.sources import Source
 from ...data.store.store import Store
 from ...errors import CallError
 from ...fields.base import Field
 from ...fields.text import Text
 from ...settings import Settings
-from ..base import Dataset, DatasetInfo, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress
 from ..inputs.base import Input
 from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input
@@ -53,6 +54,8 @@ class RowDataset(Dataset):
         ['window', 'label']
     """
 
+    reading: FileReading
+
     def __init__(
         self,
         settings: AnySettings,
@@ -70,6 +73,7 @@ class RowDataset(Dataset):
         self.pretrained: Pretrained | None = None
         self.input: Input = input or INPUTS[settings.data.input or "text"](settings.data)
         self.rows = RowReader([self.input.field, *self.targets], settings.data)
+        self.reading = self.rows.reading
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
@@ -95,6 +99,13 @@ class RowDataset(Dataset):
         described = [line for field in self.rows.fields for line in field.describe()]
         info.messages = [*report.lines(), *described, *info.messages, *selection]
         return info
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the type of the input and the column of each field; see `Dataset.describe`."""
+        info, source = DatasetInfo(), self.rows.open(data)
+        notes = [] if self.fixed else self._select_input(source, info)
+        source = self.input.adapt_source(source, self._others)
+        return Description(self.rows.roles(source, self.rows.find_columns(source)), notes)
 
     def _select_input(self, source: Source, info: DatasetInfo) -> list[str]:
         """Select the type of the input. Return the message about it, where the user has not set the type."""
@@ -153,11 +164,9 @@ class RowDataset(Dataset):
         """Return the inputs in a table, or a file that is one input; None where each line is one input."""
         if self.input.field.is_single_input(file):
             return iter([file])
-        if not is_table(file):
+        if not self.reading.is_table(file):
             return None
-        source = self.input.adapt_source(open_source(file, encoding=self.rows.settings.encoding), self._others)
-        column = self.input.field.find(source, ())
-        return (self.input.field.value(row, column) for row in source.rows())
+        return self.rows.inputs_in(self.input.adapt_source(self.reading.open(file, unlabeled=True), self._others))
 
     def parse_line(self, line: str) -> Any:
         """Return the input of a line, which may be JSON."""

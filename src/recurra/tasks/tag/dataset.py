@@ -74,6 +74,7 @@ class TagDataset(Dataset):
         self.sentence_label: SentenceLabel | None = None
         self.pretrained: Pretrained | None = None
         self.rows = RowReader([self.words, self.tags, *self.features], data, problem=self._problem)
+        self.reading = self.rows.reading
         if data.sentence_label not in (None, NO_SENTENCE_LABEL):
             self._add_sentence_label(data.sentence_label)
 

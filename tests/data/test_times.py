@@ -183,7 +183,7 @@ def test_local_times_of_a_named_zone() -> None:
     spring = read_times(["2023-03-26 01:00", "2023-03-26 02:00", "2023-03-26 03:00"], time_zone="Europe/Berlin")
     assert spring.valid.tolist() == [True, False, True] and "does not exist in Europe/Berlin" in spring.problem
     assert spring.stamps[2] - spring.stamps[0] == HOUR
-    with pytest.raises(SettingError, match="unknown time zone 'Europe/Berlim'.*'Europe/Berlin'"):
+    with pytest.raises(SettingError, match=r"unknown time zone 'Europe/Berlim'.*'Europe/Berlin'"):
         read_times(autumn, time_zone="Europe/Berlim")
     with pytest.raises(DataError, match="requires times with a time of day"):
         read_times(["2023-03-26"], time_zone="Europe/Berlin")

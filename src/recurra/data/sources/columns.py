@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
+from recurra.data.sources.number_formats import number_format
 from recurra.data.sources.rows import Source
 from recurra.data.sources.usual_names import LABEL_NAMES, NUMBER_NAMES, TEXT_NAMES
 from recurra.errors import DataError
@@ -88,9 +89,10 @@ def find_number(source: Source, requested: str | None = None, exclude: Iterable[
                 and column not in set(exclude)
                 and 0.5 < _number_fraction([*cells.values()]) < MIN_NUMBER_FRACTION
             ):
-                row, cell = next((row, cell) for row, cell in cells.items() if cell.strip() and number(cell) is None)
+                format = number_format([*cells.values()])
+                row, cell = next((row, cell) for row, cell in cells.items() if format.parse(cell) is None)
                 message = (
-                    f"no column looks like the target: this one has {cell!r:.40}; correct it, or use --target {column}"
+                    f"no column looks like the target: {format.problem(cell)}; correct it, or use --target {column}"
                 )
                 raise DataError(message, file=source.path, row=row, field=column) from None
         raise
@@ -100,15 +102,6 @@ def by_name(columns: Sequence[str]) -> dict[str, str]:
     """Map lower-case names to columns; of equal names the first column. `data.text` also has the name `text`, if it is free."""
     inner = {column.rpartition(".")[2].strip().lower(): column for column in reversed(columns) if "." in column}
     return inner | {column.strip().lower(): column for column in reversed(columns)}
-
-
-def number(cell: object) -> float | None:
-    """Return the finite number in a cell, which may be text; None for anything else."""
-    try:
-        value = float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _score(score: Callable[[list[str]], float], values: list[object]) -> float:
@@ -123,8 +116,9 @@ def _cell(value: object) -> str:
 
 
 def _number_fraction(cells: list[str]) -> float:
-    filled = [cell for cell in cells if cell.strip()]
-    return sum(number(cell) is not None for cell in filled) / len(filled) if filled else 1.0
+    format = number_format(cells)
+    filled = [cell for cell in cells if not format.is_missing(cell)]
+    return sum(format.parse(cell) is not None for cell in filled) / len(filled) if filled else 1.0
 
 
 def _like_text(cells: list[str]) -> float:
@@ -143,8 +137,9 @@ def _like_label(cells: list[str]) -> float:
 def _like_number(cells: list[str]) -> float:
     if _number_fraction(cells) < MIN_NUMBER_FRACTION:
         return 0.0
-    values = [value for cell in cells if (value := number(cell)) is not None]
-    return 0.0 if counts_rows(values) or not values else 1.0
+    format = number_format(cells)
+    values = [value for cell in cells if (value := format.parse(cell)) is not None]
+    return 0.0 if counts_rows(values) or not values or all(map(math.isnan, values)) else 1.0
 
 
 def counts_rows(values: Sequence[float]) -> bool:

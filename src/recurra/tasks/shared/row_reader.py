@@ -98,9 +98,9 @@ class RowReader:
         for field in fields:
             others = [column for column in (*taken, *found.values()) if column != field.column]
             known = self.columns.get(field.name)
-            found[field.name] = (
-                known if not field.column and known in source.columns else self._find(field, source, others)
-            )
+            same = not field.column and known in source.columns
+            found[field.name] = known if same else self._find(field, source, others)
+            field.inspect(source, found[field.name])
         return found
 
     def _find(self, field: Field, source: Source, taken: Sequence[str]) -> str:

@@ -98,8 +98,9 @@ class RowReader:
         for field in fields:
             others = [column for column in (*taken, *found.values()) if column != field.column]
             known = self.columns.get(field.name)
-            same = not field.column and known in source.columns
-            found[field.name] = known if same else self._find(field, source, others)
+            if known is None or field.column or known not in source.columns:
+                known = self._find(field, source, others)
+            found[field.name] = known
             field.inspect(source, found[field.name])
         return found
 

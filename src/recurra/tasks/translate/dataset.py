@@ -132,7 +132,7 @@ class PairDataset(Dataset):
         given = (data.tokenization, data.source_tokenization, data.target_tokenization)
         if copies_words(sources, targets):
             source_tokenization = target_tokenization = "words"
-            if given == (None, None, None):
+            if not any(given):
                 self.notes = [
                     "tokenization: words (the targets are a few words of their source); --tokenization changes it"
                 ]

@@ -136,7 +136,7 @@ class Recurrent(RecurrentBase):
             BackendError: (a CallError) if the backend named by `backend` does not support the call.
         """
         if isinstance(x, Proxy):
-            return leaf(self, x, state, lengths=lengths, reset=reset)
+            return leaf(self, x, state, lengths=lengths, reset=reset)  # type: ignore[no-any-return]
         if isinstance(x, PackedSequence):
             packed, final = run_packed(
                 self, x, lambda B: [] if state is None else self._flatten_state(state, B), lengths, reset

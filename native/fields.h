@@ -174,6 +174,8 @@ inline SequenceCall sequence_call(nb::kwargs kwargs, Team team) {
     RECURRA_READ(weight_hh);
     RECURRA_READ(bias_ih);
     RECURRA_READ(bias_hh);
+    RECURRA_READ(scale_ih);
+    RECURRA_READ(scale_hh);
     RECURRA_READ(recurrent_dropout_mask);
     RECURRA_READ(zoneout_mask);
     RECURRA_READ_STRIDED(grad_x);

@@ -70,13 +70,6 @@ class Stepper {
         kernels_.pack(cell_kind(cell), is_double, data_of<void>(weight, "weight"), K, H,
                       data_of<void>(packed, "packed"));
     }
-    Index packed_int8_size(nb::handle cell, Index K, Index H) const {
-        return kernels_.packed_int8_size(cell_kind(cell), K, H);
-    }
-    void pack_int8(nb::handle cell, Index K, Index H, nb::handle weight, nb::handle packed, nb::handle scale) const {
-        kernels_.pack_int8(cell_kind(cell), data_of<float>(weight, "weight"), K, H,
-                           data_of<std::int8_t>(packed, "packed"), data_of<float>(scale, "scale"));
-    }
     void add_layer(nb::kwargs fields) {
         const StepCall& call = layers_.emplace_back(step_call(std::move(fields)));
         products_ += call.B * num_gates(call.cell) * call.H * (call.I + call.H);
@@ -114,9 +107,6 @@ NB_MODULE(_native, module) {
         .def("packed_size", &Stepper::packed_size, kw_only(), arg("cell"), arg("is_double"), arg("K"), arg("H"))
         .def("pack", &Stepper::pack, kw_only(), arg("cell"), arg("is_double"), arg("K"), arg("H"), arg("weight"),
              arg("packed"))
-        .def("packed_int8_size", &Stepper::packed_int8_size, kw_only(), arg("cell"), arg("K"), arg("H"))
-        .def("pack_int8", &Stepper::pack_int8, kw_only(), arg("cell"), arg("K"), arg("H"), arg("weight"), arg("packed"),
-             arg("scale"))
         .def("add_layer", &Stepper::add_layer)
         .def("__call__", &Stepper::operator());
 }

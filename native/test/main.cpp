@@ -1,4 +1,4 @@
-// The kernels against a plain loop, without Python: for the address, undefined-behaviour and thread sanitizers.
+// The kernels against a plain loop, without Python: for the address, undefined-behavior and thread sanitizers.
 #include <cstdio>
 
 #include "reference.h"
@@ -74,6 +74,8 @@ static int run_all() {
                     check(sequence_error(kernels, cell, masked, random), k, "a masked sequence");
                     check(small_batch_error(kernels, cell, small, random), k, "a small batch");
                     check(int8_error(kernels, cell, int8, random), k, "8-bit weights");
+                    report(int8_sequence_equals_steps(kernels, cell, int8, random), kernels.name, k,
+                           "a sequence with 8-bit weights", 0);
                     check(stream_error(kernels, cell, stream, random), k, "a stream");
                 }
         }

@@ -42,6 +42,7 @@ double int8_error(const Kernels& kernels, CellKind cell, Shape shape, Random& ra
 
 // Each returns whether the check passed.
 bool small_batch_stays_in_bounds(const Kernels& kernels, CellKind cell);
+bool int8_sequence_equals_steps(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
 bool threads_may_fail();
 
 }  // namespace recurra::test

@@ -182,7 +182,7 @@ def test_windows_with_equal_time_steps_have_equal_keys() -> None:
         (2, "a,1,,3,walk", {"a": "row 2, field 'window': has an empty cell in column 'ax', in series 'a'"}),
         (2, "a,1,1,3,run", {"a": "row 2, field 'window': has 'run' in column 'label', but row 1 of the same series 'a' has"}),
         (5, "c,1,5,5,", {"c": "row 5, field 'window': has '' in column 'label', but row 4 of the same series 'c' has"}),
-        (5, "c,1,5,5", {"c": "row 5: 4 cells, but the header has 5"}),  # the neighbours determine the series
+        (5, "c,1,5,5", {"c": "row 5: 4 cells, but the header has 5"}),  # the neighbors determine the series
         (5, ",1,5,5,walk", {"c": "row 5, field 'id': has no series ID"}),
         (2, "a,1,1.5", {"a": "row 2: 3 cells", "b": "row 2: 3 cells"}),  # the last row of a or the first of b
         (6, "c", {"c": "row 6: 1 cell, but"}),

@@ -12,12 +12,14 @@ from torch.nn.functional import dropout
 
 from .. import ops
 from ..cells import Cell, Parameter, check_parameters, check_sizes, failure, initial_state_of
+from ..cells.int8 import Int8Cell
 from ..errors import CallError
 from .explain import LayerPlan, plan_calls
 from .options import Options, fill_forget_bias
 from .parameters import initial_values, weight_of
 from .pickling import cell_of, plain_cell, plain_options
 from .reset import Reset, Segments, check_reset
+from .torch_quantization import Qconfig
 from .validate import (
     Lengths,
     ShapeError,
@@ -48,6 +50,7 @@ class RecurrentBase(torch.nn.Module):
     """
 
     norms: torch.nn.ModuleList  # only with layer_norm
+    qconfig = Qconfig()
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class RecurrentBase(torch.nn.Module):
             self._own_names[k] = tuple(declared)
             for name, parameter in declared.items():
                 self._names[k].append(name + end)
-                tensor = torch.empty(parameter.shape, device=device, dtype=dtype)
+                tensor = torch.empty(parameter.shape, device=device, dtype=parameter.dtype or dtype)
                 if parameter.trainable:
                     self.register_parameter(name + end, torch.nn.Parameter(tensor))
                 else:  # fixed: saved, loaded and moved with the layer, but not among its parameters()
@@ -169,6 +172,7 @@ class RecurrentBase(torch.nn.Module):
             "dropout": (self.dropout, 0.0),
             "bidirectional": (self.bidirectional, False),
             "backend": (self.backend, "auto"),
+            "int8": (isinstance(self.cell, Int8Cell), False),
         }
         return ", ".join(
             [f"{self.input_size}, {self.hidden_size}"]
@@ -253,10 +257,9 @@ class RecurrentBase(torch.nn.Module):
     def _run_layers(self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Run one layer after the other."""
         final: list[Tensor] = []
-        traced = ops.wants_operator(x)
         for k, operator in enumerate(self._operators):
             call = self._call(k, x, lengths, self._state_of_layer(k, state))
-            if operator is None or not traced:
+            if operator is None or not ops.wants_operator(call):
                 outputs = ops.execute(call, self.backend)
             else:
                 outputs = operator(*call[1:], self._cell_options[k], self.backend)

@@ -12,11 +12,14 @@ from .. import cells
 from .fx import Proxy, leaf
 from .parameters import initial_values, weight_of
 from .pickling import cell_of, plain_cell
+from .torch_quantization import Qconfig
 from .validate import ArgumentError, ShapeError, check_bool, check_like, check_size, check_tensor
 
 
 class CellModule(torch.nn.Module):
     """Base class of the modules that run one time step of a cell. The parameters have the names of those of the cell."""
+
+    qconfig = Qconfig()
 
     def __init__(
         self, cell: cells.Cell, input_size: int, hidden_size: int, bias: bool, device: Any, dtype: Any

@@ -204,7 +204,7 @@ def _are_month_ends(timestamps: Integers) -> bool:
 
 
 def infer_grid(timestamps: Integers, precision: int) -> TimeGrid:
-    """Infer the grid of increasing timestamps. Its time step is the most common distance of two neighbours.
+    """Infer the grid of increasing timestamps. Its time step is the most common distance of two neighbors.
 
     The time step of a single timestamp is a year, a month or a day, depending on the precision, or 1 for plain steps.
     """

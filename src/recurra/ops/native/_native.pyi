@@ -39,6 +39,8 @@ def run_sequence(
     weight_hh: list[Tensor],
     bias_ih: list[Tensor],
     bias_hh: list[Tensor],
+    scale_ih: list[Tensor],  # for 8-bit weights, else empty
+    scale_hh: list[Tensor],
     recurrent_dropout_mask: list[Tensor | None],
     zoneout_mask: list[list[Tensor | None]],  # by direction and state component; (T, B, H) with any strides of T and B
     grad_x: Tensor | None,  # (B, T, I) with any strides of the first two axes
@@ -112,8 +114,6 @@ class Stepper:
     def __init__(self, *, target: str, threads: int, gomp_parallel: int) -> None: ...
     def packed_size(self, *, cell: str, is_double: bool, K: int, H: int) -> int: ...
     def pack(self, *, cell: str, is_double: bool, K: int, H: int, weight: Tensor, packed: Tensor) -> None: ...
-    def packed_int8_size(self, *, cell: str, K: int, H: int) -> int: ...
-    def pack_int8(self, *, cell: str, K: int, H: int, weight: Tensor, packed: Tensor, scale: Tensor) -> None: ...
     def add_layer(
         self,
         *,

@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_rejected() -> None:
     layer, given = made("gru"), packed(some(4, 5, 3), False, False)
     with pytest.raises(CallError, match="lengths is given for a PackedSequence"):
         layer(given, lengths=[5, 1, 1, 1])
-    with pytest.raises(CallError, match="x has shape .*; expected .* with I = 3"):
+    with pytest.raises(CallError, match=r"x has shape .*; expected .* with I = 3"):
         layer(packed(some(4, 5, 2), False, False))
     with pytest.raises(CallError, match=r"h_l0 has shape \(3, 4\)"):
         layer(given, layer.initial_state(3))

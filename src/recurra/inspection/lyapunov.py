@@ -14,6 +14,7 @@ from typing import Any, final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from ..errors import CallError
 from ..nn.unroll import stack_step
@@ -125,25 +126,17 @@ def _logs(step: Any, state: Tensor, basis: Tensor, inputs: Tensor, steps: int) -
     """Return the logarithms of the diagonal of R, (steps, k)."""
     logs = []
     for t in range(steps):
-        x = inputs[t if len(inputs) > 1 else 0][None]
-
-        def after(s: Tensor, x: Tensor = x) -> Tensor:
-            result: Tensor = step(s[None], x)[0]
-            return result
-
-        state, basis = _push(after, state, basis)
+        state, basis = _push(step, state, basis, inputs[t if len(inputs) > 1 else 0])
         basis, R = torch.linalg.qr(basis)
         logs.append(R.diagonal().abs().log())
     result: Array = torch.stack(logs).cpu().numpy()
     return result
 
 
-def _push(after: Any, state: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the state after a step, and the columns of a basis (N, k) times its Jacobian."""
-
-    def one(column: Tensor) -> tuple[Tensor, Tensor]:
-        new, tangent = torch.func.jvp(after, (state,), (column,))
-        return new, tangent
-
-    new, tangents = torch.func.vmap(one, in_dims=1, out_dims=(None, 1))(basis)
-    return new.detach(), tangents.detach()
+def _push(step: Any, state: Tensor, basis: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the state after a step, and its Jacobian times the columns of a basis (N, k), by forward differentiation."""
+    k = basis.shape[1]
+    with torch.no_grad(), forward_ad.dual_level():
+        dual = forward_ad.make_dual(state.repeat(k, 1), basis.mT.contiguous())
+        new, tangents = forward_ad.unpack_dual(step(dual, x.repeat(k, 1)))
+        return new[0].clone(), tangents.mT

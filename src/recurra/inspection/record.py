@@ -8,7 +8,7 @@ returns; a plain loop computes them, with the gates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..nn.base import RecurrentBase
 from ..nn.unroll import BLOCK_ROWS, Direction, directions_of, loop, over_layers, starting_state
 from ..nn.validate import Lengths, check_lengths
 from ..run import Run
-from .examples import calls_of
+from .examples import Row, rows_of
 from .models import batch_first, evaluating, layer_of
 from .panels import HeatMap, Panel
 from .results import Array, Result
@@ -39,14 +39,19 @@ class Recording(Result):
         gates: (B, T, H), the gates of each time step, such as `l0.forward.f`; empty for a cell without gates.
         inputs: (B, T, I), the input of the first layer.
         lengths: (B,), the number of valid time steps.
-        labels: (B,), for a run the label of each row where the data contain it, otherwise empty texts.
+        rows: (B,), for a run each example as JSON, with all columns of its table, such as the label; otherwise empty texts.
+        predictions: (B,), for a run the prediction of each example as JSON; otherwise empty texts.
+        parallel: (B,), for a run the number of calls of the layer that read several sequences side by side, such as those of
+            beam search or of parallel decoding. They are not recorded.
     """
 
     states: dict[str, Array]
     gates: dict[str, Array]
     inputs: Array
     lengths: Array
-    labels: Array = field(default_factory=lambda: np.array([], dtype=np.str_))
+    rows: Array
+    predictions: Array
+    parallel: Array
 
     def panels(self) -> list[Panel]:
         """The states of the first sequence."""
@@ -84,16 +89,13 @@ def record(model: Any, data: Any, lengths: Lengths = None, *, module: str | None
     """
     layer = layer_of(model, module)
     if isinstance(model, Run):
-        calls, labels = calls_of(model, data, lengths, layer)
-        pieces = [
-            states_and_gates(layer, call.x, call.lengths, call.state) for call in calls
-        ]
-        return _joined(calls, pieces, labels)
+        return _of_rows(layer, rows_of(model, data, lengths, layer))
     x = batch_first(layer, data)
     checked = check_lengths(lengths, x)
     states, gates = states_and_gates(layer, x, checked)
     ends = np.full(x.shape[0], x.shape[1]) if checked is None else checked.cpu().numpy()
-    return Recording(_arrays(states), _arrays(gates), array_of(x), ends, np.full(x.shape[0], ""))
+    empty = np.full(len(x), "")
+    return Recording(_arrays(states), _arrays(gates), array_of(x), ends, empty, empty, np.zeros(len(x), np.int64))
 
 
 def states_and_gates(
@@ -182,6 +184,32 @@ def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
     return {name: array_of(tensor) for name, tensor in tensors.items()}
 
 
-def _joined(calls: Sequence[Any], pieces: Sequence[Any], labels: Sequence[str]) -> Recording:
-    """Return one recording of the rows of a run: one list of calls for each row, one after the other in time."""
-    raise NotImplementedError
+def _of_rows(layer: RecurrentBase, rows: Sequence[Row]) -> Recording:
+    """Return the recording of the rows of a run. The calls of a row follow one another in time."""
+    states, gates, inputs = list[Any](), list[Any](), list[Any]()
+    for row in rows:
+        pieces = [states_and_gates(layer, call.x, call.lengths, call.state) for call in row.calls]
+        ends = [call.x.shape[1] if call.lengths is None else int(call.lengths[0]) for call in row.calls]
+        for kept, found in ((states, [one for one, _ in pieces]), (gates, [two for _, two in pieces])):
+            kept.append(
+                {name: np.concatenate([array_of(one[name][0, :end]) for one, end in zip(found, ends, strict=True)])
+                 for name in found[0]}
+            )  # fmt: skip
+        inputs.append(np.concatenate([array_of(call.x[0, :end]) for call, end in zip(row.calls, ends, strict=True)]))
+    return Recording(
+        states={name: _padded([one[name] for one in states]) for name in states[0]},
+        gates={name: _padded([one[name] for one in gates]) for name in gates[0]},
+        inputs=_padded(inputs),
+        lengths=np.array([len(one) for one in inputs]),
+        rows=np.array([row.text for row in rows]),
+        predictions=np.array([row.prediction for row in rows]),
+        parallel=np.array([row.parallel for row in rows]),
+    )
+
+
+def _padded(arrays: Sequence[Array]) -> Array:
+    """Return arrays (T_b, F) as one, (B, T, F), with zeros in the padding."""
+    padded = np.zeros((len(arrays), max(map(len, arrays)), arrays[0].shape[1]), arrays[0].dtype)
+    for row, array in zip(padded, arrays, strict=True):
+        row[: len(array)] = array
+    return padded

@@ -34,8 +34,8 @@ def state_vector(layer: RecurrentBase, state: Any) -> Tensor:
     if isinstance(state, Mapping):
         if state.keys() != sizes.keys():
             raise CallError(f"state has the components {', '.join(state)}; this layer expects {', '.join(sizes)}")
-        state = np.concatenate([np.asarray(_plain(state[name])).reshape(-1) for name in sizes])
-    vector = torch.as_tensor(_plain(state)).to(weight.device, weight.dtype)
+        state = np.concatenate([np.asarray(plain(state[name])).reshape(-1) for name in sizes])
+    vector = torch.as_tensor(plain(state)).to(weight.device, weight.dtype)
     if vector.shape != (N,):
         parts = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise CallError(f"state has shape {tuple(vector.shape)}; expected (N,) with N = {N}: {parts}")
@@ -47,7 +47,7 @@ def input_steps(layer: RecurrentBase, x: Any) -> tuple[Tensor, bool]:
     weight, I = layer._first_weight(), layer.input_size
     if x is None:
         return weight.new_zeros(1, I), False
-    steps = torch.as_tensor(_plain(x)).to(weight.device, weight.dtype)
+    steps = torch.as_tensor(plain(x)).to(weight.device, weight.dtype)
     if steps.dim() not in (1, 2) or steps.shape[-1] != I or not steps.numel():
         raise CallError(f"x has shape {tuple(steps.shape)}; expected (I,) or (T, I) with I = {I}")
     return (steps[None], False) if steps.dim() == 1 else (steps, True)
@@ -61,5 +61,6 @@ def check_count(name: str, value: Any, low: int, high: int | None = None) -> int
     return value
 
 
-def _plain(value: Any) -> Any:
-    return value.detach() if isinstance(value, Tensor) else value
+def plain(value: Any) -> Any:
+    """Return a tensor without a graph, or an array; a list becomes an array of float64."""
+    return value.detach() if isinstance(value, Tensor) else np.asarray(value)

@@ -26,7 +26,7 @@ class LayerCall(NamedTuple):
     state: Sequence[Tensor]
 
 
-class Row(NamedTuple):
+class ExampleCalls(NamedTuple):
     """One example of a run.
 
     Attributes:
@@ -58,12 +58,12 @@ def examples_of(run: Run, data: Any) -> tuple[list[Any], list[str]]:
         examples = list(found)
     texts = [_json(example) for example in examples]
     if is_table(str(file)):
-        rows = [_json(row) for row in open_source(str(file)).rows()]
+        rows = [_json(row.values) for row in open_source(str(file)).rows()]
         texts = rows if len(rows) == len(examples) else texts
     return examples, texts
 
 
-def rows_of(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -> list[Row]:
+def rows_of(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -> list[ExampleCalls]:
     """Return the calls of `layer` for each example of a file or of a list."""
     if lengths is not None:
         raise CallError("lengths is given, and model is a Run, whose examples have lengths of their own; remove it")
@@ -81,7 +81,7 @@ def rows_of(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -> list[Row
             raise CallError(
                 f"example {n + 1}: the layer reads no sequence alone ({len(calls)} calls); with beam search, set beam_size=1"
             )
-        rows.append(Row(alone, len(calls) - len(alone), text, _json(prediction)))
+        rows.append(ExampleCalls(alone, len(calls) - len(alone), text, _json(prediction)))
     return rows
 
 

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from ..errors import CallError
 from ..nn.unroll import stack_step
-from .arguments import check_count, input_steps, state_vector
-from .jacobian import batch_jacobians, eigenvalue_panel
+from .arguments import check_count, input_steps, plain, state_vector
+from .charts import Chart, Lines
+from .jacobian import batch_jacobians, eigenvalue_chart
 from .models import in_double
 from .newton import descend, polish
-from .panels import Lines, Panel
 from .results import Array, Result
 
 FIXED = 1e-16  # the largest speed of a fixed point
@@ -61,7 +61,7 @@ class FixedPoints(Result):
     slow_speeds: Array
     x: Array
 
-    def panels(self) -> list[Panel]:
+    def charts(self) -> list[Chart]:
         """The points on their two principal components, and the eigenvalues."""
         if not len(self.points):
             return [Lines("no fixed point", "", "", {})]
@@ -74,7 +74,7 @@ class FixedPoints(Result):
         values = {name: self.eigenvalues[keep] for name, keep in groups.items() if keep.any()}
         return [
             Lines("fixed points", "principal component 1", "principal component 2", curves, points=True),
-            eigenvalue_panel(values),
+            eigenvalue_chart(values),
         ]
 
 
@@ -116,7 +116,7 @@ def fixed_points(
     step, constant, N = stack_step(layer), inputs[0], len(state_vector(layer, None))
     generator = torch.Generator().manual_seed(seed)
 
-    def F(s: Tensor) -> Tensor:
+    def move(s: Tensor) -> Tensor:
         result: Tensor = step(s, constant.expand(len(s), -1))
         return result
 
@@ -124,20 +124,20 @@ def fixed_points(
         check_count("starts", starts, 1)
         first = _starting_states(step, state_vector(layer, None), constant, starts, generator)
     else:
-        first = torch.as_tensor(starts).to(constant.device, constant.dtype)
+        first = torch.as_tensor(plain(starts)).to(constant.device, constant.dtype)
         if first.dim() != 2 or first.shape[1] != N or not len(first):
             raise CallError(f"starts has shape {tuple(first.shape)}; expected (S, N) with N = {N}")
     jacobians = _jacobians_of(step, constant)
-    ends, speeds = polish(F, jacobians, descend(F, first))
+    ends, speeds = polish(move, jacobians, descend(move, first))
     found = _unique(ends[speeds <= FIXED])
     between = _middles(found, starts if isinstance(starts, int) else len(first), generator)
     if len(between):  # saddles lie between the basins of the other points
-        more, more_speeds = polish(F, jacobians, between)
+        more, more_speeds = polish(move, jacobians, between)
         ends, speeds = torch.cat([ends, more]), torch.cat([speeds, more_speeds])
         found = _unique(torch.cat([found, more[more_speeds <= FIXED]]))
     slow = (speeds > FIXED) & (speeds <= SLOW)
     slow_points = _unique(ends[slow][speeds[slow].argsort()])
-    return _result(F, jacobians, found, slow_points, constant)
+    return _result(move, jacobians, found, slow_points, constant)
 
 
 def sweep(
@@ -212,7 +212,9 @@ def _middles(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 def _result(F: Any, jacobians: Any, found: Tensor, slow: Tensor, x: Tensor) -> FixedPoints:
     P, N = found.shape
-    matrices = np.concatenate([jacobians(part).cpu().numpy() for part in found.split(64)]) if P else np.zeros((0, N, N))
+    matrices = (
+        np.concatenate([jacobians(part).cpu().numpy() for part in torch.split(found, 64)]) if P else np.zeros((0, N, N))
+    )
     values, vectors = np.linalg.eig(matrices)
     order = np.argsort(-np.abs(values), axis=1, kind="stable")
     values = np.take_along_axis(values, order, axis=1).astype(np.complex128)

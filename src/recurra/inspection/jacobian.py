@@ -12,8 +12,8 @@ from torch import Tensor
 from ..errors import CallError
 from ..nn.unroll import directions_of, stack_step
 from .arguments import components_of, input_steps, state_vector
+from .charts import Chart, Lines
 from .models import in_double, layer_of
-from .panels import Lines, Panel
 from .results import Array, Result
 
 
@@ -43,10 +43,10 @@ class Jacobian(Result):
         """The largest absolute value of an eigenvalue."""
         return float(np.abs(self.eigenvalues[0]))
 
-    def panels(self) -> list[Panel]:
+    def charts(self) -> list[Chart]:
         """The eigenvalues in the complex plane with the unit circle, and the singular values."""
         return [
-            eigenvalue_panel({"eigenvalues": self.eigenvalues}),
+            eigenvalue_chart({"eigenvalues": self.eigenvalues}),
             Lines(
                 "singular values",
                 "rank",
@@ -86,16 +86,17 @@ def jacobian(model: Any, state: Any = None, x: Any = None, *, module: str | None
     now, (inputs, _) = state_vector(layer, state), input_steps(layer, x)
     product: Tensor | None = None
     for one in inputs:
-        now, matrix = step_jacobian(step, now, one)
-        product = matrix if product is None else matrix @ product
+        now, of_step = step_jacobian(step, now, one)
+        product = of_step if product is None else of_step @ product
     assert product is not None
     matrix = product.cpu().numpy()
     ends = np.cumsum(list(components_of(layer).values()))
     components = {
-        name: np.array([end - size, end])
-        for (name, size), end in zip(components_of(layer).items(), ends, strict=True)
+        name: np.array([end - size, end]) for (name, size), end in zip(components_of(layer).items(), ends, strict=True)
     }
-    return Jacobian(matrix, np.linalg.svd(matrix, compute_uv=False), sorted_eigenvalues(matrix), now.cpu().numpy(), components)
+    return Jacobian(
+        matrix, np.linalg.svd(matrix, compute_uv=False), sorted_eigenvalues(matrix), now.cpu().numpy(), components
+    )
 
 
 def step_jacobian(step: Any, state: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,7 +123,7 @@ def sorted_eigenvalues(matrix: Array) -> Array:
     return np.take_along_axis(values, np.argsort(-np.abs(values), axis=-1, kind="stable"), axis=-1)
 
 
-def eigenvalue_panel(values: dict[str, Array]) -> Panel:
+def eigenvalue_chart(values: dict[str, Array]) -> Chart:
     """Return eigenvalues in the complex plane, with the unit circle."""
     angle = np.linspace(0, 2 * np.pi, 200)
     circle = {"unit circle": (np.cos(angle), np.sin(angle))}
@@ -145,7 +146,7 @@ class Spectra(Result):
     norm: dict[str, float]
     singular_values: dict[str, Array]
 
-    def panels(self) -> list[Panel]:
+    def charts(self) -> list[Chart]:
         """The singular values of each recurrent matrix."""
         curves = {name: (np.arange(len(one)), one) for name, one in self.singular_values.items()}
         return [Lines("singular values of the recurrent matrices", "rank", "value", curves, log=True)]
@@ -171,7 +172,9 @@ def spectra(model: Any, *, module: str | None = None) -> Spectra:
     for d in directions_of(layer_of(model, module)):
         weight = d.params.get("weight_hh")
         if weight is None or not d.cell.gates or weight.dim() != 2 or weight.shape[0] % len(d.cell.gates):
-            raise CallError(f"{d.cell.name} has no parameter weight_hh with a block for each gate; use inspection.jacobian")
+            raise CallError(
+                f"{d.cell.name} has no parameter weight_hh with a block for each gate; use inspection.jacobian"
+            )
         blocks = weight.detach().double().cpu().numpy()
         for gate, block in zip(d.cell.gates, np.split(blocks, len(d.cell.gates)), strict=True):
             name = f"{d.name}.{gate}"

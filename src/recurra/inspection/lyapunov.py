@@ -8,6 +8,7 @@ Physical Review Research 5:043044, arXiv:2006.02427.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -19,8 +20,8 @@ from torch.autograd import forward_ad
 from ..errors import CallError
 from ..nn.unroll import stack_step
 from .arguments import check_count, components_of, input_steps, state_vector
+from .charts import Chart, Lines
 from .models import in_double
-from .panels import Lines, Panel
 from .results import Array, Result
 
 SPREAD = 0.1  # standard deviation of the random initial state
@@ -51,13 +52,15 @@ class Lyapunov(Result):
         j = int(negative[0])
         return float(j + sums[j - 1] / abs(self.exponents[j]))
 
-    def panels(self) -> list[Panel]:
+    def charts(self) -> list[Chart]:
         """The exponents, and the convergence of the first ones."""
         steps = np.arange(1, len(self.history) + 1)
         curves = {str(n + 1): (steps, self.history[:, n]) for n in range(min(5, self.history.shape[1]))}
         index = np.arange(1, len(self.exponents) + 1)
         return [
-            Lines("Lyapunov exponents", "index", "per unit of time", {"exponents": (index, self.exponents)}, points=True),
+            Lines(
+                "Lyapunov exponents", "index", "per unit of time", {"exponents": (index, self.exponents)}, points=True
+            ),
             Lines("convergence", "counted step", "per unit of time", curves),
         ]
 
@@ -99,7 +102,7 @@ def lyapunov(
         >>> with torch.no_grad():
         ...     _ = layer.weight_hh_l0.copy_(torch.tensor([[0.5, 0.0], [0.0, 0.25]]))
         >>> result = inspection.lyapunov(layer, steps=200)
-        >>> [round(one, 3) for one in result.exponents / math.log(2)]  # log2 of 1/2 and 1/4
+        >>> [round(float(one), 3) for one in result.exponents / math.log(2)]  # log2 of 1/2 and 1/4
         [-1.0, -2.0]
     """
     layer = in_double(model, module)
@@ -116,7 +119,11 @@ def lyapunov(
     if state is None:
         like = like + SPREAD * torch.randn(N, generator=generator, dtype=like.dtype).to(like.device)
     basis = torch.linalg.qr(torch.randn(N, k, generator=generator, dtype=like.dtype).to(like.device))[0]
-    logs = _logs(stack_step(layer), like, basis, inputs, steps)[steps // 10 :]
+    with (
+        warnings.catch_warnings()
+    ):  # torch scripts some of its formulas of forward differentiation when they are first used
+        warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
+        logs = _logs(stack_step(layer), like, basis, inputs, steps)[steps // 10 :]
     history = np.cumsum(logs, axis=0) / (np.arange(1, len(logs) + 1)[:, None] * dt)
     order = np.argsort(-history[-1], kind="stable")
     return Lyapunov(history[-1][order], history[:, order])
@@ -137,6 +144,10 @@ def _push(step: Any, state: Tensor, basis: Tensor, x: Tensor) -> tuple[Tensor, T
     """Return the state after a step, and its Jacobian times the columns of a basis (N, k), by forward differentiation."""
     k = basis.shape[1]
     with torch.no_grad(), forward_ad.dual_level():
-        dual = forward_ad.make_dual(state.repeat(k, 1), basis.mT.contiguous())
-        new, tangents = forward_ad.unpack_dual(step(dual, x.repeat(k, 1)))
+        dual = forward_ad.make_dual(  # type: ignore[no-untyped-call]
+            state.repeat(k, 1), basis.mT.contiguous()
+        )
+        new, tangents = forward_ad.unpack_dual(  # type: ignore[no-untyped-call]
+            step(dual, x.repeat(k, 1))
+        )
         return new[0].clone(), tangents.mT

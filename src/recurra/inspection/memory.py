@@ -15,8 +15,9 @@ from ..nn.unroll import Unrolled, directions_of, unroll
 from ..nn.validate import Lengths, check_lengths
 from ..run import Run
 from .arguments import check_count
+from .charts import Chart, HeatMap, Lines
+from .gradients import gradient_norms, independent
 from .models import batch_first, evaluating, layer_of
-from .panels import HeatMap, Lines, Panel
 from .results import Array, Result
 from .training_batches import gradients_of_loss
 
@@ -25,7 +26,7 @@ REMAINS = 0.01  # the fraction that defines the horizon
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Memory(Result):
+class MemoryProfile(Result):
     """The result of `memory`.
 
     Axes: R rows, one for each layer, or one for each layer and direction of a bidirectional model (`rows`); T time steps, or
@@ -53,21 +54,21 @@ class Memory(Result):
     steps: Array
     rows: Array
 
-    def panels(self) -> list[Panel]:
+    def charts(self) -> list[Chart]:
         """The norms by lag, and the matrix of the last layer."""
         lags = np.arange(self.by_lag.shape[1])
         curves = {str(name): (lags, row) for name, row in zip(self.rows, self.by_lag, strict=True)}
-        panels: list[Panel] = [Lines("norm of the gradient by lag", "lag (time steps)", "norm", curves, log=True)]
+        charts: list[Chart] = [Lines("norm of the gradient by lag", "lag (time steps)", "norm", curves, log=True)]
         if self.matrix.shape[1]:
             with np.errstate(divide="ignore"):
                 values = np.log10(self.matrix[-1])
-            panels.append(HeatMap(f"log10 norm, {self.rows[-1]}", "state at step", "output at step", values))
-        return panels
+            charts.append(HeatMap(f"log10 norm, {self.rows[-1]}", "state at step", "output at step", values))
+        return charts
 
 
 def memory(
     model: Any, data: Any = None, lengths: Lengths = None, *, outputs: int = 32, module: str | None = None
-) -> Memory:
+) -> MemoryProfile:
     """Compute the norm of the gradient with respect to the state at each time step, in evaluation mode.
 
     For a layer it is the gradient of the sum of the final hidden states of the last layer: of the output at the last valid
@@ -106,13 +107,17 @@ def memory(
     checked = check_lengths(lengths, x)
     B, T = x.shape[:2]
     with evaluating(layer), torch.enable_grad():
-        run = unroll(layer, x.requires_grad_(), checked)
+        run = unroll(layer, x.requires_grad_(), checked, edit=independent)
         norms = gradient_norms(_final_sum(layer, run), run.states)
-        steps = np.unique(np.linspace(0, T - 1, min(outputs, T)).round().astype(np.int64)) if T else np.zeros(0, np.int64)
+        steps = (
+            np.unique(np.linspace(0, T - 1, min(outputs, T)).round().astype(np.int64)) if T else np.zeros(0, np.int64)
+        )
         ends = np.full(B, T) if checked is None else checked.cpu().numpy()
         matrix = [_mean(gradient_norms(run.y[:, s].sum(), run.states), ends > s) for s in steps]
     table = np.stack(matrix, 1) if matrix else np.zeros((len(rows), 0, T))
-    for r, d in enumerate(directions_of(layer)):  # an output depends on no later state, in the reverse direction no earlier
+    for r, d in enumerate(
+        directions_of(layer)
+    ):  # an output depends on no later state, in the reverse direction no earlier
         for n, s in enumerate(steps):
             if not layer.bidirectional:
                 table[r, n, s + 1 :] = np.nan
@@ -121,32 +126,13 @@ def memory(
     return _result(norms, ends, table, steps, rows)
 
 
-def gradient_norms(scalar: Tensor, states: dict[str, list[Any]]) -> Array:
-    """Return the norm of the gradient of a scalar with respect to each state, (R, B, T), over all components."""
-    names = list(states)
-    flat = [component for name in names for state in states[name] for component in state]
-    grads = iter(torch.autograd.grad(scalar, flat, retain_graph=True, allow_unused=True))
-    norms = []
-    for name in names:
-        steps = []
-        for state in states[name]:
-            parts = [(component, next(grads)) for component in state]
-            square = sum(
-                (component.new_zeros(len(component)) if grad is None else grad.square().sum(1)) for component, grad in parts
-            )
-            steps.append(square)
-        norms.append(torch.stack(steps, 1).sqrt())  # type: ignore[arg-type]
-    result: Array = torch.stack(norms).double().cpu().numpy()
-    return result
-
-
 def _final_sum(layer: RecurrentBase, run: Unrolled) -> Tensor:
     """Return the sum of the final hidden states of the last layer."""
     last = [states[0 if name.endswith("reverse") else -1][0] for name, states in run.states.items()]
     return torch.stack([one.sum() for one in last[-(2 if layer.bidirectional else 1) :]]).sum()
 
 
-def _result(norms: Array, ends: Array, matrix: Array, steps: Array, rows: Sequence[str]) -> Memory:
+def _result(norms: Array, ends: Array, matrix: Array, steps: Array, rows: Sequence[str]) -> MemoryProfile:
     """Return the means over the sequences of norms (R, B, T), of which `ends` (B,) steps are valid."""
     _, B, T = norms.shape
     valid = np.arange(T) < ends[:, None]
@@ -160,7 +146,7 @@ def _result(norms: Array, ends: Array, matrix: Array, steps: Array, rows: Sequen
     total = filled.sum(1, keepdims=True)
     with np.errstate(invalid="ignore"):
         older = 1 - np.cumsum(filled, 1) / total
-    return Memory(
+    return MemoryProfile(
         norms=_mean_over_valid(norms, valid),
         by_lag=by_lag,
         horizon=horizon_of(by_lag),
@@ -185,8 +171,9 @@ def horizon_of(by_lag: Array) -> Array:
 def _mean_over_valid(norms: Array, valid: Array) -> Array:
     """Return the mean over the sequences, (R, T), of norms (R, B, T) at valid (B, T); NaN where there is none."""
     count = valid.sum(0)
-    total: Array = np.where(valid, norms, 0).sum(1)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    total = np.where(valid, norms, 0).sum(1)
+    mean: Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean
 
 
 def _mean(norms: Array, keep: Array) -> Array:

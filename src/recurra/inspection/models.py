@@ -141,7 +141,6 @@ def part(model: Any, layer: int = 0, direction: str = "forward", module: str | N
     if direction not in known:
         raise CallError(f"unknown direction {direction!r}; {near(direction, known)}")
     weight, suffix = whole._first_weight(), "_reverse" if direction == "reverse" else ""
-    options = {"zoneout": whole.options.zoneout, "learned_state": whole.options.learned_state}
     one = nn.Recurrent(
         whole.cells[layer],
         whole._input_size(layer),
@@ -150,7 +149,8 @@ def part(model: Any, layer: int = 0, direction: str = "forward", module: str | N
         device=weight.device,
         dtype=weight.dtype,
         backend=whole.backend,
-        **options,
+        zoneout=whole.options.zoneout,
+        learned_state=whole.options.learned_state,
     )
     with torch.no_grad():
         for name in (*one._names[0], *one._learned_names):

@@ -49,7 +49,7 @@ def polish(F: Map, jacobians: Jacobians, states: Tensor) -> tuple[Tensor, Tensor
             index = active.nonzero()[:, 0]
             if not len(index):
                 break
-            for part in index.split(max(1, MEMORY // states.shape[1] ** 2)):
+            for part in torch.split(index, max(1, MEMORY // states.shape[1] ** 2)):
                 before = states[part]
                 step = _newton_step(F, jacobians, before)
                 states[part], speeds[part], moved = _line_search(F, before, step, speeds[part])
@@ -62,6 +62,7 @@ def _newton_step(F: Map, jacobians: Jacobians, states: Tensor) -> Tensor:
     identity = torch.eye(states.shape[1], dtype=states.dtype, device=states.device)
     matrix = jacobians(states) - identity
     residual = F(states) - states
+    steps: Tensor
     steps, failed = torch.linalg.solve_ex(matrix, -residual)
     bad = (failed != 0) | ~steps.isfinite().all(1)
     if bad.any():

@@ -20,9 +20,9 @@ from ..nn.base import RecurrentBase
 from ..nn.unroll import BLOCK_ROWS, Direction, directions_of, loop, over_layers, starting_state
 from ..nn.validate import Lengths, check_lengths
 from ..run import Run
-from .examples import Row, rows_of
+from .charts import Chart, HeatMap
+from .examples import ExampleCalls, rows_of
 from .models import batch_first, evaluating, layer_of
-from .panels import HeatMap, Panel
 from .results import Array, Result
 
 
@@ -53,7 +53,7 @@ class Recording(Result):
     predictions: Array
     parallel: Array
 
-    def panels(self) -> list[Panel]:
+    def charts(self) -> list[Chart]:
         """The states of the first sequence."""
         steps = int(self.lengths[0]) if len(self.lengths) else 0
         return [
@@ -184,7 +184,7 @@ def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
     return {name: array_of(tensor) for name, tensor in tensors.items()}
 
 
-def _of_rows(layer: RecurrentBase, rows: Sequence[Row]) -> Recording:
+def _of_rows(layer: RecurrentBase, rows: Sequence[ExampleCalls]) -> Recording:
     """Return the recording of the rows of a run. The calls of a row follow one another in time."""
     states, gates, inputs = list[Any](), list[Any](), list[Any]()
     for row in rows:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CallError
-from .panels import Panel
+from .charts import Chart
 
 Array = NDArray[Any]
 
@@ -21,7 +21,7 @@ class Result(ABC):
     """The result of an inspection: a frozen dataclass of NumPy arrays, and of dicts of arrays."""
 
     @abstractmethod
-    def panels(self) -> list[Panel]:
+    def charts(self) -> list[Chart]:
         """Return what a figure of this result shows."""
 
     def arrays(self) -> dict[str, Array]:
@@ -64,15 +64,15 @@ class Result(ABC):
             CallError: matplotlib is not installed.
         """
         try:
-            from matplotlib.figure import Figure
+            from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
             raise CallError("plot needs matplotlib; install it with: pip install matplotlib") from None
-        panels = self.panels()
-        figure = Figure(figsize=(6, 3.2 * len(panels)), layout="constrained")
-        for n, panel in enumerate(panels):
-            panel.draw(figure, figure.add_subplot(len(panels), 1, n + 1))
+        charts = self.charts()
+        figure = Figure(figsize=(6, 3.2 * len(charts)), layout="constrained")
+        for n, chart in enumerate(charts):
+            chart.draw(figure, figure.add_subplot(len(charts), 1, n + 1))
         return figure
 
     def _repr_html_(self) -> str:
         """Return the figure as SVG, for notebooks."""
-        return "".join(panel.svg() for panel in self.panels())
+        return "".join(chart.svg() for chart in self.charts())

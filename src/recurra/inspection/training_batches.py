@@ -20,6 +20,7 @@ from ..nn.unroll import Unrolled, unroll
 from ..run import Run
 from ..tasks.base import Batch, ignore_progress
 from ..tasks.contract import own_code
+from .gradients import gradient_norms, independent
 from .results import Array
 
 BATCHES = 4
@@ -31,7 +32,9 @@ def unrolled(layer: RecurrentBase, edit: Any = None) -> Iterator[list[tuple[Unro
     """Inside the block, calls of a `Recurrent` run in a plain loop; each appends what it computed, and its lengths."""
     seen: list[tuple[Unrolled, Tensor | None]] = []
 
-    def forward(x: Tensor, state: State | None = None, *, lengths: Any = None, reset: Any = None) -> tuple[Tensor, State]:
+    def forward(
+        x: Tensor, state: State | None = None, *, lengths: Any = None, reset: Any = None
+    ) -> tuple[Tensor, State]:
         if reset is not None:
             raise CallError("the layer is called with reset, which inspection of a run does not support")
         ends = None if lengths is None else torch.as_tensor(lengths).to(x.device)
@@ -39,7 +42,7 @@ def unrolled(layer: RecurrentBase, edit: Any = None) -> Iterator[list[tuple[Unro
         seen.append((result, ends))
         return result.y, State(dict(zip(layer._state_names, result.final, strict=True)))
 
-    layer.forward = forward  # type: ignore[method-assign, assignment]
+    layer.forward = forward
     try:
         yield seen
     finally:
@@ -53,7 +56,10 @@ def training_batches(run: Run, data: str | Path | None, count: int = BATCHES) ->
     Raises DataError where the data do not exist, or give another vocabulary than that of the run.
     """
     source = run.config.get("source") or {}
-    path, valid = str(data or source.get("data")), source.get("valid") if data is None or run.was_trained_on(data) else None
+    path, valid = (
+        str(data or source.get("data")),
+        source.get("valid") if data is None or run.was_trained_on(data) else None,
+    )
     kind = type(run.task)
     with tempfile.TemporaryDirectory() as folder, own_code(kind, run.task.cell):
         dataset = kind.dataset_for(run.settings)
@@ -78,8 +84,6 @@ def gradients_of_loss(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -
 
     A layer that is called several times in a batch is observed in its first call.
     """
-    from .memory import gradient_norms
-
     if lengths is not None:
         raise CallError("lengths is given, and model is a Run, whose examples have lengths of their own; remove it")
     if data is not None and not isinstance(data, str | Path):
@@ -91,7 +95,7 @@ def gradients_of_loss(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -
     with training_batches(run, data) as (task, batches), training_without_dropout(run.network):
         device = next(run.network.parameters()).device
         for batch in batches:
-            with unrolled(layer) as seen, torch.enable_grad(), torch.random.fork_rng():
+            with unrolled(layer, independent) as seen, torch.enable_grad(), torch.random.fork_rng():
                 torch.manual_seed(0)
                 loss, _ = task.loss(run.network, batch.to(device), None, 1.0)
             (first, ends), *_ = seen

@@ -127,7 +127,9 @@ def loop(
     """
     T, B = x.shape[:2]
     cell, seen = watched(d.cell)
-    size = T if x.is_cuda else max(1, BLOCK_ROWS // max(B, 1))  # on a CPU a projection stays in the cache until it is read
+    size = (
+        T if x.is_cuda else max(1, BLOCK_ROWS // max(B, 1))
+    )  # on a CPU a projection stays in the cache until it is read
     blocks = range(0, T, size)
     for begin in reversed(blocks) if d.reverse else blocks:
         projected = d.cell.project(x[begin : begin + size], d.params)
@@ -212,14 +214,15 @@ def stack_step(layer: RecurrentBase) -> Callable[[Tensor, Tensor], Tensor]:
     sizes = [size for d in found for size in d.sizes.values()]
 
     def step(state: Tensor, x: Tensor) -> Tensor:
-        before = split_state(found, state.split(sizes, dim=-1))
+        before = split_state(found, torch.split(state, sizes, dim=-1))
         after: list[Tensor] = []
 
         def run_layer(k: int, below: Tensor) -> Tensor:
             projected = found[k].cell.project(below, found[k].params)
             new = found[k].step(projected[:, 0], before[k])
             after.extend(new)
-            return new[0][:, None]
+            output: Tensor = new[0][:, None]
+            return output
 
         over_layers(layer, x[:, None], None, run_layer)
         return torch.cat(after, dim=-1)

@@ -17,7 +17,7 @@ MAX_CELLS = 4000  # of a heat map; a larger one is averaged over blocks
 
 
 @dataclass(frozen=True)
-class Panel(ABC):
+class Chart(ABC):
     """One pair of axes.
 
     Attributes:
@@ -39,7 +39,7 @@ class Panel(ABC):
         """Return what is inside the axes, and their numbers, as SVG."""
 
     def svg(self) -> str:
-        """Return the panel as an SVG element."""
+        """Return the chart as an SVG element."""
         inner_x, inner_y = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
         frame = (
             f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{HEIGHT - TOP - BOTTOM}" fill="none" '
@@ -60,7 +60,7 @@ class Panel(ABC):
 
 @final
 @dataclass(frozen=True)
-class Lines(Panel):
+class Lines(Chart):
     """Lines, or points without lines.
 
     Attributes:
@@ -74,7 +74,7 @@ class Lines(Panel):
     points: bool = False
 
     def draw(self, figure: Any, axes: Any) -> None:
-        """See `Panel.draw`."""
+        """See `Chart.draw`."""
         for name, (x, y) in self.curves.items():
             axes.plot(x, y, "o" if self.points else "-", label=name, markersize=3)
         if self.log:
@@ -84,7 +84,7 @@ class Lines(Panel):
         self._label(axes)
 
     def marks(self) -> str:
-        """See `Panel.marks`."""
+        """See `Chart.marks`."""
         shown = {name: self._finite(*curve) for name, curve in self.curves.items()}
         filled = [curve for curve in shown.values() if len(curve[0])]
         if not filled:
@@ -120,7 +120,7 @@ class Lines(Panel):
 
 @final
 @dataclass(frozen=True)
-class HeatMap(Panel):
+class HeatMap(Chart):
     """A matrix as colors.
 
     Attributes:
@@ -134,7 +134,7 @@ class HeatMap(Panel):
     columns: tuple[str, ...] = ()
 
     def draw(self, figure: Any, axes: Any) -> None:
-        """See `Panel.draw`."""
+        """See `Chart.draw`."""
         figure.colorbar(axes.imshow(self.values, aspect="auto", interpolation="nearest"), ax=axes)
         for labels, set_ticks in ((self.rows, axes.set_yticks), (self.columns, axes.set_xticks)):
             if labels:
@@ -142,7 +142,7 @@ class HeatMap(Panel):
         self._label(axes)
 
     def marks(self) -> str:
-        """See `Panel.marks`."""
+        """See `Chart.marks`."""
         values = _reduced(np.asarray(self.values, float))
         finite = values[np.isfinite(values)]
         if not finite.size:

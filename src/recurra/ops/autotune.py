@@ -47,7 +47,7 @@ def signatures(names: Sequence[str], threads: Sequence[int], full: bool = False)
     for cell, count in product(names, threads):
         for training, ragged, directions in product(yesno, yesno, both):
             signature = CallSignature(cell, training, ragged, directions, count)
-            for size in _full_sizes(signature) if full else SIZES:
+            for size in dict.fromkeys(_full_sizes(signature)) if full else SIZES:
                 B, T, _ = size
                 if (ragged and (T < MIN_RAGGED_STEPS or B == 1)) or (directions == 2 and T == 1):
                     continue
@@ -61,18 +61,18 @@ def _full_sizes(signature: CallSignature) -> Iterator[Size]:
     is_plain = not signature.ragged and signature.directions == 1
     for B, H in product(FULL_B, FULL_H):
         if is_plain or (H in FULL_H[::2] and B in (4, 64)):
-            yield B, _long(signature, B, H), H
-        if is_plain and H in FULL_H[::2] and B < max(FULL_B):
+            yield B, long_steps(signature, B, H), H
+        if is_plain and H in FULL_H[::2] and max(FULL_B) > B:
             for T in SHORT_T:
                 yield B, T, H
 
 
-def _long(signature: CallSignature, B: int, H: int) -> int:
+def long_steps(signature: CallSignature, B: int, H: int) -> int:
     """The number of time steps of a long sequence: FULL_T, or fewer for much work, but enough for the same kernels."""
     gates = max(1, len(cells.get(signature.cell).gates))
     work = 2 * B * gates * H * 2 * H * signature.directions * (3 if signature.training else 1)
     T = FULL_T
-    while T > SHORT_T[-1] and T * work > FULL_WORK * signature.threads:
+    while SHORT_T[-1] < T and T * work > FULL_WORK * signature.threads:
         T //= 2
     return T
 

@@ -2,8 +2,8 @@
 
     python benchmarks/selection.py [--threads 1 --threads 2] [--cells rnn,gru,lstm] [--even-if-busy]
 
-T = 64, or fewer time steps where 64 would take too long; I = H, float32, one direction, sequences of equal length. The layer and
-torch.nn are timed alternately in this process. A result is the median over the rounds of the ratio theirs / ours; above 1,
+T = 64, or fewer time steps where 64 would take too long; I = H, float32, one direction, sequences of equal length. The layer
+and torch.nn are timed alternately in this process. A result is the median over the rounds of the ratio theirs / ours; above 1,
 recurra is faster. Every result should be at least 0.97. It takes about 20 minutes.
 """
 
@@ -33,7 +33,7 @@ def main() -> None:
     say(f"timings: {timings.state_of_table()}")
     with alone(options.even_if_busy) as watch:
         for signature, (B, T, H) in autotune.signatures(options.cells.split(","), options.threads or [1, 2], full=True):
-            long = T not in autotune.SHORT_T or T == autotune.long_steps(signature, B, H)
+            long = T not in autotune.SHORT_T or autotune.long_steps(signature, B, H) == T
             if signature.ragged or signature.directions == 2 or not long or signature.cell.endswith(" step"):
                 continue
             torch.set_num_threads(signature.threads)

@@ -4,8 +4,8 @@
 
 The data type is float32, with two threads by default. All functions are timed alternately in this process. A result is the
 median over the rounds of the ratio theirs / ours; above 1, recurra is faster. `peak` is the speed of the kernel as a
-fraction of the limit of the multiply-add units in the same run. Before the measurement the outputs of both are compared; if they
-differ, nothing is timed.
+fraction of the limit of the multiply-add units in the same run. Before the measurement the outputs of both are compared;
+if they differ, nothing is timed.
 """
 
 from __future__ import annotations

@@ -126,6 +126,32 @@ def test_a_module_with_layers() -> None:
         nn.quantize(model, keep=["upper"])
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch.func uses it
+@pytest.mark.parametrize("backend", ["auto", "reference"])
+def test_no_gradient_and_no_tangent(backend: str) -> None:
+    layer, x = build(cells.LSTM(), backend=backend), torch.randn(2, 3, 5)
+    quantized, no_gradient = nn.quantize(layer), "is for inference and has no gradient"
+    with torch.no_grad():
+        state = quantized(x)[1]
+    for arguments in ((x.clone().requires_grad_(),), (x, state.map(lambda part: part.clone().requires_grad_()))):
+        with pytest.raises(CallError, match=no_gradient):
+            quantized(*arguments)
+        with torch.no_grad():
+            assert not quantized(*arguments)[0].requires_grad
+    with pytest.raises(CallError, match=no_gradient):
+        torch.func.grad(lambda x: quantized(x)[0].sum())(x)
+    with pytest.raises(CallError, match=no_gradient):
+        torch.func.jvp(lambda x: quantized(x)[0], (x,), (x,))
+
+
+def test_export_and_compile() -> None:
+    quantized, x = nn.quantize(build(cells.GRU(), num_layers=2)), torch.randn(2, 9, 5)
+    with torch.no_grad():
+        y = quantized(x)[0]
+        assert torch.equal(torch.export.export(quantized, (x,)).module()(x)[0], y)
+        assert torch.equal(torch.compile(quantized, backend="eager")(x)[0], y)
+
+
 def test_what_cannot_be_quantized_is_reported() -> None:
     with pytest.raises(CallError, match=r"Linear contains no recurrent layer of recurra to quantize$"):
         nn.quantize(torch.nn.Linear(3, 4))

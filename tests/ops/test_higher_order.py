@@ -32,7 +32,7 @@ def grads_of(layer: Any, loss: Tensor, create_graph: bool) -> tuple[Tensor, ...]
 
 def two_chunks(layer: Any, x: Tensor) -> Tensor:
     """The state of the second chunk depends on the weights by way of the first."""
-    y, state = layer(x[:10])
+    _, state = layer(x[:10])
     z, final = layer(x[10:], state)
     return z.cos().sum() + sum(part.sin().sum() for part in components(final))
 

@@ -56,15 +56,15 @@ def saved_and_loaded(traced: Any) -> Any:
 @pytest.mark.parametrize("grad", [False, True], ids=["no_grad", "grad"])
 def test_trace(kind: str, T: int, options: dict[str, Any], grad: bool) -> None:
     layer, theirs = drop_in(kind, **options)
-    batch_first = "batch_first" in options
+    batch_first = int("batch_first" in options)
     with torch.set_grad_enabled(grad):
         traced = saved_and_loaded(torch.jit.trace(layer, (randn(T, 2, 3).transpose(0, batch_first),)))
         with_lengths = torch.jit.trace(
-            WithLengths(layer), (randn(2, T, 3).transpose(0, not batch_first), torch.tensor([T, 1]))
+            WithLengths(layer), (randn(2, T, 3).transpose(0, 1 - batch_first), torch.tensor([T, 1]))
         )
         with_lengths = saved_and_loaded(with_lengths)
         for steps, B in ((T, 2), (T + 3, 5), (2, 1)):
-            x, lengths = randn(B, steps, 3).transpose(0, not batch_first), torch.arange(steps, steps + B) % (steps + 1)
+            x, lengths = randn(B, steps, 3).transpose(0, 1 - batch_first), torch.arange(steps, steps + B) % (steps + 1)
             (y, state), (exact, exact_state) = traced(x), theirs(x)
             assert_close([y, *components(state)], [exact, *components(exact_state)])
             (y, state), (exact, exact_state) = with_lengths(x, lengths), layer(x, lengths=lengths)
@@ -95,7 +95,7 @@ def test_native_by_name_is_rejected() -> None:
 @every_length
 def test_onnx(kind: str, options: dict[str, Any], T: int) -> None:
     layer, theirs = drop_in(kind, **options)
-    batch_first, file = "batch_first" in options, io.BytesIO()
+    batch_first, file = int("batch_first" in options), io.BytesIO()
     x = randn(T, 2, 3).float().transpose(0, batch_first)
     torch.onnx.export(
         Alone(layer.float()), (x,), file, dynamo=False, input_names=["x"], dynamic_axes={"x": {0: "a", 1: "b"}}

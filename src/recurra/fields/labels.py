@@ -52,7 +52,9 @@ class Labels(Field):
         """Return the column of the labels, or the first of their columns."""
         form = self.form
         if form is not None and form.kind == "cells" and self.column is not None:
-            self.form = replace(form, columns=(source.need(self.column),))  # in use, another file may have another column
+            self.form = replace(
+                form, columns=(source.need(self.column),)
+            )  # in use, another file may have another column
         elif form is None or form.columns[0] not in source.columns:
             self.form = find_label_form(source, self.requested, True)
         assert self.form is not None

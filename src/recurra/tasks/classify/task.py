@@ -29,7 +29,7 @@ class ClassifyData(InputData):
     """Settings of the data: an input and a column of classes, or several labels per row."""
 
     label: str | None = setting(
-        None, description="Column of the classes, or columns of labels: a,b; detected by default."
+        None, description="Column of the classes, or columns a,b."
     )
     multi_label: bool = open_setting(fallback=False, description="Several labels per row.")
 

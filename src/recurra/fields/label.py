@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -119,6 +120,13 @@ def _combined(source: Source, column: str) -> str:
     """A line about a column whose cells look like several labels although each is read as one class; empty if none does."""
     cells = [str(row.values.get(column)) for row in source.first_rows()]
     distinct = set(cells)
+    if (
+        len(distinct) > 2
+        and all(re.fullmatch("[01]{3,}", cell) for cell in distinct)
+        and len(set(map(len, distinct))) == 1
+    ):
+        example = next(iter(cells))
+        return f"warning: classes such as {example!r:.40} look like one 0 or 1 per label; write a column for each label"
     for separator in ";|,":
         several = sum(separator in cell.strip(separator) for cell in distinct)
         if several > 1 and 5 * several > len(distinct):

@@ -94,10 +94,6 @@ def measure(signature: CallSignature, size: Size) -> Timing:
     return Timing(signature, size, {name: float(f"{seconds:.3g}") for name, seconds in best.items()})
 
 
-<<<<<<< HEAD
-def _call(signature: CallSignature, size: tuple[int, int, int]) -> Call:
-    """A call with weights at initialization scale and I = H; variable lengths are between T / 8 and T."""
-=======
 Run = Callable[[int], float]  # repeats -> seconds of one call
 
 
@@ -122,8 +118,7 @@ def _steps(signature: CallSignature, size: Size) -> dict[str, Run]:
 
 
 def _call(signature: CallSignature, size: Size) -> Call:
-    """A call with weights at initialisation scale and I = H; variable lengths are between T / 8 and T."""
->>>>>>> t_L4
+    """A call with weights at initialization scale and I = H; variable lengths are between T / 8 and T."""
     (B, T, H), cell = size, cells.get(signature.cell)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

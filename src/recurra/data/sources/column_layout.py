@@ -2,7 +2,7 @@
 
 The layout is inferred from the first lines. A line of the file is blank, a mark between documents, a comment, or a token:
 
-    -DOCSTART- -X- O O      a mark; also with an ID, `#begin document`, `#end document` and `###MEDLINE:123`
+    -DOCSTART- -X- O O      a mark; also `#begin document`, `#end document`, `###MEDLINE:123`, and <s> alone in its line
     # id 17 domain=en       a comment: it begins with #, and is not a token by its columns
     #holiday O              a token: it has as many columns as the others, and a tag that they have
 """
@@ -17,19 +17,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
+from recurra.data.sources.usual_names import TOKEN_NAMES, TOKEN_VALUE_NAMES
 from recurra.data.words.pretokenize import HAN
+from recurra.data.words.tag_notation import find_notation
 
-WORD_HEADERS = (
-    *("token", "tokens", "word", "words", "form", "text", "char", "chars", "character", "characters", "surface", "tok"),
-    *("字", "词", "字符", "词语"),
+_MARK = re.compile(
+    r"(?i)-DOCSTART-|#\s*(begin|end) document\b|###\s*[A-Za-z][\w.-]*:|</?(s|p|doc|text|sent|sentence|head)(\s[^<>]*)?/?>\s*$"
 )
-OTHER_HEADERS = (
-    *("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "ner tag", "pos", "pos_tag", "pos_tags", "upos"),
-    *("xpos", "lemma", "chunk", "chunk_tag", "chunks", "iob", "bio", "entity", "entities", "slot", "slots", "class"),
-    *("id", "idx", "index", "token_id", "position", "offset", "start", "end", "sentence", "sentence_id", "sentence #"),
-    *("sent_id", "doc_id", "document", "feats", "head", "deprel", "syntactic", "gold", "标签", "标注", "词性"),
-)
-_MARK = re.compile(r"(?i)-DOCSTART-|#\s*(begin|end) document\b|###\s*[A-Za-z][\w.-]*:")
 _CHARACTER_WITH_POSITION = re.compile(r"(?s)(.\D?)(\d+)")  # as in the Weibo corpus
 _HAN_CHARACTER = re.compile(f"[{HAN}]")
 _COMMENT = re.compile(r"#\s*((id|sent_id|newdoc|newpar|text|source|url|title|docid|doc_id|sentence)\b|\S+\s*=)")
@@ -121,8 +115,8 @@ class ColumnLayout:
         if self.has_header is not None:
             return first if self.has_header and first else None
         lower = [cell.lower() for cell in first]
-        known = [cell in WORD_HEADERS or cell in OTHER_HEADERS for cell in lower]
-        names_words = any(cell in WORD_HEADERS for cell in lower)
+        known = [cell in TOKEN_NAMES or cell in TOKEN_VALUE_NAMES for cell in lower]
+        names_words = any(cell in TOKEN_NAMES for cell in lower)
         if len(first) < 2 or len(set(lower)) < len(lower) or not (names_words or all(known)) or sum(known) < 1:
             return None
         if len(first) != self.width:
@@ -147,7 +141,16 @@ class ColumnLayout:
         found = [column for column in free if column not in self.counters]
         while len(found) > 1 and found[-1] in self.constants:
             found.pop()
+        if self.begins_with_tags and self.columns[0] in found:
+            found = [*found[1:], found[0]]
         return found
+
+    @cached_property
+    def begins_with_tags(self) -> bool:
+        """Whether the first column contains the tags of spans, and the last one does not."""
+        rows = [cells for group in self.groups for cells in group]
+        first, last = ({cells[at] for cells in rows} for at in (0, -1)) if self.width > 1 else (set(), set())
+        return find_notation(first) is not None and find_notation(last) is None
 
     # comments ----------------------------------------------------------------------------------------------------------
     @cached_property
@@ -249,6 +252,8 @@ class ColumnLayout:
         """Lines about the header and the columns that are not used."""
         named = "no header" if self.header is None else f"the first line names the columns: {', '.join(self.header)}"
         lines = [f"columns separated by {_SEPARATOR_NAMES.get(self.separator, self.separator)}; {named}"]
+        if self.begins_with_tags:
+            lines.append("the first column contains the tags")
         lines += [f"column {column}: {reason}, no words" for column, reason in self.counters.items()]
         return lines
 

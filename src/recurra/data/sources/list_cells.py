@@ -63,6 +63,24 @@ def _literal(item: str) -> Any:
         return item
 
 
+def parse_nested(text: str) -> Any:
+    """The list or object in a cell, which may contain others, in the syntax of JSON or Python; None if there is none.
+
+    >>> parse_nested("[[0, 3, 'PER']]"), parse_nested('[{"start": 0}]'), parse_nested("Ada")
+    ([[0, 3, 'PER']], [{'start': 0}], None)
+    """
+    text = text.strip()
+    if not text.startswith(("[", "{")):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            value = parse(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return value if isinstance(value, list | dict) else None
+    return None
+
+
 def is_list_column(cells: Sequence[Any]) -> bool:
     """Whether all filled cells of a column are texts that are lists, and there are any."""
     filled = [cell for cell in cells if cell is not None and not (isinstance(cell, str) and not cell.strip())]

@@ -4,6 +4,9 @@
     [{"start": 0, "end": 3, "label": "PER"}]                 Rasa, Prodigy and many others; also the names of _KEYS
     {"entities": [...]}                                      spaCy
     annotations of Label Studio, also its JSON-MIN           a span is {"value": {"start", "end", "labels"}}
+    {"PER": {"Ada": [[0, 2]]}}                               CLUENER; the end is inclusive
+
+A cell of a CSV file may contain these in the syntax of JSON or Python.
 
 The text is split into words, as `predict` splits it. A word is split where a span begins or ends within it.
 """
@@ -14,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from recurra.data.sources.list_cells import parse_nested
 from recurra.data.sources.rows import Row, Source
 from recurra.data.words.pretokenize import tokenize
 from recurra.errors import DataError
@@ -40,9 +44,11 @@ class CharacterSpan(NamedTuple):
 
 def spans_in(value: Any) -> list[CharacterSpan] | None:
     """The spans in a cell, or None if it contains none of the forms of this module. An empty list has no spans."""
+    if isinstance(value, str):
+        return [] if not value.strip() else spans_in(parse_nested(value))
     if isinstance(value, Mapping):
         inner = next((value[name] for name in ("entities", "spans", "result") if name in value), None)
-        return None if inner is None else spans_in(inner)
+        return _spans_by_type(value) if inner is None else spans_in(inner)
     if not isinstance(value, list):
         return None
     found: list[CharacterSpan] = []
@@ -60,6 +66,20 @@ def spans_in(value: Any) -> list[CharacterSpan] | None:
             return None
         if span.type:
             found.append(span)
+    return found
+
+
+def _spans_by_type(value: Mapping[str, Any]) -> list[CharacterSpan] | None:
+    """The spans of an object {type: {text: [[begin, end], ...]}} with inclusive ends; None for another object."""
+    found: list[CharacterSpan] = []
+    for kind, texts in value.items():
+        if not isinstance(texts, Mapping):
+            return None
+        for text, places in texts.items():
+            for place in places if isinstance(places, list) else [None]:
+                if not (isinstance(place, list) and len(place) == 2 and all(type(number) is int for number in place)):
+                    return None
+                found.append(CharacterSpan(place[0], place[1] + 1, kind, text))
     return found
 
 
@@ -92,7 +112,9 @@ def find_span_columns(source: Source) -> tuple[str, str] | None:
     for spans in sorted(source.columns, key=lambda column: column.lower() not in SPAN_NAMES):
         found = [spans_in(row.get(spans)) for row in rows]
         other = sum(one is None and row.get(spans) is not None for one, row in zip(found, rows, strict=True))
-        if any(found) and 10 * other < len(rows):  # the others are reported with their rows
+        if all(one is None or not one for one in found):
+            continue
+        if 10 * other < len(rows):  # the others are reported with their rows
             text = _text_column(source.columns, rows, spans)
             if text is not None:
                 return text, spans

@@ -2,6 +2,7 @@
 
 TEXT_NAMES = (
     *("text", "review", "sentence", "content", "body", "comment", "message", "question", "utterance", "tweet"),
+    *("comment_text", "full_text", "abstract"),
     *("document", "description", "name", "title", "source", "input", "文本", "内容", "句子", "评论"),
 )
 LYRICS_NAMES = (  # of long texts; a title is no text to model
@@ -37,5 +38,16 @@ OTHER_NAMES = (
         "year",
         "month",
     ),
+)
+# Names in the first line of a file with one token per line.
+TOKEN_NAMES = (
+    *("token", "tokens", "word", "words", "form", "text", "char", "chars", "character", "characters", "surface", "tok"),
+    *("字", "词", "字符", "词语"),
+)
+TOKEN_VALUE_NAMES = (
+    *("tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "ner tag", "pos", "pos_tag", "pos_tags", "upos"),
+    *("xpos", "lemma", "chunk", "chunk_tag", "chunks", "iob", "bio", "entity", "entities", "slot", "slots", "class"),
+    *("id", "idx", "index", "token_id", "position", "offset", "start", "end", "sentence", "sentence_id", "sentence #"),
+    *("sent_id", "doc_id", "document", "feats", "head", "deprel", "syntactic", "gold", "标签", "标注", "词性"),
 )
 USUAL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *NUMBER_NAMES, *SOURCE_NAMES, *TARGET_NAMES, *OTHER_NAMES))

@@ -111,7 +111,8 @@ class RowDataset(Dataset):
         info.rows, info.valid_rows = len(self.stores["train"]), len(self.stores["valid"])
         info.time_steps, info.stats = int(lengths.sum()), {"lengths": lengths}
         described = [line for field in self.rows.fields for line in field.describe()]
-        info.messages = [*report.lines(), *used_columns(source, columns), *described, *info.messages, *selection]
+        used = used_columns(source, self._all_columns(columns))
+        info.messages = [*report.lines(), *used, *described, *info.messages, *selection]
         return info
 
     def describe(self, data: str | Path) -> Description:
@@ -120,7 +121,12 @@ class RowDataset(Dataset):
         self._choose_targets(source, info)
         notes = [] if self.fixed else self._select_input(source, info)
         source = self.input.adapt_source(source, self._others)
-        return Description(roles_of(source, self.rows.find_columns(source)), notes)
+        return Description(roles_of(source, self._all_columns(self.rows.find_columns(source))), notes)
+
+    def _all_columns(self, columns: dict[str, str]) -> dict[str, str]:
+        """The columns by role, with the further columns of the targets."""
+        more = {f"{field.name} {n}": c for field in self.targets for n, c in enumerate(field.more_columns[1:], 2)}
+        return columns | more
 
     def _choose_targets(self, source: Source, info: DatasetInfo) -> None:
         """Replace the targets, if they depend on the data."""

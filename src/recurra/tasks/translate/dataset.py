@@ -129,10 +129,9 @@ class PairDataset(Dataset):
         sources, targets = [row[0] for row in sample], [row[1] for row in sample]
         source_tokenization, target_tokenization = choose_tokenizations(sources, targets)
         self.has_short_targets = are_short(targets)
-        given = (data.tokenization, data.source_tokenization, data.target_tokenization)
         if copies_words(sources, targets):
             source_tokenization = target_tokenization = "words"
-            if not any(given):
+            if not any((data.tokenization, data.source_tokenization, data.target_tokenization)):
                 self.notes = [
                     "tokenization: words (the targets are a few words of their source); --tokenization changes it"
                 ]

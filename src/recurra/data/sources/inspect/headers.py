@@ -7,6 +7,7 @@ assumed to have a header, as most have, and the assumption is reported.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -113,6 +114,8 @@ def _evidence(cell: str, values: Sequence[str], at: int) -> tuple[float, str]:
         return 3.0, f"{name} stands above {'times' if kind == 'time' else 'numbers'}"
     if own in TYPED and kind == "text":
         return -1.0, f"the first line has the number {name} in column {at + 1}"
+    if _are_numbers(cell) and sum(map(_are_numbers, filled)) > 0.9 * len(filled):
+        return -2.0, f"the first line has the numbers {name} in column {at + 1}"
     if cell.lower() in USUAL_NAMES and cell not in filled:
         return 2.0, f"{name} is a usual name"
     distinct = set(filled)
@@ -121,6 +124,11 @@ def _evidence(cell: str, values: Sequence[str], at: int) -> tuple[float, str]:
     if len(filled) >= 8 and len(distinct) <= max(2, len(filled) // 4):
         return 2.0, f"{name} occurs nowhere else in column {at + 1}, whose values repeat"
     return _by_length(cell, filled, name, at)
+
+
+def _are_numbers(cell: str) -> bool:
+    """Whether a cell contains several numbers, such as the IDs of labels: 2,7."""
+    return all(type_of(part) in TYPED for part in re.split(r"[,;| ]", cell.strip()))
 
 
 def _equal_lengths(first: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[float, str]:

@@ -1,0 +1,41 @@
+"""Common names of columns, by role. They find the columns, and they show that a first line is a header."""
+
+TEXT_NAMES = (
+    *("text", "review", "sentence", "content", "body", "comment", "message", "question", "utterance", "tweet"),
+    *("document", "description", "name", "title", "source", "input", "文本", "内容", "句子", "评论"),
+)
+LYRICS_NAMES = (  # of long texts; a title is no text to model
+    *(name for name in TEXT_NAMES if name not in ("name", "title")),
+    *("paragraphs", "lines", "lyrics", "poem", "article", "story", "正文"),
+)
+LABEL_NAMES = (
+    *("label", "class", "category", "sentiment", "intent", "target", "topic", "type", "tag", "language", "lang"),
+    *("polarity", "genre", "species", "y", "output", "标签", "类别", "分类", "情感"),
+)
+NUMBER_NAMES = ("number", "value", "rating", "score", "target", "stars", "price", "y", "label", "数值", "评分")
+SOURCE_NAMES = (
+    *("source", "src", "input", "question", "text", "sentence", "word", "passage", "原文", "源", "问题", "上联"),
+)
+TARGET_NAMES = (
+    *("target", "tgt", "output", "answer", "translation", "summary", "title", "pronunciation", "phonemes", "response"),
+    *("译文", "目标", "答案", "下联"),
+)
+OTHER_NAMES = (
+    *("id", "index", "date", "time", "timestamp", "datetime", "series", "item", "store", "token", "tokens", "word"),
+    *(
+        "words",
+        "tags",
+        "pos",
+        "ner",
+        "file",
+        "path",
+        "audio",
+        "image",
+        "caption",
+        "transcript",
+        "lemma",
+        "year",
+        "month",
+    ),
+)
+USUAL_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *NUMBER_NAMES, *SOURCE_NAMES, *TARGET_NAMES, *OTHER_NAMES))

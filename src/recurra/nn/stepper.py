@@ -154,14 +154,14 @@ class Stepper:
                 buffer[streams] = self._initial[k] if self._initial else 0
 
     def __getstate__(self) -> dict[str, Any]:
-        layers = [(plain_cell(c.cell), list(c.weights), c.hidden_size, c.bias) for c in self._calls]
+        layers = [(plain_cell(c.cell), list(c.weights), c.x.shape[2], c.hidden_size, c.bias) for c in self._calls]
         buffers = {"x": self._x.clone(), "state": self.state.tensors()}
         return {"layers": layers, "int8": self._int8, "initial": self._initial, **buffers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         x, components, calls = state["x"], state["state"], []
-        for cell, weights, hidden_size, bias in state["layers"]:
-            zeros = x.new_zeros(len(x), 1, weights[0].shape[1])
+        for cell, weights, input_size, hidden_size, bias in state["layers"]:
+            zeros = x.new_zeros(len(x), 1, input_size)
             calls.append(Call(cell_of(cell), zeros, None, (), weights, hidden_size, bias, bidirectional=False))
         self._build(calls, state["int8"], state["initial"], list(components))
         self.x, self.state = x, State(components)

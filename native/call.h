@@ -69,11 +69,12 @@ struct SmallCall {
 struct StepCall {
     CellKind cell;
     bool is_double;
+    bool unpacked;                            // the weights are (gates*H, K), as small_batch.h reads them
     Index B, I, H, x_stride;
     const void* x;                            // (B, I), `x_stride` numbers from one stream to the next
     void* state;                              // (components, B, H), updated in place
     void* scratch;                            // (B, H); with 8-bit weights (B, gates*H)
-    const void *packed_weight_ih, *packed_weight_hh;  // from Kernels::pack; 8-bit weights are (gates*H, K), not packed
+    const void *weight_ih, *weight_hh;        // from Kernels::pack, or (gates*H, K) if `unpacked` or 8-bit
     const void *bias_ih, *bias_hh;            // (gates*H) or null
     // With 8-bit weights (see int8.h), else null.
     const float *scale_ih, *scale_hh;         // (gates*H)

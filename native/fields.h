@@ -218,6 +218,7 @@ inline StepCall step_call(nb::kwargs kwargs) {
     StepCall call{};
     RECURRA_READ(cell);
     RECURRA_READ(is_double);
+    RECURRA_READ(unpacked);
     RECURRA_READ(B);
     RECURRA_READ(I);
     RECURRA_READ(H);
@@ -225,8 +226,8 @@ inline StepCall step_call(nb::kwargs kwargs) {
     RECURRA_READ(x);
     RECURRA_READ(state);
     RECURRA_READ(scratch);
-    RECURRA_READ(packed_weight_ih);
-    RECURRA_READ(packed_weight_hh);
+    RECURRA_READ(weight_ih);
+    RECURRA_READ(weight_hh);
     RECURRA_READ(bias_ih);
     RECURRA_READ(bias_hh);
     RECURRA_READ(scale_ih);

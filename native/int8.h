@@ -102,9 +102,9 @@ struct Int8 : Layout<float, C> {
     // One time step of the streams `begin` to `end`. The caller owns all memory.
     static void run(const StepCall& call, Index begin, Index end) {
         const Index H = call.H, K_ih = int8_padded(call.I), stride = K_ih + int8_padded(H);
-        const Int8Weights ih{static_cast<const std::int8_t*>(call.packed_weight_ih), call.scale_ih,
+        const Int8Weights ih{static_cast<const std::int8_t*>(call.weight_ih), call.scale_ih,
                              static_cast<const float*>(call.bias_ih), call.I};
-        const Int8Weights hh{static_cast<const std::int8_t*>(call.packed_weight_hh), call.scale_hh,
+        const Int8Weights hh{static_cast<const std::int8_t*>(call.weight_hh), call.scale_hh,
                              static_cast<const float*>(call.bias_hh), H};
         Row rows[kProjectRows];
         for (Index first = begin, count; first < end; first += count) {

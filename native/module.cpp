@@ -48,6 +48,12 @@ static void run_small(const std::string& target, Index threads, Address gomp_par
     kernels.run_small(call);
 }
 
+static double peak_operations(const std::string& target, Index threads, Address gomp_parallel, double seconds) {
+    const Kernels& kernels = kernels_of(target);
+    const nb::gil_scoped_release release;
+    return recurra::peak_operations(kernels, team_of(threads, gomp_parallel), seconds);
+}
+
 // Single steps of a stack of layers whose buffers are bound once. The Python object keeps the tensors alive, in an attribute.
 class Stepper {
     const Kernels& kernels_;
@@ -90,6 +96,8 @@ NB_MODULE(_native, module) {
     module.def("run_sequence", &run_sequence, kw_only(), arg("target"), arg("backward"), arg("threads"), arg("gomp_parallel"),
                arg("fields"));
     module.def("run_small", &run_small, kw_only(), arg("target"), arg("threads"), arg("gomp_parallel"), arg("fields"));
+    module.def("peak_operations", &::peak_operations, kw_only(), arg("target"), arg("threads"), arg("gomp_parallel"),
+               arg("seconds"));
     nb::class_<FastPath>(module, "FastPath")
         .def("__init__",
              [](FastPath* self, const std::string& target, Address gomp_parallel, nb::handle cell, Index H, nb::list names,

@@ -1,5 +1,6 @@
 // The table of the kernels of one instruction set.
 #include "kernels.h"
+#include "peak.h"
 #include "target.h"
 
 namespace recurra::RECURRA_TARGET {
@@ -31,6 +32,7 @@ const Kernels kernels{.name = RECURRA_NAME(RECURRA_TARGET),
                       .run_small = &run_small,
                       .run_step = &run_any_step,
                       .packed_size = &packed_size,
-                      .pack = &pack};
+                      .pack = &pack,
+                      .multiply_adds = &multiply_adds};
 
 }  // namespace recurra::RECURRA_TARGET

@@ -52,7 +52,7 @@ double int8_error(const Kernels& kernels, CellKind cell, Shape shape, Random& ra
     call.cell = cell;
     call.B = B, call.I = I, call.H = H, call.x_stride = I;
     call.x = x.data(), call.state = state.data(), call.scratch = scratch.data(), call.quantized = quantized.data();
-    call.packed_weight_ih = ih.integers.data(), call.packed_weight_hh = hh.integers.data();
+    call.weight_ih = ih.integers.data(), call.weight_hh = hh.integers.data();
     call.bias_ih = bias_ih.data(), call.bias_hh = bias_hh.data();
     call.scale_ih = ih.scale.data(), call.scale_hh = hh.scale.data();
     step_all(kernels, &call, 1, {.threads = shape.threads, .gomp_parallel = nullptr});
@@ -139,7 +139,7 @@ bool int8_sequence_equals_steps(const Kernels& kernels, CellKind cell, Shape s, 
             step.cell = cell;
             step.B = 1, step.I = s.I, step.H = s.H, step.x_stride = s.I;
             step.state = state.data(), step.scratch = scratch.data(), step.quantized = quantized.data();
-            step.packed_weight_ih = ih[size_t(d)].integers.data(), step.packed_weight_hh = hh[size_t(d)].integers.data();
+            step.weight_ih = ih[size_t(d)].integers.data(), step.weight_hh = hh[size_t(d)].integers.data();
             step.bias_ih = bias_ih[size_t(d)].data(), step.bias_hh = bias_hh[size_t(d)].data();
             step.scale_ih = ih[size_t(d)].scale.data(), step.scale_hh = hh[size_t(d)].scale.data();
             for (Index n = 0; n < length; ++n) {

@@ -37,7 +37,7 @@ struct Shape {
 // Each returns the largest error of the kernels, or a scaled error that must be below the same bound.
 double sequence_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
 double small_batch_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
-double stream_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
+double stream_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random, bool unpacked);
 double int8_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
 
 // Each returns whether the check passed.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import cells as known_cells
 from . import tasks as known_tasks
+from .data.sources.inspect.facts import FileFacts
 from .errors import RunError, UserError
 from .files import FORMAT, read_yaml
 from .provenance import warn_if_changed
@@ -22,9 +23,17 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=type)
 
 
-def load_vocabulary(task: Task[Any], path: Path) -> None:
-    """Load what the dataset saved in the run folder. Raises RunError when it is missing or damaged."""
+def load_vocabulary(task: Task[Any], path: Path, config: Mapping[str, Any], changed: Collection[str] = ()) -> None:
+    """Load what the dataset saved in the run folder, and the facts of the training file.
+
+    config    the content of config.yaml
+    changed   names of the settings of the data that were changed for this use; they take precedence over the facts
+
+    Raises RunError when something is missing or damaged.
+    """
     try:
+        if task.dataset.reading is not None and (facts := config["resolved"].get("file")) is not None:
+            task.dataset.reading.begin_use(FileFacts.from_config(Path(str(config["source"]["data"])), facts), changed)
         task.dataset.load(path / "vocabulary")
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # JSON, but not what was saved
         raise RunError(f"{path}/vocabulary is damaged: {type(error).__name__}: {error}") from None

@@ -14,6 +14,7 @@ from cells_registry import CELLS, Leaky, worst
 from torch import Tensor
 
 from recurra import cells, nn
+from recurra.nn.quantize import quantize
 from recurra.ops.native import loader
 
 BUILT_IN = [cell for cell in CELLS if type(cell).__module__.startswith("recurra.cells")]
@@ -112,20 +113,21 @@ def test_a_deep_copy_of_a_state_has_its_own_memory() -> None:
 
 # Stepper -------------------------------------------------------------------------------------------------------------
 @pytest.mark.skipif(loader.load()[0] is None, reason=loader.load()[1])
-@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize("int8", [False, True, "quantized"])
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize(
     "duplicate", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s)), saved_and_loaded]  # noqa: S301
 )  # fmt: skip
-def test_a_copied_stepper_continues_on_its_own(duplicate: Callable[[Any], Any], cell: str, int8: bool) -> None:
+def test_a_copied_stepper_continues_on_its_own(duplicate: Callable[[Any], Any], cell: str, int8: Any) -> None:
     torch.manual_seed(0)
     layer = nn.Recurrent(cell, 3, 5, num_layers=2, learned_state=True)
-    stepper = nn.Stepper(layer, streams=2, int8=int8)
+    layer = quantize(layer) if int8 == "quantized" else layer
+    stepper = nn.Stepper(layer, streams=2, int8=int8 is True)
     stepper.x = torch.randn(2, 3)
     stepper()
     with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.zero_()  # the weights of a stepper are those of its construction
+        for tensor in (*layer.parameters(), *layer.buffers()):
+            tensor.zero_()  # the weights of a stepper are those of its construction
     with torch.serialization.safe_globals([nn.Stepper]):
         other = duplicate(stepper)
     assert other.x.data_ptr() != stepper.x.data_ptr()

@@ -134,6 +134,7 @@ def test_a_default_device_is_no_obstacle() -> None:
         assert not eligibility.fast_path_may_run()
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")  # deprecated
 def test_plain_tensors_are_recognized() -> None:
     x = torch.randn(2, 3)
     with torch.inference_mode():

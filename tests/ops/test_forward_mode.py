@@ -13,6 +13,8 @@ from transform_cases import assert_close, every_length, randn, recurrent
 
 from recurra import cells, nn
 
+# torch compiles some formulas of forward mode with torch.jit.script at the first use, which is deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 every_cell = pytest.mark.parametrize("cell", CELLS, ids=str)
 
 
@@ -68,8 +70,7 @@ def test_transforms(cell: cells.Cell, lengths: list[int] | None) -> None:
 
 @every_cell
 def test_hessian(cell: cells.Cell) -> None:
-    layer, x = recurrent(cell, H=3), randn(2, 3, 2)
-    layer = recurrent(cell, I=2, H=3)
+    layer, x = recurrent(cell, I=2, H=3), randn(2, 3, 2)
     reference = recurrent(cell, I=2, H=3, backend="reference")
     exact = torch.autograd.functional.hessian(lambda x: output_of(reference)(x).sin().sum(), x)
     assert_close([torch.func.hessian(lambda x: output_of(layer)(x).sin().sum())(x)], [exact])
@@ -79,7 +80,7 @@ def test_hessian(cell: cells.Cell) -> None:
 @every_length
 def test_a_batch_of_weights(cell: cells.Cell, T: int) -> None:
     layer, x = recurrent(cell), randn(2, T, 3)
-    weights = dict(layer.named_parameters())
+    weights = {**dict(layer.named_parameters()), **dict(layer.named_buffers())}
     batch = {name: torch.stack([w, 0.5 * w]).detach() for name, w in weights.items()}
 
     def call(weights: dict[str, Tensor]) -> Tensor:

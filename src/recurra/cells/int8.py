@@ -17,7 +17,9 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
+from ..errors import CallError
 from .base import Cell, Parameter, Params
 from .gru import GRU
 from .lstm import LSTM
@@ -39,7 +41,14 @@ def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def round_features(x: Tensor) -> Tensor:
-    """Return x (..., K) rounded to multiples of one scale for each last axis: see the formulas above."""
+    """Return x (..., K) rounded to multiples of one scale for each last axis: see the formulas above.
+
+    Raises CallError if x has a gradient or a tangent, because that of a rounding is zero almost everywhere.
+    """
+    if (torch.is_grad_enabled() and x.requires_grad) or unpack_dual(x).tangent is not None:
+        raise CallError(
+            "a layer with 8-bit weights is for inference and has no gradient; call it under torch.no_grad()"
+        )
     steps = min(2**31 // (127 * max(x.shape[-1], 1)) - 1, 127 * 256 + 127)
     largest = x.abs().amax(-1, keepdim=True) if x.shape[-1] else x.new_zeros(())
     scale, inverse = largest / steps, steps / largest

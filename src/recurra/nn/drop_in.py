@@ -15,7 +15,7 @@ from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
 from .options import LayerOptions, Options
-from .packed import pack, unpack
+from .packed import run_packed
 from .reset import Reset, check_reset
 from .validate import (
     ArgumentError,
@@ -130,7 +130,8 @@ class DropIn(RecurrentBase):
                 y, *final = outputs
                 return (y.transpose(0, 1) if self.batch_first else y), final
         if isinstance(x, PackedSequence):
-            return self._forward_packed(x, hx, lengths, reset)
+            packed, flat = run_packed(self, x, lambda B: self._flatten_state(hx, B), lengths, reset)
+            return packed, self._stack_state(flat)
         sequences, is_batched = self._batch_first(x), x.dim() == 3
         for name, argument in (("lengths", lengths), ("reset", reset)):
             if not is_batched and argument is not None:
@@ -144,30 +145,6 @@ class DropIn(RecurrentBase):
         if not is_batched:
             return y[0], [component[:, 0] for component in final]
         return y if self.batch_first else y.transpose(0, 1), final
-
-    def _forward_packed(
-        self, packed: PackedSequence, hx: Sequence[Tensor] | None, lengths: Lengths, reset: Reset
-    ) -> tuple[PackedSequence, list[Tensor]]:
-        if lengths is not None:
-            raise CallError(
-                "lengths is given for a PackedSequence, which contains its own lengths; remove the argument lengths"
-            )
-        if packed.data.dim() != 2:
-            raise ShapeError(
-                f"input is a PackedSequence with features of shape {tuple(packed.data.shape[1:])}; "
-                f"expected (I,) with I = {self.input_size}"
-            )
-        x, packed_lengths, index = unpack(packed)
-        self._check_x(x)
-        initial, order, inverse = self._flatten_state(hx, x.shape[0]), packed.sorted_indices, packed.unsorted_indices
-        starts = check_reset(reset, x)
-        if order is not None:
-            initial = [component.index_select(0, order) for component in initial]
-            starts = None if starts is None else starts[order.cpu()]
-        y, final = self._run(x, check_lengths(packed_lengths, x), initial, starts)
-        if inverse is not None:
-            final = [component.index_select(0, inverse) for component in final]
-        return pack(y, index, packed), self._stack_state(final)
 
     def _flatten_state(self, hx: Sequence[Tensor] | None, B: int | None) -> list[Tensor]:
         """Return a component (B, size) for each layer and direction from `hx`.

@@ -7,6 +7,7 @@ import `recurra.nn` first; otherwise `torch.export.load` fails, and logs that it
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +49,9 @@ def without_custom_operators(program: ExportedProgram) -> ExportedProgram:
             raise CallError(f"the program {verb} a State, whose class is in recurra; export a module that {verb} "
                             "state.tensors(), a dict of tensors, instead")  # fmt: skip
     table = {getattr(torch.ops.recurra, cell.name).default: _loop(cell) for cell in _CELLS}
-    decomposed: ExportedProgram = program.run_decompositions(table)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)", FutureWarning)  # of torch by torch
+        decomposed: ExportedProgram = program.run_decompositions(table)
     return decomposed
 
 

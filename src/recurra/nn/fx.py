@@ -28,9 +28,7 @@ def leaf(module: torch.nn.Module, proxy: Proxy, *args: Any, **kwargs: Any) -> An
         target = ""
     if not target:
         name = type(module).__name__
-        raise CallError(
-            f"{name} is the root of a torch.fx trace and would be its only node; trace a module that contains it"
-        )
+        raise CallError(f"{name} is the root of a torch.fx trace; trace a module that contains it")
     given = {name: value for name, value in kwargs.items() if value is not None}
     while args and args[-1] is None:
         args = args[:-1]

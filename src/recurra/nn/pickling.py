@@ -10,10 +10,17 @@ from dataclasses import asdict
 from typing import Any
 
 from .. import cells
+from ..cells.int8 import Int8GRU, Int8LSTM, Int8RNN
 from ..cells.lstmp import LSTMP
 from .options import Options
 
-_CLASSES: list[type[cells.Cell]] = [*(type(cells.get(name)) for name in cells.names()), LSTMP]
+_CLASSES: list[type[cells.Cell]] = [
+    *(type(cells.get(name)) for name in cells.names()),
+    LSTMP,
+    Int8RNN,
+    Int8LSTM,
+    Int8GRU,
+]
 _BUILT_IN = {cls.name: cls for cls in _CLASSES}
 
 PlainCell = tuple[str, dict[str, Any]] | cells.Cell

@@ -25,7 +25,8 @@ class Stepper:
     layer must consist of `rnn`, `lstm` and `gru` cells in one direction, without projection, zoneout, `residual` and
     `layer_norm`. For other layers, call the layer itself with T = 1 and pass the state on.
 
-    The stepper copies the weights. After they change, create a new one.
+    The stepper copies the weights. After they change, create a new one. A copy of a stepper, by `copy` or `pickle`, has the
+    same weights, and its own buffers and state. A step that uses several threads or takes long releases the lock of Python.
 
     Args:
         layer: an RNN, LSTM, GRU or Recurrent. A layer in training mode with `recurrent_dropout` or `weight_drop` is not
@@ -36,7 +37,7 @@ class Stepper:
             bits. Requires float32. An input that is not finite makes the output of its stream NaN. Default: False.
 
     Attributes:
-        x: (streams, I), the input buffer. It is always the same memory.
+        x: (streams, I), the input buffer. It is always the same memory. Assigning a tensor copies it into the buffer.
         y: (streams, H), the output of the last layer after the last step. It is always the same memory.
         step: the function that `stepper()` calls. Calling it directly saves the overhead of one Python call.
         state: the current `State`, (streams, H) per component. Reading it returns a copy; assigning a State replaces it.
@@ -52,7 +53,7 @@ class Stepper:
         >>> stepper = nn.Stepper(layer, streams=2)
         >>> x = torch.randn(2, 3, 5)
         >>> for t in range(3):
-        ...     stepper.x[:] = x[:, t]
+        ...     stepper.x = x[:, t]
         ...     stepper()
         >>> y, _ = layer(x)
         >>> torch.allclose(stepper.y, y[:, -1], atol=1e-6)
@@ -153,14 +154,14 @@ class Stepper:
                 buffer[streams] = self._initial[k] if self._initial else 0
 
     def __getstate__(self) -> dict[str, Any]:
-        layers = [(plain_cell(c.cell), list(c.weights), c.hidden_size, c.bias) for c in self._calls]
+        layers = [(plain_cell(c.cell), list(c.weights), c.x.shape[2], c.hidden_size, c.bias) for c in self._calls]
         buffers = {"x": self._x.clone(), "state": self.state.tensors()}
         return {"layers": layers, "int8": self._int8, "initial": self._initial, **buffers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         x, components, calls = state["x"], state["state"], []
-        for cell, weights, hidden_size, bias in state["layers"]:
-            zeros = x.new_zeros(len(x), 1, weights[0].shape[1])
+        for cell, weights, input_size, hidden_size, bias in state["layers"]:
+            zeros = x.new_zeros(len(x), 1, input_size)
             calls.append(Call(cell_of(cell), zeros, None, (), weights, hidden_size, bias, bidirectional=False))
         self._build(calls, state["int8"], state["initial"], list(components))
         self.x, self.state = x, State(components)

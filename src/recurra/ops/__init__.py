@@ -10,7 +10,8 @@ its section in the docs. Nothing else names it. The other files are shared by al
     ordinary_gradients.py  gradients without kernels, which can be differentiated again
     checks.py            checks of `lengths`
     variable_length.py   masks, time segments and reversal for padded batches
-    timings.py           the table of measured times that `backend="auto"` uses
+    timings.py           the table of measured times that `backend="auto"` uses; timing_tables/ has those of the package
+    processor.py         the processor of this machine, which selects a table
     autotune.py          the measurement of that table, `recurra bench`
     threads.py           a context manager that sets the number of threads
 """

@@ -13,8 +13,9 @@ from . import native, reference, timings, torch_rnn
 from .call import Backend, Call
 from .eligibility import traced
 
-# "auto" uses the fastest backend at the nearest point of the table of timings. Without such a point it uses the first one
-# here that supports the call and is not skipped by its heuristic. The reference is last, because it supports nearly every call.
+# "auto" uses the fastest backend according to the table of timings. Where that has no times, it uses the first one
+# here that supports the call and is not skipped by its heuristic. The reference is last, because it supports nearly
+# every call.
 BACKENDS: tuple[Backend, ...] = (
     native.BACKEND,
     torch_rnn.BACKEND,
@@ -91,7 +92,6 @@ def plan(call: Call, name: str) -> BackendChoice:
 def _slower(call: Call, backend: Backend, chosen: Backend) -> str:
     """Why `chosen` runs and not `backend`, which supports the call too."""
     if (timing := _timing(call)) and {backend.name, chosen.name} <= timing.seconds.keys():
-        B, T, H = timing.size
         times = timing.seconds[backend.name] / timing.seconds[chosen.name]
-        return f"{chosen.name!r} is faster: this took {times:.2f} times as long at B={B}, T={T}, H={H}"
+        return f"{chosen.name!r} is preferred: this takes {times:.2f} times as long, {timings.basis(timing)}"
     return backend.heuristic_skip(call) or f"{chosen.name!r} is faster and can"

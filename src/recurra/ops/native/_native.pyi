@@ -77,6 +77,9 @@ def run_small(
 ) -> None:
     """A few time steps of a small batch."""
 
+def peak_operations(*, target: str, threads: int, gomp_parallel: int, seconds: float) -> float:
+    """The largest number of float32 operations per second that a loop of multiply-adds reaches within `seconds`."""
+
 class FastPath:
     """Checks the tensors of a few time steps of one layer, and runs them. `names` are its parameters in the cell's order."""
 
@@ -119,6 +122,7 @@ class Stepper:
         *,
         cell: str,
         is_double: bool,
+        unpacked: bool,
         B: int,
         I: int,
         H: int,
@@ -126,8 +130,8 @@ class Stepper:
         x: Tensor,
         state: Tensor,
         scratch: Tensor,
-        packed_weight_ih: Tensor,
-        packed_weight_hh: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
         bias_ih: Tensor | None,
         bias_hh: Tensor | None,
         scale_ih: Tensor | None,

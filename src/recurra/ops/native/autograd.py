@@ -94,7 +94,7 @@ class _Sequence(torch.autograd.Function):
             ctx.expected = [(t.dtype, t.shape) for t in (x, initial, kept.alias, saved, *tensors)]
             ctx.call, ctx.count, ctx.index, ctx.was_changed = call, count, index, kept.was_changed
         ctx.set_materialize_grads(False)
-        return y, *(component.clone() for component in final)
+        return y, *(part.clone() for part in final)
 
     @staticmethod
     def backward(ctx: Any, grad_y: Tensor | None, *grads_final: Tensor | None) -> tuple[Tensor | None, ...]:

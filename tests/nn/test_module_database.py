@@ -92,8 +92,10 @@ def test_errors_of_the_database(name: str, training: bool) -> None:
     for case in info.module_error_inputs_func(
         info, device="cpu", dtype=torch.float64, requires_grad=False, training=training
     ):
-        given = case.module_error_input
-        with pytest.raises(case.error_type) as caught:
+        given, expected = case.module_error_input, case.error_type
+        if any(isinstance(argument, str) for argument in given.constructor_input.args[2:3]):
+            expected = TypeError  # the database passes "relu" as `bias`, which torch.nn takes for True and ours rejects
+        with pytest.raises(expected) as caught:
             module = made(nn, name, given, training)
             module(*given.forward_input.args, **given.forward_input.kwargs)
         assert isinstance(caught.value, CallError)

@@ -87,9 +87,9 @@ class FastPath:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_bound": {}}  # a compiled object cannot be copied or pickled
 
-    def _is_fastest(self, x: Tensor, time_first: bool) -> bool:
+    def _is_fastest(self, x: Any, time_first: bool) -> bool:
         """Whether "auto" would choose the native backend: see `dispatch.choose`."""
-        if x.dim() != 3 or 0 in x.shape:
+        if not isinstance(x, Tensor) or x.dim() != 3 or 0 in x.shape:
             return False
         B, T = x.shape[time_first], x.shape[not time_first]
         fastest = timings.fastest(self.cell.name, B, T, self.H, torch.get_num_threads())

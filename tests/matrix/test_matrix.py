@@ -19,6 +19,11 @@ from matrix.subjects import SUBJECTS, flat_loop, flat_torch
 
 COUNT, SEED = int(os.environ.get("RECURRA_MATRIX", "4")), int(os.environ.get("RECURRA_MATRIX_SEED", "0"))
 SLOW = {"torch.compile": 1}  # compiles C++
+SLOW |= {
+    name: 2
+    for name in MODES
+    if name.startswith(("torch.compile,", "torch.compile:", "torch.export", "ONNX", "make_fx"))
+}
 
 
 def entries() -> list[tuple[str, Configuration]]:

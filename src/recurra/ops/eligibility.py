@@ -8,7 +8,8 @@ rules for every transform. The plain loop consists of ordinary operations, which
     nothing, plain CPU tensors                    yes      yes     yes         not needed
     torch.compile, torch.export, make_fx, fake    -        -       -           yes
     a TorchDispatchMode or TorchFunctionMode      inside the operator          yes
-    torch.jit.trace, the old ONNX exporter        no       yes     no          no
+    torch.onnx.export                             no       yes     yes         no
+    torch.jit.trace, torch.onnx without dynamo    no       yes     no          no
     torch.func, forward-mode AD                   no       no      yes         no
     a subclass with __torch_function__            no       yes     yes         no
     a subclass with __torch_dispatch__, DTensor   no       no      yes         no
@@ -20,6 +21,7 @@ its dtypes are those of eager mode.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 import torch
@@ -80,7 +82,7 @@ def observed(x: Tensor) -> bool:
 def wants_operator(call: Call) -> bool:
     """Whether a layer has to run a call through its operator."""
     if _is_compiling():
-        return not (_transformed() or _converted(call.x) or _dispatching(call))
+        return not (_transformed() or _converted(call.x) or _dispatching(call) or _exporting_onnx())
     if not (observed(call.x) or (_function_modes() and _has_function_mode())):
         return False
     return not (_converted(call.x) or _tracing_state() is not None or ordinary_reason(_tensors(call)))
@@ -115,6 +117,12 @@ def memory_reason(tensors: Iterable[Tensor]) -> str | None:
 def jit_tracing() -> bool:
     """Whether torch.jit.trace or the ONNX exporter that uses it records the call."""
     return _tracing_state() is not None
+
+
+def _exporting_onnx() -> bool:
+    """Whether torch.onnx.export(dynamo=True) records the call. ONNX has torch's layers, and no operator of ours."""
+    flags = sys.modules.get("torch.onnx._internal.exporter._flags")
+    return flags is not None and bool(flags._is_onnx_exporting)
 
 
 def _tensors(call: Call) -> tuple[Tensor, ...]:

@@ -120,6 +120,12 @@ def jit_tracing() -> bool:
     return _tracing_state() is not None
 
 
+def mixes_dtensors(tensors: Iterable[Tensor]) -> bool:
+    """Whether some of the tensors are distributed and others are not. torch does not import the class before it is used."""
+    distributed = {type(tensor).__name__ == "DTensor" for tensor in tensors}
+    return len(distributed) == 2
+
+
 def _exporting_onnx() -> bool:
     """Whether torch.onnx.export(dynamo=True) records the call. ONNX has torch's layers, and no operator of ours."""
     flags = sys.modules.get("torch.onnx._internal.exporter._flags")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,17 @@ def configurations() -> Iterator[Configuration]:
                 for T in STEPS:
                     for frozen in (False, True):
                         yield Configuration(subject.name, deep, with_lengths, T, frozen)
+
+
+def sample(mode: str, count: int | None, seed: int = 0) -> list[Configuration]:
+    """Return `count` configurations of each subject, the same for the same mode and seed; all of them for None."""
+    if count is None:
+        return list(configurations())
+    generator, found = random.Random(f"{seed} {mode}"), []
+    for name in SUBJECTS:
+        every = [c for c in configurations() if c.subject == name]
+        found += generator.sample(every, min(count, len(every)))
+    return found
 
 
 class Case:

@@ -11,7 +11,6 @@ import contextlib
 import re
 import time
 import warnings
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -56,8 +55,11 @@ def judge(mode: Mode, configuration: Configuration) -> Result:
     reason = mode.unavailable() or mode.skipped(configuration)
     if reason is not None:
         return Result(mode.name, configuration, "skipped", reason, "none", False, 0.0)
-    theirs, dtype = in_torch(mode.name, counterpart(configuration))
-    status, detail = attempt(mode, configuration, flat_ours, dtype)
+    other = counterpart(configuration)
+    theirs, dtypes = in_torch(mode.name, other)
+    if other != configuration:  # the state has another layout there
+        dtypes = {name: dtype for name, dtype in dtypes.items() if name == "output 0"}
+    status, detail = attempt(mode, configuration, flat_ours, dtypes)
     named = SUBJECTS[configuration.subject].torch is not None
     required = (theirs == "supported" and not mode.torchscript) or (mode.always and named)
     return Result(mode.name, configuration, status, detail, theirs, required, time.perf_counter() - start)
@@ -73,28 +75,27 @@ def counterpart(configuration: Configuration) -> Configuration | None:
 
 
 @lru_cache(maxsize=2000)
-def in_torch(mode: str, configuration: Configuration | None) -> tuple[str, torch.dtype | None]:
-    """Whether torch.nn supports an entry, and the dtype of its output."""
+def in_torch(mode: str, configuration: Configuration | None) -> tuple[str, dict[str, torch.dtype]]:
+    """Whether torch.nn supports an entry, and the dtypes of its outputs."""
     if configuration is None:
-        return "none", None
+        return "none", {}
     found: Found = {}
-    status, detail = attempt(MODES[mode], configuration, flat_torch, None, slack=10, found=found)
-    output = found.get("output 0")
+    status, detail = attempt(MODES[mode], configuration, flat_torch, {}, slack=10, found=found)
     theirs = "supported" if status == "supported" else f"not supported: {detail}"
-    return theirs, None if output is None else output.dtype
+    return theirs, {name: t.dtype for name, t in found.items() if name.startswith("output")}
 
 
 def attempt(
     mode: Mode,
     configuration: Configuration,
     make: Any,
-    dtype: torch.dtype | None,
+    dtypes: dict[str, torch.dtype],
     slack: float = 1,
     found: Found | None = None,
 ) -> tuple[str, str]:
     """Return status and detail of a layer that `make` makes, and put what it gave into `found`.
 
-    `dtype` is that of the outputs, if it is known. `slack` multiplies the tolerance.
+    `dtypes` are those of the outputs, where they are known. `slack` multiplies the tolerance.
     """
     exact, loop = expected(mode, configuration)
     found = {} if found is None else found
@@ -107,7 +108,6 @@ def attempt(
         except Exception as error:
             refused = mode.refused is not None and re.search(mode.refused, str(error)) is not None
             return ("rejected" if refused or is_call_error(error) else "error"), brief(error)
-    dtypes = [DTYPE] if mode.autocast is None else [DTYPE, mode.autocast] if dtype is None else [dtype]
     return compare(mode, configuration, found, exact, loop, dtypes, slack)
 
 
@@ -137,10 +137,10 @@ def compare(
     found: Found,
     exact: Found,
     loop: Found,
-    dtypes: Sequence[torch.dtype],
+    dtypes: dict[str, torch.dtype],
     slack: float,
 ) -> tuple[str, str]:
-    """Return status and detail of what a layer gave. `dtypes` are the valid ones of outputs."""
+    """Return status and detail of what a layer gave. `dtypes` are those of the outputs, where they are known."""
     if found.keys() != exact.keys():
         return "wrong", f"gives {list(found)}; expected {list(exact)}"
     eps = torch.finfo(mode.autocast or DTYPE).eps
@@ -149,7 +149,9 @@ def compare(
         ours = found[name]
         if ours.shape != e.shape:
             return "wrong", f"{name} has shape {tuple(ours.shape)}; expected {tuple(e.shape)}"
-        valid = dtypes if name.startswith("output") else [DTYPE]
+        valid = [DTYPE]
+        if mode.autocast is not None and name.startswith("output"):
+            valid = [dtypes[name]] if name in dtypes else [DTYPE, mode.autocast]
         if ours.dtype not in valid:
             return "wrong", f"{name} is {ours.dtype}; expected {' or '.join(map(str, valid))}"
         if mode.metadata_only or not e.numel():
@@ -179,6 +181,7 @@ def is_call_error(error: BaseException | None) -> bool:
 
 
 def brief(error: BaseException) -> str:
-    """The type and the first line of an error."""
+    """The type and the first line of an error, and of the one that it was raised from."""
     text = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {text[0][:200]}"
+    line = f"{type(error).__name__}: {text[0][:200]}"
+    return line if error.__cause__ is None else f"{line}; from {brief(error.__cause__)}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from .case import configurations
 from .modes import MODES
 from .subjects import SUBJECTS
 
@@ -79,6 +80,8 @@ def table(folder: Path) -> str:
         cells = [cell(e for e in entries if SUBJECTS[e["configuration"]["subject"]].column == c) for c in columns]
         lines.append(f"| {mode} | " + " | ".join(cells) + " |")
         reasons |= {f"{mode}: {e['detail']}": None for e in entries if e["status"] == "skipped"}
+    judged = sum(len(load(folder, mode)) for mode in MODES)
+    lines += ["", f"{judged} of {len(MODES) * len(list(configurations()))} entries were run."]
     if reasons:
         lines += ["", "Skipped: " + "; ".join(reasons) + "."]
     return "\n".join(lines)

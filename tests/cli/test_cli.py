@@ -338,7 +338,7 @@ def test_a_cell_of_ones_own_opens_only_with_import(recurra: Shell, reviews: Path
 def test_predict_of_nothing(recurra: Shell, run: Path, tmp_path: Path) -> None:
     done = recurra("predict", run, stdin="")
     assert (done.status, done.out) == (0, "") and "nothing to predict" in done.err
-    wrong(recurra("predict", run, tmp_path / "none.txt"), "none.txt: no such file")
+    wrong(recurra("predict", run, tmp_path / "none.txt"), "none.txt: there is no such file")
     wrong(recurra("predict", run, tmp_path), "in this folder")
 
 

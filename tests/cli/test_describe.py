@@ -115,7 +115,7 @@ def test_the_encoding_of_a_pipe(
 
 def test_evaluate_recommends_what_it_has(capsys: pytest.CaptureFixture[str], trained: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
-        "words,a,b\nwarm words für,good,x\ndull words,bad,y\nmore words,bad,y\n" * 4, "utf-8"
+        "words,a,b\n" + "warm words für,good,x\ndull words,bad,y\nmore words,bad,y\n" * 4, "utf-8"
     )
     status, _, err = shell(capsys, "evaluate", trained, tmp_path / "a.csv")
     assert status == 2 and "--set label=NAME" in err and "--label" not in err

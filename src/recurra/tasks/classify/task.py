@@ -28,9 +28,7 @@ from .multi_label import MultiLabel
 class ClassifyData(InputData):
     """Settings of the data: an input and a column of classes, or several labels per row."""
 
-    label: str | None = setting(
-        None, description="Column of the classes, or columns a,b."
-    )
+    label: str | None = setting(None, description="Column of the classes, or columns a,b.")
     multi_label: bool = open_setting(fallback=False, description="Several labels per row.")
 
 

@@ -31,7 +31,7 @@ class InputData(AudioData, ImageData, NumbersData, TextData):
     """Settings of the data of all input types."""
 
     input: Literal["text", "numbers", "image", "audio"] | None = setting(
-        None, description="Type of the input."
+        None, description="Type of the input; detected by default."
     )
 
 

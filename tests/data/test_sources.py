@@ -309,7 +309,9 @@ def test_the_reason_why_no_column_fits(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no column looks like the text \('review': empty in every row\); name it"):
         find_text(open_source(empty), exclude=["topic"])
     nearly = _write(tmp_path, "b.csv", "review,points\n" + "well,3\n" * 20 + "ill,lots\n")
-    with pytest.raises(DataError, match=r"b.csv, row 21, field 'points': no column looks .* 'lots'; .*--target points"):
+    with pytest.raises(
+        DataError, match=r"b.csv, row 21, field 'points': no column .* 'lots' is not a number; .*--target points"
+    ):
         find_number(open_source(nearly))
 
 

@@ -50,7 +50,9 @@ def test_other_targets_are_not_copied(sources: list[str], targets: list[str]) ->
 def test_short_targets() -> None:
     assert are_short(["Oslo", "in May", "yes", "the old man went home"])
     assert not are_short(["she went home in May", "yes she did go home", "no"])
-    assert not are_short(["彼は家に帰った", "はい、そうです"])  # words of scripts without blanks are counted as characters
+    assert not are_short(
+        ["彼は家に帰った", "はい、そうです"]
+    )  # words of scripts without blanks are counted as characters
 
 
 def test_bleu_of_short_texts_has_the_effective_order() -> None:

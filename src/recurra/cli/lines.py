@@ -23,7 +23,7 @@ def open_lines(path: Path) -> BinaryIO:
     if path.is_dir():
         raise DataError("is a folder; predict reads a file of lines, or a pipe", file=path)
     if not path.exists():
-        raise DataError("no such file", file=path)
+        raise DataError("there is no such file", file=path)
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 

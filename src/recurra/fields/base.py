@@ -79,6 +79,9 @@ class Field(ABC):
             DataError: there is no such column, or several columns are possible.
         """
 
+    def inspect(self, source: Source, column: str) -> None:  # noqa: B027  most fields do not depend on the file
+        """Look at the first rows of the field's column in a file that is about to be read. By default nothing happens."""
+
     def value(self, row: Row, column: str) -> Any:
         """Return the value of a row; by default the content of the column."""
         return row.values.get(column)

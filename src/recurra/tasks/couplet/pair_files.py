@@ -84,7 +84,8 @@ class JoinedCharacters(Source):
 
     def __init__(self, inner: Source) -> None:
         super().__init__(inner.path, inner.name, encoding=inner.encoding, skip_broken=inner.skip_broken)
-        self.inner, self.format, self.facts, self.reasons = inner, inner.format, inner.facts, inner.reasons
+        self.share_facts(inner)
+        self.inner, self.format = inner, inner.format
 
     @property
     def columns(self) -> list[str]:

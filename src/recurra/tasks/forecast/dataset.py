@@ -46,7 +46,7 @@ class ForecastDataset(Dataset):
         settings = self.settings
         table, unused_columns = self.reader.read_training(data)
         on_progress(sum(map(len, table.series)))
-        self.metadata = metadata = SeriesMetadata.of(table.columns, table.series)
+        self.metadata = metadata = SeriesMetadata.of(table)
         split = TrainValidationSplit(table, skip=self.reader.skip)
         split.drop_constant()
         if valid is not None:

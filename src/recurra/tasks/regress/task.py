@@ -40,7 +40,8 @@ class Regress(SequenceTask[RegressSettings]):
     @classmethod
     def dataset_for(cls, settings: RegressSettings) -> RowDataset:
         """A dataset whose target is the field `target`."""
-        return RowDataset(settings, [Number("target", settings.data.target)])
+        data = settings.data
+        return RowDataset(settings, [Number("target", data.target, decimal=data.decimal, missing=data.missing)])
 
     @cached_property
     def head(self) -> Regression:

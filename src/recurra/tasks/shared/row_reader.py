@@ -98,9 +98,10 @@ class RowReader:
         for field in fields:
             others = [column for column in (*taken, *found.values()) if column != field.column]
             known = self.columns.get(field.name)
-            found[field.name] = (
-                known if not field.column and known in source.columns else self._find(field, source, others)
-            )
+            if known is None or field.column or known not in source.columns:
+                known = self._find(field, source, others)
+            found[field.name] = known
+            field.inspect(source, found[field.name])
         return found
 
     def _find(self, field: Field, source: Source, taken: Sequence[str]) -> str:

@@ -42,7 +42,7 @@ _ONEDNN_RUNS: dict[torch.dtype, bool] = (
         torch.bfloat16: torch.ops.mkldnn._is_mkldnn_bf16_supported(),
         torch.float16: torch.ops.mkldnn._is_mkldnn_fp16_supported(),
     }
-    if torch._C.has_mkldnn
+    if torch._C._has_mkldnn
     else {}
 )
 

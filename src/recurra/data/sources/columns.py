@@ -96,17 +96,15 @@ def _label_at_an_end(source: Source, taken: set[str]) -> str | None:
         return words[0] if len(words) == 1 and words[0] in ends else None
     distinct = {column: len(set(values)) for column, values in cells.items()}
     least = min(ends, key=lambda column: distinct[column], default=None)
-    if least is None or not _like_label(cells[least]) or not all(_is_whole(cell) for cell in cells[least]):
+    if least is None or not _like_label(cells[least]) or not _are_whole(cells[least]):
         return None
     others = [count for column, count in distinct.items() if column != least]
     return least if others and 2 * distinct[least] <= min(others) else None
 
 
-def _is_whole(cell: str) -> bool:
-    try:
-        return float(cell).is_integer()
-    except ValueError:
-        return False
+def _are_whole(cells: list[str]) -> bool:
+    format = number_format(cells)
+    return all(value is not None and value.is_integer() for value in map(format.parse, cells))
 
 
 def find_number(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:

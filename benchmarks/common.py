@@ -230,18 +230,21 @@ def interleave(
     return Times(seconds)
 
 
-def gemm_peak(size: int = 1024, seconds: float = 1.0) -> float:
-    """Return the floating-point operations per second of the fastest float32 matrix product (size, size) in `seconds`."""
-    import torch
+def peak_operations(threads: int, seconds: float = 1.0) -> float:
+    """Return the floating-point operations per second that `threads` threads reach in a loop of float32 multiply-adds.
 
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    out = a @ b
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        begin = time.perf_counter()
-        torch.mm(a, b, out=out)
-        best = min(best, time.perf_counter() - begin)
-    return 2 * size**3 / best
+    The loop (native/peak.h) works in registers, so this is the limit of the multiply-add units. A matrix product of a library
+    reaches less of it on some processors. Exit with status 2 if the native kernels are not available.
+    """
+    from recurra.ops.native import loader
+
+    module, target = loader.load()
+    if module is None:
+        stop(f"cannot measure the speed of the multiply-add units: {target}")
+    found: float = module.peak_operations(
+        target=target, threads=threads, gomp_parallel=loader.gomp_parallel(), seconds=seconds
+    )
+    return found
 
 
 # --- the record -----------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@
 
 The data type is float32, with two threads by default. All functions are timed alternately in this process. A result is the
 median over the rounds of the ratio theirs / ours; above 1, recurra is faster. `peak` is the speed of the kernel as a
-fraction of the best matrix product in the same run. Before the measurement the outputs of both are compared; if they
-differ, nothing is timed.
+fraction of the limit of the multiply-add units in the same run. Before the measurement the outputs of both are compared;
+if they differ, nothing is timed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import torch
-from common import add_options, alone, gemm_peak, interleave, record, say, stop
+from common import add_options, alone, interleave, peak_operations, record, say, stop
 from torch import Tensor
 
 from recurra import nn
@@ -31,7 +31,7 @@ STEPS = {("lstm", "layer"): 12.0, ("lstm", "cell"): 4.0, ("gru", "layer"): 7.0, 
 STREAMS = {"gru": 2.0, "lstm": 1.3}
 READ = 0.8  # time to read the weights once / ours
 INT8 = 3.0
-SHARE = 0.65  # fraction of the best matrix product, forward
+SHARE = 0.65  # fraction of the limit of the multiply-add units, forward
 SLOWED = 8.0  # theirs / ours beside a busy process
 Line = tuple[str, float, float, float | None]  # name, ratio, target, fraction of the peak
 
@@ -92,7 +92,7 @@ def sequences(kind: str, peak: float) -> Iterator[Line]:
 
 
 def shares(peak: float) -> Iterator[Line]:
-    """Measure the forward pass as a fraction of the best matrix product."""
+    """Measure the forward pass as a fraction of the limit of the multiply-add units."""
     for cell in ("gru", "lstm"):
         for B in (32, 64):
             for H in (256, 512):
@@ -188,11 +188,11 @@ def beside_a_neighbour() -> Iterator[Line]:
     x, grad = torch.randn(32, 128, 128, requires_grad=True), torch.randn(32, 128, 128)
     made = {"ours": training(ours, x, grad), "theirs": training(theirs, x, grad)}
     quiet = interleave(made, rounds=7)
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as neighbour:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as neighbor:
         try:
             loud = interleave(made, rounds=7)
         finally:
-            neighbour.kill()
+            neighbor.kill()
     yield "train lstm beside a busy process", loud.ratio("theirs", "ours"), SLOWED, None
     yield "  and how much ours keeps of its speed", quiet.median("ours") / loud.median("ours"), 1 / 2.2, None
 
@@ -211,8 +211,8 @@ def main() -> None:
     figures: dict[str, dict[str, float | bool | None]] = {}
     with alone(options.even_if_busy) as watch:
         check()
-        peak = gemm_peak()
-        say(f"best matrix product: {peak / 1e9:.0f} GFLOP/s with {options.threads} threads")
+        peak = peak_operations(options.threads)
+        say(f"multiply-add units: {peak / 1e9:.0f} GFLOP/s with {options.threads} threads")
         parts: dict[str, Callable[[], Iterator[Line]]] = {
             "train": lambda: sequences("train", peak),
             "forward": lambda: sequences("forward", peak),
@@ -231,7 +231,7 @@ def main() -> None:
                 figures[what.strip()] = {"ratio": round(ratio, 3), "wanted": wanted, "met": met, "peak": share}
                 shown = f"{share:>7.0%}" if share is not None else " " * 7
                 print(f"{what:<52}{ratio:>7.2f}x{wanted:>8.2f}x{shown}{'' if met else '  MISSED'}", flush=True)
-        record("kernels", figures | {"gemm_peak": {"gflops": peak / 1e9}}, watch=watch, threads=options.threads)
+        record("kernels", figures | {"peak": {"gflops": peak / 1e9}}, watch=watch, threads=options.threads)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ struct SequenceCall {
     void* final_state;                        // the same
     const void *weight_ih[2], *weight_hh[2];  // (gates*H, I) and (gates*H, H), by direction
     const void *bias_ih[2], *bias_hh[2];      // (gates*H) or null
+    const float *scale_ih[2], *scale_hh[2];   // (gates*H) for 8-bit weights (see int8.h), which are forward only; else null
     // The backward pass only.
     const void *grad_y, *grad_final_state;    // as y and final_state; null: zero
     void *grad_initial_state, *grad_x;        // as initial_state and x, or null
@@ -68,11 +69,12 @@ struct SmallCall {
 struct StepCall {
     CellKind cell;
     bool is_double;
+    bool unpacked;                            // the weights are (gates*H, K), as small_batch.h reads them
     Index B, I, H, x_stride;
     const void* x;                            // (B, I), `x_stride` numbers from one stream to the next
     void* state;                              // (components, B, H), updated in place
-    void* scratch;                            // (B, H)
-    const void *packed_weight_ih, *packed_weight_hh;  // from Kernels::pack or Kernels::pack_int8
+    void* scratch;                            // (B, H); with 8-bit weights (B, gates*H)
+    const void *weight_ih, *weight_hh;        // from Kernels::pack, or (gates*H, K) if `unpacked` or 8-bit
     const void *bias_ih, *bias_hh;            // (gates*H) or null
     // With 8-bit weights (see int8.h), else null.
     const float *scale_ih, *scale_hh;         // (gates*H)

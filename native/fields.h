@@ -174,6 +174,8 @@ inline SequenceCall sequence_call(nb::kwargs kwargs, Team team) {
     RECURRA_READ(weight_hh);
     RECURRA_READ(bias_ih);
     RECURRA_READ(bias_hh);
+    RECURRA_READ(scale_ih);
+    RECURRA_READ(scale_hh);
     RECURRA_READ(recurrent_dropout_mask);
     RECURRA_READ(zoneout_mask);
     RECURRA_READ_STRIDED(grad_x);
@@ -216,6 +218,7 @@ inline StepCall step_call(nb::kwargs kwargs) {
     StepCall call{};
     RECURRA_READ(cell);
     RECURRA_READ(is_double);
+    RECURRA_READ(unpacked);
     RECURRA_READ(B);
     RECURRA_READ(I);
     RECURRA_READ(H);
@@ -223,8 +226,8 @@ inline StepCall step_call(nb::kwargs kwargs) {
     RECURRA_READ(x);
     RECURRA_READ(state);
     RECURRA_READ(scratch);
-    RECURRA_READ(packed_weight_ih);
-    RECURRA_READ(packed_weight_hh);
+    RECURRA_READ(weight_ih);
+    RECURRA_READ(weight_hh);
     RECURRA_READ(bias_ih);
     RECURRA_READ(bias_hh);
     RECURRA_READ(scale_ih);

@@ -14,14 +14,15 @@ struct Kernels {
     Index (*packed_size)(CellKind, bool is_double, Index K, Index H);  // in numbers
     // Packs weights (gates*H, K) in the order in which run_step reads them. `packed` is zero on entry and starts a cache line.
     void (*pack)(CellKind, bool is_double, const void* weight, Index K, Index H, void* packed);
-    Index (*packed_int8_size)(CellKind, Index K, Index H);  // in bytes
-    // The same as 8-bit integers with one scale for each row (gates*H). `packed` is zero on entry.
-    void (*pack_int8)(CellKind, const float* weight, Index K, Index H, std::int8_t* packed, float* scale);
+    Index (*multiply_adds)(Index n, float* sum);  // see peak.h
 };
 
 extern const Kernels* const all_kernels[];  // the widest instruction set first, null at the end
 
 // One step of a stack of layers, one after the other. A team shares large batches of streams.
 void step_all(const Kernels& kernels, const StepCall* layers, Index count, const Team& team);
+
+// The largest number of floating-point operations per second that the threads reach within `seconds`.
+double peak_operations(const Kernels& kernels, const Team& team, double seconds);
 
 }  // namespace recurra

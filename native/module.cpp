@@ -48,11 +48,22 @@ static void run_small(const std::string& target, Index threads, Address gomp_par
     kernels.run_small(call);
 }
 
+static double peak_operations(const std::string& target, Index threads, Address gomp_parallel, double seconds) {
+    const Kernels& kernels = kernels_of(target);
+    const nb::gil_scoped_release release;
+    return recurra::peak_operations(kernels, team_of(threads, gomp_parallel), seconds);
+}
+
 // Single steps of a stack of layers whose buffers are bound once. The Python object keeps the tensors alive, in an attribute.
 class Stepper {
     const Kernels& kernels_;
     std::vector<StepCall> layers_;
     Team team_;
+    Index products_ = 0;  // multiplications of one step
+
+    // Below this a step of one thread takes a few microseconds, in which other threads of Python may wait: releasing the lock
+    // costs time too, and so does waiting for it.
+    static constexpr Index kProductsWithLock = 1 << 16;
 
    public:
     Stepper(const std::string& target, Index threads, Address gomp_parallel)
@@ -65,15 +76,18 @@ class Stepper {
         kernels_.pack(cell_kind(cell), is_double, data_of<void>(weight, "weight"), K, H,
                       data_of<void>(packed, "packed"));
     }
-    Index packed_int8_size(nb::handle cell, Index K, Index H) const {
-        return kernels_.packed_int8_size(cell_kind(cell), K, H);
+    void add_layer(nb::kwargs fields) {
+        const StepCall& call = layers_.emplace_back(step_call(std::move(fields)));
+        products_ += call.B * num_gates(call.cell) * call.H * (call.I + call.H);
     }
-    void pack_int8(nb::handle cell, Index K, Index H, nb::handle weight, nb::handle packed, nb::handle scale) const {
-        kernels_.pack_int8(cell_kind(cell), data_of<float>(weight, "weight"), K, H,
-                           data_of<std::int8_t>(packed, "packed"), data_of<float>(scale, "scale"));
+    void operator()() const {
+        if (team_.threads == 1 && products_ < kProductsWithLock) return step();
+        const nb::gil_scoped_release release;
+        step();
     }
-    void add_layer(nb::kwargs fields) { layers_.push_back(step_call(std::move(fields))); }
-    void operator()() const { step_all(kernels_, layers_.data(), Index(layers_.size()), team_); }
+
+   private:
+    void step() const { step_all(kernels_, layers_.data(), Index(layers_.size()), team_); }
 };
 
 NB_MODULE(_native, module) {
@@ -82,6 +96,8 @@ NB_MODULE(_native, module) {
     module.def("run_sequence", &run_sequence, kw_only(), arg("target"), arg("backward"), arg("threads"), arg("gomp_parallel"),
                arg("fields"));
     module.def("run_small", &run_small, kw_only(), arg("target"), arg("threads"), arg("gomp_parallel"), arg("fields"));
+    module.def("peak_operations", &::peak_operations, kw_only(), arg("target"), arg("threads"), arg("gomp_parallel"),
+               arg("seconds"));
     nb::class_<FastPath>(module, "FastPath")
         .def("__init__",
              [](FastPath* self, const std::string& target, Address gomp_parallel, nb::handle cell, Index H, nb::list names,
@@ -99,9 +115,6 @@ NB_MODULE(_native, module) {
         .def("packed_size", &Stepper::packed_size, kw_only(), arg("cell"), arg("is_double"), arg("K"), arg("H"))
         .def("pack", &Stepper::pack, kw_only(), arg("cell"), arg("is_double"), arg("K"), arg("H"), arg("weight"),
              arg("packed"))
-        .def("packed_int8_size", &Stepper::packed_int8_size, kw_only(), arg("cell"), arg("K"), arg("H"))
-        .def("pack_int8", &Stepper::pack_int8, kw_only(), arg("cell"), arg("K"), arg("H"), arg("weight"), arg("packed"),
-             arg("scale"))
         .def("add_layer", &Stepper::add_layer)
         .def("__call__", &Stepper::operator());
 }

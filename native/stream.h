@@ -59,8 +59,8 @@ struct Stream {
 
     // Streams `begin` to `end`.
     static void run(const StepCall& call, Index begin, Index end) {
-        const S* weight_ih = static_cast<const S*>(call.packed_weight_ih);
-        const S* weight_hh = static_cast<const S*>(call.packed_weight_hh);
+        const S* weight_ih = static_cast<const S*>(call.weight_ih);
+        const S* weight_hh = static_cast<const S*>(call.weight_hh);
         for (Index unit = 0; unit < call.H;) {
             const Index units = chunk_size(F::kMaxUnitVectors, (call.H - unit + W - 1) / W);
             with_constant<F::kMaxUnitVectors>(units, [&](auto U) {

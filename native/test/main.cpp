@@ -1,4 +1,4 @@
-// The kernels against a plain loop, without Python: for the address, undefined-behaviour and thread sanitizers.
+// The kernels against a plain loop, without Python: for the address, undefined-behavior and thread sanitizers.
 #include <cstdio>
 
 #include "reference.h"
@@ -57,6 +57,7 @@ static int run_all() {
         const auto check = [&](double error, int cell, const char* what) {
             report(error < 1e-12, kernels.name, cell, what, error);
         };
+        report(peak_operations(kernels, {.threads = 2, .gomp_parallel = nullptr}, 0.001) > 0, kernels.name, 0, "the peak", 0);
         for (int k = 0; k < 4; ++k)
             check(sequence_error(kernels, CellKind(k), Shape{4, 700, 7, 2, 3}, random), k, "several windows");
         for (int k = 0; k < 4; ++k) {
@@ -74,7 +75,10 @@ static int run_all() {
                     check(sequence_error(kernels, cell, masked, random), k, "a masked sequence");
                     check(small_batch_error(kernels, cell, small, random), k, "a small batch");
                     check(int8_error(kernels, cell, int8, random), k, "8-bit weights");
-                    check(stream_error(kernels, cell, stream, random), k, "a stream");
+                    report(int8_sequence_equals_steps(kernels, cell, int8, random), kernels.name, k,
+                           "a sequence with 8-bit weights", 0);
+                    check(stream_error(kernels, cell, stream, random, false), k, "a stream");
+                    check(stream_error(kernels, cell, small, random, true), k, "a stream on weights that are not packed");
                 }
         }
     }

@@ -37,11 +37,12 @@ struct Shape {
 // Each returns the largest error of the kernels, or a scaled error that must be below the same bound.
 double sequence_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
 double small_batch_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
-double stream_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
+double stream_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random, bool unpacked);
 double int8_error(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
 
 // Each returns whether the check passed.
 bool small_batch_stays_in_bounds(const Kernels& kernels, CellKind cell);
+bool int8_sequence_equals_steps(const Kernels& kernels, CellKind cell, Shape shape, Random& random);
 bool threads_may_fail();
 
 }  // namespace recurra::test

@@ -1,9 +1,9 @@
-// Single time steps of streams, on packed weights.
+// Single time steps of streams, on packed weights and on weights that are not packed.
 #include "reference.h"
 
 namespace recurra::test {
 
-double stream_error(const Kernels& kernels, CellKind cell, Shape s, Random& random) {
+double stream_error(const Kernels& kernels, CellKind cell, Shape s, Random& random, bool unpacked) {
     const Index G = num_gates(cell), P = num_state_components(cell), B = s.B, I = s.I, H = s.H;
     const Numbers weight_ih = random_numbers(random, G * H * I), weight_hh = random_numbers(random, G * H * H);
     const Numbers bias_ih = random_numbers(random, G * H), bias_hh = random_numbers(random, G * H);
@@ -15,7 +15,9 @@ double stream_error(const Kernels& kernels, CellKind cell, Shape s, Random& rand
     call.cell = cell, call.is_double = true;
     call.B = B, call.I = I, call.H = H, call.x_stride = I;
     call.x = x.data(), call.state = state.data(), call.scratch = scratch.data();
-    call.packed_weight_ih = packed_ih.data(), call.packed_weight_hh = packed_hh.data();
+    call.unpacked = unpacked;
+    call.weight_ih = unpacked ? weight_ih.data() : packed_ih.data();
+    call.weight_hh = unpacked ? weight_hh.data() : packed_hh.data();
     call.bias_ih = bias_ih.data(), call.bias_hh = bias_hh.data();
     double error = 0;
     for (int n = 0; n < 3; ++n) {

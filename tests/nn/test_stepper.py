@@ -12,6 +12,7 @@ from torch import Tensor
 
 from recurra import cells, nn
 from recurra.errors import BackendError, CallError
+from recurra.ops import timings
 from recurra.ops.native import loader
 
 pytestmark = pytest.mark.skipif(loader.load()[0] is None, reason=loader.load()[1])
@@ -34,6 +35,32 @@ def test_steps_are_the_layer(cell: cells.Cell, dtype: torch.dtype, streams: int,
         assert worst(stepper.y, y[:, t]) <= 16 * torch.finfo(dtype).eps
     for name, part in stepper.state.tensors().items():
         assert worst(part, state[name]) <= 16 * torch.finfo(dtype).eps
+
+
+@every_kernel
+@pytest.mark.parametrize("kernel", ["packed", "unpacked"])
+@pytest.mark.parametrize("streams, threads", [(1, 1), (5, 2), (8, 3)])
+def test_both_kernels_are_the_layer(
+    monkeypatch: pytest.MonkeyPatch, cell: cells.Cell, kernel: str, streams: int, threads: int
+) -> None:
+    """Whichever kernel the table of timings names, also on several threads."""
+    torch.manual_seed(0)
+    monkeypatch.setattr(timings, "step_kernel", lambda *size: kernel)
+    layer, before = nn.Recurrent(cell, 40, 300, num_layers=2, backend="reference"), torch.get_num_threads()
+    x = torch.randn(streams, 4, 40)
+    with torch.no_grad():
+        y, state = layer(x)
+    try:
+        torch.set_num_threads(threads)
+        stepper = nn.Stepper(layer, streams)
+        for t in range(4):
+            stepper.x[:] = x[:, t]
+            stepper()
+            assert worst(stepper.y, y[:, t]) <= 32 * torch.finfo(torch.float32).eps
+    finally:
+        torch.set_num_threads(before)
+    for name, part in stepper.state.tensors().items():
+        assert worst(part, state[name]) <= 32 * torch.finfo(torch.float32).eps
 
 
 def test_without_biases() -> None:
@@ -190,7 +217,7 @@ def test_a_step_keeps_its_memory(int8: bool) -> None:
 
 
 def test_int8_requires_float32() -> None:
-    with pytest.raises(BackendError, match=r"weights of 8 bits go with float32, and x is torch\.float64"):
+    with pytest.raises(BackendError, match=r"int8 weights require float32, and x is torch\.float64"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5, dtype=torch.float64), int8=True)
     with pytest.raises(CallError, match="int8 is 1; expected True or False"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5), int8=1)  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from torch import Tensor
 
 from ..errors import CallError
@@ -37,11 +38,13 @@ class Parameter(NamedTuple):
         init: function that fills a tensor of this shape in place. Default: None, if the cell defines `initialize`.
         trainable: False for a fixed parameter, which is saved, loaded and moved with the layer but not trained.
             Default: True.
+        dtype: dtype of the tensor, for a fixed parameter of integers. Default: None, the dtype of the layer.
     """
 
     shape: tuple[int, ...]
     init: Callable[[Tensor], object] | None = None
     trainable: bool = True
+    dtype: torch.dtype | None = None
 
 
 class Hidden(NamedTuple):
@@ -63,8 +66,8 @@ class Uniform:
 
 
 def uniform(hidden_size: int) -> Uniform:
-    """Return the usual initialization of recurrent layers, U(-1/sqrt(H), 1/sqrt(H))."""
-    bound = 1.0 / math.sqrt(hidden_size)
+    """Return the usual initialization of recurrent layers, U(-1/sqrt(H), 1/sqrt(H)); U(0, 0) for H = 0."""
+    bound = 1.0 / math.sqrt(hidden_size) if hidden_size else 0.0
     return Uniform(-bound, bound)
 
 
@@ -93,6 +96,8 @@ class Cell(ABC):
             bias cannot be merged with the first, because it is inside a product; () if both are only added. Default: None,
             for a cell with other biases.
         source: reference of the equation. Default: "".
+        differentiable: False for a cell for inference only, whose step contains a rounding. A call that needs a gradient
+            is then an error. Default: True.
 
     Raises:
         CallError: when a subclass is defined whose `state_type` is not a NamedTuple class.
@@ -126,6 +131,7 @@ class Cell(ABC):
     forget_gate: ClassVar[str | None] = None
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = None
     source: ClassVar[str] = ""
+    differentiable: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

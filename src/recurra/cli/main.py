@@ -28,6 +28,7 @@ from .bench import bench
 from .cite import cite
 from .data import data
 from .demo import demo
+from .describe import describe
 from .evaluate import evaluate
 from .explain import explain
 from .generate import generate
@@ -58,6 +59,7 @@ app = typer.Typer(
     epilog="Start with [bold]recurra demo[/bold], or [bold]recurra train classify FILE.csv[/bold].",
     rich_markup_mode="rich",
 )
+app.command()(describe)
 app.command(cls=TrainCommand)(train)
 app.command()(predict)
 app.command()(evaluate)

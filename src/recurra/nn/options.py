@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypedDict
 
 import torch
@@ -93,6 +93,10 @@ class Options:
     def non_default(self) -> dict[str, Any]:
         """Return the options that differ from their defaults."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+    def for_inference(self) -> Options:
+        """Return the options without those that act in training only."""
+        return replace(self, recurrent_dropout=0.0, weight_drop=0.0)
 
     @property
     def act_in_call(self) -> bool:

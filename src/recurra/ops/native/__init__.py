@@ -10,6 +10,7 @@ The kernels compute valid time steps only, and the threads of a forward pass do 
     lazy_zeros.py    zeros that take memory only where they are written
     small_batch.py   a few time steps of a small batch without gradients
     fast_path.py     the same for one layer, without the checks of the other path
+    int8.py          a padded batch with 8-bit weights, without gradients
     stepper.py       single time steps of streams, on packed weights, also with 8 bits
     _native          the compiled module; `_native.pyi` declares its types
 

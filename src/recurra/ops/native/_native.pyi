@@ -39,6 +39,8 @@ def run_sequence(
     weight_hh: list[Tensor],
     bias_ih: list[Tensor],
     bias_hh: list[Tensor],
+    scale_ih: list[Tensor],  # for 8-bit weights, else empty
+    scale_hh: list[Tensor],
     recurrent_dropout_mask: list[Tensor | None],
     zoneout_mask: list[list[Tensor | None]],  # by direction and state component; (T, B, H) with any strides of T and B
     grad_x: Tensor | None,  # (B, T, I) with any strides of the first two axes
@@ -74,6 +76,9 @@ def run_small(
     bias_hh: list[Tensor],
 ) -> None:
     """A few time steps of a small batch."""
+
+def peak_operations(*, target: str, threads: int, gomp_parallel: int, seconds: float) -> float:
+    """The largest number of float32 operations per second that a loop of multiply-adds reaches within `seconds`."""
 
 class FastPath:
     """Checks the tensors of a few time steps of one layer, and runs them. `names` are its parameters in the cell's order."""
@@ -112,13 +117,12 @@ class Stepper:
     def __init__(self, *, target: str, threads: int, gomp_parallel: int) -> None: ...
     def packed_size(self, *, cell: str, is_double: bool, K: int, H: int) -> int: ...
     def pack(self, *, cell: str, is_double: bool, K: int, H: int, weight: Tensor, packed: Tensor) -> None: ...
-    def packed_int8_size(self, *, cell: str, K: int, H: int) -> int: ...
-    def pack_int8(self, *, cell: str, K: int, H: int, weight: Tensor, packed: Tensor, scale: Tensor) -> None: ...
     def add_layer(
         self,
         *,
         cell: str,
         is_double: bool,
+        unpacked: bool,
         B: int,
         I: int,
         H: int,
@@ -126,8 +130,8 @@ class Stepper:
         x: Tensor,
         state: Tensor,
         scratch: Tensor,
-        packed_weight_ih: Tensor,
-        packed_weight_hh: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
         bias_ih: Tensor | None,
         bias_hh: Tensor | None,
         scale_ih: Tensor | None,

@@ -65,7 +65,7 @@ def methods_of(task: str, source: str, settings: Mapping[str, Mapping[str, Any]]
 
 
 def _is_used(method: Mapping[str, Any], task: str, settings: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether a run uses a method of methods.json: by its task, or by a setting that has one of `values` or is above `above`."""
+    """Whether a run uses a method of methods.json: by its task, or by the value of a setting."""
     if "task" in method:
         return bool(method["task"] == task)
     group, _, name = method["setting"].partition(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from .data.sources.reading import READ_SETTINGS
 from .errors import DataError, SettingError
 from .evaluation import evaluate
 from .files import absolute, read_json
+from .nn.patch import patched
 from .progress import Progress, Silent
 from .run_folder import load_vocabulary, open_task
 from .settings import full_name
@@ -166,6 +168,30 @@ class Run:
             raise SettingError(f"{self.path}: a run of {self.task.name} does not generate text; runs of language do")
         with torch.inference_mode():
             yield from self.task.generate(self.network, prompt, length, **options)
+
+    def patch(
+        self, layer: int = 0, unit: int | Sequence[int] | None = None, value: Any = None, **options: Any
+    ) -> AbstractContextManager[None]:
+        """Change the state of the recurrent layer inside a `with` block, to compare predictions.
+
+        Inside the block the layer runs in a plain loop, in which the state after each time step is changed.
+
+        Args:
+            layer: index of the layer.
+            unit: a unit or several. Default: None, all units.
+            value: the number to which they are set, or one number for each unit, such as a recorded state.
+            **options: `shift`, a number that is added instead of `value`; `steps`, the time steps of a call at which this is
+                done, all by default; `direction`, "forward" or "reverse"; `component` of the state, such as "c", by default
+                the output; `module`, the name of the recurrent layer in the network, by default the first one.
+
+        Raises:
+            CallError: there is no such layer, unit, direction, component or module.
+
+        Example:
+            >>> with run.patch(layer=0, unit=17, value=0.0):  # doctest: +SKIP
+            ...     run.predict(["a good film"])
+        """
+        return patched(self.network, layer, unit, value, **options)
 
     def stream(self) -> Session:
         """Open a session that takes the input in pieces.

@@ -136,6 +136,33 @@ def test_texts_with_spans(tmp_path: Path, form: str, name: str) -> None:
     assert any("contains spans of characters" in line for line in lines)
 
 
+def test_spans_in_the_cells_of_a_table(tmp_path: Path) -> None:
+    rows = sentences()
+    for at, write_list in enumerate((json.dumps, str)):
+        cells = []
+        for row in rows:
+            text, spans = with_spans(row)
+            value = write_list([{"start": b, "end": e, "text": text[b:e], "labels": [k]} for b, e, k in spans])
+            cells.append(f'{len(cells)},"{value.replace(chr(34), chr(34) * 2)}","{text}"')
+        check(write(tmp_path / f"{at}.csv", "\n".join(["id,label,text", *cells]) + "\n"), rows)
+
+
+def test_spans_by_type_have_inclusive_ends(tmp_path: Path) -> None:
+    made = []
+    for n, row in enumerate(sentences()):
+        text, spans = with_spans(row)
+        label: dict[str, Any] = {}
+        for b, e, k in spans:
+            label.setdefault(k, {}).setdefault(text[b:e], []).append([b, e - 1])
+        made.append({"id": n, "text": text, "label": label})
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, made)))
+    check(path, sentences())
+    made[3]["label"] = {"PER": {"Ada": [[0, 3]]}}
+    write(path, "\n".join(map(json.dumps, made)))
+    with pytest.raises(DataError, match=r"row 4.*but its text is given as 'Ada'"):
+        fields(path)
+
+
 def test_documents_with_spans(tmp_path: Path) -> None:
     rows = sentences()
     made = [with_spans(row) for row in rows]

@@ -28,6 +28,7 @@ from recurra.settings import DataSettings
         "#begin document\n",
         "###MEDLINE:123\n\n",
         "### ABSTRACT-1:\n",
+        '<text id="7">\n',
     ],
 )
 @pytest.mark.parametrize("form", ["{word}\t{tag}", "{word} NN B-NP {tag}"])
@@ -123,6 +124,18 @@ def test_words_and_tags_are_found_among_other_columns(tmp_path: Path, form: str)
     rows = sentences()
     lines = check(write(tmp_path / "a.conll", columns(rows, form)), rows)
     assert any("counts the tokens" in line for line in lines) == ("{n}" in form)
+
+
+def test_tags_may_come_first(tmp_path: Path) -> None:
+    rows = sentences()
+    lines = check(write(tmp_path / "a.bio", columns(rows, "{tag}\t{word}")), rows)
+    assert "the first column contains the tags" in lines
+
+
+def test_sentences_between_marks_only(tmp_path: Path) -> None:
+    rows = sentences()
+    text = "".join("<s>\n" + "".join(f"{word}\t{tag}\n" for word, tag in row) + "</s>\n" for row in rows)
+    check(write(tmp_path / "a.vert", text), rows)
 
 
 def test_only_characters_with_positions_of_words_lose_their_digits() -> None:

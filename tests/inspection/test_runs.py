@@ -17,7 +17,7 @@ from tiny_runs import TINY, inputs, reviews
 import recurra
 from recurra import inspection
 from recurra.errors import CallError, DataError, UserError
-from recurra.inspection.models import layers_of
+from recurra.nn.patch import recurrent_of
 from recurra.run import Run
 
 
@@ -46,7 +46,7 @@ def test_record_of_every_task(tiny: Callable[[str], Run], task: str) -> None:
     run = searching_alone(tiny(task))
     examples = inputs(run, 3)
     found = inspection.record(run, examples)
-    layer = layers_of(run.network)[1]
+    layer = recurrent_of(run.network)[1]
     h = found.states[f"l0.forward.{layer.cells[0].states[0]}"]
     assert len(h) == len(found.lengths) == len(examples)
     assert h.shape[1] == found.lengths.max()
@@ -71,7 +71,7 @@ def test_memory_of_every_task(tiny: Callable[[str], Run], task: str) -> None:
     assert found.norms.shape[0] == len(found.rows)
     assert np.array_equal(found.norms, inspection.memory(run, run.config["source"]["data"]).norms, equal_nan=True)
     assert [module.training for module in run.network.modules()] == flags
-    assert "forward" not in vars(layers_of(run.network)[1])
+    assert "forward" not in vars(recurrent_of(run.network)[1])
     assert run.predict(inputs(run, 2)) == before
 
 

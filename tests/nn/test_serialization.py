@@ -25,6 +25,7 @@ MODULES: dict[str, Callable[[], Any]] = {
     "LSTM with projection": lambda: nn.LSTM(3, 4, proj_size=2, num_layers=2, dropout=0.5),
     "LSTM with options": lambda: nn.LSTM(3, 4, zoneout={"h": 0.1, "c": 0.2}, learned_state=True, forget_bias=1.0),
     "GRU": lambda: nn.GRU(3, 4, bidirectional=True, merge="sum"),
+    "LSTM with 8 bits": lambda: quantize(nn.LSTM(3, 4, num_layers=2)),
     "RNNCell": lambda: nn.RNNCell(3, 4, nonlinearity="relu"),
     "LSTMCell": lambda: nn.LSTMCell(3, 4, bias=False),
     "GRUCell": lambda: nn.GRUCell(3, 4),
@@ -68,8 +69,8 @@ def test_a_copied_module_is_independent(name: str, duplicate: Callable[[Any], An
     assert same(module, other, x)
     assert repr(other) == repr(module)
     with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.add_(1)
+        for tensor in (*other.parameters(), *other.buffers()):
+            tensor.add_(1)
     assert not same(module, other, x)
 
 

@@ -16,7 +16,6 @@ from transform_cases import assert_close, components, drop_in, every_drop_in, ev
 from recurra import cells, nn, ops
 
 every_cell = pytest.mark.parametrize("cell", CELLS, ids=str)
-without_operator = pytest.mark.parametrize("cell", [cell for cell in CELLS if cell not in OPERATORS], ids=str)
 
 
 @pytest.fixture(autouse=True)
@@ -47,20 +46,18 @@ def grads_of(layer: torch.nn.Module, outputs: tuple[Tensor, ...]) -> list[Tensor
 
 @every_cell
 def test_compiled_in_one_graph(cell: cells.Cell) -> None:
-    layer, x = Layer(recurrent(cell, bidirectional=True)), randn(3, 4, 3)
+    layer, x, lengths = Layer(recurrent(cell)), randn(3, 2, 3), torch.tensor([2, 1, 0])
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
-    for lengths in (None, torch.tensor([4, 1, 0])):
-        found, exact = compiled(x, lengths), layer(x, lengths)
-        assert_close([*found, *grads_of(layer, found)], [*exact, *grads_of(layer, exact)])
+    found, exact = compiled(x, lengths), layer(x, lengths)
+    assert_close([*found, *grads_of(layer, found)], [*exact, *grads_of(layer, exact)])
 
 
 @every_cell
 @pytest.mark.parametrize("strict", [False, True])
 def test_exported(cell: cells.Cell, strict: bool) -> None:
-    layer, x, lengths = Layer(recurrent(cell)), randn(3, 4, 3), torch.tensor([4, 1, 0])
-    for args in ((x,), (x, lengths)):
-        program = torch.export.export(layer, args, strict=strict).module()
-        assert_close(program(*args), layer(*args))
+    layer, args = Layer(recurrent(cell)), (randn(3, 2, 3), torch.tensor([2, 1, 0]))
+    program = torch.export.export(layer, args, strict=strict).module()
+    assert_close(program(*args), layer(*args))
 
 
 @pytest.mark.parametrize("cell", OPERATORS, ids=str)
@@ -90,25 +87,24 @@ def test_inductor_with_all_lengths_equal(kind: str) -> None:
         assert_close([compiled(x, lengths)], [layer(x, lengths)[0] * 2])
 
 
-@every_cell
+@pytest.mark.parametrize("cell", OPERATORS, ids=str)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_autocast(cell: cells.Cell, dtype: torch.dtype) -> None:
     """The dtypes of a compiled layer under autocast are those of eager mode."""
-    layer, x = Layer(recurrent(cell).float()), randn(3, 4, 3).float()
+    layer, x = Layer(recurrent(cell).float()), randn(3, 3, 3).float()
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     exact = Layer(recurrent(cell))(x.double())
-    for lengths in (None, torch.tensor([4, 1, 0])):
-        with torch.no_grad(), torch.autocast("cpu", dtype):
-            eager, found = layer(x, lengths), compiled(x, lengths)
-        assert [t.dtype for t in found] == [t.dtype for t in eager]
-        for a, b in zip(found, eager, strict=True):  # a few roundings of numbers below 1, at each of 4 steps
-            assert (a.double() - b.double()).abs().max() <= 16 * torch.finfo(dtype).eps
-    assert (eager[0][0].double() - exact[0][0]).abs().max() <= 16 * torch.finfo(dtype).eps
+    with torch.no_grad(), torch.autocast("cpu", dtype):
+        eager, found = layer(x), compiled(x)
+    assert [t.dtype for t in found] == [t.dtype for t in eager]
+    for a, b, c in zip(found, eager, exact, strict=True):  # a few roundings of numbers below 1, at each of 3 steps
+        assert (a.double() - c).abs().max() <= 16 * torch.finfo(dtype).eps
+        assert (b.double() - c).abs().max() <= 16 * torch.finfo(dtype).eps
 
 
 @every_drop_in
 @every_length
-@pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
+@pytest.mark.parametrize("mode", ["real", "symbolic"])
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_make_fx_of_a_gradient(kind: str, T: int, mode: str, create_graph: bool) -> None:
     layer, x = drop_in(kind)[0], randn(T, 2, 3).requires_grad_()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -126,12 +126,13 @@ def test_a_mode_sees_the_operator(kind: str, T: int, mode: Any, grad: bool) -> N
 
 
 def test_a_default_device_is_no_obstacle() -> None:
+    x = randn(1, 1, 3)
     with torch.device("cpu"):
-        assert eligibility.fast_path_may_run()
+        assert eligibility.fast_path_may_run(x)
         with Functions():
-            assert not eligibility.fast_path_may_run()
+            assert not eligibility.fast_path_may_run(x)
     with Operations():
-        assert not eligibility.fast_path_may_run()
+        assert not eligibility.fast_path_may_run(x)
 
 
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")  # deprecated
@@ -154,3 +155,32 @@ def test_watch_reports_what_the_plan_says() -> None:
         with ops.watch() as ran:
             layer(x)
         assert ran == [plan.runs]
+
+
+@pytest.fixture
+def mesh() -> Iterator[Any]:
+    """A mesh of this process alone."""
+    file = torch.distributed.HashStore()
+    torch.distributed.init_process_group("gloo", store=file, rank=0, world_size=1)
+    yield torch.distributed.init_device_mesh("cpu", (1,))
+    torch.distributed.destroy_process_group()
+
+
+@every_drop_in
+def test_distributed_tensors(kind: str, mesh: Any) -> None:
+    from torch.distributed.tensor import Replicate, distribute_tensor
+
+    for T in (1, 9):
+        (layer, theirs), x = drop_in(kind), randn(T, 2, 3)
+        exact = theirs(x)[0]
+        grads = torch.autograd.grad(exact.cos().sum(), list(theirs.parameters()))
+        set_weights(layer, lambda weight: distribute_tensor(weight, mesh, [Replicate()]))
+        distributed = distribute_tensor(x, mesh, [Replicate()])
+        with torch.no_grad():
+            assert_close([layer(distributed)[0].full_tensor()], [exact])
+        y = layer(distributed)[0]
+        found = torch.autograd.grad(y.cos().sum(), list(layer.parameters()))
+        assert_close([y.full_tensor(), *(grad.full_tensor() for grad in found)], [exact, *grads])
+        for grad in (False, True):
+            with torch.set_grad_enabled(grad), pytest.raises(BackendError, match="a DTensor and a Tensor are mixed; "):
+                layer(x)

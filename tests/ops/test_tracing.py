@@ -19,7 +19,8 @@ from recurra.errors import BackendError
 # Checks of shapes are recorded as constants, which is right, and torch.jit is deprecated.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),
-    pytest.mark.filterwarnings("ignore:.*(torch.jit|TorchScript|dynamo=False|legacy):DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Exporting a model to ONNX with a batch_size other than 1:UserWarning"),
 ]
 OPTIONS = [{}, {"bidirectional": True, "num_layers": 2}, {"bias": False, "batch_first": True}]
 every_option = pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -153,6 +153,13 @@ def head(*thresholds: float) -> MultiLabel:
     return MultiLabel(labels, torch.tensor(thresholds) if thresholds else None)
 
 
+def test_the_bias_begins_with_the_frequencies(tmp_path: Path) -> None:
+    run = train(as_lists(tmp_path), steps=1, learning_rate=1e-9)
+    labels = run.task.head.labels
+    expected = [(labels.counts[name] + 1) / (labels.rows - labels.counts[name] + 1) for name in labels.classes]
+    assert run.network.head.bias.exp().tolist() == pytest.approx(expected, rel=1e-4)
+
+
 def test_metrics_by_hand() -> None:
     """Two of three predictions are right, and two of four labels are found; c neither occurs nor is predicted."""
     true = torch.tensor([[1, 1, 0], [0, 1, 0], [1, 0, 0]], dtype=torch.uint8)

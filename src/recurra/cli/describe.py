@@ -42,7 +42,7 @@ def describe(
     from ..data.sources.reading import FileReading
     from ..settings import DataSettings, ModelSettings, Settings, TrainingSettings, as_given, settings_from
 
-    given = {**parse_pairs(set_ or []), **read_settings(encoding, separator, header)}
+    given = {"on_error": "skip", **parse_pairs(set_ or []), **read_settings(encoding, separator, header)}
     kind = Settings[DataSettings, ModelSettings, TrainingSettings] if task is None else find_task(task).settings_class
     settings = settings_from(as_given(kind), given)
     dataset = None if task is None else find_task(task).dataset_for(settings)

@@ -65,13 +65,28 @@ def batches(
 
 
 @contextmanager
+def _naming(name: object) -> Iterator[None]:
+    """Name the output in an error of the operating system, such as a full disk: a failed write does not."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise RunError(f"{name}: cannot be written ({error.strerror or error})") from None
+
+
+@contextmanager
 def output(out: Path | None, *, overwrite: bool) -> Iterator[TextIO]:
     """Standard output, or a file that is written beside `out` and takes its name when all is done.
 
     Raises RunError where `out` exists and may not be replaced.
     """
     if out is None:
-        yield sys.stdout
+        with _naming("standard output"):
+            yield sys.stdout
+            sys.stdout.flush()
         return
     if out.exists() and not overwrite:
         raise RunError(f"{out} exists already: name another --out, or add --overwrite")
@@ -80,7 +95,7 @@ def output(out: Path | None, *, overwrite: bool) -> Iterator[TextIO]:
         raise RunError(f"{out.parent}: {what}; name another --out")
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8") as file:
+        with _naming(out), part.open("w", encoding="utf-8") as file:
             yield file
         part.replace(out)
     finally:

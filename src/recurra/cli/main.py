@@ -25,16 +25,18 @@ from typer.core import TyperGroup
 from .. import __version__
 from ..errors import RecurraWarning, TrainingError, UserError
 from .bench import bench
+from .cite import cite
 from .data import data
 from .demo import demo
 from .describe import describe
 from .evaluate import evaluate
+from .explain import explain
 from .generate import generate
 from .predict import predict
 from .selfcheck import selfcheck
 from .train import TrainCommand, train
 
-LATER = ("inspect", "compare", "export", "serve", "explain", "convert")
+LATER = ("inspect", "compare", "export", "serve", "convert")
 ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 
@@ -66,6 +68,8 @@ app.command()(bench)
 app.command()(data)
 app.command()(demo)
 app.command()(selfcheck)
+app.command()(explain)
+app.command()(cite)
 
 
 def _version(requested: bool) -> None:

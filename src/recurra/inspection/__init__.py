@@ -10,26 +10,43 @@ that can be saved, plotted and shown in a notebook. See docs/inspection.md.
 
 from __future__ import annotations
 
+from .attention import Alignment, attention
+from .attribution import Attribution, attribution
+from .features import UnitFeatures, inside_quotes, position_in_line, unit_features
 from .fixed_points import FixedPoints, fixed_points, sweep
+from .gates import GateStatistics, gates
 from .jacobian import Jacobian, Spectra, jacobian, spectra
 from .lyapunov import Lyapunov, lyapunov
 from .memory import MemoryProfile, memory
 from .models import part
 from .record import Recording, record
+from .similarity import Similarity, similarity
 
 __all__ = [
+    "Alignment",
+    "Attribution",
     "FixedPoints",
+    "GateStatistics",
     "Jacobian",
     "Lyapunov",
     "MemoryProfile",
     "Recording",
+    "Similarity",
     "Spectra",
+    "UnitFeatures",
+    "attention",
+    "attribution",
     "fixed_points",
+    "gates",
+    "inside_quotes",
     "jacobian",
     "lyapunov",
     "memory",
     "part",
+    "position_in_line",
     "record",
+    "similarity",
     "spectra",
     "sweep",
+    "unit_features",
 ]

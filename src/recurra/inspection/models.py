@@ -13,6 +13,7 @@ from torch import Tensor
 from .. import nn
 from ..errors import CallError, near
 from ..nn.base import RecurrentBase
+from ..nn.patch import check_index, recurrent_of
 from ..nn.validate import check_tensor
 from ..run import Run
 
@@ -30,7 +31,7 @@ def layer_of(model: Any, module: str | None = None) -> RecurrentBase:
         CallError: `model` is something else, or the network has no such layer.
     """
     if isinstance(model, Run):
-        return layers_of(model.network, module)[1]
+        return recurrent_of(model.network, module)[1]
     if module is not None:
         raise CallError(f"module is {module!r}, which selects a layer of a run, and model is a {_kind(model)}")
     if isinstance(model, RecurrentBase):
@@ -42,18 +43,6 @@ def layer_of(model: Any, module: str | None = None) -> RecurrentBase:
     raise CallError(
         f"model is a {_kind(model)}; expected a Run, a layer of recurra.nn, or RNN, LSTM or GRU of torch.nn{hint}"
     )
-
-
-def layers_of(network: torch.nn.Module, module: str | None = None) -> tuple[str, RecurrentBase]:
-    """Return the name and the recurrent layer `module` of a network; None: its first one."""
-    found = {name: part for name, part in network.named_modules() if isinstance(part, RecurrentBase)}
-    if not found:
-        raise CallError(f"the network {_kind(network)} has no recurrent layer of recurra.nn")
-    if module is None:
-        return next(iter(found.items()))
-    if module not in found:
-        raise CallError(f"unknown module {module!r}; {near(module, found)}")
-    return module, found[module]
 
 
 def converted(layer: torch.nn.Module) -> RecurrentBase:
@@ -156,13 +145,6 @@ def part(model: Any, layer: int = 0, direction: str = "forward", module: str | N
         for name in (*one._names[0], *one._learned_names):
             getattr(one, name).copy_(whole._weight(name.replace("_l0", f"_l{layer}{suffix}")))
     return one.train(whole.training)
-
-
-def check_index(name: str, index: Any, count: int) -> int:
-    """Return `index`. Raises CallError unless it is an integer from 0 to count - 1."""
-    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < count:
-        raise CallError(f"unknown {name} {index!r}; expected an integer from 0 to {count - 1}")
-    return index
 
 
 def _modules(model: Any) -> Iterator[tuple[str, torch.nn.Module]]:

@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..errors import CallError, DataError, UserError
-from ..nn import State
 from ..nn.base import RecurrentBase
-from ..nn.unroll import Unrolled, unroll
+from ..nn.patch import unrolled
 from ..run import Run
 from ..tasks.base import Batch, ignore_progress
 from ..tasks.contract import own_code
@@ -25,28 +23,6 @@ from .results import Array
 
 BATCHES = 4
 WITHOUT_DATA = "record and attribution take examples of your own; jacobian, lyapunov and fixed_points need no data"
-
-
-@contextmanager
-def unrolled(layer: RecurrentBase, edit: Any = None) -> Iterator[list[tuple[Unrolled, Tensor | None]]]:
-    """Inside the block, calls of a `Recurrent` run in a plain loop; each appends what it computed, and its lengths."""
-    seen: list[tuple[Unrolled, Tensor | None]] = []
-
-    def forward(
-        x: Tensor, state: State | None = None, *, lengths: Any = None, reset: Any = None
-    ) -> tuple[Tensor, State]:
-        if reset is not None:
-            raise CallError("the layer is called with reset, which inspection of a run does not support")
-        ends = None if lengths is None else torch.as_tensor(lengths).to(x.device)
-        result = unroll(layer, x, ends, () if state is None else list(state.tensors().values()), edit=edit)
-        seen.append((result, ends))
-        return result.y, State(dict(zip(layer._state_names, result.final, strict=True)))
-
-    layer.forward = forward
-    try:
-        yield seen
-    finally:
-        del layer.forward  # the method of the class again
 
 
 @contextmanager

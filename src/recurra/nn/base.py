@@ -16,7 +16,7 @@ from ..cells.int8 import Int8Cell
 from ..errors import CallError
 from .explain import LayerPlan, plan_calls
 from .options import Options, fill_forget_bias
-from .parameters import initial_values, weight_of
+from .parameters import check_loaded, initial_values, weight_of
 from .pickling import cell_of, plain_cell, plain_options
 from .reset import Reset, Segments, check_reset
 from .torch_quantization import Qconfig
@@ -191,6 +191,10 @@ class RecurrentBase(torch.nn.Module):
         computed = {"cells": cells, "cell": cells[-1], "options": Options(**state["options"])}
         super().__setstate__(state | computed)  # type: ignore[no-untyped-call]
         self._find_operators()
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        check_loaded(self, state_dict, prefix, args[-1])
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _check_x(self, x: Tensor) -> None:
         if check_tensor("x", x).dim() != 3 or x.shape[2] != self.input_size:

@@ -53,3 +53,12 @@ def initial_values(module: torch.nn.Module, names: Mapping[str, str]) -> Iterato
         yield tensors
         for name, copy in copies.items():
             setattr(module, name, copy)
+
+
+def check_loaded(module: torch.nn.Module, state: Mapping[str, Tensor], prefix: str, errors: list[str]) -> None:
+    """Append to `errors` each float tensor of a state_dict that would be copied into 8-bit weights, and truncated."""
+    for name, buffer in module._buffers.items():
+        tensor = state.get(prefix + name)
+        if buffer is not None and buffer.dtype == torch.int8 and tensor is not None and tensor.dtype != torch.int8:
+            errors.append(f"{prefix + name} is {tensor.dtype} and expected torch.int8; load it into the float layer, "
+                          "and quantize that")  # fmt: skip

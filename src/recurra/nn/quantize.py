@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 from torch.nn.utils import parametrize
 
 from ..cells.int8 import Int8Cell, int8_of
@@ -141,17 +140,4 @@ def _quantized(layer: torch.nn.Module) -> torch.nn.Module:
                 new._names[k].append(name + end)
             new._own_names[k] = tuple(cell.quantized(float_params))
     new._find_operators()
-    new.register_load_state_dict_pre_hook(_check_loaded)  # type: ignore[no-untyped-call]
     return new
-
-
-def _check_loaded(
-    layer: RecurrentBase, state: dict[str, Tensor], prefix: str, metadata: Any, strict: bool, missing: Any, unexpected: Any,
-    errors: list[str],
-) -> None:  # fmt: skip
-    """Report float weights in a state_dict, which copying to int8 would truncate."""
-    for name in (name for names in layer._names for name in names if name.startswith("weight")):
-        tensor = state.get(prefix + name)
-        if tensor is not None and tensor.dtype != torch.int8:
-            errors.append(f"{prefix + name} is {tensor.dtype} and expected torch.int8; load it into the float layer, "
-                          "and quantize that")  # fmt: skip

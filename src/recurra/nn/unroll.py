@@ -28,6 +28,7 @@ class Direction:
         layer: index of the layer, k.
         reverse: whether it reads the sequences backwards.
         cell: its cell.
+        input_size: number of features that it reads.
         params: its parameters by name.
         sizes: number of features of each component of the state.
         zoneout: for each component, the fraction that keeps its old value.
@@ -36,6 +37,7 @@ class Direction:
     layer: int
     reverse: bool
     cell: Cell
+    input_size: int
     params: Params
     sizes: dict[str, int]
     zoneout: tuple[float, ...]
@@ -66,9 +68,8 @@ def directions_of(layer: RecurrentBase) -> list[Direction]:
     for k, end in layer._name_suffixes():
         params = {name: layer._weight(name + end) for name in layer._own_names[k]}
         zoneout = tuple(layer.options.zoneout_of(component) for component in layer._sizes[k])
-        found.append(
-            Direction(k, end.endswith("_reverse"), layer.cells[k], params, dict(layer._sizes[k]), tuple(zoneout))
-        )
+        reverse, sizes = end.endswith("_reverse"), dict(layer._sizes[k])
+        found.append(Direction(k, reverse, layer.cells[k], layer._input_size(k), params, sizes, zoneout))
     return found
 
 

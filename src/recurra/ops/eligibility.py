@@ -8,7 +8,8 @@ rules for every transform. The plain loop consists of ordinary operations, which
     nothing, plain CPU tensors                    yes      yes     yes         not needed
     torch.compile, torch.export, make_fx, fake    -        -       -           yes
     a TorchDispatchMode or TorchFunctionMode      inside the operator          yes
-    torch.jit.trace, the old ONNX exporter        no       yes     no          no
+    torch.onnx.export                             no       yes     yes         no
+    torch.jit.trace, torch.onnx without dynamo    no       yes     no          no
     torch.func, forward-mode AD                   no       no      yes         no
     a subclass with __torch_function__            no       yes     yes         no
     a subclass with __torch_dispatch__, DTensor   no       no      yes         no
@@ -20,7 +21,9 @@ its dtypes are those of eager mode.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,9 +52,9 @@ with torch.inference_mode():
 _PLAIN_KEYS = (_keys(torch.empty(0, device="cpu")).raw_repr(), _INFERENCE)
 
 
-def fast_path_may_run() -> bool:
-    """Whether nothing is active that would have to see the operations of a call. This takes about a microsecond."""
-    return not (
+def fast_path_may_run(x: Any) -> bool:
+    """Whether x is a plain tensor and nothing is active that has to see the operations. This takes about a microsecond."""
+    return type(x) in _PLAIN and not (
         _is_compiling()
         or _transformed()
         or _dispatch_modes()
@@ -80,7 +83,7 @@ def observed(x: Tensor) -> bool:
 def wants_operator(call: Call) -> bool:
     """Whether a layer has to run a call through its operator."""
     if _is_compiling():
-        return not (_transformed() or _converted(call.x) or _dispatching(call))
+        return not (_transformed() or _converted(call.x) or _dispatching(call) or _exporting_onnx())
     if not (observed(call.x) or (_function_modes() and _has_function_mode())):
         return False
     return not (_converted(call.x) or _tracing_state() is not None or ordinary_reason(_tensors(call)))
@@ -115,6 +118,18 @@ def memory_reason(tensors: Iterable[Tensor]) -> str | None:
 def jit_tracing() -> bool:
     """Whether torch.jit.trace or the ONNX exporter that uses it records the call."""
     return _tracing_state() is not None
+
+
+def mixes_dtensors(tensors: Iterable[Tensor]) -> bool:
+    """Whether some of the tensors are distributed and others are not. torch does not import the class before it is used."""
+    distributed = {type(tensor).__name__ == "DTensor" for tensor in tensors}
+    return len(distributed) == 2
+
+
+def _exporting_onnx() -> bool:
+    """Whether torch.onnx.export(dynamo=True) records the call. ONNX has torch's layers, and no operator of ours."""
+    flags = sys.modules.get("torch.onnx._internal.exporter._flags")
+    return flags is not None and bool(flags._is_onnx_exporting)
 
 
 def _tensors(call: Call) -> tuple[Tensor, ...]:

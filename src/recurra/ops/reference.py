@@ -13,7 +13,7 @@ from torch import Tensor
 from ..cells import Cell, check_step, failure
 from ..errors import CallError
 from .call import Backend, Call, record_run
-from .eligibility import jit_tracing
+from .eligibility import jit_tracing, mixes_dtensors
 from .variable_length import valid_mask
 
 
@@ -114,6 +114,8 @@ def unsupported(call: Call) -> str | None:
             "torch.jit.trace and torch.onnx.export(dynamo=False) would record the loop for one number of time steps; "
             "use torch.export"
         )
+    if mixes_dtensors((call.x, *call.state, *call.weights)):
+        return "a DTensor and a Tensor are mixed; convert the Tensor with torch.distributed.tensor.distribute_tensor"
     return None
 
 

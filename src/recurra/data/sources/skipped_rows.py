@@ -25,11 +25,15 @@ class SkippedRows:
 
     def add(self, error: DataError) -> None:
         """Write the row that an error describes."""
-        if self._stream is None:
-            self._stream = self.path.open("w", encoding="utf-8")
         place = {"file": None if error.file is None else str(error.file), "row": error.row, "field": error.field}
         values = {name: value for name, value in place.items() if value is not None} | {"error": error.message}
-        self._stream.write(json.dumps(values, ensure_ascii=False) + "\n")
+        try:
+            if self._stream is None:
+                self._stream = self.path.open("w", encoding="utf-8")
+            self._stream.write(json.dumps(values, ensure_ascii=False) + "\n")
+            self._stream.flush()
+        except OSError as problem:
+            raise DataError(f"cannot be written: {problem.strerror or problem}", file=self.path) from None
 
     def __enter__(self) -> Self:
         """Return the writer."""

@@ -50,7 +50,7 @@ class FastPath:
         `leading_axes` axes of size 1, or is None.
 
         Returns [y (T, B, H), components of the final state], or None if the call has to take the general path."""
-        if torch.is_grad_enabled() or not fast_path_may_run() or torch.is_autocast_enabled("cpu"):
+        if torch.is_grad_enabled() or not fast_path_may_run(x) or torch.is_autocast_enabled("cpu"):
             return None
         module, target = loader.load()
         if module is None or (backend != "native" and (backend != "auto" or not self._is_fastest(x, time_first))):

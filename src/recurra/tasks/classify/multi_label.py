@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -41,6 +42,11 @@ class MultiLabel(Head):
     def selection(self) -> Selection:
         """Micro-averaged F1 selects the best weights."""
         return Selection("micro_f1", higher_is_better=True)
+
+    def initial_bias(self) -> Tensor:
+        """The log-odds of each label in the training data, so that the training begins with the frequencies."""
+        rows, counts = self.labels.rows, [self.labels.counts[label] for label in self.labels.classes]
+        return torch.tensor([math.log((n + 1) / (rows - n + 1)) for n in counts])
 
     # thresholds --------------------------------------------------------------------------------------------------------
     def buffers(self) -> dict[str, Tensor]:

@@ -96,3 +96,11 @@ class HasBuffers(Protocol):
 
     def fit_buffers(self, outputs: Tensor, targets: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Fit the buffers to the outputs (N, C) of the validation part. Return them and messages."""
+
+
+@runtime_checkable
+class HasInitialBias(Protocol):
+    """A head that knows good initial values of the bias of the output layer, such as the frequencies of labels."""
+
+    def initial_bias(self) -> Tensor:
+        """Return the bias (C,)."""

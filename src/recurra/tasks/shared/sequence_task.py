@@ -36,7 +36,7 @@ from ..base import (
 )
 from ..contract import check_decoded, check_losses, check_metrics, check_outputs
 from .collate import EVALUATION_STEPS, collate, padded, target_of
-from .head import HasBuffers, Head
+from .head import HasBuffers, HasInitialBias, Head
 from .length_sampler import LengthSampler
 from .row_dataset import RowDataset
 from .session import VectorSession, why_not_streamable
@@ -92,7 +92,11 @@ class SequenceTask(Task[S]):
             input_dropout=model.input_dropout,
             backend=model.backend,
         )
-        return SequenceToVector(encoder, check_outputs(self.head, self.head.outputs))
+        network = SequenceToVector(encoder, check_outputs(self.head, self.head.outputs))
+        if isinstance(self.head, HasInitialBias):
+            with torch.no_grad():
+                network.head.bias.copy_(self.head.initial_bias())
+        return network
 
     def load_pretrained(self, network: nn.Module, on_progress: OnProgress) -> list[str]:
         """Load pretrained embeddings or a language model into a new network, where the settings request them."""

@@ -42,6 +42,8 @@ FREQUENT = {
     "cp1251": ("оеаинтсрвлкмдпуяыьгзбчйхжОЕАИНТСРВЛКМДП", 0.8),
     "koi8_r": ("оеаинтсрвлкмдпуяыьгзбчйхжОЕАИНТСРВЛКМДП", 0.8),
 }
+SINGLE_BYTE = ("cp1251", "koi8_r")
+MIN_IN_WORDS = 0.7  # share of the letters of such an alphabet that have another one beside them
 _TYPOGRAPHIC = set("‘’“”–—…€£§«»¿¡°")
 _HIGH = re.compile(rb"[\x80-\xff]")
 
@@ -120,6 +122,8 @@ def _legacy(samples: Sequence[bytes]) -> Encoding:
         texts = [text for sample in samples if (text := _decoded(sample, name)) is not None]
         if len(texts) < len(samples):
             continue
+        if name in SINGLE_BYTE and not all(map(_has_whole_words, texts)):
+            continue
         beyond = [character for text in texts for character in text[:200_000] if not character.isascii()]
         share = sum(character in frequent for character in beyond) / max(len(beyond), 1)
         if len(beyond) >= MIN_EVIDENCE and share >= least:
@@ -127,6 +131,12 @@ def _legacy(samples: Sequence[bytes]) -> Encoding:
             if confidence > best.confidence:
                 best = Encoding(name, confidence)
     return best if best.confidence else _western(samples) or best
+
+
+def _has_whole_words(text: str) -> bool:
+    """Whether most characters beyond ASCII stand beside each other, as in an alphabet without Latin letters."""
+    runs = re.findall("[^\x00-\x7f]+", text[:200_000])
+    return sum(len(run) for run in runs if len(run) > 1) >= MIN_IN_WORDS * sum(map(len, runs))
 
 
 def _decoded(sample: bytes, name: str) -> str | None:

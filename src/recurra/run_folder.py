@@ -13,7 +13,7 @@ from .data.sources.inspect.facts import FileFacts
 from .errors import RunError, UserError
 from .files import FORMAT, read_yaml
 from .provenance import warn_if_changed
-from .settings import GROUPS, Settings, as_given, as_resolved, fields, is_required, settings_from
+from .settings import GROUPS, Settings, as_given, as_resolved, earlier_value, fields, is_required, settings_from
 from .tasks.base import Task
 from .tasks.contract import own_code
 
@@ -88,6 +88,10 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _settings(kind: type[Task[Any]], config: dict[str, Any], path: Path) -> Settings[Any, Any, Any]:
     """The settings of a run. Training has resolved all open settings."""
     found = {group: config.get(group) or {} for group in GROUPS}
+    for key, (_, field) in fields(kind.settings_class).items():
+        group, _, name = key.partition(".")
+        if (earlier := earlier_value(field)) is not None and isinstance(found[group], dict):
+            found[group] = {name: earlier} | found[group]
     given = settings_from(as_given(kind.settings_class), found)  # raises for a setting that does not exist
     required = [name for name, (_, field) in fields(kind.settings_class).items() if is_required(field)]
     values = given.model_dump()

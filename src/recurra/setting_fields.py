@@ -13,13 +13,21 @@ def setting(default: Any, *, advanced: bool = False, **details: Any) -> Any:
     return Field(default, json_schema_extra={"advanced": advanced}, **details)
 
 
-def open_setting(*, fallback: Any = None, advanced: bool = False, only_for: str | None = None, **details: Any) -> Any:
+def open_setting(
+    *,
+    fallback: Any = None,
+    earlier: Any = None,
+    advanced: bool = False,
+    only_for: str | None = None,
+    **details: Any,
+) -> Any:
     """A setting that `Task.resolve` chooses from the data where the user left it out.
 
     fallback   its value where the task chooses none
+    earlier    its value in runs of versions that did not have the setting; None if all versions had it
     only_for   the type of input that has this setting; with another type it stays None
     """
-    extra = {"advanced": advanced, "open": True, "fallback": fallback, "only_for": only_for}
+    extra = {"advanced": advanced, "open": True, "fallback": fallback, "earlier": earlier, "only_for": only_for}
     return Field(json_schema_extra=extra, **details)
 
 
@@ -36,6 +44,11 @@ def is_open(field: FieldInfo) -> bool:
 def is_required(field: FieldInfo) -> bool:
     """Whether the setting has a value in every run: it is open, and not for one type of input alone."""
     return is_open(field) and extra_of(field).get("only_for") is None
+
+
+def earlier_value(field: FieldInfo) -> Any:
+    """The value of the setting in runs of versions that did not have it; None if all versions had it."""
+    return extra_of(field).get("earlier")
 
 
 def extra_of(field: FieldInfo) -> dict[str, Any]:

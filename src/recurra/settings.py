@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
 from .setting_fields import Group as Group
+from .setting_fields import earlier_value as earlier_value
 from .setting_fields import extra_of
 from .setting_fields import is_advanced as is_advanced
 from .setting_fields import is_open as is_open

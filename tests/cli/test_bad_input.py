@@ -73,7 +73,10 @@ def test_an_invalid_row_is_reported_or_skipped(tmp_path: Path) -> None:
     lines[4] = "one,two,three\n"
     data = write(tmp_path / "a.csv", "".join(lines))
     refused(
-        tmp_path, data, "a.csv, row 4: 3 cells, but the header has 2; is a cell with a separator in quotes? (line 5)"
+        tmp_path,
+        data,
+        "a.csv, row 4: 3 cells, but the header has 2; is a cell with a separator in quotes? "
+        "(separator: comma) (line 5)",
     )
     assert classify(data, on_error="skip").task.dataset.stores == {}  # a loaded run has no data
     config = yaml.safe_load((tmp_path / "run/config.yaml").read_text())
@@ -124,8 +127,12 @@ def test_rows_with_empty_text(tmp_path: Path) -> None:
     )
     printed = Lines()
     classify(data, on_error="skip", progress=printed)
-    assert printed.lines[0] == "18 rows"
-    assert printed.lines[1] == f"2 invalid rows skipped, the first: {data}, row 3, field 'text': is empty (line 4)"
+    assert printed.lines[1] == "18 rows"
+    assert printed.lines[2].startswith(
+        f"2 invalid rows skipped, the first: {data}, row 3, field 'text': is empty (line 4)"
+    )
+    run = next((tmp_path / "runs").glob("*/skipped.jsonl"), None) or next(tmp_path.rglob("skipped.jsonl"))
+    assert [json.loads(line)["row"] for line in run.read_text().splitlines()] == [3, 9]
 
 
 def test_only_empty_rows(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_report_lines() -> None:
         "3 classes: Russian 9,384 (72%), English 3,668 (28%), Tiny 3 (0%); unbalanced, 3,128 to 1; "
         "1 with fewer than 5 rows"
     )
-    assert third == "2 invalid rows skipped, the first: a.csv, row 3: bad"
+    assert third == "2 invalid rows skipped, the first: a.csv, row 3: bad; all are listed in skipped.jsonl of the run"
     assert DataReport(rows=3).lines() == ["3 rows"]
     assert "unbalanced" not in DataReport(rows=100, classes={"a": 55, "b": 45}).lines()[1]
 

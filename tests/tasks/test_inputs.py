@@ -127,7 +127,9 @@ def test_a_cell_that_is_not_a_number_is_reported(tmp_path: Path) -> None:
     lines = data.read_text().splitlines()
     lines[7] = lines[7].rpartition(",")[0] + ",high"
     data.write_text("\n".join(lines) + "\n")
-    with pytest.raises(DataError, match=r"a.csv, row 7, field 'window': has 'high' in column 'r1c2', not a finite"):
+    with pytest.raises(
+        DataError, match=r"a.csv, row 7, field 'window': has 'high' in column 'r1c2', which is not a number"
+    ):
         recurra.train("classify", data, out=tmp_path / "run", **SMALL)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recurra.training import clock as module
-from recurra.training.clock import RESERVE, Clock
+from recurra.training.clock import RESERVE, TrainingClock
 
 BUDGET = 120 * (1 - RESERVE)  # seconds
 
@@ -27,9 +27,9 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Now:
     return now
 
 
-def clock_of(max_minutes: float | None = 2.0, *, valid_work: float = 30.0, calibration: float = 0.0) -> Clock:
+def clock_of(max_minutes: float | None = 2.0, *, valid_work: float = 30.0, calibration: float = 0.0) -> TrainingClock:
     """Steps of 10 units of work, of which two have taken 2 seconds; an evaluation by its forward passes takes 1 second."""
-    clock = Clock(1000.0, max_minutes, 10.0, valid_work, 10, calibration)
+    clock = TrainingClock(1000.0, max_minutes, 10.0, valid_work, 10, calibration)
     clock.step_done(1.5, 15)
     clock.step_done(0.5, 5)
     return clock
@@ -106,7 +106,7 @@ def test_a_clock_goes_on_where_it_was(now: Now) -> None:
     now.at += 30
     record = clock.record()
     now.at += 5000
-    again = Clock(now.at, 2.0, 10.0, 30.0, 7, 0.0)
+    again = TrainingClock(now.at, 2.0, 10.0, 30.0, 7, 0.0)
     again.restore(record)
     assert again.record() == record
     assert again.seconds == pytest.approx(30)

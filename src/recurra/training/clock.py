@@ -1,4 +1,4 @@
-"""`Clock`, which measures training steps and evaluations and estimates how many steps the remaining time allows."""
+"""`TrainingClock`, which measures training steps and evaluations and estimates how many steps the remaining time allows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RESERVE = 0.015  # the fraction of the budget that is kept for saving and for er
 FORWARD = 1 / 3  # the approximate fraction of a training step that its forward pass takes
 
 
-class Clock:
+class TrainingClock:
     """The time that a run has used and the time that remains.
 
     Work is counted in time steps of all rows of a batch, padding included, so that the speed does not depend on the shape of

@@ -32,7 +32,7 @@ from ..weights import load_tensors
 from . import checkpoint
 from .best import BestWeights
 from .clipping import clip_gradients
-from .clock import Clock
+from .clock import TrainingClock
 from .ema import WeightEMA
 from .messages import described
 from .optimizers import optimizer_for
@@ -75,7 +75,7 @@ class Loop:
         share = info.valid_rows / max(info.rows, 1)
         calibration = task.calibration_time if isinstance(task, HasCalibration) else 0.0
         evaluations = self.training.num_evaluations or min(max(round(self.max_steps() / len(self.keys)), 10), 20)
-        self.clock = Clock(
+        self.clock = TrainingClock(
             started, self.training.max_minutes, work, share * len(self.keys) * work, evaluations, calibration
         )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 
 from ..settings import TrainingSettings
-from .clock import Clock
+from .clock import TrainingClock
 from .schedule import StepSchedule
 
 
 def described(
     training: TrainingSettings,
     schedule: StepSchedule,
-    clock: Clock,
+    clock: TrainingClock,
     *,
     step: int,
     epoch_steps: int,

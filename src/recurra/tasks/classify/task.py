@@ -29,7 +29,7 @@ class ClassifyData(InputData):
     """Settings of the data: an input and a column of classes, or several labels per row."""
 
     label: str | None = setting(None, description="Column of the classes, or columns a,b.")
-    multi_label: bool = open_setting(fallback=False, description="Several labels per row.")
+    multi_label: bool = open_setting(fallback=False, earlier=False, description="Several labels per row.")
 
 
 ClassifySettings = Settings[ClassifyData, InputModel, ClassTraining]

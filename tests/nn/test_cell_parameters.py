@@ -208,7 +208,7 @@ def test_learned_state_with_an_initial_state_of_the_cell_is_an_error() -> None:
 
 
 def test_a_stepper_reports_that_there_is_no_kernel() -> None:
-    with pytest.raises(BackendError, match="native has kernels for rnn, lstm, gru, .*, not for constant"):
+    with pytest.raises(BackendError, match=r"native has kernels for rnn, lstm, gru, .*, not for constant"):
         nn.Stepper(made(Constant()))
 
 

@@ -15,6 +15,8 @@ from transform_cases import assert_close, components, drop_in, every_drop_in, ev
 
 from recurra import cells, nn, ops
 
+# inductor and the formulas of forward mode use torch.jit inside torch, which is deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
 every_cell = pytest.mark.parametrize("cell", CELLS, ids=str)
 
 

@@ -45,7 +45,8 @@ def round_features(x: Tensor) -> Tensor:
 
     Raises CallError if x has a gradient or a tangent, because that of a rounding is zero almost everywhere.
     """
-    if (torch.is_grad_enabled() and x.requires_grad) or unpack_dual(x).tangent is not None:
+    tangent = unpack_dual(x).tangent  # type: ignore[no-untyped-call]
+    if (torch.is_grad_enabled() and x.requires_grad) or tangent is not None:
         raise CallError(
             "a layer with 8-bit weights is for inference and has no gradient; call it under torch.no_grad()"
         )

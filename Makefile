@@ -2,6 +2,7 @@
 # make test    installs, then checks style and types and runs the tests
 # make lint    style and types alone
 # make bench   the benchmarks of speed; run them with nothing else on the machine
+# make matrix  every layer in every mode of PyTorch, which takes hours; MODES='eager meta' runs some of them
 # make clean   removes what the others made, runs excepted
 
 # The first Python that is 3.11 or newer and can make a virtual environment; PYTHON=... names another.
@@ -20,7 +21,7 @@ RECURRA_DATA ?= $(abspath ../shared/data)
 export RECURRA_DATA
 endif
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench matrix clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -58,6 +59,11 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/ragged.py
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/quality.py --list
+
+# Results that build/matrix has are kept; the table in docs/layers.md is written from them.
+matrix: $(VENV)/.dev
+	cd tests && OMP_NUM_THREADS=1 $(abspath $(BIN))/python -m matrix ../build/matrix $(MODES); status=$$?; \
+	  $(abspath $(BIN))/python -m matrix.results ../build/matrix ../docs/layers.md && exit $$status
 
 clean:
 	rm -rf $(VENV) build dist native/build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -188,11 +188,11 @@ def beside_a_neighbour() -> Iterator[Line]:
     x, grad = torch.randn(32, 128, 128, requires_grad=True), torch.randn(32, 128, 128)
     made = {"ours": training(ours, x, grad), "theirs": training(theirs, x, grad)}
     quiet = interleave(made, rounds=7)
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as neighbour:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as neighbor:
         try:
             loud = interleave(made, rounds=7)
         finally:
-            neighbour.kill()
+            neighbor.kill()
     yield "train lstm beside a busy process", loud.ratio("theirs", "ours"), SLOWED, None
     yield "  and how much ours keeps of its speed", quiet.median("ours") / loud.median("ours"), 1 / 2.2, None
 

@@ -1,4 +1,4 @@
-"""Writes a public dataset of labelled sentences as CSV with the columns text and label.
+"""Writes a public dataset of labeled sentences as CSV with the columns text and label.
 
 RECURRA_DATA=FOLDER python benchmarks/make_csv.py rt_polarity|trec OUT.csv
 """
@@ -38,7 +38,7 @@ SETS = {"rt_polarity": rt_polarity, "trec": trec}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write a dataset of labelled sentences as CSV (columns text, label).")
+    parser = argparse.ArgumentParser(description="Write a dataset of labeled sentences as CSV (columns text, label).")
     parser.add_argument("name", choices=sorted(SETS), help="Name of the dataset.")
     parser.add_argument("out", type=Path, help="Output file.")
     options = parser.parse_args()

@@ -3,7 +3,7 @@
     RECURRA_DATA=FOLDER python benchmarks/pretraining.py imdb [--labels 2250] [--minutes 40]
 
 Both variants use the command line. `alone` trains the classifier for the total time. `pretrained` first trains a language
-model on the words of all training texts, and uses the remaining time for the classifier. The labelled rows are the first
+model on the words of all training texts, and uses the remaining time for the classifier. The labeled rows are the first
 ones by hash, all with `--labels 0`; each run uses a tenth of them for validation. The report part, which neither variant
 reads, is evaluated. With `--keep`, finished runs are not trained again.
 """
@@ -27,18 +27,18 @@ READERS: dict[str, Callable[[Path], Iterable[Row]]] = {"imdb": sets.imdb, "rt_po
 
 
 def write(rows: Iterable[Row], labels: int, folder: Path) -> dict[str, Path]:
-    """Write `labelled` and `report` as CSV, and `text` with all training texts."""
+    """Write `labeled` and `report` as CSV, and `text` with all training texts."""
     parts = split(rows)
     train = sorted(parts["train"], key=fraction)
     if labels > len(train):
         stop(f"there are only {len(train):,} training rows, but --labels is {labels:,}")
     folder.mkdir(parents=True, exist_ok=True)
     paths = {
-        "labelled": folder / f"labelled-{labels or 'all'}.csv",
+        "labeled": folder / f"labeled-{labels or 'all'}.csv",
         "report": folder / "report.csv",
         "text": folder / "text.csv",
     }
-    write_csv(paths["labelled"], train[:labels] if labels else train)
+    write_csv(paths["labeled"], train[:labels] if labels else train)
     write_csv(paths["report"], parts["report"])
     with paths["text"].open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["text"], *([text] for text, _ in train)])
@@ -53,7 +53,7 @@ def finished(run: Path) -> bool:
 def classify(paths: dict[str, Path], run: Path, seed: int, minutes: float, *more: object) -> dict[str, Any]:
     """Train and evaluate a classifier. Returns its metrics and the facts of its run."""
     if not finished(run):
-        recurra("train", "classify", paths["labelled"], "--out", run, "--seed", seed, "--max-minutes", minutes, *more)
+        recurra("train", "classify", paths["labeled"], "--out", run, "--seed", seed, "--max-minutes", minutes, *more)
     metrics = sets.by_command(run, {"report": paths["report"]}, "report")
     return {"accuracy": metrics["accuracy"], "macro_f1": metrics["macro_f1"], **facts(run)}
 
@@ -61,7 +61,7 @@ def classify(paths: dict[str, Path], run: Path, seed: int, minutes: float, *more
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", choices=READERS, help="Name of the dataset.")
-    parser.add_argument("--labels", type=int, default=2250, help="Number of labelled rows; 0 uses all (2250).")
+    parser.add_argument("--labels", type=int, default=2250, help="Number of labeled rows; 0 uses all (2250).")
     parser.add_argument("--minutes", type=float, default=40, help="Total time of each variant in minutes (40).")
     parser.add_argument(
         "--language-fraction", type=float, default=0.6, help="Fraction of the time for the language model (0.6)."

@@ -75,10 +75,10 @@ class Set:
     options: tuple[str, ...] = ()
 
 
-# --- labelled rows ----------------------------------------------------------------------------------------------------
+# --- labeled rows ----------------------------------------------------------------------------------------------------
 
 
-def labelled(read: Callable[[Path], Iterable[Row]], *, unique: bool = False) -> Callable[[Path, Path], Parts]:
+def labeled(read: Callable[[Path], Iterable[Row]], *, unique: bool = False) -> Callable[[Path, Path], Parts]:
     """Return a function that writes the parts of rows (text, label): 80 % train, 10 % select, 10 % report."""
 
     def write(data: Path, folder: Path) -> Parts:
@@ -294,10 +294,10 @@ def judge_canvases(run: Path, parts: Parts, part: str) -> dict[str, float]:
 SETS = {
     item.name: item
     for item in (
-        Set("imdb", "classify", 20, (Target("accuracy", 0.89),), labelled(imdb)),
-        Set("names", "classify", 5, (Target("accuracy", 0.81), Target("macro_f1", 0.44)), labelled(names, unique=True)),
-        Set("rt_polarity", "classify", 5, (Target("accuracy", 0.75),), labelled(make_csv.rt_polarity)),
-        Set("trec", "classify", 5, (Target("accuracy", 0.88),), labelled(make_csv.trec)),
+        Set("imdb", "classify", 20, (Target("accuracy", 0.89),), labeled(imdb)),
+        Set("names", "classify", 5, (Target("accuracy", 0.81), Target("macro_f1", 0.44)), labeled(names, unique=True)),
+        Set("rt_polarity", "classify", 5, (Target("accuracy", 0.75),), labeled(make_csv.rt_polarity)),
+        Set("trec", "classify", 5, (Target("accuracy", 0.88),), labeled(make_csv.trec)),
         Set("shakespeare", "language", 20, (Target("nats_per_character", 1.55, most=True),), shakespeare),
         Set(
             "etth1",

@@ -21,7 +21,7 @@ class FastPath {
     nb::object tensor_, parameter_, float32_, float64_;
     Index max_steps_, max_batch_;
     nb::str shape_{"shape"}, dtype_{"dtype"}, is_cpu_{"is_cpu"}, stride_{"stride"}, data_ptr_{"data_ptr"},
-        is_contiguous_{"is_contiguous"}, new_empty_{"new_empty"};
+        is_contiguous_{"is_contiguous"}, is_neg_{"is_neg"}, new_empty_{"new_empty"};
 
     static Index integer(nb::handle tuple, Index k) { return PyLong_AsSsize_t(PyTuple_GET_ITEM(tuple.ptr(), k)); }
 
@@ -29,10 +29,13 @@ class FastPath {
         return reinterpret_cast<void*>(nb::cast<std::uintptr_t>(tensor.attr(data_ptr_)()));
     }
 
+    // Whether this is a plain tensor on the CPU whose memory holds its values. What else a tensor can be (sparse, quantized,
+    // a wrapper of torch.func) has another type, another dtype, no memory, or is excluded before `run` is called.
     bool is_cpu_tensor(nb::handle tensor, nb::handle dtype) const {
         const PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(tensor.ptr()));
         return (type == tensor_.ptr() || type == parameter_.ptr()) && nb::object(tensor.attr(dtype_)).is(dtype) &&
-               nb::object(tensor.attr(is_cpu_)).ptr() == Py_True;
+               nb::object(tensor.attr(is_cpu_)).ptr() == Py_True &&
+               nb::object(tensor.attr(is_neg_)()).ptr() == Py_False;
     }
 
     // The memory of a contiguous tensor of this dtype and shape, or null if the tensor is different. The shape is
@@ -76,6 +79,7 @@ class FastPath {
         call.is_double = dtype.is(float64_);
         call.T = T, call.B = B, call.I = I, call.H = H, call.D = 1;
         call.x = memory(x);
+        if (!call.x) return none;
         call.x_strides = {.batch = integer(stride, batch_axis), .time = integer(stride, time_axis)};
         call.team = {.threads = threads, .gomp_parallel = gomp_parallel_};
 

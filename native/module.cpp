@@ -59,6 +59,11 @@ class Stepper {
     const Kernels& kernels_;
     std::vector<StepCall> layers_;
     Team team_;
+    Index products_ = 0;  // multiplications of one step
+
+    // Below this a step of one thread takes a few microseconds, in which other threads of Python may wait: releasing the lock
+    // costs time too, and so does waiting for it.
+    static constexpr Index kProductsWithLock = 1 << 16;
 
    public:
     Stepper(const std::string& target, Index threads, Address gomp_parallel)
@@ -71,8 +76,18 @@ class Stepper {
         kernels_.pack(cell_kind(cell), is_double, data_of<void>(weight, "weight"), K, H,
                       data_of<void>(packed, "packed"));
     }
-    void add_layer(nb::kwargs fields) { layers_.push_back(step_call(std::move(fields))); }
-    void operator()() const { step_all(kernels_, layers_.data(), Index(layers_.size()), team_); }
+    void add_layer(nb::kwargs fields) {
+        const StepCall& call = layers_.emplace_back(step_call(std::move(fields)));
+        products_ += call.B * num_gates(call.cell) * call.H * (call.I + call.H);
+    }
+    void operator()() const {
+        if (team_.threads == 1 && products_ < kProductsWithLock) return step();
+        const nb::gil_scoped_release release;
+        step();
+    }
+
+   private:
+    void step() const { step_all(kernels_, layers_.data(), Index(layers_.size()), team_); }
 };
 
 NB_MODULE(_native, module) {

@@ -26,7 +26,7 @@ template <class S>
 inline void copy(const S* from, Index n, S* to) { std::memcpy(to, from, std::size_t(n) * sizeof(S)); }
 
 // Prefetches base[offset], which may lie beyond the end of the array. The address is computed as an integer, because a pointer
-// beyond the end of an array is undefined behaviour even if it is never read.
+// beyond the end of an array is undefined behavior even if it is never read.
 template <class S>
 inline void prefetch(const S* base, Index offset) {
     const auto address = reinterpret_cast<std::uintptr_t>(base) + std::uintptr_t(offset) * sizeof(S);

@@ -57,7 +57,7 @@ def random_call(
     bias: bool = True,
     seed: int = 0,
 ) -> ops.Call:
-    """A call in float64 with weights at initialisation scale and, with `state`, a first state that is not zero."""
+    """A call in float64 with weights at initialization scale and, with `state`, a first state that is not zero."""
     torch.manual_seed(seed)
     B, T, I, H = size
     directions = 2 if bidirectional else 1

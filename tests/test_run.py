@@ -54,5 +54,5 @@ def test_a_cell_made_in_a_function_opens_again(tmp_path: Path) -> None:
     assert recorded.endswith("<locals>.Mine")
     mine: type[Cell] = Mine
     assert recurra.load(run.path, cells=[mine]).predict(["a film"]) == run.predict(["a film"])
-    with pytest.raises(RunError, match="custom code, the cell"):
+    with pytest.raises(RunError, match="custom cell"):
         recurra.load(run.path)

@@ -127,8 +127,8 @@ def test_a_value_that_is_not_a_mapping_is_reported_with_an_example(value: object
     ("text", "said"),
     [
         ("model: [", "is not YAML"),
-        ("- 1", "wants settings by name"),
-        ("1: 2", "wants settings by name"),
+        ("- 1", "expected settings by name"),
+        ("1: 2", "expected settings by name"),
         ("x: !!python/object/apply:os.getcwd []", "is not YAML"),
     ],
 )

@@ -122,7 +122,7 @@ def spectral(weight: Tensor) -> Tensor:
 
 
 def test_no_module_of_torch_draws_random_numbers_inside_the_context() -> None:
-    """Each way in which modules initialise their weights. Initialisers that are not random still work."""
+    """Each way in which modules initialize their weights. Initializers that are not random still work."""
     modules = (
         lambda: nn.Linear(3, 4),
         lambda: nn.Embedding(5, 3, padding_idx=0),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from recurra.data.series.grid import TimeGrid
 from recurra.data.series.series import TimeSeries
-from recurra.data.series.times import TimeGrid
 from recurra.tasks.forecast.panel import Panel
 
 NAN = float("nan")

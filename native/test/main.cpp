@@ -1,4 +1,4 @@
-// The kernels against a plain loop, without Python: for the address, undefined-behaviour and thread sanitizers.
+// The kernels against a plain loop, without Python: for the address, undefined-behavior and thread sanitizers.
 #include <cstdio>
 
 #include "reference.h"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "load", "nn", "train"]
+__all__ = ["Run", "__version__", "inspection", "load", "nn", "train"]
 
 if TYPE_CHECKING:
-    from . import nn
+    from . import inspection, nn
     from .run import Run, load
     from .training import train
 
@@ -21,6 +21,6 @@ def __getattr__(name: str) -> Any:
 
     if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    if name == "nn":
-        return importlib.import_module(f"{__name__}.nn")
+    if name in ("inspection", "nn"):
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

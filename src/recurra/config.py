@@ -39,5 +39,5 @@ def read_config(path: str | Path) -> dict[str, Any]:
         return {}
     check_spaces(values, str(path), "{}")
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise SettingError(f"{path}: wants settings by name, as in 'model: {{hidden_size: 256}}'")
+        raise SettingError(f"{path}: expected settings by name, as in 'model: {{hidden_size: 256}}'")
     return values

@@ -6,7 +6,7 @@
     │   ├── SettingError          a setting: unknown, ambiguous, out of range
     │   ├── RunError              a run folder: exists, damaged, too new, names code nobody allowed
     │   └── CallError             a call from Python: shapes, lengths, arguments (also a ValueError)
-    │       └── BackendError      a backend asked for by name that cannot take the call, or does not exist
+    │       └── BackendError      a named backend that does not exist or does not support the call
     └── TrainingError             training cannot go on (the loss is not a number); the best weights are kept
 
 A message says what was wrong, where, and what to do, in one or two lines.

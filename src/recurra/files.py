@@ -78,4 +78,4 @@ def _read(path: Path, parse: Callable[[str], Any]) -> Any:
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror}); the run folder is incomplete") from None
     except Exception as error:  # whatever the parser makes of a damaged file
-        raise RunError(f"{path}: is damaged ({str(error).splitlines()[0]})") from None
+        raise RunError(f"{path} is damaged: {str(error).splitlines()[0]}") from None

@@ -1,6 +1,6 @@
-"""A person's own task or cell, `file.py:Class` or `package.module:Class`, imported because they named it.
+"""Import of a custom task or cell, `file.py:Class` or `package.module:Class`, that the user named.
 
-Nothing else in recurra imports code by a name it read from a file.
+No other part of recurra imports code by name. A name that is read from a file is never imported.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _T = TypeVar("_T", bound=type)
 
 
 def is_spec(text: str) -> bool:
-    """Whether `text` names a class in somebody's code, not a registered name."""
+    """Whether `text` names a class in custom code and not a registered name."""
     return ":" in text or text.endswith(".py")
 
 
 def source_of(spec: str) -> str:
-    """The file or module of `file.py:Class` or `package.module:Class`: what `--import` wants."""
+    """The file or module of `file.py:Class` or `package.module:Class`: the argument of `--import`."""
     return spec.rpartition(":")[0]
 
 
 def load_object(spec: str) -> type:
     """The class that `file.py:Class` or `package.module:Class` names.
 
-    Raises SettingError: no such file or module, no such class, or their code failed while it was imported.
+    Raises SettingError if there is no such file, module or class, or if the import raised an exception.
     """
     source, _, name = spec.rpartition(":")
     if not source or not name:
         as_in = f"{spec}:Class" if spec.endswith(".py") else "file.py:Class or package.module:Class"
-        raise SettingError(f"{spec!r}: name the class too, as in {as_in}")
+        raise SettingError(f"{spec!r} names no class; expected the form {as_in}")
     module = import_source(source)
     found = getattr(module, name, None)
     if found is None:
@@ -54,7 +54,7 @@ def load_object(spec: str) -> type:
 
 
 def load_task(spec: str) -> type[Task[Any]]:
-    """The Task that `spec` names. Raises SettingError when it is no Task or leaves a method out."""
+    """The Task that `spec` names. Raises SettingError if it is not a Task or does not define all methods."""
     from .tasks.base import Task
 
     found = load_object(spec)
@@ -64,7 +64,7 @@ def load_task(spec: str) -> type[Task[Any]]:
 
 
 def load_cell(spec: str) -> type[Cell]:
-    """The Cell that `spec` names. Raises SettingError when it is no Cell or leaves a method out."""
+    """The Cell that `spec` names. Raises SettingError if it is not a Cell or does not define all methods."""
     from .cells import Cell
 
     found = load_object(spec)
@@ -74,7 +74,7 @@ def load_cell(spec: str) -> type[Cell]:
 
 
 def load_module_classes(source: str) -> tuple[list[type[Cell]], list[type[Task[Any]]]]:
-    """The cells and tasks that a file or module of `--import` defines. Raises SettingError when it has neither."""
+    """The cells and tasks that a file or module of `--import` defines. Raises SettingError if there are none."""
     from .cells import Cell
     from .tasks.base import Task
 
@@ -82,12 +82,12 @@ def load_module_classes(source: str) -> tuple[list[type[Cell]], list[type[Task[A
     cells: list[type[Cell]] = [cls for cls in own if issubclass(cls, Cell)]
     tasks: list[type[Task[Any]]] = [cls for cls in own if issubclass(cls, Task)]
     if not cells and not tasks:
-        raise SettingError(f"--import {source}: defines no Cell and no Task")
+        raise SettingError(f"--import {source}: the file or module defines no Cell and no Task")
     return cells, tasks
 
 
 def import_source(source: str) -> ModuleType:
-    """Import a file, which may import its neighbours, or a module by its dotted name; the current folder counts."""
+    """Import a file or a module. A file may import files of its folder; modules are also found in the current folder."""
     if source.endswith(".py") or "/" in source or "\\" in source:
         return _import_file(Path(source))
     with_here = [str(Path.cwd()), *sys.path]
@@ -97,25 +97,27 @@ def import_source(source: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and (source == error.name or source.startswith(error.name + ".")):
             expected = source.partition(":")[0] if ".py:" in source else f"{source}.py"
-            raise SettingError(f"no module {source!r} here or installed; for a file write {expected}") from None
-        raise _their_fault(source, error) from error
+            raise SettingError(
+                f"no module {source!r} in this folder or installed; for a file, write {expected}"
+            ) from None
+        raise _import_failure(source, error) from error
     except Exception as error:
-        raise _their_fault(source, error) from error
+        raise _import_failure(source, error) from error
     finally:
         sys.path[:] = before
 
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise SettingError(f"{path}: no such file")
+        raise SettingError(f"{path}: there is no such file")
     path = path.resolve()
-    # The same file is the same module, two files of one name are two; dataclasses and pydantic look it up by name.
+    # A file is imported once; two files with one name become two modules. dataclasses and pydantic find a module by name.
     name = f"{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise SettingError(f"{path}: is not a Python file (its name ends in .py)")
+        raise SettingError(f"{path} is not a Python file; expected a name that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
@@ -124,15 +126,15 @@ def _import_file(path: Path) -> ModuleType:
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, Exception):
-            raise _their_fault(str(path), error) from error
+            raise _import_failure(str(path), error) from error
         raise
     finally:
         sys.path.remove(str(path.parent))
     return module
 
 
-def _their_fault(source: str, error: Exception) -> SettingError:
-    """Their exception's last line, and the place in their file: the innermost one that is not a library's."""
+def _import_failure(source: str, error: Exception) -> SettingError:
+    """The last line of the exception, and the innermost place in custom code that raised it."""
     if isinstance(error, SyntaxError):
         place = f"{error.filename}:{error.lineno}"
     else:

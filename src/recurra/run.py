@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .data.sources.reading import READ_SETTINGS
 from .errors import DataError, SettingError
 from .evaluation import evaluate
 from .files import absolute, read_json
@@ -46,6 +47,7 @@ class Run:
     def __init__(self, path: Path, task: Task[Any], network: torch.nn.Module, config: dict[str, Any]) -> None:
         self.path, self.task, self.network, self.config = path, task, network.eval(), config
         self.settings = task.settings
+        self.changed: set[str] = set()  # settings of the data, by `change`
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.task.name})"
@@ -80,8 +82,9 @@ class Run:
         kind, groups = type(self.task), dict[str, dict[str, Any]]()
         for key, value in settings.items():
             name = full_name(kind.settings_class, key)
-            if name not in kind.inference_settings:
-                can = ", ".join(name.partition(".")[2] for name in kind.inference_settings) or "none"
+            allowed = dict.fromkeys([*kind.inference_settings, *(f"data.{one}" for one in READ_SETTINGS)])
+            if name not in allowed:
+                can = ", ".join(one.partition(".")[2] for one in allowed)
                 raise SettingError(f"{key} was fixed by the training; settings that can be changed at inference: {can}")
             group, _, short = name.partition(".")
             groups.setdefault(group, {})[short] = value
@@ -89,7 +92,8 @@ class Run:
             return
         self.settings = self.settings.with_(**groups)
         self.task = kind(self.settings, kind.dataset_for(self.settings), self.task.cell)
-        load_vocabulary(self.task, self.path)
+        self.changed |= groups.get("data", {}).keys()
+        load_vocabulary(self.task, self.path, self.config, self.changed)
 
     def predict(self, examples: Sequence[Any]) -> list[dict[str, Any]]:
         """Predict examples in batches.
@@ -198,7 +202,7 @@ def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[
     """
     path = Path(path)
     config, task = open_task(path, cells=cells, tasks=tasks)
-    load_vocabulary(task, path)
+    load_vocabulary(task, path, config)
     with NoRandomWeights(), own_code(task, task.cell):
         network = task.network()
     if task.settings.training.precision == "64":

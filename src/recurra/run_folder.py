@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import cells as known_cells
 from . import tasks as known_tasks
+from .data.sources.inspect.facts import FileFacts
 from .errors import RunError, UserError
 from .files import FORMAT, read_yaml
 from .provenance import warn_if_changed
@@ -22,12 +23,20 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=type)
 
 
-def load_vocabulary(task: Task[Any], path: Path) -> None:
-    """Load what the dataset saved in the run folder. Raises RunError when it is missing or damaged."""
+def load_vocabulary(task: Task[Any], path: Path, config: Mapping[str, Any], changed: Collection[str] = ()) -> None:
+    """Load what the dataset saved in the run folder, and the facts of the training file.
+
+    config    the content of config.yaml
+    changed   names of the settings of the data that were changed for this use; they take precedence over the facts
+
+    Raises RunError when something is missing or damaged.
+    """
     try:
+        if task.dataset.reading is not None and (facts := config["resolved"].get("file")) is not None:
+            task.dataset.reading.begin_use(FileFacts.from_config(Path(str(config["source"]["data"])), facts), changed)
         task.dataset.load(path / "vocabulary")
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # JSON, but not what was saved
-        raise RunError(f"{path}/vocabulary: is damaged ({type(error).__name__}: {error})") from None
+        raise RunError(f"{path}/vocabulary is damaged: {type(error).__name__}: {error}") from None
 
 
 def open_task(
@@ -57,12 +66,12 @@ def open_task(
 
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_dir():
-        raise RunError(f"{path}: there is no such run folder")
+        raise RunError(f"{path} does not exist; expected a run folder")
     if not (path / "config.yaml").exists():
-        raise RunError(f"{path}: is not a run folder, it has no config.yaml")
+        raise RunError(f"{path} is not a run folder: it contains no config.yaml")
     config = read_yaml(path / "config.yaml")
     if not isinstance(config, dict) or not isinstance(config.get("format"), int):
-        raise RunError(f"{path}/config.yaml: is damaged, it has no format")
+        raise RunError(f"{path}/config.yaml is damaged: the key format is missing")
     if config["format"] > FORMAT:
         raise RunError(
             f"{path}: run format {config['format']} is newer than this version of recurra reads ({FORMAT}); update recurra"
@@ -72,7 +81,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path}: run format {config['format']} is too old; this version reads format {FORMAT}. Train the model again"
         )
     if not isinstance(config.get("resolved"), dict):  # written last: settings before it may be lost as well
-        raise RunError(f"{path}/config.yaml: is damaged, its end is missing")
+        raise RunError(f"{path}/config.yaml is damaged: the key resolved is missing")
     return config
 
 
@@ -104,7 +113,7 @@ def _custom(spec: str, role: str, classes: Sequence[K], path: Path) -> K:
             f"{path}: several classes named {name} were passed, and none is from {source}; pass only that one"
         )
     raise RunError(
-        f"{path}: was trained with custom code, the {role} {spec}. If you trust it, open the run with --import {source} "
+        f"{path} was trained with the custom {role} {spec}. If you trust this code, open the run with --import {source} "
         f"(in Python: load(path, {role}s=[{name}]))"
     )
 

@@ -17,7 +17,7 @@ from copy import copy
 from functools import cache
 from typing import Any, Generic, Literal, Optional, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
@@ -43,7 +43,24 @@ class DataSettings(Group):
     on_error: Literal["raise", "skip"] = setting(
         "raise", description="What to do with a row that cannot be used: raise an error or skip it."
     )
-    encoding: str = setting("utf-8", description="Encoding of text files.")
+    encoding: str = setting("auto", description="Encoding of text files; detected by default.")
+    separator: str = setting(
+        "auto", description="Separator of the columns: a character, tab, blanks, or none; detected by default."
+    )
+    header: Literal["auto", "yes", "no"] = setting("auto", description="Whether the first line has column names.")
+    quoting: Literal["auto", "yes", "no"] = setting(
+        "auto", description="Whether quotes enclose cells (yes) or are part of the text (no)."
+    )
+
+    @field_validator("header", "quoting", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: Any) -> Any:
+        """YAML reads yes and no as truth values."""
+        return (
+            {True: "yes", False: "no", None: "auto"}.get(value, value)
+            if value is None or type(value) is bool
+            else value
+        )
 
 
 class ModelSettings(Group):

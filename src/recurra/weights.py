@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from safetensors.torch import save as serialised
+from safetensors.torch import save as serialized
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -23,7 +23,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
         # Written by us and not by the library, which would leave a file that nobody else may read. Copies, for tied
         # weights are one tensor by two names, which the format does not take.
         copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        beside.write_bytes(serialised(copies))
+        beside.write_bytes(serialized(copies))
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -31,7 +31,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError, ValueError, KeyError) as error:  # whatever a damaged header leads to
-        raise RunError(f"{path}: is missing or damaged ({str(error).splitlines()[0]})") from None
+        raise RunError(f"{path} is missing or damaged: {str(error).splitlines()[0]}") from None
 
 
 def named_weights(network: nn.Module) -> dict[str, Tensor]:

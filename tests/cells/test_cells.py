@@ -38,7 +38,7 @@ GATED = (
 
 @pytest.mark.parametrize("cell", [cells.get(name) for name in GATED], ids=str)
 def test_the_weights_of_gated_cells_start_within_the_usual_bound(cell: cells.Cell) -> None:
-    """What a normalisation multiplies by and adds starts at 1 and 0; all else is uniform in 1/sqrt(H)."""
+    """What a normalization multiplies by and adds starts at 1 and 0; all else is uniform in 1/sqrt(H)."""
     for name, parameter in cell.parameters(5, 7, True).items():
         if name.startswith("gain_"):
             assert parameter.init is torch.nn.init.ones_

@@ -289,7 +289,7 @@ def test_truncated_metrics(run: Path) -> None:
     (run / "metrics.json").write_text('{"valid/loss": 0.')
     opened = recurra.load(run)
     assert opened.predict(["a film"])
-    with pytest.raises(RunError, match=r"metrics.json: is damaged"):
+    with pytest.raises(RunError, match=r"metrics.json is damaged"):
         _ = opened.metrics
     (run / "metrics.json").unlink()
     with pytest.raises(RunError, match=r"metrics.json: cannot be read"):
@@ -306,7 +306,7 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     ("change", "said"),
     [
         ({"format": 3}, "run format 3 is newer than this version of recurra reads (2); update recurra"),
-        ({"format": "one"}, "it has no format"),
+        ({"format": "one"}, "the key format is missing"),
         ({"task": "clasify"}, "did you mean 'classify'"),
         ({"task": None}, "unknown task 'None'"),
         (
@@ -325,9 +325,9 @@ def test_an_invalid_config(run: Path, change: dict[str, Any], said: str) -> None
 
 
 def test_a_folder_that_is_not_a_run(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="there is no such run folder"):
+    with pytest.raises(RunError, match="does not exist; expected a run folder"):
         recurra.load(tmp_path / "none")
-    with pytest.raises(RunError, match=r"is not a run folder, it has no config.yaml"):
+    with pytest.raises(RunError, match=r"is not a run folder: it contains no config.yaml"):
         recurra.load(tmp_path)
 
 
@@ -345,7 +345,9 @@ def test_code_that_a_run_names_is_not_imported(
     spec = spec.format(tmp_path)
     changed(run, lambda values: values.update(task=spec) if what == "task" else values["model"].update(cell=spec))
     for use in (recurra.load, training.resume):
-        with pytest.raises(RunError, match=rf"the {what} .*:Trap\. If you trust it, open the run with --import"):
+        with pytest.raises(
+            RunError, match=rf"the custom {what} .*:Trap\. If you trust this code, open the run with --import"
+        ):
             use(run)
     assert not (tmp_path / "sprung").exists()
 
@@ -354,7 +356,7 @@ def test_an_object_in_yaml_is_not_created(run: Path, tmp_path: Path) -> None:
     text = (run / "config.yaml").read_text()
     trap = f"x: !!python/object/apply:os.mkdir ['{tmp_path / 'sprung'}']\n"
     (run / "config.yaml").write_text(text + trap)
-    with pytest.raises(RunError, match=r"config.yaml: is damaged"):
+    with pytest.raises(RunError, match=r"config.yaml is damaged"):
         recurra.load(run)
     assert not (tmp_path / "sprung").exists()
 

@@ -103,13 +103,13 @@ def wrong(done: Done, *said: str) -> None:
         ("train classify {csv} --pooling lasst", "pooling = 'lasst'"),
         ("train classify {csv} --tokenization wurds", "tokenization = 'wurds'"),
         ("train classify {csv} --cell lsmt", "did you mean 'lstm'"),
-        ("train classify {csv} --cell {tmp}/none.py:Cell", "none.py: no such file"),
+        ("train classify {csv} --cell {tmp}/none.py:Cell", "none.py: there is no such file"),
         ("train classify {csv} --config {tmp}/none.yaml", "none.yaml"),
         ("train classify {csv} --seed one", "--seed"),
         ("train classify {csv} --max-minutes 0", "max_minutes"),
         ("train classify {csv} --precision 8", "precision"),
         ("train classify {csv} --import x.py", "--import is an option of --resume"),
-        ("train {tmp}/none.py:Mine {csv}", "none.py: no such file"),
+        ("train {tmp}/none.py:Mine {csv}", "none.py: there is no such file"),
         ("train --resume {tmp}/none", "none"),
         ("train --resume {tmp}/none --seed 3", "--seed cannot be changed: start a new run"),
         ("train classify {csv} --resume {tmp}/none", "TASK 'classify' cannot be changed: start a new run"),
@@ -330,7 +330,9 @@ def test_a_cell_of_ones_own_opens_only_with_import(recurra: Shell, reviews: Path
     assert cell in (out / "config.yaml").read_text()
     wrong(recurra("predict", out, stdin="a dull film"), "--import")
     wrong(recurra("evaluate", out, reviews), "--import")
-    wrong(recurra("predict", out, "--import", tmp_path / "none.py", stdin="a dull film"), "none.py: no such file")
+    wrong(
+        recurra("predict", out, "--import", tmp_path / "none.py", stdin="a dull film"), "none.py: there is no such file"
+    )
     done = recurra("predict", out, "--import", tmp_path / "mine.py", stdin="a dull film")
     assert done.status == 0 and json.loads(done.out)["label"], done.err
 
@@ -338,7 +340,7 @@ def test_a_cell_of_ones_own_opens_only_with_import(recurra: Shell, reviews: Path
 def test_predict_of_nothing(recurra: Shell, run: Path, tmp_path: Path) -> None:
     done = recurra("predict", run, stdin="")
     assert (done.status, done.out) == (0, "") and "nothing to predict" in done.err
-    wrong(recurra("predict", run, tmp_path / "none.txt"), "none.txt: no such file")
+    wrong(recurra("predict", run, tmp_path / "none.txt"), "none.txt: there is no such file")
     wrong(recurra("predict", run, tmp_path), "in this folder")
 
 

@@ -56,11 +56,11 @@ def test_import_finds_what_the_file_defines_and_no_more(mine: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("{folder}/none.py:A", "none.py: no such file"),
+        ("{folder}/none.py:A", "none.py: there is no such file"),
         ("{folder}/mine.py:Leeky", "has no 'Leeky'; did you mean 'Leaky'"),
         ("{folder}/mine.py:leaky", "leaky is a function, not a class"),
-        ("{folder}/mine.py:", "name the class too, as in file.py:Class"),
-        ("{folder}/mine.py", "name the class too, as in {folder}/mine.py:Class"),
+        ("{folder}/mine.py:", "names no class; expected the form file.py:Class"),
+        ("{folder}/mine.py", "names no class; expected the form {folder}/mine.py:Class"),
         ("no_such_package.part:A", "no module 'no_such_package.part'"),
         ("{folder}/broken.py:A", "broken.py:3\nZeroDivisionError: division by zero"),
         ("{folder}/syntax.py:A", "syntax.py:2\nSyntaxError"),

@@ -39,7 +39,7 @@ def test_without_blank_lines_the_segments_are_lines() -> None:
 
 def test_continuity_by_hand() -> None:
     assert continuity(["abcd"] * 40) == 0.0
-    # Four blocks of ten equal segments: neighbours are in one block unless it ends between them, distant ones never are.
+    # Four blocks of ten equal segments: neighbors are in one block unless it ends between them, distant ones never are.
     near = [i // 10 == (i + step) // 10 for i in range(38) for step in (1, 2)]
     assert continuity([block * 4 for block in "abcd" for _ in range(10)]) == pytest.approx(sum(near) / len(near))
     # abcd and abce have one trigram of two in common.

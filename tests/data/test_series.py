@@ -9,24 +9,21 @@ import numpy as np
 import pytest
 
 from recurra.data.series.columns import find_columns
-from recurra.data.series.seasonality import detect_seasonality
+from recurra.data.series.options import SeriesOptions
 from recurra.data.series.series import TimeSeriesTable
 from recurra.data.series.table import read_table
-from recurra.data.series.times import TimeGrid
 from recurra.data.sources.sources import open_source
 from recurra.errors import DataError
 
 NAN = float("nan")
 
 
-def table(
-    folder: Path, text: str, *, sort: bool = False, skip: bool = False, time_format: str | None = None, **settings: Any
-) -> TimeSeriesTable:
+def table(folder: Path, text: str, options: SeriesOptions = SeriesOptions(), **settings: Any) -> TimeSeriesTable:  # noqa: B008
     path = folder / "table.csv"
     path.write_text(text, encoding="utf-8")
-    source = open_source(path, skip_broken=skip)
-    columns, messages = find_columns(source, time_format=time_format, **settings)
-    result = read_table(source, columns, time_format=time_format, sort=sort, skip=skip)
+    source = open_source(path, skip_broken=options.skip)
+    columns, messages = find_columns(source, options, **settings)
+    result = read_table(source, columns, options)
     result.messages[:0] = messages
     return result
 
@@ -138,7 +135,7 @@ def test_errors_name_row_and_field(tmp_path: Path, name: str) -> None:
 ])  # fmt: skip
 def test_invalid_rows_can_be_skipped(tmp_path: Path, name: str, values: list[float]) -> None:
     text, settings, _ = BAD[name]
-    found = table(tmp_path, text, skip=True, **settings)
+    found = table(tmp_path, text, SeriesOptions(skip=True), **settings)
     np.testing.assert_array_equal(found.series[0].values, values)
     assert "invalid row" in found.messages[-1] and ": row " in found.messages[-1]
 
@@ -146,14 +143,14 @@ def test_invalid_rows_can_be_skipped(tmp_path: Path, name: str, values: list[flo
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("date,y\n2020-01-01,\"1,5\"\n2020-01-02,\"2,5\"\n",
-         r"row 1, field 'y': '1,5' is not a number; 1 more .*; no row would remain if they were skipped$"),
+        ("date,y\n2020-01-01,a few\n2020-01-02,many\n",
+         r"row 1, field 'y': 'a few' is not a number; 1 more .*; no row would remain if they were skipped$"),
         ("date,y\nx,1\ny,2\n", "row 1, field 'date': 'x' is not a time .*; no row would remain if they were skipped$"),
     ],
 )  # fmt: skip
 def test_skipping_all_rows_is_an_error(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        table(tmp_path, text, time="date", targets="y", skip=True)
+        table(tmp_path, text, SeriesOptions(skip=True), time="date", targets="y")
 
 
 def test_step_numbers_may_have_decimals(tmp_path: Path) -> None:
@@ -163,40 +160,11 @@ def test_step_numbers_may_have_decimals(tmp_path: Path) -> None:
 
 
 def test_rows_are_sorted_on_request(tmp_path: Path) -> None:
-    assert table(tmp_path, BAD["order"][0], sort=True).series[0].values.tolist() == [1, 3, 2]
+    assert table(tmp_path, BAD["order"][0], SeriesOptions(sort=True)).series[0].values.tolist() == [1, 3, 2]
 
 
 def test_other_time_formats(tmp_path: Path) -> None:
-    found = table(tmp_path, "day,y\n30.12.2019,1\n31.12.2019,2\n01.01.2020,3\n", time_format="%d.%m.%Y")
+    found = table(
+        tmp_path, "day,y\n30.12.2019,1\n31.12.2019,2\n01.01.2020,3\n", options=SeriesOptions(time_format="%d.%m.%Y")
+    )
     assert found.series[0].values.tolist() == [1, 2, 3] and found.columns.time == ("day",)
-
-
-STEP = TimeGrid("step", 1)
-
-
-def noise(steps: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=steps)
-
-
-@pytest.mark.parametrize("period", [7, 25, 132])
-def test_the_period_of_a_wave_is_detected(period: int) -> None:
-    steps = np.arange(period * 12)
-    values = np.sin(2 * np.pi * steps / period) + 0.5 * np.cos(4 * np.pi * steps / period) + 0.3 * noise(len(steps))
-    values = values + 0.01 * steps
-    values[::11] = np.nan
-    assert abs(detect_seasonality([values], STEP)[0] - period) <= period // 50
-
-
-def test_noise_and_short_series_have_no_seasonality() -> None:
-    assert detect_seasonality([noise(3000)], STEP) == (1, 0.0)
-    assert detect_seasonality([], STEP) == (1, 0.0)
-    assert detect_seasonality([np.array([1.0, 2.0, 1.0])], STEP) == (1, 0.0)
-
-
-def test_the_stronger_of_two_periods_is_detected() -> None:
-    hours = np.arange(24 * 7 * 8)
-    working = (hours // 24 % 7 < 5).astype(float)
-    day = np.sin(2 * np.pi * hours / 24)
-    grid = TimeGrid("second", 3600)
-    assert detect_seasonality([day + 0.1 * working], grid)[0] == 24
-    assert detect_seasonality([day * working + 2 * working], grid)[0] == 168

@@ -150,7 +150,11 @@ BROKEN = {
         b"text\tlabel\na\t1\nb\t2\t3\nc\t3\n",
         r"row 2: 3 cells, but the header has 2; .* \(line 3\)",
     ),
-    "open quote": ("a.csv", b'text,label\na,1\n"b,2\nc,3\n', r"row 2: invalid CSV: a quote is not closed \(line 3\)"),
+    "open quote": (
+        "a.csv",
+        b'text,label\na,1\n"b,2\nc,3\n',
+        r"row 2: invalid CSV: a quote is not closed; .*quoting=no.* \(line 3\)",
+    ),
     "stray quote": ("a.csv", b'text,label\na,1\n"b"x,2\nc,3\n', r"row 2: invalid CSV: .*expected after.* \(line 3\)"),
     "encoding": ("a.csv", b"text,label\na,1\nb\xb0,2\nc,3\n", r"row 2, field 'text': byte 0xb0 is not utf-8; .*line 3"),
     "json encoding": ("a.jsonl", b'{"text": "a"}\n{"text": "\xb0"}\n{"text": "c"}\n', r"row 2: byte 0xb0 is not utf-8"),
@@ -190,12 +194,24 @@ REFUSED = {
     "header only": ("a.csv", b"text,label\n", "there are no rows of data"),
     "not gzip": ("a.csv.gz", b"text,label\na,b\n", "not gzip"),
     "cut gzip": ("a.csv.gz", gzip.compress(os.urandom(50_000))[:-5000], "cannot be read|byte 0x|NUL"),
-    "twice": ("a.csv", b"text,text\na,b\n", "two columns have the name 'text'"),
-    "suffix": ("a.xlsx", b"text", r"'\.xlsx' cannot be read; supported: \.csv, \.tsv, \.jsonl, \.parquet"),
-    "json document": ("a.json", b'[{"text": "a"},\n{"text": "b"}]\n', "one JSON list; write one object per line"),
+    "suffix": (
+        "a.xls",
+        b"text",
+        r"\.xls cannot be read: save it as \.xlsx or as CSV.* Supported: \.csv, \.tsv, \.jsonl",
+    ),
+    "text": (
+        "a",
+        b"one line\nanother, longer line\n",
+        "no separator .* divides them into equally many cells; name one",
+    ),
+    "json document": (
+        "a.json",
+        b'{"version": 1,\n"rows": [{"text": "b"}]}\n',
+        "one JSON object .*'version', 'rows'.*jq",
+    ),
     "not parquet": ("a.parquet", b"text,label\na,b\n", "not Parquet, or damaged"),
     "header encoding": ("a.csv", b"text,\xb0\na,b\n", "in the header: byte 0xb0"),
-    "utf-16 as utf-8": ("a.csv", "text,label\na,b\n".encode("utf-16-le"), "NUL byte.*utf-16"),
+    "nul bytes": ("a.csv", b"text,label\na\0\0,b\n", "NUL byte.*utf-16"),
 }
 
 
@@ -293,7 +309,9 @@ def test_the_reason_why_no_column_fits(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no column looks like the text \('review': empty in every row\); name it"):
         find_text(open_source(empty), exclude=["topic"])
     nearly = _write(tmp_path, "b.csv", "review,points\n" + "well,3\n" * 20 + "ill,lots\n")
-    with pytest.raises(DataError, match=r"b.csv, row 21, field 'points': no column looks .* 'lots'; .*--target points"):
+    with pytest.raises(
+        DataError, match=r"b.csv, row 21, field 'points': no column .* 'lots' is not a number; .*--target points"
+    ):
         find_number(open_source(nearly))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra.data.sources.conll import open_tagged
+from recurra.data.sources.tagged import open_tagged
 from recurra.data.words.ngrams import MAX_NGRAMS
 from recurra.data.words.vocabulary import build
 from recurra.errors import DataError, SettingError

@@ -217,7 +217,7 @@ def test_a_step_keeps_its_memory(int8: bool) -> None:
 
 
 def test_int8_requires_float32() -> None:
-    with pytest.raises(BackendError, match=r"weights of 8 bits go with float32, and x is torch\.float64"):
+    with pytest.raises(BackendError, match=r"int8 weights require float32, and x is torch\.float64"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5, dtype=torch.float64), int8=True)
     with pytest.raises(CallError, match="int8 is 1; expected True or False"):
         nn.Stepper(nn.Recurrent("lstm", 3, 5), int8=1)  # type: ignore[arg-type]

@@ -161,8 +161,7 @@ def test_calls_that_want_more_go_the_usual_way() -> None:
             layer(torch.randn(2, small_batch.STEPS, 4))
             layer(torch.randn(small_batch.ROWS + 1, 1, 4))
             layer(torch.empty(0, 3, 4))
-            with pytest.raises(RuntimeError, match="Batching rule"):
-                torch.func.vmap(layer)(x[None])
+            torch.func.vmap(layer)(x[None])
             with torch.autocast("cpu", torch.bfloat16):
                 layer(x)
     assert not any(went)

@@ -488,7 +488,7 @@ def test_a_layer_steps_as_its_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = nn.LSTM(5, 8, num_layers=2, bidirectional=True).eval(), torch.randn(1, 2, 5)
     with torch.no_grad():
         y, (h, c) = layer(x)
-        monkeypatch.setattr(ops, "wants_operator", lambda x: True)
+        monkeypatch.setattr(ops, "wants_operator", lambda call: True)
         again, (h2, c2) = layer(x)
     monkeypatch.undo()
     with torch.inference_mode():

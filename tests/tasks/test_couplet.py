@@ -318,9 +318,7 @@ def test_other_invalid_rows_and_settings(tmp_path: Path) -> None:
         tmp_path, lambda: recurra.train("couplet", good, constraints="strict", **out), "model.constraints = 'strict'"
     )
     lines = write_pairs(tmp_path / "c.jsonl", PAIRS[:20])
-    rejected(
-        tmp_path, lambda: recurra.train("couplet", lines, header=False, **out), "header is false", "not a CSV or TSV"
-    )
+    rejected(tmp_path, lambda: recurra.train("couplet", lines, header=False, **out), "header is no", "not a CSV or TSV")
 
 
 def test_invalid_inputs_of_predict_and_evaluate(trained: Run, tmp_path: Path) -> None:

@@ -177,12 +177,12 @@ def test_windows_with_equal_time_steps_have_equal_keys() -> None:
 @pytest.mark.parametrize(
     ("line", "row", "bad"),
     [
-        (2, "a,1,high,3,walk", {"a": "row 2, field 'window': has 'high' in column 'ax', not a finite number, in series 'a'"}),
-        (2, "a,1,1,nan,walk", {"a": "row 2, field 'window': has 'nan' in column 'ay', not a finite number, in series 'a'"}),
+        (2, "a,1,high,3,walk", {"a": "row 2, field 'window': has 'high' in column 'ax', which is not a number, in series 'a'"}),
+        (2, "a,1,1,nan,walk", {"a": "row 2, field 'window': has 'nan' in column 'ay', which is a missing value, in series"}),
         (2, "a,1,,3,walk", {"a": "row 2, field 'window': has an empty cell in column 'ax', in series 'a'"}),
         (2, "a,1,1,3,run", {"a": "row 2, field 'window': has 'run' in column 'label', but row 1 of the same series 'a' has"}),
         (5, "c,1,5,5,", {"c": "row 5, field 'window': has '' in column 'label', but row 4 of the same series 'c' has"}),
-        (5, "c,1,5,5", {"c": "row 5: 4 cells, but the header has 5"}),  # the neighbours determine the series
+        (5, "c,1,5,5", {"c": "row 5: 4 cells, but the header has 5"}),  # the neighbors determine the series
         (5, ",1,5,5,walk", {"c": "row 5, field 'id': has no series ID"}),
         (2, "a,1,1.5", {"a": "row 2: 3 cells", "b": "row 2: 3 cells"}),  # the last row of a or the first of b
         (6, "c", {"c": "row 6: 1 cell, but"}),
@@ -364,7 +364,7 @@ def test_predict_continues_after_an_invalid_series(run: Run, folder: Path, capsy
     captured = capsys.readouterr()
     answers = [json.loads(line) for line in captured.out.splitlines()]
     assert [answer.get("series") for answer in answers][:4] == ["s0", "s1", None, "s3"]
-    place = f"bad.csv, row {at}, field 'window': has 'high' in column 'ax', not a finite number, in series 's2'"
+    place = f"bad.csv, row {at}, field 'window': has 'high' in column 'ax', which is not a number, in series 's2'"
     assert place in answers[2]["error"]
     assert captured.err.startswith(f"recurra: {folder}/{place}") and len(captured.err.splitlines()) <= 2
 

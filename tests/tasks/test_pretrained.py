@@ -62,7 +62,7 @@ def test_weights_and_vocabulary_are_those_of_the_language_model(tmp_path: Path, 
     settings = run.settings.model
     found = (settings.cell, settings.hidden_size, settings.embedding_size, settings.num_layers, settings.ensemble_size)
     assert found == ("gru", 6, 5, 1, 1) and run.streams[0]
-    (line,) = (line for line in messages.lines if line.startswith("initialised from"))
+    (line,) = (line for line in messages.lines if line.startswith("initialized from"))
     assert "; unidirectional" in line and str(model.path) in line
     assert "the language model covers 100 % of the words in the training data" in messages.lines
 
@@ -173,16 +173,16 @@ def test_several_layers_are_unidirectional(tmp_path: Path, model: Run) -> None:
 def test_runs_that_are_not_language_models(tmp_path: Path, model: Run) -> None:
     other = reviews(tmp_path, "other", steps=1)
     for path, problem in (
-        (tmp_path / "none", "there is no such run folder"),
+        (tmp_path / "none", "does not exist; pretrained expects"),
         (tmp_path, "is not a run folder"),
         (other.path, "is a run of classify; pretrained expects a run of language"),
     ):
         with pytest.raises(RunError, match=problem):
             reviews(tmp_path, pretrained=str(path), **SIZES)
     for damaged, problem in (
-        ("model.safetensors", r"model\.safetensors: is missing or damaged"),
+        ("model.safetensors", r"model\.safetensors is missing or damaged"),
         ("vocabulary/text.json", r"text\.json: the vocabulary is damaged"),
-        ("config.yaml", "config.yaml: is damaged"),
+        ("config.yaml", "config.yaml is damaged"),
     ):
         copy = tmp_path / f"copy-{Path(damaged).stem}"
         shutil.copytree(model.path, copy)
@@ -198,5 +198,5 @@ def test_weights_of_another_vocabulary(tmp_path: Path, model: Run) -> None:
     record = json.loads((copy / "vocabulary" / "text.json").read_text(encoding="utf-8"))
     record["tokens"].pop()
     (copy / "vocabulary" / "text.json").write_text(json.dumps(record), encoding="utf-8")
-    with pytest.raises(RunError, match=r"has no embedding of .* tokens and 5 features"):
+    with pytest.raises(RunError, match=r"expected an embedding of .* tokens and 5 features"):
         reviews(tmp_path, pretrained=str(copy), **SIZES)

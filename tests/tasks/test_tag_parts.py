@@ -78,6 +78,7 @@ def test_settings_that_prepare_resolves(tmp_path: Path) -> None:
         "scheme": "bio",
         "tokenization": "words",
         "character_ngrams": False,
+        "keep_digits": False,
         "sentence_label": "intent",
     }
     assert info.messages[0] == "jsonl: words tokens, tags tags, sentence label intent"

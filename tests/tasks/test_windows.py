@@ -64,7 +64,7 @@ def test_a_run_does_not_open_without_its_code(run: Path, capsys: pytest.CaptureF
     for words in (("evaluate", run, "x.jsonl"), ("predict", run)):
         status, out, err = lines(capsys, *words)
         assert (status, out) == (2, "") and f"--import {EXAMPLE}" in err
-    with pytest.raises(RunError, match="custom code, the task"):
+    with pytest.raises(RunError, match="custom task"):
         recurra.load(run)
 
 

@@ -161,7 +161,7 @@ BAD: list[tuple[Any, str]] = [
     (Worded(), "cell Worded: gates is 'n'; expected a tuple of names"),
     (Undecorated, "cell Undecorated has the option sharpness and is no dataclass; write @dataclass(frozen=True) over it"),
     (Listed(), "the option sizes is a list; expected a bool, int, float or str"),
-    (Doubling(), "serialisation: made again from its options {'leak': 0.15} it is Doubling(leak=0.075)"),
+    (Doubling(), "serialization: made again from its options {'leak': 0.15} it is Doubling(leak=0.075)"),
     # parameters
     (with_parameters(lambda p: list(p.values())), "parameters returned a list; expected a dict from name to Parameter"),
     (with_parameters(lambda p: {}), "parameters returned none; expected at least one"),
@@ -245,7 +245,7 @@ def test_weights_that_are_not_saved_are_told(monkeypatch: pytest.MonkeyPatch) ->
     def keep_nothing(self: nn.Recurrent, state: Any) -> None: ...
 
     monkeypatch.setattr(nn.Recurrent, "load_state_dict", keep_nothing)
-    with pytest.raises(CallError, match="serialisation: a layer with the same options and weights"):
+    with pytest.raises(CallError, match="serialization: a layer with the same options and weights"):
         check_cell(Leaky())
 
 

@@ -93,8 +93,8 @@ REPORTS = [
      "the option leak is a tensor (); expected a bool, int, float or str (mine.py, line 8)"),
     (*method("__post_init__(self)", "object.__setattr__(self, 'leaks', torch.ones(3))"),
      "cell Mine holds leaks, which is not one of its options and is not saved"),
-    # initialisation
-    ("uniform(hidden_size))", GENERATOR, "is initialised differently after the same torch.manual_seed"),
+    # initialization
+    ("uniform(hidden_size))", GENERATOR, "is initialized differently after the same torch.manual_seed"),
     (", uniform(hidden_size))", ")", "W has no init; give it one, or define initialize (mine.py, line 12)"),
     (", uniform(hidden_size))", ", uniform(hidden_size), 'no')", "trainable of W is 'no'; expected True or False"),
     (*method("initialize(self, params, input_size, hidden_size, bias)", "params['W'].zero_()"),
@@ -157,7 +157,7 @@ def test_a_fixed_parameter_without_effect_is_reported() -> None:
 
 
 def test_a_joint_initialisation_passes() -> None:
-    """The biases of two gates that depend on one draw, as chrono initialisation has them: `initialize` fills all."""
+    """The biases of two gates that depend on one draw, as chrono initialization has them: `initialize` fills all."""
 
     class Joint(cells.LSTM):
         def initialize(self, params: cells.Params, input_size: int, hidden_size: int, bias: bool) -> None:

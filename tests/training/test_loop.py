@@ -92,7 +92,7 @@ def test_a_clock_that_ran_before_the_call_counts(tmp_path: Path) -> None:
 
 # what -----------------------------------------------------------------------------------------------------------------
 def gradients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> list[list[torch.Tensor]]:
-    """The gradients that the optimiser sees, at each step."""
+    """The gradients that the optimizer sees, at each step."""
     seen: list[list[torch.Tensor]] = []
     update = torch.optim.SGD.step
 

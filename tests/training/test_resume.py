@@ -63,7 +63,7 @@ def history(run: Run | Path) -> list[dict[str, Any]]:
 
 
 def same(one: Run, other: Run) -> bool:
-    """Whether two runs have bit-identical weights, checkpoints (optimiser and random state included), metrics and history."""
+    """Whether two runs have bit-identical weights, checkpoints (optimizer and random state included), metrics and history."""
     for file in ("model.safetensors", "checkpoint/tensors.safetensors"):
         a, b = load_file(one.path / file), load_file(other.path / file)
         if a.keys() != b.keys() or not all(torch.equal(a[name], b[name]) for name in a):

@@ -1,4 +1,4 @@
-"""The plan, the schedule, and settings of the optimiser, by values."""
+"""The plan, the schedule, and settings of the optimizer, by values."""
 
 from __future__ import annotations
 

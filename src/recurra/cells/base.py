@@ -66,8 +66,8 @@ class Uniform:
 
 
 def uniform(hidden_size: int) -> Uniform:
-    """Return the usual initialization of recurrent layers, U(-1/sqrt(H), 1/sqrt(H))."""
-    bound = 1.0 / math.sqrt(hidden_size)
+    """Return the usual initialization of recurrent layers, U(-1/sqrt(H), 1/sqrt(H)); U(0, 0) for H = 0."""
+    bound = 1.0 / math.sqrt(hidden_size) if hidden_size else 0.0
     return Uniform(-bound, bound)
 
 

@@ -101,5 +101,5 @@ def _suffixes(cell: Cell, params: Params, first: str, *others: str) -> list[str]
     for suffix in found:
         for other in others:
             if other + suffix not in params:
-                raise CallError(f"params has {first}{suffix} and no {other}{suffix}, which {cell.name} wants with it")
+                raise CallError(f"params has {first}{suffix} but no {other}{suffix}; {cell.name} expects both")
     return found

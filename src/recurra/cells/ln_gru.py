@@ -1,4 +1,4 @@
-"""Layer-normalised gated recurrent unit. Ba, Kiros and Hinton 2016, arXiv:1607.06450.
+"""Layer-normalized gated recurrent unit. Ba, Kiros and Hinton 2016, arXiv:1607.06450.
 
     r  = sigmoid(N(Wr x) + br + N(Ur h) + cr)      reset gate: 0 hides the past from the candidate
     z  = sigmoid(N(Wz x) + bz + N(Uz h) + cz)      update gate: 1 KEEPS the old state, as in `gru`
@@ -26,7 +26,7 @@ from .ln_lstm import check_eps, normed_parameters
 
 @dataclass(frozen=True)
 class LayerNormGRU(Cell):
-    """Layer-normalised GRU; `eps` is added to each variance."""
+    """Layer-normalized GRU; `eps` is added to each variance."""
 
     name: ClassVar[str] = "ln_gru"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")

@@ -1,11 +1,11 @@
-"""Layer-normalised long short-term memory. Ba, Kiros and Hinton 2016, arXiv:1607.06450.
+"""Layer-normalized long short-term memory. Ba, Kiros and Hinton 2016, arXiv:1607.06450.
 
     a  = N(W x) + b + N(U h) + d             two norms, each over all 4H numbers; cut into i, f, g, o
     i  = sigmoid(ai)                         input gate: 1 admits the candidate
     f  = sigmoid(af)                         forget gate: 1 keeps the cell state, 0 forgets it
     g  = tanh(ag)                            candidate
     o  = sigmoid(ao)                         output gate: 1 outputs the cell state
-    c' = f * c + i * g                       the cell state that is carried on is not normalised
+    c' = f * c + i * g                       the cell state that is carried on is not normalized
     h' = o * tanh(N(c') + e)                 the third norm, over the H numbers of the cell state that is output
     N(v) = gain * (v - mean(v)) / sqrt(var(v) + eps)
 
@@ -29,7 +29,7 @@ from .lstm import LSTMState
 
 @dataclass(frozen=True)
 class LayerNormLSTM(Cell):
-    """Layer-normalised LSTM; `eps` is added to each variance."""
+    """Layer-normalized LSTM; `eps` is added to each variance."""
 
     name: ClassVar[str] = "ln_lstm"
     state_type: ClassVar[Any] = LSTMState

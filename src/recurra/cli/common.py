@@ -24,6 +24,15 @@ InUse = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="key=value", help="Override an inference setting, such as beam_size=8; repeatable."),
 ]
+Encoding = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Encoding of text files, such as gb18030 (detected).")
+]
+Separator = Annotated[
+    str | None, typer.Option(metavar="C", help="Separator of the columns: a character, tab, blanks, none (detected).")
+]
+HeaderOption = Annotated[
+    str | None, typer.Option("--header", metavar="WORD", help="Whether the first line has names: yes, no, auto.")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, written by `recurra train`.")]
 
 
@@ -48,14 +57,22 @@ def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[
     return cells, tasks
 
 
-def open_run(folder: Path, imports: list[str] | None, pairs: list[str] | None = None) -> Run:
-    """Open a run folder with the imported code, and change the inference settings given by `--set`."""
+def read_settings(encoding: str | None, separator: str | None, header: str | None) -> dict[str, str]:
+    """The settings of the options `--encoding`, `--separator` and `--header` that were given."""
+    values = {"encoding": encoding, "separator": separator, "header": header}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def open_run(
+    folder: Path, imports: list[str] | None, pairs: list[str] | None = None, options: dict[str, str] | None = None
+) -> Run:
+    """Open a run folder with the imported code, and change the inference settings given by `--set` and by options."""
     from ..config import parse_pairs
     from ..run import load
 
     cells, tasks = own_classes(imports)
     run = load(folder, cells=cells, tasks=tasks)
-    run.change(**parse_pairs(pairs or []))
+    run.change(**parse_pairs(pairs or []), **(options or {}))
     return run
 
 

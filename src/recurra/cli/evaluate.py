@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from .common import Import, InUse, RunFolder, open_run, progress
+from .common import (
+    Encoding,
+    HeaderOption,
+    Import,
+    InUse,
+    RunFolder,
+    Separator,
+    open_run,
+    progress,
+    read_settings,
+)
 from .tables import metric_lines
 
 
@@ -15,11 +25,14 @@ def evaluate(
     run: RunFolder,
     data: Annotated[str, typer.Argument(metavar="DATA", help="A file, a folder, a built-in dataset, or hf:NAME.")],
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print the metrics as one JSON object.")] = False,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    header: HeaderOption = None,
     set_: InUse = None,
     import_: Import = None,
 ) -> None:
     """Evaluate a run on other data."""
-    opened, shown = open_run(run, import_, set_), progress()
+    opened, shown = open_run(run, import_, set_, read_settings(encoding, separator, header)), progress()
     if opened.was_trained_on(data):
         shown.message(
             f"{data} is the training data of this run: the metrics may be worse on new data. "

@@ -7,7 +7,7 @@ import gzip
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -23,25 +23,32 @@ def open_lines(path: Path) -> BinaryIO:
     if path.is_dir():
         raise DataError("is a folder; predict reads a file of lines, or a pipe", file=path)
     if not path.exists():
-        raise DataError("no such file", file=path)
+        raise DataError("there is no such file", file=path)
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def batches(stream: Any, *, name: object, encoding: str = "utf-8", size: int = 256) -> Iterator[list[str]]:
-    """Lists of at most `size` lines without their ends. A slow pipe gives what it has; an empty line is a line.
+def batches(
+    stream: Any, *, name: object, encoding: Callable[[bytes], str] = lambda start: "utf-8", size: int = 256
+) -> Iterator[tuple[list[str], str]]:
+    """Lists of at most `size` lines without their ends, and the encoding, which is chosen by the first bytes.
+
+    A slow pipe gives what it has; an empty line is a line.
 
     Bytes that are not text in `encoding` stay in the line as half characters, as in the files that are trained on. Raises
     DataError, with the row, where the encoding cannot go on after such bytes (utf-16).
     """
-    decoder = codecs.getincrementaldecoder(codec(encoding))("surrogateescape")
-    rest, done = "", 0
+    decoder: codecs.IncrementalDecoder | None = None
+    rest, done, used = "", 0, ""
     while True:
         try:
             data = stream.read1(CHUNK)
+            if decoder is None:
+                used = encoding(data)
+                decoder = codecs.getincrementaldecoder(codec(used))("surrogateescape")
             text = rest + decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             row = done + rest.count("\n") + error.object[: error.start].count(b"\n") + 1
-            raise DataError(f"is not {encoding} text ({error.reason})", file=name, row=row) from None
+            raise DataError(f"is not {used} text ({error.reason})", file=name, row=row) from None
         except (EOFError, OSError, zlib.error) as error:  # a gzip file cut short
             raise DataError(f"cannot be read ({error})", file=name) from None
         if done == 0 and not rest:
@@ -52,7 +59,7 @@ def batches(stream: Any, *, name: object, encoding: str = "utf-8", size: int = 2
         for start in range(0, len(lines), size):
             part = [line.removesuffix("\r") for line in lines[start : start + size]]
             done += len(part)
-            yield part
+            yield part, used
         if not data:
             return
 

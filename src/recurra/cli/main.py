@@ -27,6 +27,7 @@ from ..errors import RecurraWarning, TrainingError, UserError
 from .bench import bench
 from .data import data
 from .demo import demo
+from .describe import describe
 from .evaluate import evaluate
 from .generate import generate
 from .predict import predict
@@ -56,6 +57,7 @@ app = typer.Typer(
     epilog="Start with [bold]recurra demo[/bold], or [bold]recurra train classify FILE.csv[/bold].",
     rich_markup_mode="rich",
 )
+app.command()(describe)
 app.command(cls=TrainCommand)(train)
 app.command()(predict)
 app.command()(evaluate)

@@ -12,7 +12,17 @@ import typer
 
 from ..data.sources.files import wrong_characters
 from ..errors import DataError, UserError
-from .common import Import, InUse, RunFolder, open_run, progress
+from .common import (
+    Encoding,
+    HeaderOption,
+    Import,
+    InUse,
+    RunFolder,
+    Separator,
+    open_run,
+    progress,
+    read_settings,
+)
 from .lines import batches, open_lines, output
 
 if TYPE_CHECKING:
@@ -29,6 +39,9 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace the output file if it exists.")
     ] = False,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    header: HeaderOption = None,
     set_: InUse = None,
     import_: Import = None,
 ) -> None:
@@ -39,7 +52,7 @@ def predict(
     echo "a dull film" | recurra predict runs/reviews
     """
     with output(out, overwrite=overwrite) as target:  # a wrong --out is reported before anything is loaded
-        loaded = open_run(run, import_, set_)
+        loaded = open_run(run, import_, set_, read_settings(encoding, separator, header))
         bars = progress() if out is not None or not sys.stdout.isatty() else None
         count, failed = 0, list[DataError]()
         with _Counter(bars, input_) as tick:
@@ -81,6 +94,7 @@ class _Counter:
 
 def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
     """Batches of inputs, and the row number of the first of each; None where an input is not a row, such as a series."""
+    from ..data.sources.reading import FileReading
     from ..tasks.base import chunked
 
     row = 1
@@ -89,10 +103,11 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
             yield part, row if run.task.dataset.inputs_are_rows else None
             row += len(part)
         return
-    encoding = "utf-8" if input_ == "-" else run.settings.data.encoding
+    reading = run.task.dataset.reading or FileReading(run.settings.data)
     stream = cast(BinaryIO, sys.stdin.buffer) if input_ == "-" else open_lines(Path(input_))
     with stream:
-        for lines in batches(stream, name="standard input" if input_ == "-" else input_, encoding=encoding):
+        name = "standard input" if input_ == "-" else input_
+        for lines, encoding in batches(stream, name=name, encoding=reading.encoding_of):
             yield [_example(run, line, encoding) for line in lines], row
             row += len(lines)
 

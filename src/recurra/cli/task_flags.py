@@ -1,4 +1,4 @@
-"""The flags of `recurra train TASK`: a task's own settings, beyond those every task has, as options of the command."""
+"""The options of `recurra train TASK` that are made from the settings of the task."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find_task(spec: str) -> type[Task[Any]]:
 
 
 def own_fields(task: type[Task[Any]]) -> dict[str, Any]:
-    """The settings that this task has and others have not: `name` -> pydantic's field."""
+    """The settings that not every task has: `name` -> field of pydantic."""
     from ..settings import DataSettings, ModelSettings, TrainingSettings, fields
 
     common: dict[str, type[Group]] = {"data": DataSettings, "model": ModelSettings, "training": TrainingSettings}
@@ -46,7 +46,7 @@ class TrainCommand(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Add the options of the task, and parse the arguments."""
-        started = time.time()  # before torch is imported: reading it counts in --max-minutes
+        started = time.time()  # before torch is imported, because the import counts in --max-minutes
         task = find_task(spec) if (spec := self._task_named(args)) else None
         command = super().make_context
         if task is None:
@@ -55,7 +55,7 @@ class TrainCommand(TyperCommand):
             return context
         before = self.params, self.epilog
         self.params = [*self.params, *_options(task)]
-        if {"--help", "-h"} & set(args):  # a screen holds the task's own options; the others have theirs
+        if {"--help", "-h"} & set(args):  # the help shows the options of the task only, so that it fits on a screen
             self.params = [
                 option for option in self.params if option not in before[0] or option.name in ("task", "data")
             ]
@@ -72,7 +72,7 @@ class TrainCommand(TyperCommand):
         return context
 
     def _task_named(self, args: list[str]) -> str | None:
-        """The first argument that is neither an option nor an option's value."""
+        """The first argument that is neither an option nor the value of an option."""
         options = [option for option in self.params if isinstance(option, TyperOption)]
         takes_value = {name: not option.is_flag for option in options for name in option.opts}
         rest = iter(args)
@@ -85,13 +85,13 @@ class TrainCommand(TyperCommand):
 
 
 def _options(task: type[Task[Any]]) -> list[Any]:
-    """Options made from the task's fields, by way of a function that has them as parameters."""
+    """Options for the settings of a task. typer makes them from a function that has the settings as parameters."""
     from ..settings import is_advanced
 
     parameters = []
     for name, field in own_fields(task).items():
         option = typer.Option(
-            *_spelt(name, field.annotation),
+            *_option_names(name, field.annotation),
             metavar=_metavar(field.annotation),
             help=_help(name, field),
             show_default=False,
@@ -112,13 +112,13 @@ def _options(task: type[Task[Any]]) -> list[Any]:
     return [option for option in made.params if option.name in own_fields(task)]
 
 
-def _spelt(name: str, annotation: Any) -> list[str]:
+def _option_names(name: str, annotation: Any) -> list[str]:
     dashed = name.replace("_", "-")
     return [f"--{dashed}/--no-{dashed}"] if _is_flag(annotation) else [f"--{dashed}"]
 
 
 def _kinds(annotation: Any) -> list[Any]:
-    """`int | None` -> [int]; a Literal stands for itself."""
+    """The types of a setting without None: `int | None` -> [int]. A Literal is one type."""
     if typing.get_origin(annotation) is None:
         return [annotation]
     if typing.get_origin(annotation) is typing.Literal:
@@ -150,7 +150,7 @@ def _help(name: str, field: Any) -> str:
 
 
 def _typed(task: type[Task[Any]], name: str, value: Any) -> Any:
-    """Text stays text where the setting is text (a column named `1`, a level named `on`); the rest is read as YAML."""
+    """The value of an option. It remains text if the setting is text (a column named `1`); otherwise it is read as YAML."""
     if isinstance(value, bool):
         return value
     import yaml
@@ -165,16 +165,16 @@ def _typed(task: type[Task[Any]], name: str, value: Any) -> Any:
 
 
 def _explained(error: Exception, task: type[Task[Any]]) -> Exception:
-    """An unknown option that is a setting by another road, or near to a flag, is told so."""
+    """The error for an unknown option: names the setting of that name, or the most similar option."""
     from ..settings import fields
 
-    asked = getattr(error, "option_name", None)
-    if asked is None:
+    option = getattr(error, "option_name", None)
+    if option is None:
         return error
-    name = str(asked).lstrip("-").replace("-", "_")
+    name = str(option).lstrip("-").replace("-", "_")
     settings = {key.partition(".")[2] for key in fields(task.settings_class)}
     if name in settings:
-        return SettingError(f"{asked} is not an option of train {task.name}; write --set {name}=VALUE")
+        return SettingError(f"{option} is not an option of train {task.name}; write --set {name}=VALUE")
     if getattr(error, "possibilities", None):
         return error
-    return SettingError(f"train {task.name} has no option {asked}; {near(name, settings)}")
+    return SettingError(f"train {task.name} has no option {option}; {near(name, settings)}")

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import SettingError
 from ..tasks import names
-from .common import Import, own_classes, program, progress
+from .common import Encoding, HeaderOption, Import, Separator, own_classes, program, progress, read_settings
 from .task_flags import FLAGS, STARTED, TASK, TrainCommand
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="key=value", help="Any setting, such as hidden_size=256; repeatable."),
     ] = None,
+    encoding: Encoding = None,
+    separator: Separator = None,
+    header: HeaderOption = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Random seed for initialization, shuffling and dropout (0).")
     ] = None,
@@ -78,13 +81,14 @@ def train(
         "devices": devices,
     }
     options = {name: value for name, value in options.items() if value is not None}
+    reading = read_settings(encoding, separator, header)
     if resume is not None:
-        changes = [*options, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
+        changes = [*options, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
         with _imports_in_message(import_ or []) as imports:
             run = _resume(resume, task, changes, import_)
     else:
         with _imports_in_message(_sources(task, cell)) as imports:
-            run = _train(ctx, task, data, options, set_ or [], overwrite, import_)
+            run = _train(ctx, task, data, options, reading, set_ or [], overwrite, import_)
     _finish(run, time.time() - ctx.meta[STARTED], imports)
 
 
@@ -110,6 +114,7 @@ def _train(
     task: str | None,
     data: str | None,
     options: dict[str, Any],
+    reading: dict[str, str],
     pairs: list[str],
     overwrite: bool,
     imports: list[str] | None,
@@ -127,7 +132,7 @@ def _train(
     task_class = ctx.meta[TASK]
     settings: dict[str, Any] = {}
     # A key may be written with or without its group. Options take precedence over --set.
-    for key, value in {**parse_pairs(pairs), **ctx.meta[FLAGS]}.items():
+    for key, value in {**parse_pairs(pairs), **reading, **ctx.meta[FLAGS]}.items():
         settings[full_name(task_class.settings_class, key)] = value
     if is_spec(task):
         options["task_spec"] = task

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recurra.data.sources.row_errors import skipped
+from recurra.data.sources.skipped_rows import SKIPPED
 
 _SHOWN = 6  # classes that the report lists
 _RARE = 5  # classes with fewer examples are reported
@@ -61,7 +62,8 @@ class DataReport:
         if self.classes:
             lines.append(self._balance())
         if self.broken:
-            lines.append(skipped(self.broken, self.broken_places[0] if self.broken_places else None))
+            place = self.broken_places[0] if self.broken_places else None
+            lines.append(f"{skipped(self.broken, place)}; all are listed in {SKIPPED} of the run")
         return lines
 
     def _balance(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +11,15 @@ import numpy as np
 
 from ..data.sources.sources import Row, Source
 from ..data.words.token_stream import TokenStream
+from ..errors import DataError
+
+
+def fit_field(field: Field, values: Iterator[Any], file: Path) -> None:
+    """Fit a field to the values of a file. A DataError of the field gets the file, if it has none."""
+    try:
+        field.fit(values)
+    except DataError as error:
+        raise error if error.file else DataError(str(error), file=file) from None
 
 
 class Field(ABC):
@@ -53,6 +62,11 @@ class Field(ABC):
     def __init__(self, name: str, column: str | None = None) -> None:
         self.name, self.column = name, column
 
+    @property
+    def more_columns(self) -> Sequence[str]:
+        """Further columns that the field reads, once `find` has found the first one."""
+        return ()
+
     @abstractmethod
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """Return the name of the column.
@@ -64,6 +78,9 @@ class Field(ABC):
         Raises:
             DataError: there is no such column, or several columns are possible.
         """
+
+    def inspect(self, source: Source, column: str) -> None:  # noqa: B027  most fields do not depend on the file
+        """Look at the first rows of the field's column in a file that is about to be read. By default nothing happens."""
 
     def value(self, row: Row, column: str) -> Any:
         """Return the value of a row; by default the content of the column."""

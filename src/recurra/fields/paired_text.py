@@ -16,6 +16,7 @@ import numpy as np
 
 from ..data.sources.columns import by_name
 from ..data.sources.rows import Source
+from ..data.sources.usual_names import SOURCE_NAMES, TARGET_NAMES
 from ..data.store.store import Store
 from ..data.words.pretokenize import han_fraction
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
@@ -23,24 +24,6 @@ from ..errors import DataError
 from .base import Field
 from .text import infer_tokenization, text_problem, type_problem
 
-SOURCE_NAMES = (
-    "source",
-    "src",
-    "input",
-    "question",
-    "text",
-    "sentence",
-    "word",
-    "passage",
-    "原文",
-    "源",
-    "问题",
-    "上联",
-)
-TARGET_NAMES = (
-    *("target", "tgt", "output", "answer", "translation", "summary", "title", "pronunciation", "phonemes", "response"),
-    *("译文", "目标", "答案", "下联"),
-)
 COLUMN_NAMES = {"source": SOURCE_NAMES, "target": TARGET_NAMES}
 MAX_CLOSED_VOCABULARY = 200  # distinct words; the phonemes of a language are fewer
 
@@ -103,9 +86,19 @@ class PairedText(Field):
         columns = by_name(free)
         for name in COLUMN_NAMES[self.name]:
             if name in columns:
+                source.reasons[columns[name]] = f"its name is usual for the {self.name}"
                 return columns[name]
         if len(source.columns) == 2 and free:
-            return free[0] if self.name == "source" else free[-1]
+            column = free[0] if self.name == "source" else free[-1]
+            source.reasons[column] = "the file has two columns"
+            return column
+        if source.facts is not None and source.facts.is_delimited and not source.facts.header:
+            first = _first_texts(
+                source
+            )  # pairs without a header, such as those of Tatoeba: source, target, attribution
+            if len(first) == 2 and (column := first[self.name == "target"]) in free:
+                source.reasons[column] = "the file has no header; the first two columns of text are the pair"
+                return column
         columns_found = ", ".join(source.columns[:20])
         raise DataError(
             f"cannot determine the column of the {self.name}; name it with --{self.name} (columns: {columns_found})",
@@ -163,6 +156,12 @@ class PairedText(Field):
             return []
         sides = self.name if self._other_values is None else "source and target"
         return [f"{sides}: {len(self.vocabulary):,} {self.tokenization}"]
+
+
+def _first_texts(source: Source) -> list[str]:
+    """The first two columns of text."""
+    facts = source.facts
+    return [column.name for column in (facts.columns if facts else ()) if column.type == "text"][:2]
 
 
 def texts_of(value: Any) -> tuple[Any, ...]:

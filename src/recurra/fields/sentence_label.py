@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
+from ..data.sources.conll import TokenColumns
 from ..data.sources.rows import Source
+from ..data.sources.token_rows import TokenRows
 from ..errors import DataError
 from ..files import read_json, write_json
 from .base import Field
 from .label import Label
+from .label_names import label_text
 from .token_lists import describe_unseen, free_columns, resolve_column
 
 LABEL_NAMES = ("intent", "label", "class", "category", "意图", "类别")  # usual names of the column
@@ -56,7 +59,7 @@ class SentenceLabel(Field):
     def encode(self, values: Sequence[Any]) -> list[int]:
         """The id of each class, -1 for an unseen class."""
         ids = self.label.indices(values)
-        self.unseen.update(str(value).strip() for value, at in zip(values, ids, strict=True) if at < 0)
+        self.unseen.update(label_text(value) for value, at in zip(values, ids, strict=True) if at < 0)
         return ids
 
     @contextmanager
@@ -87,7 +90,7 @@ class SentenceLabel(Field):
 
 def find_sentence_label(source: Source, taken: Sequence[str]) -> str | None:
     """A column with a usual name of labels and a single word in each row, or None."""
-    if source.format in ("columns", "conllu"):
+    if isinstance(source, (TokenColumns, TokenRows)):
         return None
     by_name = {column.strip().lower(): column for column in free_columns(source, taken)}
     for name in LABEL_NAMES:

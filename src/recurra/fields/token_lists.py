@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..data.sources.columns import by_name
-from ..data.sources.conll import as_tokens
+from ..data.sources.conll import TokenColumns
+from ..data.sources.list_cells import as_tokens
 from ..data.sources.rows import Source
+from ..data.sources.token_rows import TokenRows
 from ..errors import DataError
 from .base import Field
 
@@ -22,7 +24,7 @@ class TokenField(Field, ABC):
     Attributes:
         option: The command line option for its column.
         names: Usual names of its column.
-        position: The index of its column among the remaining columns of a file of columns, which have no names.
+        position: The index of its column among the remaining columns of a file with one token per line or row.
     """
 
     sequence = True
@@ -38,12 +40,12 @@ class TokenField(Field, ABC):
         if self.column is not None:
             return resolve_column(source, self.column)
         free = free_columns(source, taken)
-        if source.format == "columns":
-            return self._by_position(source, free)
         named = by_name(free)
         for name in self.names:
             if name in named:
                 return named[name]
+        if source.format != "conllu" and isinstance(source, (TokenColumns, TokenRows)):
+            return self._by_position(source, source.role_columns(free))
         rows = [row.values for row in source.first_rows()]
         candidates = [column for column in free if all(self.check(row.get(column)) is None for row in rows)]
         if len(candidates) == 1:

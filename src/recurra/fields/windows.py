@@ -11,18 +11,18 @@ A window has one of three formats:
 from __future__ import annotations
 
 import hashlib
-import re
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
-from ..data.series.columns import SERIES_NAMES
-from ..data.sources.columns import counts_rows, number
+from ..data.series.series_roles import SERIES_NAMES
 from ..data.sources.long_format import Grouped, Window, number_problem
 from ..data.sources.long_format_columns import find_channels, find_targets
+from ..data.sources.number_formats import detect_formats, has_semicolons
+from ..data.sources.numbers import NumberFormat
 from ..data.sources.parallel_text import Joined
 from ..data.sources.sources import Source
 from ..data.words.token_stream import TokenStream
@@ -30,9 +30,9 @@ from ..errors import SettingError
 from ..files import read_json, write_json
 from .base import Field
 from .series import Series, StepStream
+from .window_columns import grid_width, list_column, number_columns, repeats
 
-MIN_COLUMNS = 3  # fewer columns of numbers are not taken for a window
-_GRID = re.compile(r"^(.*?)(\d+)\D+(\d+)$")
+_PLAIN = NumberFormat()
 
 
 @final
@@ -45,6 +45,8 @@ class Windows(Field):
         width: numbers in a time step of windows in one row; None: the width of the grid, or 1.
         series: the column of the sequence ID of windows in several rows.
         time: the column that orders the time steps of a sequence.
+        decimal: the decimal mark of the cells; None to detect it.
+        missing: further markers of missing values, separated by commas.
     """
 
     sequence = True
@@ -56,12 +58,17 @@ class Windows(Field):
         width: int | None = None,
         series: str | None = None,
         time: str | None = None,
+        *,
+        decimal: str | None = None,
+        missing: str | None = None,
     ) -> None:
         super().__init__(name, None if series else column)
         self.steps = Series(name, None)  # standardises the time steps
         self.requested_width = width
         self.requested_channels = column if series else None
         self.series, self.time = series, time
+        self.decimal, self.missing = decimal, missing
+        self.formats: dict[str, NumberFormat] = {}  # of the columns of numbers
         self.parts: list[str] = []  # columns of a window in one row
         self.channels: list[str] = []  # columns of a time step of windows in several rows
         self.constant_columns: list[str] = []  # other columns, with one value for each sequence
@@ -87,9 +94,26 @@ class Windows(Field):
                 self.notes = [
                     f"warning: {column!r} rarely changes between rows; if a row is one time step, use --sequence-id {column}"
                     for column in self.parts
-                    if column.strip().lower() in SERIES_NAMES and _repeats(source, column)
+                    if column.strip().lower() in SERIES_NAMES and repeats(source, column)
                 ]
-        return Joined(source, self.parts, self.name) if self.parts else source
+        if not self.parts:
+            return source
+        self._find_formats(source, self.parts)
+        return Joined(source, self.parts, self.name)
+
+    def _find_formats(self, source: Source, columns: Sequence[str]) -> None:
+        """Determine the formats of the numbers; where a file does not show one, that of the training data remains."""
+        rows, known = source.first_rows(), dict(self.formats)
+        found = {column: [row.values.get(column) for row in rows] for column in columns if column in source.columns}
+        formats, notes = detect_formats(
+            found,
+            decimal=self.decimal,
+            missing=self.missing,
+            semicolons=has_semicolons(source),
+            known=known,
+        )
+        self.formats |= formats
+        self.notes += [] if known else notes
 
     def _grouped(self, source: Source, series: str, others: Callable[[Source], Sequence[str]]) -> Source:
         """Join the rows of each sequence. The columns of the numbers are found once, in the training data."""
@@ -108,10 +132,11 @@ class Windows(Field):
             self.steps.width = len(self.channels)
             self.notes = [f"ignored: {column} ({reason})" for column, reason in ignored.items()]
         same = [column for column in self.constant_columns if column in source.columns]
-        return Grouped(source, series, self.channels, self.name, same=same, time=self.time)
+        self._find_formats(source, self.channels)
+        return Grouped(source, series, self.channels, self.name, same=same, time=self.time, formats=self.formats)
 
     def _width_of(self, columns: Sequence[str]) -> int:
-        width = self.requested_width or _grid(columns) or 1
+        width = self.requested_width or grid_width(columns) or 1
         if len(columns) % width:
             raise SettingError(
                 f"step_width = {width}, but a window has {len(columns)} columns, which is not a multiple of it"
@@ -137,6 +162,9 @@ class Windows(Field):
         """Return a window as an array (T, width). Raises ValueError or TypeError where it has another form."""
         if isinstance(value, Window):
             return value.steps
+        if self.parts and isinstance(value, tuple) and len(value) == len(self.parts):
+            formats = [self.formats.get(part, _PLAIN) for part in self.parts]
+            value = [format.parse(cell) for format, cell in zip(formats, value, strict=True)]
         array = self.steps.numbers(value)
         as_row = array.shape == (len(self.parts),) or array.shape == (len(self.parts), 1)
         return array.reshape(-1, self.width) if self.parts and as_row else array
@@ -147,8 +175,10 @@ class Windows(Field):
             return value.error.message
         if self.parts and isinstance(value, tuple):
             for part, cell in zip(self.parts, value, strict=True):
-                if number(cell) is None:
-                    return number_problem(cell, part)
+                format = self.formats.get(part, _PLAIN)
+                number = format.parse(cell)
+                if number is None or math.isnan(number):
+                    return number_problem(cell, part, format)
         try:
             return self.steps.check(self.numbers(value))
         except (TypeError, ValueError):
@@ -209,6 +239,7 @@ class Windows(Field):
                 "columns": self.parts,
                 "channels": self.channels,
                 "constant_columns": self.constant_columns,
+                "formats": {column: format.to_json() for column, format in self.formats.items()},
             },
         )
 
@@ -219,6 +250,7 @@ class Windows(Field):
         self.parts, self.channels, self.constant_columns = (
             list(saved.get(name, [])) for name in ("columns", "channels", "constant_columns")
         )
+        self.formats = {column: NumberFormat.from_json(one) for column, one in saved.get("formats", {}).items()}
 
     def describe(self) -> list[str]:
         """Describe the format of the windows."""
@@ -232,54 +264,3 @@ class Windows(Field):
         steps = len(self.parts) // self.width
         columns = f"{len(self.parts)} columns, {self.parts[0]} ... {self.parts[-1]}"
         return [f"{self.name}: {columns}: {steps} time steps, {each}", *self.notes]
-
-
-def list_column(source: Source, taken: Sequence[str]) -> str | None:
-    """Return the first column whose values are lists of numbers, or such lists as JSON; None where there is none."""
-    for column in source.columns:
-        if column not in taken:
-            values = [value for row in source.first_rows() if (value := row.values.get(column)) is not None]
-            if values and sum(map(_is_list, values)) > len(values) / 2:
-                return column
-    return None
-
-
-def _is_list(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip()[:1] == "[" and value.strip()[-1:] == "]" and any(c.isdigit() for c in value[:40])
-    while isinstance(value, list) and value:
-        value = value[0]
-    return isinstance(value, int | float)
-
-
-def number_columns(source: Source, taken: Sequence[str]) -> list[str]:
-    """Return the columns of numbers if all columns except `taken` are such; none otherwise. A row counter is left out."""
-    rows, numeric = source.first_rows(), list[str]()
-    for column in source.columns:
-        if column in taken:
-            continue
-        cells = [row.values.get(column) for row in rows]
-        numbers = [value for cell in cells if (value := number(cell)) is not None]
-        if len(numbers) < 0.99 * len([cell for cell in cells if cell not in (None, "")]) or not numbers:
-            return []
-        if not counts_rows(numbers):
-            numeric.append(column)
-    return numeric
-
-
-def _repeats(source: Source, column: str) -> bool:
-    """Whether most rows have the value of the previous row, as sequence IDs do where a row is a time step."""
-    cells = [row.values.get(column) for row in source.first_rows()]
-    return 2 * sum(bool(a == b) for a, b in pairwise(cells)) > len(cells)
-
-
-def _grid(columns: Sequence[str]) -> int | None:
-    """The width of the grid that the columns are named after, in row-major order; None for other names."""
-    matches = [_GRID.match(column) for column in columns]
-    if not all(matches):
-        return None
-    places = [(int(match[2]), int(match[3])) for match in matches if match]
-    width = sum(row == places[0][0] for row, _ in places)
-    (top, left), height = places[0], len(places) // width
-    grid = [(top + row, left + column) for row in range(height) for column in range(width)]
-    return width if places == grid and width > 1 else None

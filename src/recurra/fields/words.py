@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -14,11 +14,14 @@ from ..data.words.ngrams import BUCKETS, MAX_NGRAMS
 from ..data.words.vocabulary import Vocabulary
 from ..errors import SettingError
 from ..files import read_json, write_json
-from .character_ngrams import CONTEXT_NGRAMS, context_ngrams, normalize, word_ngrams
+from .character_ngrams import CONTEXT_NGRAMS, context_ngrams, digits_matter, normalize, word_ngrams
 from .lexicon import Lexicon
 from .token_lists import UNKNOWN, TokenField, token_texts
 
-WORD_NAMES = ("tokens", "words", "form", "text", "sentence", "characters", "chars", "词", "句子", "文本")
+WORD_NAMES = (
+    *("tokens", "words", "form", "token", "word", "text", "sentence", "characters", "chars", "character", "char"),
+    *("surface", "词", "字", "句子", "文本"),
+)
 TokenUnit = Literal["words", "characters"]  # the tokenizations of a tagger
 MAX_CACHED_WORDS = 50_000  # words whose n-gram ids are cached
 
@@ -39,6 +42,7 @@ class Words(TokenField):
         min_count: Rarer tokens are unknown. None: 2.
         character_ngrams: Whether n-grams are encoded. None: yes.
         lookahead: Whether the n-grams of a character may contain later characters, which a stream does not have yet.
+        keep_digits: Whether tokens that differ in digits are different words. None: if such tokens are few and frequent.
     """
 
     option = "words"
@@ -54,12 +58,14 @@ class Words(TokenField):
         min_count: int | None,
         character_ngrams: bool | None,
         lookahead: bool,
+        keep_digits: bool | None = None,
     ) -> None:
         super().__init__(name, column)
         self.tokenization: TokenUnit = tokenization or "words"
         self.tokenization_is_open = tokenization is None
         self.size, self.min_count, self.lookahead = size, min_count, lookahead
         self.character_ngrams = True if character_ngrams is None else character_ngrams
+        self.keep_digits, self.keep_digits_is_open = bool(keep_digits), keep_digits is None
         self.notes: list[str] = []
         self.pretrained_vocabulary: Vocabulary | None = None  # of a language model
         self._set([], [])
@@ -88,14 +94,32 @@ class Words(TokenField):
     def fit(self, values: Iterable[Any]) -> None:
         """Choose the tokenization, and build the vocabularies of words and n-grams."""
         tokens, contexts = self._count(values)
-        self.notes = tokens.notes()
+        self.notes = [*self._choose_digits(tokens.counts), *tokens.notes()]
         words = Counter[str]()
         for token, count in tokens.counts.items():
-            words[normalize(token)] += count
+            words[self.normalize(token)] += count
         counter = LossyCounter()
         counter.counts = words
         frequent = counter.most_frequent(self.size, self.min_count or 2)
         self._set(self._extended(frequent), self._ngram_counts(tokens, contexts).most_frequent(BUCKETS, 2))
+
+    def normalize(self, token: str) -> str:
+        """The form in which a token is in the vocabulary."""
+        return normalize(token, keep_digits=self.keep_digits)
+
+    def _choose_digits(self, counts: Mapping[str, int]) -> list[str]:
+        """Choose whether digits are kept. Returns a line about it, if tokens contain digits."""
+        if self.keep_digits_is_open:
+            self.keep_digits = digits_matter(counts, self.tokenization)
+        with_digits = [token for token in counts if any(character.isdecimal() for character in token)]
+        if not with_digits:
+            return []
+        if self.keep_digits:
+            return [f"digits: {len(with_digits):,} different tokens contain digits; they are different words"]
+        example = max(with_digits, key=lambda token: counts[token])
+        return [
+            f"digits: replaced by 0 in the vocabulary ({example} to {normalize(example)}); --keep-digits keeps them"
+        ]
 
     def _count(self, values: Iterable[Any]) -> tuple[LossyCounter, LossyCounter]:
         """Count tokens and, while tokens may be characters, their n-grams; then choose the tokenization."""
@@ -132,7 +156,7 @@ class Words(TokenField):
                 f"{self.pretrained_vocabulary.tokenization}; train a language model with "
                 f"--tokenization {self.tokenization}"
             )
-        return list(dict.fromkeys([*words, *map(normalize, self.pretrained_vocabulary.tokens[3:])]))
+        return list(dict.fromkeys([*words, *map(self.normalize, self.pretrained_vocabulary.tokens[3:])]))
 
     def use_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Add the words of a language model to those of the training data when the field is fitted."""
@@ -140,7 +164,7 @@ class Words(TokenField):
 
     def lexicon(self) -> Lexicon:
         """The words that have an embedding."""
-        return Lexicon(self.words, UNKNOWN + 1, self.tokenization, normalize)
+        return Lexicon(self.words, UNKNOWN + 1, self.tokenization, self.normalize)
 
     # encoding ------------------------------------------------------------------------------------------------------
     def encode(self, values: Sequence[Any]) -> list[np.ndarray]:
@@ -149,7 +173,7 @@ class Words(TokenField):
 
     def encode_tokens(self, tokens: Sequence[str], before: Sequence[str] = ()) -> np.ndarray:
         """The ids of tokens, int32 (T, 1 + width), or (T,) without n-grams. `before` are the previous tokens of a stream."""
-        ids = [self.ids.get(normalize(token), UNKNOWN) for token in tokens]
+        ids = [self.ids.get(self.normalize(token), UNKNOWN) for token in tokens]
         if not self.character_ngrams:
             return np.array(ids, np.int32)
         encoded = np.zeros((len(tokens), 1 + self.width), np.int32)

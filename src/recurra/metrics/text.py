@@ -12,6 +12,8 @@ from ..data.words.pretokenize import han_fraction
 def text_metrics(texts: Sequence[str], references: Sequence[str], *, by_character: bool) -> dict[str, Any]:
     """BLEU and chrF (0 to 100, computed by sacrebleu), exact match, token error rate and sequence error rate (0 to 1).
 
+    BLEU has the effective order: if all texts have fewer than four words, shorter sequences of words are counted.
+
     The token error rate is the number of insertions, deletions and substitutions divided by the number of reference tokens. A
     token is a character if `by_character` is set, and a word between spaces otherwise. BLEU is case-sensitive; it tokenizes
     Chinese with `zh` and other text with `13a`.
@@ -39,7 +41,7 @@ def multi_reference_metrics(
     tokenizer = "zh" if han_fraction([reference for several in references for reference in several]) > 0.5 else "13a"
     streams = list(zip_longest(*references))  # the first reference of each text, the second, ...; None fills
     return {
-        "bleu": corpus_bleu(texts, streams, tokenize=tokenizer, force=True).score,
+        "bleu": corpus_bleu(texts, streams, tokenize=tokenizer, force=True, use_effective_order=True).score,
         "chrf": corpus_chrf(texts, streams).score,
         "exact_match": exact,
         "token_error_rate": float(rate(texts, nearest)),

@@ -2,18 +2,37 @@
 
 All layers accept sequences of different lengths, resets within a sequence and options such as recurrent dropout.
 `State` is the state of a layer, `Stepper` runs a layer one time step at a time, and `quantize` rounds its weights to 8 bits.
+`from_mask` converts a mask to lengths, `init` has initializations, and `export` prepares exported programs.
 See docs/layers.md.
 """
 
 from __future__ import annotations
 
+from . import export, flops, init
 from .cells import GRUCell, LSTMCell, RNNCell
 from .gru import GRU
 from .lstm import LSTM
+from .mask import FromMask, from_mask
 from .quantize import quantize
 from .recurrent import Recurrent
 from .rnn import RNN
 from .state import State
 from .stepper import Stepper
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell", "Recurrent", "State", "Stepper", "quantize"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "FromMask",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "Recurrent",
+    "State",
+    "Stepper",
+    "export",
+    "flops",
+    "from_mask",
+    "init",
+    "quantize",
+]

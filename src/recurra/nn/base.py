@@ -16,14 +16,16 @@ from ..cells.int8 import Int8Cell
 from ..errors import CallError
 from .explain import LayerPlan, plan_calls
 from .options import Options, fill_forget_bias
+from .parameters import initial_values, weight_of
+from .pickling import cell_of, plain_cell, plain_options
 from .reset import Reset, Segments, check_reset
 from .torch_quantization import Qconfig
 from .validate import (
     Lengths,
     ShapeError,
     check_bool,
-    check_dtype,
     check_lengths,
+    check_like,
     check_probability,
     check_size,
     check_tensor,
@@ -138,7 +140,7 @@ class RecurrentBase(torch.nn.Module):
     def _initial(self) -> list[Tensor]:
         """Return the initial state, (size,) per component: learned, or as the cells define it; an empty list if it is zero."""
         if not self._has_initial_state:
-            return [getattr(self, name) for name in self._learned_names]
+            return [self._weight(name) for name in self._learned_names]
         initial: list[Tensor] = []
         for k, end in self._name_suffixes():
             params = {name: self._weight(name + end) for name in self._own_names[k]}
@@ -147,20 +149,20 @@ class RecurrentBase(torch.nn.Module):
 
     def reset_parameters(self) -> None:
         """Initialize all parameters, including fixed ones, in the order of torch.nn."""
-        with torch.no_grad():
-            for k, end in self._name_suffixes():
-                params = {name: getattr(self, name + end) for name in self._own_names[k]}
+        for k, end in self._name_suffixes():
+            with initial_values(self, {name: name + end for name in self._own_names[k]}) as params:
                 with _reporting(self.cells[k]):
                     self.cells[k].initialize(params, self._input_size(k), self.hidden_sizes[k], self.bias)
-            for name in self._learned_names:
-                getattr(self, name).zero_()
-            for norm in self.norms if self.options.layer_norm else ():
-                assert isinstance(norm, torch.nn.LayerNorm)
-                norm.reset_parameters()
-        if (value := self.options.forget_bias) is not None:
-            for k, end in self._name_suffixes():
-                biases = getattr(self, f"bias_ih{end}"), getattr(self, f"bias_hh{end}", None)
-                fill_forget_bias(self.cells[k], self.hidden_sizes[k], value, *biases)
+                if (value := self.options.forget_bias) is not None:
+                    fill_forget_bias(
+                        self.cells[k], self.hidden_sizes[k], value, params["bias_ih"], params.get("bias_hh")
+                    )
+        with initial_values(self, {name: name for name in self._learned_names}) as params:
+            for initial_state in params.values():
+                initial_state.zero_()
+        for norm in self.norms if self.options.layer_norm else ():
+            assert isinstance(norm, torch.nn.LayerNorm)
+            norm.reset_parameters()
 
     def extra_repr(self) -> str:
         """Return the arguments that `repr` shows: the sizes and everything that differs from its default."""
@@ -179,26 +181,27 @@ class RecurrentBase(torch.nn.Module):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        # Operators cannot be copied or pickled; __setstate__ looks them up again.
-        return {name: value for name, value in self.__dict__.items() if name != "_operators"}
+        # Plain types only, see `pickling`. __setstate__ computes the rest.
+        derived = ("cell", "_operators", "_cell_options", "_fast_path")
+        state = {name: value for name, value in self.__dict__.items() if name not in derived}
+        return state | {"cells": [plain_cell(cell) for cell in self.cells], "options": plain_options(self.options)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        cells = tuple(cell_of(plain) for plain in state["cells"])
+        computed = {"cells": cells, "cell": cells[-1], "options": Options(**state["options"])}
+        super().__setstate__(state | computed)  # type: ignore[no-untyped-call]
         self._find_operators()
 
     def _check_x(self, x: Tensor) -> None:
         if check_tensor("x", x).dim() != 3 or x.shape[2] != self.input_size:
             raise ShapeError(f"x has shape {tuple(x.shape)}; expected (B, T, I) with I = {self.input_size}")
-        check_dtype("x", x, self._first_weight())
+        check_like("x", x, self._first_weight())
 
     def _first_weight(self) -> Tensor:
         """Return the first weight, which has the dtype and device of the layer."""
         return self._weight(self._names[0][0])
 
-    def _weight(self, name: str) -> Tensor:
-        """Return a parameter, or the attribute that replaces it. Reading the dict first is faster than `getattr`."""
-        parameter: Tensor | None = self._parameters.get(name)
-        return getattr(self, name) if parameter is None else parameter
+    _weight = weight_of
 
     def _call(self, k: int, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> ops.Call:
         weights = [self._weight(name) for name in self._names[k]]
@@ -254,10 +257,9 @@ class RecurrentBase(torch.nn.Module):
     def _run_layers(self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Run one layer after the other."""
         final: list[Tensor] = []
-        traced = ops.wants_operator(x)
         for k, operator in enumerate(self._operators):
             call = self._call(k, x, lengths, self._state_of_layer(k, state))
-            if operator is None or not traced:
+            if operator is None or not ops.wants_operator(call):
                 outputs = ops.execute(call, self.backend)
             else:
                 outputs = operator(*call[1:], self._cell_options[k], self.backend)

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from .. import cells
+from .fx import Proxy, leaf
+from .parameters import initial_values, weight_of
+from .pickling import cell_of, plain_cell
 from .torch_quantization import Qconfig
-from .validate import ArgumentError, ShapeError, check_bool, check_dtype, check_size, check_tensor
+from .validate import ArgumentError, ShapeError, check_bool, check_like, check_size, check_tensor
 
 
 class CellModule(torch.nn.Module):
@@ -22,9 +25,11 @@ class CellModule(torch.nn.Module):
         self, cell: cells.Cell, input_size: int, hidden_size: int, bias: bool, device: Any, dtype: Any
     ) -> None:
         super().__init__()
-        self.cell, self.input_size = cell, check_size("input_size", input_size)
-        self.hidden_size, self.bias = check_size("hidden_size", hidden_size), check_bool("bias", bias)
-        for name, parameter in cell.parameters(input_size, hidden_size, bias).items():
+        self.cell, self.input_size = cell, check_size("input_size", input_size, minimum=0)
+        self.hidden_size, self.bias = check_size("hidden_size", hidden_size, minimum=0), check_bool("bias", bias)
+        declared = cell.parameters(input_size, hidden_size, bias)
+        self._names = tuple(declared)
+        for name, parameter in declared.items():
             tensor = torch.empty(parameter.shape, device=device, dtype=dtype)
             self.register_parameter(name, torch.nn.Parameter(tensor))
         if not bias:  # as in torch.nn, where they are None
@@ -34,9 +39,14 @@ class CellModule(torch.nn.Module):
 
     def reset_parameters(self) -> None:
         """Initialize all parameters, in the order of torch.nn."""
-        with torch.no_grad():
-            params = {name: parameter for name, parameter in self._parameters.items() if parameter is not None}
+        with initial_values(self, {name: name for name in self._names}) as params:
             self.cell.initialize(params, self.input_size, self.hidden_size, self.bias)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"cell": plain_cell(self.cell)}  # plain types only, see `pickling`
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {"cell": cell_of(state["cell"])})  # type: ignore[no-untyped-call]
 
     def extra_repr(self) -> str:
         """Return the arguments that `repr` shows: the sizes and everything that differs from its default."""
@@ -46,8 +56,9 @@ class CellModule(torch.nn.Module):
         """Return the state after a time step from the input x, (B, I) or (I,), and the state before it."""
         if check_tensor("input", x).dim() not in (1, 2) or x.shape[-1] != self.input_size:
             raise ShapeError(f"input has shape {tuple(x.shape)}; expected (B, I) or (I,) with I = {self.input_size}")
-        weight: Tensor = next(self.parameters())
-        check_dtype("input", x, weight)
+        params = {name: weight_of(self, name) for name in self._names}
+        weight = params[self._names[0]]
+        check_like("input", x, weight)
         expected = (*x.shape[:-1], self.hidden_size)
         if hx is None:
             hx = [x.new_zeros(expected)] * len(self.cell.states)
@@ -57,8 +68,7 @@ class CellModule(torch.nn.Module):
         for name, component in zip(self.cell.states, hx, strict=True):
             if check_tensor(f"hx: {name}", component).shape != expected:
                 raise ShapeError(f"hx: {name} has shape {tuple(component.shape)}; expected {expected}")
-            check_dtype(f"hx: {name}", component, weight)
-        params = {name: parameter for name, parameter in self._parameters.items() if parameter is not None}
+            check_like(f"hx: {name}", component, weight)
         return self.cell.step(self.cell.project(x, params), self.cell.state_type(*hx), params)
 
 
@@ -119,6 +129,8 @@ class RNNCell(CellModule):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """Return the hidden state after a time step, (B, H) or (H,), for an input (B, I) or (I,) and a hidden state."""
+        if isinstance(input, Proxy):
+            return leaf(self, input, hx)
         return self._step(input, None if hx is None else (hx,))[0]
 
 
@@ -170,6 +182,8 @@ class GRUCell(CellModule):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         """Return the hidden state after a time step, (B, H) or (H,), for an input (B, I) or (I,) and a hidden state."""
+        if isinstance(input, Proxy):
+            return leaf(self, input, hx)
         return self._step(input, None if hx is None else (hx,))[0]
 
 
@@ -225,5 +239,7 @@ class LSTMCell(CellModule):
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Return hidden and cell state after a time step, for an input (B, I) or (I,) and the state before it."""
+        if isinstance(input, Proxy):
+            return leaf(self, input, hx)
         h, c = self._step(input, hx)
         return h, c

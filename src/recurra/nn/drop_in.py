@@ -15,15 +15,15 @@ from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
 from .options import LayerOptions, Options
-from .packed import pack, unpack
+from .packed import run_packed
 from .reset import Reset, check_reset
 from .validate import (
     ArgumentError,
     Lengths,
     ShapeError,
     check_bool,
-    check_dtype,
     check_lengths,
+    check_like,
     check_size,
     check_tensor,
 )
@@ -81,7 +81,7 @@ class DropIn(RecurrentBase):
         """The parameters, one list per layer and direction, in torch.nn's order."""
         n = len(self._names[0]) // len(self._suffixes)
         lists = [names[d : d + n] for names in self._names for d in range(0, len(names), n)]
-        return [[getattr(self, name) for name in names] for names in lists]
+        return [[self._weight(name) for name in names] for names in lists]
 
     def flatten_parameters(self) -> None:
         """Do nothing. The method exists for code that was written for torch.nn."""
@@ -130,44 +130,21 @@ class DropIn(RecurrentBase):
                 y, *final = outputs
                 return (y.transpose(0, 1) if self.batch_first else y), final
         if isinstance(x, PackedSequence):
-            return self._forward_packed(x, hx, lengths, reset)
+            packed, flat = run_packed(self, x, lambda B: self._flatten_state(hx, B), lengths, reset)
+            return packed, self._stack_state(flat)
         sequences, is_batched = self._batch_first(x), x.dim() == 3
         for name, argument in (("lengths", lengths), ("reset", reset)):
             if not is_batched and argument is not None:
                 raise CallError(
                     f"{name} is not supported for an input without a batch axis; pass a batch of one sequence"
                 )
-        check_dtype("x", sequences, self._first_weight())
+        check_like("x", sequences, self._first_weight())
         initial = self._flatten_state(hx, sequences.shape[0] if is_batched else None)
         y, flat = self._run(sequences, check_lengths(lengths, sequences), initial, check_reset(reset, sequences))
         final = self._stack_state(flat)
         if not is_batched:
             return y[0], [component[:, 0] for component in final]
         return y if self.batch_first else y.transpose(0, 1), final
-
-    def _forward_packed(
-        self, packed: PackedSequence, hx: Sequence[Tensor] | None, lengths: Lengths, reset: Reset
-    ) -> tuple[PackedSequence, list[Tensor]]:
-        if lengths is not None:
-            raise CallError(
-                "lengths is given for a PackedSequence, which contains its own lengths; remove the argument lengths"
-            )
-        if packed.data.dim() != 2:
-            raise ShapeError(
-                f"input is a PackedSequence with features of shape {tuple(packed.data.shape[1:])}; "
-                f"expected (I,) with I = {self.input_size}"
-            )
-        x, packed_lengths, index = unpack(packed)
-        self._check_x(x)
-        initial, order, inverse = self._flatten_state(hx, x.shape[0]), packed.sorted_indices, packed.unsorted_indices
-        starts = check_reset(reset, x)
-        if order is not None:
-            initial = [component.index_select(0, order) for component in initial]
-            starts = None if starts is None else starts[order.cpu()]
-        y, final = self._run(x, check_lengths(packed_lengths, x), initial, starts)
-        if inverse is not None:
-            final = [component.index_select(0, inverse) for component in final]
-        return pack(y, index, packed), self._stack_state(final)
 
     def _flatten_state(self, hx: Sequence[Tensor] | None, B: int | None) -> list[Tensor]:
         """Return a component (B, size) for each layer and direction from `hx`.
@@ -179,15 +156,17 @@ class DropIn(RecurrentBase):
         sizes, count = self._sizes[0], self.num_layers * len(self._suffixes)
         if not isinstance(hx, Sequence) or len(hx) != len(sizes):
             raise ArgumentError(f"hx is a {type(hx).__name__}; expected the tuple ({', '.join(sizes)}) of tensors")
-        dtype = self._first_weight().dtype
+        weight = self._first_weight()
+        dtype, device = weight.dtype, weight.device
         for (name, size), component in zip(sizes.items(), hx, strict=True):
             expected = (count, size) if B is None else (count, B, size)
-            if isinstance(component, Tensor) and component.shape == expected and component.dtype == dtype:
+            is_like = isinstance(component, Tensor) and component.dtype == dtype and component.device == device
+            if is_like and component.shape == expected:
                 continue
             if check_tensor(f"hx: {name}", component).shape != expected:
                 axes = "(L*D, H)" if B is None else "(L*D, B, H)"
                 raise ShapeError(f"hx: {name} has shape {tuple(component.shape)}; expected {axes} = {expected}")
-            check_dtype(f"hx: {name}", component, self._first_weight())
+            check_like(f"hx: {name}", component, weight)
         if B is not None and count == 1:
             return [component.squeeze(0) for component in hx]
         by_name = [(component[:, None] if B is None else component).unbind(0) for component in hx]

@@ -9,6 +9,7 @@ from torch import Tensor
 from .. import cells
 from ..cells.lstmp import LSTMP
 from .drop_in import DropIn
+from .fx import Proxy, leaf
 from .options import LayerOptions
 from .reset import Reset
 from .validate import Lengths
@@ -140,5 +141,7 @@ class LSTM(DropIn):
         self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Lengths = None, reset: Reset = None
     ) -> tuple[Any, tuple[Tensor, Tensor]]:
         """Return `output, (h_n, c_n)`. The documentation of the class describes arguments, shapes and exceptions."""
+        if isinstance(input, Proxy):
+            return leaf(self, input, hx, lengths=lengths, reset=reset)  # type: ignore[no-any-return]
         y, (h, c) = self._forward(input, hx, lengths, reset)
         return y, (h, c)

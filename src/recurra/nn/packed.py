@@ -6,9 +6,50 @@ functions here use one index operation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
+
+from ..errors import CallError
+from .base import RecurrentBase
+from .reset import Reset, check_reset
+from .validate import Lengths, ShapeError, check_lengths
+
+
+def run_packed(
+    layer: RecurrentBase,
+    packed: PackedSequence,
+    initial_of: Callable[[int], list[Tensor]],
+    lengths: Lengths,
+    reset: Reset,
+) -> tuple[PackedSequence, list[Tensor]]:
+    """Run a layer on a PackedSequence. Return the output, and the components of the final state, (B, size) each.
+
+    `initial_of(B)` returns the components of the initial state, or an empty list. They, the final state and the rows of `reset`
+    are in the order of the sequences before they were packed.
+    """
+    if lengths is not None:
+        raise CallError(
+            "lengths is given for a PackedSequence, which contains its own lengths; remove the argument lengths"
+        )
+    if packed.data.dim() != 2:
+        raise ShapeError(
+            f"input is a PackedSequence with features of shape {tuple(packed.data.shape[1:])}; "
+            f"expected (I,) with I = {layer.input_size}"
+        )
+    x, packed_lengths, index = unpack(packed)
+    layer._check_x(x)
+    initial, order, inverse = initial_of(x.shape[0]), packed.sorted_indices, packed.unsorted_indices
+    starts = check_reset(reset, x)
+    if order is not None:
+        initial = [component.index_select(0, order) for component in initial]
+        starts = None if starts is None else starts[order.cpu()]
+    y, final = layer._run(x, check_lengths(packed_lengths, x), initial, starts)
+    if inverse is not None:
+        final = [component.index_select(0, inverse) for component in final]
+    return pack(y, index, packed), final
 
 
 def unpack(packed: PackedSequence) -> tuple[Tensor, Tensor, Tensor]:
@@ -18,7 +59,7 @@ def unpack(packed: PackedSequence) -> tuple[Tensor, Tensor, Tensor]:
     """
     sizes = packed.batch_sizes  # (T,), on the CPU
     T, B = len(sizes), int(sizes[0])
-    valid = torch.arange(B) < sizes[:, None]  # (T, B)
+    valid = torch.arange(B, device=sizes.device) < sizes[:, None]  # (T, B)
     index = valid.flatten().nonzero()[:, 0].to(packed.data.device)
     x = packed.data.new_zeros(T * B, packed.data.shape[1]).index_copy(0, index, packed.data)
     return x.view(T, B, -1).transpose(0, 1), valid.sum(0), index

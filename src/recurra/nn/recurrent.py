@@ -7,15 +7,18 @@ from typing import Any, Unpack
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from .. import cells
 from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
+from .fx import Proxy, leaf
 from .options import Options, RecurrentOptions
+from .packed import run_packed
 from .reset import Reset, check_reset
 from .state import State
-from .validate import ArgumentError, Lengths, check_dtype, check_lengths, check_size
+from .validate import ArgumentError, Lengths, check_lengths, check_like, check_size
 
 CellSpec = str | cells.Cell | type[cells.Cell]
 
@@ -109,12 +112,12 @@ class Recurrent(RecurrentBase):
         return f"{shown}, {super().extra_repr()}"
 
     def forward(
-        self, x: Tensor, state: State | None = None, *, lengths: Lengths = None, reset: Reset = None
-    ) -> tuple[Tensor, State]:
+        self, x: Any, state: State | None = None, *, lengths: Lengths = None, reset: Reset = None
+    ) -> tuple[Any, State]:
         """Run the layer.
 
         Args:
-            x: (B, T, I), the input. T may be 0.
+            x: (B, T, I), the input, or a `torch.nn.utils.rnn.PackedSequence`. T may be 0.
             state: initial state, a `State` with components (B, size). Default: None, `initial_state(B)`.
             lengths: (B,), integers, a tensor or a list; number of valid time steps of each sequence. Results and gradients
                 equal those of each sequence alone. A tensor on a GPU is checked on the CPU, which waits for the GPU.
@@ -123,7 +126,8 @@ class Recurrent(RecurrentBase):
                 `initial_state`: see `recurra.nn.reset`. Default: None.
 
         Returns:
-            y: (B, T, D*H), or (B, T, H) with a `merge` other than "concat"; zero in the padding.
+            y: (B, T, D*H), or (B, T, H) with a `merge` other than "concat"; zero in the padding; a `PackedSequence` if the
+                input is one.
             state: the `State` after the last valid time step of each sequence, in the reverse direction after its first
                 one. A sequence of length 0 keeps its initial state.
 
@@ -131,6 +135,13 @@ class Recurrent(RecurrentBase):
             CallError: if a shape, dtype or value is invalid.
             BackendError: (a CallError) if the backend named by `backend` does not support the call.
         """
+        if isinstance(x, Proxy):
+            return leaf(self, x, state, lengths=lengths, reset=reset)  # type: ignore[no-any-return]
+        if isinstance(x, PackedSequence):
+            packed, final = run_packed(
+                self, x, lambda B: [] if state is None else self._flatten_state(state, B), lengths, reset
+            )
+            return packed, State(dict(zip(self._state_names, final, strict=True)))
         self._check_x(x)
         initial = () if state is None else self._flatten_state(state, x.shape[0])
         if self._fast_path is not None and lengths is None and reset is None:
@@ -149,7 +160,7 @@ class Recurrent(RecurrentBase):
             )
         components = state.flat(self._state_shapes(B))
         for name, component in zip(self._state_names, components, strict=True):
-            check_dtype(f"state: {name}", component, getattr(self, self._names[0][0]))
+            check_like(f"state: {name}", component, self._first_weight())
         return components
 
     def initial_state(self, batch_size: int) -> State:
@@ -165,7 +176,7 @@ class Recurrent(RecurrentBase):
         if initial := self._initial():
             components = (component.repeat(batch_size, 1) for component in initial)
             return State(dict(zip(self._state_names, components, strict=True)))
-        weight = getattr(self, self._names[0][0])
+        weight = self._first_weight()
         return State({name: weight.new_zeros(shape) for name, shape in self._state_shapes(batch_size).items()})
 
     def plan(self, x: Tensor, lengths: Lengths = None, *, reset: Reset = None) -> LayerPlan:

@@ -41,7 +41,7 @@ def check_reset(reset: Reset, x: Tensor) -> Tensor | None:
             )
         starts = reset.cpu()
     else:
-        starts = torch.zeros(B, T, dtype=torch.bool)
+        starts = torch.zeros(B, T, dtype=torch.bool, device="cpu")
         for sequence, step in _pairs(reset):
             if not 0 <= sequence < B:
                 raise CallError(
@@ -81,18 +81,20 @@ class Segments(NamedTuple):
     def of(cls, starts: Tensor, lengths: Tensor | None, device: torch.device) -> Segments:
         """Return the segments, with all indices on `device`, for starts (B, T) on the CPU, T > 0, and lengths (B,) or None."""
         B, T = starts.shape
-        ends = torch.full((B,), T) if lengths is None else lengths.cpu()
-        valid = torch.arange(T) < ends[:, None]
+        steps = torch.arange(T, device="cpu")
+        ends = torch.full((B,), T, device="cpu") if lengths is None else lengths.cpu()
+        valid = steps < ends[:, None]
         begins = starts & valid
         begins[:, 0] = True  # a sequence of length 0 is one segment of length 0
         sequence, begin = begins.nonzero(as_tuple=True)  # sequence after sequence, in the order of time
-        is_first = torch.cat([torch.tensor([True]), sequence[1:] != sequence[:-1]])
-        is_last = torch.cat([is_first[1:], torch.tensor([True])])
+        is_first = torch.ones_like(sequence, dtype=torch.bool)
+        is_first[1:] = sequence[1:] != sequence[:-1]
+        is_last = is_first.roll(-1)
         size = torch.where(is_last, ends[sequence], begin.roll(-1)) - begin
         P = max(int(size.max()), 1)
-        source = (sequence * T + begin)[:, None] + torch.arange(P)
+        source = (sequence * T + begin)[:, None] + torch.arange(P, device="cpu")
         segment = begins.flatten().cumsum(0).view(B, T) - 1
-        target = segment * P + torch.arange(T) - begin[segment]
+        target = segment * P + steps - begin[segment]
         restarts = (starts & valid)[sequence, 0]
         return cls(
             lengths=size.to(device),

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .. import cells
 from .drop_in import DropIn
+from .fx import Proxy, leaf
 from .options import LayerOptions
 from .reset import Reset
 from .validate import Lengths
@@ -121,5 +122,7 @@ class RNN(DropIn):
         self, input: Any, hx: Tensor | None = None, *, lengths: Lengths = None, reset: Reset = None
     ) -> tuple[Any, Tensor]:
         """Return `output, h_n`. The documentation of the class describes arguments, shapes and exceptions."""
+        if isinstance(input, Proxy):
+            return leaf(self, input, hx, lengths=lengths, reset=reset)  # type: ignore[no-any-return]
         y, (h,) = self._forward(input, None if hx is None else (hx,), lengths, reset)
         return y, h

@@ -22,12 +22,12 @@ class ArgumentError(CallError, TypeError):
     """An argument has the wrong type or does not exist. torch.nn raises TypeError or ValueError; this error is both."""
 
 
-def check_size(name: str, size: Any) -> int:
-    """Return `size`. Raises CallError unless it is an integer of at least 1."""
+def check_size(name: str, size: Any, minimum: int = 1) -> int:
+    """Return `size`. Raises CallError unless it is an integer of at least `minimum`."""
     if isinstance(size, bool) or not isinstance(size, int):
-        raise ArgumentError(f"{name} is {size!r}; expected an integer of at least 1")
-    if size < 1:
-        raise CallError(f"{name} is {size}; expected an integer of at least 1")
+        raise ArgumentError(f"{name} is {size!r}; expected an integer of at least {minimum}")
+    if size < minimum:
+        raise ShapeError(f"{name} is {size}; expected an integer of at least {minimum}")
     return size
 
 
@@ -53,28 +53,76 @@ def check_tensor(name: str, x: Any) -> Tensor:
     return x
 
 
-def check_dtype(name: str, x: Tensor, weight: Tensor) -> None:
-    """Raise CallError unless `x` has the dtype of the layer, or autocast will convert it."""
+def check_like(name: str, x: Tensor, weight: Tensor) -> None:
+    """Raise CallError unless `x` is on the device of the layer and has its dtype, or autocast will convert it."""
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
         raise ShapeError(f"{name} is {x.dtype} and the layer is {weight.dtype}; convert one: {name}.to({weight.dtype})")
+    if x.device != weight.device:
+        raise ShapeError(f"{name} is on {x.device} and the layer is on {weight.device}; move one of them")
+
+
+_INTEGERS = tuple(getattr(torch, f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64))
+
+
+def _integers(name: str, given: Any, axes: str) -> Tensor:
+    """Return `given`, a sequence of integers or a tensor, as a tensor on the CPU or on its own device."""
+    if isinstance(given, Tensor):
+        return given
+    try:
+        values = torch.as_tensor(given, device="cpu")  # and not torch's default device
+    except (TypeError, ValueError, RuntimeError):
+        raise ArgumentError(f"{name} is {given!r}; expected integers, {axes}") from None
+    return values if values.numel() else values.to(torch.int64)  # an empty list has no type
 
 
 def check_lengths(lengths: Lengths, x: Tensor) -> Tensor | None:
-    """Return `lengths` for x (B, T, I) as int64 on the device of x, or None if no sequence is shorter than T."""
+    """Return `lengths` for x (B, T, I) as int64 on the device of x, or None if no sequence is shorter than T.
+
+    The result is a copy, so that the caller may change the tensor before the backward pass.
+    """
     if lengths is None:
         return None
-    if not isinstance(lengths, Tensor):
-        try:
-            lengths = torch.as_tensor(lengths)
-        except (TypeError, ValueError, RuntimeError):
-            raise ArgumentError(f"lengths is {lengths!r}; expected integers, (B,)") from None
-    if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
-        raise ShapeError(f"lengths is {lengths.dtype}; expected integers, (B,)")
-    if lengths.dim() != 1 or lengths.shape[0] != x.shape[0]:
+    given, lengths = lengths, _integers("lengths", lengths, "(B,)")
+    B, T = x.shape[:2]
+    if lengths.dtype == torch.bool or (lengths.dim() == 2 and lengths.shape in ((B, T), (T, B))):
         raise ShapeError(
-            f"lengths has shape {tuple(lengths.shape)}; expected (B,) with B = {x.shape[0]}, the batch size of x"
+            f"lengths is {lengths.dtype} of shape {tuple(lengths.shape)}, like a mask; expected integers, (B,); "
+            "recurra.nn.from_mask(x, mask) converts a mask"
         )
-    checked: Tensor | None = lengths
-    if not torch.compiler.is_compiling() and not ops.traced(x):
-        checked = ops.check_lengths(lengths, x.shape[1])  # a traced graph checks when it runs
-    return None if checked is None else checked.to(x.device, torch.int64)
+    if lengths.dtype not in _INTEGERS:
+        raise ShapeError(f"lengths is {lengths.dtype}; expected integers, (B,)")
+    if lengths.layout != torch.strided:
+        raise ShapeError(f"lengths has the layout {lengths.layout}; expected a dense tensor: lengths.to_dense()")
+    if lengths.dim() != 1 or lengths.shape[0] != B:
+        raise ShapeError(f"lengths has shape {tuple(lengths.shape)}; expected (B,) with B = {B}, the batch size of x")
+    if lengths.is_meta and not x.is_meta:
+        raise ShapeError(
+            f"lengths is on {lengths.device}, which has no values, and x is on {x.device}; move one of them"
+        )
+    lengths = lengths.to(torch.int64, copy=lengths is given)
+    is_traced = torch.compiler.is_compiling() or ops.traced(x)  # a traced graph checks when it runs
+    checked = lengths if is_traced else ops.check_lengths(lengths, T)
+    return None if checked is None else checked.to(x.device)
+
+
+def check_index(name: str, index: Any, B: int) -> Tensor | slice:
+    """Return `index`, which selects some of B sequences, as int64 or booleans or a slice. Raises CallError if it is invalid."""
+    expected = f"expected integers from 0 to {B - 1}, booleans (B,) with B = {B}, or a slice"
+    if isinstance(index, slice):
+        bounds = (index.start, index.stop, index.step)
+        if any(bound is not None and not isinstance(bound, int) for bound in bounds):
+            raise ArgumentError(f"{name} is {index}; {expected}")
+        return index
+    positions = _integers(name, index, "a list, a tensor or a slice")
+    positions = positions.reshape(1) if positions.dim() == 0 else positions
+    is_mask = positions.dtype == torch.bool and positions.shape == (B,)
+    if not is_mask and (positions.dtype not in _INTEGERS or positions.dim() != 1):
+        raise ShapeError(f"{name} is {positions.dtype} of shape {tuple(positions.shape)}; {expected}")
+    if is_mask:
+        return positions
+    positions = positions.to(torch.int64)
+    if not torch.compiler.is_compiling() and not ops.traced(positions):
+        for position in positions.tolist():
+            if not -B <= position < B:
+                raise ShapeError(f"{name} has {position}; {expected}")
+    return positions

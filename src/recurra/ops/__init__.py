@@ -6,7 +6,9 @@ its section in the docs. Nothing else names it. The other files are shared by al
     call.py              `Call`, what a backend receives, and `Backend`, what it has to provide
     dispatch.py          the list of backends and the choice for a call
     library.py           the operators `recurra::rnn`, `recurra::lstm`, ...
-    checks.py            checks of `lengths`, and whether a call is being traced
+    eligibility.py       which kinds of kernels may run a call, or whether it has to be an operator
+    ordinary_gradients.py  gradients without kernels, which can be differentiated again
+    checks.py            checks of `lengths`
     variable_length.py   masks, time segments and reversal for padded batches
     timings.py           the table of measured times that `backend="auto"` uses; timing_tables/ has those of the package
     processor.py         the processor of this machine, which selects a table
@@ -17,8 +19,9 @@ its section in the docs. Nothing else names it. The other files are shared by al
 from __future__ import annotations
 
 from .call import Backend, Call, watch
-from .checks import check_lengths, traced, wants_operator
+from .checks import check_lengths
 from .dispatch import BACKENDS, BackendChoice, check_name, choose, names, plan
+from .eligibility import traced, wants_operator
 from .library import execute, operator_of, options_of
 from .native.fast_path import FastPath
 from .native.stepper import NativeStepper

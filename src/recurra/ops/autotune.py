@@ -118,7 +118,7 @@ def _steps(signature: CallSignature, size: Size) -> dict[str, Run]:
 
 
 def _call(signature: CallSignature, size: Size) -> Call:
-    """A call with weights at initialisation scale and I = H; variable lengths are between T / 8 and T."""
+    """A call with weights at initialization scale and I = H; variable lengths are between T / 8 and T."""
     (B, T, H), cell = size, cells.get(signature.cell)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

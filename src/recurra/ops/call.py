@@ -109,6 +109,8 @@ _watchers: ContextVar[tuple[list[str], ...]] = ContextVar("recurra_back_end_watc
 
 def record_run(backend: str) -> None:
     """Every backend calls this when it starts, so that `watch` reports what ran and not what was planned."""
+    if torch.compiler.is_compiling():  # nothing runs yet
+        return
     for ran in _watchers.get():
         ran.append(backend)
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from ..errors import BackendError, CallError, near
 from . import native, reference, timings, torch_rnn
 from .call import Backend, Call
+from .eligibility import traced
 
 # "auto" uses the fastest backend according to the table of timings. Where that has no times, it uses the first one
-# here that supports the call and is not skipped by its heuristic. The reference is last and supports every call.
+# here that supports the call and is not skipped by its heuristic. The reference is last, because it supports nearly
+# every call.
 BACKENDS: tuple[Backend, ...] = (
     native.BACKEND,
     torch_rnn.BACKEND,
@@ -41,16 +43,26 @@ def choose(call: Call, name: str) -> Backend:
         raise CallError(f"{call.cell.name} is for inference and has no gradient; call it under torch.no_grad()")
     by_name = {backend.name: backend for backend in BACKENDS}
     if name == "auto":
-        if timing := timings.nearest_to(call):
+        if timing := _timing(call):
             for backend in (by_name[fastest] for fastest in timing.order if fastest in by_name):
                 if backend.unsupported_reason(call) is None:
                     return backend
-        return next(b for b in BACKENDS if b.unsupported_reason(call) is None and b.heuristic_skip(call) is None)
+        for backend in BACKENDS:
+            if backend.unsupported_reason(call) is None and backend.heuristic_skip(call) is None:
+                return backend
+        raise BackendError(f"no backend can run {call.cell.name} here: {BACKENDS[-1].unsupported_reason(call)}")
     check_name(name)
     backend = by_name[name]
     if reason := backend.unsupported_reason(call):
         raise BackendError(f"backend {name!r} cannot run this call: {reason}")
     return backend
+
+
+def _timing(call: Call) -> timings.Timing | None:
+    """The nearest timing; None for a cell with one backend only, and where a graph is recorded for other sizes too."""
+    if traced(call.x) or not any(type(call.cell) in backend.cells for backend in BACKENDS):
+        return None
+    return timings.nearest_to(call)
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,7 @@ def plan(call: Call, name: str) -> BackendChoice:
 
 def _slower(call: Call, backend: Backend, chosen: Backend) -> str:
     """Why `chosen` runs and not `backend`, which supports the call too."""
-    if (timing := timings.nearest_to(call)) and {backend.name, chosen.name} <= timing.seconds.keys():
+    if (timing := _timing(call)) and {backend.name, chosen.name} <= timing.seconds.keys():
         times = timing.seconds[backend.name] / timing.seconds[chosen.name]
         return f"{chosen.name!r} is preferred: this takes {times:.2f} times as long, {timings.basis(timing)}"
     return backend.heuristic_skip(call) or f"{chosen.name!r} is faster and can"

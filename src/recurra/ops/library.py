@@ -3,8 +3,8 @@
 In eager mode the operator runs the chosen backend, and autograd records what that backend does, so nothing is computed
 twice. There the layers call the backend without the operator, because for a single step its overhead would dominate. y is
 time-major in memory; with lengths it is batch-major, so that short sequences touch few memory pages. Under tracing
-(torch.export, torch.compile) a call stays one node for any T. Its backward pass is a second operator,
-`recurra::<cell>_backward`, which runs the forward pass again with gradients enabled.
+(torch.export, torch.compile), and for a mode that sees every operation, a call stays one node for any T. Its backward pass
+is a second operator, `recurra::<cell>_backward`, which runs the forward pass again with gradients enabled.
 
 Every cell that at least one backend has kernels for has an operator.
 """
@@ -12,7 +12,8 @@ Every cell that at least one backend has kernels for has an operator.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -22,8 +23,10 @@ from torch import Tensor
 
 from ..cells import Cell
 from .call import Call
-from .checks import check_lengths, traced
+from .checks import check_lengths
 from .dispatch import BACKENDS, choose
+from .eligibility import observed, ordinary_reason
+from .ordinary_gradients import ordinary_gradients
 
 _ARGUMENTS = (
     "Tensor x, Tensor? lengths, Tensor[] state, Tensor[] weights, "
@@ -70,10 +73,11 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
         return Call(cell_with(options), x, lengths, state, weights, hidden_size, bias, bidirectional, masks)
 
     def eager(*args: Any) -> list[Tensor]:
-        call = call_of(*args[:-1])
+        call = given = call_of(*args[:-1])
         if call.lengths is not None and call.lengths.is_cpu:  # on a GPU this would wait; the layer has checked
             call = call._replace(lengths=check_lengths(call.lengths, call.x.shape[1]))
-        return execute(call, args[-1])
+        y, *state = execute(call, args[-1])
+        return [y if given.lengths is None else y.contiguous(), *state]  # in memory as `fake` declares it
 
     def fake(*args: Any) -> list[Tensor]:
         call = call_of(*args[:-1])
@@ -84,32 +88,36 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
 
     def forward(*args: Any) -> list[Tensor]:
         x, lengths, state, weights, *numbers, masks, options, backend = args
-        if traced(x):
-            outputs: tuple[Tensor, ...] = _Traced.apply(  # type: ignore[no-untyped-call]
-                operator,
-                backward_operator,
-                lengths,
-                masks,
-                len(state),
-                (numbers, options, backend),
-                x,
-                *state,
-                *weights,
-            )
-            return list(outputs)
-        return eager(*args)
+        if not observed(x):
+            return eager(*args)
+        outputs: tuple[Tensor, ...] = _Observed.apply(  # type: ignore[no-untyped-call]
+            operator,
+            backward_operator,
+            lambda *args: call_of(*args[:-1]),
+            lengths,
+            masks,
+            len(state),
+            (numbers, options, backend),
+            x,
+            *state,
+            *weights,
+        )
+        return list(outputs)
 
-    def backward(grads: Sequence[Tensor], *args: Any) -> list[Tensor]:
+    def eager_backward(grads: Sequence[Tensor], *args: Any) -> list[Tensor]:
         x, lengths, state, weights, *rest = args
-        if traced(x):
-            with torch._C._AutoDispatchBelowAutograd():
-                return list(backward_operator(grads, *args))
         inputs = [t.detach().requires_grad_() for t in (x, *state, *weights)]
         x, state, weights = inputs[0], inputs[1 : len(state) + 1], inputs[len(state) + 1 :]
-        with torch.enable_grad():
+        with _recording(x):
             outputs = eager(x, lengths, state, weights, *rest)
             pairs = [(y, grad) for y, grad in zip(outputs, grads, strict=True) if y.requires_grad]
             return _grads(pairs, inputs)
+
+    def backward(grads: Sequence[Tensor], *args: Any) -> list[Tensor]:
+        if not observed(args[0]):
+            return eager_backward(grads, *args)
+        with torch._C._AutoDispatchBelowAutograd():
+            return list(backward_operator(grads, *args))
 
     def fake_backward(grads: Sequence[Tensor], *args: Any) -> list[Tensor]:
         x, _, state, weights, *_ = args
@@ -117,7 +125,7 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
 
     for op, arguments, plain, autograd, shapes in (
         (name, _ARGUMENTS, eager, forward, fake),
-        (f"{name}_backward", f"Tensor[] grads, {_ARGUMENTS}", backward, backward, fake_backward),
+        (f"{name}_backward", f"Tensor[] grads, {_ARGUMENTS}", eager_backward, backward, fake_backward),
     ):
         _library.define(f"{op}({arguments}) -> Tensor[]", tags=(torch.Tag.pt2_compliant_tag,))
         _library.impl(op, plain, "CompositeExplicitAutograd")
@@ -128,6 +136,15 @@ def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:
     return operator  # type: ignore[no-any-return]
 
 
+@contextmanager
+def _recording(x: Tensor) -> Iterator[None]:
+    """Inside the block autograd records, also in a kernel that the dispatcher called below autograd; autocast is off."""
+    include, exclude = torch._C._dispatch_tls_local_include_set(), torch._C._dispatch_tls_local_exclude_set()
+    above = torch._C._ForceDispatchKeyGuard(include, exclude - torch._C._dispatch_keys(x))
+    with above, torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        yield
+
+
 def _grads(pairs: Sequence[tuple[Tensor, Tensor]], inputs: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of all inputs, contiguous, and zero where the outputs do not depend on an input."""
     outputs, grads = zip(*pairs, strict=True)
@@ -135,14 +152,15 @@ def _grads(pairs: Sequence[tuple[Tensor, Tensor]], inputs: Sequence[Tensor]) -> 
     return [torch.zeros_like(t) if g is None else g.contiguous() for g, t in zip(grads_of_inputs, inputs, strict=True)]
 
 
-class _Traced(torch.autograd.Function):
-    """The forward and backward operators as one autograd function, while a graph is traced."""
+class _Observed(torch.autograd.Function):
+    """The forward and backward operators as one autograd function, where a graph is recorded or a mode is active."""
 
     @staticmethod
     def forward(
         ctx: Any,
         operator: Callable[..., list[Tensor]],
         backward_operator: Callable[..., list[Tensor]],
+        call_of: Callable[..., Call],
         lengths: Tensor | None,
         masks: Sequence[Tensor],
         components: int,
@@ -150,8 +168,9 @@ class _Traced(torch.autograd.Function):
         x: Tensor,
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(x, lengths, *masks, *tensors)
-        ctx.backward_operator, ctx.masks, ctx.components, ctx.rest = backward_operator, len(masks), components, rest
+        kept = None if lengths is None else lengths.clone()  # the caller may change it in place
+        ctx.save_for_backward(x, kept, *masks, *tensors)
+        ctx.operators, ctx.masks, ctx.components, ctx.rest = (backward_operator, call_of), len(masks), components, rest
         numbers, *names = rest
         with torch._C._AutoDispatchBelowAutograd():
             return tuple(operator(x, lengths, tensors[:components], tensors[components:], *numbers, masks, *names))
@@ -162,8 +181,14 @@ class _Traced(torch.autograd.Function):
         masks, tensors = tensors[: ctx.masks], tensors[ctx.masks :]
         state, weights = tensors[: ctx.components], tensors[ctx.components :]
         numbers, *names = ctx.rest
-        grads_of_inputs = ctx.backward_operator(list(grads), x, lengths, state, weights, *numbers, masks, *names)
-        return (None, None, None, None, None, None, *grads_of_inputs)
+        backward_operator, call_of = ctx.operators
+        args = (x, lengths, state, weights, *numbers, masks, *names)
+        found: Sequence[Tensor | None]
+        if torch.is_grad_enabled() or ordinary_reason((x, *tensors, *grads)):
+            found = ordinary_gradients(call_of(*args), grads, ctx.needs_input_grad[7:], torch.is_grad_enabled())
+        else:
+            found = backward_operator(list(grads), *args)
+        return (None, None, None, None, None, None, None, *found)
 
 
 _operators: dict[type[Cell], Callable[..., list[Tensor]]] = {

@@ -1,4 +1,7 @@
-"""The backend `reference`: a plain loop over time in ordinary torch. It defines the results and supports every call."""
+"""The backend `reference`: a plain loop over time in ordinary torch. It defines the results.
+
+It supports every call, except that torch.jit.trace would record the loop for one number of time steps.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from torch import Tensor
 from ..cells import Cell, check_step, failure
 from ..errors import CallError
 from .call import Backend, Call, record_run
+from .eligibility import jit_tracing
 from .variable_length import valid_mask
 
 
@@ -63,10 +67,12 @@ def _one_direction(call: Call, x: Tensor, valid: Tensor | None, reverse: bool) -
             )
         state = new_state
         ys.append(state[0] if valid is None else torch.where(valid[t], state[0], 0))
-    if not ys:
-        return x.new_zeros(0, B, call.sizes[0]), [component.clone() for component in state]
-    # A length of 0 passes the initial state through `where`, which copies, so the final state never shares its memory.
-    return torch.stack(ys[::-1] if reverse else ys), list(state)
+    y = torch.stack(ys[::-1] if reverse else ys) if ys else x.new_zeros(0, B, call.sizes[0])
+    if not ys:  # the results still depend on the inputs, with a gradient of zero
+        nothing = sum(tensor.flatten()[:0].sum() for tensor in (x, *params.values()))
+        y, state = y + nothing, [component + nothing for component in state]
+    # Copies, because a step may have saved its result for the backward pass, and the caller may change it in place.
+    return y, [component.clone(memory_format=torch.contiguous_format) for component in state]
 
 
 def _zoneout(new: Tensor, old: Tensor, keep: Tensor | None, t: int) -> Tensor:
@@ -101,4 +107,14 @@ def with_recurrent_dropout(cell: Cell, mask: Tensor) -> Cell:
     return dropped
 
 
-BACKEND = Backend("reference", run, unsupported=lambda call: None, supports_masks=True)
+def unsupported(call: Call) -> str | None:
+    """See `Backend.unsupported`."""
+    if jit_tracing():
+        return (
+            "torch.jit.trace and torch.onnx.export(dynamo=False) would record the loop for one number of time steps; "
+            "use torch.export"
+        )
+    return None
+
+
+BACKEND = Backend("reference", run, unsupported, supports_masks=True)

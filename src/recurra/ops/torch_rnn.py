@@ -29,10 +29,22 @@ from torch.nn.functional import pad
 from ..cells import GRU, LSTM, RNN, Cell
 from ..cells.lstmp import LSTMP
 from .call import Backend, Call, padded_steps, record_run
+from .eligibility import jit_tracing, ordinary_reason, traced
 from .variable_length import last_valid, reversal_index, reverse_sequences, segments, valid_mask
 
 _SATURATED = 1e4  # sigmoid(-1e4) is 0 and sigmoid(1e4) is 1 in every dtype, and float16 can represent it
 _SATURATED_RELU = 1e30  # the h of a relu is unbounded; 1e4 where the kernel may compute in float16
+
+
+# Whether oneDNN has kernels in these dtypes on this processor. Asked at import, because a compiled graph cannot ask.
+_ONEDNN_RUNS: dict[torch.dtype, bool] = (
+    {
+        torch.bfloat16: torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+        torch.float16: torch.ops.mkldnn._is_mkldnn_fp16_supported(),
+    }
+    if torch._C._has_mkldnn
+    else {}
+)
 
 
 class _Kernel(NamedTuple):
@@ -80,8 +92,11 @@ def run(call: Call) -> list[Tensor]:
 
 
 def _time_segments(call: Call) -> tuple[Tensor | None, list[tuple[int, int, int]]]:
-    """The order of the sequences, longest first, and the time segments. None on a GPU, where reading lengths would wait."""
-    if call.lengths is None or not call.x.is_cpu or not call.lengths.numel():
+    """The order of the sequences, longest first, and the time segments.
+
+    None where lengths must not be read: on a GPU, because that would wait, and while a graph is recorded for other lengths too.
+    """
+    if call.lengths is None or not call.x.is_cpu or traced(call.x) or not call.lengths.numel():
         return None, []
     order = call.lengths.argsort(descending=True)
     return order, segments(call.lengths[order].tolist(), call.x.shape[1])
@@ -172,8 +187,9 @@ def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, l
         initial = [torch.stack((call.state[p], call.state[p + components])) for p in range(components)]
     else:
         initial = [component[None] for component in call.state]
-    # The kernels save values for the backward pass only in training mode, which is set if a gradient is needed.
-    rest = (list(weights), call.bias, 1, 0.0, call.needs_gradient, call.bidirectional, False)
+    # The kernels save values for the backward pass only in training mode, which is set if a gradient may be needed.
+    training = call.needs_gradient or jit_tracing()
+    rest = (list(weights), call.bias, 1, 0.0, training, call.bidirectional, False)
     if isinstance(cell, LSTMP) and x.is_cpu:
         with _no_onednn():
             y, *last = function(x, initial, *rest)
@@ -181,7 +197,8 @@ def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, l
         y, *last = function(x, initial, *rest)
     else:
         y, *last = function(x, initial[0], *rest)
-    return y, [component[d] for d in range(call.directions) for component in last]
+    # Copies and no views, so that the caller may change each of them in place.
+    return y, [component[d].clone() for d in range(call.directions) for component in last]
 
 
 @contextmanager
@@ -201,7 +218,17 @@ def unsupported(call: Call) -> str | None:
         return "torch's kernels need at least one time step, and T is 0"
     if not call.x.is_floating_point():
         return f"torch's kernels need floating point, and x is {call.x.dtype}"
-    return None
+    return _autocast_reason(call) or ordinary_reason((call.x, *call.state, *call.weights))
+
+
+def _autocast_reason(call: Call) -> str | None:
+    """Why the LSTM cannot run under autocast on the CPU. torch chooses oneDNN there before it knows the dtype."""
+    if not isinstance(call.cell, LSTM) or not call.x.is_cpu or not torch.is_autocast_enabled("cpu"):
+        return None
+    dtype = torch.get_autocast_dtype("cpu")
+    if isinstance(call.cell, LSTMP):
+        return "a compiled graph cannot disable oneDNN" if torch.compiler.is_compiling() else None
+    return None if _ONEDNN_RUNS.get(dtype, True) else f"oneDNN has no LSTM in {dtype} on this processor"
 
 
 BACKEND = Backend("torch", run, unsupported, cells=tuple(_KERNELS), computed_steps=computed_steps)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .eligibility import jit_tracing
+
 _MIN_STEPS = 8  # shorter segments cost more in calls than they save
 _MANY_STEPS = 64  # with so many remaining steps a new segment pays off, even for a few sequences
 
@@ -44,7 +46,7 @@ def segments(lengths: list[int], T: int) -> list[tuple[int, int, int]]:
 def reversal_index(lengths: Tensor, T: int) -> Tensor:
     """(B,) -> (T*B,) int64: for each step of the reversed sequences its source in flat (T, B). Padding stays in place."""
     t = torch.arange(T, device=lengths.device)[:, None]
-    B = len(lengths)
+    B = lengths.shape[0]
     return (torch.where(t < lengths, lengths - 1 - t, t) * B + torch.arange(B, device=lengths.device)).flatten()
 
 
@@ -72,7 +74,7 @@ class _ReverseSequences(torch.autograd.Function):
 
 def reverse_sequences(x: Tensor, index: Tensor) -> Tensor:
     """x (T, B, F) with each sequence reversed by its own length; `index` comes from `reversal_index`."""
-    if torch._C._are_functorch_transforms_active():  # torch.func.grad supports this, but not a Function
+    if jit_tracing():  # which records this, but not a Function
         return _select(x, index)
     reversed_x: Tensor = _ReverseSequences.apply(x, index)  # type: ignore[no-untyped-call]
     return reversed_x

@@ -28,7 +28,7 @@ class HasTrainingStep(Protocol):
 
 @runtime_checkable
 class HasPretrainedWeights(Protocol):
-    """A task whose network can be initialised with pretrained weights."""
+    """A task whose network can be initialized with pretrained weights."""
 
     def load_pretrained(self, network: torch.nn.Module, on_progress: OnProgress) -> list[str]:
         """Load pretrained weights into a new network and return messages. Not called when a run is opened or resumed."""

@@ -34,13 +34,27 @@ from .abilities import (
     HasRehearsal,
     HasTrainingStep,
 )
-from .dataset import Batch, Dataset, DatasetInfo, OnProgress, Sampler, chunked, device_of, ignore_progress
+from .dataset import (
+    Batch,
+    Dataset,
+    DatasetInfo,
+    Description,
+    OnProgress,
+    Role,
+    Sampler,
+    chunked,
+    device_of,
+    ignore_progress,
+    roles_of,
+    used_columns,
+)
 
 __all__ = [
     "Backward",
     "Batch",
     "Dataset",
     "DatasetInfo",
+    "Description",
     "HasCalibration",
     "HasGeneration",
     "HasPretrainedWeights",
@@ -48,6 +62,7 @@ __all__ = [
     "HasTrainingStep",
     "Log",
     "OnProgress",
+    "Role",
     "Sampler",
     "Selection",
     "Session",
@@ -56,6 +71,8 @@ __all__ = [
     "chunked",
     "device_of",
     "ignore_progress",
+    "roles_of",
+    "used_columns",
 ]
 
 Log = Callable[[str], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..data.sources.inspect.facts import FileFacts
+from ..data.sources.reading import FileReading
+from ..data.sources.rows import Source
 
 OnProgress = Callable[[int], None]
 
@@ -46,6 +50,50 @@ class Batch:
         return Batch(moved(self.inputs), moved(self.targets), self.valid, self.computed)
 
 
+@dataclass(frozen=True)
+class Role:
+    """The use of a column: its role, such as "text", the column, and why it was chosen."""
+
+    role: str
+    column: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """Return the role in one clause."""
+        return f"{self.role}: column {self.column!r}" + (f" ({self.reason})" if self.reason else "")
+
+
+def roles_of(source: Source, columns: Mapping[str, str]) -> list[Role]:
+    """Return the use of each column of a source, by role, with the reason where it is known."""
+    return [Role(role, column, source.reasons.get(column, "")) for role, column in columns.items()]
+
+
+def used_columns(source: Source, columns: Mapping[str, str]) -> list[str]:
+    """Return a message about the columns that are used and those that are not; none for columns that the program has made."""
+    used = {role: column for role, column in columns.items() if column in source.columns}
+    if source.facts is None or len(used) < len(columns):
+        return []
+    unused = [column for column in source.columns if column not in used.values()]
+    shown = ", ".join(map(repr, unused[:3])) + (f" and {len(unused) - 3:,} more" if len(unused) > 3 else "")
+    ignored = f"; not used: {shown}" if unused else ""
+    return [f"columns: {', '.join(f'{role} {column!r}' for role, column in used.items())}{ignored}"]
+
+
+@dataclass
+class Description:
+    """How a task would use a file; `recurra describe FILE --task TASK` prints it.
+
+    Attributes:
+        roles: the columns that are used.
+        notes: assumptions, such as the period of time steps.
+        warnings: anything suspicious, such as labels that look alike.
+    """
+
+    roles: list[Role] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
 @dataclass
 class DatasetInfo:
     """The result of `Dataset.prepare`.
@@ -57,6 +105,7 @@ class DatasetInfo:
         stats: statistics on which defaults depend, such as the lengths.
         settings: settings that the data or pretrained weights determine, by group.
         messages: lines for the user.
+        file: the facts of the training file, which the training fills in.
     """
 
     rows: int = 0
@@ -65,6 +114,7 @@ class DatasetInfo:
     stats: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    file: FileFacts | None = None
 
 
 class Dataset(ABC):
@@ -76,9 +126,19 @@ class Dataset(ABC):
 
     Attributes:
         inputs_are_rows: True where each item of `inputs(file)` is one row of the file, so that errors can name the row.
+        reading: how the files are read; None where the dataset opens its files in another way.
     """
 
     inputs_are_rows: ClassVar[bool] = True
+    reading: FileReading | None = None
+
+    def describe(self, data: str | Path) -> Description:
+        """Return how the training would use `data`: the role of each column, notes and warnings. By default nothing is known.
+
+        Raises:
+            DataError: the data cannot be read, or a column cannot be found.
+        """
+        return Description()
 
     @abstractmethod
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:

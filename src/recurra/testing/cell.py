@@ -15,14 +15,14 @@ def check_cell(cell: cells.Cell | type[cells.Cell] | str, *, input_size: int = 3
     """Check `cell` against the contract of `recurra.cells.Cell`.
 
     options                     each has a default value and is a bool, int, float or str
-    parameters                  names and shapes; initialised in place, reproducibly; each has an effect
+    parameters                  names and shapes; initialized in place, reproducibly; each has an effect
     step                        pure; keeps shape and dtype of each component of the state
     initial state               where the cell declares one: pure, the same for every sequence
     gates                       `gates_of` gives those that are named, and `step` uses them; the bias convention holds
     padding invariance, batch invariance, chunking invariance, back-end agreement
                                 two layers of it, on sequences of different length: values, final state, every gradient
     gradient check, second-order gradient check
-    serialisation               options and weights; a deep copy has its own
+    serialization               options and weights; a deep copy has its own
 
     The sizes B and T of the check differ from each other and from I and H. A cell that needs other sizes I and H is given
     them. Tolerances follow from the error of the cell itself in float32. Raises CallError with one line. Draws from

@@ -25,7 +25,7 @@ def check_options(cell: cells.Cell) -> dict[str, Any]:
     with reporting(cell, f"making it from its options {options}"):
         again = cells.get(cls, **json.loads(json.dumps(options)))
     if again != cell:
-        message = f"serialisation: made again from its options {options} it is {again}"
+        message = f"serialization: made again from its options {options} it is {again}"
         raise cells.problem(cell, message, "__post_init__")
     return options
 
@@ -39,7 +39,7 @@ def check_saved(cell: cells.Cell, options: dict[str, Any], I: int, H: int) -> No
         other = copy.deepcopy(layer)
     y = layer(x)[0]
     if not torch.equal(again(x)[0], y):
-        raise cells.problem(cell, "serialisation: a layer with the same options and weights gives another y")
+        raise cells.problem(cell, "serialization: a layer with the same options and weights gives another y")
     if not torch.equal(other(x)[0], y):
         raise cells.problem(cell, "a deep copy of a layer gives another y")
     with torch.no_grad():

@@ -15,7 +15,7 @@ _EPS = torch.finfo(torch.float64).eps
 
 
 def draw(cell: cells.Cell, I: int, H: int, bias: bool, dtype: torch.dtype) -> dict[str, Tensor]:
-    """Return the parameters, initialised by the cell; a little is added to the trainable ones, so that one that starts
+    """Return the parameters, initialized by the cell; a little is added to the trainable ones, so that one that starts
     at 0 takes part in every check."""
     call = f"parameters({I}, {H}, {bias})"
     with reporting(cell, call, "parameters"):
@@ -28,7 +28,7 @@ def draw(cell: cells.Cell, I: int, H: int, bias: bool, dtype: torch.dtype) -> di
     for name, tensor in params.items():
         if not torch.equal(tensor, repeated[name]):
             message = (
-                f"{name} is initialised differently after the same torch.manual_seed; draw from torch's numbers alone"
+                f"{name} is initialized differently after the same torch.manual_seed; draw from torch's numbers alone"
             )
             raise cells.problem(cell, message, _initialiser(cell))
         if declared[name].trainable:
@@ -114,7 +114,7 @@ def check_step(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> N
 
 
 def check_used(cell: cells.Cell, params: dict[str, Tensor], I: int, H: int) -> None:
-    """Check that another value of each parameter gives other states; at H = 1, where a normalisation gives 0, nothing."""
+    """Check that another value of each parameter gives other states; at H = 1, where a normalization gives 0, nothing."""
     B, T = sizes_beside(I, H)
     x, state = torch.randn(T, B, I, dtype=torch.float64), random_state(cell, B, H, torch.float64)
 

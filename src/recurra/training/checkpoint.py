@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on to the bit. Tensors in safetensors, the rest in JSON, no pickle."""
+"""Checkpoints: everything that a run needs to continue bit-identically, in safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..weights import load_tensors, save_tensors
 
 
 def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Put a checkpoint in the place of the last one; a crash at any moment leaves one of the two whole."""
+    """Replace the last checkpoint. After a crash at any moment, the old or the new one is complete."""
     part, old = folder.with_name(f"{folder.name}.part"), folder.with_name(f"{folder.name}.old")
     try:
         shutil.rmtree(part, ignore_errors=True)
@@ -29,15 +29,13 @@ def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> Non
         part.replace(folder)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise RunError(
-            f"{folder}: cannot be written ({error.strerror or error}); the last checkpoint is kept"
-        ) from None
+        raise RunError(f"{folder} cannot be written ({error.strerror or error}); the last checkpoint is kept") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `save` wrote last. Raises RunError when there is none or it is damaged."""
+    """Return the last checkpoint of `save`. Raises RunError if there is none, or if it is damaged."""
     old = folder.with_name(f"{folder.name}.old")
     if not folder.exists() and old.exists():  # the machine stopped between two renames
         folder = old
@@ -47,7 +45,7 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Its tensors by `index/name`, and the numbers beside them."""
+    """Return the tensors of the state of an optimizer by `index/name`, and its other values."""
     state = optimizer.state_dict()
     tensors, numbers = {}, {}
     for index, values in state["state"].items():
@@ -60,7 +58,7 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor],
 
 
 def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """The inverse of `pack_optimizer`."""
+    """Restore the state of an optimizer from the result of `pack_optimizer`."""
     state: dict[int, dict[str, Any]] = {}
     for key, value in (tensors | facts["numbers"]).items():
         index, _, name = key.partition("/")

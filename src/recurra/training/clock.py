@@ -1,24 +1,28 @@
-"""The clock of a run: what steps and evaluations have taken so far, and how many steps the rest of the budget pays for."""
+"""`Clock`, which measures training steps and evaluations and estimates how many steps the remaining time allows."""
 
 from __future__ import annotations
 
 import time
 
-TIMED_SECONDS = 3.0  # of training, before the number of steps is fixed, or a twentieth of the budget if that is less
-EVALUATED = 0.15  # of the budget, at most, goes into evaluations
-RESERVE = 0.015  # of the budget, for saving and for what the estimate misses
-FORWARD = 1 / 3  # of a training step, about, is its forward pass
+# Seconds of training before the number of steps is fixed, or a twentieth of the budget if that is less.
+TIMED_SECONDS = 3.0
+EVALUATED = 0.15  # the largest fraction of the budget that evaluations may use
+RESERVE = 0.015  # the fraction of the budget that is kept for saving and for errors of the estimate
+FORWARD = 1 / 3  # the approximate fraction of a training step that its forward pass takes
 
 
 class Clock:
-    """Work is counted in time steps of rows, padding too, so that batches of any shape tell one speed.
+    """The time that a run has used and the time that remains.
 
-    started      time.time() when the run began
+    Work is counted in time steps of all rows of a batch, padding included, so that the speed does not depend on the shape of
+    the batch.
+
+    started      time.time() at the start of the run
     max_minutes  the budget, or None
-    step_work    of an optimiser step, on the average
-    valid_work   of an evaluation
-    evaluations  how many are expected in all
-    calibration  what the task will do at the end, in evaluations
+    step_work    average work of an optimizer step
+    valid_work   work of an evaluation
+    evaluations  expected number of evaluations
+    calibration  duration of the calibration after training, in evaluations
     """
 
     def __init__(
@@ -38,36 +42,36 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
+        """Seconds since the start of the run."""
         return time.time() - self.started
 
     @property
     def min_timing_seconds(self) -> float:
-        """Seconds of training after which its speed is known."""
+        """Seconds of training after which the speed of training is known."""
         return TIMED_SECONDS if self.budget is None else min(TIMED_SECONDS, self.budget / 20)
 
     def reset_timer(self) -> None:
-        """The speed to go by is that of the steps from here on."""
+        """Measure the speed of training from the next step on."""
         self.work, self.train_seconds = 0, 0.0
 
     def step_done(self, seconds: float, work: int) -> None:
-        """An optimiser step was taken."""
+        """Record an optimizer step."""
         self.work, self.train_seconds = self.work + work, self.train_seconds + seconds
 
     def evaluation_done(self, seconds: float) -> None:
-        """An evaluation was made."""
+        """Record an evaluation."""
         if not self.evaluated:
             self.first_evaluation = seconds
         self.evaluated, self.evaluation_seconds = self.evaluated + 1, self.evaluation_seconds + seconds
 
     @property
     def per_step(self) -> float:
-        """Seconds of an optimiser step; 0 when none was timed."""
+        """Seconds of an optimizer step; 0 if none was measured."""
         return self.step_work * self.train_seconds / max(self.work, 1)
 
     @property
     def per_evaluation(self) -> float:
-        """Seconds of an evaluation: as seen, else reckoned. The first also loads what figures need, so later ones tell."""
+        """Seconds of an evaluation, estimated until the first one. The first one is slower, so later ones replace it."""
         if self.evaluated:
             later = self.evaluation_seconds - self.first_evaluation
             return later / (self.evaluated - 1) if self.evaluated > 1 else self.first_evaluation
@@ -83,23 +87,23 @@ class Clock:
         return self.budget is not None and self.seconds + last > self.budget
 
     def remaining_steps(self) -> int | None:
-        """How many more steps the budget pays for, with the evaluations to come; None: there is none, or no speed."""
+        """How many more steps fit in the budget next to the remaining evaluations; None without a budget or a known speed."""
         if self.budget is None or not self.work:
             return None
         left, one = self.budget - self.seconds, self.per_evaluation
         evaluations = one * (self.evaluations - self.evaluated + self.calibration)
-        if self.evaluated == 1:  # which may have been much slower than the others will be: the next one tells
+        if self.evaluated == 1:  # the first evaluation may be much slower than later ones
             evaluations = min(evaluations, max(EVALUATED * left, one * (1 + self.calibration)))
         return max(int((left - evaluations) / self.per_step), 0)
 
     def fewer_evaluations(self) -> None:
-        """As many as the budget has room for, and two."""
+        """Reduce the number of evaluations to what the budget allows, and to no fewer than two."""
         if self.budget is not None:
             most = EVALUATED * max(self.budget - self.seconds, 0.0) / max(self.per_evaluation, 1e-9)
             self.evaluations = max(min(self.evaluations, int(most)), 2)
 
     def record(self) -> dict[str, float]:
-        """What a checkpoint keeps."""
+        """Return the values that a checkpoint stores."""
         return {
             "seconds": self.seconds,
             "evaluated": self.evaluated,
@@ -109,7 +113,7 @@ class Clock:
         }
 
     def restore(self, record: dict[str, float]) -> None:
-        """Go on as if the run had never stopped."""
+        """Continue from the values of `record`, as if the run had not been interrupted."""
         self.started = time.time() - record["seconds"]
         self.evaluated, self.evaluations = int(record["evaluated"]), int(record["evaluations"])
         self.evaluation_seconds = record["evaluation_seconds"]

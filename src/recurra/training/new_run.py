@@ -100,6 +100,7 @@ def _resolved(task: Task[Any], network: torch.nn.Module, info: DatasetInfo) -> d
         "threads": torch.get_num_threads(),
         "versions": {"recurra": __version__, "torch": str(torch.__version__)},
         "dataset": {"rows": info.rows, "valid_rows": info.valid_rows, "time_steps": info.time_steps},
+        **({} if info.file is None else {"file": info.file.to_config()}),
     }
 
 

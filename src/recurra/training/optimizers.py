@@ -1,4 +1,4 @@
-"""Optimisers of torch by name, with weight decay on weights and not on biases or embeddings."""
+"""Optimizers of torch by name, with weight decay on weights and not on biases or embeddings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..settings import TrainingSettings
 
 
 def optimizer_for(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
-    """The optimiser of the settings. Raises SettingError for an option that this optimiser does not have."""
+    """The optimizer of the settings. Raises SettingError for an option that this optimizer does not have."""
     embedded = {id(module.weight) for module in network.modules() if isinstance(module, nn.Embedding | nn.EmbeddingBag)}
     decayed: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

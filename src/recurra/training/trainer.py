@@ -130,8 +130,12 @@ def _train(
     fabric = fabric_for(given.training)
     with built_beside(folder) as part:
         dataset = kind.dataset_for(given)
+        facts = None if dataset.reading is None else dataset.reading.facts(data)
+        for line in facts.summary() if facts is not None else ():
+            progress.message(line)
         with progress.bar("reading") as bar:
             info = dataset.prepare(data, valid, part / "cache", lambda n: bar.update(n, f"{n:,}"))
+        info.file = facts
         resolved = kind.resolve(given.with_(**info.settings), dataset, info)
         for line in info.messages:
             progress.message(line)
@@ -184,10 +188,11 @@ def resume(
         raise RunError(
             f"{path}: this run is finished (it has no cache/ of encoded data any more); there is nothing to resume"
         )
-    load_vocabulary(task, path)
+    load_vocabulary(task, path, config)
     task.dataset.load_cache(path / "cache")
     found = config["resolved"]["dataset"]
     info = DatasetInfo(rows=found["rows"], valid_rows=found["valid_rows"], time_steps=found["time_steps"])
+    info.file = None if task.dataset.reading is None else task.dataset.reading.trained
     loop = Loop(task, task.network(), fabric_for(task.settings.training), path, time.time(), info)
     loop.dry_run()
     loop.load()

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from tiny_panels import NAN, series
 
-from recurra.data.series.series import SeriesColumns
+from recurra.data.series.series import SeriesColumns, TimeSeriesTable
 from recurra.errors import DataError
 from recurra.tasks.forecast.metadata import SeriesMetadata
 from recurra.tasks.forecast.series_stats import seasonal_difference, stats_of
 
 
 def test_statistics_are_those_of_the_training_part() -> None:
-    metadata = SeriesMetadata.of(SeriesColumns((), None, ("y",), future_covariates=("price",)), [])
+    metadata = SeriesMetadata(SeriesColumns((), (), ("y",), future_covariates=("price",)))
     a, other = series("a", [0, 1, 2, 3], [1, 2, 3, 100]), series("only in --valid", [0, 1], [50, 50])
     metadata.fit([a, other], {"a": 3}, calendar=True)
     assert metadata.covariate_stats["price"] == pytest.approx((2, (2 / 3) ** 0.5))
@@ -23,9 +23,9 @@ def test_statistics_are_those_of_the_training_part() -> None:
 
 
 def fitted() -> SeriesMetadata:
-    columns = SeriesColumns((), "series", ("y",), future_covariates=("price",), static_covariates=("town", "size"))
+    columns = SeriesColumns((), ("series",), ("y",), future_covariates=("price",), static_covariates=("town", "size"))
     members = [series("a", [1, NAN, 3], [1, 2, 3], ("north", "4")), series("b", [5, 7, 9], [1, 2, 3], ("south", "8"))]
-    metadata = SeriesMetadata.of(columns, members)
+    metadata = SeriesMetadata.of(TimeSeriesTable(members, columns, Path("data.csv")))
     metadata.seasonality = {"every step": 2}
     metadata.fit(members, {"a": 3, "b": 3}, calendar=True)
     return metadata

@@ -18,7 +18,7 @@ NAMES = ("values", "future_covariates", "past_covariates", "calendar", "starts",
 
 
 def table(*members: TimeSeries) -> TimeSeriesTable:
-    return TimeSeriesTable(list(members), SeriesColumns((), None, ("y",)), Path("data.csv"))
+    return TimeSeriesTable(list(members), SeriesColumns((), (), ("y",)), Path("data.csv"))
 
 
 def test_the_end_of_each_series_is_held_out() -> None:

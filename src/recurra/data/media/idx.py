@@ -45,7 +45,7 @@ def read_idx(path: Path) -> np.ndarray[Any, Any]:
     if len(shape) != axes or len(data) - begin != expected:
         sizes = " x ".join(map(str, shape))
         problem = f"the header declares {sizes} numbers, {expected:,} bytes, but {len(data) - begin:,} bytes follow"
-        raise DataError(f"is damaged: {problem}", file=path)
+        raise DataError(f"the file is damaged: {problem}", file=path)
     return np.frombuffer(data, dtype, offset=begin).reshape(shape)
 
 

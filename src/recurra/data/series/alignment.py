@@ -1,37 +1,51 @@
-"""Alignment of the rows of one series to a regular time grid: parsing times, sorting, and positions on the grid."""
+"""Alignment of the rows of one series to a regular time grid: sorting, duplicates, resampling, and positions on the grid."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.series import zones
+from recurra.data.series.grid import TimeGrid, infer_grid
+from recurra.data.series.options import SeriesOptions
+from recurra.data.series.resampling import Resampling, aggregate
 from recurra.data.series.series import SeriesColumns
-from recurra.data.series.times import TimeGrid, infer_grid, parse_step, parse_time, parse_time_column
+from recurra.data.series.time_column import Times
+from recurra.data.series.times import DAY
+from recurra.data.series.zones import Clock
 from recurra.data.sources.row_errors import BadRows
 from recurra.errors import DataError
 
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 MAX_STEPS = 10_000_000  # A longer series with a row in fewer than a hundredth of its time steps has a wrong time.
+
+
+class DuplicateTimesError(DataError):
+    """Two rows of one series have the same time, so another column may distinguish several series."""
 
 
 @dataclass
 class RawSeries:
-    """The rows of one series in the order of the file, before alignment.
+    """The R rows of one series in the order of the file, before alignment.
 
-    times         time of each row as text
-    row_numbers   row number in the file, from 1
-    numbers       numeric cells of each row, in the order of `SeriesColumns.numeric`
+    name                empty if the table does not name it
+    stamps              (R,) timestamps, see `read_times`
+    texts               time of each row as text
+    row_numbers         row number in the file, from 1
+    numbers             (R, C) numeric cells, in the order of `SeriesColumns.numeric`
+    static_covariates   one cell per static covariate
     """
 
     name: str
+    stamps: Integers
+    texts: Sequence[str]
+    row_numbers: Sequence[int]
+    numbers: Floats
     static_covariates: tuple[str, ...] = ()
-    times: list[str] = field(default_factory=list)
-    row_numbers: list[int] = field(default_factory=list)
-    numbers: list[list[float]] = field(default_factory=list)
 
     @property
     def suffix(self) -> str:
@@ -39,12 +53,17 @@ class RawSeries:
         return f" of series {self.name!r}" if self.name else ""
 
 
-class AlignedRows(NamedTuple):
-    """R rows at increasing positions of a grid."""
+@dataclass
+class AlignedRows:
+    """R rows at increasing positions of a grid.
+
+    merged   number of rows that were merged with others
+    """
 
     grid: TimeGrid
     positions: Integers  # (R,)
-    indices: Integers  # (R,) indices into the lists of the `RawSeries`
+    numbers: Floats  # (R, C)
+    merged: int = 0
 
     @property
     def steps(self) -> int:
@@ -52,79 +71,112 @@ class AlignedRows(NamedTuple):
         return int(self.positions[-1] - self.positions[0]) + 1
 
 
-def align(raw: RawSeries, columns: SeriesColumns, bad: BadRows, *, time_format: str | None, sort: bool) -> AlignedRows:
+def align(raw: RawSeries, columns: SeriesColumns, times: Times, bad: BadRows, options: SeriesOptions) -> AlignedRows:
     """Align the rows of a series to a grid.
 
-    Raises DataError with the row number if times cannot be parsed, are not sorted, are duplicates, or are not on the grid.
-    `bad` collects rows that may be skipped. If `sort` is true, rows are sorted by time first.
+    Raises DataError with the row number if times are duplicates, are not sorted, or are not on the grid. `bad` collects rows
+    that may be skipped.
     """
     column = ", ".join(columns.time) or None
-    indices, timestamps, precision = _parse_times(raw, column, bad, time_format)
-    descents = np.flatnonzero(np.diff(timestamps) < 0)
-    if len(descents) and not sort:
-        at, previous = indices[descents[0] + 1], indices[descents[0]]
-        raise DataError(
-            f"{raw.times[at]} comes after {raw.times[previous]}{raw.suffix}: the rows are not sorted by time "
-            f"({len(descents):,} row{'s' * (len(descents) > 1)} out of order). Sort the rows or use --sort",
-            file=bad.path, row=raw.row_numbers[at], field=column,
-        )  # fmt: skip
-    order = np.argsort(timestamps, kind="stable")
-    timestamps, indices = timestamps[order], indices[order]
-    duplicates = np.flatnonzero(np.diff(timestamps) == 0) + 1
-    hint = "" if columns.series else "; if a column distinguishes several series, name it with --series"
-    for at, previous in zip(indices[duplicates], indices[duplicates - 1], strict=True):
-        problem = f"duplicate time {raw.times[at]}{raw.suffix} (first in row {raw.row_numbers[previous]}){hint}"
-        bad.add(raw.row_numbers[at], problem, column)
-    if len(duplicates):
-        bad.settle()
-        timestamps, indices = np.delete(timestamps, duplicates), np.delete(indices, duplicates)
-    grid = infer_grid(timestamps, precision)
-    positions, off_grid = grid.positions(timestamps)
+    order = np.argsort(raw.stamps, kind="stable")
+    stamps, numbers = raw.stamps[order], raw.numbers[order]
+    rule = Resampling.parse(options.resample) if options.resample else None
+    if not times.precision and rule:
+        raise DataError("resample requires times, but rows are numbered", file=bad.path, field=column)
+    merged = 0
+    if rule is None and options.duplicates is None:
+        stamps, order, numbers = _without_duplicates(raw, columns, column, bad, stamps, order, numbers)
+    if not options.sort:
+        _check_order(raw, column, bad)
+    if rule or options.duplicates:
+        count = len(stamps)
+        if options.duplicates:
+            stamps, first, numbers = aggregate(stamps, numbers, options.duplicates)
+            order = order[first]
+        if rule:
+            clock, stamps = _local_days(times.clock, rule, stamps)
+            stamps, first, numbers = aggregate(rule.begins(stamps), numbers, rule.how)
+            order = order[first]
+            grid = rule.grid(stamps, times.precision, clock)
+        merged = count - len(stamps)
+    if rule is None:
+        grid = infer_grid(stamps, times.precision, times.clock)
+    positions, off_grid = grid.positions(stamps)
     if len(off_grid):
-        at = indices[off_grid[0]]
+        at = int(order[off_grid[0]])
         raise DataError(
-            f"{raw.times[at]}{raw.suffix} is not on the regular time grid: most rows are {grid.name}, and {len(off_grid):,} "
-            "rows are between two time steps. Resample the rows to equal time steps first, for example to the mean of each",
-            file=bad.path, row=raw.row_numbers[at], field=column,
+            f"{raw.texts[at]}{raw.suffix} is not on the regular time grid: most rows are {grid.name}, and {len(off_grid):,} "
+            f"row{'s are' if len(off_grid) > 1 else ' is'} between two time steps. Use --resample, for example --resample "
+            f"{_rule(grid)}, for the mean of each time step", file=bad.path, row=raw.row_numbers[at], field=column,
         )  # fmt: skip
-    aligned = AlignedRows(grid, positions, indices)
-    if aligned.steps > max(MAX_STEPS, 100 * len(indices)):
+    aligned = AlignedRows(grid, positions, numbers, merged)
+    if aligned.steps > max(MAX_STEPS, 100 * len(positions)):
         widest = int(np.diff(positions).argmax())
-        at, previous = indices[widest + 1], indices[widest]
+        at, previous = int(order[widest + 1]), int(order[widest])
         raise DataError(
-            f"{raw.times[at]} is {positions[widest + 1] - positions[widest]:,} time steps after {raw.times[previous]}"
-            f"{raw.suffix}, although rows are {grid.name}. Correct the time or resample the rows to longer time steps",
+            f"{raw.texts[at]} is {positions[widest + 1] - positions[widest]:,} time steps after {raw.texts[previous]}"
+            f"{raw.suffix}, although rows are {grid.name}. Correct the time or use --resample for longer time steps",
             file=bad.path, row=raw.row_numbers[at], field=column,
         )  # fmt: skip
     return aligned
 
 
-def _parse_times(
-    raw: RawSeries, column: str | None, bad: BadRows, time_format: str | None
-) -> tuple[Integers, Integers, int]:
-    """Return (indices of the rows whose time can be parsed, their timestamps, precision)."""
-    timestamps, precision, first_bad = parse_time_column(raw.times, time_format)
-    if first_bad is None:
-        return np.arange(len(raw.row_numbers)), timestamps, precision
-    valid = _parsable(raw.times, time_format)
-    if bad.skip and valid:
-        reason = "is not a time"
-    elif time_format:
-        reason = f"does not have the format {time_format!r}"
-    else:
-        reason = "is not a time such as 2020-01-31 12:00; describe other formats with --time-format '%d/%m/%Y'"
-    for at in sorted(set(range(len(raw.row_numbers))) - set(valid)):
-        bad.add(raw.row_numbers[at], f"{raw.times[at]!r} {reason}", column)
-    bad.settle(others=bool(valid))
-    timestamps, precision, _ = parse_time_column([raw.times[at] for at in valid], time_format)
-    return np.array(valid), timestamps, precision
+def _local_days(clock: Clock, rule: Resampling, stamps: Integers) -> tuple[Clock, Integers]:
+    """Return local times for time steps of days and longer, which begin at local midnight."""
+    if clock.wall or 0 < rule.length < DAY:
+        return clock, stamps
+    return replace(clock, wall=True), zones.to_local(stamps, clock.zone)
 
 
-def _parsable(cells: Sequence[str], time_format: str | None) -> list[int]:
-    """Return the indices of the cells that are dates, or of those that are integers, whichever are more."""
-    dates = [at for at, text in enumerate(cells) if parse_time(text, time_format) is not None]
-    steps = [] if time_format else [at for at, text in enumerate(cells) if parse_step(text) is not None]
-    return max(dates, steps, key=len)
+def _without_duplicates(
+    raw: RawSeries,
+    columns: SeriesColumns,
+    column: str | None,
+    bad: BadRows,
+    stamps: Integers,
+    order: Integers,
+    numbers: Floats,
+) -> tuple[Integers, Integers, Floats]:
+    """Report duplicate times, and return timestamps, order and numbers without them."""
+    duplicates = np.flatnonzero(np.diff(stamps) == 0) + 1
+    if not len(duplicates):
+        return stamps, order, numbers
+    hint = "; use --duplicates mean, first or last"
+    if not columns.series:
+        hint += ", or name the columns that distinguish several series with --series A,B"
+    found = BadRows(bad.path, bad.skip)
+    for at, previous in zip(order[duplicates].tolist(), order[duplicates - 1].tolist(), strict=True):
+        problem = f"duplicate time {raw.texts[at]}{raw.suffix} (first in row {raw.row_numbers[previous]}){hint}"
+        for errors in (found, bad):
+            errors.add(raw.row_numbers[at], problem, column)
+    try:
+        found.settle()
+    except DataError as error:
+        raise DuplicateTimesError(error.message, file=error.file, row=error.row, field=error.field) from None
+    return np.delete(stamps, duplicates), np.delete(order, duplicates), np.delete(numbers, duplicates, 0)
+
+
+def _check_order(raw: RawSeries, column: str | None, bad: BadRows) -> None:
+    """Raise DataError if the rows are not sorted by time."""
+    changes = np.diff(raw.stamps)
+    descents = np.flatnonzero(changes < 0)
+    if not len(descents):
+        return
+    at, previous = int(descents[0]) + 1, int(descents[0])
+    count = f"{len(descents):,} row{'s' * (len(descents) > 1)} out of order"
+    if len(descents) > 1 and (changes <= 0).all():
+        count = "from the latest to the earliest"
+    raise DataError(
+        f"{raw.texts[at]} comes after {raw.texts[previous]}{raw.suffix}: the rows are not sorted by time ({count}). Sort the "
+        "rows or use --sort", file=bad.path, row=raw.row_numbers[at], field=column,
+    )  # fmt: skip
+
+
+def _rule(grid: TimeGrid) -> str:
+    """Return the rule of resampling for a grid."""
+    number, _, unit = grid.name.removeprefix("every ").rpartition(" ")
+    letters = {"week": "w", "day": "d", "hour": "h", "minute": "min", "second": "s", "month": "m", "year": "y"}
+    return f"{number or 1}{letters.get(unit.removesuffix('s'), 's')}"
 
 
 @dataclass
@@ -135,9 +187,11 @@ class GapSummary:
     count: int = 0  # of gaps
     longest: int = 0  # in time steps
     location: str = ""  # of the longest gap
+    merged: int = 0  # rows that were merged with others
 
     def add(self, name: str, aligned: AlignedRows) -> None:
         """Count the gaps of a series."""
+        self.merged += aligned.merged
         distances = np.diff(aligned.positions)
         gaps = np.flatnonzero(distances > 1)
         if not len(gaps):
@@ -150,9 +204,13 @@ class GapSummary:
             time = aligned.grid.format(aligned.positions[widest : widest + 1])[0]
             self.location = f"{name and name + ', '}after {time}"
 
-    def message(self) -> str:
-        """Return the message about the gaps."""
-        return (
-            f"{self.count:,} gap{'s' * (self.count > 1)} in time, {self.steps:,} time step{'s' * (self.steps > 1)} without a "
-            f"row (longest gap {self.longest:,}: {self.location}), treated as missing values"
-        )
+    def messages(self, options: SeriesOptions) -> list[str]:
+        """Return the messages about merged rows and gaps."""
+        rules = [f"--{name} {value}" for name in ("duplicates", "resample") if (value := getattr(options, name))]
+        lines = [f"{self.merged:,} rows merged with others ({', '.join(rules)})"] if rules else []
+        if self.steps:
+            lines.append(
+                f"{self.count:,} gap{'s' * (self.count > 1)} in time, {self.steps:,} time step{'s' * (self.steps > 1)} without "
+                f"a row (longest gap {self.longest:,}: {self.location}), treated as missing values"
+            )
+        return lines

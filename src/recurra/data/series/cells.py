@@ -1,13 +1,10 @@
-"""The values of the cells of a table of time series: text, a number, or a missing value."""
+"""The cells of rows as text."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Sequence
 
-from recurra.data.sources import columns
 from recurra.data.sources.rows import Row
-
-MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "-", "?"}
 
 
 def cell(row: Row, column: str) -> str:
@@ -15,6 +12,7 @@ def cell(row: Row, column: str) -> str:
     return "" if (value := row.values.get(column)) is None else str(value)
 
 
-def number(text: str) -> float | None:
-    """Parse a cell as a finite number. Return NaN for a missing value and None for any other text."""
-    return math.nan if text.strip().lower() in MISSING else columns.number(text)
+def cells_of(rows: Iterable[Row], columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return the cells of some rows by column."""
+    rows = list(rows)
+    return {column: [cell(row, column) for row in rows] for column in columns}

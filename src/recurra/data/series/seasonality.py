@@ -8,7 +8,7 @@ import numpy as np
 from numpy.fft import irfft, rfft
 from numpy.typing import NDArray
 
-from recurra.data.series.times import TimeGrid
+from recurra.data.series.grid import TimeGrid
 
 Floats = NDArray[np.float64]
 

@@ -8,21 +8,26 @@ A table has long format (one column names the series) or wide format (each colum
 
 Every series is aligned to a regular time grid. A time step without a row (a gap) and an empty cell are missing values, NaN.
 
-columns.py       roles of the columns            table.py         from the rows of a table to its series
-cells.py         values of the cells             alignment.py     alignment of the rows of one series to its grid
-times.py         timestamps and time grids      seasonality.py   detection of the seasonality
+columns.py         roles of the columns: time_roles.py, series_roles.py, row_layout.py (one series per row)
+options.py         how a table is read                   table.py         from the rows of a table to its series
+cells.py           the text of cells                     alignment.py     alignment of the rows of one series to its grid
+times.py           the time in one cell                  resampling.py    duplicate times and longer time steps
+time_column.py     the times of a column: integer_times.py, date_order.py, time_cells.py (several columns), zones.py
+grid.py            regular time grids                    seasonality.py   detection of the seasonality
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.series.times import TimeGrid
+from recurra.data.series.grid import TimeGrid
+from recurra.data.sources.numbers import NumberFormat
 from recurra.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -33,19 +38,21 @@ class SeriesColumns:
     """The roles of the columns of a table.
 
     time                columns of the time, in order (several columns: year, month, ...); without any, rows are time steps
-    series              the column that names the series of a row; None in wide format
+    series              the columns that name the series of a row; none in wide format
     targets             columns of the values to forecast
     future_covariates   covariates that are known for the horizon
     past_covariates     covariates that are known up to the present
     static_covariates   properties of a series that do not change over time
+    layout              "columns"; or "rows" if each row is a series, without columns of time and targets
     """
 
     time: tuple[str, ...]
-    series: str | None
+    series: tuple[str, ...]
     targets: tuple[str, ...]
     future_covariates: tuple[str, ...] = ()
     past_covariates: tuple[str, ...] = ()
     static_covariates: tuple[str, ...] = ()
+    layout: Literal["columns", "rows"] = "columns"
 
     @property
     def numeric(self) -> tuple[str, ...]:
@@ -55,7 +62,7 @@ class SeriesColumns:
     @property
     def all(self) -> tuple[str, ...]:
         """All columns that have a role."""
-        return (*self.time, *([self.series] if self.series else []), *self.numeric, *self.static_covariates)
+        return (*self.time, *self.series, *self.numeric, *self.static_covariates)
 
 
 @dataclass
@@ -95,7 +102,9 @@ class TimeSeries:
         """
         begin = end = self.start + len(self)
         if not counted:
-            positions, off_grid = self.grid.positions(later.grid.timestamps(later.start + np.arange(len(later))))
+            positions, off_grid = self.grid.positions(
+                self.grid.stamps_of(later.grid, later.start + np.arange(len(later)))
+            )
             if len(off_grid) or (len(positions) > 1 and positions[1] - positions[0] != 1):
                 raise DataError(
                     f"the series {self.name!r} continues {later.grid.name} from {later.format_times([0])[0]}, but it began "
@@ -117,9 +126,15 @@ class TimeSeries:
 
 @dataclass
 class TimeSeriesTable:
-    """All series of a file, the roles of its columns, and messages about it for the user."""
+    """All series of a file, the roles of its columns, and messages about it for the user.
+
+    formats      the formats of the numbers, by column
+    time_order   the order of day, month and year in dates such as 1/2/2020, see `read_times`
+    """
 
     series: list[TimeSeries]
     columns: SeriesColumns
     path: Path
     messages: list[str] = field(default_factory=list)
+    formats: Mapping[str, NumberFormat] = field(default_factory=dict)
+    time_order: str = ""

@@ -1,236 +1,183 @@
-"""Time stamps and regular time grids: parsing, positions on a grid, formatting, and calendar features.
+"""The time in one cell of a table: dates, times of day, quarters, weeks, and offsets from UTC.
 
-A timestamp is an integer: the seconds since 1970-01-01 (UTC), or the number itself if the column counts time steps. A
-`TimeGrid` maps timestamps to positions 0, 1, 2, ... of equal time steps, which are a number of seconds, working days, months,
-or plain steps.
+    2020, 2020-01, 2020-01-31, 20200131, 2020-01-31T12:00:00.5+08:00, 2020-01-31 24:00, 31.01.2020, 1/31/20 1:30 PM,
+    Jan 31, 2020, 31-Jan-20, 2020Q1, Q1 2020, 2020-W05, 2020年1月31日
+
+`scan` reads the numbers of a cell. Which of them is the day, the month or the year is decided for a whole column:
+see time_column.py. A timestamp is an integer: the microseconds since 1970-01-01.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+SECOND = 1_000_000  # microseconds
+MINUTE, HOUR, DAY, WEEK = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND, 604_800 * SECOND
+EPOCH_DAY = date(1970, 1, 1).toordinal()
 
-Integers = NDArray[np.int64]
-
-_DATE_TIME = re.compile(
-    r"(\d{4})(?:[-/.](\d{1,2})(?:[-/.](\d{1,2})(?:[T ]+(\d{1,2})(?::?(\d{2})(?::?(\d{2})(?:[.,]\d+)?)?)?"
-    r"\s*(Z|[+-]\d{2}:?\d{2})?)?)?)?"
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = rf"(?P<name>{'|'.join(MONTHS)})[a-z]*\.?"
+_DAY_NAME = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
+_TIME = (
+    r"(?:(?:\s*t\s*|\s+|,\s*)(?P<hour>\d{1,2})(?:(?:[:.h]|(?=\d\d))(?P<minute>\d{2})(?:(?:[:.]|(?=\d\d))(?P<second>\d{2})"
+    r"(?:[.,](?P<fraction>\d+))?)?)?h?\s*(?P<half>[ap])?(?(half)\.?m\.?)"
+    r"\s*(?P<zone>z|(?:utc|gmt)?[+-]\d{2}(?::?\d{2})?|utc|gmt)?)?"
 )
-_NUMBER = re.compile(r"[+-]?\d+(?:\.0*)?")
-_YEAR = re.compile(r"[12]\d{3}")
-HOUR, DAY, WEEK = 3600, 86_400, 604_800
-YEAR_DAYS = 365.2425
-CYCLES = ("hour of the day", "day of the week", "day of the year")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS = ((WEEK, "weeks"), (DAY, "days"), (HOUR, "hours"), (60, "minutes"), (1, "seconds"))
+_DATES = (
+    r"(?P<y>\d{4})(?:[-/](?P<m>\d{1,2}))?",  # 2020.01 would also be a number
+    r"(?P<y>\d{4})(?P<sep>[-/.])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})",
+    r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
+    r"(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{4}|\d{2})",
+    r"(?P<m>\d{1,2})[-/](?P<y>\d{4})",
+    rf"(?P<d>\d{{1,2}})[-/.\s]*{_MONTH}[-/,\s]*(?P<y>\d{{4}}|\d{{2}})",
+    rf"{_MONTH}\s*(?P<d>\d{{1,2}})(?:,\s*|\s+)(?P<y>\d{{4}})",
+    rf"{_MONTH}[-/,\s]*(?P<y>\d{{4}}|\d{{2}})",
+    rf"(?P<y>\d{{4}})[-/.\s]*{_MONTH}(?:[-/.\s]+(?P<d>\d{{1,2}}))?",
+)
+_PATTERNS = tuple(re.compile(_DAY_NAME + one + _TIME) for one in _DATES)
+_QUARTERS = (
+    re.compile(r"(?P<y>\d{4})[-/:\s]*q(?P<q>[1-4])"),
+    re.compile(r"q(?P<q>[1-4])[-/:\s]*(?P<y>\d{4})"),
+    re.compile(r"(?P<q>[1-4])q[-/:\s]*(?P<y>\d{4})"),
+)
+_WEEK = re.compile(r"(?P<y>\d{4})[-/\s]*w(?P<w>\d{1,2})(?:-(?P<d>[1-7]))?")
+_TIME_OF_DAY = re.compile(r"\d{1,2}(?:[:.h]\d{2})(?:[:.]\d{2}(?:[.,]\d+)?)?\s*(?:[ap]\.?m\.?)?", re.IGNORECASE)
+_CHINESE = str.maketrans({"年": "-", "月": "-", "日": " ", "时": ":", "点": ":", "分": ":", "秒": " "})
+
+
+class Scan(NamedTuple):
+    """The numbers in a cell.
+
+    notation    "date", "quarter", "week", or "triple": two numbers and a year whose order is not known yet
+    numbers     year, month and day; or the three numbers of a triple in the order of the cell
+    precision   1 year, 2 month, 3 day (also quarter and week), 4 time of day
+    time        microseconds since midnight, at most 24:00
+    offset      seconds east of UTC; None if the cell names no zone
+    """
+
+    notation: str
+    numbers: tuple[int, int, int]
+    precision: int
+    time: int = 0
+    offset: int | None = None
 
 
 @lru_cache(maxsize=1 << 17)
-def parse_time(cell: str, time_format: str | None = None) -> tuple[int, int] | None:
-    """Return (timestamp, precision) of a cell, or None if the cell is not a time.
+def scan(cell: str) -> Scan | None:
+    """Read the numbers of a time, or return None if the cell is not a time.
 
-    The precision is 1 for a year, 2 for a month, 3 for a day and 4 for a time of day. `time_format` is a format of strptime.
-    Without it, formats that begin with the year are accepted: 2020, 2020-01, 2020-01-31, 2020-01-31T12:00:00Z.
-
-    >>> parse_time("1970-01-02")
-    (86400, 3)
+    >>> scan("2020-01-31 06:00Z")
+    Scan(notation='date', numbers=(2020, 1, 31), precision=4, time=21600000000, offset=0)
     """
-    cell = cell.strip()
-    try:
-        if time_format is not None:
-            time = datetime.strptime(cell, time_format)
-            time = time if time.tzinfo else time.replace(tzinfo=UTC)
-            has_time, has_day = re.search("%[HIcXs]", time_format), "%d" in time_format or "%j" in time_format
-            return _seconds(time), 4 if has_time else 3 if has_day else 2
-        match = _DATE_TIME.fullmatch(cell)
-        if match is None:
+    text = cell.strip().lower()
+    if not text.isascii():
+        text = re.sub(r"[-:\s]+$", "", text.translate(_CHINESE))
+    for pattern in _PATTERNS:
+        if match := pattern.fullmatch(text):
+            return _date(match.groupdict())
+    for pattern in _QUARTERS:
+        if match := pattern.fullmatch(text):
+            return Scan("quarter", (int(match["y"]), 3 * int(match["q"]) - 2, 1), 3)
+    if match := _WEEK.fullmatch(text):
+        try:
+            day = date.fromisocalendar(int(match["y"]), int(match["w"]), int(match["d"] or 1))
+        except ValueError:
             return None
-        year, month, day, hour, minute, second, zone = match.groups()
-        time = datetime(int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),
-                        tzinfo=UTC)  # fmt: skip
-        if zone and zone != "Z":
-            sign = -1 if zone[0] == "-" else 1
-            time -= sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
-        return _seconds(time), 4 if hour else 3 if day else 2 if month else 1
+        return Scan("week", (day.year, day.month, day.day), 3)
+    return None
+
+
+def _date(found: dict[str, str | None]) -> Scan | None:
+    time = _time_of_day(found)
+    if time is None:
+        return None
+    has_time = found["hour"] is not None
+    if found.get("a"):
+        numbers = (int(found["a"] or 0), int(found["b"] or 0), int(found["c"] or 0))
+        return Scan("triple", numbers, 4 if has_time else 3, time, _offset(found["zone"]))
+    year, month, day = found["y"] or "", found.get("m"), found.get("d")
+    number = MONTHS.index(name[:3]) + 1 if (name := found.get("name")) else int(month or 1)
+    precision = 4 if has_time else 3 if day else 2 if month or name else 1
+    if has_time and not day:
+        return None
+    numbers = (full_year(int(year)) if len(year) == 2 else int(year), number, int(day or 1))
+    return Scan("date", numbers, precision, time, _offset(found["zone"])) if is_date(*numbers) else None
+
+
+def _time_of_day(found: dict[str, str | None]) -> int | None:
+    hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
+    fraction = round(float(f"0.{found['fraction']}") * SECOND) if found["fraction"] else 0
+    if found["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + 12 * (found["half"] == "p")
+    if minute > 59 or second > 59 or hour > 24:
+        return None
+    time = hour * HOUR + minute * MINUTE + second * SECOND + fraction
+    return time if time <= DAY else None
+
+
+def _offset(zone: str | None) -> int | None:
+    if zone is None:
+        return None
+    digits = re.sub("[^0-9]", "", zone)
+    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60 if digits else 0
+    return -seconds if "-" in zone else seconds
+
+
+def full_year(year: int) -> int:
+    """Return the year of two digits, from 1969 to 2068, as `strptime` does."""
+    return year + (1900 if year >= 69 else 2000)
+
+
+def is_date(year: int, month: int, day: int) -> bool:
+    """Whether a day exists."""
+    return ordinal(year, month, day) is not None
+
+
+@lru_cache(maxsize=1 << 16)
+def ordinal(year: int, month: int, day: int) -> int | None:
+    """Return the days since 1970-01-01, or None if there is no such day."""
+    try:
+        return date(year, month, day).toordinal() - EPOCH_DAY
     except ValueError:
         return None
 
 
-def _seconds(time: datetime) -> int:
-    return round((time - _EPOCH).total_seconds())
+def is_time_of_day(cell: str) -> bool:
+    """Whether a cell is a time of day without a date: 18:30, 18.30.00, 6:30 pm."""
+    return _TIME_OF_DAY.fullmatch(cell.strip()) is not None
 
 
-def parse_step(cell: str) -> int | None:
-    """Return the integer in a cell, or None if the cell is not an integer."""
-    return int(float(cell)) if _NUMBER.fullmatch(cell.strip()) else None
+@lru_cache(maxsize=1 << 16)
+def parse_with_format(cell: str, time_format: str) -> tuple[int, int | None] | None:
+    """Return (local timestamp, offset from UTC in seconds or None) of a cell in a format of strptime; None otherwise.
 
+    The hour 24 is 0 o'clock of the next day.
 
-def parse_time_column(cells: Sequence[str], time_format: str | None = None) -> tuple[Integers, int, int | None]:
-    """Return (timestamps, precision, index of the first cell that cannot be parsed or None).
-
-    Integers are years if all of them have four digits. Otherwise they are numbers of time steps, and the precision is 0. The
-    other precisions are those of `parse_time`; the highest one of the column is returned.
+    >>> parse_with_format("02.01.1970 24:00", "%d.%m.%Y %H:%M")
+    (172800000000, None)
     """
-    integers = time_format is None and all(_NUMBER.fullmatch(cell.strip()) for cell in cells)
-    if integers and not all(_YEAR.fullmatch(cell.strip()) for cell in cells):
-        return np.array([parse_step(cell) for cell in cells], np.int64), 0, None
-    parsed = [parse_time(cell, time_format) for cell in cells]
-    first_bad = next((at for at, one in enumerate(parsed) if one is None), None)
-    valid = [one for one in parsed if one is not None]
-    timestamps = np.array([one[0] for one in valid], np.int64)
-    return timestamps, max((one[1] for one in valid), default=0), first_bad
+    cell = cell.strip()
+    try:
+        return _local(datetime.strptime(cell, time_format))
+    except ValueError:
+        if not re.search(r"%[HX T]", time_format) or not re.search(r"(?<!\d)24(?!\d)", cell):
+            return None
+    for match in re.finditer(r"(?<!\d)24(?!\d)", cell):
+        try:
+            stamp, offset = _local(datetime.strptime(cell[: match.start()] + "00" + cell[match.end() :], time_format))
+        except ValueError:
+            continue
+        if stamp % DAY == 0:
+            return stamp + DAY, offset
+    return None
 
 
-@dataclass(frozen=True)
-class TimeGrid:
-    """A regular time grid.
-
-    unit        "step", "second", "working day" or "month"
-    size        number of units in a time step
-    base        the timestamp (unit step or second), day (working day) or month (month) at position 0
-    precision   precision of formatted times, see `parse_time`; 0 for plain steps
-    month_end   whether times are the last days of months
-
-    >>> TimeGrid("second", 3600).format([0, 1])
-    ['1970-01-01 00:00:00', '1970-01-01 01:00:00']
-    """
-
-    unit: str
-    size: int
-    base: int = 0
-    precision: int = 4
-    month_end: bool = False
-
-    @property
-    def name(self) -> str:
-        """The time step as text: `every hour`, `every 15 minutes`, `every month`."""
-        if self.unit == "second":
-            seconds, word = next((s, w) for s, w in _UNITS if self.size % s == 0)
-            count = self.size // seconds
-        else:
-            count, word = self.size, f"{self.unit}s"
-            if self.unit == "month" and count % 12 == 0:
-                count, word = count // 12, "years"
-        return f"every {word.removesuffix('s')}" if count == 1 else f"every {count} {word}"
-
-    def positions(self, timestamps: Integers) -> tuple[Integers, Integers]:
-        """Return (positions, indices of the timestamps that are not on the grid)."""
-        if self.unit == "working day":
-            days = timestamps // DAY
-            positions = np.busday_count(np.datetime64(self.base, "D"), days.astype("datetime64[D]")).astype(np.int64)
-            on_grid = np.is_busday(days.astype("datetime64[D]")) & (timestamps % DAY == 0)
-            return positions, np.flatnonzero(~on_grid)
-        units = _months(timestamps) if self.unit == "month" else timestamps
-        positions, rest = np.divmod(units - self.base, self.size)
-        return positions.astype(np.int64), np.flatnonzero(rest)
-
-    def timestamps(self, positions: Integers) -> Integers:
-        """Return the timestamps of positions, the inverse of `positions`."""
-        if self.unit == "working day":
-            first = np.busday_offset(np.datetime64(self.base, "D"), positions, roll="forward")
-            return first.astype("datetime64[D]").astype(np.int64) * DAY
-        units = self.base + np.asarray(positions, np.int64) * self.size
-        if self.unit != "month":
-            return units
-        months = (units + int(self.month_end)).astype("datetime64[M]").astype("datetime64[s]").astype(np.int64)
-        return np.asarray(months - DAY * int(self.month_end), np.int64)
-
-    def format(self, positions: Integers | Sequence[int]) -> list[str]:
-        """Return the times of positions as text with the grid's precision."""
-        timestamps = self.timestamps(np.asarray(positions, np.int64))
-        if self.unit == "step":
-            return [str(timestamp) for timestamp in timestamps.tolist()]
-        unit = {1: "Y", 2: "M", 3: "D"}.get(self.precision, "s")
-        texts = np.datetime_as_string(timestamps.astype("datetime64[s]").astype(f"datetime64[{unit}]"))
-        return [text.replace("T", " ") for text in texts.tolist()]
-
-    def calendar_periods(self) -> list[int]:
-        """Return the number of time steps in an hour, a day, a week and a year, as far as a time step is shorter."""
-        if self.unit == "month":
-            return [12 // self.size] if 12 % self.size == 0 and self.size < 12 else []
-        if self.unit == "working day":
-            return [5, 261] if self.size == 1 else []
-        if self.unit == "step":
-            return []
-        spans = (HOUR, DAY, WEEK, round(YEAR_DAYS * DAY))
-        return [round(span / self.size) for span in spans if span >= 2 * self.size]
-
-    def cycle_lengths(self) -> list[float]:
-        """Return the number of time steps in each of CYCLES; 0 if a time step is too long for it or is a plain step."""
-        if self.unit == "step":
-            return [0.0, 0.0, 0.0]
-        if self.unit == "month":
-            return [0.0, 0.0, 12 / self.size if self.size < 12 else 0.0]
-        if self.unit == "working day":
-            return [0.0, 5 / self.size, 261 / self.size]
-        spans = (DAY, WEEK, YEAR_DAYS * DAY)
-        return [span / self.size if span >= 2 * self.size else 0.0 for span in spans]
-
-    def calendar_features(self, positions: Integers) -> NDArray[np.float32]:
-        """Return the sine and cosine of the phase in each of CYCLES, (N, 6); zeros where `cycle_lengths` is 0."""
-        result = np.zeros((len(positions), 2 * len(CYCLES)), np.float32)
-        if self.unit == "step":
-            return result
-        timestamps = self.timestamps(positions)
-        years = timestamps.astype("datetime64[s]").astype("datetime64[Y]")
-        seconds_of_year = timestamps - years.astype("datetime64[s]").astype(np.int64)
-        phases = (
-            timestamps % DAY / DAY,
-            (timestamps // DAY + 3) % 7 / 7,  # 1970-01-01 was a Thursday
-            seconds_of_year / (YEAR_DAYS * DAY),
-        )
-        for at, (phase, length) in enumerate(zip(phases, self.cycle_lengths(), strict=True)):
-            if length:
-                result[:, 2 * at] = np.sin(2 * np.pi * phase)
-                result[:, 2 * at + 1] = np.cos(2 * np.pi * phase)
-        return result
-
-
-def _months(timestamps: Integers) -> Integers:
-    """Return the months since January 1970."""
-    return timestamps.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-
-
-def _are_month_ends(timestamps: Integers) -> bool:
-    next_months = (_months(timestamps) + 1).astype("datetime64[M]").astype("datetime64[s]").astype(np.int64)
-    return bool(((timestamps + DAY) // DAY * DAY == next_months).all())
-
-
-def infer_grid(timestamps: Integers, precision: int) -> TimeGrid:
-    """Infer the grid of increasing timestamps. Its time step is the most common distance of two neighbours.
-
-    The time step of a single timestamp is a year, a month or a day, depending on the precision, or 1 for plain steps.
-    """
-    if precision == 0:
-        return TimeGrid("step", _most_common(np.diff(timestamps)), int(timestamps[0]), 0)
-    days = timestamps.astype("datetime64[s]").astype("datetime64[D]")
-    day_of_month = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64)
-    same_day_of_month = bool((day_of_month == day_of_month[0]).all())
-    same_time_of_day = bool((timestamps % DAY == timestamps[0] % DAY).all())
-    distances = np.diff(timestamps)
-    month_ends = _are_month_ends(timestamps) and not timestamps[0] % DAY
-    month_starts = same_day_of_month and same_time_of_day and day_of_month[0] == 0
-    if len(timestamps) > 1 and distances.min() >= 28 * DAY and (month_starts or month_ends):
-        months = _months(timestamps)
-        size = _most_common(np.diff(months))
-        return TimeGrid("month", size, int(months[0]), min(precision, 3), bool(month_ends and day_of_month[0]))
-    if len(timestamps) >= 10 and precision <= 3 and _most_common(distances) == DAY:
-        weekdays = (timestamps // DAY + 3) % 7
-        if (weekdays < 5).all():
-            return TimeGrid("working day", 1, int(timestamps[0] // DAY), 3)
-    if precision <= 2 and len(timestamps) < 2:
-        return TimeGrid("month", 12 if precision == 1 else 1, int(_months(timestamps)[0]), precision)
-    return TimeGrid("second", _most_common(distances) if len(distances) else DAY, int(timestamps[0]), precision)
-
-
-def _most_common(distances: Integers) -> int:
-    """Return the most common distance; the shortest one if several are equally common; 1 if there is none."""
-    counts = Counter(distances.tolist())
-    return min(counts, key=lambda distance: (-counts[distance], distance)) if counts else 1
+def _local(time: datetime) -> tuple[int, int | None]:
+    days, offset = time.toordinal() - EPOCH_DAY, time.utcoffset()
+    stamp = days * DAY + ((time.hour * 60 + time.minute) * 60 + time.second) * SECOND + time.microsecond
+    return stamp, None if offset is None else round(offset.total_seconds())

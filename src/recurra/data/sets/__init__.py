@@ -16,7 +16,7 @@ from recurra.errors import DataError, near
 
 _SETS = {
     "stdlib": "language: the text of Python's standard library",
-    "names": "classify: first and last names, labelled by language",
+    "names": "classify: first and last names, labeled by language",
     "digits": "classify: handwritten digits, 8 time steps of 8 numbers",
     "dates": "translate: dates in many languages, and in ISO 8601",
     "series": "forecast: sunspots, carbon dioxide and other measured time series",

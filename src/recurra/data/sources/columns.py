@@ -9,18 +9,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
+from recurra.data.sources.number_formats import number_format
 from recurra.data.sources.rows import Source
+from recurra.data.sources.usual_names import LABEL_NAMES, NUMBER_NAMES, TEXT_NAMES
 from recurra.errors import DataError
-
-TEXT_NAMES = (
-    *("text", "review", "sentence", "content", "body", "comment", "message", "question", "utterance", "tweet"),
-    *("document", "description", "name", "title", "source", "input", "文本", "内容", "句子", "评论"),
-)
-LABEL_NAMES = (
-    *("label", "class", "category", "sentiment", "intent", "target", "topic", "type", "tag", "language", "lang"),
-    *("polarity", "genre", "species", "y", "output", "标签", "类别", "分类", "情感"),
-)
-NUMBER_NAMES = ("number", "value", "rating", "score", "target", "stars", "price", "y", "label", "数值", "评分")
 
 MIN_NUMBER_FRACTION = 0.99  # of the cells of a column of numbers
 
@@ -53,10 +45,11 @@ def pick(
         return source.need(requested)
     free = [column for column in source.columns if column not in set(exclude)]
     rows = source.first_rows()
-    scores = {column: score([_cell(row.values.get(column)) for row in rows]) for column in free}
+    scores = {column: _score(score, [row.values.get(column) for row in rows]) for column in free}
     named = by_name(free)
     for name in usual_names:
         if name in named and scores[named[name]] > 0:
+            source.reasons[named[name]] = f"its name is usual for the {role}"
             return named[name]
     best = sorted((column for column in free if scores[column] > 0), key=lambda column: -scores[column])
     existing = ", ".join(source.columns[:20]) + (", ..." if len(source.columns) > 20 else "")
@@ -68,17 +61,50 @@ def pick(
     if len(best) > 1 and scores[best[1]] > margin * scores[best[0]]:
         tied = " or ".join(repr(column) for column in best if scores[column] > margin * scores[best[0]])
         raise DataError(f"the {role} could be {tied}; name it with --{role}", file=source.path)
+    source.reasons[best[0]] = f"its values are those of a {role}"
     return best[0]
 
 
-def find_text(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:
-    """Return the column of the text: by content, the one with the longest cells that are not numbers."""
-    return pick(source, "text", requested, TEXT_NAMES, _like_text, exclude=exclude)
+def find_text(
+    source: Source, requested: str | None = None, exclude: Iterable[str] = (), names: Sequence[str] = TEXT_NAMES
+) -> str:
+    """Return the column of the text: by one of the usual names, else the one with the longest cells that are not numbers."""
+    return pick(source, "text", requested, names, _like_text, exclude=exclude)
 
 
 def find_label(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:
-    """Return the column of the class label: by content, the only one whose short values repeat."""
+    """Return the column of the class label: by content, the only one whose short values repeat.
+
+    A table without a header has its classes in the first or the last column, as is the custom.
+    """
+    if requested is None and (column := _label_at_an_end(source, set(exclude))):
+        source.reasons[column] = "no header; the end column whose values repeat most"
+        return column
     return pick(source, "label", requested, LABEL_NAMES, _like_label, exclude=exclude)
+
+
+def _label_at_an_end(source: Source, taken: set[str]) -> str | None:
+    """The first or last column if it alone has words that repeat, or far fewer distinct whole numbers than any other column."""
+    facts = source.facts
+    if facts is None or not facts.is_delimited or facts.header:
+        return None
+    rows, names = source.first_rows(), [name for name in facts.names if name in source.columns]
+    cells = {column: [_cell(row.values.get(column)).strip() for row in rows] for column in names}
+    ends = [column for column in (facts.names[0], facts.names[-1]) if column in names and column not in taken]
+    words = [column for column, values in cells.items() if _number_fraction(values) < 0.5 and _like_label(values)]
+    if words:
+        return words[0] if len(words) == 1 and words[0] in ends else None
+    distinct = {column: len(set(values)) for column, values in cells.items()}
+    least = min(ends, key=lambda column: distinct[column], default=None)
+    if least is None or not _like_label(cells[least]) or not _are_whole(cells[least]):
+        return None
+    others = [count for column, count in distinct.items() if column != least]
+    return least if others and 2 * distinct[least] <= min(others) else None
+
+
+def _are_whole(cells: list[str]) -> bool:
+    format = number_format(cells)
+    return all(value is not None and value.is_integer() for value in map(format.parse, cells))
 
 
 def find_number(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:
@@ -93,35 +119,36 @@ def find_number(source: Source, requested: str | None = None, exclude: Iterable[
                 and column not in set(exclude)
                 and 0.5 < _number_fraction([*cells.values()]) < MIN_NUMBER_FRACTION
             ):
-                row, cell = next((row, cell) for row, cell in cells.items() if cell.strip() and number(cell) is None)
+                format = number_format([*cells.values()])
+                row, cell = next((row, cell) for row, cell in cells.items() if format.parse(cell) is None)
                 message = (
-                    f"no column looks like the target: this one has {cell!r:.40}; correct it, or use --target {column}"
+                    f"no column looks like the target: {format.problem(cell)}; correct it, or use --target {column}"
                 )
                 raise DataError(message, file=source.path, row=row, field=column) from None
         raise
 
 
 def by_name(columns: Sequence[str]) -> dict[str, str]:
-    """Map lower-case names to columns; of equal names the first column."""
-    return {column.strip().lower(): column for column in reversed(columns)}
+    """Map lower-case names to columns; of equal names the first column. `data.text` also has the name `text`, if it is free."""
+    inner = {column.rpartition(".")[2].strip().lower(): column for column in reversed(columns) if "." in column}
+    return inner | {column.strip().lower(): column for column in reversed(columns)}
 
 
-def number(cell: object) -> float | None:
-    """Return the finite number in a cell, which may be text; None for anything else."""
-    try:
-        value = float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return value if math.isfinite(value) else None
+def _score(score: Callable[[list[str]], float], values: list[object]) -> float:
+    """The score of the cells of a column; a column of objects fits no role: its parts are columns, such as `data.text`."""
+    return 0.0 if any(isinstance(value, dict) for value in values) else score([_cell(value) for value in values])
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
     return "" if value is None else str(value)
 
 
 def _number_fraction(cells: list[str]) -> float:
-    filled = [cell for cell in cells if cell.strip()]
-    return sum(number(cell) is not None for cell in filled) / len(filled) if filled else 1.0
+    format = number_format(cells)
+    filled = [cell for cell in cells if not format.is_missing(cell)]
+    return sum(format.parse(cell) is not None for cell in filled) / len(filled) if filled else 1.0
 
 
 def _like_text(cells: list[str]) -> float:
@@ -140,8 +167,9 @@ def _like_label(cells: list[str]) -> float:
 def _like_number(cells: list[str]) -> float:
     if _number_fraction(cells) < MIN_NUMBER_FRACTION:
         return 0.0
-    values = [value for cell in cells if (value := number(cell)) is not None]
-    return 0.0 if counts_rows(values) or not values else 1.0
+    format = number_format(cells)
+    values = [value for cell in cells if (value := format.parse(cell)) is not None]
+    return 0.0 if counts_rows(values) or not values or all(map(math.isnan, values)) else 1.0
 
 
 def counts_rows(values: Sequence[float]) -> bool:

@@ -1,258 +1,208 @@
-"""Readers of sequences of tokens with a tag for each token: columns, CoNLL-U, parallel files, and tables whose cells are lists.
+"""Readers of files of columns: one token per line, with blank lines between sentences.
 
-    columns   one token per line, columns separated by a tab or spaces, a blank line between sequences; columns "1", "2", ...
-    conllu    Universal Dependencies: named columns; comments, multiword tokens and empty nodes are skipped
-    parallel  a folder with seq.in, seq.out and, optionally, label: one sequence per line (ATIS, SNIPS)
-    table     JSON lines, CSV, Parquet, hf:NAME: a cell is a list, or text whose tokens are separated by spaces
+    columns   columns separated by tabs, blanks or one of , ; |, with or without a header; named by it, or "1", "2", ...
+    conllu    Universal Dependencies, also with other columns (.conllup); multiword tokens and empty nodes are skipped
 
-The values of a row are lists of equal length; the label of a sequence is text. Files of columns and tables are distinguished by
-their content. Each file may be compressed by gzip (.gz).
+The values of a row are lists of equal length. `column_layout.py` infers how a file is read. Each file may be compressed (.gz).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from functools import cached_property
-from itertools import islice, zip_longest
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from recurra.data.sources.files import bare_name, check_file, codec, open_lines, reading, suffixes, wrong_characters
+from recurra.data.sources.column_layout import ColumnLayout, is_mark, without_position
+from recurra.data.sources.files import open_lines, reading, wrong_characters
 from recurra.data.sources.rows import Row, Source
-from recurra.data.sources.sources import TABLES, locate, open_source
 from recurra.errors import DataError
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
-WORDS, TAGS, LABEL = "words", "tags", "label"  # the columns of parallel files
-_SPACES = re.compile("[ \t]+")
+SAMPLE_LINES = 2000  # lines from which the format of a file is inferred
 _NUMBER = re.compile(r"\d+(?:[-.]\d+)?")
-_POSITION = re.compile(r"(?s)(.\D?)\d+")  # a character and its position in a word, as in the Weibo corpus
-_DOCUMENT = "-DOCSTART-"
-_SAMPLE = 2000  # lines from which the format of a file is inferred
+_PLUS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
+
+
+def sample_lines(path: Path, encoding: str) -> list[str]:
+    """The first lines of a file, without line ends."""
+    with reading(path), open_lines(path, encoding, "\n") as stream:
+        return [line.rstrip("\r\n") for line in islice(stream, SAMPLE_LINES)]
 
 
 class TokenColumns(Source):
-    """A file of columns without a header. The names of the columns are numbers from 1."""
+    """A file of columns.
+
+    Args:
+        arguments: those of `Source`.
+        has_header: whether the first token line names the columns; None: it is inferred.
+        separator: the separator of the columns; None: it is inferred.
+    """
 
     format = "columns"
 
-    @cached_property
-    def _layout(self) -> tuple[bool, int]:
-        """Whether tabs separate the columns, and the number of columns of the first token."""
-        sample = [line for line in self._sample if line.strip(" \t")]
-        tabs = all("\t" in line for line in sample)
-        return tabs, len(self._cells(sample[0], tabs)) if sample else 0
+    def __init__(
+        self, *arguments: Any, has_header: bool | None = None, separator: str | None = None, **options: Any
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self.has_header, self.separator = has_header, separator
+        self.skipped_comments, self.first_comment = 0, ""
 
     @cached_property
-    def _sample(self) -> list[str]:
-        with reading(self.path), open_lines(self.path, self.encoding, "\n") as stream:
-            return [line.rstrip("\r\n") for line in islice(stream, _SAMPLE)]
+    def layout(self) -> ColumnLayout:
+        """How the file is read."""
+        return ColumnLayout(sample_lines(self.path, self.encoding), self.has_header, self.separator)
 
     @property
     def columns(self) -> list[str]:
-        """The numbers of the columns."""
-        return [str(at) for at in range(1, self._layout[1] + 1)]
+        """The names of the columns: those of the header, or their numbers."""
+        return self.layout.columns
 
-    @cached_property
+    @property
     def has_positions(self) -> bool:
         """Whether each token is a character followed by its position in a word. The positions are removed."""
-        tokens = [self._cells(line, self._layout[0])[0] for line in self._sample if line.strip(" \t")]
-        tokens = [token for token in tokens if token != _DOCUMENT]
-        return sum(bool(_POSITION.fullmatch(token)) for token in tokens) > 0.99 * len(tokens)
+        return self.layout.has_positions
 
-    def _cells(self, line: str, tabs: bool) -> list[str]:
-        return line.split("\t") if tabs else _SPACES.split(line.strip(" \t"))
+    def role_columns(self, free: Sequence[str]) -> list[str]:
+        """The columns of `free` that may hold words or tags, the tags last."""
+        return self.layout.role_columns(free)
+
+    def describe(self) -> list[str]:
+        """Lines about what the file contains besides tokens, after it has been read."""
+        lines = self.layout.describe()
+        if self.has_positions:
+            lines.append("each character is followed by its position in a word; the positions are removed")
+        if self.skipped_comments:
+            lines.append(f"{self.skipped_comments:,} comment lines are skipped, the first: {self.first_comment[:60]!r}")
+        return lines
 
     def _read(self) -> Iterator[Row | DataError]:
-        tabs, width = self._layout
-        number = 0
+        self.skipped_comments = number = 0
+        for lines in self._sentences():
+            number += 1
+            row = Row(number, {}, self.path, lines[0][0])
+            tokens: list[list[str]] = []
+            problem: tuple[int, str] | None = None
+            for at, line in lines:
+                cells = self.layout.cells(line)
+                problem = problem or self._problem(at, line, cells)
+                if self.has_positions:
+                    cells[0] = without_position(cells[0])
+                tokens.append(cells)
+            if problem is not None:
+                row.line = problem[0]
+                yield row.error(problem[1])
+                continue
+            row.values = dict(zip(self.columns, map(list, zip(*tokens, strict=True)), strict=True))
+            yield row
+
+    def _sentences(self) -> Iterator[list[tuple[int, str]]]:
+        """The numbered token lines of each sentence. Blank lines, marks of documents and comments separate sentences."""
+        layout, sentence = self.layout, list[tuple[int, str]]()
+        skip_header = layout.header is not None
         with reading(self.path), open_lines(self.path, self.encoding, "\n") as stream:
-            for begin, lines in _groups(stream):
-                tokens: list[list[str]] = []
-                problem: tuple[int, str] | None = None
-                for at, line in lines:
-                    if self._is_skipped(line):
-                        continue
-                    cells = self._cells(line, tabs)
-                    if problem is None:
-                        problem = self._problem(at, line, cells, width)
-                    if self.has_positions:
-                        cells[0] = _POSITION.sub(r"\1", cells[0])
-                    tokens.append(cells)
-                if not tokens or (len(tokens) == 1 and tokens[0][0] == _DOCUMENT):
-                    continue
-                number += 1
-                row = Row(number, {}, self.path, begin)
-                if problem is not None:
-                    row.line = problem[0]
-                    yield row.error(problem[1])
-                    continue
-                row.values = dict(zip(self.columns, map(list, zip(*tokens, strict=True)), strict=True))
-                yield row
+            for at, raw in enumerate(stream, 1):
+                line = raw.rstrip("\r\n")
+                is_comment = self._is_comment(line, begins=not sentence)
+                if is_comment or not line.strip(" \t") or is_mark(line):
+                    self._count(line, is_comment)
+                    if sentence:
+                        yield sentence
+                        sentence = []
+                elif skip_header:
+                    skip_header = False
+                elif not self._is_skipped(line):
+                    sentence.append((at, line))
+        if sentence:
+            yield sentence
+
+    def _count(self, line: str, is_comment: bool) -> None:
+        if is_comment and not is_mark(line):
+            if not self.skipped_comments:
+                self.first_comment = line
+            self.skipped_comments += 1
+
+    def _is_comment(self, line: str, *, begins: bool) -> bool:
+        return self.layout.is_comment(line, begins=begins)
 
     def _is_skipped(self, line: str) -> bool:
         return False
 
-    def _problem(self, at: int, line: str, cells: list[str], width: int) -> tuple[int, str] | None:
+    def _problem(self, at: int, line: str, cells: list[str]) -> tuple[int, str] | None:
         """The number `at` of the line and its problem; None if the line is valid."""
         if problem := wrong_characters(line, self.encoding):
             return at, problem
+        width = len(self.columns)
         if len(cells) != width:
             columns = f"{len(cells)} column{'s' * (len(cells) != 1)}"
-            return at, f"{columns}, but the first token of the file has {width}; is a blank line or a column missing?"
+            return at, f"{columns}, but most lines have {width}; is a blank line or a column missing?"
         if not all(cells):
             return at, f"column {cells.index('') + 1} is empty"
         return None
 
 
 class Conllu(TokenColumns):
-    """A CoNLL-U file with its ten named columns."""
+    """A CoNLL-U file with its ten named columns, or a CoNLL-U Plus file with those of its first line."""
 
     format = "conllu"
-    _layout = (True, len(CONLLU))
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns."""
-        return list(CONLLU)
-
     has_positions = False
 
-    def _is_skipped(self, line: str) -> bool:
-        """Skips comments, multiword tokens (3-4), whose words follow, and empty nodes (3.1), which are not in the text."""
-        first = line.partition("\t")[0]
-        return line.startswith("#") or "-" in first or "." in first
-
-
-class ParallelFiles(Source):
-    """A folder with the files seq.in (words), seq.out (tags) and, optionally, label (of the sequence), line by line."""
-
-    format = "parallel"
+    @cached_property
+    def layout(self) -> ColumnLayout:
+        """The layout of CoNLL-U: tabs and no header."""
+        return ColumnLayout(sample_lines(self.path, self.encoding), has_header=False, given_separator="\t")
 
     @cached_property
-    def files(self) -> dict[str, Path]:
-        """The file of each column. Raises DataError if seq.out is missing."""
-        names = {WORDS: "seq.in", TAGS: "seq.out", LABEL: "label"}
-        paths = {column: _with_gz(self.path / name) for column, name in names.items()}
-        if paths[TAGS] is None:
-            raise DataError("the folder contains seq.in but not seq.out, the tags", file=self.path)
-        for path in (path for path in paths.values() if path):
-            check_file(path)
-        return {column: path for column, path in paths.items() if path}
-
-    @property
     def columns(self) -> list[str]:
-        """The names of the columns."""
-        return list(self.files)
+        """The names of the columns, in lower case."""
+        return plus_columns(self.layout.sample) or list(CONLLU)
 
-    def _read(self) -> Iterator[Row | DataError]:
-        paths = list(self.files.values())
-        number = 0
-        with ExitStack() as stack, reading(self.path):
-            streams = [stack.enter_context(open_lines(path, self.encoding, "\n")) for path in paths]
-            for line, texts in enumerate(zip_longest(*streams), 1):
-                if None in texts:
-                    short = paths[texts.index(None)]
-                    long = next(path for path, text in zip(paths, texts, strict=True) if text is not None)
-                    raise DataError(
-                        f"ends after line {line - 1:,}, but {long.name} continues with line {line:,}; "
-                        "the files must have one line for each sequence",
-                        file=short,
-                    )
-                stripped = [text.strip() for text in texts]
-                if not any(stripped):
-                    continue
-                number += 1
-                row = Row(number, {}, paths[0], line)
-                problems = [wrong_characters(text, self.encoding) for text in texts]
-                if any(problems):
-                    at = next(at for at, problem in enumerate(problems) if problem)
-                    yield Row(number, {}, paths[at], line).error(problems[at] or "")
-                    continue
-                words, tags = stripped[0].split(), stripped[1].split()
-                row.values = {WORDS: words, TAGS: tags}
-                if LABEL in self.files:
-                    row.values[LABEL] = stripped[2]
-                yield row
+    def role_columns(self, free: Sequence[str]) -> list[str]:
+        """All columns: they are found by their names."""
+        return list(free)
+
+    def describe(self) -> list[str]:
+        """No lines: the format is known."""
+        return []
+
+    def _is_comment(self, line: str, *, begins: bool) -> bool:
+        return line.startswith("#") and ("\t" not in line or begins)
+
+    def _is_skipped(self, line: str) -> bool:
+        """Whether a line is a multiword token (3-4), whose words follow, or an empty node (3.1), which is not in the text."""
+        if "id" not in self.columns:
+            return False
+        cells = line.split("\t")
+        number = cells[min(self.columns.index("id"), len(cells) - 1)]
+        return "-" in number or "." in number
 
 
-def open_tagged(data: str | Path, *, encoding: str = "utf-8", skip_broken: bool = False) -> Source:
-    """Open a file, folder or dataset of tagged sequences. Raises DataError if it is missing, empty or not supported."""
-    options: dict[str, Any] = {"encoding": encoding, "skip_broken": skip_broken}
-    if str(data).startswith("hf:"):
-        return open_source(data, **options)
-    codec(encoding)
-    path, name = locate(data)
-    if path.is_dir():
-        if _with_gz(path / "seq.in") is None:
-            raise DataError(
-                "there is no seq.in in this folder; expected seq.in, seq.out and, optionally, label", file=path
-            )
-        return ParallelFiles(path, name, **options)
-    check_file(path)
-    form = _format(path, encoding)
-    if form == "table":
-        return open_source(path, **options)
-    return (Conllu if form == "conllu" else TokenColumns)(path, bare_name(path), **options)
+def plus_columns(lines: Sequence[str]) -> list[str]:
+    """The names of the columns of a CoNLL-U Plus file, in lower case, from the comment `# global.columns = ID FORM ...`."""
+    match = _PLUS.match(lines[0]) if lines else None
+    return [name.lower() for name in match[1].split()] if match else []
 
 
-def looks_like_columns(path: Path, encoding: str = "utf-8") -> bool:
-    """Whether a file is one of columns and not plain text: all lines have as many columns, and there are blank lines."""
-    with reading(path), open_lines(path, encoding, "\n") as stream:
-        sample = [line.rstrip("\r\n") for line in islice(stream, _SAMPLE)]
-    lines = [line for line in sample if line.strip(" \t") and not line.startswith("# ")]
-    tabs = all("\t" in line for line in lines)
-    widths = {len(line.split("\t") if tabs else _SPACES.split(line.strip(" \t"))) for line in lines}
-    return len(lines) > 1 and len(widths) == 1 and widths != {1} and len(lines) < len(sample)
-
-
-def _format(path: Path, encoding: str) -> str:
-    """The format of a file: table, conllu or columns."""
-    suffix = suffixes(path)[0]
-    table = TABLES.get(suffix)
-    if table in ("jsonl", "parquet"):
-        return "table"
-    with reading(path), open_lines(path, encoding, "\n") as stream:
-        sample = [line.rstrip("\r\n") for line in islice(stream, _SAMPLE)]
-    lines = [line for line in sample if line.strip(" \t")]
-    if not lines:
-        raise DataError("there are no rows of data", file=path)
-    tokens = [line for line in lines if not line.startswith("#")]
-    head = tokens[:20]
+def looks_like_conllu(lines: list[str]) -> bool:
+    """Whether most of the first tokens have ten columns separated by tabs, the first of which is a number."""
+    if plus_columns(lines):
+        return True
+    head = [line for line in lines if line.strip(" \t") and not line.startswith("#")][:20]
     ten = sum(line.count("\t") == len(CONLLU) - 1 and bool(_NUMBER.fullmatch(line.partition("\t")[0])) for line in head)
-    if 2 * ten > len(head):  # errors in the others are reported with their lines
-        return "conllu"
-    while not sample[-1].strip(" \t"):
-        sample.pop()
-    if table is not None and len(lines) == len(sample):
-        return "table"  # a header and rows without blank lines between them
-    return "columns"
+    return 2 * ten > len(head)  # errors in the others are reported with their lines
 
 
-def _groups(stream: Iterator[str]) -> Iterator[tuple[int, list[tuple[int, str]]]]:
-    """The first line number and the numbered lines of each group of lines that are not blank."""
-    group: list[tuple[int, str]] = []
-    for at, raw in enumerate(stream, 1):
-        line = raw.rstrip("\r\n")
-        if line.strip(" \t"):
-            group.append((at, line))
-        elif group:
-            yield group[0][0], group
-            group = []
-    if group:
-        yield group[0][0], group
-
-
-def _with_gz(path: Path) -> Path | None:
-    """`path` or, if it does not exist, `path` with .gz; None if neither exists."""
-    zipped = path.with_name(f"{path.name}.gz")
-    return path if path.is_file() else zipped if zipped.is_file() else None
-
-
-def as_tokens(value: Any) -> Sequence[Any] | None:
-    """The tokens of a cell: a list as it is, text split at spaces; None for other values."""
-    if isinstance(value, str):
-        return value.split()
-    return value if isinstance(value, list) else None
+def looks_like_columns(layout: ColumnLayout) -> bool:
+    """Whether a file is one of columns and not plain text: the lines have as many columns, and there are blank lines."""
+    groups = layout.groups
+    token_lines = sum(map(len, groups))
+    other = sum(
+        bool(line.strip())
+        and not is_mark(line)
+        and len(layout.cells(line)) != layout.width
+        and not line.startswith("#")
+        for line in layout.sample
+    )
+    return token_lines > len(groups) > 1 and not other and layout.width > 1

@@ -16,8 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
+from recurra.data.sources.inspect.encodings import detect_encoding
 from recurra.errors import DataError
 
+AUTO = "auto"
+_HEAD = 1 << 20  # bytes from which an encoding is detected
 _WRONG = re.compile("[\ud800-\udfff\0]")
 _READ_ERRORS = (OSError, EOFError, zlib.error)
 
@@ -51,13 +54,21 @@ def open_binary(path: Path) -> IO[bytes]:
 
 def open_lines(path: Path, encoding: str, newline: str | None) -> io.TextIOWrapper:
     """Open a file as text. `newline` is that of `open`: "" for CSV, "\\n" to split only there, None to translate."""
-    return io.TextIOWrapper(open_binary(path), codec(encoding), "surrogateescape", newline)
+    return io.TextIOWrapper(open_binary(path), codec(resolved(path, encoding)), "surrogateescape", newline)
+
+
+def resolved(path: Path, encoding: str) -> str:
+    """Return the encoding; that of the file, by its first bytes, where it is "auto"."""
+    if encoding != AUTO:
+        return encoding
+    with reading(path), open_binary(path) as stream:
+        return detect_encoding(stream.read(_HEAD)).name
 
 
 def codec(encoding: str) -> str:
     """Return Python's name of an encoding; UTF-8 accepts a byte-order mark. Raises DataError for an unknown encoding."""
     try:
-        name = codecs.lookup(encoding).name
+        name = codecs.lookup("utf-8" if encoding == AUTO else encoding).name
     except LookupError:
         raise DataError(f"unknown encoding {encoding!r}; try utf-8, utf-16, gb18030 or latin-1") from None
     return "utf-8-sig" if name == "utf-8" else name
@@ -74,8 +85,16 @@ def wrong_characters(text: str, encoding: str) -> str | None:
         return "a NUL byte; is this a text file? (UTF-16 text needs --set encoding=utf-16)"
     if not "\udc80" <= match[0] <= "\udcff":
         return "half a character (a lone surrogate)"
-    byte = ord(match[0]) - 0xDC00
-    return f"byte 0x{byte:02x} is not {encoding}; save the file as UTF-8 or set its encoding, such as --set encoding=gb18030"
+    byte, name = ord(match[0]) - 0xDC00, "utf-8" if encoding == AUTO else encoding
+    return f"byte 0x{byte:02x} is not {name}; save the file as UTF-8 or set its encoding, {likely_encodings(text)}"
+
+
+def likely_encodings(text: str) -> str:
+    """Return advice about the encoding of a text with invalid bytes, as `--set` options."""
+    runs = re.findall("[\udc80-\udcff]+", text)
+    pairs = sum(len(run) - len(run) % 2 for run in runs)
+    legacy = ("gb18030", "cp1252") if pairs and 2 * pairs >= sum(map(len, runs)) else ("cp1252", "latin-1")
+    return "such as " + " or ".join(f"--set encoding={name}" for name in legacy)
 
 
 @contextmanager
@@ -87,7 +106,7 @@ def reading(path: Path) -> Iterator[None]:
         raise DataError("the name ends in .gz but the content is not gzip, or the file is damaged", file=path) from None
     except UnicodeError as error:
         raise DataError(
-            f"wrong encoding: {error}; set the right one, such as --set encoding=gb18030", file=path
+            f"wrong encoding: {error}; set the right one, such as --set encoding=utf-16", file=path
         ) from None
     except _READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -43,6 +43,7 @@ class ClassFolder(Source):
     """Rows with the columns `text`, `audio` or `image`, and `label`. Blank lines and blank files are ignored."""
 
     format = "folder"
+    unlabeled = False  # whether media files need no class: they are inputs of `predict`
 
     @property
     def columns(self) -> list[str]:
@@ -73,7 +74,8 @@ class ClassFolder(Source):
             return None
         if len(types := sorted({column for column, _, _ in files})) > 1:
             raise DataError(f"the folder has both {' and '.join(types)} files; keep one of the two", file=self.path)
-        if single := next((path.name for _, path, _ in flat if "_" not in path.name), None):
+        single = next((path.name for _, path, _ in flat if "_" not in path.name), None)
+        if single is not None and not self.unlabeled:
             raise DataError(
                 f"the name {single} has no class: rename it to CLASS_{single}, move it to a folder named after its class, "
                 "or use a table",

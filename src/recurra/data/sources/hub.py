@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from recurra.data.sources.inspect.json_shapes import flatten
 from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
@@ -35,13 +36,13 @@ class Hub(Source):
 
     @cached_property
     def columns(self) -> list[str]:
-        """The features of the dataset, or the keys of the first row."""
-        features = getattr(self._set, "features", None)
-        return list(features) if features else list(next(iter(self._set), {}))
+        """The features of the dataset and the keys of the first row, with those of nested objects."""
+        features = getattr(self._set, "features", None) or {}
+        return list(dict.fromkeys([*features, *flatten(next(iter(self._set), {}))]))
 
     def _read(self) -> Iterator[Row | DataError]:
         features = getattr(self._set, "features", None) or {}
         names = {key: feature.int2str for key, feature in features.items() if hasattr(feature, "int2str")}
         for number, values in enumerate(self._set, 1):
             values = {k: names[k](v) if k in names and v is not None and v >= 0 else v for k, v in values.items()}
-            yield Row(number, values, self.path)
+            yield Row(number, flatten(values), self.path)

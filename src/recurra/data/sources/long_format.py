@@ -13,23 +13,23 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.sources.columns import number
+from recurra.data.series.times import DAY, SECOND, ordinal, scan
+from recurra.data.sources.numbers import NumberFormat
 from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
 Floats = NDArray[np.float64]
 Time = tuple[bool, int | float]  # whether it is a date; microseconds since 1970, or the number itself
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN = NumberFormat()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +73,7 @@ class Grouped(Source):
         window: the name of the column of windows.
         same: the columns that have one value for each series.
         time: the column that orders the time steps; None: the order of the rows.
+        formats: the formats of the numbers, by channel; None: plain numbers.
     """
 
     def __init__(
@@ -84,14 +85,17 @@ class Grouped(Source):
         *,
         same: Sequence[str] = (),
         time: str | None = None,
+        formats: Mapping[str, NumberFormat] | None = None,
     ) -> None:
         super().__init__(inner.path, inner.name, encoding=inner.encoding, skip_broken=inner.skip_broken)
+        self.share_facts(inner)
         if window in same:
             raise DataError(
                 f"the column name {window!r} is reserved for the windows; rename the column", file=inner.path
             )
         self.inner, self.format, self.window = inner, inner.format, window
         self.by, self.time = inner.need(by), time and inner.need(time)
+        self.formats = formats or {}
         self.channels, self.same = [inner.need(column) for column in channels], [inner.need(column) for column in same]
 
     @property
@@ -162,9 +166,10 @@ class Grouped(Source):
             return
         series.error = self._constant_error(series, row)
         for column in self.channels:
-            value = number(row.values.get(column))
-            if value is None:
-                problem = number_problem(row.values.get(column), column)
+            format = self.formats.get(column, _PLAIN)
+            value = format.parse(row.values.get(column))
+            if value is None or value != value:
+                problem = number_problem(row.values.get(column), column, format)
                 series.error = series.error or self._error(row, f"{problem}, in series {series.name!r}")
                 return
             series.numbers.append(value)
@@ -226,24 +231,25 @@ def _mark_incomplete(series: _OpenSeries, lost: DataError) -> None:
     series.error = series.error or DataError(message, file=lost.file, row=lost.row, field=lost.field)
 
 
-def number_problem(cell: object, column: str) -> str:
-    """Return the problem of a cell that is not a number according to `columns.number`."""
+def number_problem(cell: object, column: str, format: NumberFormat) -> str:
+    """Return the problem of a cell that is not a number in some format, or is a missing value."""
     if cell is None or not str(cell).strip():
         return f"has an empty cell in column {column!r}"
-    return f"has {str(cell)[:40]!r} in column {column!r}, not a finite number"
+    reason = "is a missing value" if format.is_missing(cell) else format.reason(cell)
+    return f"has {str(cell)[:40]!r} in column {column!r}, which {reason}"
 
 
 def parse_time(cell: object) -> Time | None:
-    """Parse a number, or a date with an optional time in ISO 8601 (also 2020/01/31); None for anything else."""
+    """Parse a number, or a time that begins with the year (2020-01-31 12:00:00.5, 2020Q1); None for anything else."""
     text = str(cell).strip()
     try:
         return False, int(text)  # nanoseconds since 1970 have more digits than a float
     except ValueError:
-        if (value := number(text)) is not None:
-            return False, value
-    try:
-        date = datetime.fromisoformat(text.replace("/", "-"))
-    except ValueError:
+        value = _PLAIN.parse(text)
+        if value is not None:
+            return None if value != value else (False, value)
+    one = scan(text)
+    days = ordinal(*one.numbers) if one is not None and one.notation != "triple" else None
+    if one is None or days is None:
         return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return True, (date - _EPOCH) // timedelta(microseconds=1)
+    return True, days * DAY + one.time - (one.offset or 0) * SECOND

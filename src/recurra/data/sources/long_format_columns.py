@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from recurra.data.series.cells import MISSING
 from recurra.data.series.columns import TIME_NAMES, parse_column_list
-from recurra.data.sources.columns import counts_rows, number
+from recurra.data.sources.columns import counts_rows
 from recurra.data.sources.long_format import Grouped
+from recurra.data.sources.number_formats import number_format
 from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
@@ -69,10 +69,11 @@ def find_channels(
         if column in (by, time, *taken):
             continue
         cells = [row.values.get(column) for rows in parts for row in rows]
-        filled = [cell for cell in cells if cell is not None and str(cell).strip().lower() not in MISSING]
+        format = number_format(cells)
+        filled = [cell for cell in cells if not format.is_missing(cell)]
         if column.strip().lower() in TIME_COLUMNS:
             ignored[column] = "a time" if time else f"a time; use --time {column} to order the time steps by it"
-        elif 2 * sum(number(cell) is not None for cell in filled) <= len(filled):
+        elif 2 * sum(format.parse(cell) is not None for cell in filled) <= len(filled):
             ignored[column] = "not numeric"  # a few other cells are reported with their rows
         elif _counts(source, parts, column):
             ignored[column] = "a row counter"
@@ -97,6 +98,7 @@ def _rows_by_series(source: Source, by: str) -> list[list[Row]]:
 
 def _counts(source: Source, parts: Sequence[Sequence[Row]], column: str) -> bool:
     """Whether a column increases by one from row to row, in the file or in every series."""
-    values = [[number(row.values.get(column)) or 0.0 for row in rows] for rows in (source.first_rows(), *parts)]
+    format = number_format([row.values.get(column) for row in source.first_rows()])
+    values = [[format.parse(row.values.get(column)) or 0.0 for row in rows] for rows in (source.first_rows(), *parts)]
     long = [part for part in values[1:] if len(part) > 2]
     return counts_rows(values[0]) or (bool(long) and all(counts_rows(part) for part in long))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import IO, Any
@@ -13,6 +13,7 @@ import pyarrow  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
 
 from recurra.data.sources.files import open_binary, reading, suffixes
+from recurra.data.sources.inspect.json_shapes import flatten
 from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
@@ -26,9 +27,9 @@ class Parquet(Source):
 
     @cached_property
     def columns(self) -> list[str]:
-        """The columns of the schema."""
+        """The columns of the schema, and those of nested objects joined by a point."""
         with self._open() as file:
-            return list(file.schema_arrow.names)
+            return list(_flat_names(file.schema_arrow))
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -53,4 +54,11 @@ class Parquet(Source):
             for batch in file.iter_batches(_BATCH, use_threads=False):
                 for values in batch.to_pylist():
                     number += 1
-                    yield Row(number, values, self.path)
+                    yield Row(number, flatten(values), self.path)
+
+
+def _flat_names(fields: Iterable[Any], before: str = "") -> Iterator[str]:
+    for field in fields:
+        yield f"{before}{field.name}"
+        if pyarrow.types.is_struct(field.type):
+            yield from _flat_names(field.type, f"{before}{field.name}.")

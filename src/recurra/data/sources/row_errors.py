@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from recurra.errors import DataError
@@ -13,10 +15,11 @@ class BadRows:
     Args:
         path: the file of the rows.
         skip: skip such rows instead of raising.
+        on_skip: called with the error of each row, if rows are skipped.
     """
 
-    def __init__(self, path: Path, skip: bool) -> None:
-        self.path, self.skip, self.count = path, skip, 0
+    def __init__(self, path: Path, skip: bool, on_skip: Callable[[DataError], None] | None = None) -> None:
+        self.path, self.skip, self.count, self._on_skip = path, skip, 0, on_skip
         self.first: list[DataError] = []  # of at most three rows
 
     def add(self, row: int, what: str, column: str | None = None) -> None:
@@ -26,6 +29,8 @@ class BadRows:
     def add_error(self, error: DataError) -> None:
         """Add the row that an error describes."""
         self.count += 1
+        if self.skip and self._on_skip is not None:
+            self._on_skip(error)
         if len(self.first) < 3:
             self.first.append(error)
 
@@ -52,3 +57,11 @@ class BadRows:
 def skipped(count: int, first: str | None) -> str:
     """Return the message about `count` skipped rows, of which `first` describes one."""
     return f"{count:,} invalid row{'s' * (count != 1)} skipped" + (f", the first: {first}" if first else "")
+
+
+def in_use(error: DataError) -> DataError:
+    """Return an error that recommends `--set NAME=...`, which `predict` and `evaluate` have, and no option of `train`."""
+    message = re.sub(
+        r"--(?!set )([a-z-]+)(?: (\w+)$)?", lambda m: f"--set {m[1].replace('-', '_')}={m[2] or 'NAME'}", error.message
+    )
+    return DataError(message, file=error.file, row=error.row, field=error.field)

@@ -9,11 +9,12 @@ import hashlib
 import math
 from array import array
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.errors import SettingError
+from recurra.errors import DataError, SettingError
 
 
 def digest(key: bytes | str, salt: str = "") -> int:
@@ -40,6 +41,21 @@ def part_of(key: bytes | str, fractions: Mapping[str, float], salt: str = "") ->
         if position < cumulative:
             return name
     return name  # the sum may be less than 1 by a rounding error
+
+
+def valid_limit(hashes: NDArray[np.uint64], fraction: float, path: Path) -> int:
+    """Return the largest hash of the validation part: an exact fraction, with equal inputs in the same part.
+
+    Raises DataError if the rows of `path` are too few.
+    """
+    if not fraction:
+        return -1
+    distinct = np.unique(hashes)
+    if len(distinct) < 2:
+        rows = "has no rows" if not len(hashes) else "has only one distinct row"
+        raise DataError(f"{rows}, which is too few for training and validation", file=path)
+    valid_rows = min(max(round(len(distinct) * fraction), 1), len(distinct) - 1)
+    return int(distinct[valid_rows - 1])
 
 
 class Duplicates:

@@ -1,6 +1,6 @@
 """Detects whether a text consists of independent short texts, such as poems or the lines of a log, or is continuous.
 
-The candidates are the segments between blank lines, or otherwise the lines. In a continuous text, such as a play, neighbouring
+The candidates are the segments between blank lines, or otherwise the lines. In a continuous text, such as a play, neighboring
 segments have similar content: a segment has more character trigrams in common with the next two segments than with distant
 ones. `continuity` is the difference of the two similarities. Measured values: 0 to 0.01 for poems, reviews, questions and log
 traces; 0.06 to 0.14 for a play, an encyclopedia, source code and the lines of a newspaper.
@@ -44,7 +44,7 @@ def detect_independent_texts(text: str) -> TextStructure:
             independent = value < MIN_CONTINUITY
             kind = "are independent texts" if independent else "form a continuous text"
             comparison = f"{abs(value):.1%} {'more' if value >= 0 else 'less'} similar"
-            description = f"{name} {kind}: neighbours are {comparison} than distant ones"
+            description = f"{name} {kind}: neighbors are {comparison} than distant ones"
             return TextStructure(separator if independent else "", description)
     return TextStructure("", "")
 

@@ -6,6 +6,7 @@
     plain   tags that encode no spans, such as parts of speech, or 0 and 1
 
 A tag is a letter, or a letter, a hyphen and the type of the span: B-PER. Without types, B, M, E and S mark words.
+`tag_notation.py` converts tags that are written in another way, and those of other schemes.
 """
 
 from __future__ import annotations

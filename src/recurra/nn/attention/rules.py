@@ -138,7 +138,7 @@ class ConcatAttention(Attention):
             )
         memory = super().make_memory(values, lengths, values if keys is None else keys)
         if keys is None:
-            count = torch.full((len(values),), values.shape[1]) if lengths is None else lengths
+            count = torch.full((len(values),), values.shape[1], device=values.device) if lengths is None else lengths
             valid = values if memory.valid is None else torch.where(memory.valid[..., None], values, 0.0)
             memory = memory._replace(keys=valid.sum(1) / count.clamp(min=1).to(values)[:, None])
         return memory

@@ -2,7 +2,7 @@
 
 Only valid time steps are computed. The kernels read and write x, y and their gradients in place, in the padded layout. Saved
 for the backward pass are x, y and, for the N valid time steps, (N, D, saved * H) numbers, where `saved` is that of the kernel.
-A second derivative uses the reference backend.
+Where the kernels cannot compute a gradient, for example a second derivative, `ordinary_gradients` does.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import reference
+from ...errors import CallError
 from ..call import Backend, Call, record_run
+from ..eligibility import memory_reason
+from ..ordinary_gradients import ordinary_gradients
 from . import int8, loader, small_batch
 from .kernels import CELLS, INT8_CELLS, kernel_of
 from .packed_index import PackedIndex
+from .saved_output import SavedOutput
 from .supported import computed_steps, heuristic_skip, unsupported
 
 with suppress(ImportError):  # `loader.load` reports the reason
@@ -40,10 +43,9 @@ def run(call: Call) -> list[Tensor]:
     weights = [weight.contiguous() for weight in call.weights]
     without_tensors = call._replace(x=None, lengths=None, state=(), weights=(), masks=())  # type: ignore[arg-type]
     tensors = (call.lengths, call.x, initial, *_masks(call), *weights)
-    y, final = _Sequence.apply(without_tensors, call.needs_gradient, len(call.masks), *tensors)  # type: ignore[no-untyped-call]
-    state = final.unbind(0)
+    y, *final = _Sequence.apply(without_tensors, call.needs_gradient, len(call.masks), *tensors)  # type: ignore[no-untyped-call]
     batch_first = y if call.lengths is not None else y.transpose(0, 1)
-    return [batch_first, *(state[p * D + d] for d in range(D) for p in range(components))]
+    return [batch_first, *(final[p * D + d] for d in range(D) for p in range(components))]
 
 
 def _masks(call: Call) -> list[Tensor]:
@@ -53,9 +55,9 @@ def _masks(call: Call) -> list[Tensor]:
 
 
 class _Sequence(torch.autograd.Function):
-    """y and the final state (components*D, B, H) from x (B, T, I), the initial state and the weights.
+    """y and the components*D tensors (B, H) of the final state from x (B, T, I), the initial state and the weights.
 
-    y is (T, B, D*H) without lengths, else (B, T, D*H).
+    y is (T, B, D*H) without lengths, else (B, T, D*H). No output is a view, so that all may be changed in place.
     """
 
     @staticmethod
@@ -68,12 +70,12 @@ class _Sequence(torch.autograd.Function):
         x: Tensor,
         initial: Tensor,
         *tensors: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         masks, weights = tensors[:count], tensors[count:]
         (B, T, _), H, D = x.shape, call.hidden_size, call.directions
         index = PackedIndex.of(lengths, B, T)
         saved = x.new_empty(index.total, D, kernel_of(call.cell).saved * H) if save else None
-        y = x.new_empty(T, B, D * H) if lengths is None else index.padded(D * H, x)
+        y = _new_output(call, index, x)
         final = torch.empty_like(initial)
         _run(
             call,
@@ -81,47 +83,91 @@ class _Sequence(torch.autograd.Function):
             weights,
             masks,
             x=_with_contiguous_features(x),
-            y=y.transpose(0, 1) if lengths is None else y,
+            y=y.transpose(0, 1) if index.without_padding else y,
             saved=saved,
             initial_state=initial,
             final_state=final,
         )
-        if save:
-            ctx.save_for_backward(lengths, x, initial, y, saved, *tensors)
-            ctx.call, ctx.count, ctx.index = call, count, index
+        if saved is not None:
+            kept = SavedOutput(y)
+            ctx.save_for_backward(x, initial, kept.alias, saved, *tensors)
+            ctx.expected = [(t.dtype, t.shape) for t in (x, initial, kept.alias, saved, *tensors)]
+            ctx.call, ctx.count, ctx.index, ctx.was_changed = call, count, index, kept.was_changed
         ctx.set_materialize_grads(False)
-        return y, final
+        return y, *(part.clone() for part in final)
 
     @staticmethod
-    def backward(ctx: Any, grad_y: Tensor | None, grad_final: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_y: Tensor | None, *grads_final: Tensor | None) -> tuple[Tensor | None, ...]:
         call, index = ctx.call, ctx.index
-        lengths, x, initial, y, saved, *tensors = ctx.saved_tensors
+        x, initial, y, saved, *tensors = _check_saved(ctx.saved_tensors, ctx.expected)
         masks, weights = tensors[: ctx.count], tensors[ctx.count :]
-        if lengths is None:
-            y, grad_y = y.transpose(0, 1), None if grad_y is None else grad_y.transpose(0, 1)
-        if torch.is_grad_enabled():
-            call = call._replace(lengths=lengths, masks=masks)
-            return None, None, None, None, *_differentiable(ctx, call, grad_y, grad_final, x, initial, weights)
         needs_x, needs_initial, *needs = ctx.needs_input_grad[4:]
+        if index.without_padding:
+            y, grad_y = y.transpose(0, 1), None if grad_y is None else grad_y.transpose(0, 1)
+        given = [g for g in (grad_y, *grads_final) if g is not None]
+        if torch.is_grad_enabled() or memory_reason((*given, x, initial, y, saved, *tensors)):
+            call = call._replace(x=x, lengths=index.original_lengths(), weights=weights, masks=masks)
+            grads = _ordinary_gradients(
+                call, initial, [grad_y, *grads_final], (needs_x, needs_initial, *needs[ctx.count :])
+            )
+            return None, None, None, None, *grads[:2], *[None] * ctx.count, *grads[2:]
+        weights, masks = [w.contiguous() for w in weights], [m.contiguous() for m in masks]
+        x, initial, saved = _with_contiguous_features(x), initial.contiguous(), saved.contiguous()
+        if ctx.was_changed():  # in place, by the caller: compute it again
+            y = _new_output(call, index, x)
+            y = y.transpose(0, 1) if index.without_padding else y
+            _run(call, index, weights, masks, x=x, y=y, saved=None, initial_state=initial,
+                 final_state=torch.empty_like(initial))  # fmt: skip
         grad_initial = torch.empty_like(initial)
         grad_x = index.padded(x.shape[2], x) if needs_x else None
-        grads = [torch.zeros_like(w) if needed else None for w, needed in zip(weights, needs[ctx.count :], strict=True)]
+        grads_of_weights = [
+            torch.zeros_like(w) if needed else None for w, needed in zip(weights, needs[ctx.count :], strict=True)
+        ]
         _run(
             call,
             index,
             weights,
             masks,
-            x=_with_contiguous_features(x),
-            y=y,
+            x=x,
+            y=_with_contiguous_features(y),
             saved=saved,
             initial_state=initial,
             grad_y=None if grad_y is None else _with_contiguous_features(grad_y),
-            grad_final_state=None if grad_final is None else grad_final.contiguous(),
+            grad_final_state=_stacked(grads_final, initial),
             grad_x=grad_x,
             grad_initial_state=grad_initial,
-            grad_weights=grads,
+            grad_weights=grads_of_weights,
         )
-        return None, None, None, None, grad_x, grad_initial if needs_initial else None, *[None] * ctx.count, *grads
+        return (
+            *(None, None, None, None, grad_x, grad_initial if needs_initial else None),
+            *([None] * ctx.count),
+            *grads_of_weights,
+        )
+
+
+def _new_output(call: Call, index: PackedIndex, x: Tensor) -> Tensor:
+    """Memory for y: (T, B, D*H) without lengths, else (B, T, D*H), zero in the padding."""
+    features = call.directions * call.hidden_size
+    return x.new_empty(index.T, index.B, features) if index.without_padding else index.padded(features, x)
+
+
+def _stacked(grads_final: Sequence[Tensor | None], initial: Tensor) -> Tensor | None:
+    """The gradients of the final state in one tensor, as the kernels read them; None if there are none."""
+    if all(grad is None for grad in grads_final):
+        return None
+    zeros = initial.new_zeros(()).expand(initial.shape[1:])
+    return torch.stack([zeros if grad is None else grad for grad in grads_final])
+
+
+def _check_saved(tensors: Sequence[Tensor], expected: Sequence[tuple[torch.dtype, torch.Size]]) -> Sequence[Tensor]:
+    """The saved tensors. Raises CallError if `torch.autograd.graph.saved_tensors_hooks` returned others."""
+    for tensor, (dtype, shape) in zip(tensors, expected, strict=True):
+        if tensor.dtype != dtype or tensor.shape != shape:
+            raise CallError(
+                f"saved_tensors_hooks returned {tensor.dtype} of shape {tuple(tensor.shape)} for the backward pass; "
+                f"expected {dtype} of shape {tuple(shape)}, as it was saved"
+            )
+    return tensors
 
 
 def _with_contiguous_features(x: Tensor) -> Tensor:
@@ -211,30 +257,24 @@ def _masks_by_direction(
     return recurrent_dropout_mask, zoneout_mask
 
 
-def _differentiable(
-    ctx: Any,
-    call: Call,
-    grad_y: Tensor | None,
-    grad_final: Tensor | None,
-    x: Tensor,
-    initial: Tensor,
-    weights: list[Tensor],
+def _ordinary_gradients(
+    call: Call, initial: Tensor, grads: Sequence[Tensor | None], needed: Sequence[bool]
 ) -> list[Tensor | None]:
-    """The same gradients by way of the reference backend, which autograd can differentiate again."""
+    """The gradients of x, the initial state (components*D, B, H) and the weights, without kernels."""
     components, D = len(call.cell.states), call.directions
-    state = [initial[p * D + d] for d in range(D) for p in range(components)]
-    y, *final = reference.run(call._replace(x=x, state=state, weights=weights))
-    outputs, grads = [], []
-    if grad_y is not None:
-        outputs.append(y)
-        grads.append(grad_y)
-    if grad_final is not None:
-        outputs += [final[d * components + p] for p in range(components) for d in range(D)]
-        grads += grad_final.unbind(0)
-    needs, masks = ctx.needs_input_grad[4:], [None] * ctx.count
-    inputs = [t for t, needed in zip((x, initial, *masks, *weights), needs, strict=True) if t is not None and needed]
-    found = iter(torch.autograd.grad(outputs, inputs, grads, create_graph=True, allow_unused=True))
-    return [next(found) if needed else None for needed in needs]
+    order = [p * D + d for d in range(D) for p in range(components)]  # of the state in a `Call`
+    needs_x, needs_initial, *needs_weights = needed
+    create_graph = torch.is_grad_enabled()
+    call = call._replace(state=[initial[k] for k in order])
+    grads = [grads[0], *(grads[1 + k] for k in order)]
+    needed = [needs_x, *[needs_initial] * len(order), *needs_weights]
+    grad_x, *others = ordinary_gradients(call, grads, needed, create_graph)
+    grads_of_state, grads_of_weights = others[: len(order)], others[len(order) :]
+    if all(grad is None for grad in grads_of_state):
+        return [grad_x, None, *grads_of_weights]
+    by_place = dict(zip(order, grads_of_state, strict=True))
+    parts = [torch.zeros_like(initial[k]) if (g := by_place[k]) is None else g for k in range(len(order))]
+    return [grad_x, torch.stack(parts), *grads_of_weights]
 
 
 BACKEND = Backend(

@@ -17,7 +17,7 @@ from torch import Tensor
 from ...cells import Cell
 from .. import timings
 from ..call import record_run
-from ..checks import wants_operator
+from ..eligibility import fast_path_may_run
 from . import loader, small_batch
 from .kernels import CELLS, kernel_of
 
@@ -50,7 +50,7 @@ class FastPath:
         `leading_axes` axes of size 1, or is None.
 
         Returns [y (T, B, H), components of the final state], or None if the call has to take the general path."""
-        if torch.is_grad_enabled() or wants_operator(x) or torch.is_autocast_enabled("cpu"):
+        if torch.is_grad_enabled() or not fast_path_may_run() or torch.is_autocast_enabled("cpu"):
             return None
         module, target = loader.load()
         if module is None or (backend != "native" and (backend != "auto" or not self._is_fastest(x, time_first))):
@@ -87,9 +87,9 @@ class FastPath:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_bound": {}}  # a compiled object cannot be copied or pickled
 
-    def _is_fastest(self, x: Tensor, time_first: bool) -> bool:
+    def _is_fastest(self, x: Any, time_first: bool) -> bool:
         """Whether "auto" would choose the native backend: see `dispatch.choose`."""
-        if x.dim() != 3 or 0 in x.shape:
+        if not isinstance(x, Tensor) or x.dim() != 3 or 0 in x.shape:
             return False
         B, T = x.shape[time_first], x.shape[not time_first]
         fastest = timings.fastest(self.cell.name, B, T, self.H, torch.get_num_threads())

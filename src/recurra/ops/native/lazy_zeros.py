@@ -22,4 +22,5 @@ def lazy_zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
         return like.new_zeros(shape)
     private: dict[str, Any] = {} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
     pages = mmap.mmap(-1, count * like.element_size(), **private)
-    return torch.frombuffer(pages, dtype=like.dtype, count=count).view(shape)
+    # `data`, because autograd forbids changing a view in place that was made inside a function
+    return torch.frombuffer(pages, dtype=like.dtype, count=count).view(shape).data

@@ -37,6 +37,12 @@ class PackedIndex(NamedTuple):
         step_offsets = batch_sizes.cumsum(0) - batch_sizes
         return cls(B, T, batch_indices, lengths, step_offsets, batch_sizes, int(batch_sizes.sum()), False)
 
+    def original_lengths(self) -> Tensor | None:
+        """The lengths (B,) in the order of the batch; None without padding."""
+        if self.without_padding:
+            return None
+        return torch.empty_like(self.lengths).scatter_(0, self.batch_indices, self.lengths)
+
     def padded(self, C: int, like: Tensor) -> Tensor:
         """A tensor (B, T, C) whose valid time steps will be written; its padding is zero."""
         if self.without_padding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..call import Call, padded_steps
+from ..eligibility import memory_reason
 from . import int8, loader, small_batch
 from .kernels import INT8_CELLS
 
@@ -16,13 +17,17 @@ def unsupported(call: Call) -> str | None:
         return f"the kernels are for the CPU, and x is on {x.device}"
     if x.dtype not in (torch.float32, torch.float64):
         return f"the kernels compute in float32 or float64, and x is {x.dtype}"
+    if reason := memory_reason((x, *call.weights, *call.state, *call.masks)):
+        return reason
+    if call.lengths is not None and (reason := memory_reason((call.lengths,))):
+        return reason
     dtype, is_int8 = x.dtype, type(call.cell) in INT8_CELLS
     if is_int8 and dtype != torch.float32:
-        return f"weights of 8 bits go with float32, and x is {dtype}"
+        return f"int8 weights require float32, and x is {dtype}"
     if is_int8 and call.masks:
-        return "with weights of 8 bits it does not support the masks of recurrent_dropout and zoneout"
+        return "int8 weights do not support the masks of recurrent_dropout and zoneout"
     if is_int8 and x.shape[2] == 0:
-        return "weights of 8 bits need at least one input feature"
+        return "int8 weights require at least one input feature"
     rest = [dtype] * (len(call.state) + len(call.masks))
     for tensor, wanted in zip((*call.weights, *call.state, *call.masks), (*_dtypes(call), *rest), strict=True):
         if tensor.dtype != wanted:
@@ -34,11 +39,9 @@ def unsupported(call: Call) -> str | None:
     if reason := _wrong_shape(call):
         return reason
     if torch.is_autocast_enabled("cpu"):
-        return "autocast asks for another dtype than that of x"
+        return "autocast requires another dtype than that of x"
     if 0 in x.shape[:2] or call.hidden_size == 0:
         return "there is nothing to compute: B, T or H is 0"
-    if torch._C._are_functorch_transforms_active():
-        return "the transforms of torch.func need to see every operation"
     module, reason = loader.load()
     return reason if module is None else None
 

@@ -42,6 +42,7 @@ class CaptionDataset(Dataset):
         self.text = Captions("text", data.text, data.tokenization, data.vocabulary_size, data.min_count)
         self.input: CaptionInput = input_for(data)
         self.rows = RowReader([], data, examples=_examples)
+        self.reading = self.rows.reading
         self._set_fields()
         self.max_length, self.has_several_steps = 1, True
 

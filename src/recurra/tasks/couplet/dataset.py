@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any, final
 
 from ...data.sources.json_line import parse_json_line
-from ...data.sources.sources import Source, is_table
+from ...data.sources.reading import FileReading
+from ...data.sources.sources import Source
 from ...data.store.store import Store
 from ...data.words.vocabulary import Vocabulary
 from ...fields.base import Field
 from ...fields.paired_text import CodePoints, PairedText
-from ..base import Dataset, DatasetInfo, OnProgress
+from ...files import read_json, write_json
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
-from ..shared.paired_rows import find_pair_columns, source_value, sources_in
+from ..shared.paired_rows import find_pair_columns, source_value
 from ..shared.row_reader import Columns, RowReader
+from ..shared.target_files import TargetFiles
 from .constraints import strictest_rule
+from .pair_files import join_characters, open_pairs
 from .settings import CoupletData
-from .table import lacks_header, open_pairs
 
 SAMPLE = 10_000  # pairs from which the default constraints are determined
 MIN_SATISFIED = 0.8  # fraction of the pairs that must satisfy constraints for them to be the default
@@ -31,12 +34,16 @@ MIN_SATISFIED = 0.8  # fraction of the pairs that must satisfy constraints for t
 class CoupletDataset(Dataset):
     """Pairs of a question (`source`) and an answer (`target`), as tokens of one vocabulary of characters and as text."""
 
+    reading: FileReading
+
     def __init__(self, data: CoupletData) -> None:
         self.data = data
         self.source = PairedText("source", data.source, data.min_count, "characters")
         self.target = PairedText("target", data.target, data.min_count, "characters")
         fields = [self.source, self.target, CodePoints("source_text"), CodePoints("target_text")]
         self.rows = RowReader(fields, data, problem=self._problem)
+        self.reading = self.rows.reading
+        self.files = TargetFiles(data.target)
 
     @property
     def stores(self) -> dict[str, Store]:
@@ -51,17 +58,19 @@ class CoupletDataset(Dataset):
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Read, split and encode the pairs, and determine the default constraints."""
+        self.files.begin_training(data, valid, self.data.valid_target)
         source = self._open(data)
         columns = find_pair_columns(self.rows, source)
-        opened = [source]
 
         def validation() -> tuple[Source, Columns]:
-            opened.append(self._open(str(valid)))
-            return opened[-1], find_pair_columns(self.rows, opened[-1])
+            other = self._open(str(valid))
+            return other, find_pair_columns(self.rows, other)
 
         self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
         check_splits(self.stores, "pairs", data)
+        if self.data.target and self.target.column is None:
+            self.files.remember(data)
         rule, rule_message = self._rule_of_most(source, columns)
         lengths = self.stores["train"].lengths("source")
         info = DatasetInfo(
@@ -77,15 +86,20 @@ class CoupletDataset(Dataset):
                 rule_message,
             ],
         )
-        if headless := [str(one.path) for one in opened if lacks_header(one)]:
-            info.messages.append(f"{', '.join(headless)}: the first line is a pair, not a header (setting header)")
         return info
 
     def _open(self, data: str | Path) -> Source:
-        requested = [column for column in (self.data.source, self.data.target) if column]
-        return open_pairs(
-            data, encoding=self.data.encoding, skip_broken=self.rows.skips, header=self.data.header, requested=requested
-        )
+        source = open_pairs(data, self.reading, self.files)
+        is_file = self.data.target is not None and self.data.target not in source.columns
+        self.target.column = None if is_file and Path(str(self.data.target)).is_file() else self.data.target
+        return source
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the columns of the questions and the answers; see `Dataset.describe`."""
+        self.files.begin_training(data, None, None)
+        source = self._open(data)
+        columns = find_pair_columns(self.rows, source)
+        return Description(roles_of(source, {name: columns[name] for name in ("source", "target")}))
 
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
         if problem := self.rows.first_problem(values):
@@ -120,16 +134,19 @@ class CoupletDataset(Dataset):
     def save(self, folder: Path) -> None:
         """Write the vocabulary."""
         self.rows.save(folder, [self.source])
+        write_json(folder / "couplet.json", {"trained_on": list(self.files.trained_on)})
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
         self.rows.load(folder, [self.source])
         self.target.vocabulary = self.source.vocabulary
+        if (file := folder / "couplet.json").exists():
+            self.files.trained_on = [str(one) for one in read_json(file)["trained_on"]]
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
         """The questions of a table, or None for a file that is not a table."""
-        return sources_in(self.rows, self._open(file)) if is_table(file) else None
+        return self.rows.inputs_in(self._open(file)) if self.reading.is_table(file) else None
 
     def parse_line(self, line: str) -> Any:
         """The question in a line of input: JSON where the line is JSON, else its text."""
@@ -137,4 +154,4 @@ class CoupletDataset(Dataset):
 
     def questions(self, examples: Sequence[Any]) -> list[str]:
         """The questions of examples, checked. CallError with the number of the first one that cannot be used."""
-        return [source_value(self.rows, example, number) for number, example in enumerate(examples, 1)]
+        return [join_characters(source_value(self.rows, one, number)) for number, one in enumerate(examples, 1)]

@@ -44,7 +44,7 @@ class Couplet(Task[CoupletSettings]):
     settings_class = CoupletSettings
     inference_settings: ClassVar[tuple[str, ...]] = (
         *("model.beam_size", "model.constraints", "model.num_return_sequences"),
-        *("data.on_error", "data.encoding", "data.header"),
+        *("data.source", "data.target", "data.on_error", "data.encoding"),
     )
     searched: ClassVar[int] = 200  # validation pairs that are answered during training; the loss uses all pairs
     dataset: CoupletDataset

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.series.series import TimeSeriesTable
 from ...data.sources.json_line import parse_json_line
-from ...data.sources.sources import is_table
+from ...data.sources.reading import FileReading
 from ..base import Dataset, DatasetInfo, OnProgress
 from .metadata import SeriesMetadata
 from .reader import SeriesReader
@@ -32,11 +32,13 @@ class ForecastDataset(Dataset):
     """
 
     inputs_are_rows: ClassVar[bool] = False  # An input is a series.
+    reading: FileReading
     metadata: SeriesMetadata
     split: SplitWindows
 
     def __init__(self, settings: ForecastData) -> None:
         self.settings, self.reader = settings, SeriesReader(settings)
+        self.reading = self.reader.reading
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
@@ -44,7 +46,7 @@ class ForecastDataset(Dataset):
         settings = self.settings
         table, unused_columns = self.reader.read_training(data)
         on_progress(sum(map(len, table.series)))
-        self.metadata = metadata = SeriesMetadata.of(table.columns, table.series)
+        self.metadata = metadata = SeriesMetadata.of(table)
         split = TrainValidationSplit(table, skip=self.reader.skip)
         split.drop_constant()
         if valid is not None:
@@ -94,7 +96,7 @@ class ForecastDataset(Dataset):
 
     def inputs(self, file: str) -> Iterator[Any] | None:
         """Return the series of a table; None if the file is not a table."""
-        return iter(self.read(file).series) if is_table(file) else None
+        return iter(self.read(file).series) if self.reading.is_table(file) else None
 
     def parse_line(self, line: str) -> Any:
         """Parse a line that is a JSON object or a JSON array."""

@@ -9,8 +9,10 @@ from typing import Any, final
 
 import numpy as np
 
+from ...data.series.options import DEFAULT_OPTIONS, SeriesOptions
 from ...data.series.series import SeriesColumns, TimeSeries
 from ...data.series.table import read_table
+from ...data.series.time_column import read_times
 from ...data.sources.rows import Row, Source
 from ...errors import DataError
 from .metadata import SeriesMetadata
@@ -40,7 +42,7 @@ class _ExampleSource(Source):
             yield Row(at + 1, cells, self.path)
 
 
-def from_example(example: Any, metadata: SeriesMetadata) -> TimeSeries:
+def from_example(example: Any, metadata: SeriesMetadata, options: SeriesOptions = DEFAULT_OPTIONS) -> TimeSeries:
     """Convert an example to a series: a `TimeSeries`, a list of numbers, or a mapping with the keys FIELDS.
 
     `values` is required. `time` and the covariates are required if the run uses them. Raises DataError for an invalid example.
@@ -61,16 +63,18 @@ def from_example(example: Any, metadata: SeriesMetadata) -> TimeSeries:
         if len(time) != steps:
             raise DataError(f"`time` has {len(time)} timestamps, but there are {steps} time steps")
         rows["time"] = list(map(str, time))
+        if options.time_format and read_times(rows["time"][:1]).valid.all():
+            options = replace(options, time_format=None)  # Results have no other format either.
     elif any(metadata.cycles):
         raise DataError("`time`, one timestamp per value, is required because this run uses calendar covariates")
     columns = SeriesColumns(
         time=("time",) if "time" in rows else (),
-        series=None,
+        series=(),
         targets=("value",),
         future_covariates=metadata.columns.future_covariates,
         past_covariates=metadata.columns.past_covariates,
     )
-    one = read_table(_ExampleSource(rows), columns).series[0]
+    one = read_table(_ExampleSource(rows), columns, options).series[0]
     name = example.get("series", next(iter(metadata.series)) if len(metadata.series) == 1 else "")
     static = _static(example.get("static_covariates"), metadata.columns.static_covariates)
     one = replace(one, name=str(name), static_covariates=static)

@@ -10,9 +10,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.series.cells import number
-from ...data.series.series import SeriesColumns, TimeSeries
-from ...data.series.times import CYCLES
+from ...data.series.grid import CYCLES
+from ...data.series.series import SeriesColumns, TimeSeries, TimeSeriesTable
+from ...data.sources.numbers import NumberFormat
 from ...errors import DataError
 from ...files import read_json, write_json
 from .panel import Panel
@@ -20,6 +20,7 @@ from .series_stats import stats_of
 from .windows import Floats
 
 FILE = "series.json"
+_PLAIN = NumberFormat()  # of static covariates
 MIN_CYCLES = 2  # With fewer cycles in the training part, the phase of a cycle is equivalent to the date.
 
 
@@ -35,6 +36,8 @@ class SeriesMetadata:
     categories        values of the static covariates that are text, by covariate
     series            embedding index and statistics (`stats_of`) of each training series, by name
     has_missing       whether the training data have missing values
+    formats           formats of the numbers, by column
+    time_order        order of day, month and year in dates such as 1/2/2020
     """
 
     columns: SeriesColumns
@@ -44,11 +47,14 @@ class SeriesMetadata:
     categories: dict[str, list[str]] = field(default_factory=dict)
     series: dict[str, tuple[int, float, float, float]] = field(default_factory=dict)
     has_missing: bool = False
+    formats: dict[str, NumberFormat] = field(default_factory=dict)
+    time_order: str = ""
 
     @classmethod
-    def of(cls, columns: SeriesColumns, series: Sequence[TimeSeries]) -> SeriesMetadata:
+    def of(cls, table: TimeSeriesTable) -> SeriesMetadata:
         """Return metadata of a training file that are not fitted yet."""
-        return cls(columns, has_missing=any(bool(np.isnan(one.values).any()) for one in series))
+        has_missing = any(bool(np.isnan(one.values).any()) for one in table.series)
+        return cls(table.columns, has_missing=has_missing, formats=dict(table.formats), time_order=table.time_order)
 
     # fitting -------------------------------------------------------------------------------------------------------
     def fit(self, series: Sequence[TimeSeries], cutoffs: Mapping[str, int], *, calendar: bool) -> None:
@@ -67,7 +73,7 @@ class SeriesMetadata:
         )
         for at, column in enumerate(columns.static_covariates):
             cells = [one.static_covariates[at] for one in series if one.name in cutoffs]
-            numbers = [number(cell) for cell in cells]
+            numbers = [_PLAIN.parse(cell) for cell in cells]
             if all(value is not None for value in numbers):
                 mean, deviation, _ = stats_of(np.array(numbers, np.float64))
                 self.covariate_stats[column] = mean, deviation
@@ -174,7 +180,7 @@ class SeriesMetadata:
             if column in self.categories:
                 result += [float(cell == category) for category in self.categories[column]]
             else:
-                value = number(cell)
+                value = _PLAIN.parse(cell)
                 if value is None:
                     raise DataError(f"the series {one.name!r} has {column} = {cell!r}, which is not a number")
                 mean, deviation = self.covariate_stats[column]
@@ -194,6 +200,7 @@ class SeriesMetadata:
             name: tuple(value) if isinstance(value, list) else value for name, value in saved["columns"].items()
         }
         values = dict(saved) | {"columns": SeriesColumns(**columns)}
+        values["formats"] = {column: NumberFormat.from_json(entry) for column, entry in saved["formats"].items()}
         for name in ("covariate_stats", "series"):
             values[name] = {key: tuple(entry) for key, entry in saved[name].items()}
         return cls(**values)

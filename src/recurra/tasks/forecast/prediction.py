@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from ...data.series.options import SeriesOptions
 from ...data.series.series import TimeSeries
 from ...errors import CallError, DataError
 from .example import check_forecast, from_example
@@ -17,10 +18,14 @@ from .windows import Floats
 
 
 def predict(
-    pipeline: ForecastPipeline, network: nn.Module, metadata: SeriesMetadata, examples: Sequence[Any]
+    pipeline: ForecastPipeline,
+    network: nn.Module,
+    metadata: SeriesMetadata,
+    examples: Sequence[Any],
+    options: SeriesOptions,
 ) -> list[dict[str, Any]]:
     """Forecast the next `horizon` values of each example. Raises CallError with the number of an example that is invalid."""
-    series = [_time_series(example, at, pipeline, metadata) for at, example in enumerate(examples, 1)]
+    series = [_time_series(example, at, pipeline, metadata, options) for at, example in enumerate(examples, 1)]
     panel = metadata.panel(series, horizon=pipeline.horizon)
     results = []
     for windows, _, output in pipeline.run(network, panel, panel.starts[1:] - pipeline.horizon):
@@ -32,9 +37,11 @@ def predict(
     return results
 
 
-def _time_series(example: Any, number: int, pipeline: ForecastPipeline, metadata: SeriesMetadata) -> TimeSeries:
+def _time_series(
+    example: Any, number: int, pipeline: ForecastPipeline, metadata: SeriesMetadata, options: SeriesOptions
+) -> TimeSeries:
     try:
-        series = from_example(example, metadata)
+        series = from_example(example, metadata, options)
         check_forecast(series, metadata, pipeline.context_length, pipeline.horizon)
     except DataError as error:
         location = DataError(error.message, row=error.row, field=error.field)

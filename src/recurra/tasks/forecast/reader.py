@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
 import numpy as np
 
-from ...data.series.cells import MISSING
+from ...data.series.alignment import DuplicateTimesError
+from ...data.series.cells import cell
 from ...data.series.columns import find_columns
+from ...data.series.options import SeriesOptions
 from ...data.series.series import SeriesColumns, TimeSeries, TimeSeriesTable
 from ...data.series.table import read_table
-from ...data.sources.sources import Source, open_source
+from ...data.sources.numbers import NumberFormat
+from ...data.sources.reading import FileReading
+from ...data.sources.rows import Row
+from ...data.sources.sources import Source
 from ...errors import DataError
 from .metadata import SeriesMetadata
 from .settings import ForecastData
+
+_TIMES, _ROWS = 100, 20_000  # distinct times, and rows with them, that show which columns distinguish several series
 
 
 @final
@@ -23,50 +31,96 @@ class SeriesReader:
     """Reads tables of time series. The settings may still be open."""
 
     def __init__(self, settings: ForecastData) -> None:
-        self.settings = settings
+        self.settings, self.reading = settings, FileReading(settings)
 
     @property
     def skip(self) -> bool:
         """Whether rows and series that cannot be used are skipped."""
         return self.settings.on_error == "skip"
 
+    @property
+    def options(self) -> SeriesOptions:
+        """The options of reading."""
+        settings = self.settings
+        return SeriesOptions(
+            time_format=settings.time_format,
+            time_zone=settings.time_zone,
+            decimal=settings.decimal,
+            missing=settings.missing,
+            layout=settings.layout,
+            sort=settings.sort,
+            duplicates=settings.duplicates,
+            resample=settings.resample,
+            skip=self.skip,
+        )
+
     def read_training(self, data: str | Path) -> tuple[TimeSeriesTable, list[str]]:
-        """Read the training file. Return its series and messages about unused columns."""
-        settings, source = self.settings, self._open(data)
-        columns, messages = find_columns(
+        """Read the training file. Return its series and messages about the roles of the columns."""
+        source = self._open(data)
+        columns, messages = self._columns(source)
+        try:
+            table = read_table(source, columns, self.options)
+        except DuplicateTimesError:  # The first rows may belong to one of several series.
+            if columns.series or self.settings.series:
+                raise
+            columns, messages = self._columns(source, _rows_of_equal_times(source, columns.time))
+            if not columns.series:
+                raise
+            table = read_table(source, columns, self.options)
+        _check_covariates(table)
+        return table, messages
+
+    def _columns(self, source: Source, rows: Sequence[Row] | None = None) -> tuple[SeriesColumns, list[str]]:
+        settings = self.settings
+        return find_columns(
             source,
+            self.options,
             time=settings.time,
             series=settings.series,
             targets=settings.target,
             future_covariates=settings.future_covariates,
             past_covariates=settings.past_covariates,
             static_covariates=settings.static_covariates,
-            time_format=settings.time_format,
+            rows=rows,
         )
-        table = self._table(source, columns)
-        _check_covariates(table)
-        return table, messages
 
-    def read_with(self, columns: SeriesColumns, data: str | Path) -> TimeSeriesTable:
+    def read_with(
+        self, columns: SeriesColumns, data: str | Path, options: SeriesOptions | None = None
+    ) -> TimeSeriesTable:
         """Read another file with the columns of the training file. Raises DataError if one is absent."""
         source = self._open(data)
         for name in columns.all:
             source.need(name)
-        return self._table(source, columns)
+        return read_table(source, columns, options or self.options)
 
     def read_for_run(self, metadata: SeriesMetadata, data: str | Path) -> TimeSeriesTable:
         """Read a file for a trained run. Raises DataError if its columns or time grids are not those of the training file."""
-        table = self.read_with(metadata.columns, data)
+        table = self.read_with(metadata.columns, data, self.options_of(metadata))
         for one in table.series:
             metadata.check_grid(one, table.path)
         return table
 
-    def _open(self, data: str | Path) -> Source:
-        return open_source(data, encoding=self.settings.encoding, skip_broken=self.skip)
+    def options_of(self, metadata: SeriesMetadata) -> SeriesOptions:
+        """Return the options of reading for a trained run: the training file decides what another file does not show."""
+        return replace(self.options, known_formats=metadata.formats, time_order=metadata.time_order)
 
-    def _table(self, source: Source, columns: SeriesColumns) -> TimeSeriesTable:
-        settings = self.settings
-        return read_table(source, columns, time_format=settings.time_format, sort=settings.sort, skip=self.skip)
+    def _open(self, data: str | Path) -> Source:
+        return self.reading.open(data)
+
+
+def _rows_of_equal_times(source: Source, time: Sequence[str]) -> list[Row]:
+    """Return the rows with one of the first times of a file."""
+    times: set[tuple[str, ...]] = set()
+    rows: list[Row] = []
+    for row in source.rows():
+        key = tuple(cell(row, column) for column in time)
+        if len(times) < _TIMES:
+            times.add(key)
+        if key in times:
+            rows.append(row)
+            if len(rows) == _ROWS:
+                break
+    return rows
 
 
 def _check_covariates(table: TimeSeriesTable) -> None:
@@ -86,7 +140,7 @@ def _check_covariates(table: TimeSeriesTable) -> None:
         (
             "--static-covariates",
             columns.static_covariates,
-            lambda one, at: one.static_covariates[at].strip().lower() in MISSING,
+            lambda one, at: NumberFormat().is_missing(one.static_covariates[at]),
         ),
     )
     for flag, names, is_empty in checks:

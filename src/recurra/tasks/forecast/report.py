@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...data.series.times import CYCLES
+from ...data.series.grid import CYCLES
 from .metadata import SeriesMetadata
 from .split import TrainValidationSplit
 
@@ -21,12 +21,15 @@ def dataset_messages(
     """
     series, columns = split.series, metadata.columns
     grids = ", ".join(dict.fromkeys(one.grid.name for one in series))
-    rows = "no time column: each row is a time step"
-    time = f"time column: {', '.join(columns.time)}, {grids}" if columns.time else rows
+    steps_of = "column" if columns.layout == "rows" else "row"
+    time = f"no time column: each {steps_of} is a time step"
+    if columns.time or series[0].grid.unit != "step":
+        time = f"time column: {', '.join(columns.time)}, {grids}" if columns.time else f"times in the header, {grids}"
     more = ", ..." if len(columns.targets) > 8 else ""
     messages = [
         f"{len(series):,} series, {split.train_steps:,} time steps for training, {split.valid_steps:,} for validation; {time}",
-        f"target: {', '.join(columns.targets[:8])}{more}",
+        *([f"target: {', '.join(columns.targets[:8])}{more}"] if columns.targets else []),
+        *([f"series column{'s' * (len(columns.series) > 1)}: {', '.join(columns.series)}"] if columns.series else []),
         *notes,
     ]
     missing, steps = sum(int(np.isnan(one.values).sum()) for one in series), sum(map(len, series))

@@ -16,7 +16,10 @@ class ForecastData(DataSettings):
     time_format: str | None = setting(
         None, description="strptime format of the timestamps, for example %d/%m/%Y.", advanced=True
     )
-    series: str | None = setting(None, description="Column of series names, in long format.")
+    time_zone: str | None = setting(
+        None, description="Time zone of times that name none, such as Europe/Berlin.", advanced=True
+    )
+    series: str | None = setting(None, description="Column of series names, in long format; or several: A,B.")
     target: str | None = setting(None, description="Columns to forecast; all numeric by default.")
     future_covariates: str | None = setting(None, description="Covariates that are known for the horizon.")
     past_covariates: str | None = setting(
@@ -41,7 +44,22 @@ class ForecastData(DataSettings):
     step_size: int = setting(
         1, ge=1, description="Number of time steps between two backtesting windows.", advanced=True
     )
+    decimal: Literal[".", ","] | None = setting(
+        None, description="Decimal mark of numbers; detected by default.", advanced=True
+    )
+    missing: str | None = setting(
+        None, description="Further markers of missing values, separated by commas, such as -200,none.", advanced=True
+    )
     sort: bool = setting(False, description="Sort the rows of each series by time.")
+    duplicates: Literal["mean", "first", "last"] | None = setting(
+        None, description="Value of rows with the same time; they are errors by default.", advanced=True
+    )
+    resample: str | None = setting(
+        None, description="Time step to which values are aggregated: 15min, 1h, 1d, 1d:sum.", advanced=True
+    )
+    layout: Literal["columns", "rows"] | None = setting(
+        None, description="Whether each column or each row is a series; detected by default.", advanced=True
+    )
 
     @field_validator("quantiles")
     @classmethod

@@ -164,7 +164,10 @@ class Forecast(Task[ForecastSettings]):
         An example is a `TimeSeries`, a list of numbers, or a mapping with `values` and, if the run uses them, `time`, `series`,
         `future_covariates`, `past_covariates` and `static_covariates`.
         """
-        return predict(self.pipeline, network, self.dataset.metadata, examples) if len(examples) else []
+        if not len(examples):
+            return []
+        metadata = self.dataset.metadata
+        return predict(self.pipeline, network, metadata, examples, self.dataset.reader.options_of(metadata))
 
     def streaming(self) -> Streaming:
         """Return the reason why a forecast cannot be streamed."""

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, final
 from torch import Tensor, nn
 
 from ...data.sources.sources import Source
-from ...fields.windows import MIN_COLUMNS, Windows, list_column, number_columns
+from ...fields.window_columns import MIN_COLUMNS, list_column, number_columns
+from ...fields.windows import Windows
 from ...models.encoder import CastInput, EncoderModel
 from ...settings import DataSettings, ModelSettings, setting
 from ..base import DatasetInfo
@@ -42,7 +43,10 @@ class NumbersInput(Input):
     Model: ClassVar[type[ModelSettings]] = EncoderModel
 
     def __init__(self, data: Any) -> None:
-        self.field: Windows = Windows("window", data.measurements, data.step_width, data.sequence_id, data.time)
+        self.field: Windows = Windows(
+            "window", data.measurements, data.step_width, data.sequence_id, data.time,
+            decimal=data.decimal, missing=data.missing,
+        )  # fmt: skip
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:

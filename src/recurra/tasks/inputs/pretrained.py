@@ -1,7 +1,7 @@
-"""Initialisation with pretrained weights: word embeddings from a file, or a language model trained on unlabelled text.
+"""Initialization with pretrained weights: word embeddings from a file, or a language model trained on unlabeled text.
 
-    --embeddings FILE    initialises the embeddings of the words in the file
-    --pretrained RUN     initialises the embedding and the recurrent layers with those of a `language` run, and uses its
+    --embeddings FILE    initializes the embeddings of the words in the file
+    --pretrained RUN     initializes the embedding and the recurrent layers with those of a `language` run, and uses its
                          vocabulary (Dai and Le 2015, arXiv:1511.01432; Howard and Ruder 2018, arXiv:1801.06146)
 
 The weights are loaded once, before training. The run folder contains the trained weights and needs neither the file nor the
@@ -32,7 +32,7 @@ CHUNK = 1 << 20  # tokens counted at once
 
 
 class PretrainedModel(EncoderModel):
-    """Settings of a text encoder that may be initialised with pretrained weights."""
+    """Settings of a text encoder that may be initialized with pretrained weights."""
 
     embeddings: str | None = setting(None, description="File of pretrained word embeddings.")
     freeze_embeddings: bool = setting(
@@ -55,11 +55,11 @@ class WordField(Protocol):
 
 @final
 class Pretrained:
-    """Initialises networks with word embeddings or with a language model, as the settings request.
+    """Initializes networks with word embeddings or with a language model, as the settings request.
 
     Args:
         model: the settings `embeddings`, `freeze_embeddings` and `pretrained`, and the sizes that must agree with them.
-        unidirectional: whether the encoder is unidirectional by default when it is initialised with a language model.
+        unidirectional: whether the encoder is unidirectional by default when it is initialized with a language model.
 
     Raises:
         SettingError: the settings contradict each other or the pretrained weights.
@@ -72,7 +72,7 @@ class Pretrained:
         self.file: EmbeddingFile | None = None
         self.run: LanguageRun | None = None
         if model.embeddings and model.pretrained:
-            raise SettingError("embeddings and pretrained both initialise the embedding; set only one of them")
+            raise SettingError("embeddings and pretrained both initialize the embedding; set only one of them")
         if model.freeze_embeddings and not model.embeddings:
             raise SettingError("freeze_embeddings requires --embeddings FILE")
         if model.embeddings:
@@ -132,7 +132,7 @@ class Pretrained:
         info.settings["model"] = resolved
         direction = "unidirectional" if not both else "bidirectional, with a new backward direction"
         info.messages.append(
-            f"initialised from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.tokenization}; "
+            f"initialized from {run.path}, a language model of {len(run.vocabulary):,} {run.vocabulary.tokenization}; "
             f"{direction}"
         )
 
@@ -178,7 +178,7 @@ class Pretrained:
         spread = float(vectors.std()) if vectors.numel() > 1 else 0.1
         for table in tables:
             weight = table.embedding.weight
-            weight[1:].normal_(std=spread)  # words that the file lacks are initialised at the same scale
+            weight[1:].normal_(std=spread)  # words that the file lacks are initialized at the same scale
             weight[table.drop.unknown] = vectors.mean(0).to(weight.dtype)
             weight[torch.from_numpy(known)] = vectors.to(weight.dtype)
             if table.frozen:

@@ -30,9 +30,7 @@ INPUTS: dict[str, type[Input]] = {
 class InputData(AudioData, ImageData, NumbersData, TextData):
     """Settings of the data of all input types."""
 
-    input: Literal["text", "numbers", "image", "audio"] | None = setting(
-        None, description="Type of the input; detected by default."
-    )
+    input: Literal["text", "numbers", "image", "audio"] | None = setting(None, description="Type of the input.")
 
 
 class InputModel(ImageModel, TextModel):

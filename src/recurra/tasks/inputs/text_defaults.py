@@ -44,7 +44,7 @@ def text_defaults(
     # An ensemble improves accuracy by one or two points; with little data it costs only seconds.
     is_small = epochs * info.time_steps <= FEW_STEPS
     model["ensemble_size"] = 4 if is_small else 1
-    # Pretrained weights overfit few labels. 2,250 labelled reviews: accuracy 0.824 without adversarial training, 0.859 with
+    # Pretrained weights overfit few labels. 2,250 labeled reviews: accuracy 0.824 without adversarial training, 0.859 with
     # it, 0.863 at a quarter of the learning rate; attention 0.870 and 0.867, mean and max 0.866 and 0.857.
     is_pretrained = model_settings.pretrained is not None
     model["adversarial_epsilon"] = 1.0 if words and (is_small or is_pretrained) else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...data.series.cells import cell
-from ...data.series.times import parse_time
+from ...data.series.time_roles import is_date_column
 from ...data.sources.sources import Source
 from ...errors import DataError
 from ...fields.base import Field
@@ -20,7 +20,7 @@ def reject_time_series(field: Field, source: Source, others: Callable[[Source], 
     rows = source.first_rows()
     if not isinstance(field, Text) or field.column is not None or not rows:
         return
-    times = [column for column in source.columns if _are_times([cell(row, column) for row in rows])]
+    times = [column for column in source.columns if is_date_column(column, [cell(row, column) for row in rows])]
     if not times:
         return
     column = field.find(source, others(source))
@@ -31,7 +31,3 @@ def reject_time_series(field: Field, source: Source, others: Callable[[Source], 
             "use `recurra train forecast`, or select the text column with --text",
             file=source.path,
         )
-
-
-def _are_times(cells: Sequence[str]) -> bool:
-    return all(parse_time(text) is not None for text in cells)

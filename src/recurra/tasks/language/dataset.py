@@ -11,13 +11,14 @@ from typing import Any, final
 import numpy as np
 
 from ...data.sources.json_line import parse_json_line
+from ...data.sources.reading import FileReading
 from ...data.sources.text import TextSource, open_text
 from ...data.store.store import Store, StoreWriter
 from ...data.words.documents import SAMPLE_CHARACTERS, detect_independent_texts
 from ...data.words.vocabulary import Vocabulary, build
 from ...errors import DataError
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress
 from .scoring import MAX_SCORED
 from .settings import LanguageSettings
 from .tokenizer import TextTokenizer
@@ -36,9 +37,11 @@ class TextDataset(Dataset):
     """
 
     vocabulary: Vocabulary
+    reading: FileReading
 
     def __init__(self, settings: LanguageSettings) -> None:
         self.settings = settings.data
+        self.reading = FileReading(settings.data, lambda: [self.settings.text] if self.settings.text else [])
         self.separator = ""
         self.stores: dict[str, Store] = {}
 
@@ -76,6 +79,7 @@ class TextDataset(Dataset):
                 file=source.path,
             )
         messages = [
+            *source.describe(),
             f"{characters:,} characters: {train_tokens:,} {settings.tokenization} for training, "
             f"{valid_tokens:,} for validation",
             f"vocabulary: {len(self.vocabulary):,} {settings.tokenization}; "
@@ -90,8 +94,16 @@ class TextDataset(Dataset):
     def _open(self, data: str | Path) -> TextSource:
         settings = self.settings
         return open_text(
-            data, encoding=settings.encoding, column=settings.text, skip_broken=settings.on_error == "skip"
+            data,
+            column=settings.text,
+            skip_broken=settings.on_error == "skip",
+            options=self.reading.options,
+            trained=self.reading.trained,
         )
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the column of the text; see `Dataset.describe`."""
+        return Description(notes=self._open(data).describe() or ["text: the whole file"])
 
     def _encode(self, source: TextSource, parts: Mapping[str, tuple[int, int | None]], folder: Path) -> None:
         """Write the tokens of each part, given by its range of characters, and the number of characters of each chunk."""

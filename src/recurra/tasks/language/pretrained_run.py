@@ -27,24 +27,25 @@ class LanguageRun:
     cell_options   options of the cell
     vocabulary     vocabulary of the tokens
 
-    Raises RunError where the folder is no `language` run, is damaged, or has a newer format.
+    Raises RunError if the folder is not a run of `language`, is damaged, or has another format.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not (self.path / "config.yaml").is_file():
-            what = "is not a run folder, it has no config.yaml" if self.path.is_dir() else "there is no such run folder"
-            raise RunError(f"{self.path}: {what}; pretrained expects a folder that recurra train language wrote")
+            problem = "is not a run folder: it contains no config.yaml" if self.path.is_dir() else "does not exist"
+            raise RunError(f"{self.path} {problem}; pretrained expects a folder that recurra train language wrote")
         config = read_yaml(self.path / "config.yaml")
         version = config.get("format") if isinstance(config, dict) else None
         if not isinstance(version, int) or not isinstance(config.get("model"), dict):
-            raise RunError(f"{self.path}/config.yaml: is damaged, it contains no format or no model")
-        if version > FORMAT:
+            raise RunError(f"{self.path}/config.yaml is damaged: the key format or model is missing")
+        if version != FORMAT:
+            remedy = "update recurra" if version > FORMAT else "train the language model again"
             raise RunError(
-                f"{self.path}: run format {version} is newer than this recurra reads ({FORMAT}); update recurra"
+                f"{self.path}: run format {version}; this version of recurra reads format {FORMAT}; {remedy}"
             )
         if config.get("task") != TASK:
-            raise RunError(f"{self.path}: is a run of {config.get('task')}; pretrained expects a run of {TASK}")
+            raise RunError(f"{self.path} is a run of {config.get('task')}; pretrained expects a run of {TASK}")
         model: dict[str, Any] = config["model"]
         if not all(isinstance(model.get(name), int) for name in SIZES):
             raise RunError(f"{self.path}/config.yaml is damaged: it must contain {' and '.join(SIZES)}")
@@ -57,7 +58,7 @@ class LanguageRun:
     def weights(self) -> dict[str, Tensor]:
         """Return the embedding and the recurrent weights by name.
 
-        Raises RunError where they are missing or do not match the vocabulary.
+        Raises RunError if they are missing or do not match the vocabulary.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -67,17 +68,17 @@ class LanguageRun:
                 names = [name for name in file.keys() if name.startswith(("embedding.", "recurrent."))]  # noqa: SIM118
                 tensors = {name: file.get_tensor(name) for name in names}
         except (OSError, SafetensorError, ValueError, KeyError) as error:
-            raise RunError(f"{path}: is missing or damaged ({str(error).splitlines()[0]})") from None
+            raise RunError(f"{path} is missing or damaged: {str(error).splitlines()[0]}") from None
         V, E = len(self.vocabulary), self.sizes["embedding_size"]
         if "embedding.weight" not in tensors or tuple(tensors["embedding.weight"].shape) != (V, E):
-            raise RunError(f"{path}: is damaged, it has no embedding of {V:,} tokens and {E} features")
+            raise RunError(f"{path} is damaged: expected an embedding of {V:,} tokens and {E} features")
         return tensors
 
     def fill(self, layer: Recurrent, weights: dict[str, Tensor]) -> None:
         """Copy the recurrent weights into the forward direction of `layer`.
 
         Where `layer` has more input features, the first ones are those of the embedding, and the weights of the others do
-        not change. Raises RunError where the weights do not match.
+        not change. Raises RunError if the weights do not match.
         """
         parameters = dict(layer.named_parameters())
         recurrent = {

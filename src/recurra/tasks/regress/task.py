@@ -35,11 +35,13 @@ class Regress(SequenceTask[RegressSettings]):
     structure: ClassVar[str] = "N to 1, a number"
     summary: ClassVar[str] = "a number for each text or window of numbers: a rating, a price, a length of stay"
     settings_class = RegressSettings
+    inference_settings: ClassVar[tuple[str, ...]] = ("data.text", "data.target", "data.on_error", "data.encoding")
 
     @classmethod
     def dataset_for(cls, settings: RegressSettings) -> RowDataset:
         """A dataset whose target is the field `target`."""
-        return RowDataset(settings, [Number("target", settings.data.target)])
+        data = settings.data
+        return RowDataset(settings, [Number("target", data.target, decimal=data.decimal, missing=data.missing)])
 
     @cached_property
     def head(self) -> Regression:

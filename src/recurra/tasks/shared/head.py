@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -78,3 +79,20 @@ class Head(ABC):
     @abstractmethod
     def decode(self, outputs: Tensor) -> list[dict[str, Any]]:
         """Return a JSON-like dict for each example of the outputs (B, C), in order."""
+
+
+@runtime_checkable
+class HasBuffers(Protocol):
+    """A head with values that are fitted to the validation part after training, such as thresholds.
+
+    They are buffers of the network, so that they are stored with its weights.
+    """
+
+    def buffers(self) -> dict[str, Tensor]:
+        """Return new buffers by name."""
+
+    def with_buffers(self, buffers: Mapping[str, Tensor]) -> Head:
+        """Return the head with the buffers of a network."""
+
+    def fit_buffers(self, outputs: Tensor, targets: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+        """Fit the buffers to the outputs (N, C) of the validation part. Return them and messages."""

@@ -6,7 +6,6 @@ store the unmodified texts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -62,10 +61,3 @@ def missing_key(example: dict[str, Any], number: int, expected: str) -> CallErro
     """The error for an example that is an object without the expected keys."""
     keys = ", ".join(map(repr, example)) or "no keys"
     return CallError(f"example {number}: an input object requires {expected}; this one has {keys}")
-
-
-def sources_in(rows: RowReader, source: Source) -> Iterator[Any]:
-    """The sources of the rows of a table, for prediction."""
-    trained_column = rows.columns.get("source")
-    column = trained_column if trained_column in source.columns else rows.input.find(source, ())
-    return (row.values.get(column) for row in source.rows())

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, final
+from typing import Any, NamedTuple, TypeVar, final
 
 from ...data.sources.json_line import parse_json_line
-from ...data.sources.sources import Source, is_table, open_source
+from ...data.sources.reading import FileReading
+from ...data.sources.sources import Source
 from ...data.store.store import Store
 from ...errors import CallError
 from ...fields.base import Field
 from ...fields.text import Text
 from ...settings import Settings
-from ..base import Dataset, DatasetInfo, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..inputs.base import Input
 from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input
@@ -22,6 +23,16 @@ from ..inputs.time_series import reject_time_series
 from .row_reader import RowReader
 
 AnySettings = Settings[Any, Any, Any]
+
+
+class TargetChoice(NamedTuple):
+    """The targets for a file, and the settings of the group `data` that follow from it."""
+
+    targets: Sequence[Field]
+    settings: dict[str, Any]
+
+
+ChooseTargets = Callable[[Source], TargetChoice]
 F = TypeVar("F", bound=Field)
 
 
@@ -34,6 +45,7 @@ class RowDataset(Dataset):
         targets: the fields of the targets. A target has one value or a fixed number of values for each example.
         input: the input. None: the type is selected by the settings or by the data; the settings must then have the groups
             `InputData` and `InputModel`.
+        choose_targets: replaces the targets when the training data are opened, for a task whose targets depend on the data.
 
     Attributes:
         input: the input, selected once the data are read.
@@ -53,14 +65,18 @@ class RowDataset(Dataset):
         ['window', 'label']
     """
 
+    reading: FileReading
+
     def __init__(
         self,
         settings: AnySettings,
         targets: Sequence[Field],
         input: Input | None = None,
+        *,
+        choose_targets: ChooseTargets | None = None,
     ) -> None:
         self.settings, self.targets = settings, list(targets)
-        self.fixed = input is not None
+        self.fixed, self.choose_targets = input is not None, choose_targets
         for field in self.targets:
             if field.sequence:
                 raise CallError(
@@ -70,12 +86,14 @@ class RowDataset(Dataset):
         self.pretrained: Pretrained | None = None
         self.input: Input = input or INPUTS[settings.data.input or "text"](settings.data)
         self.rows = RowReader([self.input.field, *self.targets], settings.data)
+        self.reading = self.rows.reading
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Select the input, find the columns, fit the fields, split and encode; see `Dataset.prepare`."""
         info, selection = DatasetInfo(), list[str]()
         source = self.rows.open(data)
+        self._choose_targets(source, info)
         if not self.fixed:
             selection = self._select_input(source, info)
         self._use_pretrained(info)
@@ -93,13 +111,35 @@ class RowDataset(Dataset):
         info.rows, info.valid_rows = len(self.stores["train"]), len(self.stores["valid"])
         info.time_steps, info.stats = int(lengths.sum()), {"lengths": lengths}
         described = [line for field in self.rows.fields for line in field.describe()]
-        info.messages = [*report.lines(), *described, *info.messages, *selection]
+        used = used_columns(source, self._all_columns(columns))
+        info.messages = [*report.lines(), *used, *described, *info.messages, *selection]
         return info
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the type of the input and the column of each field; see `Dataset.describe`."""
+        info, source = DatasetInfo(), self.rows.open(data)
+        self._choose_targets(source, info)
+        notes = [] if self.fixed else self._select_input(source, info)
+        source = self.input.adapt_source(source, self._others)
+        return Description(roles_of(source, self._all_columns(self.rows.find_columns(source))), notes)
+
+    def _all_columns(self, columns: dict[str, str]) -> dict[str, str]:
+        """The columns by role, with the further columns of the targets."""
+        more = {f"{field.name} {n}": c for field in self.targets for n, c in enumerate(field.more_columns[1:], 2)}
+        return columns | more
+
+    def _choose_targets(self, source: Source, info: DatasetInfo) -> None:
+        """Replace the targets, if they depend on the data."""
+        if self.choose_targets is not None:
+            choice = self.choose_targets(source)
+            self.targets = list(choice.targets)
+            self.rows.fields[1:] = self.targets
+            info.settings["data"] = dict(choice.settings)
 
     def _select_input(self, source: Source, info: DatasetInfo) -> list[str]:
         """Select the type of the input. Return the message about it, where the user has not set the type."""
         name, reason = choose_input(self.settings, source, self._others)
-        info.settings["data"] = {"input": name}
+        info.settings.setdefault("data", {})["input"] = name
         self.input = INPUTS[name](self.settings.data)
         self.rows.fields[0] = self.input.field
         return [] if self.settings.data.input else [f"input: {name} ({reason})"]
@@ -115,7 +155,8 @@ class RowDataset(Dataset):
 
     def _others(self, source: Source) -> list[str]:
         """The columns of the targets, found before that of the input."""
-        return [field.find(source, ()) for field in self.targets]
+        found = [(field.find(source, ()), field) for field in self.targets]
+        return list(dict.fromkeys(column for first, field in found for column in (first, *field.more_columns)))
 
     def _open(self, data: str | Path) -> Source:
         return self.input.adapt_source(self.rows.open(data), self._others)
@@ -153,11 +194,9 @@ class RowDataset(Dataset):
         """Return the inputs in a table, or a file that is one input; None where each line is one input."""
         if self.input.field.is_single_input(file):
             return iter([file])
-        if not is_table(file):
+        if not self.reading.is_table(file):
             return None
-        source = self.input.adapt_source(open_source(file, encoding=self.rows.settings.encoding), self._others)
-        column = self.input.field.find(source, ())
-        return (self.input.field.value(row, column) for row in source.rows())
+        return self.rows.inputs_in(self.input.adapt_source(self.reading.open(file, unlabeled=True), self._others))
 
     def parse_line(self, line: str) -> Any:
         """Return the input of a line, which may be JSON."""

@@ -19,16 +19,18 @@ from typing import Any
 import numpy as np
 
 from ...data.report import DataReport
-from ...data.sources.row_errors import BadRows
-from ...data.sources.sources import Source, is_table, open_source
-from ...data.store.split import Duplicates, digest
+from ...data.sources.reading import FileReading
+from ...data.sources.row_errors import BadRows, in_use
+from ...data.sources.skipped_rows import SkippedRows
+from ...data.sources.sources import Source
+from ...data.store.split import Duplicates, digest, valid_limit
 from ...data.store.store import Store, StoreWriter
 from ...errors import CallError, DataError
-from ...fields.base import Field
+from ...fields.base import Field, fit_field
 from ...files import read_json, write_json
 from ...settings import DataSettings
 from ..base import OnProgress, chunked
-from ..contract import check_encoded
+from .encode_rows import encode_rows
 
 PARTS = ("train", "valid")
 Problem = Callable[[Sequence[Any]], tuple[Field, str] | None]
@@ -40,11 +42,12 @@ class RowReader:
 
     Args:
         fields: the fields; a dataset may change the list before data are read.
-        settings: the settings `on_error`, `encoding` and `validation_fraction`.
+        settings: the settings of reading, `on_error` and `validation_fraction`.
         problem: returns the first field of a row that cannot be used and its problem, or None; by default `first_problem`.
         examples: returns the examples in the values of one row; by default the row itself.
 
     Attributes:
+        reading: how files are read.
         columns: the column of each field in the training data.
         stores: the encoded parts, `train` and `valid`.
     """
@@ -58,10 +61,12 @@ class RowReader:
         examples: Callable[[list[Any]], Iterable[list[Any]]] = lambda values: [values],
     ) -> None:
         self.fields, self.settings = list(fields), settings
+        self.reading = FileReading(settings, lambda: [field.column for field in self.fields if field.column])
         self.problem, self.examples = problem or self.first_problem, examples
         self.columns: Columns = {}
         self.stores: dict[str, Store] = {}
         self._bad = BadRows(Path(), skip=False)
+        self._on_skip: Callable[[DataError], None] | None = None
 
     @property
     def input(self) -> Field:
@@ -74,8 +79,8 @@ class RowReader:
         return self.settings.on_error == "skip"
 
     def open(self, data: str | Path) -> Source:
-        """Open the rows of `data` with the encoding and the error handling of the settings."""
-        return open_source(data, encoding=self.settings.encoding, skip_broken=self.skips)
+        """Open the rows of `data` as the settings say."""
+        return self.reading.open(data)
 
     # columns -------------------------------------------------------------------------------------------------------
     def find_columns(self, source: Source, fields: Sequence[Field] | None = None) -> Columns:
@@ -93,8 +98,17 @@ class RowReader:
         for field in fields:
             others = [column for column in (*taken, *found.values()) if column != field.column]
             known = self.columns.get(field.name)
-            found[field.name] = known if not field.column and known in source.columns else field.find(source, others)
+            if known is None or field.column or known not in source.columns:
+                known = self._find(field, source, others)
+            found[field.name] = known
+            field.inspect(source, found[field.name])
         return found
+
+    def _find(self, field: Field, source: Source, taken: Sequence[str]) -> str:
+        try:
+            return field.find(source, taken)
+        except DataError as error:  # the commands that use a run have no option for a column, but --set
+            raise in_use(error) if self.columns else error from None
 
     # rows ----------------------------------------------------------------------------------------------------------
     def values(self, source: Source, columns: Columns) -> Iterator[list[Any]]:
@@ -103,7 +117,8 @@ class RowReader:
 
     def numbered(self, source: Source, columns: Columns) -> Iterator[tuple[int, list[Any]]]:
         """Yield the field values of each example with its row number."""
-        bad, usable = BadRows(source.path, self.skips), False
+        bad, usable = BadRows(source.path, self.skips, self._on_skip), False
+        source.on_skip = self._on_skip
         for row in source.rows():
             values = [field.value(row, columns[field.name]) for field in self.fields]
             problem = self.problem(values)
@@ -147,10 +162,13 @@ class RowReader:
         self.columns = columns
         report, hashes = self._survey(source, columns, on_progress)
         fraction = 0.0 if valid is not None else self.settings.validation_fraction
-        limit = self._limit(hashes, fraction, source)
-        self._encode(source, columns, lambda h: "valid" if h <= limit else "train", cache, on_progress)
-        if valid is not None:
-            self._encode(*valid(), lambda _: "valid", cache, on_progress, only=("valid",))
+        limit = valid_limit(hashes, fraction, source.path)
+        with SkippedRows(cache.parent) as skipped:  # each file is encoded in one pass
+            self._on_skip = skipped.add
+            self._encode(source, columns, lambda h: "valid" if h <= limit else "train", cache, on_progress)
+            if valid is not None:
+                self._encode(*valid(), lambda _: "valid", cache, on_progress, only=("valid",))
+        self._on_skip = None
         self.load_cache(cache)
         return report, hashes
 
@@ -171,14 +189,14 @@ class RowReader:
                 yield row[0]
 
         stream = inputs()
-        self._fit(self.input, stream, source)
+        fit_field(self.input, stream, source.path)
         for _ in stream:  # all rows are hashed, also where fitting needs only the first ones
             pass
         for at, field in enumerate(self.fields[1:], 1):
             if at in collected:
-                self._fit(field, iter(collected.pop(at)), source)
+                fit_field(field, iter(collected.pop(at)), source.path)
             elif field.is_fitted:
-                self._fit(field, (row[at] for row in self.values(source, columns)), source)
+                fit_field(field, (row[at] for row in self.values(source, columns)), source.path)
         report = DataReport(
             rows=len(duplicates),
             broken=self._bad.count + source.broken.count,
@@ -186,24 +204,6 @@ class RowReader:
             duplicates=duplicates.count,
         )
         return report, duplicates.hashes()
-
-    @staticmethod
-    def _fit(field: Field, values: Iterator[Any], source: Source) -> None:
-        try:
-            field.fit(values)
-        except DataError as error:
-            raise error if error.file else DataError(str(error), file=source.path) from None
-
-    def _limit(self, hashes: np.ndarray, fraction: float, source: Source) -> int:
-        """The largest hash of the validation part: an exact fraction, with equal inputs in the same part."""
-        if not fraction:
-            return -1
-        distinct = np.unique(hashes)
-        if len(distinct) < 2:
-            rows = "has no rows" if not len(hashes) else "has only one distinct row"
-            raise DataError(f"{rows}, which is too few for training and validation", file=source.path)
-        valid_rows = min(max(round(len(distinct) * fraction), 1), len(distinct) - 1)
-        return int(distinct[valid_rows - 1])
 
     def _encode(
         self,
@@ -219,23 +219,13 @@ class RowReader:
         with ExitStack() as stack:  # closes the stores, or removes them after an error
             writers = {part: stack.enter_context(StoreWriter(cache / part, formats)) for part in only}
             for rows in chunked(self.numbered(source, columns), 1024):
-                encoded = self._encode_rows(rows, source)
+                encoded = encode_rows(self.fields, rows, source.path)
                 for i, (_, row) in enumerate(rows):
                     part = part_of(digest(self.input.key(row[0])))
                     if part in writers:
                         writers[part].append(**{name: values[i] for name, values in encoded.items()})
                 done += len(rows)
                 on_progress(done)
-
-    def _encode_rows(self, rows: Sequence[tuple[int, list[Any]]], source: Source) -> dict[str, list[Any]]:
-        encoded = {}
-        for at, field in enumerate(self.fields):
-            try:
-                encoded[field.name] = check_encoded(field, field.encode([values[at] for _, values in rows]), len(rows))
-            except DataError as error:
-                number, _ = rows[(error.row or 1) - 1]
-                raise DataError(error.message, file=source.path, row=number, field=field.name) from None
-        return encoded
 
     @contextmanager
     def encoded(self, source: Source, columns: Columns) -> Iterator[Store]:
@@ -269,11 +259,22 @@ class RowReader:
         """Return the input values in a table, or a file that is one value; None where each line of the file is one input."""
         if self.input.is_single_input(file):
             return iter([file])
-        if not is_table(file):
+        if not self.reading.is_table(file):
             return None
-        source = open_source(file, encoding=self.settings.encoding)
-        column = self.input.find(source, ())
-        return (self.input.value(row, column) for row in source.rows())
+        return self.inputs_in(self.reading.open(file, unlabeled=True))
+
+    def inputs_in(self, source: Source) -> Iterator[Any]:
+        """Yield the input value of each row, and for a row that cannot be parsed its DataError: every row has one answer."""
+        column = self.input_column(source)
+        for row in source.rows_or_errors():
+            yield row if isinstance(row, DataError) else self.input.value(row, column)
+
+    def input_column(self, source: Source) -> str:
+        """Return the column of the input in a table given to `predict`: that of the training data, if it exists."""
+        known = self.columns.get(self.input.name)
+        if not self.input.column and known is not None and known in source.columns:
+            return known
+        return self._find(self.input, source, ())
 
     def input_value(self, example: Any) -> Any:
         """Return the input value of an example, which is the value itself or a mapping that has it."""

@@ -22,10 +22,21 @@ from ...data.store.store import Store
 from ...models import adversarial
 from ...models.encoder import Ensemble, SequenceEncoder, SequenceToVector
 from ...settings import Settings
-from ..base import Backward, Batch, DatasetInfo, OnProgress, Sampler, Selection, Streaming, Task, device_of
+from ..base import (
+    Backward,
+    Batch,
+    DatasetInfo,
+    OnProgress,
+    Sampler,
+    Selection,
+    Streaming,
+    Task,
+    device_of,
+    ignore_progress,
+)
 from ..contract import check_decoded, check_losses, check_metrics, check_outputs
 from .collate import EVALUATION_STEPS, collate, padded, target_of
-from .head import Head
+from .head import HasBuffers, Head
 from .length_sampler import LengthSampler
 from .row_dataset import RowDataset
 from .session import VectorSession, why_not_streamable
@@ -56,7 +67,15 @@ class SequenceTask(Task[S]):
     def network(self) -> nn.Module:
         """Return a new network, or an ensemble of networks."""
         members = [self._member() for _ in range(self.settings.model.ensemble_size)]
-        return members[0] if len(members) == 1 else Ensemble(members, self.head.combine)
+        network = members[0] if len(members) == 1 else Ensemble(members, self.head.combine)
+        for name, value in self.head.buffers().items() if isinstance(self.head, HasBuffers) else ():
+            network.register_buffer(name, value)
+        return network
+
+    def _head_of(self, network: nn.Module) -> Head:
+        """The head with the buffers of a network."""
+        head = self.head
+        return head.with_buffers(dict(network.named_buffers(recurse=False))) if isinstance(head, HasBuffers) else head
 
     def _member(self) -> SequenceToVector:
         model = self.settings.model
@@ -134,6 +153,14 @@ class SequenceTask(Task[S]):
             return self._evaluate(network, store, on_progress)
 
     def _evaluate(self, network: nn.Module, store: Store, on_progress: OnProgress) -> dict[str, Any]:
+        outputs, losses, targets = self._outputs(network, store, on_progress)
+        metrics = check_metrics(self.head, "metrics", self._head_of(network).metrics(outputs, targets))
+        return {"loss": float(losses.mean()), **metrics}
+
+    def _outputs(
+        self, network: nn.Module, store: Store, on_progress: OnProgress
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """The outputs (N, C) on the CPU, the losses (N,) and the targets of all rows of a store."""
         lengths = store.lengths(self.dataset.input.field.name)
         outputs: list[Tensor | None] = [None] * len(store)
         losses = torch.zeros(len(store), dtype=torch.float64)
@@ -146,11 +173,23 @@ class SequenceTask(Task[S]):
                 outputs[row] = value
             on_progress(len(rows))
         targets = {field.name: target_of(store, field) for field in self.dataset.targets}
-        stacked = torch.stack([output for output in outputs if output is not None])
-        return {
-            "loss": float(losses.mean()),
-            **check_metrics(self.head, "metrics", self.head.metrics(stacked, targets)),
-        }
+        return torch.stack([output for output in outputs if output is not None]), losses, targets
+
+    @property
+    def calibration_time(self) -> float:
+        """The time to fit the buffers of the head and to evaluate them, in evaluations; 0 without buffers."""
+        return 2.0 if isinstance(self.head, HasBuffers) else 0.0
+
+    def calibrate(self, network: nn.Module) -> list[str]:
+        """Fit the buffers of the head, such as thresholds, to the validation part."""
+        if not isinstance(self.head, HasBuffers):
+            return []
+        outputs, _, targets = self._outputs(network, self.dataset.stores["valid"], ignore_progress)
+        values, lines = self.head.fit_buffers(outputs, targets)
+        buffers = dict(network.named_buffers(recurse=False))
+        for name, value in values.items():
+            buffers[name].copy_(value)
+        return lines
 
     def rehearse(self, network: nn.Module) -> None:
         """Call the head on a few validation examples, so that a wrong return value is reported before training."""
@@ -161,10 +200,10 @@ class SequenceTask(Task[S]):
         self._losses(output, batch, None)
         metrics = {"loss": 0.0, **check_metrics(self.head, "metrics", self.head.metrics(output, batch.targets))}
         check_metrics(self.head, "metrics", metrics, self.selection)
-        self._decode(output)
+        self._decode(network, output)
 
-    def _decode(self, output: Tensor) -> list[dict[str, Any]]:
-        return check_decoded(self.head, "decode", self.head.decode(output), len(output))
+    def _decode(self, network: nn.Module, output: Tensor) -> list[dict[str, Any]]:
+        return check_decoded(self.head, "decode", self._head_of(network).decode(output), len(output))
 
     # use -----------------------------------------------------------------------------------------------------------
     def predict(self, network: nn.Module, examples: Sequence[Any]) -> list[dict[str, Any]]:
@@ -178,7 +217,7 @@ class SequenceTask(Task[S]):
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             x = padded([arrays[row] for row in rows])
             output = network(x.to(device), torch.from_numpy(lengths[rows]).to(device))
-            for row, decoded in zip(rows, self._decode(output.float().cpu()), strict=True):
+            for row, decoded in zip(rows, self._decode(network, output.float().cpu()), strict=True):
                 results[row] = self.dataset.input.identify(examples[row]) | decoded
         return results
 
@@ -187,4 +226,4 @@ class SequenceTask(Task[S]):
         field = self.dataset.input.field
         if reason := why_not_streamable(self.settings.model.bidirectional, field):
             return Streaming(reason=reason)
-        return Streaming(lambda network: VectorSession(network, field, lambda output: self._decode(output)[0]))
+        return Streaming(lambda network: VectorSession(network, field, lambda output: self._decode(network, output)[0]))

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.sources.conll import TokenColumns, as_tokens, looks_like_columns, open_tagged
-from ...data.sources.files import suffixes
 from ...data.sources.json_line import parse_json_line
+from ...data.sources.list_cells import as_tokens
+from ...data.sources.reading import FileReading
 from ...data.sources.rows import Source
-from ...data.sources.sources import TABLES
+from ...data.sources.tagged import describe_source, open_tagged, tagged_facts
 from ...data.store.store import Store
 from ...errors import DataError
 from ...fields.base import Field
@@ -26,13 +26,11 @@ from ...fields.token_features import TokenFeature
 from ...fields.token_lists import TokenField
 from ...fields.words import Words
 from ...settings import Settings
-from ..base import Batch, Dataset, DatasetInfo, OnProgress
+from ..base import Batch, Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..inputs.pretrained import Pretrained
 from ..shared.row_reader import RowReader
 from .settings import NO_SENTENCE_LABEL
 from .token_sequence import TokenSequence, parse_example
-
-POSITIONS_REMOVED = "each character is followed by its position in a word; the positions are removed"
 
 
 class TaggedExamples(NamedTuple):
@@ -56,6 +54,8 @@ class TagDataset(Dataset):
             looks for it.
     """
 
+    reading: FileReading
+
     def __init__(self, settings: Settings[Any, Any, Any]) -> None:
         data, model = settings.data, settings.model
         self.settings = settings
@@ -67,13 +67,17 @@ class TagDataset(Dataset):
             min_count=data.min_count,
             character_ngrams=data.character_ngrams,
             lookahead=model.bidirectional,
+            keep_digits=data.keep_digits,
         )
         self.tags = Tags("tags", data.tags, data.scheme)
         columns = [name.strip() for name in (data.token_features or "").split(",") if name.strip()]
         self.features = [TokenFeature(f"token_feature{at}", column) for at, column in enumerate(columns, 1)]
         self.sentence_label: SentenceLabel | None = None
+        self.unused_label: list[str] = []
         self.pretrained: Pretrained | None = None
         self.rows = RowReader([self.words, self.tags, *self.features], data, problem=self._problem)
+        self.reading = self.rows.reading
+        self.reading.special = tagged_facts
         if data.sentence_label not in (None, NO_SENTENCE_LABEL):
             self._add_sentence_label(data.sentence_label)
 
@@ -101,12 +105,25 @@ class TagDataset(Dataset):
         info.messages = [self._describe_columns(source), *report.lines(), *self._describe(source), *info.messages]
         return info
 
+    def describe(self, data: str | Path) -> Description:
+        """Return the columns of words, tags and labels; see `Dataset.describe`."""
+        source = self._open(data)
+        self._find_sentence_label(source)
+        roles = roles_of(source, self.rows.find_columns(source))
+        return Description(roles, [*describe_source(source), *self.unused_label])
+
     def _find_sentence_label(self, source: Source) -> None:
         """If the settings leave the sentence label open, look for it in the columns that no other field uses."""
         if self.sentence_label is None and self.settings.data.sentence_label is None:
             taken = list(self.rows.find_columns(source).values())
-            if find_sentence_label(source, taken):
+            column = find_sentence_label(source, taken)
+            if column is None:
+                return
+            values = {str(row.values.get(column)) for row in source.first_rows()}
+            if len(values) > 1:
                 self._add_sentence_label(None)
+            else:
+                self.unused_label = [f"column {column!r} is {min(values)!r} in every row and is not used as a label"]
 
     def _describe_columns(self, source: Source) -> str:
         columns = self.rows.columns
@@ -119,13 +136,11 @@ class TagDataset(Dataset):
         return f"{source.format}: {', '.join(parts)}"
 
     def _describe(self, source: Source) -> list[str]:
-        lines = self.words.describe()
-        if isinstance(source, TokenColumns) and source.has_positions:
-            lines.insert(1, POSITIONS_REMOVED)
-        return [*lines, *(line for field in self.rows.fields[1:] for line in field.describe())]
+        fields = (line for field in self.rows.fields for line in field.describe())
+        return [*describe_source(source), *self.unused_label, *fields]
 
     def _open(self, data: str | Path) -> Source:
-        return open_tagged(data, encoding=self.settings.data.encoding, skip_broken=self.rows.skips)
+        return open_tagged(data, self.reading, tokenization=self.settings.data.tokenization)
 
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
         """The first field of a row that is not valid by itself, or whose number of entries differs from that of the words."""
@@ -149,6 +164,7 @@ class TagDataset(Dataset):
             "scheme": self.tags.scheme,
             "tokenization": self.words.tokenization,
             "character_ngrams": self.words.character_ngrams,
+            "keep_digits": self.words.keep_digits,
             "sentence_label": NO_SENTENCE_LABEL
             if self.sentence_label is None
             else self.rows.columns[self.sentence_label.name],
@@ -207,11 +223,11 @@ class TagDataset(Dataset):
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
         """The examples in a table or a file of columns; None if each line of the file is an example."""
-        path, encoding = Path(file), self.settings.data.encoding
-        table = TABLES.get(suffixes(path)[0])
-        if table == "jsonl" or not path.is_file() or (table is None and not looks_like_columns(path, encoding)):
+        if not Path(file).is_file():
             return None
-        source = open_tagged(file, encoding=encoding)
+        if self.reading.facts(file).format not in ("columns", "conllu") and not self.reading.is_table(file):
+            return None
+        source = self._open(file)
         columns = {field.name: self._column(field, source) for field in (self.words, *self.features)}
         return ({name: as_tokens(row.values[at]) for name, at in columns.items()} for row in source.rows())
 

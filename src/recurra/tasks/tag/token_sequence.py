@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ...data.sources.conll import as_tokens
+from ...data.sources.list_cells import as_tokens
 from ...data.words.pretokenize import tokenize
 from ...errors import CallError
 from ...fields.token_features import TokenFeature

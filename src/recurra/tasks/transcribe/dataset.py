@@ -42,6 +42,7 @@ class TranscribeDataset(Dataset):
         self.audio = Audio("audio", data.audio, data.sample_rate, data.n_mels)
         self.text = Transcript("text", data.text, data.tokenization)
         self.rows = RowReader([self.audio, self.text, RawText(REFERENCE)], data, problem=self._problem)
+        self.reading = self.rows.reading
         self.has_words = True
 
     # reading -------------------------------------------------------------------------------------------------------

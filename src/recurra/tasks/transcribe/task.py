@@ -39,7 +39,10 @@ class Transcribe(Task[TranscribeSettings]):
     structure: ClassVar[str] = "N to M, monotone"
     summary: ClassVar[str] = "the text of each recording: speech to text"
     settings_class = TranscribeSettings
-    inference_settings: ClassVar[tuple[str, ...]] = ("model.beam_size", "data.on_error", "data.encoding")
+    inference_settings: ClassVar[tuple[str, ...]] = (
+        *("model.beam_size", "data.text", "data.audio"),
+        *("data.on_error", "data.encoding"),
+    )
     dataset: TranscribeDataset
 
     @classmethod

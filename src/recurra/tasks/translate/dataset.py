@@ -8,21 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, final
 
-from ...data.sources.files import suffixes
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.parallel_text import Joined, Parallel
-from ...data.sources.sources import TABLES, Source, is_table, locate, open_source
+from ...data.sources.reading import FileReading
+from ...data.sources.sources import Source, locate
 from ...data.store.store import Store
 from ...errors import CallError, SettingError
+from ...fields.copied_words import are_short, copies_words
 from ...fields.paired_text import PairedText, RawText, choose_tokenizations, same_alphabet
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..shared.generation import check_splits
-from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value, sources_in
+from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value
 from ..shared.row_reader import Columns, RowReader
+from ..shared.target_files import TargetFiles
 from .lengths import PairLengths
 from .settings import PairData
-from .target_files import TargetFiles
 
 SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary are chosen
 
@@ -31,14 +32,19 @@ SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary 
 class PairDataset(Dataset):
     """Pairs of a source and a target, stored as tokens and as unmodified text. `prepare` and `load` set `lengths`."""
 
+    reading: FileReading
+
     def __init__(self, data: PairData) -> None:
         self.data = data
         self.source = PairedText("source", data.source, data.min_count)
         self.target = PairedText("target", data.target, data.min_count)
         self.rows = RowReader([self.source, self.target, RawText("source_text"), RawText("target_text")], data)
+        self.reading = self.rows.reading
         self.source_columns = [column.strip() for column in (data.source or "").split(",")]
         self.files = TargetFiles(data.target)
         self.lengths = PairLengths()
+        self.has_short_targets = False  # set by `prepare`
+        self.notes: list[str] = []
 
     @property
     def stores(self) -> dict[str, Store]:
@@ -62,7 +68,16 @@ class PairDataset(Dataset):
         if columns["source_text"] == "source" and self.data.target and self.target.column is None:
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
-        return self._info([*report.lines(), *(line for field in self.rows.fields for line in field.describe())])
+        used = used_columns(source, {name: columns[name] for name in ("source", "target")})
+        fields = (line for field in self.rows.fields for line in field.describe())
+        return self._info([*report.lines(), *used, *self.notes, *fields])
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the columns of the source and the target; see `Dataset.describe`."""
+        self.files.begin_training(data, None, None)
+        source = self._open(data)
+        columns = self._find_columns(source)
+        return Description(roles_of(source, {name: columns[name] for name in ("source", "target")}))
 
     def _info(self, messages: list[str]) -> DatasetInfo:
         train, valid = self.stores["train"], self.stores["valid"]
@@ -80,11 +95,11 @@ class PairDataset(Dataset):
         )
 
     def _open(self, data: str | Path) -> Source:
-        skips = self.rows.skips
         if not str(data).startswith("hf:"):
             path, _ = locate(data)
-            if path.is_file() and suffixes(path)[0] not in TABLES:
-                return Parallel(path, self.files.target_of(data), encoding=self.data.encoding, skip_broken=skips)
+            if path.is_file() and self.reading.facts(data).format == "text":
+                target = self.files.target_of(data)
+                return Parallel(path, target, encoding=self.reading.encoding, skip_broken=self.rows.skips)
         return self._join(self.rows.open(data))
 
     def _join(self, source: Source) -> Source:
@@ -113,6 +128,13 @@ class PairDataset(Dataset):
             count += 1
         sources, targets = [row[0] for row in sample], [row[1] for row in sample]
         source_tokenization, target_tokenization = choose_tokenizations(sources, targets)
+        self.has_short_targets = are_short(targets)
+        if copies_words(sources, targets):
+            source_tokenization = target_tokenization = "words"
+            if not any((data.tokenization, data.source_tokenization, data.target_tokenization)):
+                self.notes = [
+                    "tokenization: words (the targets are a few words of their source); --tokenization changes it"
+                ]
         self.source.tokenization = data.source_tokenization or data.tokenization or source_tokenization
         self.target.tokenization = data.target_tokenization or data.tokenization or target_tokenization
         same = self.source.tokenization == self.target.tokenization
@@ -161,9 +183,9 @@ class PairDataset(Dataset):
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
         """The sources of a table, or None for a file that is not a table."""
-        if not is_table(file):
+        if not self.reading.is_table(file):
             return None
-        return sources_in(self.rows, self._join(open_source(file, encoding=self.data.encoding)))
+        return self.rows.inputs_in(self._join(self.rows.open(file)))
 
     def parse_line(self, line: str) -> Any:
         """The source in a line of input: JSON where the line is JSON, else its text."""

@@ -55,6 +55,9 @@ def defaults(settings: TranslateSettings, dataset: PairDataset, info: DatasetInf
             "patience": 8,
             # a date has one correct spelling, while a sentence often has several translations
             "label_smoothing": 0.0 if is_spelling and target.tokenization == "characters" else 0.1,
-            "selection_metric": "bleu" if target.tokenization == "subwords" else "token_error_rate",
+            # BLEU is computed from sequences of four words
+            "selection_metric": "bleu"
+            if target.tokenization == "subwords" and not dataset.has_short_targets
+            else "token_error_rate",
         },
     }

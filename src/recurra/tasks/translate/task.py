@@ -47,7 +47,7 @@ class Translate(Task[TranslateSettings]):
     settings_class = TranslateSettings
     inference_settings: ClassVar[tuple[str, ...]] = (
         *("model.beam_size", "model.length_penalty", "model.replace_unk", "model.return_attention"),
-        *("data.target", "data.on_error", "data.encoding"),
+        *("data.source", "data.target", "data.on_error", "data.encoding"),
     )
     searched: ClassVar[int] = 1000  # validation pairs that are evaluated during training
     dataset: PairDataset

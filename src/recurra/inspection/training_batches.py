@@ -1,0 +1,126 @@
+"""The loss of a run on batches of its training data, with a plain loop in place of the inspected layer."""
+
+from __future__ import annotations
+
+import filecmp
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import CallError, DataError, UserError
+from ..nn import State
+from ..nn.base import RecurrentBase
+from ..nn.unroll import Unrolled, unroll
+from ..run import Run
+from ..tasks.base import Batch, ignore_progress
+from ..tasks.contract import own_code
+from .gradients import gradient_norms, independent
+from .results import Array
+
+BATCHES = 4
+WITHOUT_DATA = "record and attribution take examples of your own; jacobian, lyapunov and fixed_points need no data"
+
+
+@contextmanager
+def unrolled(layer: RecurrentBase, edit: Any = None) -> Iterator[list[tuple[Unrolled, Tensor | None]]]:
+    """Inside the block, calls of a `Recurrent` run in a plain loop; each appends what it computed, and its lengths."""
+    seen: list[tuple[Unrolled, Tensor | None]] = []
+
+    def forward(
+        x: Tensor, state: State | None = None, *, lengths: Any = None, reset: Any = None
+    ) -> tuple[Tensor, State]:
+        if reset is not None:
+            raise CallError("the layer is called with reset, which inspection of a run does not support")
+        ends = None if lengths is None else torch.as_tensor(lengths).to(x.device)
+        result = unroll(layer, x, ends, () if state is None else list(state.tensors().values()), edit=edit)
+        seen.append((result, ends))
+        return result.y, State(dict(zip(layer._state_names, result.final, strict=True)))
+
+    layer.forward = forward
+    try:
+        yield seen
+    finally:
+        del layer.forward  # the method of the class again
+
+
+@contextmanager
+def training_batches(run: Run, data: str | Path | None, count: int = BATCHES) -> Iterator[tuple[Any, list[Batch]]]:
+    """Yield the task and the first batches of the training data of a run, which are read and encoded again.
+
+    Raises DataError where the data do not exist, or give another vocabulary than that of the run.
+    """
+    source = run.config.get("source") or {}
+    path, valid = (
+        str(data or source.get("data")),
+        source.get("valid") if data is None or run.was_trained_on(data) else None,
+    )
+    kind = type(run.task)
+    with tempfile.TemporaryDirectory() as folder, own_code(kind, run.task.cell):
+        dataset = kind.dataset_for(run.settings)
+        try:
+            dataset.prepare(path, valid, Path(folder) / "cache", ignore_progress)
+        except UserError as error:
+            raise DataError(f"the training data of {run.path} cannot be read: {error}. {WITHOUT_DATA}") from None
+        dataset.save(Path(folder) / "vocabulary")
+        if not _same(Path(folder) / "vocabulary", run.path / "vocabulary"):
+            raise DataError(
+                f"gives another vocabulary than that of {run.path}; the loss is computed on its training data, "
+                f"{source.get('data')}",
+                file=path,
+            )
+        task = kind(run.settings, dataset, run.task.cell)
+        keys = list(task.sampler().epoch(0))[:count]
+        yield task, [task.batch(key) for key in keys]
+
+
+def gradients_of_loss(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -> list[tuple[Array, Array]]:
+    """Return for each batch the norms of the gradient of the loss, (R, B, T), and the lengths (B,), without dropout.
+
+    A layer that is called several times in a batch is observed in its first call.
+    """
+    if lengths is not None:
+        raise CallError("lengths is given, and model is a Run, whose examples have lengths of their own; remove it")
+    if data is not None and not isinstance(data, str | Path):
+        raise CallError(
+            "data is a list of examples; memory of a run needs the loss: pass its training data, or None for "
+            "the data that config.yaml names"
+        )
+    found = []
+    with training_batches(run, data) as (task, batches), training_without_dropout(run.network):
+        device = next(run.network.parameters()).device
+        for batch in batches:
+            with unrolled(layer, independent) as seen, torch.enable_grad(), torch.random.fork_rng():
+                torch.manual_seed(0)
+                loss, _ = task.loss(run.network, batch.to(device), None, 1.0)
+            (first, ends), *_ = seen
+            B, T = first.y.shape[:2]
+            norms = gradient_norms(loss, first.states)
+            found.append((norms, np.full(B, T) if ends is None else ends.cpu().numpy()))
+    return found
+
+
+@contextmanager
+def training_without_dropout(network: torch.nn.Module) -> Iterator[None]:
+    """Training mode, as `Task.loss` expects, with the recurrent layers and all modules without parts in evaluation mode."""
+    before = [(part, part.training) for part in network.modules()]
+    try:
+        for part, _ in before:
+            part.training = bool(list(part.children())) and not isinstance(part, RecurrentBase)
+        yield
+    finally:
+        for part, training in before:
+            part.training = training
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two folders contain the same files with the same bytes."""
+    names = sorted(str(path.relative_to(one)) for path in one.rglob("*") if path.is_file())
+    if names != sorted(str(path.relative_to(other)) for path in other.rglob("*") if path.is_file()):
+        return False
+    return not any(filecmp.cmpfiles(one, other, names, shallow=False)[1:])

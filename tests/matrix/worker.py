@@ -1,0 +1,31 @@
+"""Runs the entries of one mode and appends one JSON line per entry to a file: `python -m matrix.worker MODE FILE`.
+
+Entries that the file has already are not run again, so that the runner can start a new process after a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from .case import configurations
+from .judge import judge
+from .modes import MODES
+
+
+def main() -> None:
+    """Run the entries of a mode that the file does not have."""
+    name, file = sys.argv[1], Path(sys.argv[2])
+    torch.set_num_threads(1)
+    done = len(file.read_text().splitlines()) if file.exists() else 0
+    with file.open("a") as out:
+        for configuration in list(configurations())[done:]:
+            out.write(json.dumps(judge(MODES[name], configuration).as_dict()) + "\n")
+            out.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -102,8 +102,8 @@ class RowReader:
         for field in fields:
             others = [column for column in (*taken, *found.values()) if column != field.column]
             known = self.columns.get(field.name)
-            same = not field.column and known in source.columns
-            found[field.name] = known if same else self._find(field, source, others)
+            same = known if known in source.columns and not field.column else None
+            found[field.name] = same or self._find(field, source, others)
             field.inspect(source, found[field.name])
         return found
 

@@ -23,11 +23,11 @@ from recurra.errors import CallError, DataError, SettingError, UserError
 from recurra.run import Run
 from recurra.settings import as_given, settings_from
 from recurra.tasks.base import DatasetInfo, ignore_progress
+from recurra.tasks.shared.target_files import TargetFiles
 from recurra.tasks.translate.dataset import PairDataset
 from recurra.tasks.translate.lengths import PairLengths
 from recurra.tasks.translate.output import Output
 from recurra.tasks.translate.settings import TranslateSettings
-from recurra.tasks.translate.target_files import TargetFiles
 from recurra.tasks.translate.task import Translate, pair_batch
 
 SMALL: dict[str, Any] = {"hidden_size": 12, "embedding_size": 8, "steps": 6, "batch_size": 16, "num_evaluations": 2}

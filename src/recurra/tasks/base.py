@@ -45,6 +45,8 @@ from .dataset import (
     chunked,
     device_of,
     ignore_progress,
+    roles_of,
+    used_columns,
 )
 
 __all__ = [
@@ -69,6 +71,8 @@ __all__ = [
     "chunked",
     "device_of",
     "ignore_progress",
+    "roles_of",
+    "used_columns",
 ]
 
 Log = Callable[[str], None]

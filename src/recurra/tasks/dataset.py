@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..data.sources.inspect.facts import FileFacts
 from ..data.sources.reading import FileReading
+from ..data.sources.rows import Source
 
 OnProgress = Callable[[int], None]
 
@@ -60,6 +61,22 @@ class Role:
     def __str__(self) -> str:
         """Return the role in one clause."""
         return f"{self.role}: column {self.column!r}" + (f" ({self.reason})" if self.reason else "")
+
+
+def roles_of(source: Source, columns: Mapping[str, str]) -> list[Role]:
+    """Return the use of each column of a source, by role, with the reason where it is known."""
+    return [Role(role, column, source.reasons.get(column, "")) for role, column in columns.items()]
+
+
+def used_columns(source: Source, columns: Mapping[str, str]) -> list[str]:
+    """Return a message about the columns that are used and those that are not; none for columns that the program has made."""
+    used = {role: column for role, column in columns.items() if column in source.columns}
+    if source.facts is None or len(used) < len(columns):
+        return []
+    unused = [column for column in source.columns if column not in used.values()]
+    shown = ", ".join(map(repr, unused[:3])) + (f" and {len(unused) - 3:,} more" if len(unused) > 3 else "")
+    ignored = f"; not used: {shown}" if unused else ""
+    return [f"columns: {', '.join(f'{role} {column!r}' for role, column in used.items())}{ignored}"]
 
 
 @dataclass

@@ -73,8 +73,38 @@ def find_text(
 
 
 def find_label(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:
-    """Return the column of the class label: by content, the only one whose short values repeat."""
+    """Return the column of the class label: by content, the only one whose short values repeat.
+
+    A table without a header has its classes in the first or the last column, as is the custom.
+    """
+    if requested is None and (column := _label_at_an_end(source, set(exclude))):
+        source.reasons[column] = "no header; the end column whose values repeat most"
+        return column
     return pick(source, "label", requested, LABEL_NAMES, _like_label, exclude=exclude)
+
+
+def _label_at_an_end(source: Source, taken: set[str]) -> str | None:
+    """The first or last column if it alone has words that repeat, or far fewer distinct whole numbers than any other column."""
+    facts = source.facts
+    if facts is None or not facts.is_delimited or facts.header:
+        return None
+    rows, names = source.first_rows(), [name for name in facts.names if name in source.columns]
+    cells = {column: [_cell(row.values.get(column)).strip() for row in rows] for column in names}
+    ends = [column for column in (facts.names[0], facts.names[-1]) if column in names and column not in taken]
+    words = [column for column, values in cells.items() if _number_fraction(values) < 0.5 and _like_label(values)]
+    if words:
+        return words[0] if len(words) == 1 and words[0] in ends else None
+    distinct = {column: len(set(values)) for column, values in cells.items()}
+    least = min(ends, key=lambda column: distinct[column], default=None)
+    if least is None or not _like_label(cells[least]) or not all(_is_whole(cell) for cell in cells[least]):
+        return None
+    others = [count for column, count in distinct.items() if column != least]
+    return least if others and 2 * distinct[least] <= min(others) else None
+
+
+def _is_whole(cell: str) -> bool:
+    value = number(cell)
+    return value is not None and value.is_integer()
 
 
 def find_number(source: Source, requested: str | None = None, exclude: Iterable[str] = ()) -> str:

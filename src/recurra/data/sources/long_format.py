@@ -88,6 +88,7 @@ class Grouped(Source):
         formats: Mapping[str, NumberFormat] | None = None,
     ) -> None:
         super().__init__(inner.path, inner.name, encoding=inner.encoding, skip_broken=inner.skip_broken)
+        self.share_facts(inner)
         if window in same:
             raise DataError(
                 f"the column name {window!r} is reserved for the windows; rename the column", file=inner.path

@@ -65,6 +65,7 @@ class Joined(Source):
 
     def __init__(self, inner: Source, parts: Sequence[str], name: str) -> None:
         super().__init__(inner.path, inner.name, encoding=inner.encoding, skip_broken=inner.skip_broken)
+        self.share_facts(inner)
         self.inner, self.format, self.joined = inner, inner.format, name
         self.parts = [inner.need(part) for part in parts]
 

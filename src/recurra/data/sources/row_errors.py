@@ -60,7 +60,7 @@ def skipped(count: int, first: str | None) -> str:
 
 
 def in_use(error: DataError) -> DataError:
-    """Return an error that recommends `--set NAME=...`, which `predict` and `evaluate` have, and no option of `train`."""
+    """Return an error with `--set NAME=...`, which `predict` and `evaluate` have, in place of options of `train`."""
     message = re.sub(
         r"--(?!set )([a-z-]+)(?: (\w+)$)?", lambda m: f"--set {m[1].replace('-', '_')}={m[2] or 'NAME'}", error.message
     )

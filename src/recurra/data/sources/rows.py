@@ -89,6 +89,10 @@ class Source(ABC):
     def _read(self) -> Iterator[Row | DataError]:
         """Yield the rows, and for a row that cannot be parsed its error."""
 
+    def share_facts(self, inner: Source) -> None:
+        """Take the facts of a source whose rows this one changes, and the reasons for its columns."""
+        self.facts, self.options, self.reasons = inner.facts, inner.options, inner.reasons
+
     def rows(self) -> Iterator[Row]:
         """Iterate over the rows. A row that cannot be parsed raises DataError, or with `skip_broken` is counted in `broken`."""
         self.broken = broken = Broken()

@@ -16,11 +16,14 @@ from ...data.store.store import Store
 from ...data.words.vocabulary import Vocabulary
 from ...fields.base import Field
 from ...fields.paired_text import CodePoints, PairedText
-from ..base import Dataset, DatasetInfo, OnProgress
+from ...files import read_json, write_json
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
 from ..shared.paired_rows import find_pair_columns, source_value
 from ..shared.row_reader import Columns, RowReader
+from ..shared.target_files import TargetFiles
 from .constraints import strictest_rule
+from .pair_files import join_characters, open_pairs
 from .settings import CoupletData
 
 SAMPLE = 10_000  # pairs from which the default constraints are determined
@@ -40,6 +43,7 @@ class CoupletDataset(Dataset):
         fields = [self.source, self.target, CodePoints("source_text"), CodePoints("target_text")]
         self.rows = RowReader(fields, data, problem=self._problem)
         self.reading = self.rows.reading
+        self.files = TargetFiles(data.target)
 
     @property
     def stores(self) -> dict[str, Store]:
@@ -54,6 +58,7 @@ class CoupletDataset(Dataset):
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Read, split and encode the pairs, and determine the default constraints."""
+        self.files.begin_training(data, valid, self.data.valid_target)
         source = self._open(data)
         columns = find_pair_columns(self.rows, source)
 
@@ -64,6 +69,8 @@ class CoupletDataset(Dataset):
         self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
         check_splits(self.stores, "pairs", data)
+        if self.data.target and self.target.column is None:
+            self.files.remember(data)
         rule, rule_message = self._rule_of_most(source, columns)
         lengths = self.stores["train"].lengths("source")
         info = DatasetInfo(
@@ -82,7 +89,17 @@ class CoupletDataset(Dataset):
         return info
 
     def _open(self, data: str | Path) -> Source:
-        return self.rows.open(data)
+        source = open_pairs(data, self.reading, self.files)
+        is_file = self.data.target is not None and self.data.target not in source.columns
+        self.target.column = None if is_file and Path(str(self.data.target)).is_file() else self.data.target
+        return source
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the columns of the questions and the answers; see `Dataset.describe`."""
+        self.files.begin_training(data, None, None)
+        source = self._open(data)
+        columns = find_pair_columns(self.rows, source)
+        return Description(roles_of(source, {name: columns[name] for name in ("source", "target")}))
 
     def _problem(self, values: Sequence[Any]) -> tuple[Field, str] | None:
         if problem := self.rows.first_problem(values):
@@ -117,11 +134,14 @@ class CoupletDataset(Dataset):
     def save(self, folder: Path) -> None:
         """Write the vocabulary."""
         self.rows.save(folder, [self.source])
+        write_json(folder / "couplet.json", {"trained_on": list(self.files.trained_on)})
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
         self.rows.load(folder, [self.source])
         self.target.vocabulary = self.source.vocabulary
+        if (file := folder / "couplet.json").exists():
+            self.files.trained_on = [str(one) for one in read_json(file)["trained_on"]]
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
@@ -134,4 +154,4 @@ class CoupletDataset(Dataset):
 
     def questions(self, examples: Sequence[Any]) -> list[str]:
         """The questions of examples, checked. CallError with the number of the first one that cannot be used."""
-        return [source_value(self.rows, example, number) for number, example in enumerate(examples, 1)]
+        return [join_characters(source_value(self.rows, one, number)) for number, one in enumerate(examples, 1)]

@@ -11,7 +11,8 @@ class CoupletData(DataSettings):
     """Settings of the pairs of texts of equal length."""
 
     source: str | None = setting(None, description="Column of the questions.")
-    target: str | None = setting(None, description="Column of the answers.")
+    target: str | None = setting(None, description="Column of the answers, or file for plain text.")
+    valid_target: str | None = setting(None, description="File of the answers of --valid.")
     min_count: int | None = setting(
         None,
         ge=1,

@@ -12,7 +12,7 @@ from ..contract import check_encoded
 
 
 def encode_rows(fields: Sequence[Field], rows: Sequence[tuple[int, list[Any]]], file: Path) -> dict[str, list[Any]]:
-    """Return the encoded values of numbered rows by field. Raises DataError, with the row, for a value without an encoding."""
+    """Return the encoded values of numbered rows by field. DataError: the row cannot be encoded."""
     encoded = {}
     for at, field in enumerate(fields):
         try:

@@ -15,7 +15,7 @@ from ...errors import CallError
 from ...fields.base import Field
 from ...fields.text import Text
 from ...settings import Settings
-from ..base import Dataset, DatasetInfo, Description, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..inputs.base import Input
 from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input
@@ -97,7 +97,7 @@ class RowDataset(Dataset):
         info.rows, info.valid_rows = len(self.stores["train"]), len(self.stores["valid"])
         info.time_steps, info.stats = int(lengths.sum()), {"lengths": lengths}
         described = [line for field in self.rows.fields for line in field.describe()]
-        info.messages = [*report.lines(), *described, *info.messages, *selection]
+        info.messages = [*report.lines(), *used_columns(source, columns), *described, *info.messages, *selection]
         return info
 
     def describe(self, data: str | Path) -> Description:
@@ -105,7 +105,7 @@ class RowDataset(Dataset):
         info, source = DatasetInfo(), self.rows.open(data)
         notes = [] if self.fixed else self._select_input(source, info)
         source = self.input.adapt_source(source, self._others)
-        return Description(self.rows.roles(source, self.rows.find_columns(source)), notes)
+        return Description(roles_of(source, self.rows.find_columns(source)), notes)
 
     def _select_input(self, source: Source, info: DatasetInfo) -> list[str]:
         """Select the type of the input. Return the message about it, where the user has not set the type."""

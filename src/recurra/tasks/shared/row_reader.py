@@ -29,7 +29,7 @@ from ...errors import CallError, DataError
 from ...fields.base import Field, fit_field
 from ...files import read_json, write_json
 from ...settings import DataSettings
-from ..base import OnProgress, Role, chunked
+from ..base import OnProgress, chunked
 from .encode_rows import encode_rows
 
 PARTS = ("train", "valid")
@@ -81,10 +81,6 @@ class RowReader:
     def open(self, data: str | Path) -> Source:
         """Open the rows of `data` as the settings say."""
         return self.reading.open(data)
-
-    def roles(self, source: Source, columns: Columns) -> list[Role]:
-        """Return the use of each column, with the reason where it is known."""
-        return [Role(name, column, source.reasons.get(column, "")) for name, column in columns.items()]
 
     # columns -------------------------------------------------------------------------------------------------------
     def find_columns(self, source: Source, fields: Sequence[Field] | None = None) -> Columns:

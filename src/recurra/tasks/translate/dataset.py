@@ -16,13 +16,13 @@ from ...data.store.store import Store
 from ...errors import CallError, SettingError
 from ...fields.paired_text import PairedText, RawText, choose_tokenizations, same_alphabet
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..shared.generation import check_splits
 from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value
 from ..shared.row_reader import Columns, RowReader
+from ..shared.target_files import TargetFiles
 from .lengths import PairLengths
 from .settings import PairData
-from .target_files import TargetFiles
 
 SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary are chosen
 
@@ -65,7 +65,15 @@ class PairDataset(Dataset):
         if columns["source_text"] == "source" and self.data.target and self.target.column is None:
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
-        return self._info([*report.lines(), *(line for field in self.rows.fields for line in field.describe())])
+        used = used_columns(source, {name: columns[name] for name in ("source", "target")})
+        return self._info([*report.lines(), *used, *(line for field in self.rows.fields for line in field.describe())])
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the columns of the source and the target; see `Dataset.describe`."""
+        self.files.begin_training(data, None, None)
+        source = self._open(data)
+        columns = self._find_columns(source)
+        return Description(roles_of(source, {name: columns[name] for name in ("source", "target")}))
 
     def _info(self, messages: list[str]) -> DatasetInfo:
         train, valid = self.stores["train"], self.stores["valid"]

@@ -18,6 +18,8 @@ from .facts import FileFacts, ReadOptions
 
 MAX_ROWS = 300  # rows that are compared with the first line
 MAX_LINES = 3  # of a header
+SENTENCE_ENDS = ".!?。！？"
+CERTAIN = 2.0  # evidence from which a header is certain
 TYPED = ("integer", "number", "time")
 
 
@@ -51,13 +53,11 @@ def find_header(records: Sequence[Sequence[str]], options: ReadOptions, trained:
     if decision := _by_first_line(first, records):
         return decision
     score, reason = _by_columns(first, [record for record in records[lines:MAX_ROWS] if len(record) == len(first)])
-    if score > 0:
-        return HeaderDecision(lines, reason)
-    if score < 0:
-        return HeaderDecision(0, reason)
-    if trained is not None:
+    if trained is not None and abs(score) < CERTAIN:
         return HeaderDecision(trained.header_lines, "as in the training file", certain=False)
-    return HeaderDecision(1, "assumed", certain=False)
+    if score == 0:
+        return HeaderDecision(1, "assumed", certain=False)
+    return HeaderDecision(lines if score > 0 else 0, reason, certain=abs(score) >= CERTAIN)
 
 
 def _has_names(first: list[str], names: list[str]) -> bool:
@@ -104,7 +104,7 @@ def _evidence(cell: str, values: Sequence[str], at: int) -> tuple[float, str]:
     kind, own = column_type(values), type_of(cell)
     name = repr(cell if len(cell) <= 30 else f"{cell[:27]}...")
     if not cell:
-        return 0.0, ""
+        return (-1.0, f"the first line has no cell in column {at + 1}") if at else (0.0, "")
     if kind in TYPED:
         if own in TYPED:
             return -2.0, f"the first line has the {'time' if own == 'time' else 'number'} {name} in column {at + 1}"
@@ -141,13 +141,13 @@ def _by_length(cell: str, filled: Sequence[str], name: str, at: int) -> tuple[fl
         return 0.0, ""
     lengths = sorted(map(len, filled))
     short, usual = lengths[len(lengths) // 10], lengths[len(lengths) // 2]
-    like_name = len(cell.split()) <= 3 and len(cell) <= 30 and cell[-1] not in ".!?。！？"
+    like_name = len(cell.split()) <= 3 and len(cell) <= 30 and cell[-1] not in SENTENCE_ENDS
     if like_name and 3 * len(cell) <= usual and len(cell) < short:
         return 1.0, f"{name} is much shorter than the other cells of column {at + 1}"
     blanks = sum(" " in value for value in filled)
     if " " in cell and 2 * blanks > len(filled) and len(cell) >= short:
         return -1.0, f"{name} looks like the other cells of column {at + 1}"
-    if cell[-1] in "。！？!?" and sum(value[-1] in "。！？!?." for value in filled) > len(filled) / 2:
+    if cell[-1] in SENTENCE_ENDS and 2 * sum(value[-1] in SENTENCE_ENDS for value in filled) > len(filled):
         return -1.0, f"{name} looks like the other cells of column {at + 1}"
     return 0.0, ""
 

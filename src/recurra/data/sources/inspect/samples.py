@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from recurra.data.sources.files import open_binary, reading, suffixes
 
@@ -43,8 +41,7 @@ def take_samples(path: Path) -> Samples:
             if suffixes(path)[1]:
                 if not rest:
                     return Samples(head, (), size, len(head), True)
-                packed = cast(gzip.GzipFile, stream).fileobj.tell()  # type: ignore[union-attr]
-                return Samples(head, (), size, int(len(head) * size / max(packed, 1)), False)
+                return Samples(head, (), size, _unpacked_size(path, len(head)), False)
             if not rest:
                 return Samples(head, (), size, len(head), True)
             pieces = []
@@ -53,3 +50,11 @@ def take_samples(path: Path) -> Samples:
                 stream.seek(max(start - start % 4, HEAD))
                 pieces.append(stream.read(PIECE))
     return Samples(head, tuple(pieces), size, size, False)
+
+
+def _unpacked_size(path: Path, least: int) -> int:
+    """The size of the content of a gzipped file, which its last four bytes have modulo 2^32 (RFC 1952)."""
+    with path.open("rb") as stream:
+        stream.seek(-4, 2)
+        size = int.from_bytes(stream.read(4), "little")
+    return size if size >= least else least + size

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from recurra.data.sources.number_formats import number_format
+from recurra.data.sources.numbers import NumberFormat
 from recurra.data.sources.rows import Source
 from recurra.data.sources.usual_names import LABEL_NAMES, NUMBER_NAMES, TEXT_NAMES
 from recurra.errors import DataError
 
+_PLAIN = NumberFormat()
 MIN_NUMBER_FRACTION = 0.99  # of the cells of a column of numbers
 
 
@@ -103,7 +105,7 @@ def _label_at_an_end(source: Source, taken: set[str]) -> str | None:
 
 
 def _is_whole(cell: str) -> bool:
-    value = number(cell)
+    value = _PLAIN.parse(cell)
     return value is not None and value.is_integer()
 
 

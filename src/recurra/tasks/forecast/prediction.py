@@ -33,8 +33,8 @@ def predict(
         for s in windows.series[~np.isfinite(forecasts).all((1, 2))].tolist():
             largest = float(np.nanmax(np.abs(series[s].values[-pipeline.context_length :])))
             raise CallError(
-                f"example {s + 1}: the forecast is not finite: the context has a value of {largest:g}, which is too far from the "
-                "training data"
+                f"example {s + 1}: the forecast is not finite, since the context has a value of {largest:g}, which is too far "
+                "from the training data"
             )
         results += [
             _as_json(series[s], forecast, pipeline)

@@ -45,7 +45,17 @@ class Forecast(Task[ForecastSettings]):
     inference_settings: ClassVar[tuple[str, ...]] = tuple(
         f"data.{name}"
         for name in (
-            *("on_error", "encoding", "time_format", "time_zone", "decimal", "missing", "sort", "duplicates", "resample"),
+            *(
+                "on_error",
+                "encoding",
+                "time_format",
+                "time_zone",
+                "decimal",
+                "missing",
+                "sort",
+                "duplicates",
+                "resample",
+            ),
             *("num_windows", "step_size"),
         )
     )

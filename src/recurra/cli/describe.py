@@ -50,6 +50,7 @@ def describe(
     facts = reading.facts(file)
     if not as_json:
         _print(facts)
+        sys.stdout.flush()  # the facts are shown while a task opens the file
     use = None if dataset is None else dataset.describe(file)
     if as_json:
         print(json.dumps(_as_json(facts, task, use), ensure_ascii=False))

@@ -28,17 +28,24 @@ def open_lines(path: Path) -> BinaryIO:
 
 
 def batches(
-    stream: Any, *, name: object, encoding: Callable[[bytes], str] = lambda start: "utf-8", size: int = 256
+    stream: Any,
+    *,
+    name: object,
+    encoding: Callable[[bytes], str] = lambda start: "utf-8",
+    size: int = 256,
+    full: bool = False,
 ) -> Iterator[tuple[list[str], str]]:
     """Lists of at most `size` lines without their ends, and the encoding, which is chosen by the first bytes.
 
-    A slow pipe gives what it has; an empty line is a line.
+    A slow pipe gives what it has; an empty line is a line. With `full`, every list but the last has `size` lines, however the
+    bytes arrive: the batches, and thus the rounding of the results, are those of a table with the same rows.
 
     Bytes that are not text in `encoding` stay in the line as half characters, as in the files that are trained on. Raises
     DataError, with the row, where the encoding cannot go on after such bytes (utf-16).
     """
     decoder: codecs.IncrementalDecoder | None = None
     rest, done, used = "", 0, ""
+    held: list[str] = []  # lines that do not fill a list yet
     while True:
         try:
             data = stream.read1(CHUNK)
@@ -47,15 +54,19 @@ def batches(
                 decoder = codecs.getincrementaldecoder(codec(used))("surrogateescape")
             text = rest + decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            row = done + rest.count("\n") + error.object[: error.start].count(b"\n") + 1
+            row = done + len(held) + rest.count("\n") + error.object[: error.start].count(b"\n") + 1
             raise DataError(f"is not {used} text ({error.reason})", file=name, row=row) from None
         except (EOFError, OSError, zlib.error) as error:  # a gzip file cut short
             raise DataError(f"cannot be read ({error})", file=name) from None
-        if done == 0 and not rest:
+        if done == 0 and not held and not rest:
             text = text.removeprefix("\ufeff")
         *lines, rest = text.split("\n")
         if not data and rest:
             lines.append(rest)
+        lines, held = [*held, *lines], []
+        if full and data:
+            complete = len(lines) - len(lines) % size
+            lines, held = lines[:complete], lines[complete:]
         for start in range(0, len(lines), size):
             part = [line.removesuffix("\r") for line in lines[start : start + size]]
             done += len(part)

@@ -107,7 +107,7 @@ def _examples(run: Run, input_: str) -> Iterator[tuple[list[Any], int | None]]:
     stream = cast(BinaryIO, sys.stdin.buffer) if input_ == "-" else open_lines(Path(input_))
     with stream:
         name = "standard input" if input_ == "-" else input_
-        for lines, encoding in batches(stream, name=name, encoding=reading.encoding_of):
+        for lines, encoding in batches(stream, name=name, encoding=reading.encoding_of, full=input_ != "-"):
             yield [_example(run, line, encoding) for line in lines], row
             row += len(lines)
 

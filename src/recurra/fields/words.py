@@ -66,6 +66,7 @@ class Words(TokenField):
         self.size, self.min_count, self.lookahead = size, min_count, lookahead
         self.character_ngrams = True if character_ngrams is None else character_ngrams
         self.keep_digits, self.keep_digits_is_open = bool(keep_digits), keep_digits is None
+        self.split_at_blanks = False  # whether the training data are texts, whose tokens are separated by blanks
         self.notes: list[str] = []
         self.pretrained_vocabulary: Vocabulary | None = None  # of a language model
         self._set([], [])
@@ -79,6 +80,11 @@ class Words(TokenField):
     def __len__(self) -> int:
         """The number of ids, including those of padding and unknown words."""
         return len(self.words) + UNKNOWN + 1
+
+    @property
+    def text_tokenization(self) -> str:
+        """How a text is split into tokens: as the texts of the training data, or else as `tokenization`."""
+        return "blanks" if self.split_at_blanks and self.tokenization == "words" else self.tokenization
 
     @property
     def width(self) -> int:
@@ -95,6 +101,8 @@ class Words(TokenField):
         """Choose the tokenization, and build the vocabularies of words and n-grams."""
         tokens, contexts = self._count(values)
         self.notes = [*self._choose_digits(tokens.counts), *tokens.notes()]
+        if self.text_tokenization == "blanks":
+            self.notes.append("texts are split into tokens at blanks, as in these data; predict does the same")
         words = Counter[str]()
         for token, count in tokens.counts.items():
             words[self.normalize(token)] += count
@@ -125,9 +133,11 @@ class Words(TokenField):
         """Count tokens and, while tokens may be characters, their n-grams; then choose the tokenization."""
         tokens, contexts = LossyCounter(), LossyCounter()
         total = single = 0
+        self.split_at_blanks = False
         maybe_characters = self.tokenization_is_open or self.tokenization == "characters"
         for value in values:
             sequence = token_texts(value)
+            self.split_at_blanks |= isinstance(value, str)
             tokens.add(sequence)
             total += len(sequence)
             single += sum(len(token) == 1 for token in sequence)
@@ -205,12 +215,14 @@ class Words(TokenField):
     # the run folder ------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
         """Write words and n-grams."""
-        write_json(folder / f"{self.name}.json", {"words": self.words, "ngrams": self.ngrams})
+        saved = {"words": self.words, "ngrams": self.ngrams, "split_at_blanks": self.split_at_blanks}
+        write_json(folder / f"{self.name}.json", saved)
 
     def load(self, folder: Path) -> None:
         """Read the file that `save` wrote."""
         saved = read_json(folder / f"{self.name}.json")
         self._set(saved["words"], saved["ngrams"])
+        self.split_at_blanks = bool(saved.get("split_at_blanks", False))
 
     def describe(self) -> list[str]:
         """Lines about the size of the vocabulary."""

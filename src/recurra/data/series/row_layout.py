@@ -118,7 +118,7 @@ def read_row_layout(source: Source, columns: SeriesColumns, options: SeriesOptio
     positions = positions - positions.min()
     pool = [row.values.get(column) for row in source.first_rows() for column in values][:_SAMPLE]
     formats, notes = options.formats({"values": pool}, source)
-    bad, series, seen = BadRows(source.path, options.skip), list[TimeSeries](), dict[str, int]()
+    bad, series, seen = BadRows(source.path, options.skip, source.on_skip), list[TimeSeries](), dict[str, int]()
     for row in source.rows():
         one = _series(row, columns, values, positions, grid, formats["values"], bad, found.dated)
         if one is None:

@@ -50,7 +50,7 @@ def read_table(source: Source, columns: SeriesColumns, options: SeriesOptions = 
         return read_row_layout(source, columns, options)
     with_numbers = [*columns.numeric, *columns.static_covariates]
     formats, messages = options.formats(cells_of(source.first_rows(), with_numbers), source)
-    bad = BadRows(source.path, options.skip)
+    bad = BadRows(source.path, options.skip, source.on_skip)
     rows, groups = _grouped(source, columns, formats, bad)
     times, texts = _times(rows, columns, bad, options)
     gaps, series = GapSummary(), list[TimeSeries]()

@@ -124,9 +124,10 @@ class Source(ABC):
             raise DataError("there are no rows of data", file=self.path)
 
     def first_rows(self) -> list[Row]:
-        """Return the first 1,000 rows, which are read once and cached."""
+        """Return the first 1,000 rows that can be parsed, which are read once and cached; `rows` reports the others."""
         if self._first_rows is None:
-            self._first_rows = list(islice(self.rows(), FIRST_ROWS))
+            parsed = (row for row in self._read() if isinstance(row, Row))
+            self._first_rows = list(islice(parsed, FIRST_ROWS)) or list(self.rows())  # raises, since there are none
         return self._first_rows
 
     def need(self, column: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class TextSource:
     table      table that contains the text, or None
     column     text column of the table
     bad        the rows of the table without text, of the latest pass
+    on_skip    called with the error of each row that is skipped; None: nothing is called
     """
 
     def __init__(self, name: str, path: Path, files: list[Path], encoding: str,
@@ -36,6 +37,7 @@ class TextSource:
         self.name, self.path, self.column = name, path, column
         self._files, self._encoding, self._table = files, encoding, table
         self.bad = BadRows(path, skip=False)
+        self.on_skip: Callable[[DataError], None] | None = None
 
     def describe(self) -> list[str]:
         """Return which column is read and how, and which rows were skipped, for a table."""
@@ -73,7 +75,8 @@ class TextSource:
 
     def _read_table(self) -> Iterator[str]:
         assert self._table is not None and self.column is not None
-        self.bad = bad = BadRows(self.path, self._table.skip_broken)
+        self.bad = bad = BadRows(self.path, self._table.skip_broken, self.on_skip)
+        self._table.on_skip = self.on_skip
         buffer: list[str] = []
         size, usable = 0, False
         for row in self._table.rows():

@@ -36,6 +36,8 @@ _SUBWORD_UNITS = (
     f"| ?[^\\p{{L}}\\p{{M}}\\p{{N}}{HAN}{_SPACE}]+| ?[^{_SPACE}]| +|[\\t\\n\\r]+"
 )
 
+_NO_BLANKS = re.compile(r"\S+")
+_LAST_BLANK = re.compile(r"(?s:.*)\s")
 _LAST_WORD_BOUNDARY = re.compile(f"(?s:.*)[{_SPACE}\u3000{HAN}]")
 _HAN = re.compile(f"[{HAN}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -74,14 +76,18 @@ def subword_decoder() -> decoders.Decoder:
 
 
 def tokenize(text: str, tokenization: str) -> tuple[list[str], list[tuple[int, int]]]:
-    """The words of `text`, or its characters except whitespace, unchanged, with the offsets (begin, end) of each.
+    """The words of `text`, its characters except whitespace, or its parts between blanks, each with its offsets (begin, end).
 
     >>> tokenize("Ada left.", "words")
     (['Ada', 'left', '.'], [(0, 3), (4, 8), (8, 9)])
+    >>> tokenize("Ada left.", "blanks")
+    (['Ada', 'left.'], [(0, 3), (4, 9)])
     """
     text = clean(text)
     if tokenization == "characters":
         tokens = [(character, (at, at + 1)) for at, character in enumerate(text) if not character.isspace()]
+    elif tokenization == "blanks":
+        tokens = [(match[0], match.span()) for match in _NO_BLANKS.finditer(text)]
     else:
         tokens = _WORD_PRETOKENIZER.pre_tokenize_str(text)
     return [token for token, _ in tokens], [offsets for _, offsets in tokens]
@@ -90,6 +96,18 @@ def tokenize(text: str, tokenization: str) -> tuple[list[str], list[tuple[int, i
 def last_word_boundary(text: str, start: int) -> int:
     """The last position at or after `start` where `text` can be split between words, or 0: after whitespace or Chinese."""
     match = _LAST_WORD_BOUNDARY.match(text, start)
+    return match.end() if match else 0
+
+
+def last_token_boundary(text: str, start: int, tokenization: str) -> int:
+    """The last position where `text` can be split between the tokens of `tokenize`, at or after `start`; 0 if there is none.
+
+    >>> last_token_boundary("Ada le", 0, "blanks"), last_token_boundary("Ada le", 0, "characters")
+    (4, 6)
+    """
+    if tokenization == "characters":
+        return len(text)
+    match = (_LAST_BLANK if tokenization == "blanks" else _LAST_WORD_BOUNDARY).match(text, start)
     return match.end() if match else 0
 
 

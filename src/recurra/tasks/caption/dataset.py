@@ -17,7 +17,7 @@ from ...fields.image import image_column
 from ...fields.image_features import features_column
 from ...fields.paired_text import RawText
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
 from ..shared.row_reader import RowReader
 from .fields import Captions, ImageId, captions_of
@@ -73,6 +73,12 @@ class CaptionDataset(Dataset):
         summary = f"captions have {lengths.mean():.1f} {self.text.tokenization} on average, {self.max_length} at most"
         info.messages = [*self._report_lines(report, len(np.unique(hashes))), *descriptions, summary]
         return info
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the column of the images or features and that of the captions; see `Dataset.describe`."""
+        source = self.rows.open(data)
+        self._choose_input(source, DatasetInfo())
+        return Description(roles_of(source, self.rows.find_columns(source, self.rows.fields[:2])))
 
     def _choose_input(self, source: Source, info: DatasetInfo) -> None:
         """Choose features if no column was named, no column contains images, and one contains features."""

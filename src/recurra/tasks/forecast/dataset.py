@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -11,7 +12,8 @@ import numpy as np
 from ...data.series.series import TimeSeriesTable
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.reading import FileReading
-from ..base import Dataset, DatasetInfo, OnProgress
+from ...data.sources.skipped_rows import SkippedRows
+from ..base import Dataset, DatasetInfo, Description, OnProgress, Role
 from .metadata import SeriesMetadata
 from .reader import SeriesReader
 from .report import dataset_messages
@@ -44,13 +46,15 @@ class ForecastDataset(Dataset):
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Read and divide the series. Horizon and seasonality are determined here, because the split depends on them."""
         settings = self.settings
-        table, unused_columns = self.reader.read_training(data)
+        with self._list_skipped(cache.parent):
+            table, unused_columns = self.reader.read_training(data)
+            other = None if valid is None else self.reader.read_with(table.columns, valid)
         on_progress(sum(map(len, table.series)))
         self.metadata = metadata = SeriesMetadata.of(table)
         split = TrainValidationSplit(table, skip=self.reader.skip)
         split.drop_constant()
-        if valid is not None:
-            split.append_validation(self.reader.read_with(table.columns, valid))
+        if other is not None:
+            split.append_validation(other)
         metadata.seasonality, seasonality = seasonality_by_grid(split.series, split.cutoffs, settings.seasonality)
         horizon = settings.horizon or default_horizon(split.series, metadata.seasonality)
         if valid is None:
@@ -71,6 +75,30 @@ class ForecastDataset(Dataset):
             settings={"data": determined},
             messages=dataset_messages(split, metadata, notes, seasonality),
         )
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the role of each column, and messages about those that have none; see `Dataset.describe`."""
+        source, columns, messages = self.reader.find_columns(data)
+        roles = {
+            "time": columns.time,
+            "series": columns.series,
+            "target": columns.targets,
+            "future covariate": columns.future_covariates,
+            "past covariate": columns.past_covariates,
+            "static covariate": columns.static_covariates,
+        }
+        used = [Role(role, name, source.reasons.get(name, "")) for role, names in roles.items() for name in names]
+        if not columns.time and columns.layout == "columns":
+            messages.insert(0, "no time column: each row is a time step")
+        return Description(used, messages)
+
+    @contextmanager
+    def _list_skipped(self, run: Path) -> Iterator[None]:
+        """Write the rows that are skipped to a file of the run."""
+        with SkippedRows(run) as skipped:
+            self.reader.on_skip = skipped.add
+            yield
+        self.reader.on_skip = None
 
     def _write(self, split: TrainValidationSplit, cache: Path) -> None:
         panel = self.metadata.panel(split.series, until=split.cutoffs)

@@ -32,6 +32,7 @@ class SeriesReader:
 
     def __init__(self, settings: ForecastData) -> None:
         self.settings, self.reading = settings, FileReading(settings)
+        self.on_skip: Callable[[DataError], None] | None = None  # called with the error of each row that is skipped
 
     @property
     def skip(self) -> bool:
@@ -59,14 +60,14 @@ class SeriesReader:
         source = self._open(data)
         columns, messages = self._columns(source)
         try:
-            table = read_table(source, columns, self.options)
+            table = self._read(source, columns, self.options)
         except DuplicateTimesError:  # The first rows may belong to one of several series.
             if columns.series or self.settings.series:
                 raise
             columns, messages = self._columns(source, _rows_of_equal_times(source, columns.time))
             if not columns.series:
                 raise
-            table = read_table(source, columns, self.options)
+            table = self._read(source, columns, self.options)
         _check_covariates(table)
         return table, messages
 
@@ -91,7 +92,7 @@ class SeriesReader:
         source = self._open(data)
         for name in columns.all:
             source.need(name)
-        return read_table(source, columns, options or self.options)
+        return self._read(source, columns, options or self.options)
 
     def read_for_run(self, metadata: SeriesMetadata, data: str | Path) -> TimeSeriesTable:
         """Read a file for a trained run. Raises DataError if its columns or time grids are not those of the training file."""
@@ -103,6 +104,17 @@ class SeriesReader:
     def options_of(self, metadata: SeriesMetadata) -> SeriesOptions:
         """Return the options of reading for a trained run: the training file decides what another file does not show."""
         return replace(self.options, known_formats=metadata.formats, time_order=metadata.time_order)
+
+    def _read(self, source: Source, columns: SeriesColumns, options: SeriesOptions) -> TimeSeriesTable:
+        """Read a table, whose first rows are read before: `on_skip` is called once for each row."""
+        source.first_rows()
+        source.on_skip = self.on_skip
+        return read_table(source, columns, options)
+
+    def find_columns(self, data: str | Path) -> tuple[Source, SeriesColumns, list[str]]:
+        """Open a file and determine the roles of its columns by its first rows. Return also the messages about them."""
+        source = self._open(data)
+        return source, *self._columns(source)
 
     def _open(self, data: str | Path) -> Source:
         return self.reading.open(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
@@ -12,6 +12,7 @@ import numpy as np
 
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.reading import FileReading
+from ...data.sources.skipped_rows import SkippedRows
 from ...data.sources.text import TextSource, open_text
 from ...data.store.store import Store, StoreWriter
 from ...data.words.documents import SAMPLE_CHARACTERS, detect_independent_texts
@@ -67,9 +68,11 @@ class TextDataset(Dataset):
         self.separator, structure = detect_independent_texts(beginning)
         fraction = 0.0 if valid is not None else settings.validation_fraction
         end = int(characters * (1 - fraction))
-        self._encode(source, {"train": (0, end)} | ({"valid": (end, characters)} if fraction else {}), cache)
-        if valid is not None:
-            self._encode(self._open(valid), {"valid": (0, None)}, cache)
+        with SkippedRows(cache.parent) as skipped:
+            parts: dict[str, tuple[int, int | None]] = {"train": (0, end)}
+            self._encode(source, parts | ({"valid": (end, characters)} if fraction else {}), cache, skipped.add)
+            if valid is not None:
+                self._encode(self._open(valid), {"valid": (0, None)}, cache, skipped.add)
         self.load_cache(cache)
         train_tokens, valid_tokens = (len(self.stores[part].flat("tokens")) for part in ("train", "valid"))
         if train_tokens < 64 or valid_tokens < 2:
@@ -105,9 +108,16 @@ class TextDataset(Dataset):
         """Return the column of the text; see `Dataset.describe`."""
         return Description(notes=self._open(data).describe() or ["text: the whole file"])
 
-    def _encode(self, source: TextSource, parts: Mapping[str, tuple[int, int | None]], folder: Path) -> None:
+    def _encode(
+        self,
+        source: TextSource,
+        parts: Mapping[str, tuple[int, int | None]],
+        folder: Path,
+        on_skip: Callable[[DataError], None] | None = None,
+    ) -> None:
         """Write the tokens of each part, given by its range of characters, and the number of characters of each chunk."""
-        for part, (begin, end) in parts.items():
+        for at, (part, (begin, end)) in enumerate(parts.items()):
+            source.on_skip = None if at else on_skip  # each pass reads the whole file
             with StoreWriter(folder / part, COLUMNS) as writer:
                 tokenizer = self.tokenizer()
                 position = 0

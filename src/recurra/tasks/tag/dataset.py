@@ -229,7 +229,14 @@ class TagDataset(Dataset):
             return None
         source = self._open(file)
         columns = {field.name: self._column(field, source) for field in (self.words, *self.features)}
-        return ({name: as_tokens(row.values[at]) for name, at in columns.items()} for row in source.rows())
+        return (
+            row if isinstance(row, DataError) else self._example({name: row.values[at] for name, at in columns.items()})
+            for row in source.rows_or_errors()
+        )
+
+    def _example(self, cells: dict[str, Any]) -> dict[str, Any]:
+        """The example in the cells of a row: a text is one as in a pipe, unless its tokens have features in other cells."""
+        return {name: as_tokens(cell) for name, cell in cells.items()} if self.features else cells
 
     def _column(self, field: TokenField, source: Source) -> str:
         known = self.rows.columns.get(field.name)

@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from ...data.words.pretokenize import last_word_boundary, tokenize
+from ...data.words.pretokenize import last_token_boundary, tokenize
 from ...errors import CallError
 from ...fields.token_features import TokenFeature
 from ...fields.words import Words
@@ -81,16 +81,14 @@ class TagSession(Session):
         searched = len(self.pending)
         self.text += chunk
         self.pending += chunk
-        at = (
-            len(self.pending) if self.words.tokenization == "characters" else last_word_boundary(self.pending, searched)
-        )
+        at = last_token_boundary(self.pending, searched, self.words.text_tokenization)
         begin = len(self.text) - len(self.pending)
         complete, self.pending = self.pending[:at], self.pending[at:]
         self._run_text(complete, begin)
 
     def _run_text(self, text: str, begin: int) -> None:
         """Run the network over complete tokens of the text, from character `begin`."""
-        tokens, offsets = tokenize(text, self.words.tokenization)
+        tokens, offsets = tokenize(text, self.words.text_tokenization)
         self.offsets += [(begin + first, begin + end) for first, end in offsets]
         self._run(tokens, [])
 

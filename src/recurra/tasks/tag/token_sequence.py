@@ -47,7 +47,7 @@ def parse_example(
     if isinstance(value, str):
         if features:
             raise CallError(f"{where}{words.name} are raw text, but {required}; pass lists")
-        tokens, offsets = tokenize(value, words.tokenization)
+        tokens, offsets = tokenize(value, words.text_tokenization)
         return TokenSequence(tokens, offsets, value, [])
     if not isinstance(value, list):
         raise CallError(f"{where}{words.name} is {value!r:.40}; expected text or a list of tokens")

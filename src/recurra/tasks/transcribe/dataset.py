@@ -17,7 +17,7 @@ from ...fields.audio import Audio
 from ...fields.base import Field
 from ...fields.paired_text import RawText
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, OnProgress
+from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
 from ..shared.row_reader import RowReader
 from .ctc_loss import min_steps_of_texts
@@ -65,6 +65,11 @@ class TranscribeDataset(Dataset):
         descriptions = [line for field in self.rows.fields for line in field.describe()]
         info.messages = [*report.lines(), *descriptions, _duration(info)]
         return info
+
+    def describe(self, data: str | Path) -> Description:
+        """Return the column of the recordings and that of the transcripts; see `Dataset.describe`."""
+        source = self.rows.open(data)
+        return Description(roles_of(source, self.rows.find_columns(source, [self.audio, self.text])))
 
     def _inspect_texts(self, texts: Sequence[str]) -> None:
         """Choose the tokenization, and determine whether there are words, from the first texts."""

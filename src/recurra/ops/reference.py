@@ -114,7 +114,8 @@ def unsupported(call: Call) -> str | None:
             "torch.jit.trace and torch.onnx.export(dynamo=False) would record the loop for one number of time steps; "
             "use torch.export"
         )
-    if mixes_dtensors((call.x, *call.state, *call.weights)):
+    lengths = () if call.lengths is None else (call.lengths,)
+    if mixes_dtensors((call.x, *lengths, *call.state, *call.weights)):
         return "a DTensor and a Tensor are mixed; convert the Tensor with torch.distributed.tensor.distribute_tensor"
     return None
 

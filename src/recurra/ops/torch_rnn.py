@@ -218,6 +218,8 @@ def unsupported(call: Call) -> str | None:
         return "torch's kernels need at least one time step, and T is 0"
     if not call.x.is_floating_point():
         return f"torch's kernels need floating point, and x is {call.x.dtype}"
+    if isinstance(call.cell, LSTMP) and jit_tracing() and torch.onnx.is_in_onnx_export():
+        return "torch.onnx.export(dynamo=False) has no LSTM with projections"
     return _autocast_reason(call) or ordinary_reason((call.x, *call.state, *call.weights))
 
 

@@ -64,7 +64,7 @@ def hooks_layout(flat: Any, case: Case) -> Found:
         return values_and_gradients(flat, case)
 
 
-@mode("saved_tensors_hooks: dtype", refused="same dtype|unsupported data type")
+@mode("saved_tensors_hooks: dtype", refused="same dtype|unsupported data type|expected scalar type")
 def hooks_dtype(flat: Any, case: Case) -> Found:
     """What is saved for the backward pass comes back as float64."""
 

@@ -23,7 +23,11 @@ from ..settings import DataSettings, setting
 from .base import Field
 from .series import Series
 
-AUDIO_NAMES = ("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "sound", "音频", "文件")
+AUDIO_NAMES = (
+    *("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "audio_filepath", "sound"),
+    *("音频", "文件"),
+)
+NEMO_NAME = "audio_filepath"  # of a NeMo manifest, in which a row may be a segment of a file
 MAX_FITTED_FRAMES = 120_000  # 20 minutes, from which mean and standard deviation are computed
 MAX_INSPECTED_FILES = 200  # files whose sample rate is inspected
 SAMPLE_RATE_HELP = "Sample rate in Hz; by default that of most files, at most 16,000."
@@ -103,7 +107,12 @@ class Audio(Field):
         return column
 
     def value(self, row: Row, column: str) -> Any:
-        """Return the value of a row. File names are relative to the table."""
+        """Return the value of a row. File names are relative to the table. Raises DataError for a segment of a file."""
+        if column == NEMO_NAME and (offset := row.values.get("offset")) and str(offset).strip(" 0."):
+            problem = (
+                f"the row begins at {offset} s of the file; segments are not read: write each into a file of its own"
+            )
+            raise row.error(problem, "offset")
         return resolve_path(row, column)
 
     def key(self, value: Any) -> str:

@@ -53,3 +53,12 @@ def test_nemo_manifest(tmp_path: Path, offset: float | str | None) -> None:
     else:
         with pytest.raises(DataError, match=r"begins at .* s of the file; segments are not read"):
             found(tmp_path / "manifest.json")
+
+
+def test_a_segment_is_refused_as_an_example_too() -> None:
+    """Only the columns of a NeMo manifest have this meaning."""
+    audio = Audio("audio", None)
+    with pytest.raises(DataError, match=r"begins at 1\.5 s of the file"):
+        audio.of_mapping({"audio_filepath": "one.wav", "offset": 1.5}, "audio_filepath")
+    assert audio.of_mapping({"audio_filepath": "one.wav", "offset": 0}, "audio_filepath") == "one.wav"
+    assert audio.of_mapping({"file": "one.wav", "offset": 1.5}, "file") == "one.wav"

@@ -10,7 +10,7 @@ from tiny_runs import reviews
 
 import recurra
 from recurra.cells import RNN, Cell
-from recurra.errors import RunError
+from recurra.errors import CallError, RunError
 
 
 def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
@@ -56,3 +56,21 @@ def test_a_cell_made_in_a_function_opens_again(tmp_path: Path) -> None:
     assert recurra.load(run.path, cells=[mine]).predict(["a film"]) == run.predict(["a film"])
     with pytest.raises(RunError, match="custom cell"):
         recurra.load(run.path)
+
+
+def test_a_file_name_is_not_predicted_as_a_text(tmp_path: Path) -> None:
+    run = reviews(tmp_path)
+    (tmp_path / "notes").write_text("a good film\n")
+    for name in (
+        tmp_path / "reviews.csv",
+        str(tmp_path / "notes"),
+        "missing.csv",
+        "lines.jsonl.gz",
+        tmp_path / "notes",
+    ):
+        with pytest.raises(
+            CallError, match=r"is the name of a file: read the file and pass a list, use `recurra predict"
+        ):
+            run.predict(name)  # type: ignore[arg-type]
+    assert run.predict("a good film. Or not?") == run.predict(["a good film. Or not?"])
+    assert len(run.predict(["missing.csv"])) == 1

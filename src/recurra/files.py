@@ -79,3 +79,10 @@ def _read(path: Path, parse: Callable[[str], Any]) -> Any:
         raise RunError(f"{path}: cannot be read ({error.strerror}); the run folder is incomplete") from None
     except Exception as error:  # whatever the parser makes of a damaged file
         raise RunError(f"{path} is damaged: {str(error).splitlines()[0]}") from None
+
+
+def check_evaluated(path: Path) -> None:
+    """Raise RunError if the training ended before its first evaluation: the weights are those before the first step."""
+    if (path / "model.safetensors").exists() and not (path / "metrics.json").exists():
+        remedy = f"continue with recurra train --resume {path}" if (path / "checkpoint").is_dir() else "train it again"
+        raise RunError(f"{path}: the training ended before its first evaluation, so its weights are random; {remedy}")

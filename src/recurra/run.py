@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .data.sources.files import suffixes
+from .data.sources.folders import media_column
 from .data.sources.reading import READ_SETTINGS
-from .errors import DataError, SettingError
+from .data.sources.sources import TABLES
+from .errors import CallError, DataError, SettingError
 from .evaluation import evaluate
-from .files import absolute, read_json
+from .files import absolute, check_evaluated, read_json
 from .nn.patch import patched
 from .progress import Progress, Silent
 from .run_folder import load_vocabulary, open_task
@@ -23,6 +26,9 @@ from .weights import NoRandomWeights, fill, load_tensors
 
 if TYPE_CHECKING:
     from .cells import Cell
+
+FILE_SUFFIXES = {*TABLES, ".txt", ".conll", ".conllu", ".conllup", ".npy"}  # of files with several examples
+MAX_PATH = 1000  # characters of a file name
 
 
 class Run:
@@ -107,12 +113,25 @@ class Run:
             A dict for each example, in order. The keys depend on the task.
 
         Raises:
-            CallError: an example cannot be used; the message contains its number, counted from 1.
+            CallError: an example cannot be used; the message contains its number, counted from 1. Or `examples` is the name of
+                a file of inputs.
         """
-        if isinstance(examples, str):
-            examples = [examples]
+        if isinstance(examples, str | Path):
+            examples = [self._single_example(str(examples))]
         with torch.inference_mode(), own_code(self.task, self.task.cell):
             return check_decoded(self.task, "predict", self.task.predict(self.network, examples), len(examples))
+
+    def _single_example(self, text: str) -> str:
+        """Return an example that is not in a list. Raises CallError if it is the name of a file of several examples."""
+        if media_column(text):
+            return text  # an audio file or an image is an example
+        is_name = "\n" not in text and len(text) < MAX_PATH and not any(map(str.isspace, Path(text).suffix))
+        if is_name and (suffixes(Path(text))[0] in FILE_SUFFIXES or Path(text).is_file()):
+            raise CallError(
+                f"run.predict expects examples, but {text!r} is the name of a file: read the file and pass a list, use "
+                f"`recurra predict {self.path} {text}`, or pass [{text!r}] if this is the text of an example"
+            )
+        return text
 
     def predict_iter(self, examples: Iterable[Any], batch_size: int = 64) -> Iterator[dict[str, Any]]:
         """Predict lazily: `batch_size` examples are taken from the iterable at a time. See `predict`."""
@@ -224,10 +243,12 @@ def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[
         The run with its best weights, on the CPU. Nothing in the folder is executed, and no random numbers are drawn.
 
     Raises:
-        RunError: the folder is missing or damaged, has another format, or needs a custom class that was not passed.
+        RunError: the folder is missing or damaged, has another format, needs a custom class that was not passed, or belongs to
+            a training that ended before its first evaluation.
     """
     path = Path(path)
     config, task = open_task(path, cells=cells, tasks=tasks)
+    check_evaluated(path)
     load_vocabulary(task, path, config)
     with NoRandomWeights(), own_code(task, task.cell):
         network = task.network()

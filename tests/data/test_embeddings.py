@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -196,3 +197,14 @@ def test_a_tagger_uses_embeddings(tmp_path: Path) -> None:
     ids = run.task.dataset.words.ids
     for word, first in (("ann", 1.0), ("0000", 4.0), ("films", 7.0)):
         assert table.embedding.weight[ids[word], 0].item() == first
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_a_pickle_of_gensim_or_glove_python_has_its_remedy(tmp_path: Path, protocol: int) -> None:
+    for name in ("vectors.kv", "vectors.bin", "glove.model"):
+        path = tmp_path / name
+        path.write_bytes(pickle.dumps({"vectors": np.zeros((3, 4)), "index_to_key": ["a", "b", "c"]}, protocol))
+        with pytest.raises(
+            DataError, match=r"gensim or glove-python .*save_word2vec_format\('vectors.bin', binary=True\)"
+        ):
+            EmbeddingFile(path)

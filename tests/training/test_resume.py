@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import yaml
 from safetensors.torch import load_file
 from tiny_runs import TINY, couplets, inputs, language, reviews
 
+import recurra
 from recurra import training
 from recurra.errors import RunError
 from recurra.ops import watch
 from recurra.run import Run
 from recurra.settings import GROUPS, fields, is_open
 from recurra.tasks.classify.task import Classify
+from recurra.tasks.language.task import Language
 from recurra.training.loop import Loop
 
 CLASSIFY: dict[str, Any] = {
@@ -145,6 +148,35 @@ def test_ctrl_c_in_the_evaluation_that_ends_a_run(tmp_path: Path, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         reviews(tmp_path, "cut", **settings)
     assert same(training.resume(tmp_path / "cut"), whole)
+
+
+def test_ctrl_c_during_the_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = LANGUAGE | {"steps": 12, "neural_cache_size": 20}
+    whole = language(tmp_path, "whole", **settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(Language, "calibrate", lambda self, network: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt, match=r"interrupted during the calibration .* --resume .*cut"):
+            language(tmp_path, "cut", **settings)
+    resumed = training.resume(tmp_path / "cut")
+    assert same(resumed, whole)
+    assert any("calibrated" in line for line in history(resumed)) == any(
+        "calibrated" in line for line in history(whole)
+    )
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_a_run_without_an_evaluation_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: bool
+) -> None:
+    """Ctrl-C before the first evaluation leaves a checkpoint; a killed process leaves the weights before the first step."""
+    signalled(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        reviews(tmp_path, "cut", **CLASSIFY)
+    if not checkpoint:
+        shutil.rmtree(tmp_path / "cut" / "checkpoint")
+    remedy = "recurra train --resume .*cut" if checkpoint else "train it again"
+    with pytest.raises(RunError, match=f"before its first evaluation, so its weights are random; .*{remedy}"):
+        recurra.load(tmp_path / "cut")
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

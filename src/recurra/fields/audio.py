@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..data.media import audio
 from ..data.media.images import resolve_path
+from ..data.media.nemo import segment_problem
 from ..data.sources.columns import pick
 from ..data.sources.rows import Row, Source
 from ..errors import CallError, DataError, SettingError
@@ -23,7 +24,10 @@ from ..settings import DataSettings, setting
 from .base import Field
 from .series import Series
 
-AUDIO_NAMES = ("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "sound", "音频", "文件")
+AUDIO_NAMES = (
+    *("audio", "file", "path", "filename", "file_name", "wav", "audio_path", "audio_filepath", "sound"),
+    *("音频", "文件"),
+)
 MAX_FITTED_FRAMES = 120_000  # 20 minutes, from which mean and standard deviation are computed
 MAX_INSPECTED_FILES = 200  # files whose sample rate is inspected
 SAMPLE_RATE_HELP = "Sample rate in Hz; by default that of most files, at most 16,000."
@@ -103,7 +107,9 @@ class Audio(Field):
         return column
 
     def value(self, row: Row, column: str) -> Any:
-        """Return the value of a row. File names are relative to the table."""
+        """Return the value of a row. File names are relative to the table. Raises DataError for a segment of a file."""
+        if problem := segment_problem(row.values, column):
+            raise row.error(problem, "offset")
         return resolve_path(row, column)
 
     def key(self, value: Any) -> str:
@@ -184,6 +190,12 @@ class Audio(Field):
         return [self.standardize(self._features(value)) for value in values]
 
     # use -----------------------------------------------------------------------------------------------------------
+    def of_mapping(self, example: Mapping[str, Any], name: str) -> Any:
+        """Return the name of the file or the samples. Raises DataError for a segment of a file."""
+        if problem := segment_problem(example, name):
+            raise DataError(problem)
+        return example[name]
+
     def normalize_input(self, example: Any) -> Any:
         """Convert an input of `predict`: a file name, or samples in [-1, 1] (or int16) at the run's sample rate."""
         if isinstance(example, Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,6 +97,10 @@ class Field(ABC):
     def check_input(self, value: Any) -> str | None:
         """Return what is wrong with a value at inference; by default the same as `check`."""
         return self.check(value)
+
+    def of_mapping(self, example: Mapping[str, Any], name: str) -> Any:
+        """Return the value of an example of `predict` that is a mapping. Raises DataError if other keys change its meaning."""
+        return example[name]
 
     def normalize_input(self, example: Any) -> Any:
         """Convert an example given to `predict` to a value of the field; by default the example itself."""

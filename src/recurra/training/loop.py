@@ -121,11 +121,14 @@ class Loop:
             if not interrupts.requested and self.step < ENDED_EARLY * planned:
                 why = self.best.reason_to_stop if self.best.should_stop else "the time limit is reached"
                 progress.message(f"ended after {self.step:,} steps: {why}")
+            resume = f"checkpoint saved; to continue: recurra train --resume {self.folder}"
+            interrupts.at_once = True  # the checkpoint is saved
             if interrupts.requested:
-                raise KeyboardInterrupt(
-                    f"interrupted at step {self.step:,}, checkpoint saved; to continue: recurra train --resume {self.folder}"
-                )
-            self.calibrate(progress)
+                raise KeyboardInterrupt(f"interrupted at step {self.step:,}, {resume}")
+            try:
+                self.calibrate(progress)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"interrupted during the calibration after training, {resume}") from None
 
     def calibrate(self, progress: Progress) -> None:
         """Fit the calibration of the task to the validation data, with the best weights, and save both with the new metrics."""
@@ -135,13 +138,12 @@ class Loop:
         self.module.eval()
         with torch.no_grad():
             lines = self.task.calibrate(self.module)
-        if not lines:
-            return
-        metrics = evaluation.evaluate(self.task, self.module)
+        metrics = evaluation.evaluate(self.task, self.module) if lines else {}
         for line in lines:
             progress.message(line)
-        self.record({"calibrated": lines, **named(numbers(metrics))})
-        self.best.write(metrics, self.module)
+        if lines:
+            self.record({"calibrated": lines, **named(numbers(metrics))})
+            self.best.write(metrics, self.module)
 
     def _go(self, bar: Bar, interrupts: Interrupts, until: Callable[[], bool]) -> None:
         """Take steps and evaluate, to the end of the schedule or until `until()` is true."""

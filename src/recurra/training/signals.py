@@ -9,16 +9,21 @@ from typing import Any
 
 
 class Interrupts:
-    """Inside the block the first SIGINT or SIGTERM sets `requested`. Outside the main thread it has no effect."""
+    """Inside the block the first SIGINT or SIGTERM sets `requested`. Outside the main thread it has no effect.
+
+    Attributes:
+        requested: whether there was a signal.
+        at_once: whether the first signal raises KeyboardInterrupt, because nothing has to be finished and saved.
+    """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.at_once = False
         self._handlers: dict[int, Any] = {}
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        again, self.requested = self.requested, True
+        if again or self.at_once:
             raise KeyboardInterrupt
-        self.requested = True
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():

@@ -11,6 +11,7 @@ from recurra.data.sources.rows import Row
 from recurra.errors import DataError
 
 Array = np.ndarray[Any, Any]
+MEDIA_FOLDERS = ("clips", "wavs")  # beside the table, in public speech corpora
 
 
 def pillow() -> Any:
@@ -97,9 +98,15 @@ def resize(image: Array, height: int, width: int) -> Array:
 
 
 def resolve_path(row: Row, column: str) -> Any:
-    """Return the value of a row; a file name becomes a path relative to the folder of the table that contains the row."""
+    """Return the value of a row; a file name becomes a path relative to the folder of the table that contains the row.
+
+    A file that is not there is looked for in `clips/` (Common Voice) and `wavs/` of this folder.
+    """
     value = row.values.get(column)
     if not isinstance(value, str) or not value.strip():
         return value
     folder = row.file if row.file.is_dir() else row.file.parent
-    return str(folder / Path(value.strip()).expanduser())
+    name = Path(value.strip()).expanduser()
+    if not (path := folder / name).exists():
+        path = next((other for sub in MEDIA_FOLDERS if (other := folder / sub / name).is_file()), path)
+    return str(path)

@@ -21,6 +21,7 @@ from recurra.data.sources.files import check_file, open_binary, reading, suffixe
 from recurra.errors import DataError
 
 _FASTTEXT_MODEL = bytes.fromhex("ba164f2f")  # the first bytes of a fastText model (.bin), which is not supported
+_PICKLES = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))  # the first bytes of a pickle
 _CHUNK = 1 << 20  # bytes
 _MAX_LINE = 1 << 20  # bytes
 _MAX_WORD = 1000  # bytes
@@ -60,6 +61,13 @@ class EmbeddingFile:
             raise DataError(
                 "this is a fastText model (.bin), which is not supported; use its embeddings as text (.vec) or in the word2vec "
                 "format",
+                file=self.path,
+            )
+        if first.startswith(_PICKLES):
+            raise DataError(
+                "this is a Python object as saved by gensim or glove-python (pickle), which is not read, because opening one "
+                "executes code; in gensim write vectors.save_word2vec_format('vectors.bin', binary=True) (model.wv of a "
+                "model); for glove-python write a line per word: the word and its numbers",
                 file=self.path,
             )
         fields = first.split()

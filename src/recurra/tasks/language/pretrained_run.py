@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...data.words.vocabulary import Vocabulary
 from ...errors import RunError
-from ...files import FORMAT, read_yaml
+from ...files import FORMAT, check_evaluated, read_yaml
 from ...nn import Recurrent
 from ...settings import DEFAULT_CELL
 
@@ -62,6 +62,7 @@ class LanguageRun:
         """
         from safetensors import SafetensorError, safe_open
 
+        check_evaluated(self.path)
         path = self.path / "model.safetensors"
         try:
             with safe_open(path, "pt") as file:

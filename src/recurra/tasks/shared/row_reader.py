@@ -282,7 +282,7 @@ class RowReader:
             names = [self.columns.get(self.input.name), self.input.column, self.input.name]
             for name in names:
                 if name and name in example:
-                    example = example[name]
+                    example = self.input.of_mapping(example, name)
                     break
             else:
                 expected = " or ".join(dict.fromkeys(repr(name) for name in names if name))

@@ -51,7 +51,8 @@ def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     rows = [(words, tags) if request.param == "texts" else (str(words.split()), str(tags.split()))
             for words, tags in SENTENCES]  # fmt: skip
     (folder / "a.csv").write_text("tokens,tags\n" + "".join(f'"{words}","{tags}"\n' for words, tags in rows))
-    assert command(["train", "tag", str(folder / "a.csv"), "--out", str(folder / "run"), *TINY]) == 0
+    arguments = ["train", "tag", str(folder / "a.csv"), "--out", str(folder / "run"), *TINY, "--set", "ensemble_size=1"]
+    assert command(arguments) == 0
     return request.param, folder / "run"
 
 
@@ -115,3 +116,20 @@ def test_skipped_rows_of_every_task_are_listed_once(capsys: pytest.CaptureFixtur
         assert status == 0, err
         skipped = [json.loads(line) for line in (out / "skipped.jsonl").read_text().splitlines()]
         assert sorted(one["row"] for one in skipped) == row
+
+
+@pytest.mark.parametrize("task", ["translate", "language"])
+def test_predict_reads_the_nested_columns_of_the_training_data(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, task: str
+) -> None:
+    rows = [{"pair": {"de": f"guten Tag {at}, liebe Leute", "en": f"good day {at}"}} for at in range(40)]
+    data, out = tmp_path / "a.jsonl", tmp_path / "run"
+    data.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"pair": {"de": "drei", "en": "three"}}]))
+    columns = {"translate": ["--source", "pair.de", "--target", "pair.en"], "language": ["--text", "pair.de"]}[task]
+    status, _, err = shell(capsys, "train", task, data, "--out", out, *columns, *TINY)
+    assert status == 0, err
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [rows[0], {"pair": {"fr": "oui"}}]))
+    (tmp_path / "b.txt").write_text(rows[0]["pair"]["de"] + "\n")
+    answers = [json.loads(line) for line in shell(capsys, "predict", out, tmp_path / "b.jsonl")[1].splitlines()]
+    assert answers[0] == json.loads(shell(capsys, "predict", out, tmp_path / "b.txt")[1])
+    assert len(answers) == 2 and "pair.de" in answers[1]["error"]

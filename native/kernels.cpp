@@ -64,7 +64,7 @@ struct PeakLoop {
 double peak_operations(const Kernels& kernels, const Team& team, double seconds) {
     using Clock = std::chrono::steady_clock;
     const auto since = [](Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); };
-    PeakLoop loop{kernels, 20000};
+    PeakLoop loop{kernels, 500000};  // about a millisecond
     float sum;
     const double operations = double(kernels.multiply_adds(loop.rounds, &sum)) * double(team.threads);
     double best = 0;

@@ -15,6 +15,8 @@ from transform_cases import assert_close, components, drop_in, every_drop_in, ev
 
 from recurra import cells, nn, ops
 
+# inductor and the formulas of forward mode use torch.jit inside torch, which is deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
 every_cell = pytest.mark.parametrize("cell", CELLS, ids=str)
 
 
@@ -144,4 +146,8 @@ def test_meta_and_fake_tensors() -> None:
             empty = getattr(nn, kind)(3, 4, num_layers=2, bidirectional=True)
             meta_y, meta_state = empty(torch.randn(5, 2, 3))
         for a, b in zip([meta_y, *components(meta_state)], [y, *components(state)], strict=True):
-            assert a.is_meta and (a.shape, a.stride(), a.dtype) == (b.shape, b.stride(), b.dtype)
+            assert a.requires_grad and a.is_meta and (a.shape, a.stride(), a.dtype) == (b.shape, b.stride(), b.dtype)
+        meta_y.sum().backward()
+        weights = list(empty.parameters())
+        assert all(w.grad is not None and w.grad.shape == w.shape for w in weights)
+        torch.autograd.grad(empty(torch.randn(5, 2, 3, device="meta"))[0].sum(), weights, create_graph=True)

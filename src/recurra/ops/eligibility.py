@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -120,6 +121,12 @@ def jit_tracing() -> bool:
     return _tracing_state() is not None
 
 
+def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
+    """Disables autocast inside a block, on the device of x."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+
+
 def mixes_dtensors(tensors: Iterable[Tensor]) -> bool:
     """Whether some of the tensors are distributed and others are not. torch does not import the class before it is used."""
     distributed = {type(tensor).__name__ == "DTensor" for tensor in tensors}
@@ -154,7 +161,7 @@ def _dispatching(call: Call) -> bool:
 
 def _converted(x: Tensor) -> bool:
     """Whether autocast chooses the dtype of each operation."""
-    return torch.is_autocast_enabled(x.device.type)
+    return torch.amp.is_autocast_available(x.device.type) and torch.is_autocast_enabled(x.device.type)
 
 
 def _kind(tensor: Tensor) -> str:

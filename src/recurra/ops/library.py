@@ -25,7 +25,7 @@ from ..cells import Cell
 from .call import Call
 from .checks import check_lengths
 from .dispatch import BACKENDS, choose
-from .eligibility import observed, ordinary_reason
+from .eligibility import observed, ordinary_reason, without_autocast
 from .ordinary_gradients import ordinary_gradients
 
 _ARGUMENTS = (
@@ -141,7 +141,7 @@ def _recording(x: Tensor) -> Iterator[None]:
     """Inside the block autograd records, also in a kernel that the dispatcher called below autograd; autocast is off."""
     include, exclude = torch._C._dispatch_tls_local_include_set(), torch._C._dispatch_tls_local_exclude_set()
     above = torch._C._ForceDispatchKeyGuard(include, exclude - torch._C._dispatch_keys(x))
-    with above, torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+    with above, torch.enable_grad(), without_autocast(x):
         yield
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import reference
 from .call import Call
+from .eligibility import without_autocast
 
 
 def ordinary_gradients(
@@ -25,7 +26,7 @@ def ordinary_gradients(
     depend on the weights, and one tensor may be given several times.
     """
     tensors = (call.x, *call.state, *call.weights)
-    with torch.enable_grad(), torch.autocast(call.x.device.type, enabled=False):
+    with torch.enable_grad(), without_autocast(call.x):
         if create_graph:
             inputs = [t.view_as(t) if n else t for t, n in zip(tensors, needed, strict=True)]
         else:

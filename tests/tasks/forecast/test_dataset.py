@@ -64,7 +64,8 @@ def test_inputs_are_series_and_lines_are_json(tmp_path: Path) -> None:
     _, dataset, _ = prepared(path)
     assert not dataset.inputs_are_rows
     assert [(one.name, len(one)) for one in dataset.inputs(str(path)) or ()] == [("one", 200), ("two", 200)]
-    assert dataset.inputs(str(tmp_path / "lines.jsonl.txt")) is None
+    (tmp_path / "lines.txt").write_text("[1, 2, null]\n[3, 4, 5]\n")
+    assert dataset.inputs(str(tmp_path / "lines.txt")) is None
     assert dataset.parse_line("[1, 2, null]\n") == [1, 2, None]
     assert dataset.parse_line('{"values": [1]}') == {"values": [1]}
     with pytest.raises(DataError, match="begins like a JSON object but is not valid JSON"):

@@ -11,7 +11,7 @@ from recurra.tasks.base import ignore_progress
 from recurra.tasks.forecast.calibration import calibration_factors
 from recurra.tasks.forecast.pipeline import ForecastPipeline
 from recurra.tasks.forecast.split_windows import SplitWindows
-from recurra.tasks.forecast.validation import validate
+from recurra.tasks.forecast.validation import calibrate, validate
 
 PIPELINE = ForecastPipeline(3, 2, "last_value", [0.1, 0.5, 0.9], has_missing=True, mse_weight=0.5)
 
@@ -66,6 +66,8 @@ def test_validation_calibrates_the_network() -> None:
     values = np.random.default_rng(0).normal(size=60).tolist()
     split, network = SplitWindows(panel(values), np.array([30])), Constant()
     metrics = validate(PIPELINE, network, split, ignore_progress)
+    assert network.quantile_scale.tolist() == [2.0, 1.0, 0.5]  # an evaluation changes nothing
+    calibrate(PIPELINE, network, split)
     ((windows, batch, output),) = PIPELINE.run(network, split.panel, split.valid_origins(3, 2))
     numbers = output.double().numpy()
     factors = calibration_factors(windows.scaled_y(), numbers[..., 1:], PIPELINE.levels, 1)

@@ -368,8 +368,10 @@ def columns(n: int = 120, **more: Any) -> list[list[Any]]:
 BAD: dict[str, tuple[str, list[list[Any]], dict[str, Any], str]] = {
     "constant": ("date,flat,y", columns(flat=5), {},
                  r"the series 'flat' is constant \(always 5\): it contains no information for training.*on_error=skip"),
-    "missing": ("date,none,y", columns(none=""), {}, "the series 'none' has no values: it contains no information"),
-    "several": ("date,none,flat,y", columns(none="", flat=1), {}, r"'none' has no values; 1 more such series \(flat\)"),
+    "missing": ("date,none,y", columns(none=""), {"target": "none"},
+                "the series 'none' has no values: it contains no information"),
+    "several": ("date,none,flat,y", columns(none="", flat=1), {"target": "none,flat,y"},
+                r"'none' has no values; 1 more such series \(flat\)"),
     "short": ("date,y", columns(12), {"context_length": 30},
               r"'y' has 12 time steps, .* a context of 30 and a horizon of \d+ require 3\d"),
     "order": ("date,y", columns()[::-1], {}, "not sorted by time"),
@@ -416,7 +418,9 @@ def test_the_validation_part_does_not_affect_statistics(tmp_path: Path) -> None:
 def test_unusable_series_can_be_skipped(tmp_path: Path) -> None:
     recorder = Recorder()
     path = write(tmp_path / "bad.csv", *BAD["several"][:2])
-    run = recurra.train("forecast", path, out=tmp_path / "run", on_error="skip", progress=recorder, **SMALL)
+    run = recurra.train(
+        "forecast", path, out=tmp_path / "run", on_error="skip", target="none,flat,y", progress=recorder, **SMALL
+    )
     assert list(run.task.dataset.metadata.series) == ["y"]
     assert any("2 of 3 series skipped: the series 'none'" in line for line in recorder.lines)
 

@@ -63,7 +63,7 @@ def read_table(source: Source, columns: SeriesColumns, options: SeriesOptions = 
         chosen = [texts[at] for at in used.tolist()] if columns.time else list(map(str, range(len(used))))
         row_numbers = [rows.row_numbers[at] for at in used.tolist()]
         raw = RawSeries(group.name, stamps, chosen, row_numbers, numbers[used], group.static)
-        aligned = align(raw, columns, times, bad, options)
+        aligned = align(raw, columns, times.of_series(used), bad, options)
         gaps.add(raw.name, aligned)
         series += _time_series(raw, aligned, columns)
     bad.settle(others=bool(series))

@@ -29,6 +29,7 @@ class Times:
     stamps      (N,) timestamps in microseconds, or plain steps; 0 where a cell is not a time
     valid       (N,) whether a cell is a time
     precision   the highest precision: 0 plain steps, 1 year, 2 month, 3 day, 4 time of day
+    precisions  (N,) the precision of each cell; None if all have the same one
     clock       notation and time zone of the cells
     order       the order of day, month and year in dates such as 1/2/2020; "" for other dates
     problem     why a cell that is not valid is not a time
@@ -42,6 +43,11 @@ class Times:
     order: str = ""
     problem: str = NOT_A_TIME
     messages: list[str] = field(default_factory=list)
+    precisions: Integers | None = None
+
+    def of_series(self, rows: Integers) -> Times:
+        """Return the times with the precision of the series that has these rows."""
+        return self if self.precisions is None else replace(self, precision=int(self.precisions[rows].max()))
 
 
 def read_times(
@@ -58,7 +64,8 @@ def read_times(
     time_format   a format of strptime, or one of NUMBER_FORMATS; None to detect the notation
     time_zone     the name of the time zone of cells that name none, and of the results
     known_order   the order of day, month and year of an earlier file, if these cells do not show it
-    groups        the series of each cell; it tells the second of two equal local times at the end of daylight saving time
+    groups        the series of each cell. Series may differ in precision, such as months and years, and the second of two
+                  equal local times of a series is that after the end of daylight saving time
 
     Raises DataError if several orders of day and month are possible.
 
@@ -66,7 +73,7 @@ def read_times(
     True
     """
     cells = [cell.strip() for cell in cells]
-    times, offsets = _read(cells, time_format, known_order)
+    times, offsets = _read(cells, time_format, known_order, groups)
     if not times.valid.any():
         return times
     if time_zone is None:
@@ -76,7 +83,9 @@ def read_times(
     return _in_zone(times, offsets, time_zone, groups)
 
 
-def _read(cells: Sequence[str], time_format: str | None, known_order: str) -> tuple[Times, Integers | None]:
+def _read(
+    cells: Sequence[str], time_format: str | None, known_order: str, groups: Sequence[Any] | None
+) -> tuple[Times, Integers | None]:
     """Return the times as written, and their offsets from UTC in seconds if the cells name them."""
     if time_format in NUMBER_FORMATS:
         stamps = read_number_format(cells, str(time_format))
@@ -91,7 +100,7 @@ def _read(cells: Sequence[str], time_format: str | None, known_order: str) -> tu
         return _formatted(cells, time_format)
     if (whole := _integer_cells(cells)) is not None:
         return whole
-    return _scanned(cells, known_order)
+    return _scanned(cells, known_order, groups)
 
 
 def _times(stamps: Sequence[int | None], precision: int, **values: Any) -> Times:
@@ -131,7 +140,7 @@ def _integer_cells(cells: Sequence[str]) -> tuple[Times, Integers | None] | None
     return times, np.zeros(len(cells), np.int64) if found.utc else None
 
 
-def _scanned(cells: Sequence[str], known_order: str) -> tuple[Times, Integers | None]:
+def _scanned(cells: Sequence[str], known_order: str, groups: Sequence[Any] | None) -> tuple[Times, Integers | None]:
     """Read dates and times as text. Cells of a rare notation are not valid, since the notation of the others decides."""
     scans = [scan(cell) for cell in cells]
     found = Counter((one.notation, one.offset is not None) for one in scans if one)
@@ -139,11 +148,19 @@ def _scanned(cells: Sequence[str], known_order: str) -> tuple[Times, Integers | 
         return _times([None] * len(cells), 3), None
     notation, aware = found.most_common(1)[0][0]
     precision = max(one.precision for one in scans if one and one.notation == notation)
+    series = [None] * len(cells) if groups is None else groups
+    by_series: dict[Any, int] = {}
+    for one, name in zip(scans, series, strict=True):
+        if one and one.notation == notation:
+            by_series[name] = max(by_series.get(name, 0), min(one.precision, 3))
 
-    def is_usual(one: Scan) -> bool:
-        return (one.notation, one.offset is not None, min(one.precision, 3)) == (notation, aware, min(precision, 3))
+    def is_usual(one: Scan, name: Any) -> bool:
+        return (one.notation, one.offset is not None, min(one.precision, 3)) == (notation, aware, by_series[name])
 
-    used = [one if one and is_usual(one) else None for one in scans]
+    used = [
+        one if one and one.notation == notation and is_usual(one, name) else None
+        for one, name in zip(scans, series, strict=True)
+    ]
     messages: list[str] = []
     order = ""
     if notation == "triple":
@@ -151,6 +168,8 @@ def _scanned(cells: Sequence[str], known_order: str) -> tuple[Times, Integers | 
     stamps = [one and _stamp(one, order) for one in used]
     name = notation if notation in ("quarter", "week") else ""
     times = _times(stamps, precision, clock=Clock(name), order=order, messages=messages)
+    if len(set(by_series.values())) > 1:
+        times.precisions = np.array([one.precision if one else 0 for one in used], np.int64)
     if order and not times.valid.all():
         times.problem = f"is not a time in the order {order} of the other rows; set another with --time-format"
     elif not times.valid.all() and any(scans[at] for at in np.flatnonzero(~times.valid)):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from recurra.data.series.date_order import ORDERS, arrange
 from recurra.data.series.integer_times import integers, is_surely_time, read_integers
 from recurra.data.series.time_cells import find_parts, is_time_of_day_column
-from recurra.data.series.times import parse_with_format, scan
+from recurra.data.series.times import is_date, parse_with_format, scan
 from recurra.data.sources.columns import by_name, counts_rows
 
 TIME_NAMES = (
@@ -32,7 +33,7 @@ def find_time(cells: Cells, time_format: str | None) -> tuple[str, ...]:
     """
     dates = [column for column in cells if is_date_column(column, cells[column], time_format)]
     if dates:
-        day = min(dates, key=lambda column: _rank(column))
+        day = min(dates, key=lambda column: (is_time_of_day_column(column, cells[column]), _rank(column)))
         if time_format is None and _has_only_days(cells[day]):
             clock = next((c for c in cells if c != day and is_time_of_day_column(c, cells[c])), None)
             return (day, clock) if clock else (day,)
@@ -75,7 +76,14 @@ def is_date_column(name: str, cells: Sequence[str], time_format: str | None = No
             return len(whole) == len(present) and is_surely_time(whole)
         found = read_integers(whole)
         return len(whole) >= required and found is not None and found.precision > 1
-    return sum(scan(text) is not None and not _is_decimal(text) for text in present) >= required
+    return sum(_is_date(text) for text in present) >= required
+
+
+def _is_date(text: str) -> bool:
+    one = None if _is_decimal(text) else scan(text)
+    return one is not None and (
+        one.notation != "triple" or any(is_date(*arrange(one.numbers, order)) for order in ORDERS)
+    )
 
 
 def _is_decimal(text: str) -> bool:

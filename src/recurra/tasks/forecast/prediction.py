@@ -30,6 +30,12 @@ def predict(
     results = []
     for windows, _, output in pipeline.run(network, panel, panel.starts[1:] - pipeline.horizon):
         forecasts = pipeline.forecasts(network, windows, output)
+        for s in windows.series[~np.isfinite(forecasts).all((1, 2))].tolist():
+            largest = float(np.nanmax(np.abs(series[s].values[-pipeline.context_length :])))
+            raise CallError(
+                f"example {s + 1}: the forecast is not finite, since the context has a value of {largest:g}, which is too far "
+                "from the training data"
+            )
         results += [
             _as_json(series[s], forecast, pipeline)
             for s, forecast in zip(windows.series.tolist(), forecasts, strict=True)

@@ -26,7 +26,7 @@ from .prediction import predict
 from .sampler import ForecastSampler
 from .scaling import SCALINGS
 from .settings import ForecastSettings
-from .validation import validate
+from .validation import calibrate, validate
 from .windows import Integers
 
 UNKNOWN_SERIES = 0.1  # probability that a training window uses the embedding of unknown series
@@ -42,6 +42,23 @@ class Forecast(Task[ForecastSettings]):
         "forecasts of time series with quantiles, from tables in long or wide format, with covariates"
     )
     settings_class = ForecastSettings
+    inference_settings: ClassVar[tuple[str, ...]] = tuple(
+        f"data.{name}"
+        for name in (
+            *(
+                "on_error",
+                "encoding",
+                "time_format",
+                "time_zone",
+                "decimal",
+                "missing",
+                "sort",
+                "duplicates",
+                "resample",
+            ),
+            *("num_windows", "step_size"),
+        )
+    )
     dataset: ForecastDataset
 
     # before training -----------------------------------------------------------------------------------------------
@@ -129,6 +146,15 @@ class Forecast(Task[ForecastSettings]):
         if network.training and series.any():
             batch.inputs["series"] = series * (torch.rand(series.shape, device=series.device) >= UNKNOWN_SERIES)
         return self.pipeline.losses(network(**batch.inputs), batch).mean(), None
+
+    @property
+    def calibration_time(self) -> float:
+        """The calibration takes as long as an evaluation."""
+        return 1.0
+
+    def calibrate(self, network: nn.Module) -> list[str]:
+        """Fit the distances of the quantiles from the median to the validation part."""
+        return calibrate(self.pipeline, network, self.dataset.split)
 
     # inference -----------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from recurra.data.series.integer_times import is_surely_time
+from recurra.data.series.times import is_time_of_day, scan
+from recurra.data.sources.numbers import split_number
+
 from .facts import ColumnFacts
 
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "nil", ".", "-", "?", "#n/a"))
 MIN_SHARE = 0.95  # of the cells of a column that have its type
-_DATE = r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
-_CLOCK = r"\d{1,2}:\d{2}(:\d{2}.*)?"
-_TIME = re.compile(f"({_DATE})([T ]{_CLOCK})?|{_CLOCK}")
 _INTEGER = re.compile(r"[-+]?\d+")
 
 
@@ -39,11 +40,17 @@ def type_of(value: Any) -> str:
     text = str(value).strip()
     if _INTEGER.fullmatch(text):
         return "integer"
+    if scan(text) is not None or is_time_of_day(text):
+        return "time" if not _is_plain_number(text) else "number"
+    return "number" if _is_plain_number(text) or split_number(text) is not None else "text"
+
+
+def _is_plain_number(text: str) -> bool:
     try:
         float(text)
-        return "number"
     except ValueError:
-        return "time" if _TIME.fullmatch(text) else "text"
+        return False
+    return True
 
 
 def column_type(values: Iterable[Any]) -> str:
@@ -67,7 +74,10 @@ def describe_column(name: str, values: Sequence[Any]) -> ColumnFacts:
     shown = [shortened(value) for value in values if not is_missing(value)]
     examples = tuple(dict.fromkeys(shown[:50]))[:3]
     missing = sum(map(is_missing, values))
-    return ColumnFacts(name, column_type(values), examples, missing, len(set(shown)))
+    kind = column_type(values)
+    if kind == "integer" and is_surely_time([str(value).strip() for value in values if not is_missing(value)]):
+        kind = "time"  # 20200131, or seconds since 1970
+    return ColumnFacts(name, kind, examples, missing, len(set(shown)))
 
 
 def shortened(value: Any, length: int = 40) -> str:

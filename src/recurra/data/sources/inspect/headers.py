@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from recurra.data.series.value_columns import value_columns
 from recurra.data.sources.usual_names import USUAL_NAMES
 
 from .cells import column_type, is_missing, type_of
@@ -70,6 +71,8 @@ def _has_names(first: list[str], names: list[str]) -> bool:
 def _by_first_line(first: list[str], records: Sequence[Sequence[str]]) -> HeaderDecision | None:
     """A decision that needs no other line."""
     filled = [cell for cell in first if cell]
+    if _has_times_above_numbers(first, records):
+        return HeaderDecision(1, "the first line has times above numbers")
     if filled and all(type_of(cell) in TYPED for cell in filled):
         if counts_columns(first) and list(records[1:2]) != [list(first)]:
             return HeaderDecision(1, "the first line counts the columns")
@@ -77,6 +80,23 @@ def _by_first_line(first: list[str], records: Sequence[Sequence[str]]) -> Header
     if filled and all(cell.lower() in USUAL_NAMES for cell in filled):
         return HeaderDecision(_header_lines(records), "the first line has usual names")
     return None
+
+
+def _has_times_above_numbers(first: Sequence[str], records: Sequence[Sequence[str]]) -> bool:
+    """Whether names are consecutive dates or years, and the cells below are numbers, as where each row is a series."""
+    found = value_columns(list(first))
+    if found is None or not found.dated or len(set(first)) < len(first) or 2 * len(found.columns) < len(first):
+        return False
+    rows = [record for record in records[1:MAX_ROWS] if len(record) == len(first)]
+    at = [list(first).index(column) for column in found.columns]
+    types = [column_type([row[column] for row in rows]) for column in at]
+    increasing = [label.isdigit() for label in found.times]
+    years_below = any(
+        row[column].strip().isdigit() and 1600 <= int(row[column]) <= 2200 for row in rows for column in at
+    )
+    if all(increasing) and years_below:
+        return False  # A row of years among rows of numbers like years is a row.
+    return bool(rows) and all(kind in ("integer", "number", "empty") for kind in types)
 
 
 def counts_columns(first: Sequence[str]) -> bool:

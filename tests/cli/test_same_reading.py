@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import sys
@@ -48,10 +49,13 @@ def test_batches_of_a_file_do_not_depend_on_how_its_bytes_arrive(end: str) -> No
 def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A tagger of a table whose cells are texts or lists of tokens."""
     folder = tmp_path_factory.mktemp(request.param)
-    rows = [(words, tags) if request.param == "texts" else (str(words.split()), str(tags.split()))
-            for words, tags in SENTENCES]  # fmt: skip
-    (folder / "a.csv").write_text("tokens,tags\n" + "".join(f'"{words}","{tags}"\n' for words, tags in rows))
-    assert command(["train", "tag", str(folder / "a.csv"), "--out", str(folder / "run"), *TINY]) == 0
+    as_cell = str if request.param == "texts" else lambda text: str(text.split())
+    with (folder / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("tokens", "tags"), *((as_cell(words), as_cell(tags)) for words, tags in SENTENCES)]
+        )
+    arguments = ["train", "tag", str(folder / "a.csv"), "--out", str(folder / "run"), *TINY, "--set", "ensemble_size=1"]
+    assert command(arguments) == 0
     return request.param, folder / "run"
 
 
@@ -82,7 +86,7 @@ SERIES = "day,shop,sold\n" + "".join(f"2024-01-{1 + at % 28:02},{'ab'[at // 28]}
 IMAGES = "".join(json.dumps({"vector": [at, 1.0, 2.0], "caption": f"a scene {at}"}) + "\n" for at in range(20))
 USES = {  # a file, and the role of each of its columns
     "forecast": ("a.csv", SERIES, {"time": "day", "series": "shop", "target": "sold"}),
-    "caption": ("a.jsonl", IMAGES, {"image_features": "vector", "text": "caption"}),
+    "caption": ("a.jsonl", IMAGES, {"features": "vector", "text": "caption"}),
     "transcribe": ("a.csv", "path,sentence\n" + "a.wav,one two\n" * 9, {"audio": "path", "text": "sentence"}),
     "tag": ("a.csv", "tokens,tags\n" + "Ada left,B-PER O\n" * 9, {"words": "tokens", "tags": "tags"}),
     "classify": ("a.csv", "text,label\n" + "a b,x\nc d,y\n" * 9, {"text": "text", "label": "label"}),
@@ -98,7 +102,9 @@ def test_describe_shows_the_use_of_the_columns(capsys: pytest.CaptureFixture[str
     (tmp_path / name).write_text(text)
     status, out, err = shell(capsys, "describe", tmp_path / name, "--task", task, "--json")
     assert status == 0, err
-    assert {role["role"]: role["column"] for role in json.loads(out)["roles"]} == roles
+    used = json.loads(out)["roles"]
+    assert {role["role"]: role["column"] for role in used} == roles
+    assert all(role["reason"] != "as requested" for role in used), "nothing was requested"
 
 
 def test_skipped_rows_of_every_task_are_listed_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -115,3 +121,38 @@ def test_skipped_rows_of_every_task_are_listed_once(capsys: pytest.CaptureFixtur
         assert status == 0, err
         skipped = [json.loads(line) for line in (out / "skipped.jsonl").read_text().splitlines()]
         assert sorted(one["row"] for one in skipped) == row
+
+
+HEADERS = {
+    "dates (JHU)": ("Province/State,Country,Lat,Long,1/1/20,1/2/20,1/3/20", ",C{at},{at}.5,{at}.7,{at},3,5"),
+    "years (World Bank)": ("Country,Code,2001,2002,2003,2004,2005", "Land {at},L{at},1.{at},2.5,,3.5,4.5"),
+    "none": (None, "a,b{at},1,2,3,4,{at}"),
+}
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+def test_names_that_are_dates_or_years_are_a_header(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
+) -> None:
+    names, row = HEADERS[kind]
+    lines = [*([names] if names else []), *(row.format(at=at) for at in range(1, 30))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    facts = json.loads(shell(capsys, "describe", tmp_path / "a.csv", "--json")[1])
+    assert (facts["header_lines"], facts["rows"]) == (int(names is not None), 29)
+
+
+@pytest.mark.parametrize("task", ["translate", "language"])
+def test_predict_reads_the_nested_columns_of_the_training_data(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, task: str
+) -> None:
+    rows = [{"pair": {"de": f"guten Tag {at}, liebe Leute", "en": f"good day {at}"}} for at in range(40)]
+    data, out = tmp_path / "a.jsonl", tmp_path / "run"
+    data.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"pair": {"de": "drei", "en": "three"}}]))
+    columns = {"translate": ["--source", "pair.de", "--target", "pair.en"], "language": ["--text", "pair.de"]}[task]
+    status, _, err = shell(capsys, "train", task, data, "--out", out, *columns, *TINY)
+    assert status == 0, err
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [rows[0], {"pair": {"fr": "oui"}}]))
+    (tmp_path / "b.txt").write_text(rows[0]["pair"]["de"] + "\n")
+    answers = [json.loads(line) for line in shell(capsys, "predict", out, tmp_path / "b.jsonl")[1].splitlines()]
+    assert answers[0] == json.loads(shell(capsys, "predict", out, tmp_path / "b.txt")[1])
+    assert len(answers) == 2 and "pair.de" in answers[1]["error"]

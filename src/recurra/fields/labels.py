@@ -58,7 +58,11 @@ class Labels(Field):
         elif form is None or form.columns[0] not in source.columns:
             self.form = find_label_form(source, self.requested, True)
         assert self.form is not None
-        return source.need(self.form.columns[0])
+        column = self.form.columns[0]
+        if column not in source.columns:
+            return source.need(column)
+        source.reasons[column] = self.form.reason or source.reasons.get(column, "")
+        return column
 
     def value(self, row: Row, column: str) -> Any:
         """The cell of the labels, or the cells of the columns of the labels."""

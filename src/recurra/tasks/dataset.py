@@ -71,7 +71,8 @@ def roles_of(source: Source, columns: Mapping[str, str]) -> list[Role]:
 def used_columns(source: Source, columns: Mapping[str, str]) -> list[str]:
     """Return a message about the columns that are used and those that are not; none for columns that the program has made."""
     used = {role: column for role, column in columns.items() if column in source.columns}
-    if source.facts is None or len(used) < len(columns):
+    made = () if source.facts is None else {*used.values()} - {*source.facts.names}
+    if source.facts is None or len(used) < len(columns) or (source.facts.names and made):
         return []
     unused = [column for column in source.columns if column not in used.values()]
     shown = ", ".join(map(repr, unused[:3])) + (f" and {len(unused) - 3:,} more" if len(unused) > 3 else "")

@@ -11,7 +11,7 @@ from recurra.data.sources.files import check_file, open_lines, reading, resolved
 from recurra.data.sources.inspect.cells import shortened
 from recurra.data.sources.inspect.facts import FileFacts, ReadOptions
 from recurra.data.sources.row_errors import BadRows
-from recurra.data.sources.rows import Row, Source
+from recurra.data.sources.rows import Source
 from recurra.data.sources.sources import TABLES, locate, open_source
 from recurra.data.sources.usual_names import LYRICS_NAMES
 from recurra.errors import DataError
@@ -81,9 +81,9 @@ class TextSource:
         size, usable = 0, False
         for row in self._table.rows():
             try:
-                text = _text_of(row, self.column)
-            except DataError as error:
-                bad.add_error(error)
+                text = text_of(row.values[self.column], self.column)
+            except ValueError as error:
+                bad.add_error(row.error(str(error), self.column))
                 continue
             usable = True
             buffer += text, "\n"
@@ -96,9 +96,12 @@ class TextSource:
             yield "".join(buffer)
 
 
-def _text_of(row: Row, column: str) -> str:
-    """The text of a row: a text, a number, or a list of lines, which line ends join. Raises DataError for other values."""
-    value: Any = row.values[column]
+def text_of(value: Any, column: str = "text") -> str:
+    """The text of a cell: a text, a number, or a list of lines, which line ends join. Raises ValueError for other values.
+
+    >>> text_of(["one", "two"]), text_of(3), text_of(None)
+    ('one\\ntwo', '3', '')
+    """
     if value is None:
         return ""
     if isinstance(value, (str, int, float)):
@@ -109,7 +112,7 @@ def _text_of(row: Row, column: str) -> str:
     inner = (
         next((f"; --text {column}.{key} reads its key {key!r}" for key in value), "") if isinstance(value, dict) else ""
     )
-    raise row.error(f"is {what}, {shortened(value)}; expected text or a list of lines{inner}", column)
+    raise ValueError(f"is {what}, {shortened(value)}; expected text or a list of lines{inner}")
 
 
 def open_text(data: str | Path, *, encoding: str = "auto", column: str | None = None, skip_broken: bool = False,

@@ -10,10 +10,13 @@ from typing import Any, final
 
 import numpy as np
 
+from ...data.sources.columns import find_text
+from ...data.sources.inspect.json_shapes import flatten
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.reading import FileReading
+from ...data.sources.rows import Row
 from ...data.sources.skipped_rows import SkippedRows
-from ...data.sources.text import TextSource, open_text
+from ...data.sources.text import TextSource, open_text, text_of
 from ...data.store.store import Store, StoreWriter
 from ...data.words.documents import SAMPLE_CHARACTERS, detect_independent_texts
 from ...data.words.vocabulary import Vocabulary, build
@@ -34,6 +37,7 @@ class TextDataset(Dataset):
     vocabulary   vocabulary of the tokens
     separator    string that separates short independent texts: a blank line (poems) or a line break (log traces); empty
                  where the text is continuous
+    column       column of the text in the training data; None if these have no columns
     stores       encoded parts, "train" and "valid"
     """
 
@@ -44,12 +48,14 @@ class TextDataset(Dataset):
         self.settings = settings.data
         self.reading = FileReading(settings.data, lambda: [self.settings.text] if self.settings.text else [])
         self.separator = ""
+        self.column: str | None = None
         self.stores: dict[str, Store] = {}
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Build the vocabulary, detect independent texts, and encode both parts into `cache`."""
         settings, source = self.settings, self._open(data)
+        self.column = source.column
         characters, beginning = 0, ""
 
         def chunks() -> Iterator[str]:
@@ -142,12 +148,13 @@ class TextDataset(Dataset):
     def save(self, folder: Path) -> None:
         """Write the vocabulary and the separator."""
         self.vocabulary.save(folder, "text")
-        write_json(folder / "language.json", {"separator": self.separator})
+        write_json(folder / "language.json", {"separator": self.separator, "column": self.column})
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
         self.vocabulary = Vocabulary.load(folder, "text")
-        self.separator = str(read_json(folder / "language.json")["separator"])
+        saved = read_json(folder / "language.json")
+        self.separator, self.column = str(saved["separator"]), saved.get("column")
 
     # inference -----------------------------------------------------------------------------------------------------
     def tokenizer(self) -> TextTokenizer:
@@ -162,13 +169,42 @@ class TextDataset(Dataset):
         return [i for i in ids if i != self.vocabulary.unknown] or [self.vocabulary.end]
 
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """Return None: each line of a file is an input."""
-        return None
+        """Return the texts in a table, if the training data were one; else None: each line of a file is an input."""
+        if self.column is None or not self.reading.is_table(file):
+            return None
+        source = self.reading.open(file)
+        column = self.column if self.column in source.columns else find_text(source, self.settings.text)
+        return (row if isinstance(row, DataError) else _row_text(row, column) for row in source.rows_or_errors())
 
     def parse_line(self, line: str) -> str:
-        """Return the text of a line: the field `text` of a JSON object, a JSON string, or the line itself."""
+        """Return the text of a line: a JSON string, a field of a JSON object, or the line itself.
+
+        The field is that of the training data or `text`. Without any, an object is a line of text, such as one of a log, if the
+        training data had no columns. Raises DataError for an object that has no text.
+        """
         try:
             value = parse_json_line(line)
         except DataError:  # a line that only begins like JSON is text, for example in a language model of source code
             return line
-        return value if isinstance(value, str) else str(value.get("text", line)) if isinstance(value, dict) else line
+        if not isinstance(value, dict):
+            return value if isinstance(value, str) else line
+        values = flatten(value)
+        name = next((name for name in (self.column, "text") if name in values), None)
+        if name is None and self.column is None:
+            return line
+        if name is None:
+            raise DataError(
+                f"the object has no {self.column!r}, the text; it has {', '.join(map(repr, value)) or 'no keys'}"
+            )
+        try:
+            return text_of(values[name], name)
+        except ValueError as error:
+            raise DataError(str(error), field=name) from None
+
+
+def _row_text(row: Row, column: str) -> str | DataError:
+    """The text of a row, or the error of one that has none."""
+    try:
+        return text_of(row.values[column], column)
+    except ValueError as error:
+        return row.error(str(error), column)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.sources.inspect.json_shapes import flatten
 from ...data.sources.sources import Source
 from ...errors import CallError, DataError, SettingError
 from .row_reader import Columns, RowReader
@@ -42,6 +43,7 @@ def find_pair_columns(rows: RowReader, source: Source) -> Columns:
 def source_value(rows: RowReader, example: Any, number: int) -> Any:
     """The source of an example, which is a text or a dictionary with the column's name. `number`, from 1, is for messages."""
     if isinstance(example, dict):
+        example = flatten(example)
         names = [name for name in (rows.columns.get("source"), rows.input.column, "source") if name]
         sources = [example[name] for name in names if name in example]
         if not sources:

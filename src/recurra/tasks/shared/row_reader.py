@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...data.report import DataReport
+from ...data.sources.inspect.json_shapes import flatten
 from ...data.sources.reading import FileReading
 from ...data.sources.row_errors import BadRows, in_use
 from ...data.sources.skipped_rows import SkippedRows
@@ -279,6 +280,7 @@ class RowReader:
     def input_value(self, example: Any) -> Any:
         """Return the input value of an example, which is the value itself or a mapping that has it."""
         if isinstance(example, dict):
+            example = flatten(example)
             names = [self.columns.get(self.input.name), self.input.column, self.input.name]
             for name in names:
                 if name and name in example:

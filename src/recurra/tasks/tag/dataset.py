@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...data.sources.inspect.json_shapes import flatten
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.list_cells import as_tokens
 from ...data.sources.reading import FileReading
@@ -259,6 +260,7 @@ class TagDataset(Dataset):
 
         Raises CallError, which contains the number of the example, if it is not valid.
         """
+        example = flatten(example) if isinstance(example, dict) else example
         features = [self._feature_value(example, field) for field in self.features]
         return parse_example(self._words_value(example), features, self.words, self.features, number)
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, final
 
+from ...data.sources.inspect.json_shapes import flatten
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.parallel_text import Joined, Parallel
 from ...data.sources.reading import FileReading
@@ -201,6 +202,7 @@ class PairDataset(Dataset):
         if not self._joins:
             return source_value(self.rows, example, number)
         if isinstance(example, dict):
+            example = flatten(example)
             texts = [example[name] for name in columns if name in example]
             if len(texts) < len(columns):
                 raise missing_key(example, number, " and ".join(map(repr, columns)))

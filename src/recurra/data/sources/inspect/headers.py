@@ -20,6 +20,7 @@ from .facts import FileFacts, ReadOptions
 
 MAX_ROWS = 300  # rows that are compared with the first line
 MAX_LINES = 3  # of a header
+MIN_RUN = 5  # consecutive integers of a first line that names columns by them
 SENTENCE_ENDS = ".!?。！？"
 CERTAIN = 2.0  # evidence from which a header is certain
 TYPED = ("integer", "number", "time")
@@ -77,6 +78,8 @@ def _by_first_line(first: list[str], records: Sequence[Sequence[str]]) -> Header
         if counts_columns(first) and list(records[1:2]) != [list(first)]:
             return HeaderDecision(1, "the first line counts the columns")
         return HeaderDecision(0, "the first line has only numbers")
+    if (years := _run_of_numbers(first)) and not any(_run_of_numbers(record) for record in records[1:MAX_ROWS]):
+        return HeaderDecision(_header_lines(records), f"the first line counts from {years[0]} to {years[1]}")
     if filled and all(cell.lower() in USUAL_NAMES for cell in filled):
         return HeaderDecision(_header_lines(records), "the first line has usual names")
     return None
@@ -97,6 +100,24 @@ def _has_times_above_numbers(first: Sequence[str], records: Sequence[Sequence[st
     if all(increasing) and years_below:
         return False  # A row of years among rows of numbers like years is a row.
     return bool(rows) and all(kind in ("integer", "number", "empty") for kind in types)
+
+
+def _run_of_numbers(cells: Sequence[str]) -> tuple[str, str] | None:
+    """The first and the last of at least MIN_RUN consecutive integers at the end, such as years; None if there are none.
+
+    Names without numbers must precede them: `Country, 1960, 1961, ...`.
+    """
+    end = len(cells)
+    while end and not cells[end - 1].strip():
+        end -= 1
+    begin = end
+    while begin and cells[begin - 1].strip().isdecimal() and (
+        begin == end or int(cells[begin]) - int(cells[begin - 1]) == 1
+    ):  # fmt: skip
+        begin -= 1
+    if end - begin < MIN_RUN or not begin or any(type_of(cell) in TYPED for cell in cells[:begin]):
+        return None
+    return cells[begin], cells[end - 1]
 
 
 def counts_columns(first: Sequence[str]) -> bool:
@@ -127,7 +148,7 @@ def _evidence(cell: str, values: Sequence[str], at: int) -> tuple[float, str]:
     if not cell:
         return (-1.0, f"the first line has no cell in column {at + 1}") if at else (0.0, "")
     if kind in TYPED:
-        if own in TYPED:
+        if own in TYPED and not (own == "time" and kind != "time"):  # a time above numbers is a name
             return -2.0, f"the first line has the {'time' if own == 'time' else 'number'} {name} in column {at + 1}"
         if is_missing(cell):
             return 0.0, ""

@@ -53,8 +53,8 @@ def state_never_carried(evidence: Evidence) -> Finding | None:
     if not isinstance(run.task, HasGeneration):
         raise NoEvidenceError("the examples of this task are independent")
     batching = getattr(run.settings.data, "batching", None)
-    if batching not in (None, "sequential"):
-        raise NoEvidenceError(f"with batching={batching} each window begins with the initial state by choice")
+    if batching == "aligned":
+        raise NoEvidenceError("the texts are independent: with batching=aligned each begins with the initial state")
     if evidence.carried is not None:
         return None
     layers = [part for part in run.network.modules() if isinstance(part, RecurrentBase)]
@@ -62,7 +62,9 @@ def state_never_carried(evidence: Evidence) -> Finding | None:
         "state never carried",
         "the loss of a batch returns no state for the next one",
         f"Each piece of the text begins with the initial state of {len(layers)} recurrent layers, without what came before.",
-        "return the detached state from Task.loss, and use the one that it receives",
+        "return the detached state from Task.loss, and use the one that it receives"
+        if batching is None
+        else "--set batching=sequential",
         Severity.serious,
     )
 

@@ -62,7 +62,7 @@ def _factors(evidence: Evidence) -> list[tuple[str, float, Array]]:
 
 def _remedy(evidence: Evidence) -> str:
     gated = bool(evidence.run.task.cell.gates)
-    return "--set training.learning_rate=0.001 --set num_layers=1" if gated else "--set cell=lstm"
+    return "--set num_layers=1" if gated else "--set cell=lstm"
 
 
 VANISHING = Check("vanishing gradients", vanishing)

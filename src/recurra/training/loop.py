@@ -72,12 +72,10 @@ class Loop:
         self.schedule = StepSchedule(list(record)) if record else StepSchedule.of(self.max_steps())
         self.restored = False
         work = float(self.sampler.time_steps(self.keys).mean())
-        share = info.valid_rows / max(info.rows, 1)
+        valid_work = info.valid_rows / max(info.rows, 1) * len(self.keys) * work
         calibration = task.calibration_time if isinstance(task, HasCalibration) else 0.0
         evaluations = self.training.num_evaluations or min(max(round(self.max_steps() / len(self.keys)), 10), 20)
-        self.clock = TrainingClock(
-            started, self.training.max_minutes, work, share * len(self.keys) * work, evaluations, calibration
-        )
+        self.clock = TrainingClock(started, self.training.max_minutes, work, valid_work, evaluations, calibration)
 
     def max_steps(self) -> int:
         """The number of steps without a time limit."""

@@ -14,13 +14,32 @@ from recurra.data.series.options import SeriesOptions
 from recurra.data.series.resampling import Resampling, aggregate
 from recurra.data.series.series import SeriesColumns
 from recurra.data.series.time_column import Times
-from recurra.data.series.times import DAY
+from recurra.data.series.times import DAY, HOUR
 from recurra.data.series.zones import Clock
 from recurra.data.sources.row_errors import BadRows
 from recurra.errors import DataError
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+_RULES = (
+    "1s",
+    "5s",
+    "10s",
+    "15s",
+    "30s",
+    "1min",
+    "5min",
+    "10min",
+    "15min",
+    "30min",
+    "1h",
+    "2h",
+    "3h",
+    "6h",
+    "12h",
+    "1d",
+    "1w",
+)
 MAX_STEPS = 10_000_000  # A longer series with a row in fewer than a hundredth of its time steps has a wrong time.
 
 
@@ -85,7 +104,7 @@ def align(raw: RawSeries, columns: SeriesColumns, times: Times, bad: BadRows, op
         raise DataError("resample requires times, but rows are numbered", file=bad.path, field=column)
     merged = 0
     if rule is None and options.duplicates is None:
-        stamps, order, numbers = _without_duplicates(raw, columns, column, bad, stamps, order, numbers)
+        stamps, order, numbers = _without_duplicates(raw, columns, times.clock, bad, stamps, order, numbers)
     if not options.sort:
         _check_order(raw, column, bad)
     if rule or options.duplicates:
@@ -107,7 +126,7 @@ def align(raw: RawSeries, columns: SeriesColumns, times: Times, bad: BadRows, op
         raise DataError(
             f"{raw.texts[at]}{raw.suffix} is not on the regular time grid: most rows are {grid.name}, and {len(off_grid):,} "
             f"row{'s are' if len(off_grid) > 1 else ' is'} between two time steps. Use --resample, for example --resample "
-            f"{_rule(grid)}, for the mean of each time step", file=bad.path, row=raw.row_numbers[at], field=column,
+            f"{_suggested_rule(stamps)}, for the mean of each time step", file=bad.path, row=raw.row_numbers[at], field=column,
         )  # fmt: skip
     aligned = AlignedRows(grid, positions, numbers, merged)
     if aligned.steps > max(MAX_STEPS, 100 * len(positions)):
@@ -131,7 +150,7 @@ def _local_days(clock: Clock, rule: Resampling, stamps: Integers) -> tuple[Clock
 def _without_duplicates(
     raw: RawSeries,
     columns: SeriesColumns,
-    column: str | None,
+    clock: Clock,
     bad: BadRows,
     stamps: Integers,
     order: Integers,
@@ -142,9 +161,11 @@ def _without_duplicates(
     if not len(duplicates):
         return stamps, order, numbers
     hint = "; use --duplicates mean, first or last"
-    if not columns.series:
+    if clock.zone == "" and _in_autumn_nights(stamps[duplicates]):
+        hint += ", or name the zone of local times with --time-zone, for the end of daylight saving time"
+    elif not columns.series:
         hint += ", or name the columns that distinguish several series with --series A,B"
-    found = BadRows(bad.path, bad.skip)
+    found, column = BadRows(bad.path, bad.skip), ", ".join(columns.time) or None
     for at, previous in zip(order[duplicates].tolist(), order[duplicates - 1].tolist(), strict=True):
         problem = f"duplicate time {raw.texts[at]}{raw.suffix} (first in row {raw.row_numbers[previous]}){hint}"
         for errors in (found, bad):
@@ -154,6 +175,15 @@ def _without_duplicates(
     except DataError as error:
         raise DuplicateTimesError(error.message, file=error.file, row=error.row, field=error.field) from None
     return np.delete(stamps, duplicates), np.delete(order, duplicates), np.delete(numbers, duplicates, 0)
+
+
+def _in_autumn_nights(stamps: Integers) -> bool:
+    """Whether all times are on Sundays before 4 o'clock, from September to November or from March to May."""
+    days = stamps // DAY
+    months = stamps.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    return bool(
+        ((days + 3) % 7 == 6).all() and (stamps % DAY < 4 * HOUR).all() and np.isin(months, (3, 4, 5, 9, 10, 11)).all()
+    )
 
 
 def _check_order(raw: RawSeries, column: str | None, bad: BadRows) -> None:
@@ -172,11 +202,10 @@ def _check_order(raw: RawSeries, column: str | None, bad: BadRows) -> None:
     )  # fmt: skip
 
 
-def _rule(grid: TimeGrid) -> str:
-    """Return the rule of resampling for a grid."""
-    number, _, unit = grid.name.removeprefix("every ").rpartition(" ")
-    letters = {"week": "w", "day": "d", "hour": "h", "minute": "min", "second": "s", "month": "m", "year": "y"}
-    return f"{number or 1}{letters.get(unit.removesuffix('s'), 's')}"
+def _suggested_rule(stamps: Integers) -> str:
+    """Return the rule of resampling next to the median distance of the rows."""
+    median = max(int(np.median(np.diff(stamps))), 1)
+    return min(_RULES, key=lambda rule: abs(np.log(Resampling.parse(rule).length / median)))
 
 
 @dataclass
@@ -187,11 +216,13 @@ class GapSummary:
     count: int = 0  # of gaps
     longest: int = 0  # in time steps
     location: str = ""  # of the longest gap
+    rows: int = 0
     merged: int = 0  # rows that were merged with others
 
     def add(self, name: str, aligned: AlignedRows) -> None:
         """Count the gaps of a series."""
         self.merged += aligned.merged
+        self.rows += len(aligned.positions) + aligned.merged
         distances = np.diff(aligned.positions)
         gaps = np.flatnonzero(distances > 1)
         if not len(gaps):
@@ -207,7 +238,7 @@ class GapSummary:
     def messages(self, options: SeriesOptions) -> list[str]:
         """Return the messages about merged rows and gaps."""
         rules = [f"--{name} {value}" for name in ("duplicates", "resample") if (value := getattr(options, name))]
-        lines = [f"{self.merged:,} rows merged with others ({', '.join(rules)})"] if rules else []
+        lines = [f"{self.rows:,} rows are {self.rows - self.merged:,} time steps ({', '.join(rules)})"] if rules else []
         if self.steps:
             lines.append(
                 f"{self.count:,} gap{'s' * (self.count > 1)} in time, {self.steps:,} time step{'s' * (self.steps > 1)} without "

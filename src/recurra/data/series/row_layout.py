@@ -80,14 +80,17 @@ def _numeric(cells: Sequence[str], decimal: str | None) -> bool:
 
 
 def _keys(cells: dict[str, list[str]], static: Sequence[str]) -> tuple[str, ...]:
-    """Return the column that names the rows: the first one of distinct texts or numbers, or all columns of text together."""
+    """Return the columns that name the rows: a column of distinct texts, all columns of text, or one of distinct integers."""
     free = {column: values for column, values in cells.items() if column not in static}
     text = [column for column, values in free.items() if not _numeric([v for v in values if v.strip()] or ["0"], None)]
-    for column in (*text, *free):
+    for column in text:
         if len(set(free[column])) == len(free[column]) and all(value.strip() for value in free[column]):
             return (column,)
     if text and len(set(zip(*(free[column] for column in text), strict=True))) == len(free[text[0]]):
         return tuple(text)
+    for column, values in free.items():
+        if len(set(values)) == len(values) and all(value.strip().isdigit() for value in values):
+            return (column,)
     return ()
 
 

@@ -30,6 +30,7 @@ _DECAY = 0.5  # autocorrelation at multiples of the period, relative to that at 
 _MANY_CYCLES = 8.0  # from which four periods are compared
 _NEARLY = 0.85  # of the explained variance of the best period
 _MIN_STRENGTH = 0.05  # autocorrelation at the period
+_MAX_PEAKS = 6  # of a half octave
 _MIN_SERIES = 12  # values
 _HARMONICS = 4  # of a period that is refined
 _LEVELED = 6  # periods from which a moving mean, not a linear trend, is removed
@@ -144,14 +145,13 @@ def _peaks(series: Sequence[Floats], length: float, independent: float) -> list[
     independent = max(independent * len(correlations) / len(series), 1.0)
     first = max(int(np.ceil(length / 2**0.5)), 2)
     last = min(int(length), int(_SLACK * steps / MIN_CYCLES), steps - 2)
+    maxima = [lag for lag in range(first, last + 1) if mean[lag - 1] <= mean[lag] > mean[lag + 1] and mean[lag] > 0]
     found = []
-    for lag in range(first, last + 1):
-        if mean[lag] >= mean[lag - 1] and mean[lag] > mean[lag + 1] and mean[lag] > 0:
-            height = _persistent_height(filtered, mean, lag, steps)
-            cycles = steps / lag
-            required = min(_Z / (cycles - 1) ** 0.5 / independent**0.5, _FEW_CYCLES)
-            if height > max(required, 0.05):
-                found.append(_Peak(lag, height))
+    for lag in sorted(maxima, key=lambda lag: -mean[lag])[:_MAX_PEAKS]:
+        height = _persistent_height(filtered, mean, lag, steps)
+        required = min(_Z / (steps / lag - 1) ** 0.5 / independent**0.5, _FEW_CYCLES)
+        if height > max(required, _MIN_STRENGTH):
+            found.append(_Peak(lag, height))
     return found
 
 
@@ -249,5 +249,5 @@ def _strength(series: Sequence[Floats], period: int) -> float:
     for values in series:
         correlation = autocorrelation(values - moving_mean(values, period)) if len(values) > 2 * period else None
         if correlation is not None:
-            found.append(float(correlation[period]))
+            found.append(min(float(correlation[period]), 1.0))
     return float(np.mean(found)) if found else 0.0

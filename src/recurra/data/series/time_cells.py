@@ -13,7 +13,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "quarter": ("quarter", "qtr"),
     "week": ("week", "isoweek", "weekofyear"),
     "day of year": ("doy", "dayofyear", "day_of_year"),
-    "month": ("month", "mo", "mon", "月"),
+    "month": ("month", "mnth", "mo", "mon", "mm", "月"),
     "day": ("day", "dy", "dd", "dayofmonth", "日"),
     "hour": ("hour", "hr", "hh", "时"),
     "minute": ("minute", "min"),
@@ -36,8 +36,7 @@ def as_integer(text: str) -> int | None:
 def find_parts(cells: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Return the columns of the parts of a time: year and month, year and week, year, month, day, hour, ...; none if absent."""
     parts: dict[str, str] = {}
-    for column in cells:
-        part = NAMES.get(column.strip().lower())
+    for column, part in zip(cells, part_names(list(cells)), strict=True):
         if part and part not in parts and _is_part(cells[column], part):
             parts[part] = column
     if "year" not in parts:
@@ -52,6 +51,15 @@ def find_parts(cells: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
         if len(found) > 1:
             return tuple(found)
     return ()
+
+
+def part_names(columns: Sequence[str]) -> list[str]:
+    """Return the part of a time that each column is named after, or ""; after a month MM, mm is the minute."""
+    parts: list[str] = []
+    for column in columns:
+        part = NAMES.get(column.strip().lower(), "")
+        parts.append("minute" if part == "month" and column.strip() == "mm" and "month" in parts else part)
+    return parts
 
 
 def _is_part(cells: Sequence[str], part: str) -> bool:
@@ -85,7 +93,7 @@ def join_times(columns: Sequence[str], time_format: str | None) -> Callable[[Seq
     """Return the function that joins the cells of time columns, a sequence of cells per column, to one text per row."""
     if len(columns) == 1:
         return lambda cells: list(cells[0])
-    parts = [NAMES.get(column.strip().lower(), "") for column in columns]
+    parts = part_names(columns)
     if time_format is None and parts[0] == "year" and all(parts):
         return lambda cells: [_from_parts(dict(zip(parts, row, strict=True))) for row in zip(*cells, strict=True)]
     if time_format is None and len(columns) == 2:

@@ -9,11 +9,10 @@ from typing import Any
 
 from recurra.data.series.integer_times import is_surely_time
 from recurra.data.series.times import is_time_of_day, scan
-from recurra.data.sources.numbers import split_number
+from recurra.data.sources.numbers import MISSING, split_number
 
 from .facts import ColumnFacts
 
-MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "nil", ".", "-", "?", "#n/a"))
 MIN_SHARE = 0.95  # of the cells of a column that have its type
 _INTEGER = re.compile(r"[-+]?\d+")
 

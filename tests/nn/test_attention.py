@@ -17,6 +17,7 @@ from recurra.nn.attention import (
     ConcatAttention,
     DotAttention,
     Join,
+    ScaledDotProductAttention,
     SelfAttention,
     attention,
 )
@@ -27,15 +28,19 @@ LENGTHS = torch.tensor([7, 1, 0, 4])
 every = pytest.mark.parametrize("rule", RULES)
 
 
+def key_size(rule: str) -> int:
+    return Q if rule == "scaled_dot_product" else K
+
+
 def made(rule: str) -> Attention:
     torch.manual_seed(1)
-    return attention(rule, Q, K, positions=N + 2).double()
+    return attention(rule, Q, key_size(rule), positions=N + 2).double()
 
 
 def inputs(rule: str) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys, values."""
     torch.manual_seed(2)
-    keys = torch.randn(B, K) if rule == "concat" else torch.randn(B, N, K)
+    keys = torch.randn(B, K) if rule == "concat" else torch.randn(B, N, key_size(rule))
     every = torch.randn(B, S, Q), keys, torch.randn(B, N, V)
     return tuple(x.double().requires_grad_() for x in every)  # type: ignore[return-value]
 
@@ -48,6 +53,8 @@ def score(attend: Attention, q: Tensor, keys: Tensor, n: int) -> Tensor:
         return sum((v * h for v, h in zip(attend.score.weight[0], hidden, strict=True)), torch.zeros((), dtype=q.dtype))
     if isinstance(attend, DotAttention):
         return (q * (attend.key.weight @ keys[n])).sum() / math.sqrt(Q)
+    if isinstance(attend, ScaledDotProductAttention):
+        return (q * keys[n]).sum() / math.sqrt(Q)
     assert isinstance(attend, ConcatAttention)
     return attend.score.weight[n] @ torch.cat([q, keys]) + attend.score.bias[n]
 

@@ -268,6 +268,17 @@ def test_only_concat_rejects_a_source_longer_than_those_in_training(tmp_path: Pa
     assert other[0]["text"] is not None
 
 
+def test_concat_with_a_fixed_number_of_positions(tmp_path: Path) -> None:
+    run = train(tmp_path, WORDS, attention="concat", attention_positions=6)
+    assert run.predict(["abcdea"])[0]["text"] is not None
+    with pytest.raises(CallError, match=r"the source has 7 tokens.*has 6 positions, the value of attention_positions"):
+        run.predict(["abcdeab"])
+    with pytest.raises(SettingError, match=r"attention_positions is 3, and the longest source has 4 tokens; set 4 or"):
+        train(tmp_path, WORDS, "short", attention="concat", attention_positions=3)
+    with pytest.raises(SettingError, match=r"attention_positions requires attention=concat, and attention is dot"):
+        train(tmp_path, WORDS, "dot", attention="dot", attention_positions=6)
+
+
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = write_sides(tmp_path, WORDS)
     options = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]

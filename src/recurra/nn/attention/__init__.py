@@ -11,6 +11,7 @@ The scoring rules differ in `score`. For a query q of size Q and a key k of size
                                           arXiv:1706.03762; U maps the key to the size of the query
     concat    (W [q; k] + b)_n            one key k for the whole memory; one output per position n, as in the PyTorch
                                           sequence-to-sequence tutorial. It depends on positions, not on their contents
+    scaled_dot_product  q . k / sqrt(Q)   Vaswani et al. 2017, without learned parameters; Q = K
 
 Shapes: B batch elements; S queries of each (the steps of a decoder, all at once or one at a time); N positions of the memory,
 with padding; Q, K and V are the sizes of a query, a key and a value.
@@ -22,7 +23,14 @@ from __future__ import annotations
 
 from .base import Attention, Memory, masked_softmax
 from .layers import Join, SelfAttention
-from .rules import RULES, AdditiveAttention, ConcatAttention, DotAttention, attention
+from .rules import (
+    RULES,
+    AdditiveAttention,
+    ConcatAttention,
+    DotAttention,
+    ScaledDotProductAttention,
+    attention,
+)
 
 __all__ = [
     "RULES",
@@ -32,6 +40,7 @@ __all__ = [
     "DotAttention",
     "Join",
     "Memory",
+    "ScaledDotProductAttention",
     "SelfAttention",
     "attention",
     "masked_softmax",

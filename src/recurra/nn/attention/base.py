@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..validate import ShapeError
+
 
 class Memory(NamedTuple):
     """The vectors that queries attend to, with everything that does not depend on the query.
@@ -48,13 +50,32 @@ class Attention(nn.Module, ABC):
             values: The vectors to average, (B, N, V).
             lengths: The number of valid positions of each batch element, integers (B,), each from 0 to N. The positions from
                 there on are padding. None where all are valid (default).
-            keys: The vectors to score, (B, N, K). By default the values, which requires V = K.
+            keys: The vectors to score, (B, N, K). By default the values, which requires V = K. With shape (B, 1, K), all
+                positions have the same key; then only the scores of "concat" differ between positions.
 
         Returns:
             The memory, with the projected keys and the mask.
+
+        Raises:
+            CallError: If a tensor has another shape.
         """
-        valid = None if lengths is None else torch.arange(values.shape[1], device=values.device) < lengths[:, None]
-        return Memory(values, self.project_keys(values if keys is None else keys), valid)
+        check_shape("values", values, "BNV")
+        B, N = values.shape[:2]
+        if lengths is not None:
+            check_shape("lengths", lengths, "B", B=B)
+        valid = None if lengths is None else torch.arange(N, device=values.device) < lengths[:, None]
+        return Memory(values, self.project_keys(self.choose_keys(values, valid, keys)), valid)
+
+    def choose_keys(self, values: Tensor, valid: Tensor | None, keys: Tensor | None) -> Tensor:
+        """The keys of all positions, (B, N, K), from the arguments of `make_memory` and the mask (B, N). Checks their shape."""
+        (B, N), K = values.shape[:2], self.key_size
+        if keys is None:
+            check_shape("values", values, "BNV", V=K, reason="the size of a key, because no keys are given")
+            return values
+        if keys.shape == (B, 1, K):
+            return keys.expand(B, N, K)
+        check_shape("keys", keys, "BNK", B=B, N=N, K=K, reason="or N = 1 for the same key at all positions")
+        return keys
 
     def project_keys(self, keys: Tensor) -> Tensor:
         """The part of the score that depends only on the keys, (B, N, K) -> (B, N, ...). It is computed once per memory."""
@@ -74,9 +95,41 @@ class Attention(nn.Module, ABC):
         Returns:
             A pair (context, weights). The context (B, S, V) is the weighted mean of the values. The weights (B, S, N) are
             exactly zero at padding and add up to 1. Where a batch element has no valid position, both are zero.
+
+        Raises:
+            CallError: If the query has another shape.
         """
+        check_shape("query", query, "BSQ", B=len(memory.values), Q=self.query_size)
         weights = masked_softmax(self.scores(query, memory), memory.valid)
         return weights @ memory.values, weights
+
+
+def check_shape(name: str, x: Tensor, axes: str, *, reason: str = "", **sizes: int) -> None:
+    """Check the shape of an argument.
+
+    Args:
+        name: The name of the argument.
+        x: The argument.
+        axes: One letter for each axis.
+        reason: Further information for the message.
+        sizes: The sizes of some axes, by letter.
+
+    Raises:
+        CallError: If the number of axes or a size differs.
+
+    Example:
+        >>> import torch
+        >>> from recurra.nn.attention.base import check_shape
+        >>> check_shape("query", torch.zeros(2, 3), "BSQ", Q=5)
+        Traceback (most recent call last):
+        recurra.nn.validate.ShapeError: query has shape (2, 3); expected (B, S, Q) with Q = 5
+    """
+    fits = x.dim() == len(axes) and all(x.shape[axes.index(axis)] == size for axis, size in sizes.items())
+    if not fits:
+        expected = f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+        wanted = ", ".join(f"{axis} = {size}" for axis, size in sizes.items())
+        details = f" with {wanted}" * bool(wanted) + f", {reason}" * bool(reason)
+        raise ShapeError(f"{name} has shape {tuple(x.shape)}; expected {expected}{details}")
 
 
 def masked_softmax(scores: Tensor, valid: Tensor | None) -> Tensor:

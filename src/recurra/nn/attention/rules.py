@@ -1,4 +1,4 @@
-"""The scoring rules: additive, dot and concat."""
+"""The scoring rules: additive, dot, concat and scaled_dot_product."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import CallError, near
-from .base import Attention, Memory
+from .base import Attention, Memory, check_shape
 
 
 class AdditiveAttention(Attention):
-    r"""AdditiveAttention attention (Bahdanau et al. 2015, arXiv:1409.0473).
+    r"""Additive attention (Bahdanau et al. 2015, arXiv:1409.0473).
 
         score(q, k) = v . tanh(W_q q + W_k k + b)
 
@@ -123,25 +123,35 @@ class ConcatAttention(Attention):
         Args:
             values: The vectors to average, (B, N, V), with N at most `positions`.
             lengths: The number of valid positions of each batch element, integers (B,). None where all are valid (default).
-            keys: One key for each batch element, (B, K). By default the mean of the valid values, which requires V = K.
+            keys: One key for each batch element, (B, K) or (B, 1, K). By default the mean of the valid values, which
+                requires V = K.
 
         Returns:
             The memory, with one key for each batch element and the mask.
 
         Raises:
-            CallError: If N is larger than `positions`.
+            CallError: If N is larger than `positions`, or a tensor has another shape.
         """
+        check_shape("values", values, "BNV")
         if values.shape[1] > self.positions:
             raise CallError(
                 f"the memory has {values.shape[1]} positions, and this attention (concat) has scores for {self.positions}, "
                 "the largest number that it was built for; pass a shorter memory, or use additive or dot"
             )
-        memory = super().make_memory(values, lengths, values if keys is None else keys)
-        if keys is None:
-            count = torch.full((len(values),), values.shape[1], device=values.device) if lengths is None else lengths
-            valid = values if memory.valid is None else torch.where(memory.valid[..., None], values, 0.0)
-            memory = memory._replace(keys=valid.sum(1) / count.clamp(min=1).to(values)[:, None])
-        return memory
+        return super().make_memory(values, lengths, keys)
+
+    def choose_keys(self, values: Tensor, valid: Tensor | None, keys: Tensor | None) -> Tensor:
+        """One key for each batch element, (B, K)."""
+        B, K = len(values), self.key_size
+        if keys is not None:
+            key = keys[:, 0] if keys.dim() == 3 and keys.shape[1] == 1 else keys
+            if key.shape != (B, K):
+                check_shape("keys", keys, "BK", B=B, K=K, reason="or (B, 1, K): one key for each batch element")
+            return key
+        check_shape("values", values, "BNV", V=K, reason="the size of a key, because no keys are given")
+        if valid is None:
+            return values.mean(1)
+        return torch.where(valid[..., None], values, 0.0).sum(1) / valid.sum(1, keepdim=True).clamp(min=1)
 
     def scores(self, query: Tensor, memory: Memory) -> Tensor:
         """The scores (B, S, N) of queries (B, S, Q)."""
@@ -150,23 +160,57 @@ class ConcatAttention(Attention):
         return scores[..., : memory.values.shape[1]]
 
 
-RULES = ("additive", "dot", "concat")
+class ScaledDotProductAttention(Attention):
+    r"""Scaled dot-product attention without learned parameters (Vaswani et al. 2017, arXiv:1706.03762).
+
+        context = softmax(Q K^T / sqrt(d)) V        score(q, k) = q . k / sqrt(d)
+
+    Queries, keys and values may be the same tensor. The result equals
+    `torch.nn.functional.scaled_dot_product_attention(query, keys, values, attn_mask=valid[:, None])`, where `valid` is the mask
+    of the memory; in addition, a batch element without valid positions has a context of zeros, and the weights are returned.
+
+    Args:
+        size: d, the number of features of a query and of a key.
+
+    Example:
+        >>> import torch
+        >>> from recurra.nn.attention import ScaledDotProductAttention
+        >>> attend, x = ScaledDotProductAttention(16), torch.randn(2, 7, 16)
+        >>> context, weights = attend(x, attend.make_memory(x))  # Q = K = V
+        >>> torch.allclose(context, torch.nn.functional.scaled_dot_product_attention(x, x, x), atol=1e-5)
+        True
+        >>> queries, keys, values = torch.randn(2, 5, 16), torch.randn(2, 7, 16), torch.randn(2, 7, 3)
+        >>> context, weights = attend(queries, attend.make_memory(values, torch.tensor([7, 4]), keys))
+        >>> context.shape, weights.shape
+        (torch.Size([2, 5, 3]), torch.Size([2, 5, 7]))
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size, size)
+
+    def scores(self, query: Tensor, memory: Memory) -> Tensor:
+        """The scores (B, S, N) of queries (B, S, d)."""
+        return query @ memory.keys.transpose(1, 2) / math.sqrt(self.query_size)
+
+
+RULES = ("additive", "dot", "concat", "scaled_dot_product")
 
 
 def attention(rule: str, query_size: int, key_size: int, positions: int | None = None) -> Attention:
     """Create the attention module of a scoring rule.
 
     Args:
-        rule: "additive", "dot" or "concat".
+        rule: "additive", "dot", "concat" or "scaled_dot_product".
         query_size: Q, the number of features of a query.
-        key_size: K, the number of features of a key.
+        key_size: K, the number of features of a key; equal to Q for "scaled_dot_product".
         positions: The largest number of positions of a memory. Required for "concat", ignored by the other rules.
 
     Returns:
-        A new module with randomly initialized parameters.
+        A new module with randomly initialized parameters; "scaled_dot_product" has none.
 
     Raises:
-        CallError: If the rule is unknown, or if it is "concat" and `positions` is missing or less than 1.
+        CallError: If the rule is unknown; if it is "concat" and `positions` is missing or less than 1; if it is
+            "scaled_dot_product" and the sizes differ.
 
     Example:
         >>> from recurra.nn.attention import attention
@@ -177,6 +221,13 @@ def attention(rule: str, query_size: int, key_size: int, positions: int | None =
         return AdditiveAttention(query_size, key_size)
     if rule == "dot":
         return DotAttention(query_size, key_size)
+    if rule == "scaled_dot_product":
+        if query_size != key_size:
+            raise CallError(
+                f"query_size is {query_size} and key_size is {key_size}; scaled_dot_product has no learned map between them "
+                "and requires equal sizes; use dot, which maps the key"
+            )
+        return ScaledDotProductAttention(query_size)
     if rule != "concat":
         raise CallError(f"unknown attention {rule!r}; {near(rule, RULES)}")
     if positions is None or positions < 1:

@@ -61,3 +61,18 @@ def build_network(
         backend=model.backend,
     )
     return SequenceToSequence(encoder, decoder, target_size, target.embedding if model.tie_weights else None)
+
+
+def check_positions(model: TranslateModel, longest: int) -> None:
+    """Raise SettingError if `attention_positions` is set without "concat", or is less than `longest`, the longest source."""
+    positions = model.attention_positions
+    if positions is None:
+        return
+    if model.attention != "concat":
+        raise SettingError(
+            f"attention_positions requires attention=concat, and attention is {model.attention}; remove it"
+        )
+    if positions < longest:
+        raise SettingError(
+            f"attention_positions is {positions}, and the longest source has {longest} tokens; set {longest} or more"
+        )

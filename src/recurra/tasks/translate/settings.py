@@ -50,6 +50,12 @@ class TranslateModel(ModelSettings):
     bidirectional: bool = setting(True, description="Bidirectional encoder.")
     embedding_size: int = open_setting(ge=1, description="Size of a token embedding.")
     attention: Literal["additive", "dot", "concat", "none"] = setting("dot", description="Attention score.")
+    attention_positions: int | None = setting(
+        None,
+        ge=1,
+        description="Number of positions of the attention concat (the length of the longest source).",
+        advanced=True,
+    )
     context_injection: Literal["between", "input", "output"] = open_setting(
         description="Place where the context enters the decoder."
     )

@@ -30,7 +30,7 @@ from ..shared.length_sampler import LengthSampler
 from ..shared.paired_rows import too_long_message
 from .dataset import PairDataset
 from .defaults import defaults
-from .model import build_network
+from .model import build_network, check_positions
 from .output import Output
 from .settings import TranslateSettings
 
@@ -61,6 +61,7 @@ class Translate(Task[TranslateSettings]):
     def resolve(cls, settings: TranslateSettings, dataset: PairDataset, info: DatasetInfo) -> TranslateSettings:
         """Choose the open settings from the data, and report pairs that are too long."""
         resolved = settings.fill(**defaults(settings, dataset, info))
+        check_positions(resolved.model, dataset.lengths.max_source_length)
         lengths = np.maximum(info.stats["lengths"], info.stats["targets"])
         info.messages += too_long_message(resolved.data.max_length, lengths, "tokens")
         info.messages += searched_message(len(dataset.stores["valid"]), cls.searched, "pairs", "metrics")
@@ -74,7 +75,7 @@ class Translate(Task[TranslateSettings]):
             source_size=len(self.dataset.source.vocabulary),
             target_size=len(self.dataset.target.vocabulary),
             shared=self.settings.data.shared_vocabulary,
-            positions=self.dataset.lengths.max_source_length,
+            positions=self._positions,
         )
 
     # training ------------------------------------------------------------------------------------------------------
@@ -133,13 +134,19 @@ class Translate(Task[TranslateSettings]):
 
     def _length_problem(self, length: int) -> str | None:
         """The problem with a source of `length` tokens, or None."""
-        positions = self.dataset.lengths.max_source_length
-        if self.settings.model.attention != "concat" or length <= positions:
+        if self.settings.model.attention != "concat" or length <= self._positions:
             return None
+        given = self.settings.model.attention_positions is not None
+        origin = "the value of attention_positions" if given else "the length of the longest source in training"
         return (
-            f"the source has {length} tokens, and the attention (concat) has {positions} positions, the length of the longest "
-            "source in training; shorten the source, or train with attention=additive or attention=dot"
+            f"the source has {length} tokens, and the attention (concat) has {self._positions} positions, {origin}; "
+            "shorten the source, or train with attention=additive or attention=dot"
         )
+
+    @property
+    def _positions(self) -> int:
+        """The number of positions of the attention concat."""
+        return self.settings.model.attention_positions or self.dataset.lengths.max_source_length
 
     # use -----------------------------------------------------------------------------------------------------------
     @cached_property

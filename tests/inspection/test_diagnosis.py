@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_runs import TINY, reviews
 
 import recurra
 from recurra import inspection
@@ -15,7 +16,6 @@ from recurra.errors import CallError, DataError, TrainingError
 from recurra.inspection import Diagnosis
 from recurra.nn.base import RecurrentBase
 from recurra.run import Run
-from tests.tiny_runs import TINY, reviews
 
 PLAIN = {"ensemble_size": 1, "adversarial_epsilon": 0, "ema_decay": 0, "bidirectional": False, "pooling": "last"}
 SHORT = {"steps": 60, "hidden_size": 16, "embedding_size": 8, "num_evaluations": 10, "patience": 99}

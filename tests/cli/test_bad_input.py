@@ -18,6 +18,7 @@ import recurra
 from recurra import training
 from recurra.errors import DataError, RunError, SettingError, TrainingError, UserError
 from recurra.run import Run
+from recurra.training.loop import Loop
 
 
 def classify(data: Path, out: Path | None = None, **settings: Any) -> Run:
@@ -387,13 +388,33 @@ def test_evaluation_on_invalid_data(made: Run, tmp_path: Path) -> None:
 
 
 # the loss and the disk ------------------------------------------------------------------------------------------------
-def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_before_the_first_evaluation(tmp_path: Path) -> None:
     data = write_reviews(tmp_path / "a.csv")
     with pytest.raises(TrainingError) as raised:
         classify(data, label="label", text="text", learning_rate=1e30, clip_norm=None, steps=60, ema_decay=0.0)
-    said = str(raised.value)
-    assert "the loss became" in said and "at step" in said and "smaller learning_rate (it was 1e+30)" in said
-    assert "the last good weights" in said and str(tmp_path / "run") in said
+    message = str(raised.value)
+    assert "the loss became" in message and "at step" in message and "smaller learning_rate (it was 1e+30)" in message
+    assert f"there was no evaluation before, so {tmp_path / 'run'} cannot be used" in message
+    with pytest.raises(RunError, match="ended before its first evaluation"):
+        recurra.load(tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_last_good_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gradient: Any = Loop._gradient
+
+    def breaks_at_step_20(loop: Loop, *arguments: Any) -> Any:
+        loss, state = gradient(loop, *arguments)
+        return (loss * float("nan") if loop.step == 20 else loss), state
+
+    monkeypatch.setattr(Loop, "_gradient", breaks_at_step_20)
+    data = write_reviews(tmp_path / "a.csv")
+    with pytest.raises(TrainingError) as raised:
+        classify(data, label="label", text="text", steps=60, num_evaluations=20)
+    message = str(raised.value)
+    assert "the loss became nan at step 21; the last good weights, those of step" in message
+    assert str(tmp_path / "run") in message
     run = recurra.load(tmp_path / "run")
     assert all(bool(p.isfinite().all()) for p in run.network.parameters())
     assert run.predict(["a film"])[0]["probability"] > 0

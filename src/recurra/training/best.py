@@ -65,8 +65,10 @@ class BestWeights:
 
     def not_finite(self, value: float, step: int, learning_rate: float) -> str:
         """The message for a loss that is not a finite number."""
-        kept = "those before the first step" if self.best is None else f"those of step {self.best['step']}"
+        if self.best is None:
+            kept = f"there was no evaluation before, so {self.folder} cannot be used"
+        else:
+            kept = f"the last good weights, those of step {self.best['step']}, are kept in {self.folder}"
         return (
-            f"the loss became {value} at step {step + 1}; the last good weights, {kept}, are kept in {self.folder}. "
-            f"Try a smaller learning_rate (it was {learning_rate})"
+            f"the loss became {value} at step {step + 1}; {kept}. Try a smaller learning_rate (it was {learning_rate})"
         )

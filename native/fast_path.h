@@ -25,8 +25,15 @@ class FastPath {
 
     static Index integer(nb::handle tuple, Index k) { return PyLong_AsSsize_t(PyTuple_GET_ITEM(tuple.ptr(), k)); }
 
+    // tensor.name(), without the bound method that `attr` would create.
+    static nb::object call(nb::handle tensor, const nb::str& name) {
+        PyObject* result = PyObject_CallMethodNoArgs(tensor.ptr(), name.ptr());
+        if (!result) throw nb::python_error();
+        return nb::steal(result);
+    }
+
     void* memory(nb::handle tensor) const {
-        return reinterpret_cast<void*>(nb::cast<std::uintptr_t>(tensor.attr(data_ptr_)()));
+        return reinterpret_cast<void*>(nb::cast<std::uintptr_t>(call(tensor, data_ptr_)));
     }
 
     // Whether this is a plain tensor on the CPU whose memory holds its values. What else a tensor can be (sparse, quantized,
@@ -35,7 +42,7 @@ class FastPath {
         const PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(tensor.ptr()));
         return (type == tensor_.ptr() || type == parameter_.ptr()) && nb::object(tensor.attr(dtype_)).is(dtype) &&
                nb::object(tensor.attr(is_cpu_)).ptr() == Py_True &&
-               nb::object(tensor.attr(is_neg_)()).ptr() == Py_False;
+               call(tensor, is_neg_).ptr() == Py_False;
     }
 
     // The memory of a contiguous tensor of this dtype and shape, or null if the tensor is different. The shape is
@@ -49,7 +56,7 @@ class FastPath {
         for (; axis < leading_axes; ++axis)
             if (integer(shape, axis) != 1) return nullptr;
         if (rows && integer(shape, axis++) != rows) return nullptr;
-        if (integer(shape, axis) != columns || nb::object(tensor.attr(is_contiguous_)()).ptr() != Py_True) return nullptr;
+        if (integer(shape, axis) != columns || call(tensor, is_contiguous_).ptr() != Py_True) return nullptr;
         return memory(tensor);
     }
 
@@ -69,7 +76,7 @@ class FastPath {
         const Index H = H_, gates = num_gates(cell_), components = num_state_components(cell_);
         const nb::object none = nb::none(), dtype = x.attr(dtype_);
         if (!(dtype.is(float32_) || dtype.is(float64_)) || !is_cpu_tensor(x, dtype)) return none;
-        const nb::object shape = x.attr(shape_), stride = x.attr(stride_)();
+        const nb::object shape = x.attr(shape_), stride = this->call(x, stride_);
         if (PyTuple_GET_SIZE(shape.ptr()) != 3 || integer(stride, 2) != 1) return none;
         const int batch_axis = time_first, time_axis = !time_first;
         const Index B = integer(shape, batch_axis), T = integer(shape, time_axis), I = integer(shape, 2);

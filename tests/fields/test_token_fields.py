@@ -148,7 +148,7 @@ def test_saved_words_can_be_loaded(tmp_path: Path) -> None:
     field, again = words(), words(tokenization="words")
     field.fit([["walking", "walked"], ["walking", "walked"]])
     field.save(tmp_path)
-    assert json.loads((tmp_path / "words.json").read_text()).keys() == {"words", "ngrams"}
+    assert json.loads((tmp_path / "words.json").read_text()).keys() == {"words", "ngrams", "split_at_blanks"}
     again.load(tmp_path)
     assert np.array_equal(again.encode([["walked", "talked"]])[0], field.encode([["walked", "talked"]])[0])
     assert again.describe() == field.describe() == [f"words: 2 words, {len(field.ngrams)} character n-grams"]

@@ -524,7 +524,9 @@ def test_prediction_from_a_file_of_columns(made: Callable[..., Run], tmp_path: P
     rows = list(run.task.dataset.inputs(str(conll(tmp_path / "a.txt", 3))) or ())
     assert [row["words"] for row in rows] == [sentence(n)[0] for n in range(3)]
     (tmp_path / "a.csv").write_text("number,tokens\n1,Ada saw Oslo\n")
-    assert list(run.task.dataset.inputs(str(tmp_path / "a.csv")) or ()) == [{"words": ["Ada", "saw", "Oslo"]}]
+    (row,) = run.task.dataset.inputs(str(tmp_path / "a.csv")) or ()
+    assert row == {"words": "Ada saw Oslo"}  # tokenized as a line of a pipe is
+    assert run.predict([row]) == run.predict([{"words": "Ada saw Oslo"}]) == run.predict(["Ada saw Oslo"])
     (tmp_path / "lines.txt").write_text("two words\n\nthree more words\n")
     assert run.task.dataset.inputs(str(tmp_path / "lines.txt")) is None
 

@@ -77,11 +77,14 @@ class CaptionDataset(Dataset):
     def describe(self, data: str | Path) -> Description:
         """Return the column of the images or features and that of the captions; see `Dataset.describe`."""
         source = self.rows.open(data)
-        self._choose_input(source, DatasetInfo())
-        return Description(roles_of(source, self.rows.find_columns(source, self.rows.fields[:2])))
+        features = self._choose_input(source, DatasetInfo())
+        columns = self.rows.find_columns(source, self.rows.fields[:2])
+        if features is not None:
+            source.reasons[features] = "its values are vectors, and no column has images"
+        return Description(roles_of(source, columns))
 
-    def _choose_input(self, source: Source, info: DatasetInfo) -> None:
-        """Choose features if no column was named, no column contains images, and one contains features."""
+    def _choose_input(self, source: Source, info: DatasetInfo) -> str | None:
+        """Choose features if no column was named, no column contains images, and one contains features. Return it."""
         data = self.settings.data
         if data.image_features is None and data.image is None and image_column(source, ()) is None:
             column = features_column(source, ())
@@ -89,6 +92,8 @@ class CaptionDataset(Dataset):
                 info.settings["data"] = {"image_features": column}
                 self.input = input_for(data.model_copy(update={"image_features": column}))
                 self._set_fields()
+                return column
+        return None
 
     def _report_lines(self, report: DataReport, images: int) -> list[str]:
         """The lines of the report. Its rows are captions."""

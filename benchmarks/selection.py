@@ -33,8 +33,9 @@ def main() -> None:
     say(f"timings: {timings.state_of_table()}")
     with alone(options.even_if_busy) as watch:
         for signature, (B, T, H) in autotune.signatures(options.cells.split(","), options.threads or [1, 2], full=True):
-            long = T not in autotune.SHORT_T or autotune.long_steps(signature, B, H) == T
-            if signature.ragged or signature.directions == 2 or not long or signature.cell.endswith(" step"):
+            if signature.ragged or signature.directions == 2 or signature.cell.endswith(" step"):
+                continue
+            if T in autotune.SHORT_T and autotune.long_steps(signature, B, H) != T:
                 continue
             torch.set_num_threads(signature.threads)
             theirs, ours = pair(signature.cell, H, H)

@@ -129,7 +129,7 @@ class Own(cells.GRU):
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: turn_update_gate({"gain_ih": torch.ones(6)}), r"gain_ih \(6,\) is no weight or bias of a plain GRU"),
+        (lambda: turn_update_gate({"gain_ih": torch.ones(6)}), r"gain_ih \(6,\) is not a parameter of a GRU"),
         (lambda: turn_update_gate({"weight_ih": torch.ones(8, 2)}), r"weight_ih \(8, 2\) is no weight"),
         (
             lambda: single_bias(cells.GRU(), wrong_params()),

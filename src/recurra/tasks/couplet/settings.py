@@ -11,7 +11,7 @@ class CoupletData(DataSettings):
     """Settings of the pairs of texts of equal length."""
 
     source: str | None = setting(None, description="Column of the questions.")
-    target: str | None = setting(None, description="Column of the second lines, or the file that contains them.")
+    target: str | None = setting(None, description="Column, or file, of the second lines.")
     valid_target: str | None = setting(None, description="File of the answers of --valid.")
     min_count: int | None = setting(
         None,

@@ -16,7 +16,7 @@ class PairData(DataSettings):
         None,
         description="Source columns, separated by commas.",
     )
-    target: str | None = setting(None, description="Target column, or the file that contains the targets.")
+    target: str | None = setting(None, description="Target column, or file of targets.")
     valid_target: str | None = setting(None, description="Target file of --valid.")
     tokenization: Tokenization | None = setting(None, description="What a token is.")
     source_tokenization: Tokenization = open_setting(description="Tokens of the source.", advanced=True)

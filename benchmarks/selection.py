@@ -4,7 +4,8 @@
 
 T = 64, or fewer time steps where 64 would take too long; I = H, float32, one direction, sequences of equal length. The layer
 and torch.nn are timed alternately in this process. A result is the median over the rounds of the ratio theirs / ours; above 1,
-recurra is faster. Every result should be at least 0.97; a size below that is measured again, with 31 rounds, whose median counts. It takes about 20 minutes.
+recurra is faster. Every result should be at least 0.97; a size below that is measured again with 31
+rounds, whose median counts. It takes about 20 minutes.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def main() -> None:
             if times.ratio("theirs", "ours") < WANTED:  # a median of few rounds varies by a tenth
                 times = interleave(made, rounds=ROUNDS_OF_MISSED, warm=0)
             ratio = times.ratio("theirs", "ours")
-            figures[name] = {"ratio": round(ratio, 3), "runs": ours.plan(x).runs}  # type: ignore[operator]
+            with torch.set_grad_enabled(signature.training):
+                runs = ours.plan(x).runs  # type: ignore[operator]
+            figures[name] = {"ratio": round(ratio, 3), "runs": runs}
             mark = "" if ratio >= WANTED else "  MISSED"
             print(f"{name:<50} {ratio:>7.2f}x  {figures[name]['runs']}{mark}", flush=True)
         missed = [name for name, figure in figures.items() if float(figure["ratio"]) < WANTED]

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
+from .regularization_settings import LayerSettings, Regularization
 from .setting_fields import Group as Group
 from .setting_fields import earlier_value as earlier_value
 from .setting_fields import extra_of
@@ -64,7 +65,7 @@ class DataSettings(Group):
         )
 
 
-class ModelSettings(Group):
+class ModelSettings(LayerSettings):
     """Settings of the network."""
 
     cell: str = open_setting(
@@ -82,7 +83,7 @@ class ModelSettings(Group):
     backend: str = setting("auto", description="Backend that runs the cell over time: auto, native, torch, reference.")
 
 
-class TrainingSettings(Group):
+class TrainingSettings(Regularization):
     """Settings of the training run."""
 
     seed: int = setting(
@@ -111,8 +112,6 @@ class TrainingSettings(Group):
         ge=0,
         description="Weight decay: decoupled for adamw, L2 for the others; not applied to biases and embeddings.",
     )
-    clip_norm: float | None = setting(1.0, gt=0, description="Maximum norm of the gradient; null for no clipping.")
-    clip_value: float | None = setting(None, gt=0, description="Maximum absolute value of a gradient entry.")
     ema_decay: float = open_setting(
         ge=0, lt=1, description="Decay of the exponential moving average of the weights; 0 for none."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -54,14 +55,14 @@ def initialize(task: Task[Any], network: nn.Module) -> list[str]:
 
 
 def longest_sequence(task: Task[Any], network: nn.Module) -> int:
-    """Return the largest number of time steps in one call of a recurrent layer, in the batch with the longest sequences."""
+    """Return the largest number of time steps that a recurrent layer runs in the batch with the longest sequences."""
     keys = task.sampler().epoch(0)
     rows = [len(key) if hasattr(key, "__len__") else 1 for key in keys]
     longest = int(np.argmax(task.sampler().time_steps(keys) / np.maximum(rows, 1)))
-    steps = [0]
+    steps: Counter[nn.Module] = Counter()
 
     def count(layer: Any, args: tuple[Any, ...], output: Any) -> None:
-        steps.append(output[0].shape[0 if getattr(layer, "batch_first", True) is False else 1])
+        steps[layer] += output[0].shape[0 if getattr(layer, "batch_first", True) is False else 1]
 
     hooks = [layer.register_forward_hook(count) for layer in network.modules() if isinstance(layer, RecurrentBase)]
     try:
@@ -70,7 +71,7 @@ def longest_sequence(task: Task[Any], network: nn.Module) -> int:
     finally:
         for hook in hooks:
             hook.remove()
-    return max(steps)
+    return max(steps.values(), default=0)
 
 
 def constrain(network: nn.Module, settings: Settings[Any, Any, Any]) -> list[str]:

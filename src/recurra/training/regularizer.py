@@ -52,6 +52,7 @@ class Regularizer:
     def added_to(self, backward: Callable[[Tensor], None]) -> Backward:
         """Return the `backward` of one step, which adds the gradient of the loss and of the penalties. Words are drawn anew."""
         self._masks.clear()
+        self._squares, self._differences = [], []
 
         def backward_with_penalties(loss: Tensor, weight: float = 1.0) -> None:
             if self.weights or self._layers:
@@ -71,19 +72,17 @@ class Regularizer:
         return penalty
 
     def _penalty_on_activations(self) -> Tensor:
-        calls = len(self._squares)
-        if not calls:
+        if not self._squares:
             raise SettingError(
                 "activation_penalty and temporal_penalty act on the calls of recurrent layers, and the network made none"
             )
-        pairs = self.activation * mean_of(self._squares)
-        if not self.temporal:
-            return pairs
-        if not self._differences and calls > len(self._layers):
+        if not self._differences and len(self._squares) > len(self._layers):
             raise SettingError(
-                f"temporal_penalty is {self.temporal}, and the recurrent layers run one time step at a time; set it to 0"
+                "activation_penalty and temporal_penalty require layers that run all time steps in one call, and those of this "
+                "network run step by step (context_injection=input); set both to 0"
             )
-        return pairs + self.temporal * mean_of(self._differences) if self._differences else pairs
+        penalty = self.activation * mean_of(self._squares)
+        return penalty + self.temporal * mean_of(self._differences) if self._differences else penalty
 
     def _observe(self, layer: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:
         """Note the output (B, T, H) of a recurrent layer in training."""

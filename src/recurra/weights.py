@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from .errors import RunError
 from .files import replacing
-from .nn.constraints import constrained, remove
+from .nn.constraints import constrained, maps_of, remove
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -55,11 +55,7 @@ def named_weights(network: nn.Module) -> dict[str, Tensor]:
 
 def _results(network: nn.Module) -> list[tuple[str, nn.Module, str]]:
     """The constrained weights of which a file contains the result."""
-    return [
-        (name, owner, own)
-        for name, owner, own in constrained(network)
-        if owner.parametrizations[own][0].saved_as_result  # type: ignore[union-attr,operator,index]
-    ]
+    return [(name, owner, own) for name, owner, own in constrained(network) if maps_of(owner, own)[0].saved_as_result]
 
 
 def load_results(network: nn.Module, path: Path) -> None:

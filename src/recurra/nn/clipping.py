@@ -93,9 +93,9 @@ def clip_grad_adaptive_(parameters: Iterable[Tensor], max_ratio: float) -> None:
 
 def _unit_norms(tensor: Tensor) -> Tensor:
     """Return the norm of each unit, in a shape that multiplies the tensor."""
-    if tensor.dim() < 2:
-        return torch.linalg.vector_norm(tensor)
-    return torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.dim())), keepdim=True)
+    axes = tuple(range(1, tensor.dim())) if tensor.dim() > 1 else None
+    norms: Tensor = torch.linalg.vector_norm(tensor, dim=axes, keepdim=axes is not None)
+    return norms
 
 
 def _check(name: str, value: float) -> None:

@@ -13,6 +13,16 @@ import torch
 from torch import Tensor
 
 
+def _by_gate(weights: Tensor, gates: int) -> Tensor:
+    """Return the matrices (G, H, P) of weights (G*H, P)."""
+    return weights.reshape(gates, -1, weights.shape[1])
+
+
+def _stacked(matrices: Tensor) -> Tensor:
+    """Return the weights (G*H, P) of matrices (G, H, P)."""
+    return matrices.reshape(-1, matrices.shape[2])
+
+
 class Constraint(torch.nn.Module, ABC):
     """A constraint on recurrent weights (G*H, P).
 
@@ -69,8 +79,8 @@ class Symmetric(Constraint):
 
     def forward(self, *trained: Tensor) -> Tensor:
         """Return the symmetric matrices."""
-        V = trained[0].unflatten(0, (self.gates, -1))
-        return (V.triu() + V.triu(1).mT).flatten(0, 1)
+        V = _by_gate(trained[0], self.gates)
+        return _stacked(V.triu() + V.triu(1).mT)
 
 
 class Rank(Constraint):
@@ -82,13 +92,13 @@ class Rank(Constraint):
 
     def forward(self, *trained: Tensor) -> Tensor:
         """Return A B."""
-        A, B = (factor.unflatten(0, (self.gates, -1)) for factor in trained)
+        A, B = (_by_gate(factor, self.gates) for factor in trained)
         with torch.autocast(A.device.type, enabled=False):
-            return (A @ B).flatten(0, 1)
+            return _stacked(A @ B)
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the factors of the nearest matrices of this rank, both with the same singular values."""
-        U, s, Vh = torch.linalg.svd(weight.unflatten(0, (self.gates, -1)), full_matrices=False)
+        U, s, Vh = torch.linalg.svd(_by_gate(weight, self.gates), full_matrices=False)
         root = s[:, : self.rank].sqrt()
         A, B = U[:, :, : self.rank] * root[:, None], Vh[:, : self.rank] * root[:, :, None]
         return A.flatten(0, 1).contiguous(), B.flatten(0, 1).contiguous()
@@ -103,10 +113,10 @@ class SpectralNorm(Constraint):
 
     def forward(self, *trained: Tensor) -> Tensor:
         """Return V, scaled where its norm exceeds the bound."""
-        V = trained[0].unflatten(0, (self.gates, -1))
+        V = _by_gate(trained[0], self.gates)
         with torch.autocast(V.device.type, enabled=False):
             norms = torch.linalg.matrix_norm(V, 2)
-            return (V * (self.bound / norms.clamp(min=self.bound))[:, None, None]).flatten(0, 1)
+            return _stacked(V * (self.bound / norms.clamp(min=self.bound))[:, None, None])
 
 
 class SpectralRadius(Constraint):
@@ -118,10 +128,10 @@ class SpectralRadius(Constraint):
 
     def forward(self, *trained: Tensor) -> Tensor:
         """Return V, scaled where its spectral radius exceeds the bound."""
-        V = trained[0].unflatten(0, (self.gates, -1))
+        V = _by_gate(trained[0], self.gates)
         with torch.autocast(V.device.type, enabled=False):
             radii = torch.stack([spectral_radius(matrix) for matrix in V])
-            return (V * (self.bound / radii.clamp(min=self.bound))[:, None, None]).flatten(0, 1)
+            return _stacked(V * (self.bound / radii.clamp(min=self.bound))[:, None, None])
 
 
 def spectral_radius(matrix: Tensor) -> Tensor:
@@ -136,8 +146,9 @@ def spectral_radius(matrix: Tensor) -> Tensor:
         others, left = torch.linalg.eig(matrix.mT)
         first = values.abs().argmax()
         x, y = right[:, first], left[:, (others - values[first]).abs().argmin()]
-        radius, product = values[first].abs(), y @ x
+        radius: Tensor = values[first].abs()
+        product = y @ x
     if not matrix.requires_grad or product.abs() < 1e-6 or radius == 0:
         return radius
-    estimate = ((y @ (matrix.to(x.dtype) @ x)) / product).abs()
+    estimate: Tensor = ((y @ (matrix.to(x.dtype) @ x)) / product).abs()
     return radius + (estimate - estimate.detach())

@@ -17,7 +17,7 @@ The singular values and the eigenvalues are computed exactly, which takes O(H^3)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -194,7 +194,14 @@ def constrained(module: torch.nn.Module) -> list[tuple[str, torch.nn.Module, str
     for prefix, owner in module.named_modules():
         if not parametrize.is_parametrized(owner):
             continue
-        for name, maps in owner.parametrizations.items():  # type: ignore[union-attr,operator]
+        parametrizations: Any = owner.parametrizations
+        for name, maps in parametrizations.items():
             if all(isinstance(one, Constraint) for one in maps):
                 found.append((f"{prefix}.{name}" if prefix else name, owner, name))
     return found
+
+
+def maps_of(owner: torch.nn.Module, name: str) -> list[Constraint]:
+    """Return the constraints of a weight, in the order in which they act."""
+    parametrizations: Any = owner.parametrizations
+    return list(parametrizations[name])

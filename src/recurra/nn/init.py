@@ -159,7 +159,8 @@ def chrono_(module: ModuleT, max_steps: float, generator: torch.Generator | None
         if "bias_ih" not in one.names:
             raise CallError(f"chrono initialization sets bias_ih, which {one.cell} does not have with these arguments")
     for one in found:
-        H, names = one.hidden_size, {name: one.names[name] for name in ("bias_ih", "bias_hh") if name in one.names}
+        H, biases = one.hidden_size, ["bias_ih", "bias_hh"]
+        names = {name: one.names[name] for name in biases if name in one.names}
         with initial_values(one.module, names) as values:
             bias = values["bias_ih"].new_empty(H).uniform_(1.0, max_steps - 1.0, generator=generator).log_()
             for gate, sign in one.cell.memory_gates.items():

@@ -82,7 +82,7 @@ def constrain(network: nn.Module, settings: Settings[Any, Any, Any]) -> list[str
     generator = torch.Generator().manual_seed(settings.training.seed)
     constraints.apply(network, chosen, generator)
     for _, owner, name in constraints.constrained(network):
-        for one in owner.parametrizations[name]:  # type: ignore[union-attr,operator,index]
+        for one in constraints.maps_of(owner, name):
             one.saved_as_result = True
     shown = ", ".join(name if value is True else f"{name} {value}" for name, value in chosen.items())
     return [f"constraints on the recurrent matrices: {shown}"]

@@ -109,7 +109,8 @@ class Regularizer:
             keep = 1 - self.dropout
             mask = table.weight.new_empty(len(table.weight), 1).bernoulli_(keep).div_(keep)
             self._masks[table] = mask
-        return embeddings * mask[args[0]]
+        dropped: Tensor = embeddings * mask[args[0]]
+        return dropped
 
 
 def encoder_layers(network: nn.Module) -> list[RecurrentBase]:

@@ -81,7 +81,7 @@ class Regularizer:
                 "activation_penalty and temporal_penalty require layers that run all time steps in one call, and those of this "
                 "network run step by step (context_injection=input); set both to 0"
             )
-        penalty = self.activation * mean_of(self._squares)
+        penalty: Tensor = self.activation * mean_of(self._squares)
         return penalty + self.temporal * mean_of(self._differences) if self._differences else penalty
 
     def _observe(self, layer: nn.Module, args: Any, kwargs: dict[str, Any], output: Any) -> None:

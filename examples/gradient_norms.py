@@ -1,4 +1,4 @@
-"""The norm of the gradient over 20 steps back in time, for recurrent weights scaled below, at and above one, with tanh and ReLU.
+"""The norm of the gradient over 20 steps back in time, for recurrent weights scaled below, at and above one: tanh and ReLU.
 
     python examples/gradient_norms.py [--steps 20] [--hidden 64] [--seed 0] [--out gradient_norms.svg]
 

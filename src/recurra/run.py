@@ -14,7 +14,7 @@ from .data.sources.folders import media_column
 from .data.sources.reading import READ_SETTINGS
 from .data.sources.sources import TABLES
 from .errors import CallError, DataError, SettingError
-from .evaluation import evaluate
+from .evaluation import evaluate, weakness
 from .files import absolute, check_evaluated, read_json
 from .nn.patch import patched
 from .progress import Progress, Silent
@@ -153,7 +153,10 @@ class Run:
                 bar.update(done, f"{done:,}")
 
             with own_code(self.task, self.task.cell):
-                return evaluate(self.task, self.network, data, on_progress)
+                metrics = evaluate(self.task, self.network, data, on_progress)
+        if progress is not None and (warning := weakness(metrics)):
+            progress.message(warning)
+        return metrics
 
     def generate(
         self,
@@ -224,11 +227,12 @@ class Run:
         return streaming.open(self.network)
 
     def summary(self) -> list[str]:
-        """Describe the run in two lines."""
+        """Describe the run in two lines, and in a third one warn if it has learned nothing."""
         metrics = {name: value for name, value in self.metrics.items() if isinstance(value, int | float)}
         shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         streams, reason = self.streams
-        return [f"{self.path}: {self.task.name}, {shown}", f"streaming: {'yes' if streams else f'no ({reason})'}"]
+        lines = [f"{self.path}: {self.task.name}, {shown}", f"streaming: {'yes' if streams else f'no ({reason})'}"]
+        return [*lines, warning] if (warning := weakness(self.metrics)) else lines
 
 
 def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[type[Task[Any]]] = ()) -> Run:

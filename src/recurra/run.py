@@ -167,6 +167,7 @@ class Run:
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int | None = None,
+        pattern: str | None = None,
     ) -> str:
         """Generate text that continues `prompt`.
 
@@ -178,11 +179,13 @@ class Run:
             top_k: sample from this number of most probable tokens.
             top_p: sample from the most probable tokens with this total probability.
             seed: random seed; None gives a different text at each call.
+            pattern: tones, rhymes and punctuation of a Chinese poem, such as "仄仄平平仄，平平仄仄平。"; docs/language.md.
 
         Raises:
-            SettingError: the task does not generate text.
+            SettingError: the task does not generate text, or a value is out of range.
         """
-        return "".join(self.generate_iter(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed))
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed, "pattern": pattern}
+        return "".join(self.generate_iter(prompt, length, **options))
 
     def generate_iter(self, prompt: str = "", length: int | None = None, **options: Any) -> Iterator[str]:
         """Generate text in pieces, as they are sampled. See `generate`."""

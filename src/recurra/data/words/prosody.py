@@ -7,8 +7,8 @@
               庚 eng ing ong iong · 齐 i er ü · 姑 u ·
               支 the i of zhi chi shi ri zi ci si
 
-Classical rules (平水韵) use the four tones of Middle Chinese, in which characters with the entering tone are oblique; they are not
-supported. A character has its first reading in pypinyin (MIT license, extra `chinese`); other readings do not count.
+Classical rules (平水韵) use the four tones of Middle Chinese, in which characters with the entering tone are oblique; they are
+not supported. A character has its first reading with a tone in pypinyin (MIT license, extra `chinese`).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ GROUPS = {
     **dict.fromkeys(("i", "er", "v"), "齐"),
     "u": "姑",
 }
-APICAL = {"zh", "ch", "sh", "r", "z", "c", "s"}  # initials after which i is the group 支
+APICAL = ("zh", "ch", "sh", "r", "z", "c", "s")  # initials after which i is the group 支
 
 
 @cache
 def reading(character: str) -> tuple[str, str, int] | None:
-    """Return initial, final and tone (1 to 4) of a character, or None where it has none.
+    """Return the initial, if it is in `APICAL`, the final and the tone (1 to 4) of a character, or None where it has none.
 
     Raises SettingError if pypinyin is not installed.
     """
@@ -49,11 +49,18 @@ def reading(character: str) -> tuple[str, str, int] | None:
         raise SettingError(
             "pypinyin, which knows tones and rhymes, is not installed; install it with pip install 'recurra[chinese]'"
         ) from None
-    final = library.pinyin(character, style=library.Style.FINALS_TONE3, strict=True, errors="ignore")
-    if len(character) != 1 or not final or not final[0][0][-1:].isdigit():
+    if len(character) != 1:
         return None
-    initial = library.pinyin(character, style=library.Style.INITIALS, strict=True, errors="ignore")
-    return initial[0][0], final[0][0][:-1], int(final[0][0][-1])
+
+    def first(style: Any) -> str | None:
+        readings = library.pinyin(character, style=style, heteronym=True, strict=True, errors="ignore")
+        return next((one for one in readings[0] if one[-1:].isdigit()), None) if readings else None
+
+    syllable, final = first(library.Style.TONE3), first(library.Style.FINALS_TONE3)
+    if syllable is None or final is None:
+        return None
+    initial = next((one for one in APICAL if syllable.startswith(one)), "")
+    return initial, final[:-1], int(final[-1])
 
 
 def tone_class(character: str) -> str | None:
@@ -68,4 +75,4 @@ def rhyme_group(character: str) -> str | None:
     if found is None:
         return None
     initial, final, _ = found
-    return "支" if final == "i" and initial in APICAL else GROUPS.get(final)
+    return "支" if final == "i" and initial else GROUPS.get(final)

@@ -6,8 +6,8 @@
     韵   a level tone that rhymes with the first 韵
     叶   an oblique tone that rhymes with the first 叶
 
-Every other character, such as punctuation and line breaks, stands for itself. Tones and rhymes are those of modern Mandarin, in the
-groups of 中华新韵: see `recurra.data.words.prosody`.
+Every other character, such as punctuation and line breaks, stands for itself. Tones and rhymes are those of modern Mandarin,
+in the groups of 中华新韵: see `recurra.data.words.prosody`.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comma
 def test_the_names_in_the_tables_exist() -> None:
     """Settings, options of a layer, cells, rules of attention, tasks, and attributes of recurra."""
     known = SETTINGS | set(OPTIONS) | set(cells.names()) | set(RULES) | set(tasks.names())
-    values = {"last", "mean", "max", "mean_max", "none"}
+    values = {"last", "mean", "max", "mean_max", "none", "adamw"}
     unknown = []
     for cell in rows(PAGES[0]):
         for name in re.findall(r"`([^`]+)`", cell):

@@ -17,7 +17,7 @@ from copy import copy
 from functools import cache
 from typing import Any, Generic, Literal, Optional, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
@@ -110,7 +110,7 @@ class TrainingSettings(Regularization):
     weight_decay: float = setting(
         0.01,
         ge=0,
-        description="Weight decay: decoupled for adamw, L2 for the others; not applied to biases and embeddings.",
+        description="Weight decay without biases and embeddings: decoupled for adamw (0.01), L2 for the others (0).",
     )
     ema_decay: float = open_setting(
         ge=0, lt=1, description="Decay of the exponential moving average of the weights; 0 for none."
@@ -125,6 +125,15 @@ class TrainingSettings(Regularization):
     )
     devices: int = setting(1, ge=1, description="Number of devices to train on.")
     threads: int | None = setting(None, ge=1, description="Number of CPU threads (all cores, or OMP_NUM_THREADS).")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decay_of_the_optimizer(cls, values: Any) -> Any:
+        """The default decay is that of torch. Adaptive optimizers divide an L2 term by the size of the gradient, so that 0.01 is
+        stronger than the gradient of a small loss, and all weights become 0."""
+        if isinstance(values, Mapping) and "weight_decay" not in values:
+            return {**values, "weight_decay": 0.01 if values.get("optimizer", "adamw") == "adamw" else 0.0}
+        return values
 
 
 class ClassTraining(TrainingSettings):

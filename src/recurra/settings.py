@@ -129,8 +129,8 @@ class TrainingSettings(Regularization):
     @model_validator(mode="before")
     @classmethod
     def _decay_of_the_optimizer(cls, values: Any) -> Any:
-        """The default decay is that of torch. Adaptive optimizers divide an L2 term by the size of the gradient, so that 0.01 is
-        stronger than the gradient of a small loss, and all weights become 0."""
+        """The default decay is that of torch. Adaptive optimizers divide an L2 term by the size of the gradient, so that 0.01
+        outweighs the gradient of a small loss, and all weights become 0."""
         if isinstance(values, Mapping) and "weight_decay" not in values:
             return {**values, "weight_decay": 0.01 if values.get("optimizer", "adamw") == "adamw" else 0.0}
         return values

@@ -16,6 +16,7 @@ from .base import Parameter as Parameter
 from .base import Params as Params
 from .base import Uniform as Uniform
 from .base import gated_parameters as gated_parameters
+from .base import role_of as role_of
 from .base import uniform as uniform
 from .check import check_class as check_class
 from .check import check_instance as check_instance

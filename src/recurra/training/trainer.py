@@ -26,6 +26,7 @@ from ..tasks.base import DatasetInfo, HasPretrainedWeights, Task
 from ..tasks.contract import check_class, check_task, own_code
 from ..weights import named_weights, save_tensors
 from .devices import fabric_for
+from .initialize import check_layer_settings, constrain, initialize
 from .loop import Loop
 from .malloc import keep_freed_memory
 from .new_run import built_beside, choose_folder, write_config, write_final_config
@@ -127,6 +128,7 @@ def _train(
 ) -> Run:
     """Read the data, build the network and train. An error before the first step leaves no files."""
     _cell(given, own_cell)  # an unknown cell is reported before the data are read
+    check_layer_settings(given)
     fabric = fabric_for(given.training)
     with built_beside(folder) as part:
         dataset = kind.dataset_for(given)
@@ -143,11 +145,15 @@ def _train(
         check_task(built)
         torch.manual_seed(resolved.training.seed)
         network = built.network()
+        for line in initialize(built, network):
+            progress.message(line)
         if isinstance(built, HasPretrainedWeights):
             with progress.bar("pretrained weights") as bar, torch.no_grad():
                 lines = built.load_pretrained(network, lambda n: bar.update(n, f"{n:,}"))
             for line in lines:
                 progress.message(line)
+        for line in constrain(network, resolved):
+            progress.message(line)
         origin = {"data": absolute(data), "valid": None if valid is None else absolute(valid)}
         code = digests(task=kind, cell=type(built.cell))
         source = {"task": spec, "source": origin} | ({"code": code} if code else {})
@@ -193,7 +199,9 @@ def resume(
     found = config["resolved"]["dataset"]
     info = DatasetInfo(rows=found["rows"], valid_rows=found["valid_rows"], time_steps=found["time_steps"])
     info.file = None if task.dataset.reading is None else task.dataset.reading.trained
-    loop = Loop(task, task.network(), fabric_for(task.settings.training), path, time.time(), info)
+    network = task.network()
+    constrain(network, task.settings)
+    loop = Loop(task, network, fabric_for(task.settings.training), path, time.time(), info)
     loop.dry_run()
     loop.load()
     progress.message(f"{path}: resumed at step {loop.step:,}")

@@ -52,6 +52,9 @@ class CoupletModel(ModelSettings):
         advanced=True,
     )
     constraints: Literal["none", "punctuation", "couplet"] = open_setting(description="Constraints on the answers.")
+    tones: Literal["none", "even", "all"] = setting(
+        "none", description="Positions at which an answer has the opposite tone (level or oblique).", advanced=True
+    )
     beam_size: int = setting(8, ge=1, le=64, description="Beam size; 1 is greedy search.")
     num_return_sequences: int = setting(0, ge=0, le=64, description="Number of alternatives that predict returns.")
 

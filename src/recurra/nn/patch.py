@@ -27,7 +27,7 @@ def unrolled(layer: RecurrentBase, edit: Edit | None = None) -> Iterator[list[tu
     seen: list[tuple[Unrolled, Tensor | None]] = []
 
     def forward(
-        x: Tensor, state: State | None = None, *, lengths: Any = None, reset: Any = None
+        x: Tensor, state: State | None = None, lengths: Any = None, reset: Any = None
     ) -> tuple[Tensor, State]:
         if reset is not None:
             raise CallError("the layer is called with reset, which an unrolled layer does not support")

@@ -29,7 +29,7 @@ def outcome(home: Any, name: str, arguments: dict[str, Any]) -> Any:
     """The module, or the error that the constructor raises."""
     try:
         return getattr(home, name)(**arguments)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return error
 
 
@@ -75,4 +75,6 @@ def test_arguments_that_torch_does_not_have(name: str) -> None:
             where = f"{argument}={value!r}"[:100]
             if isinstance(result, Exception):
                 assert isinstance(result, CallError), f"{where}: {result!r}"
-                assert argument in str(result) and "\n" not in str(result) and len(str(result)) < 300, f"{where}: {result}"
+                assert argument in str(result) and "\n" not in str(result) and len(str(result)) < 300, (
+                    f"{where}: {result}"
+                )

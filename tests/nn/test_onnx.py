@@ -1,4 +1,4 @@
-"""Both ONNX exporters with a layer itself as the module: the model runs on other values and, where axes are dynamic, other sizes."""
+"""Both ONNX exporters with a layer as the module: the model runs on other values, and on other sizes where axes are dynamic."""
 
 from __future__ import annotations
 

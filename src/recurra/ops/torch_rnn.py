@@ -182,9 +182,7 @@ def _padding_weights(cell: Cell, x: Tensor) -> tuple[float, ...] | None:
     return weights
 
 
-def _kernel(
-    call: Call, x: Tensor, weights: Sequence[Tensor], batch_first: bool = False
-) -> tuple[Tensor, list[Tensor]]:
+def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor], batch_first: bool = False) -> tuple[Tensor, list[Tensor]]:
     """x (T, B, I) -> y (T, B, D*H), or both with B first, and the final state, in the layout of `Call.state`."""
     cell, components, function = call.cell, len(call.cell.states), _kernel_of(call.cell).function
     if not call.state:

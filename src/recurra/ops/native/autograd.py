@@ -107,9 +107,7 @@ class _Sequence(torch.autograd.Function):
             y, grad_y = y.transpose(0, 1), None if grad_y is None else grad_y.transpose(0, 1)
         given = [g for g in (grad_y, *grads_final) if g is not None]
         if torch.is_grad_enabled() or memory_reason((*given, x, initial, y, saved, *tensors)):
-            call = call._replace(
-                x=x, lengths=index.original_lengths(), weights=weights, masks=masks, time_first=False
-            )
+            call = call._replace(x=x, lengths=index.original_lengths(), weights=weights, masks=masks, time_first=False)
             grads = _ordinary_gradients(
                 call, initial, [grad_y, *grads_final], (needs_x, needs_initial, *needs[ctx.count :])
             )

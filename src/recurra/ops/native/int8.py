@@ -77,4 +77,7 @@ def run(call: Call) -> list[Tensor]:
         grad_bias_hh=[],
     )
     state = [component.clone() for component in final]  # no views
-    return [y.transpose_(0, 1) if call.time_first else y, *(state[p * D + d] for d in range(D) for p in range(components))]
+    return [
+        y.transpose_(0, 1) if call.time_first else y,
+        *(state[p * D + d] for d in range(D) for p in range(components)),
+    ]

@@ -45,9 +45,10 @@ def check_probability(name: str, p: Any, below_one: bool = False) -> float:
     expected = f"expected a probability, 0 to 1{', 1 excluded' if below_one else ''}"
     if isinstance(p, bool) or not isinstance(p, Real):
         raise ArgumentError(f"{name} is {short(p)}; {expected}")
-    if not 0 <= p <= 1 or (below_one and p == 1):
+    value = float(p)
+    if not 0 <= value <= 1 or (below_one and value == 1):
         raise CallError(f"{name} is {p!r}; {expected}")
-    return float(p)
+    return value
 
 
 def check_factory(device: Any, dtype: Any) -> None:

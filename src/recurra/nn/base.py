@@ -264,7 +264,7 @@ class RecurrentBase(torch.nn.Module):
                     call, exchange = call._replace(time_first=True), False
                 outputs = ops.execute(call, self.backend)
             else:
-                outputs = operator(*call[1:-1], self._cell_options[k], self.backend)
+                outputs = operator(*call.arguments, self._cell_options[k], self.backend)
             y = self.options.merge_directions(outputs[0])
             final += outputs[1:]
             x = x + y if self.options.residual and k > 0 else y

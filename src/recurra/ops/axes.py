@@ -14,7 +14,7 @@ from .eligibility import fast_path_may_run
 
 def exchange_first_axes(y: Tensor) -> Tensor:
     """y (A, B, ...) as (B, A, ...). Nothing else may hold y, also not the node that has computed it."""
-    return y.transpose_(0, 1) if fast_path_may_run(y) else y.transpose(0, 1)
+    return y.transpose_(0, 1) if fast_path_may_run(y) and not y._is_view() else y.transpose(0, 1)
 
 
 def with_leading_axis(component: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,6 +38,11 @@ class Call(NamedTuple):
     bidirectional: bool
     masks: Sequence[Tensor] = ()
     time_first: bool = False
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Those of the operator of the cell, without options and backend."""
+        return self[1:-1]
 
     @property
     def directions(self) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,17 @@ def failure(cell: Cell, error: Exception) -> CallError | None:
     return CallError(f"{cell}: {type(error).__name__} at {where}: {first_line(error)}")
 
 
+@contextmanager
+def reporting(cell: Cell) -> Iterator[None]:
+    """Add the place in the user's file to an error that a method of their own cell raises inside the block."""
+    try:
+        yield
+    except Exception as error:
+        if report := failure(cell, error):
+            raise report from error
+        raise
+
+
 def raised_at(cls: type[Cell], error: Exception) -> str | None:
     """Return `file.py, line N, in method` of the innermost frame of `error` in the file of a user's own cell, or None."""
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
@@ -201,12 +213,8 @@ def initial_state_of(cell: Cell, hidden_size: int, params: Params) -> list[Tenso
 
     Raises CallError when `cell.initial_state` fails or returns anything else.
     """
-    try:
+    with reporting(cell):
         state = cell.initial_state(hidden_size, params)
-    except Exception as error:
-        if report := failure(cell, error):
-            raise report from error
-        raise
     like, sizes = next(iter(params.values())), cell.state_sizes(hidden_size)
     if state is None:
         return [like.new_zeros(size) for size in sizes.values()]

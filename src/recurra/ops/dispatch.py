@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import BackendError, CallError, near
+from ..errors import BackendError, CallError, near, short
 from . import native, reference, timings, torch_rnn
 from .call import Backend, Call
 from .eligibility import traced
@@ -30,8 +30,10 @@ def names() -> tuple[str, ...]:
 
 def check_name(name: str) -> str:
     """Returns `name`, or raises BackendError."""
+    if not isinstance(name, str):
+        raise BackendError(f"backend is {short(name)}; expected one of {', '.join(names())}")
     if name not in names():
-        raise BackendError(f"unknown backend {name!r}; {near(name, names())}")
+        raise BackendError(f"unknown backend {short(name)}; {near(name, names())}")
     return name
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,23 +98,25 @@ class StoreWriter:
 
         Raises CallError for other shapes or fields.
         """
+        self.extend(**{name: [value] for name, value in values.items()})
+
+    def extend(self, **values: Sequence[ArrayLike]) -> None:
+        """Append rows: for each field a sequence with one value per row, as `append` takes them."""
         if set(values) != set(self._steps):
             raise CallError(f"a row has the fields {', '.join(self._steps)}, not {', '.join(values)}")
-        arrays = {field.name: np.asarray(values[field.name], field.dtype) for field in self._fields}
+        columns = {field.name: _column(field, values[field.name]) for field in self._fields}
+        counts = {len(column) for column in columns.values()}
+        if len(counts) > 1:
+            raise CallError(f"the fields have different numbers of rows: {sorted(counts)}")
         for field in self._fields:
-            array = arrays[field.name]
-            empty = field.ragged and array.size == 0
-            if not empty and (
-                array.ndim != int(field.ragged) + len(field.width) or array.shape[int(field.ragged) :] != field.width
-            ):
-                raise CallError(f"store field {field.name!r} is {field.spec}, but got the shape {array.shape}")
-        for field in self._fields:
-            array = arrays[field.name]
-            self._write(field.name, array.tobytes())
+            column = columns[field.name]
+            self._write(field.name, b"".join([array.tobytes() for array in column]))
             if field.ragged:
-                self._steps[field.name] += len(array) if array.size else 0
-                self._write(f"{field.name}.ends", self._steps[field.name].to_bytes(8, "little"))
-        self._rows += 1
+                lengths = np.fromiter((len(array) if array.size else 0 for array in column), np.int64, len(column))
+                ends = self._steps[field.name] + np.cumsum(lengths)
+                self._steps[field.name] += int(lengths.sum())
+                self._write(f"{field.name}.ends", ends.astype("<i8").tobytes())
+        self._rows += max(counts, default=0)
 
     def _write(self, file: str, data: bytes) -> None:
         self._waiting[file].append(data)
@@ -168,6 +170,17 @@ class StoreWriter:
             self.close()
         else:
             self.abandon()
+
+
+def _column(field: _Field, values: Sequence[ArrayLike]) -> list[Array]:
+    """The values of a field as arrays. Raises CallError for a wrong shape."""
+    arrays = [np.asarray(value, field.dtype) for value in values]
+    axes = int(field.ragged)
+    for shape in {array.shape for array in arrays}:
+        is_empty = field.ragged and 0 in shape
+        if not is_empty and (len(shape) != axes + len(field.width) or shape[axes:] != field.width):
+            raise CallError(f"store field {field.name!r} is {field.spec}, but got the shape {shape}")
+    return arrays
 
 
 class Store:

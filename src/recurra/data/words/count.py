@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from recurra.data.words.pretokenize import clean, subword_pretokenizer, word_normalizer, word_pretokenizer
+from recurra.data.ahead import ahead
+from recurra.data.words.pretokenize import clean, subword_pretokenizer, word_normalizer
+from recurra.data.words.word_numbers import WordSplitter
 from recurra.errors import SettingError
 
 Merges = list[tuple[str, str]]
@@ -17,6 +20,7 @@ Merges = list[tuple[str, str]]
 MAX_COUNTED = 300_000  # entries of the counter before the rare ones are dropped
 SAMPLE = 20_000_000  # characters from which subwords are learnt
 _CHUNK = 1 << 14  # characters
+_BATCH = 1024  # texts whose words are counted at once
 
 
 class LossyCounter:
@@ -35,6 +39,14 @@ class LossyCounter:
         self.counts.update(tokens)
         if len(self.counts) > self.limit:
             self._prune()
+
+    def add_counts(self, counts: Mapping[str, int], texts: Iterable[Iterable[str]]) -> None:
+        """Add the tokens of several texts at once: `counts` of all, or `texts` one by one if tokens have to be dropped."""
+        if len(self.counts) + sum(token not in self.counts for token in counts) <= self.limit:
+            self.counts.update(counts)
+            return
+        for tokens in texts:
+            self.add(tokens)
 
     def _prune(self) -> None:
         by_count = Counter(self.counts.values())
@@ -74,13 +86,23 @@ def count_words(
 ) -> LossyCounter:
     """Count the words of texts. `tokenize` replaces the built-in patterns."""
     counter = LossyCounter()
-    normalizer, pretokenizer = word_normalizer(lowercase), word_pretokenizer()
-    for text in texts:
-        if tokenize is not None:
+    if tokenize is not None:
+        normalizer = word_normalizer(lowercase)
+        for text in texts:
             counter.add([normalizer.normalize_str(word) for word in tokenize(text)])
-            continue
-        counter.add([word for word, _ in pretokenizer.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
+        return counter
+    splitter = WordSplitter(lowercase)
+    for batch, counts in ahead(splitter.count, _batches(map(clean, texts))):
+        counter.add_counts(counts, map(splitter.split, batch))
+        if splitter.should_learn(len(counter.counts)):
+            splitter.learn(counter.counts)
     return counter
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    stream = iter(texts)
+    while batch := list(islice(stream, _BATCH)):
+        yield batch
 
 
 def learn_subwords(texts: Iterable[str], size: int, min_count: int) -> tuple[dict[str, int], Merges, list[str]]:

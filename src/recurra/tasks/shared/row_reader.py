@@ -3,16 +3,15 @@
 A dataset has a `RowReader` and adapts it to its files. Rows are streamed in chunks. Training data are read in two passes after
 the first rows have been inspected:
 
-    survey    fits the fields and hashes the rows for the split. The values of fields of labels or numbers are collected in
-              this pass; each further field with something to fit, such as a second text, takes another pass
-    encode    writes the encoded rows to the cache
+    survey    fits the fields, hashes the rows for the split, and keeps texts, labels and numbers (`survey.py`)
+    encode    writes the encoded rows to the cache; the file is read again only if it has other values, such as arrays
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,21 @@ from ...data.sources.reading import FileReading
 from ...data.sources.row_errors import BadRows, in_use
 from ...data.sources.skipped_rows import SkippedRows
 from ...data.sources.sources import Source
-from ...data.store.split import Duplicates, digest, valid_limit
-from ...data.store.store import Store, StoreWriter
+from ...data.store.kept_rows import NumberedRow
+from ...data.store.split import Duplicates, valid_limit
+from ...data.store.store import Store
 from ...errors import CallError, DataError
-from ...fields.base import Field, fit_field
+from ...fields.base import Field
 from ...files import read_json, write_json
 from ...settings import DataSettings
 from ..base import OnProgress, chunked
-from .encode_rows import encode_rows
+from .encode_rows import CHUNK, write_rows
+from .survey import Survey
 
 PARTS = ("train", "valid")
 Problem = Callable[[Sequence[Any]], tuple[Field, str] | None]
 Columns = dict[str, str]  # of each field, by its name
+OnSkip = Callable[[DataError], None]
 
 
 class RowReader:
@@ -67,7 +69,6 @@ class RowReader:
         self.columns: Columns = {}
         self.stores: dict[str, Store] = {}
         self._bad = BadRows(Path(), skip=False)
-        self._on_skip: Callable[[DataError], None] | None = None
 
     @property
     def input(self) -> Field:
@@ -116,10 +117,10 @@ class RowReader:
         """Yield the field values of each example; rows that cannot be used raise an error at the end, or are skipped."""
         return (values for _, values in self.numbered(source, columns))
 
-    def numbered(self, source: Source, columns: Columns) -> Iterator[tuple[int, list[Any]]]:
-        """Yield the field values of each example with its row number."""
-        bad, usable = BadRows(source.path, self.skips, self._on_skip), False
-        source.on_skip = self._on_skip
+    def numbered(self, source: Source, columns: Columns, on_skip: OnSkip | None = None) -> Iterator[NumberedRow]:
+        """Yield the field values of each example with its row number. `on_skip` is called with the error of a skipped row."""
+        bad, usable = BadRows(source.path, self.skips, on_skip), False
+        source.on_skip = on_skip
         for row in source.rows():
             values = [field.value(row, columns[field.name]) for field in self.fields]
             problem = self.problem(values)
@@ -161,78 +162,56 @@ class RowReader:
             The report about the data and the hash of each row.
         """
         self.columns = columns
-        report, hashes = self._survey(source, columns, on_progress)
-        fraction = 0.0 if valid is not None else self.settings.validation_fraction
-        limit = valid_limit(hashes, fraction, source.path)
-        with SkippedRows(cache.parent) as skipped:  # each file is encoded in one pass
-            self._on_skip = skipped.add
-            self._encode(source, columns, lambda h: "valid" if h <= limit else "train", cache, on_progress)
+        with SkippedRows(cache.parent) as skipped:
+            on_skip: list[OnSkip | None] = [skipped.add]  # the first pass reports the rows that it skips
+
+            def rows() -> Iterator[NumberedRow]:
+                return self.numbered(source, columns, on_skip.pop() if on_skip else None)
+
+            with Survey(self.fields, rows, source.path, cache / ".rows") as survey:
+                survey.fit(on_progress)
+                report = self._report(source, survey.duplicates)
+                is_valid = self._is_valid(survey.hashes, 0.0 if valid is not None else self.settings.validation_fraction, source)
+                write_rows(
+                    self.fields, survey.chunks(), source.path, cache, PARTS, lambda a, b: is_valid[a:b], on_progress
+                )
             if valid is not None:
-                self._encode(*valid(), lambda _: "valid", cache, on_progress, only=("valid",))
-        self._on_skip = None
+                self._encode(*valid(), "valid", cache, on_progress, skipped.add)
         self.load_cache(cache)
-        return report, hashes
+        return report, survey.hashes
 
-    def _survey(self, source: Source, columns: Columns, on_progress: OnProgress) -> tuple[DataReport, np.ndarray]:
-        """Fit the fields, hash the rows and count repeated rows."""
-        duplicates = Duplicates()
-        collected: dict[int, list[Any]] = {at: [] for at, field in enumerate(self.fields) if at and field.is_scalar}
-        interned: dict[str, str] = {}  # equal labels share one object
-
-        def inputs() -> Iterator[Any]:
-            for n, row in enumerate(self.values(source, columns)):
-                duplicates.add(self.input.key(row[0]))
-                if n % 1000 == 0:
-                    on_progress(n)
-                for at, values in collected.items():
-                    value = row[at]
-                    values.append(interned.setdefault(value, value) if type(value) is str else value)
-                yield row[0]
-
-        stream = inputs()
-        fit_field(self.input, stream, source.path)
-        for _ in stream:  # all rows are hashed, also where fitting needs only the first ones
-            pass
-        for at, field in enumerate(self.fields[1:], 1):
-            if at in collected:
-                fit_field(field, iter(collected.pop(at)), source.path)
-            elif field.is_fitted:
-                fit_field(field, (row[at] for row in self.values(source, columns)), source.path)
-        report = DataReport(
+    def _report(self, source: Source, duplicates: Duplicates) -> DataReport:
+        """The report about the first pass."""
+        return DataReport(
             rows=len(duplicates),
             broken=self._bad.count + source.broken.count,
             broken_places=(*source.broken.places, *map(str, self._bad.first)),
             duplicates=duplicates.count,
         )
-        return report, duplicates.hashes()
+
+    def _is_valid(self, hashes: np.ndarray, fraction: float, source: Source) -> np.ndarray:
+        """Whether each row belongs to the validation part."""
+        limit = valid_limit(hashes, fraction, source.path)
+        return hashes <= np.uint64(limit) if limit >= 0 else np.zeros(len(hashes), np.bool_)
 
     def _encode(
         self,
         source: Source,
         columns: Columns,
-        part_of: Callable[[int], str],
+        part: str,
         cache: Path,
         on_progress: OnProgress,
-        only: Sequence[str] = PARTS,
+        on_skip: OnSkip | None = None,
     ) -> None:
-        formats = {field.name: field.storage for field in self.fields}
-        done = 0
-        with ExitStack() as stack:  # closes the stores, or removes them after an error
-            writers = {part: stack.enter_context(StoreWriter(cache / part, formats)) for part in only}
-            for rows in chunked(self.numbered(source, columns), 1024):
-                encoded = encode_rows(self.fields, rows, source.path)
-                for i, (_, row) in enumerate(rows):
-                    part = part_of(digest(self.input.key(row[0])))
-                    if part in writers:
-                        writers[part].append(**{name: values[i] for name, values in encoded.items()})
-                done += len(rows)
-                on_progress(done)
+        """Encode all rows of a file into one part."""
+        chunks = chunked(self.numbered(source, columns, on_skip), CHUNK)
+        write_rows(self.fields, chunks, source.path, cache, [part], lambda a, b: np.zeros(b - a, np.int8), on_progress)
 
     @contextmanager
     def encoded(self, source: Source, columns: Columns) -> Iterator[Store]:
         """Encode the rows of another file into a temporary store for an evaluation."""
         with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
-            self._encode(source, columns, lambda _: "data", Path(folder), lambda _: None, only=("data",))
+            self._encode(source, columns, "data", Path(folder), lambda _: None)
             store = Store(Path(folder) / "data")
             if not len(store):
                 raise DataError("has no rows to evaluate on", file=source.path)

@@ -1,0 +1,76 @@
+"""The first pass over training data: fits the fields, hashes the rows for the split, and keeps the values for the second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.store.kept_rows import KeptRows, NumberedRow
+from ...data.store.split import Duplicates
+from ...fields.base import Field, fit_field
+from ..base import OnProgress, chunked
+from .encode_rows import CHUNK
+
+
+@final
+class Survey(AbstractContextManager["Survey"]):
+    """Reads the rows once, if all that is read again is text, labels or numbers; other values are read again.
+
+    Args:
+        fields: the fields; the first one is the input, whose hash decides the part of the split.
+        rows: starts a pass over the numbered rows.
+        file: the file of the rows, for errors.
+        folder: a new folder for temporary files.
+    """
+
+    def __init__(
+        self, fields: Sequence[Field], rows: Callable[[], Iterable[NumberedRow]], file: Path, folder: Path
+    ) -> None:
+        self.fields, self.rows, self.file = fields, rows, file
+        scalars = [at for at, field in enumerate(fields) if at and field.is_scalar]
+        self.kept = KeptRows(folder, len(fields), scalars)
+        self.duplicates = Duplicates()
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the temporary files."""
+        self.kept.close()
+
+    def fit(self, on_progress: OnProgress) -> None:
+        """Fit the fields, hash the rows and count repeated rows."""
+        stream = self._inputs(on_progress)
+        fit_field(self.fields[0], stream, self.file)
+        for _ in stream:  # all rows are hashed, also where fitting needs only the first ones
+            pass
+        for at, field in enumerate(self.fields[1:], 1):
+            if field.is_fitted:
+                fit_field(field, self.values(at), self.file)
+
+    def _inputs(self, on_progress: OnProgress) -> Iterator[Any]:
+        key = self.fields[0].key
+        for rows in chunked(self.rows(), CHUNK):
+            self.kept.add(rows)
+            for _, values in rows:
+                self.duplicates.add(key(values[0]))
+            on_progress(len(self.kept))
+            for _, values in rows:
+                yield values[0]
+
+    def values(self, at: int) -> Iterator[Any]:
+        """Yield the values of a field, after the pass over the input."""
+        if self.kept.complete or self.fields[at].is_scalar:
+            return self.kept.column(at)
+        return (values[at] for _, values in self.rows())
+
+    def chunks(self) -> Iterable[list[NumberedRow]]:
+        """Yield the rows again, in chunks."""
+        return self.kept.batches() if self.kept.complete else chunked(self.rows(), CHUNK)
+
+    @property
+    def hashes(self) -> NDArray[np.uint64]:
+        """The hash of the input of each row, (N,)."""
+        return self.duplicates.hashes()

@@ -131,6 +131,16 @@ class Field(ABC):
             DataError: a value cannot be encoded. `row` is its position in `values`, counted from 1.
         """
 
+    def keep(self, folder: Path | None) -> None:  # noqa: B027  most fields keep nothing
+        """Keep in `folder` what `fit` computes of each value and `encode` would compute again. None: forget it.
+
+        By default nothing is kept.
+        """
+
+    def encode_fitted(self, begin: int, end: int) -> list[Any] | None:
+        """Return the encoded values[begin:end] of those that `fit` has read; None if they were not kept."""
+        return None
+
     def stream(self) -> TokenStream:
         """Return an encoder of chunks: `push(chunk)` and `flush()` return encoded time steps that no later chunk can change."""
         raise NotImplementedError(f"{self.name} cannot be encoded in chunks")

@@ -5,13 +5,44 @@ from __future__ import annotations
 import json
 import shutil
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from recurra.errors import DataError
 
 NumberedRow = tuple[int, list[Any]]  # the number of a row, and its values
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows.
+
+    Attributes:
+        begin: the position of the first row among all rows.
+        numbers: the number of each row in its file.
+        column: returns the values of the rows at a position.
+    """
+
+    begin: int
+    numbers: Sequence[int]
+    column: Callable[[int], Sequence[Any]]
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.numbers)
+
+
+def chunks_of(rows: Iterable[NumberedRow], size: int) -> Iterator[Chunk]:
+    """Yield chunks of `size` rows; the last one may be shorter."""
+    begin, stream = 0, iter(rows)
+    while part := list(islice(stream, size)):
+        columns = list(zip(*(values for _, values in part), strict=True))
+        yield Chunk(begin, [number for number, _ in part], columns.__getitem__)
+        begin += len(part)
 
 
 class KeptRows:
@@ -33,11 +64,12 @@ class KeptRows:
         self._interned: dict[str, str] = {}  # equal labels share one object
         self._sizes = array("q")  # of the batches
         self._files: dict[int, IO[bytes]] = {}
+        self._begins: dict[int, array[int]] = {}  # of each batch in a file
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for at in range(width):
                 if at not in self._memory:
-                    self._files[at] = self._path(at).open("wb")
+                    self._files[at], self._begins[at] = (folder / f"{at}.jsonl").open("w+b"), array("q")
         except OSError as error:
             raise self._failed(error) from None
 
@@ -58,50 +90,39 @@ class KeptRows:
                 self.complete = False
                 return
             try:
+                self._begins[at].append(file.tell())
                 file.write(json.dumps(column, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
             except OSError as error:
                 raise self._failed(error) from None
 
     def column(self, at: int) -> Iterator[Any]:
         """Yield the values at a position, in order. A column in a file must be complete."""
-        if at in self._memory:
-            yield from self._memory[at]
-        else:
-            for values in self._batches(at):
-                yield from values
+        for chunk in self.chunks():
+            yield from chunk.column(at)
 
-    def batches(self) -> Iterator[list[NumberedRow]]:
-        """Yield the rows, which must be complete, in batches."""
-        columns = [self._batches(at) for at in range(len(self._files) + len(self._memory))]
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the rows in the batches in which they were added."""
         begin = 0
-        for parts in zip(*columns, strict=True):
-            end = begin + len(parts[0])
-            yield list(zip(self.numbers[begin:end], map(list, zip(*parts, strict=True)), strict=True))
-            begin = end
+        for batch, size in enumerate(self._sizes):
+            numbers = self.numbers[begin : begin + size]
+            yield Chunk(begin, numbers, partial(self._read, batch=batch, begin=begin, end=begin + size))
+            begin += size
 
-    def _batches(self, at: int) -> Iterator[list[Any]]:
+    def _read(self, at: int, *, batch: int, begin: int, end: int) -> Sequence[Any]:
         if at in self._memory:
-            begin = 0
-            for size in self._sizes:
-                yield self._memory[at][begin : begin + size]
-                begin += size
-            return
+            return self._memory[at][begin:end]
         try:
-            self._files[at].flush()
-            with self._path(at).open("rb") as file:
-                for line in file:
-                    yield json.loads(line.decode("utf-8", "surrogatepass"))
+            self._files[at].seek(self._begins[at][batch])
+            values: list[Any] = json.loads(self._files[at].readline().decode("utf-8", "surrogatepass"))
         except OSError as error:
             raise self._failed(error) from None
+        return values
 
     def close(self) -> None:
         """Remove the files."""
         for file in self._files.values():
             file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _path(self, at: int) -> Path:
-        return self.folder / f"{at}.jsonl"
 
     def _failed(self, error: OSError) -> DataError:
         return DataError(

@@ -251,6 +251,12 @@ class Store:
         """Return the concatenated rows of a ragged field, (N,) or (N, WIDTH)."""
         return self._flat[field]
 
+    def span(self, field: str, begin: int, end: int) -> tuple[Array, list[int]]:
+        """Return the concatenated rows[begin:end] of a ragged field, and the end of each row in them."""
+        ends = self._ends[field][begin:end]
+        first = int(self._ends[field][begin - 1]) if begin else 0
+        return self._flat[field][first : int(ends[-1]) if len(ends) else first], (ends - first).tolist()
+
     def ragged(
         self, field: str, rows: NDArray[np.integer], *, max_length: int | None = None
     ) -> tuple[Array, NDArray[np.int64]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
@@ -20,7 +20,7 @@ Merges = list[tuple[str, str]]
 MAX_COUNTED = 300_000  # entries of the counter before the rare ones are dropped
 SAMPLE = 20_000_000  # characters from which subwords are learnt
 _CHUNK = 1 << 14  # characters
-_BATCH = 1024  # texts whose words are counted at once
+_BATCH, _BATCH_CHARACTERS = 1024, 1 << 20  # texts, and characters, whose words are counted at once
 
 
 class LossyCounter:
@@ -82,26 +82,51 @@ def count_characters(texts: Iterable[str]) -> LossyCounter:
 
 
 def count_words(
-    texts: Iterable[str], lowercase: bool, tokenize: Callable[[str], list[str]] | None = None
-) -> LossyCounter:
-    """Count the words of texts. `tokenize` replaces the built-in patterns."""
+    texts: Iterable[str],
+    lowercase: bool,
+    tokenize: Callable[[str], list[str]] | None = None,
+    keep: Callable[[list[list[int]]], None] = lambda numbers: None,
+) -> tuple[LossyCounter, Sequence[int]]:
+    """Count the words of texts.
+
+    Args:
+        texts: The texts.
+        lowercase: Whether words are converted to lower case.
+        tokenize: Replaces the built-in patterns.
+        keep: Called with the numbers of the words of texts, in order, for the built-in patterns.
+
+    Returns:
+        The counts, and the hash of the word of each number.
+    """
     counter = LossyCounter()
     if tokenize is not None:
         normalizer = word_normalizer(lowercase)
         for text in texts:
             counter.add([normalizer.normalize_str(word) for word in tokenize(text)])
-        return counter
+        return counter, ()
     splitter = WordSplitter(lowercase)
-    for batch, counts in ahead(splitter.count, _batches(map(clean, texts))):
-        counter.add_counts(counts, map(splitter.split, batch))
-        if splitter.should_learn(len(counter.counts)):
-            splitter.learn(counter.counts)
-    return counter
+    for batch, tried in ahead(splitter.try_number, _batches(map(clean, texts))):
+        numbers = splitter.number(batch, tried)
+        keep(numbers)
+        words, dropped = splitter.words, counter.dropped
+        counts = {words[number]: count for number, count in Counter(chain.from_iterable(numbers)).items()}
+        counter.add_counts(counts, ([words[number] for number in text] for text in numbers))
+        if counter.dropped != dropped:
+            splitter.forget(counter.counts)
+        splitter.learn()
+    return counter, splitter.hashes
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    stream = iter(texts)
-    while batch := list(islice(stream, _BATCH)):
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if len(batch) == _BATCH or size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 

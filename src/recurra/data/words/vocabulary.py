@@ -30,6 +30,7 @@ from recurra.data.words.pretokenize import (
 )
 from recurra.data.words.token_stream import BufferedTokenStream, CharacterTokenStream, TokenStream
 from recurra.data.words.tokenizers import WordTokenizer
+from recurra.data.words.word_numbers import WordNumbers
 from recurra.errors import RunError, SettingError
 
 Tokenization = Literal["characters", "words", "subwords"]
@@ -256,6 +257,7 @@ def build(
     min_count: int = 1,
     lowercase: bool = True,
     tokenizer: WordTokenizer | None = None,
+    numbers: WordNumbers | None = None,
 ) -> Vocabulary:
     """Build a vocabulary in one streaming pass.
 
@@ -269,6 +271,7 @@ def build(
         min_count: Rarer tokens are unknown; for subwords, rarer pairs are not merged.
         lowercase: Convert words to lower case. Characters and subwords preserve case.
         tokenizer: For words, replaces the built-in patterns.
+        numbers: For words of the built-in patterns, keeps the words of the texts, so that their ids can be read afterwards.
 
     Raises:
         SettingError: If `size` is too small.
@@ -282,9 +285,15 @@ def build(
         return Vocabulary(tokenization, tokens, merges=merges, notes=notes)
     if tokenization not in get_args(Tokenization):
         raise _unknown_tokenization(tokenization)
-    words = tokenization == "words"
-    counter = count.count_words(texts, lowercase, tokenizer) if words else count.count_characters(texts)
-    tokens = counter.most_frequent(max_tokens, min_count)
+    if tokenization == "characters":
+        counter = count.count_characters(texts)
+        tokens = counter.most_frequent(max_tokens, min_count)
+    else:
+        keep = {} if numbers is None else {"keep": numbers.add}
+        counter, hashes = count.count_words(texts, lowercase, tokenizer, **keep)
+        tokens = counter.most_frequent(max_tokens, min_count)
+        if numbers is not None:
+            numbers.complete(hashes, tokens, len(SPECIAL_TOKENS), Vocabulary.unknown)
     return Vocabulary(tokenization, tokens, lowercase=lowercase, notes=counter.notes(), tokenizer=tokenizer)
 
 

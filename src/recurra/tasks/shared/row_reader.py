@@ -23,15 +23,15 @@ from ...data.sources.reading import FileReading
 from ...data.sources.row_errors import BadRows, in_use
 from ...data.sources.skipped_rows import SkippedRows
 from ...data.sources.sources import Source
-from ...data.store.kept_rows import NumberedRow
+from ...data.store.kept_rows import Chunk, NumberedRow, chunks_of
 from ...data.store.split import Duplicates, valid_limit
 from ...data.store.store import Store
 from ...errors import CallError, DataError
 from ...fields.base import Field
 from ...files import read_json, write_json
 from ...settings import DataSettings
-from ..base import OnProgress, chunked
-from .encode_rows import CHUNK, write_rows
+from ..base import OnProgress
+from .encode_rows import CHUNK, all_rows, write_rows
 from .survey import Survey
 
 PARTS = ("train", "valid")
@@ -171,14 +171,18 @@ class RowReader:
             with Survey(self.fields, rows, source.path, cache / ".rows") as survey:
                 survey.fit(on_progress)
                 report = self._report(source, survey.duplicates)
-                is_valid = self._is_valid(survey.hashes, 0.0 if valid is not None else self.settings.validation_fraction, source)
-                write_rows(
-                    self.fields, survey.chunks(), source.path, cache, PARTS, lambda a, b: is_valid[a:b], on_progress
-                )
+                hashes = survey.hashes
+                fraction = 0.0 if valid is not None else self.settings.validation_fraction
+                is_valid = _is_valid(hashes, valid_limit(hashes, fraction, source.path))
+                parts: dict[str, Callable[[Chunk], np.ndarray]] = {
+                    "train": lambda rows: ~is_valid[rows.begin : rows.begin + len(rows)],
+                    "valid": lambda rows: is_valid[rows.begin : rows.begin + len(rows)],
+                }
+                write_rows(self.fields, survey.chunks(), source.path, cache, parts, on_progress, fitted=True)
             if valid is not None:
                 self._encode(*valid(), "valid", cache, on_progress, skipped.add)
         self.load_cache(cache)
-        return report, survey.hashes
+        return report, hashes
 
     def _report(self, source: Source, duplicates: Duplicates) -> DataReport:
         """The report about the first pass."""
@@ -188,11 +192,6 @@ class RowReader:
             broken_places=(*source.broken.places, *map(str, self._bad.first)),
             duplicates=duplicates.count,
         )
-
-    def _is_valid(self, hashes: np.ndarray, fraction: float, source: Source) -> np.ndarray:
-        """Whether each row belongs to the validation part."""
-        limit = valid_limit(hashes, fraction, source.path)
-        return hashes <= np.uint64(limit) if limit >= 0 else np.zeros(len(hashes), np.bool_)
 
     def _encode(
         self,
@@ -204,8 +203,8 @@ class RowReader:
         on_skip: OnSkip | None = None,
     ) -> None:
         """Encode all rows of a file into one part."""
-        chunks = chunked(self.numbered(source, columns, on_skip), CHUNK)
-        write_rows(self.fields, chunks, source.path, cache, [part], lambda a, b: np.zeros(b - a, np.int8), on_progress)
+        chunks = chunks_of(self.numbered(source, columns, on_skip), CHUNK)
+        write_rows(self.fields, chunks, source.path, cache, {part: all_rows}, on_progress)
 
     @contextmanager
     def encoded(self, source: Source, columns: Columns) -> Iterator[Store]:
@@ -277,3 +276,8 @@ class RowReader:
             if message := self.input.check_input(value):
                 raise CallError(f"example {number}: {self.input.name} {message}")
         return list(values)
+
+
+def _is_valid(hashes: np.ndarray, limit: int) -> np.ndarray:
+    """Whether each row belongs to the validation part, whose largest hash is `limit`."""
+    return hashes <= np.uint64(limit) if limit >= 0 else np.zeros(len(hashes), np.bool_)

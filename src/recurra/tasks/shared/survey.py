@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.store.kept_rows import KeptRows, NumberedRow
+from ...data.store.kept_rows import Chunk, KeptRows, NumberedRow, chunks_of
 from ...data.store.split import Duplicates
 from ...fields.base import Field, fit_field
 from ..base import OnProgress, chunked
@@ -34,10 +34,14 @@ class Survey(AbstractContextManager["Survey"]):
         self.fields, self.rows, self.file = fields, rows, file
         scalars = [at for at, field in enumerate(fields) if at and field.is_scalar]
         self.kept = KeptRows(folder, len(fields), scalars)
+        for field in fields:
+            field.keep(folder / field.name)
         self.duplicates = Duplicates()
 
     def __exit__(self, *_: object) -> None:
         """Remove the temporary files."""
+        for field in self.fields:
+            field.keep(None)
         self.kept.close()
 
     def fit(self, on_progress: OnProgress) -> None:
@@ -66,9 +70,9 @@ class Survey(AbstractContextManager["Survey"]):
             return self.kept.column(at)
         return (values[at] for _, values in self.rows())
 
-    def chunks(self) -> Iterable[list[NumberedRow]]:
+    def chunks(self) -> Iterator[Chunk]:
         """Yield the rows again, in chunks."""
-        return self.kept.batches() if self.kept.complete else chunked(self.rows(), CHUNK)
+        return self.kept.chunks() if self.kept.complete else chunks_of(self.rows(), CHUNK)
 
     @property
     def hashes(self) -> NDArray[np.uint64]:

@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from recurra.errors import CallError, DataError
 
@@ -64,6 +65,19 @@ class _Field:
         return (int(parts[1]),) if len(parts) == 2 else ()
 
 
+class Flat(NamedTuple):
+    """Rows of a ragged field: the concatenated values, (N,) or (N, WIDTH), and the number of time steps of each row, (rows,)."""
+
+    values: Array
+    lengths: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]], dtype: DTypeLike) -> Flat:
+        """Return rows that are lists of numbers."""
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        return cls(np.fromiter(chain.from_iterable(rows), dtype, int(lengths.sum())), lengths)
+
+
 class StoreWriter:
     """Writes a store row by row, with a few MB of memory.
 
@@ -100,19 +114,18 @@ class StoreWriter:
         """
         self.extend(**{name: [value] for name, value in values.items()})
 
-    def extend(self, **values: Sequence[ArrayLike]) -> None:
-        """Append rows: for each field a sequence with one value per row, as `append` takes them."""
+    def extend(self, **values: Sequence[ArrayLike] | Flat) -> None:
+        """Append rows: for each field a sequence with one value per row, as `append` takes them, or a `Flat`."""
         if set(values) != set(self._steps):
             raise CallError(f"a row has the fields {', '.join(self._steps)}, not {', '.join(values)}")
         columns = {field.name: _column(field, values[field.name]) for field in self._fields}
-        counts = {len(column) for column in columns.values()}
+        counts = {len(lengths) for _, lengths in columns.values()}
         if len(counts) > 1:
             raise CallError(f"the fields have different numbers of rows: {sorted(counts)}")
         for field in self._fields:
-            column = columns[field.name]
-            self._write(field.name, b"".join([array.tobytes() for array in column]))
+            data, lengths = columns[field.name]
+            self._write(field.name, data)
             if field.ragged:
-                lengths = np.fromiter((len(array) if array.size else 0 for array in column), np.int64, len(column))
                 ends = self._steps[field.name] + np.cumsum(lengths)
                 self._steps[field.name] += int(lengths.sum())
                 self._write(f"{field.name}.ends", ends.astype("<i8").tobytes())
@@ -172,15 +185,20 @@ class StoreWriter:
             self.abandon()
 
 
-def _column(field: _Field, values: Sequence[ArrayLike]) -> list[Array]:
-    """The values of a field as arrays. Raises CallError for a wrong shape."""
-    arrays = [np.asarray(value, field.dtype) for value in values]
+def _column(field: _Field, values: Sequence[ArrayLike] | Flat) -> tuple[bytes, NDArray[np.int64]]:
+    """The bytes of the values of a field, and the number of time steps of each row. Raises CallError for a wrong shape."""
     axes = int(field.ragged)
+    if isinstance(values, Flat):
+        if not field.ragged or values.values.shape[1:] != field.width:
+            raise CallError(f"store field {field.name!r} is {field.spec}, but got rows of {values.values.shape[1:]}")
+        return values.values.astype(field.dtype, copy=False).tobytes(), values.lengths
+    arrays = [np.asarray(value, field.dtype) for value in values]
     for shape in {array.shape for array in arrays}:
         is_empty = field.ragged and 0 in shape
         if not is_empty and (len(shape) != axes + len(field.width) or shape[axes:] != field.width):
             raise CallError(f"store field {field.name!r} is {field.spec}, but got the shape {shape}")
-    return arrays
+    lengths = (len(array) if field.ragged and array.size else 0 for array in arrays)
+    return b"".join([array.tobytes() for array in arrays]), np.fromiter(lengths, np.int64, len(arrays))
 
 
 class Store:

@@ -6,11 +6,11 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 
+import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from recurra.data.ahead import ahead
+from recurra.data.store.store import Flat
 from recurra.data.words.pretokenize import clean, subword_pretokenizer, word_normalizer
 from recurra.data.words.word_numbers import WordSplitter
 from recurra.errors import SettingError
@@ -85,7 +85,7 @@ def count_words(
     texts: Iterable[str],
     lowercase: bool,
     tokenize: Callable[[str], list[str]] | None = None,
-    keep: Callable[[list[list[int]]], None] = lambda numbers: None,
+    keep: Callable[[Flat], None] = lambda numbers: None,
 ) -> tuple[LossyCounter, Sequence[int]]:
     """Count the words of texts.
 
@@ -105,12 +105,13 @@ def count_words(
             counter.add([normalizer.normalize_str(word) for word in tokenize(text)])
         return counter, ()
     splitter = WordSplitter(lowercase)
-    for batch, tried in ahead(splitter.try_number, _batches(map(clean, texts))):
-        numbers = splitter.number(batch, tried)
-        keep(numbers)
+    for _, numbers in splitter.number(_batches(map(clean, texts))):
+        flat = Flat.of(numbers, np.int32)
+        keep(flat)
         words, dropped = splitter.words, counter.dropped
-        counts = {words[number]: count for number, count in Counter(chain.from_iterable(numbers)).items()}
-        counter.add_counts(counts, ([words[number] for number in text] for text in numbers))
+        distinct, counts = np.unique(flat.values, return_counts=True)
+        by_word = {words[number]: count for number, count in zip(distinct.tolist(), counts.tolist(), strict=True)}
+        counter.add_counts(by_word, ([words[number] for number in text] for text in numbers))
         if counter.dropped != dropped:
             splitter.forget(counter.counts)
         splitter.learn()

@@ -108,7 +108,18 @@ def work(name: str, file: Path, folder: Path, cores: int) -> dict[str, Any]:
 
 def measure(name: str, file: Path, folder: Path, cores: int) -> dict[str, Any]:
     """Measure one of the two in a process of its own."""
-    command = [sys.executable, __file__, "--work", name, "--file", str(file), "--folder", str(folder), "--cores", str(cores)]
+    command = [
+        sys.executable,
+        __file__,
+        "--work",
+        name,
+        "--file",
+        str(file),
+        "--folder",
+        str(folder),
+        "--cores",
+        str(cores),
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     say(f"{name}, {cores} core{'s' * (cores > 1)}: {found['seconds']:.1f} s, {found['cpu']:.1f} s of processor time")
@@ -147,7 +158,9 @@ def main() -> None:
             found[str(cores)] = rounds
         figures: dict[str, Any] = {"megabytes": megabytes, "rounds": found, "mb_per_second": {}}
         for cores, rounds in found.items():
-            speeds = {one: megabytes / statistics.median(r["seconds"] for r in measured) for one, measured in rounds.items()}
+            speeds = {
+                one: megabytes / statistics.median(r["seconds"] for r in measured) for one, measured in rounds.items()
+            }
             figures["mb_per_second"][cores] = speeds
             for one, speed in speeds.items():
                 memory = max(r["memory_mb"] for r in rounds[one])

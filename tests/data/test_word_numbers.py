@@ -46,7 +46,9 @@ def test_every_pair_of_ascii_characters_is_split_as_by_the_library() -> None:
 
 def random_texts(seed: int, many: int, distinct: int) -> list[str]:
     draw = random.Random(seed)
-    words = [f"{draw.choice(['w', 'Ab', 'don’t', 'é'])}{at}" for at in range(distinct)] + OTHERS + ["</b", "!!", "\ud800"]
+    words = (
+        [f"{draw.choice(['w', 'Ab', 'don’t', 'é'])}{at}" for at in range(distinct)] + OTHERS + ["</b", "!!", "\ud800"]
+    )
     return [" ".join(draw.choices(words, k=draw.randint(0, 12))) for _ in range(many)]
 
 

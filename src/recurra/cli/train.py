@@ -62,6 +62,9 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace the run folder if it exists.")
     ] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", metavar="", help="Use the cache of encoded data (yes).")
+    ] = True,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume a run that was interrupted.")] = None,
     import_: Import = None,
 ) -> None:

@@ -37,6 +37,7 @@ class Text(Field):
     """
 
     sequence = True
+    fitted = ("tokenization", "character_ngrams")
 
     def __init__(
         self,
@@ -133,7 +134,12 @@ class Text(Field):
                 characters += len(value)
                 yield value
 
-        if self._folder is not None and self.tokenization == "words" and tokenizer is None and not self.character_ngrams:
+        if (
+            self._folder is not None
+            and self.tokenization == "words"
+            and tokenizer is None
+            and not self.character_ngrams
+        ):
             self._numbers = WordNumbers(self._folder)
         self.vocabulary = build(
             counted(),

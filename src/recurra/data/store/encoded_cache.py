@@ -86,6 +86,7 @@ class EncodedCache:
                     raise ValueError(f"{name} is damaged")
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._discard(entry, getattr(error, "strerror", None) or str(error))
+            shutil.rmtree(folder, ignore_errors=True)
             return None
         with suppress(OSError):
             os.utime(entry)  # the time of the latest use

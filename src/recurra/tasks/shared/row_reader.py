@@ -15,23 +15,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...data.report import DataReport
 from ...data.sources.inspect.json_shapes import flatten
 from ...data.sources.reading import FileReading
 from ...data.sources.row_errors import BadRows, in_use
 from ...data.sources.skipped_rows import SkippedRows
 from ...data.sources.sources import Source
-from ...data.store.kept_rows import Chunk, NumberedRow, chunks_of
-from ...data.store.split import Duplicates, valid_limit
+from ...data.store.kept_rows import NumberedRow, chunks_of
 from ...data.store.store import Store
 from ...errors import CallError, DataError
 from ...fields.base import Field
 from ...files import read_json, write_json
 from ...settings import DataSettings
 from ..base import OnProgress
+from .data_cache import DataCache
 from .encode_rows import CHUNK, all_rows, write_rows
+from .row_state import RowFacts, state_of_rows
 from .survey import Survey
 
 PARTS = ("train", "valid")
@@ -50,7 +49,9 @@ class RowReader:
         examples: returns the examples in the values of one row; by default the row itself.
 
     Attributes:
-        reading: how files are read.
+        reading: how files are read, with the cache of encoded data.
+        depends_on: what else determines the rows, such as settings of the model, as plain values.
+        facts: after `read`, what is known about the rows, such as lines for the user.
         columns: the column of each field in the training data.
         stores: the encoded parts, `train` and `valid`.
     """
@@ -68,6 +69,8 @@ class RowReader:
         self.problem, self.examples = problem or self.first_problem, examples
         self.columns: Columns = {}
         self.stores: dict[str, Store] = {}
+        self.depends_on: dict[str, Any] = {}
+        self.facts = RowFacts(DataReport(0), [], [])
         self._bad = BadRows(Path(), skip=False)
 
     @property
@@ -148,8 +151,10 @@ class RowReader:
         cache: Path,
         on_progress: OnProgress,
         valid: Callable[[], tuple[Source, Columns]] | None = None,
-    ) -> tuple[DataReport, np.ndarray]:
-        """Fit the fields to the training data, split them, and encode them into `cache`.
+        *,
+        data: Sequence[str | Path | None] = (),
+    ) -> DataReport:
+        """Fit the fields to the training data, split them, and encode them into `cache`; or take all this from an earlier run.
 
         Args:
             source: the training data.
@@ -157,11 +162,41 @@ class RowReader:
             cache: the folder of the encoded parts.
             on_progress: called with the number of rows so far.
             valid: opens the validation data. None: a fraction of the rows becomes the validation part.
+            data: the names of the data, if the encoded rows are kept for later runs.
 
         Returns:
-            The report about the data and the hash of each row.
+            The report about the data.
         """
         self.columns = columns
+        names_files = any(field.reads_files for field in self.fields)
+        functions = [self.problem, self.examples]
+        kept = DataCache(
+            self.reading,
+            [one for one in data if one is not None],
+            lambda: state_of_rows(source, columns, self.fields, functions, self.depends_on),
+            names_files=names_files,
+        )
+
+        def restore(folder: Path, values: dict[str, Any]) -> None:
+            self.facts = RowFacts.from_json(values, self.fields)
+            self.load(folder)
+
+        if not kept.take(cache, restore):
+            report = self._read(source, columns, cache, on_progress, valid)
+            self.facts = RowFacts.of(report, source, self.fields)
+            kept.keep(cache, self.save, self.facts.to_json(self.fields))
+        self.load_cache(cache)
+        return self.facts.report
+
+    def _read(
+        self,
+        source: Source,
+        columns: Columns,
+        cache: Path,
+        on_progress: OnProgress,
+        valid: Callable[[], tuple[Source, Columns]] | None,
+    ) -> DataReport:
+        """Fit, split and encode; see `read`."""
         with SkippedRows(cache.parent) as skipped:
             on_skip: list[OnSkip | None] = [skipped.add]  # the first pass reports the rows that it skips
 
@@ -170,28 +205,16 @@ class RowReader:
 
             with Survey(self.fields, rows, source.path, cache / ".rows") as survey:
                 survey.fit(on_progress)
-                report = self._report(source, survey.duplicates)
-                hashes = survey.hashes
-                fraction = 0.0 if valid is not None else self.settings.validation_fraction
-                is_valid = _is_valid(hashes, valid_limit(hashes, fraction, source.path))
-                parts: dict[str, Callable[[Chunk], np.ndarray]] = {
-                    "train": lambda rows: ~is_valid[rows.begin : rows.begin + len(rows)],
-                    "valid": lambda rows: is_valid[rows.begin : rows.begin + len(rows)],
-                }
-                write_rows(self.fields, survey.chunks(), source.path, cache, parts, on_progress, fitted=True)
+                report = DataReport(
+                    rows=len(survey.duplicates),
+                    broken=self._bad.count + source.broken.count,
+                    broken_places=(*source.broken.places, *map(str, self._bad.first)),
+                    duplicates=survey.duplicates.count,
+                )
+                survey.write(cache, 0.0 if valid is not None else self.settings.validation_fraction, on_progress)
             if valid is not None:
                 self._encode(*valid(), "valid", cache, on_progress, skipped.add)
-        self.load_cache(cache)
-        return report, hashes
-
-    def _report(self, source: Source, duplicates: Duplicates) -> DataReport:
-        """The report about the first pass."""
-        return DataReport(
-            rows=len(duplicates),
-            broken=self._bad.count + source.broken.count,
-            broken_places=(*source.broken.places, *map(str, self._bad.first)),
-            duplicates=duplicates.count,
-        )
+        return report
 
     def _encode(
         self,
@@ -276,8 +299,3 @@ class RowReader:
             if message := self.input.check_input(value):
                 raise CallError(f"example {number}: {self.input.name} {message}")
         return list(values)
-
-
-def _is_valid(hashes: np.ndarray, limit: int) -> np.ndarray:
-    """Whether each row belongs to the validation part, whose largest hash is `limit`."""
-    return hashes <= np.uint64(limit) if limit >= 0 else np.zeros(len(hashes), np.bool_)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.store.kept_rows import Chunk, KeptRows, NumberedRow, chunks_of
-from ...data.store.split import Duplicates
+from ...data.store.split import Duplicates, valid_limit
 from ...fields.base import Field, fit_field
 from ..base import OnProgress, chunked
-from .encode_rows import CHUNK
+from .encode_rows import CHUNK, write_rows
 
 
 @final
@@ -74,7 +74,13 @@ class Survey(AbstractContextManager["Survey"]):
         """Yield the rows again, in chunks."""
         return self.kept.chunks() if self.kept.complete else chunks_of(self.rows(), CHUNK)
 
-    @property
-    def hashes(self) -> NDArray[np.uint64]:
-        """The hash of the input of each row, (N,)."""
-        return self.duplicates.hashes()
+    def write(self, folder: Path, fraction: float, on_progress: OnProgress) -> None:
+        """Encode the rows into the stores `train` and `valid` in `folder`, where `valid` has a fraction of the rows."""
+        hashes = self.duplicates.hashes()
+        limit = valid_limit(hashes, fraction, self.file)
+        is_valid = hashes <= np.uint64(limit) if limit >= 0 else np.zeros(len(hashes), np.bool_)
+        parts: dict[str, Callable[[Chunk], NDArray[np.bool_]]] = {
+            "train": lambda rows: ~is_valid[rows.begin : rows.begin + len(rows)],
+            "valid": lambda rows: is_valid[rows.begin : rows.begin + len(rows)],
+        }
+        write_rows(self.fields, self.chunks(), self.file, folder, parts, on_progress, fitted=True)

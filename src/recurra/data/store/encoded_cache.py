@@ -137,7 +137,7 @@ class EncodedCache:
                     if path.name.endswith(".part") and time.time() - used > _DAY:
                         shutil.rmtree(path, ignore_errors=True)
                 elif path.is_dir():
-                    entries.append((used, sum(file.stat().st_size for file in path.rglob("*")), path))
+                    entries.append((used, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()), path))
         total = sum(size for _, size, _ in entries)
         for _, size, path in sorted(entries):
             if total <= self.limit:

@@ -66,7 +66,7 @@ class _Field:
 
 
 class Flat(NamedTuple):
-    """Rows of a ragged field: the concatenated values, (N,) or (N, WIDTH), and the number of time steps of each row, (rows,)."""
+    """Rows of a ragged field: the concatenated values, (N,) or (N, WIDTH), and the time steps of each row, (rows,)."""
 
     values: Array
     lengths: NDArray[np.int64]

@@ -1,9 +1,9 @@
 """Splits texts into words, counts the words, and keeps them as numbers, so that each text is split once.
 
-Texts are split in batches by two workers at the same time: by the threads of the tokenizers library, and by Python's own patterns
-(`split_ascii`) while these are busy. The library returns the numbers of known words and not the words themselves: an encoder of
-the words so far numbers the words of a batch, and texts with a further word are split again. The result does not depend on which
-worker splits a text. When the vocabulary is known, a table gives the id of each number.
+Texts are split in batches by two workers at the same time: by the threads of the tokenizers library, and by Python's own
+patterns (`split_ascii`) while these are busy. The library returns the numbers of known words and not the words themselves: an
+encoder of the words so far numbers the words of a batch, and texts with a further word are split again. The result does not
+depend on which worker splits a text. When the vocabulary is known, a table gives the id of each number.
 """
 
 from __future__ import annotations

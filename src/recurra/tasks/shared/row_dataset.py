@@ -106,6 +106,7 @@ class RowDataset(Dataset):
             return other, self.rows.find_columns(other)
 
         columns = self.rows.find_columns(source)
+        self.rows.depends_on = {"input": type(self.input), "targets": self.choose_targets}
         report = self.rows.read(
             source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
         )

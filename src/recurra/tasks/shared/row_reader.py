@@ -4,7 +4,7 @@ A dataset has a `RowReader` and adapts it to its files. Rows are streamed in chu
 the first rows have been inspected:
 
     survey    fits the fields, hashes the rows for the split, and keeps texts, labels and numbers (`survey.py`)
-    encode    writes the encoded rows to the cache; the file is read again only if it has other values, such as arrays
+    encode    writes the encoded rows; the file is read again only if it has other values, such as arrays
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class RowReader:
 
     Attributes:
         reading: how files are read, with the cache of encoded data.
-        depends_on: what else determines the rows, such as settings of the model, as plain values.
+        depends_on: what else determines the rows, such as settings of the model or classes that change them.
         facts: after `read`, what is known about the rows, such as lines for the user.
         columns: the column of each field in the training data.
         stores: the encoded parts, `train` and `valid`.

@@ -27,7 +27,7 @@ def state_of_rows(
     while (inner := getattr(chain[-1], "inner", None)) is not None:
         chain.append(inner)
     kinds = [state_of(type(one)) for one in chain]
-    return [kinds, dict(columns), [state_of(field) for field in fields], state_of(list(functions)), dict(depends_on)]
+    return [kinds, dict(columns), [state_of(field) for field in fields], state_of([*functions, dict(depends_on)])]
 
 
 @dataclass

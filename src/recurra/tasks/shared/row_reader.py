@@ -168,13 +168,12 @@ class RowReader:
             The report about the data.
         """
         self.columns = columns
-        names_files = any(field.reads_files for field in self.fields)
         functions = [self.problem, self.examples]
         kept = DataCache(
             self.reading,
             [one for one in data if one is not None],
             lambda: state_of_rows(source, columns, self.fields, functions, self.depends_on),
-            names_files=names_files,
+            names_files=any(field.reads_files for field in self.fields),
         )
 
         def restore(folder: Path, values: dict[str, Any]) -> None:

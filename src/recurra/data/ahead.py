@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _WAITING = 2  # results that may wait, so that the memory does not grow
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:

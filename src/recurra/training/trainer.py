@@ -29,6 +29,7 @@ from ..weights import named_weights, save_tensors
 from .devices import fabric_for
 from .loop import Loop
 from .malloc import keep_freed_memory
+from .messages import reading_speed
 from .new_run import built_beside, choose_folder, write_config, write_final_config
 
 AnyTask = type[Task[Any]]
@@ -140,8 +141,11 @@ def _train(
         encoded = EncodedCache.of_user() if use_cache else None
         if dataset.reading is not None:
             dataset.reading.cache = encoded
+        begin = time.monotonic()
         with progress.bar("reading") as bar:
             info = dataset.prepare(data, valid, part / "cache", lambda n: bar.update(n, f"{n:,}"))
+        for line in reading_speed(facts, time.monotonic() - begin):
+            progress.message(line)
         info.file = facts
         resolved = kind.resolve(given.with_(**info.settings), dataset, info)
         for line in (*info.messages, *(encoded.messages if encoded is not None else ())):

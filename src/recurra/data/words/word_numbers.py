@@ -8,7 +8,6 @@ depend on which worker splits a text. When the vocabulary is known, a table give
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
+from recurra.data.ahead import available_cores
 from recurra.data.store.split import digest
 from recurra.data.store.store import Flat, Store, StoreWriter
 from recurra.data.words.pretokenize import split_ascii, word_normalizer, word_pretokenizer
@@ -113,11 +113,6 @@ def _encode(encoder: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
 
 def _is_done(work: Future[list[list[int]]] | list[list[int]]) -> bool:
     return not isinstance(work, Future) or work.done()
-
-
-def available_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class WordNumbers:

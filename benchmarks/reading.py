@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +63,23 @@ def write_table(path: Path, reviews: Path, rows: int) -> None:
             writer.writerow([f"{first} {second}", label])
 
 
-def read_ours(file: Path, folder: Path) -> int:
-    """Read and encode the table as `recurra train classify`. Return the number of tokens of the training part."""
+def make_ours(file: Path, folder: Path) -> Callable[[], int]:
+    """Return a function that reads and encodes the table as `recurra train classify`, and returns the number of tokens."""
     from recurra.settings import as_given, settings_from
     from recurra.tasks.classify.task import Classify
 
-    dataset = Classify.dataset_for(settings_from(as_given(Classify.settings_class), {}))
-    dataset.reading.facts(file)
-    info = dataset.prepare(file, None, folder / "cache", lambda _: None)
-    dataset.save(folder / "vocabulary")
-    return info.time_steps
+    def read() -> int:
+        dataset = Classify.dataset_for(settings_from(as_given(Classify.settings_class), {}))
+        dataset.reading.facts(file)
+        info = dataset.prepare(file, None, folder / "cache", lambda _: None)
+        dataset.save(folder / "vocabulary")
+        return int(info.time_steps)
+
+    return read
 
 
-def read_peer(file: Path, folder: Path) -> int:
-    """Read the table with pandas, and encode its texts. Return the number of tokens."""
+def make_peer(file: Path, folder: Path) -> Callable[[], int]:
+    """Return a function that reads the table with pandas and encodes its texts, and returns the number of tokens."""
     import pandas
     from tokenizers import Tokenizer, models
 
@@ -86,18 +89,22 @@ def read_peer(file: Path, folder: Path) -> int:
     tokens = ["<pad>", "<unknown>", "<end>", *saved["tokens"]]
     encoder = Tokenizer(models.WordLevel({token: at for at, token in enumerate(tokens)}, unk_token="<unknown>"))
     encoder.normalizer, encoder.pre_tokenizer = word_normalizer(saved["lowercase"]), word_pretokenizer()
-    table = pandas.read_csv(file)
-    table["label"].astype("category")
-    encodings = encoder.encode_batch_fast(table["text"].tolist(), add_special_tokens=False)
-    return sum(len(encoding.ids) for encoding in encodings)
+
+    def read() -> int:
+        table = pandas.read_csv(file)
+        table["label"].astype("category")
+        encodings = encoder.encode_batch_fast(table["text"].tolist(), add_special_tokens=False)
+        return sum(len(encoding.ids) for encoding in encodings)
+
+    return read
 
 
 def work(name: str, file: Path, folder: Path, cores: int) -> dict[str, Any]:
     """Measure one of the two in this process, with some of its cores."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    read = read_ours if name == OURS else read_peer
+    read = (make_ours if name == OURS else make_peer)(file, folder)
     begin, cpu = time.perf_counter(), time.process_time()
-    tokens = read(file, folder)
+    tokens = read()
     return {
         "seconds": time.perf_counter() - begin,
         "cpu": time.process_time() - cpu,

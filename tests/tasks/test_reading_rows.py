@@ -161,5 +161,7 @@ def test_an_error_while_encoding_names_the_row(tmp_path: Path) -> None:
         other = read.open(tmp_path / "valid.csv")
         return other, read.find_columns(other)
 
-    with pytest.raises(DataError, match=r"valid\.csv, row 31, field 'label': class 'maybe' was not in the training data"):
+    with pytest.raises(
+        DataError, match=r"valid\.csv, row 31, field 'label': class 'maybe' was not in the training data"
+    ):
         read.read(source, read.find_columns(source), tmp_path / "cache", lambda _: None, valid)

@@ -62,6 +62,9 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace the run folder if it exists.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", metavar="", help="Encode the data again; do not use the cache.")
+    ] = False,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume a run that was interrupted.")] = None,
     import_: Import = None,
 ) -> None:
@@ -84,10 +87,12 @@ def train(
     reading = read_settings(encoding, separator, header)
     if resume is not None:
         changes = [*options, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
+        changes += ["no-cache"] if no_cache else []
         with _imports_in_message(import_ or []) as imports:
             run = _resume(resume, task, changes, import_)
     else:
         with _imports_in_message(_sources(task, cell)) as imports:
+            options["cache"] = not no_cache
             run = _train(ctx, task, data, options, reading, set_ or [], overwrite, import_)
     _finish(run, time.time() - ctx.meta[STARTED], imports)
 

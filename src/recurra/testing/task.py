@@ -44,7 +44,7 @@ def check_task(task: type[Task[Any]], rows: Iterable[Mapping[str, Any]], **setti
         folder = Path(name)
         file = folder / "rows.jsonl"
         file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in examples), encoding="utf-8")
-        given = {**SMALL, **settings}
+        given = {**SMALL, **settings, "cache": False}
         run = train(task, file, out=folder / "run", **given)
         results = run.predict(examples)
         where = place_of(task, "predict")

@@ -1,6 +1,6 @@
 """Opens tagged text of any form: files of columns, parallel files, tables of lists or of tokens, and texts with spans.
 
-The columns of the source are lists with an entry for each token, or labels of the sentence. `describe_source` says what was
+The columns of the source are lists with an entry for each token, or labels of the sentence. `Source.describe` says what was
 recognized.
 """
 
@@ -78,15 +78,6 @@ def _view(table: Source, tokenization: str | None) -> Source:
     if by := sentence_column(table):
         return TokenRows(table, by)
     return ListCells(table)
-
-
-def describe_source(source: Source) -> list[str]:
-    """What a source contains besides tokens, such as a header or comments; complete after it has been read."""
-    if isinstance(source, (TokenColumns, TokenRows, TextSpans)):
-        return source.describe()
-    if isinstance(source, ListCells) and source.lists:
-        return [f"the cells of {', '.join(source.lists)} are lists"]
-    return []
 
 
 def tagged_facts(path: Path, options: ReadOptions) -> FileFacts | None:

@@ -214,6 +214,6 @@ def _num_layers(num_layers: int | None, cell: Any, hidden_size: Any) -> int:
     if num_layers is not None:
         counts["num_layers"] = check_size("num_layers", num_layers)
     if len(set(counts.values())) > 1 or 0 in counts.values():
-        conflict = " and ".join(f"{name} {count}" for name, count in counts.items())
-        raise CallError(f"layers: {conflict}; expected one number of layers, at least 1")
+        conflict = " and ".join(f"{count} by {name}" for name, count in counts.items())
+        raise CallError(f"the number of layers is {conflict}; expected one number, at least 1")
     return next(iter(counts.values()), 1)

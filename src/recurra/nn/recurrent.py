@@ -14,7 +14,7 @@ from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
 from .fx import Proxy, leaf
-from .layout import Layout
+from .layout import SequenceLayout
 from .options import Options, RecurrentOptions
 from .packed import run_packed
 from .reset import Reset, check_reset
@@ -150,7 +150,7 @@ class Recurrent(RecurrentBase):
             if outputs is not None:
                 y, *final = outputs
                 return y.transpose_(0, 1), State(dict(zip(self._state_names, final, strict=True)))
-        y, final = self._run(x, check_lengths(lengths, x), initial, check_reset(reset, x), Layout())
+        y, final = self._run(x, check_lengths(lengths, x), initial, check_reset(reset, x), SequenceLayout())
         return y, State(dict(zip(self._state_names, final, strict=True)))
 
     def _flatten_state(self, state: State, B: int) -> list[Tensor]:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
+from .gradient_settings import GradientSettings
 from .setting_fields import Group as Group
 from .setting_fields import earlier_value as earlier_value
 from .setting_fields import extra_of
@@ -82,7 +83,7 @@ class ModelSettings(Group):
     backend: str = setting("auto", description="Backend that runs the cell over time: auto, native, torch, reference.")
 
 
-class TrainingSettings(Group):
+class TrainingSettings(GradientSettings):
     """Settings of the training run."""
 
     seed: int = setting(

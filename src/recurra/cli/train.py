@@ -43,6 +43,12 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="key=value", help="Any setting, such as hidden_size=256; repeatable."),
     ] = None,
+    k1: Annotated[
+        int | None, typer.Option(metavar="N", help="Time steps of a window of truncated backpropagation.")
+    ] = None,
+    k2: Annotated[
+        int | None, typer.Option(metavar="N", help="Time steps of a backward pass, at least k1 (k1).")
+    ] = None,
     encoding: Encoding = None,
     separator: Separator = None,
     header: HeaderOption = None,
@@ -80,15 +86,16 @@ def train(
         "precision": precision,
         "devices": devices,
     }
+    windows = {name: value for name, value in (("k1", k1), ("k2", k2)) if value is not None}
     options = {name: value for name, value in options.items() if value is not None}
     reading = read_settings(encoding, separator, header)
     if resume is not None:
-        changes = [*options, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
+        changes = [*options, *windows, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
         with _imports_in_message(import_ or []) as imports:
             run = _resume(resume, task, changes, import_)
     else:
         with _imports_in_message(_sources(task, cell)) as imports:
-            run = _train(ctx, task, data, options, reading, set_ or [], overwrite, import_)
+            run = _train(ctx, task, data, options, reading | windows, set_ or [], overwrite, import_)
     _finish(run, time.time() - ctx.meta[STARTED], imports)
 
 

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from .dataset import Batch, OnProgress
+from .objective import Objective
 
 Backward = Callable[[Tensor], None]
 
@@ -24,6 +25,14 @@ class HasTrainingStep(Protocol):
         self, network: torch.nn.Module, batch: Batch, state: Any, progress: float, backward: Backward
     ) -> tuple[Tensor, Any]:
         """Call `backward(loss)` once or several times, which accumulates gradients. Returns what `Task.loss` returns."""
+
+
+@runtime_checkable
+class HasObjectives(Protocol):
+    """A task whose loss can be computed in windows of time steps, so that it supports every gradient rule (docs/regimes.md)."""
+
+    def objectives(self, network: torch.nn.Module, batch: Batch) -> Sequence[Objective]:
+        """Return the loss of a batch: one objective, or one for each member of an ensemble. Their sum is what `loss` returns."""
 
 
 @runtime_checkable

@@ -26,7 +26,7 @@ from ..nn import State
 from ..ops import watch
 from ..progress import Bar, Progress
 from ..settings import TrainingSettings
-from ..tasks.base import Batch, DatasetInfo, HasCalibration, HasRehearsal, HasTrainingStep, Task
+from ..tasks.base import Batch, DatasetInfo, HasCalibration, HasObjectives, HasRehearsal, HasTrainingStep, Task
 from ..tasks.contract import check_batch, check_loss
 from ..weights import load_tensors
 from . import checkpoint
@@ -36,6 +36,8 @@ from .clock import TrainingClock
 from .ema import WeightEMA
 from .messages import described
 from .optimizers import optimizer_for
+from .rules import rule_of
+from .rules.batch import batch_gradient
 from .schedule import StepSchedule, learning_rate_factor
 from .signals import Interrupts
 
@@ -65,6 +67,7 @@ class Loop:
         self.state: Any = None
         self.best = BestWeights(folder, task.selection, self.training.patience)
         self.last_evaluation = -1  # the step of the last evaluation
+        self.rule = rule_of(self.training)
         self.backend = "none"  # what ran the recurrent layers in the dry run
         self.running_loss: float | None = None  # a running mean of the loss
         self.keys = self.sampler.epoch(0)
@@ -181,6 +184,8 @@ class Loop:
         rate = self.training.learning_rate * learning_rate_factor(
             self.training.schedule, self.training.warmup, self.schedule.progress(self.step)
         )
+        if self.rule is not None and batch.window is not None and batch.window.continues:
+            rate *= self.rule.rate(batch.window.length)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
@@ -200,6 +205,9 @@ class Loop:
     def _gradient(self, batch: Batch, state: Any, progress: float) -> tuple[torch.Tensor, Any]:
         """Add the gradient of a batch. Returns the loss, detached, and the state to hand on."""
         backward = self.fabric.backward
+        if self.rule is not None and isinstance(self.task, HasObjectives):
+            with self.fabric.autocast():
+                return batch_gradient(self.rule, self.task.objectives(self.module, batch), state, backward)
         if isinstance(self.task, HasTrainingStep):
             return self.task.training_step(self.network, batch, state, progress, backward)
         loss, state = self.task.loss(self.network, batch, state, progress)
@@ -211,6 +219,9 @@ class Loop:
         cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), watch() as ran:
             batch = check_batch(self.task, self.task.batch(self.keys[0])).to(self.fabric.device)
+            if self.rule is not None and isinstance(self.task, HasObjectives):
+                for objective in self.task.objectives(self.module, batch):
+                    self.rule.check(objective)
             self._gradient(batch, None, 0.0)
             if isinstance(self.task, HasRehearsal):
                 self.network.eval()

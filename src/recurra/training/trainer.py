@@ -29,6 +29,7 @@ from .devices import fabric_for
 from .loop import Loop
 from .malloc import keep_freed_memory
 from .new_run import built_beside, choose_folder, write_config, write_final_config
+from .rules import check_rule
 
 AnyTask = type[Task[Any]]
 LENGTH_SETTINGS = {"training.max_minutes", "training.steps", "training.epochs"}
@@ -127,6 +128,7 @@ def _train(
 ) -> Run:
     """Read the data, build the network and train. An error before the first step leaves no files."""
     _cell(given, own_cell)  # an unknown cell is reported before the data are read
+    check_rule(kind, given)
     fabric = fabric_for(given.training)
     with built_beside(folder) as part:
         dataset = kind.dataset_for(given)

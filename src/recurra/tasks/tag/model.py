@@ -146,13 +146,17 @@ class Tagger(TaggerNetwork):
         """The scores of complete sequences."""
         return self.push(x, lengths, features)[0]
 
+    def inputs(self, x: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """The input of the recurrent layers, (B, T, I)."""
+        embedded: Tensor = self.input_dropout(self.perturbable_input(self.input_layer(x, features)))
+        return embedded
+
     def push(
         self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
     ) -> tuple[Scores, States]:
         """See `TaggerNetwork.push`."""
         recurrent, pooled = TaggerState(None, None) if states is None else states[0]
-        embedded = self.input_dropout(self.perturbable_input(self.input_layer(x, features)))
-        y, recurrent = self.recurrent(embedded, recurrent, lengths=lengths)
+        y, recurrent = self.recurrent(self.inputs(x, features), recurrent, lengths=lengths)
         sentence_label = None
         if self.pooling is not None and self.label_head is not None:
             pooled = self.pooling.push(y, lengths, pooled)

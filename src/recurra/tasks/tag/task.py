@@ -26,6 +26,7 @@ from ...fields.token_lists import PAD, UNKNOWN
 from ...models import adversarial
 from ...models.encoder import TokenEmbedding
 from ..base import Backward, Batch, DatasetInfo, OnProgress, Sampler, Selection, Session, Streaming, Task, device_of
+from ..objective import Objective
 from ..shared.collate import EVALUATION_STEPS, padded
 from ..shared.length_sampler import LengthSampler
 from ..shared.session import why_not_streamable
@@ -33,6 +34,7 @@ from .dataset import TagDataset
 from .defaults import tag_defaults
 from .metrics import evaluate_examples
 from .model import FeatureEmbedding, Tagger, TaggerEnsemble, TaggerNetwork, Transitions, member_scores
+from .objective import TagObjective
 from .output import TagOutput
 from .scores import best_tags, max_batch_size, sequence_losses
 from .session import TagSession
@@ -137,6 +139,12 @@ class Tag(Task[TagSettings]):
             return self.loss(network, batch, None, progress)[0]
 
         return adversarial.training_step(network, loss, self.settings.model.adversarial_epsilon, backward), None
+
+    def objectives(self, network: nn.Module, batch: Batch) -> list[Objective]:
+        """The loss of each member in windows, for gradient rules."""
+        x, _, features = self.dataset.network_inputs(batch)
+        members = cast("list[Tagger]", list(network.members) if isinstance(network, TaggerEnsemble) else [network])
+        return [TagObjective(member, batch, x, features, 1 / len(members)) for member in members]
 
     # use -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:

@@ -143,19 +143,22 @@ def flat(gradients: Gradients) -> torch.Tensor:
 
 @pytest.mark.parametrize("pooling", [None, "last"])
 def test_artbp_is_unbiased_and_tbptt_is_not(pooling: str | None) -> None:
-    """The mean of 600 draws, projected on the bias of tbptt, where a biased rule would be seen, and on random directions."""
-    toy = Toy("rnn", lengths=(12, 10), steps=pooling is None, pooling=pooling, H=3, seed=1)
-    with torch.no_grad():
-        toy.recurrent.get_parameter("weight_hh_l0").mul_(1.2)
+    """The mean of 200 draws, in the direction of the bias of tbptt and in four random directions.
+
+    An orthogonal recurrent matrix and small inputs keep the gradient alive over the whole sequence.
+    """
+    toy = Toy("rnn", lengths=(8, 6), steps=pooling is None, pooling=pooling, H=3, seed=1)
+    toy.x *= 0.1
+    torch.nn.init.orthogonal_(toy.recurrent.get_parameter("weight_hh_l0"))
     full, truncated = flat(by_autograd(toy)), flat(by_rule(TBPTT(2, 4), toy)[0])
     torch.manual_seed(7)
-    draws = torch.stack([flat(by_rule(ARTBP(2, 4), toy)[0]) for _ in range(600)])
+    draws = torch.stack([flat(by_rule(ARTBP(2, 4), toy)[0]) for _ in range(200)])
     bias = truncated - full
     directions = torch.cat([bias[None] / bias.norm(), torch.randn(4, len(full), dtype=torch.float64)])
     projected = (draws - full) @ directions.T
     error = projected.std(0) / len(draws) ** 0.5
     assert (projected.mean(0).abs() < 4 * error).all()
-    assert bias.norm() > 8 * error[0]
+    assert bias.norm() > 4 * error[0]
 
 
 def test_random_lengths_are_cuts_of_the_sequence() -> None:

@@ -83,12 +83,16 @@ class Toy(Objective):
 
 def gradients(objective: Objective) -> Gradients:
     """The gradients of all parameters, which are then removed."""
-    found = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in objective.network.named_parameters()}
+    found = {
+        name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in objective.network.named_parameters()
+    }
     objective.network.zero_grad()
     return found
 
 
-def by_rule(rule: GradientRule, objective: Objective, state: State | None = None) -> tuple[Gradients, Tensor, State | None]:
+def by_rule(
+    rule: GradientRule, objective: Objective, state: State | None = None
+) -> tuple[Gradients, Tensor, State | None]:
     loss, after = rule.gradient(objective, state, lambda loss: loss.backward())
     return gradients(objective), loss, after
 

@@ -33,6 +33,11 @@ class GradientSettings(Group):
         return self.gradient or ("bptt" if self.k1 is None and self.k2 is None else "tbptt")
 
     @property
+    def reads_windows(self) -> bool:
+        """Whether the gradient is computed in windows of time steps, and not by the loss of the task."""
+        return self.rule != "bptt" or self.checkpoint_segments is not None
+
+    @property
     def windows(self) -> tuple[int, int]:
         """k1 and k2; where one of them is not given, it equals the other."""
         k1, k2 = self.k1 or self.k2, self.k2 or self.k1

@@ -117,7 +117,7 @@ def test_sequential_windows_continue_each_other(batch: int, length: int, extra: 
         assert inputs.shape == targets.shape == (batch, window.steps)
         assert inputs.dtype == targets.dtype == np.int64
         np.testing.assert_array_equal(targets, inputs + 1)
-        assert window.continues and window.length == length or at == len(windows) - 1
+        assert (window.continues and window.length == length) or at == len(windows) - 1
         before = np.concatenate(seen, 1) if seen else inputs[:, :0]
         assert window.context == min(context, before.shape[1])
         np.testing.assert_array_equal(inputs[:, : window.context], before[:, before.shape[1] - window.context :])

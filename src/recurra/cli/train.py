@@ -86,16 +86,16 @@ def train(
         "precision": precision,
         "devices": devices,
     }
-    windows = {name: value for name, value in (("k1", k1), ("k2", k2)) if value is not None}
     options = {name: value for name, value in options.items() if value is not None}
-    reading = read_settings(encoding, separator, header)
+    reading: dict[str, Any] = read_settings(encoding, separator, header)
+    reading |= {name: value for name, value in (("k1", k1), ("k2", k2)) if value is not None}
     if resume is not None:
-        changes = [*options, *windows, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
+        changes = [*options, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
         with _imports_in_message(import_ or []) as imports:
             run = _resume(resume, task, changes, import_)
     else:
         with _imports_in_message(_sources(task, cell)) as imports:
-            run = _train(ctx, task, data, options, reading | windows, set_ or [], overwrite, import_)
+            run = _train(ctx, task, data, options, reading, set_ or [], overwrite, import_)
     _finish(run, time.time() - ctx.meta[STARTED], imports)
 
 
@@ -121,7 +121,7 @@ def _train(
     task: str | None,
     data: str | None,
     options: dict[str, Any],
-    reading: dict[str, str],
+    reading: dict[str, Any],
     pairs: list[str],
     overwrite: bool,
     imports: list[str] | None,

@@ -29,10 +29,10 @@ class HasTrainingStep(Protocol):
 
 @runtime_checkable
 class HasObjectives(Protocol):
-    """A task whose loss can be computed in windows of time steps, so that it supports every gradient rule (docs/regimes.md)."""
+    """A task whose loss can be computed in windows of time steps, so that it supports gradient rules (docs/regimes.md)."""
 
     def objectives(self, network: torch.nn.Module, batch: Batch) -> Sequence[Objective]:
-        """Return the loss of a batch: one objective, or one for each member of an ensemble. Their sum is what `loss` returns."""
+        """Return objectives whose sum is what `loss` returns: one, or one for each member of an ensemble."""
 
 
 @runtime_checkable

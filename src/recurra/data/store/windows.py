@@ -1,8 +1,8 @@
-"""Windows over one sequence of N tokens, for tasks with a loss at every step. A window of `length` inputs requires length + 1 tokens.
+"""Windows over one sequence of N tokens, for language models. A window of `length` inputs requires length + 1 tokens.
 
-Sequential: the sequence is divided into B parts, and window k + 1 of a part continues window k, so that the state can be passed
-on. Random: windows begin anywhere. Aligned: windows begin where a text begins, and together cover the sequence. Mixture: half of
-the rows of a batch are sequential, the others random.
+Sequential: the sequence is divided into B parts, and window k + 1 of a part continues window k, so that the state can be
+passed on. Random: windows begin anywhere. Aligned: windows begin where a text begins, and together cover the sequence.
+Mixture: half of the rows of a batch are sequential, the others random.
 """
 
 from __future__ import annotations

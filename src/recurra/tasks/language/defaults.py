@@ -71,6 +71,6 @@ def check_windows(settings: LanguageSettings) -> None:
     data, training = settings.data, settings.training
     if data.batching in CONTINUING and training.rule in WITH_WINDOWS and data.bptt_length != training.windows[0]:
         raise SettingError(
-            f"bptt_length = {data.bptt_length} and k1 = {training.windows[0]}: with batching={data.batching} both are the length of "
-            "a window; remove bptt_length"
+            f"bptt_length = {data.bptt_length} and k1 = {training.windows[0]}: with batching={data.batching} both are the "
+            "length of a window; remove bptt_length"
         )

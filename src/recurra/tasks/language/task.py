@@ -3,9 +3,9 @@
     embedding -> recurrent layers -> linear (shares the weights of the embedding with tie_weights) -> softmax
 
 The text is one long sequence. In sequential batching the windows of a batch continue those of the previous batch, and the state
-is passed on (truncated backpropagation through time); where texts are independent, a row restarts at the beginning of a text. Random
-and aligned windows begin with a zero state. Aligned windows begin where a paragraph or line begins, so that independent texts, such as
-poems, are learnt from their beginning. In a mixture half of the rows are sequential and the others random.
+is passed on (truncated backpropagation through time); where texts are independent, a row restarts at the beginning of a text.
+Random and aligned windows begin with a zero state. Aligned windows begin where a paragraph or line begins, so that independent
+texts, such as poems, are learnt from their beginning. In a mixture half of the rows are sequential and the others random.
 """
 
 from __future__ import annotations

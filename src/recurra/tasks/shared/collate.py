@@ -49,3 +49,21 @@ def collate(
 def target_of(store: Store, field: Field, rows: np.ndarray | slice = slice(None)) -> Tensor:
     """Return the values of a target field for some rows, by default for all."""
     return torch.from_numpy(np.array(store.column(field.name)[rows]))
+
+
+def outputs_of(network: nn.Module, x: Tensor, lengths: Tensor, *, in_pieces: bool) -> Tensor:
+    """Return the outputs (B, C) of a network in evaluation mode for sequences x (B, T) or (B, T, I).
+
+    Sequences that are longer than `EVALUATION_STEPS` together are read piece by piece where the network allows it.
+    """
+    B, T = x.shape[:2]
+    size = max(EVALUATION_STEPS // max(B, 1), 1)
+    if not in_pieces or size >= T:
+        output: Tensor = network(x, lengths)
+        return output
+    state = None
+    for begin in range(0, T, size):
+        piece = x[:, begin : begin + size]
+        state = network.push(piece, (lengths - begin).clamp(0, piece.shape[1]), state)  # type: ignore[operator]
+    result: Tensor = network.result(state)  # type: ignore[operator]
+    return result

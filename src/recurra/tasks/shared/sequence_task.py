@@ -37,7 +37,7 @@ from ..base import (
 )
 from ..contract import check_decoded, check_losses, check_metrics, check_outputs
 from ..objective import Objective
-from .collate import EVALUATION_STEPS, collate, padded, target_of
+from .collate import EVALUATION_STEPS, collate, outputs_of, padded, target_of
 from .head import HasBuffers, HasInitialBias, Head
 from .length_sampler import LengthSampler
 from .row_dataset import RowDataset
@@ -65,7 +65,7 @@ class SequenceTask(Task[S]):
     def resolve(cls, settings: S, dataset: RowDataset, info: DatasetInfo) -> S:
         """Fill the open settings with the defaults of the input type."""
         defaults = dataset.input.defaults(settings, info)
-        return settings.fill(**(defaults if settings.training.rule == "bptt" else whole_sequences(defaults, info)))
+        return settings.fill(**(whole_sequences(defaults, info) if settings.training.reads_windows else defaults))
 
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
@@ -155,8 +155,8 @@ class SequenceTask(Task[S]):
     def objectives(self, network: nn.Module, batch: Batch) -> list[Objective]:
         """Return the loss of each member in windows, for gradient rules."""
         if self.settings.model.adversarial_epsilon:
-            raise SettingError("adversarial_epsilon needs the gradient of the input of the whole sequence, and this gradient rule "
-                               "reads windows; set adversarial_epsilon=0")  # fmt: skip
+            raise SettingError("adversarial_epsilon needs the gradient of the input of the whole sequence, and this gradient "
+                               "rule reads windows; set adversarial_epsilon=0")  # fmt: skip
         members = list(network.members) if isinstance(network, Ensemble) else [network]
 
         def losses(output: Tensor) -> Tensor:
@@ -177,6 +177,9 @@ class SequenceTask(Task[S]):
         metrics = check_metrics(self.head, "metrics", self._head_of(network).metrics(outputs, targets))
         return {"loss": float(losses.mean()), **metrics}
 
+    def _output(self, network: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
+        return outputs_of(network, x, lengths, in_pieces=not self.settings.model.bidirectional)
+
     def _outputs(
         self, network: nn.Module, store: Store, on_progress: OnProgress
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
@@ -187,7 +190,7 @@ class SequenceTask(Task[S]):
         device = device_of(network)
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             batch = self._collate(store, rows).to(device)
-            output = network(batch.inputs["x"], batch.inputs["lengths"])
+            output = self._output(network, batch.inputs["x"], batch.inputs["lengths"])
             losses[rows] = self._losses(output, batch, None).double().cpu()
             for row, value in zip(rows, output.float().cpu(), strict=True):
                 outputs[row] = value
@@ -236,7 +239,7 @@ class SequenceTask(Task[S]):
         device = device_of(network)
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             x = padded([arrays[row] for row in rows])
-            output = network(x.to(device), torch.from_numpy(lengths[rows]).to(device))
+            output = self._output(network, x.to(device), torch.from_numpy(lengths[rows]).to(device))
             for row, decoded in zip(rows, self._decode(network, output.float().cpu()), strict=True):
                 results[row] = self.dataset.input.identify(examples[row]) | decoded
         return results

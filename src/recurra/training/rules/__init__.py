@@ -45,7 +45,7 @@ def check_rule(task: type[Task[Any]], settings: Settings[Any, Any, Any]) -> None
     """Raise SettingError where the settings of the user contain a rule that the task or its network does not support."""
     training: TrainingSettings = settings.training
     training.check()
-    if training.rule == "bptt" and training.checkpoint_segments is None:
+    if not training.reads_windows:
         return
     what = "checkpoint_segments" if training.rule == "bptt" else f"gradient={training.rule}"
     if not issubclass(task, HasObjectives):

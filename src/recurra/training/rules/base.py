@@ -110,10 +110,10 @@ class _ScaledGradient(torch.autograd.Function):
     """The identity, with a factor in the backward pass."""
 
     @staticmethod
-    def forward(ctx: object, value: Tensor, factor: float) -> Tensor:  # type: ignore[override]
+    def forward(ctx: object, value: Tensor, factor: float) -> Tensor:
         ctx.factor = factor  # type: ignore[attr-defined]
         return value.view_as(value)
 
     @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: object, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient * ctx.factor, None  # type: ignore[attr-defined]

@@ -17,7 +17,8 @@ def batch_gradient(
     rule: GradientRule, objectives: Sequence[Objective], state: State | None, backward: Backward
 ) -> tuple[Tensor, State | None]:
     """Add the gradient of all objectives. Returns the loss, detached, and the state for the next batch."""
-    losses, kept = [], {}
+    losses: list[Tensor] = []
+    kept: dict[str, Tensor] = {}
     for number, objective in enumerate(objectives):
         prefix = f"{number}." if len(objectives) > 1 else ""
         own = None if state is None else State({

@@ -1,13 +1,13 @@
 """Real-time recurrent learning, the exact gradient forward in time: Williams and Zipser 1989, Neural Computation 1(2).
 
-The derivative of the state with respect to the parameters is carried from step to step. With the state s of all layers and of the
-pooling, N numbers, and all parameters on which it depends, P numbers,
+The derivative of the state with respect to the parameters is carried from step to step. With the state s of all layers and of
+the pooling, N numbers, and all parameters on which it depends, P numbers,
 
     J[t] = (ds[t]/ds[t-1]) J[t-1] + ds[t]/dp        (N, P) for each sequence
     dp  += dL[t]/ds[t] . J[t]
 
-The memory does not depend on the number of time steps, and is N * P for each sequence. Where the recurrence is element-wise, a single
-layer needs as little as SnAp-1, which is then exact.
+The memory does not depend on the number of time steps, and is N * P for each sequence. Where the recurrence is element-wise,
+a single layer needs as little as SnAp-1, which is then exact.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """SnAp-1, a sparse approximation of real-time recurrent learning: Menick et al. 2020, arXiv:2006.07232.
 
-Where each parameter reaches one unit in a step, the derivative of the state with respect to the parameters is kept for this unit
-alone. With the state s of a unit, a vector of C components, and a parameter p of this unit,
+Where each parameter reaches one unit in a step, the derivative of the state with respect to the parameters is kept for this
+unit alone. With the state s of a unit, a vector of C components, and a parameter p of this unit,
 
     J[t] = D[t] J[t-1] + ds[t]/dp,    D[t] = the derivative of s[t] with respect to s[t-1], of the same unit    (C, C)
     dp  += dL[t]/ds[t] . J[t]
 
-The memory does not depend on the number of time steps. Influence by way of other units is left out, so that the gradient is exact
-where the recurrence is element-wise. In a stack each layer is treated in this way; the gradient passes from layer to layer within a
-time step. Parameters below the recurrent layers, such as embeddings, have the gradient of the current time step.
+The memory does not depend on the number of time steps. Influence by way of other units is left out, so that the gradient is
+exact where the recurrence is element-wise. In a stack each layer is treated in this way; the gradient passes from layer to layer
+within a time step. Parameters below the recurrent layers, such as embeddings, have the gradient of the current time step.
 """
 
 from __future__ import annotations
@@ -172,6 +172,6 @@ def _add(gradients: dict[str, Tensor], new: Any, direction: Direction, influence
 
 
 def _per_parameter(of_units: Tensor, parameter: Tensor) -> Tensor:
-    """Return the values (B, H) of the unit of each entry of a parameter (G*H, ...), in a shape that multiplies (B, G*H, ...)."""
+    """Return the values (B, H) of the unit of each entry of a parameter (G*H, ...), to multiply (B, G*H, ...)."""
     B, H = of_units.shape
     return of_units.repeat(1, len(parameter) // H).view(B, len(parameter), *[1] * (parameter.dim() - 1))

@@ -1,7 +1,7 @@
 """Whether each parameter of a cell reaches one unit in a step, and whether its recurrence is element-wise.
 
-Both are measured on a tiny layer of the cell, in float64: the Jacobian of a step at random states has zeros elsewhere. A parameter
-belongs to unit n if its first axis has the index n modulo H.
+Both are measured on a tiny layer of the cell, in float64: the Jacobian of a step at random states has zeros elsewhere. A
+parameter belongs to unit n if its first axis has the index n modulo H.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Truncated backpropagation through time, BPTT(k1, k2): Williams and Peng 1990, Neural Computation 2(4).
 
 The losses of k1 time steps have one backward pass over the k2 time steps that end with them: `recurra.bptt` with
-`truncate=(k1, k2)`. The state before these is a constant. For an N-to-1 task this leaves one backward pass for each sequence, over
-its last k2 time steps; earlier outputs in the pooling are constants.
+`truncate=(k1, k2)`. The state before these is a constant. For an N-to-1 task this leaves one backward pass for each sequence,
+over its last k2 time steps; earlier outputs in the pooling are constants.
 """
 
 from __future__ import annotations

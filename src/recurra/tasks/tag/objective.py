@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...errors import SettingError
+from ...models.delay import with_empty_steps
 from ...nn.pooling import PoolState
 from ..base import Batch
 from ..objective import Objective, gathered
@@ -35,8 +36,9 @@ class TagObjective(Objective):
         if tagger.transitions is not None:
             raise SettingError("a conditional random field needs all tags of a sequence at once, and this gradient rule reads "
                                "windows; set crf=false")  # fmt: skip
-        super().__init__(tagger, tagger.recurrent, batch.inputs["lengths"], tagger.pooling)
-        self.tagger, self.x, self.features = tagger, x, features
+        super().__init__(tagger, tagger.recurrent, batch.inputs["lengths"] + tagger.delay, tagger.pooling)
+        self.tagger, self.x = tagger, with_empty_steps(x, tagger.delay)
+        self.features = [with_empty_steps(value, tagger.delay) for value in features]
         self.tags, self.labels = batch.targets["tags"], batch.targets.get("sentence_label")
         self.weight = weight / batch.valid
 
@@ -47,7 +49,8 @@ class TagObjective(Objective):
     def step_loss(self, y: Tensor, index: Tensor, counted: Tensor) -> Tensor:
         """See `Objective.step_loss`."""
         emissions = self.tagger.head(self.tagger.dropout(y))
-        targets = torch.where(counted, gathered(self.tags, index), -1)
+        tagged = index - self.tagger.delay  # the tokens whose tags these outputs are
+        targets = torch.where(counted & (tagged >= 0), gathered(self.tags, tagged.clamp(min=0)), -1)
         return F.cross_entropy(emissions.transpose(1, 2), targets, reduction="sum", ignore_index=-1) * self.weight
 
     def final_loss(self, pooled: PoolState, ended: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ class TagData(DataSettings):
     vocabulary_size: int = setting(30_000, ge=10, description="Maximum size of the vocabulary.")
     min_count: int | None = setting(None, ge=1, description="Minimum count of a word; rarer words are unknown (2).")
     character_ngrams: bool = open_setting(description="Add embeddings of the character n-grams of each word (yes).")
+    delay: int = setting(0, ge=0, description="Give the tag of a token N tokens later.")
 
 
 class TagModel(PretrainedModel):

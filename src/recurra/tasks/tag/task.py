@@ -31,7 +31,7 @@ from ..shared.collate import EVALUATION_STEPS, padded
 from ..shared.length_sampler import LengthSampler
 from ..shared.session import why_not_streamable
 from .dataset import TagDataset
-from .defaults import tag_defaults
+from .defaults import check_delay, tag_defaults
 from .metrics import evaluate_examples
 from .model import FeatureEmbedding, Tagger, TaggerEnsemble, TaggerNetwork, Transitions, member_scores
 from .objective import TagObjective
@@ -62,7 +62,9 @@ class Tag(Task[TagSettings]):
     @classmethod
     def resolve(cls, settings: TagSettings, dataset: TagDataset, info: DatasetInfo) -> TagSettings:
         """The settings with defaults for those that are open."""
-        return settings.fill(data=dataset.resolved, **tag_defaults(info, dataset.tags.scheme))
+        resolved = settings.fill(data=dataset.resolved, **tag_defaults(info, dataset.tags.scheme))
+        check_delay(resolved, dataset.stores["train"].lengths(dataset.words.name))
+        return resolved
 
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
@@ -95,6 +97,7 @@ class Tag(Task[TagSettings]):
             dropout=model.dropout,
             input_dropout=model.input_dropout,
             backend=model.backend,
+            delay=self.settings.data.delay,
         )
 
     def load_pretrained(self, network: nn.Module, on_progress: OnProgress) -> list[str]:
@@ -195,6 +198,7 @@ class Tag(Task[TagSettings]):
 
         def open_session(network: nn.Module) -> Session:
             tagger = cast(TaggerNetwork, network)
-            return TagSession(tagger, dataset.words, dataset.features, dataset.parse_example, self.output.decode)
+            return TagSession(tagger, dataset.words, dataset.features, dataset.parse_example, self.output.decode,
+                              delay=self.settings.data.delay)  # fmt: skip
 
         return Streaming(open_session)

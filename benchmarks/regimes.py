@@ -4,8 +4,8 @@
     python benchmarks/regimes.py classify [--short 2000] [--long 1000000] [--k2 200]
     python benchmarks/regimes.py carry
 
-`language` and `classify` train in a process of their own on a short and on a long input, and report the anonymous memory after each
-step (`Anonymous` in /proc/self/smaps_rollup; pages of files that are mapped do not count), the largest value, and their ratio.
+`language` and `classify` train on a short and on a long input, each in a process of its own, and report the largest anonymous
+memory after a step (`Anonymous` in /proc/self/smaps_rollup; pages of mapped files do not count), and the ratio of the two.
 `carry` measures steps of a language model that pass the state on and steps that do not, interleaved.
 """
 
@@ -90,7 +90,9 @@ def compare(task: str, short: int, long: int, k2: int) -> None:
         command = [sys.executable, __file__, "one", "--task", task, "--long", str(size), "--k2", str(k2)]
         result = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
         memory.append(result["memory"])
-        print(f"{task}, {size:,} steps, k2 = {k2}: {result['memory']:.1f} MB anonymous after a step, {result['seconds']:.0f} s")
+        print(
+            f"{task}, {size:,} steps, k2 = {k2}: {result['memory']:.1f} MB anonymous after a step, {result['seconds']:.0f} s"
+        )
     print(f"ratio {memory[1] / memory[0]:.3f}")
 
 
@@ -133,7 +135,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     given = parser.parse_args()
     defaults = (100_000, 10_000_000, 100) if given.what == "language" else (2_000, 1_000_000, 200)
-    short, long, k2 = (value or other for value, other in zip((given.short, given.long, given.k2), defaults, strict=True))
+    short, long, k2 = (
+        value or other for value, other in zip((given.short, given.long, given.k2), defaults, strict=True)
+    )
     if given.what == "one":
         print(json.dumps(trained(given.task, long, k2)))
     elif given.what == "carry":

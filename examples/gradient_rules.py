@@ -2,12 +2,12 @@
 
     python examples/gradient_rules.py [--cell lstm] [--steps 60] [--draws 60]
 
-An LSTM reads sequences of numbers and names the sign of the first one after the last one, and the sign of each number on the way, so
-that both short and long dependencies have a gradient. The weights are fixed: the gradients are compared, not the training.
+An LSTM reads sequences of numbers and names the sign of each number, and after the last one that of the first one, so that both
+short and long dependencies have a gradient. The weights are fixed: the gradients are compared, not the training.
 
 cosine     between the gradient of the rule and the full gradient; for random rules, the mean over the draws
-bias       distance of the expected gradient from the full one, relative to its norm; for random rules, of the mean of the draws,
-           with its standard error
+bias       distance of the expected gradient from the full one, relative to its norm; for random rules, of the mean of the
+           draws, with its standard error
 memory     most bytes that the backward pass has kept at one time, and what a rule forward in time carries
 time       relative to full backpropagation
 """
@@ -53,7 +53,9 @@ class Signs(Objective):
 
     def final_loss(self, pooled: PoolState, ended: Tensor) -> Tensor:
         """The mean over all sequences."""
-        return F.cross_entropy(self.first(pooled[0])[ended], self.targets[ended, 0], reduction="sum") / len(self.targets)
+        return F.cross_entropy(self.first(pooled[0])[ended], self.targets[ended, 0], reduction="sum") / len(
+            self.targets
+        )
 
 
 class Kept:

@@ -48,4 +48,6 @@ def check_delay(settings: TagSettings, lengths: np.ndarray) -> None:
         raise SettingError(f"delay = {delay} lets a network in one direction see what follows, and this one reads in both; set "
                            "bidirectional=false, or remove delay")  # fmt: skip
     if len(lengths) and delay > (shortest := int(lengths.min())):
-        raise SettingError(f"delay = {delay} is longer than a training sequence of {shortest} tokens; expected at most {shortest}")
+        raise SettingError(
+            f"delay = {delay} is longer than a training sequence of {shortest} tokens; expected at most {shortest}"
+        )

@@ -7,7 +7,7 @@ unit alone. With the state s of a unit, a vector of C components, and a paramete
     dp  += dL[t]/ds[t] . J[t]
 
 The memory does not depend on the number of time steps. Influence by way of other units is left out, so that the gradient is
-exact where the recurrence is element-wise. In a stack each layer is treated in this way; the gradient passes from layer to layer
+exact where the recurrence is element-wise. In a stack each layer is treated in this way; the gradient passes between layers
 within a time step. Parameters below the recurrent layers, such as embeddings, have the gradient of the current time step.
 """
 

@@ -23,7 +23,7 @@ class TagData(DataSettings):
     tokenization: TokenUnit = open_setting(description="Unit of a token.")
     keep_digits: bool = open_setting(earlier=False, description="Keep the digits of tokens, instead of 0.")
     vocabulary_size: int = setting(30_000, ge=10, description="Maximum size of the vocabulary.")
-    min_count: int | None = setting(None, ge=1, description="Minimum count of a word; rarer words are unknown (2).")
+    min_count: int | None = setting(None, ge=1, description="Minimum count of a word (2).")
     character_ngrams: bool = open_setting(description="Embed character n-grams of words (yes).")
     delay: int = setting(0, ge=0, description="Give the tag of a token N tokens later.")
 

@@ -8,13 +8,14 @@ short and long dependencies have a gradient. The weights are fixed: the gradient
 cosine     between the gradient of the rule and the full gradient; for random rules, the mean over the draws
 bias       distance of the expected gradient from the full one, relative to its norm; for random rules, of the mean of the
            draws, with its standard error
-memory     most bytes that the backward pass has kept at one time; for rules forward in time, what they carry
+memory     most bytes that are allocated at one time, above those before
 time       relative to full backpropagation
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import time
 from collections.abc import Callable
 
@@ -41,6 +42,7 @@ class Signs(Objective):
         self.here, self.first = network["here"], network["first"]
         self.x = torch.randn(B, T, 1, dtype=torch.float64)
         self.targets = (self.x[..., 0] > 0).long()
+        self.samples: list[int] | None = None  # of the allocated memory
 
     def inputs(self, index: Tensor) -> Tensor:
         """The numbers."""
@@ -48,6 +50,8 @@ class Signs(Objective):
 
     def step_loss(self, y: Tensor, index: Tensor, counted: Tensor) -> Tensor:
         """The mean over all numbers of all sequences."""
+        if self.samples is not None:
+            self.samples.append(allocated_bytes())
         targets = gathered(self.targets, index)
         return F.cross_entropy(self.here(y)[counted], targets[counted], reduction="sum") / self.targets.numel()
 
@@ -58,28 +62,24 @@ class Signs(Objective):
         )
 
 
-class Kept:
-    """Counts the bytes that the backward pass keeps."""
+class MallInfo(ctypes.Structure):
+    """What the C library (glibc) says about allocated memory."""
 
-    def __init__(self) -> None:
-        self.now = self.most = 0
-
-    def pack(self, value: Tensor) -> tuple[Tensor, Release]:
-        """Count a tensor until it is released."""
-        size = value.numel() * value.element_size()
-        self.now += size
-        self.most = max(self.most, self.now)
-        return value, Release(self, size)
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks"]
+    )
+    _fields_ += (("fordblks", ctypes.c_size_t), ("keepcost", ctypes.c_size_t))
 
 
-class Release:
-    """Subtracts the bytes of a tensor when the graph is freed."""
-
-    def __init__(self, kept: Kept, size: int) -> None:
-        self.kept, self.size = kept, size
-
-    def __del__(self) -> None:
-        self.kept.now -= self.size
+def allocated_bytes() -> int:
+    """The bytes that are allocated now; 0 where the C library does not say."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        return 0
+    mallinfo.restype = MallInfo
+    found = mallinfo()
+    return int(found.uordblks + found.hblkhd)
 
 
 def measured(rule: GradientRule, objective: Signs) -> tuple[Tensor, float]:
@@ -93,14 +93,14 @@ def measured(rule: GradientRule, objective: Signs) -> tuple[Tensor, float]:
 
 
 def memory_of(rule: GradientRule, objective: Signs) -> int:
-    """The bytes that a rule keeps: for the backward pass, or for a rule forward in time what it carries."""
-    kept = Kept()
-    if isinstance(rule, SnAp1 | RTRL):
-        _, state = rule.gradient(objective, None, lambda loss: loss.backward())
-        return 0 if state is None else sum(value.numel() * value.element_size() for value in state.values())
-    with torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda packed: packed[0]):
-        rule.gradient(objective, None, lambda loss: loss.backward())
-    return kept.most
+    """The most bytes that are allocated when windows are read and backward passes begin, less those before."""
+    objective.network.zero_grad(set_to_none=False)
+    before = allocated_bytes()
+    objective.samples = []
+    rule.gradient(objective, None, lambda loss: (objective.samples.append(allocated_bytes()), loss.backward()))  # type: ignore[func-returns-value]
+    most = max(objective.samples) - before
+    objective.samples = None
+    return most
 
 
 def main() -> None:
@@ -111,8 +111,8 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=8, help="units of the layer")
     parser.add_argument("--draws", type=int, default=40, help="draws of the random rules")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # tiny layers: threads would wait for each other
     objective = Signs(arguments.cell, B=4, T=arguments.steps, H=arguments.hidden)
-    objective.resume = objective.steps  # a rule forward in time shows what it carries
     rules: dict[str, Callable[[], GradientRule]] = {
         "bptt": lambda: CheckpointedBPTT(8, recompute=False),
         "bptt, 8 segments": lambda: CheckpointedBPTT(8),

@@ -68,7 +68,7 @@ def get(spec: str | Cell | type[Cell], **options: Any) -> Cell:
     """
     if isinstance(spec, Cell):
         if options:
-            raise CallError(f"cell is the instance {spec!r}; its options are set where it is made, not here: {options}")
+            raise CallError(f"cell is the instance {spec!r}; pass the options to its constructor: {options}")
         check_class(type(spec))
         check_instance(spec)
         return spec

@@ -57,7 +57,7 @@ def check_class(cls: type[Cell]) -> None:
     for name, kind in inspect.get_annotations(cls).items():
         if name not in cls.__dataclass_fields__ and "ClassVar" not in str(kind):
             raise CallError(
-                f"{who} has the option {name} and is no dataclass; write @dataclass(frozen=True) over it{place}"
+                f"{who} has the option {name} but is not a dataclass; add @dataclass(frozen=True) above the class{place}"
             )
 
 
@@ -104,7 +104,7 @@ def check_instance(cell: Cell) -> None:
     for name, value in vars(cell).items():
         if name not in options:
             raise CallError(
-                f"cell {type(cell).__name__} holds {name}, which is not one of its options and is not saved; make it an "
+                f"cell {type(cell).__name__} has the attribute {name}, which is not an option and is not saved; make it an "
                 f"option, a parameter or a class attribute{place_of(type(cell))}"
             )
         _check_option(type(cell), name, value)

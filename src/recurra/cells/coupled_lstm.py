@@ -1,4 +1,4 @@
-"""LSTM with coupled input and forget gates: what is forgotten makes room for what comes in. Greff et al. 2017,
+"""LSTM with coupled input and forget gates: the input gate is 1 - forget gate. Greff et al. 2017,
 arXiv:1503.04069 (CIFG).
 
     f  = sigmoid(Wf x + bf + Uf h + cf)      forget gate: 1 keeps the cell state, 0 replaces it by the candidate

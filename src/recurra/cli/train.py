@@ -128,7 +128,7 @@ def _train(
 ) -> Run:
     if task is None or data is None:
         what = "TASK and DATA" if task is None else "DATA"
-        raise SettingError(f"train needs {what}: recurra train classify reviews.csv (recurra train --help)")
+        raise SettingError(f"train requires {what}: recurra train classify reviews.csv (recurra train --help)")
     if imports:
         raise SettingError("--import is an option of --resume; write a custom task or cell as file.py:Class")
     from .. import training

@@ -79,7 +79,9 @@ def patched(
     name, whole = recurrent_of(network, module)
     edit = edit_of(whole, layer, unit, value, shift=shift, steps=steps, direction=direction, component=component)
     if "forward" in vars(whole):
-        raise CallError(f"{name or 'the layer'} is patched already; leave the first block, or pass a list of units")
+        raise CallError(
+            f"{name or 'the layer'} is already patched; exit the first `with` block, or pass all units to one call"
+        )
     with unrolled(whole, edit):
         yield
 

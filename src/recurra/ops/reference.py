@@ -98,8 +98,8 @@ def with_recurrent_dropout(cell: Cell, mask: Tensor) -> Cell:
             called.clear()
             new_state = super().step(*args)
             if not called:
-                raise CallError(f"recurrent_dropout came with the cell {cell}, whose step does not begin with gates_of; "
-                                "expected a cell whose gates read h there")  # fmt: skip
+                raise CallError(f"recurrent_dropout does not support the cell {cell}; expected a cell "
+                                "whose step begins with gates_of(projected, h, ...)")  # fmt: skip
             return new_state
 
     called: list[bool] = []

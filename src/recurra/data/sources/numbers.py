@@ -142,7 +142,7 @@ class NumberFormat:
         return -value if parts.negative else value
 
     def _has_unit(self, parts: Parts) -> bool:
-        """Whether the cell has the unit of the column; a currency may be absent, and a percent sign only from a zero."""
+        """Whether the cell has the unit of the column. It may lack a currency, and a percent sign if its value is zero."""
         if self.unit in ("%", "‰"):
             return parts.unit == self.unit or (not parts.unit and not parts.body.strip("0.,"))
         return parts.unit in ("", self.unit)

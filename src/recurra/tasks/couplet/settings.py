@@ -11,7 +11,7 @@ class CoupletData(DataSettings):
     """Settings of the pairs of texts of equal length."""
 
     source: str | None = setting(None, description="Column of the questions.")
-    target: str | None = setting(None, description="Column of the answers, or file for plain text.")
+    target: str | None = setting(None, description="Column, or file, of the second lines.")
     valid_target: str | None = setting(None, description="File of the answers of --valid.")
     min_count: int | None = setting(
         None,
@@ -38,7 +38,7 @@ class CoupletModel(ModelSettings):
         1, ge=1, le=64, description="Number of recurrent layers of the encoder.", advanced=True
     )
     embedding_size: int = open_setting(ge=1, description="Size of a character embedding.")
-    attention: Literal["additive", "dot", "none"] = setting("none", description="Attention score.")
+    attention: Literal["additive", "dot", "none"] = setting("none", description="Attention scoring function.")
     input_dropout: float = open_setting(
         ge=0,
         lt=1,

@@ -244,7 +244,7 @@ class RowReader:
         self.stores = {part: Store(cache / part) for part in PARTS if (cache / part).exists()}
 
     def save(self, folder: Path, fields: Sequence[Field] | None = None) -> None:
-        """Write the columns and the fitted fields; `fields` leaves out those that share their vocabulary."""
+        """Write the columns and the fitted fields. `fields` excludes fields that use the vocabulary of another field."""
         write_json(folder / "columns.json", self.columns)
         for field in self.fields if fields is None else fields:
             field.save(folder)

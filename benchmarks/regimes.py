@@ -42,16 +42,16 @@ def write_text(path: Path, characters: int) -> None:
             written += file.write(line[: characters - written])
 
 
-def write_series(folder: Path, steps: int, rows: int = 12) -> Path:
-    """Series of numbers with two classes, as one NumPy file: the last steps rise or fall."""
-    import numpy as np
-
-    draw = np.random.default_rng(0)
-    x = draw.normal(size=(rows, steps)).astype(np.float32)
-    labels = np.arange(rows) % 2
-    x[:, -50:] += np.where(labels, 1.0, -1.0)[:, None].astype(np.float32)
-    np.savez(folder / "series.npz", x=x, label=np.array(["down", "up"])[labels])
-    return folder / "series.npz"
+def write_series(path: Path, steps: int, rows: int = 12) -> None:
+    """Series of numbers with two classes, one JSON object per line: the last 50 steps are higher or lower."""
+    draw = random.Random(0)
+    with path.open("w", encoding="utf-8") as file:
+        for row in range(rows):
+            file.write('{"label": "%s", "x": [' % ("up" if row % 2 else "down"))
+            for t in range(steps):
+                shift = 0.0 if t < steps - 50 else 1.0 if row % 2 else -1.0
+                file.write(f"{', ' if t else ''}{draw.gauss(shift, 1):.3f}")
+            file.write("]}\n")
 
 
 def trained(task: str, size: int, k2: int) -> dict[str, Any]:
@@ -60,14 +60,19 @@ def trained(task: str, size: int, k2: int) -> dict[str, Any]:
     from recurra.training.loop import Loop
 
     seen: list[int] = []
-    take_step = Loop.take_step
+    before: list[int] = []
+    take_step, run = Loop.take_step, Loop.run
 
     def step(self: Loop) -> float:
         value = take_step(self)
         seen.append(anonymous_bytes())
         return value
 
-    Loop.take_step = step  # type: ignore[method-assign]
+    def begin(self: Loop, progress: Any) -> None:
+        before.append(anonymous_bytes())
+        run(self, progress)
+
+    Loop.take_step, Loop.run = step, begin  # type: ignore[method-assign]
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -77,10 +82,15 @@ def trained(task: str, size: int, k2: int) -> dict[str, Any]:
             sizes = {"hidden_size": 128, "batch_size": 16, "batching": "sequential", "neural_cache_size": 0}
             train("language", folder / "text.txt", steps=STEPS, **common, **sizes)
         else:
-            file = write_series(folder, size)
+            write_series(folder / "series.jsonl", size)
             sizes = {"hidden_size": 32, "batch_size": 1, "bidirectional": False, "ensemble_size": 1}
-            train("classify", file, steps=4, **common, **sizes)
-    return {"memory": max(seen) / 2**20, "steps": len(seen), "seconds": time.perf_counter() - began}
+            train("classify", folder / "series.jsonl", steps=4, **common, **sizes)
+    return {
+        "memory": max(seen) / 2**20,
+        "before": before[0] / 2**20,
+        "steps": len(seen),
+        "seconds": time.perf_counter() - began,
+    }
 
 
 def compare(task: str, short: int, long: int, k2: int) -> None:

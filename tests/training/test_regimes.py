@@ -92,8 +92,7 @@ def test_long_rows_are_whole_and_evaluated_in_pieces(tmp_path: Path, monkeypatch
     assert run.settings.data.truncation_length >= 9 and run.settings.model.adversarial_epsilon == 0.0
     examples = ["a fine film " * n for n in (1, 4, 30)]
     whole = run.predict(examples)
-    monkeypatch.setattr("recurra.tasks.shared.sequence_task.EVALUATION_STEPS", 7)
-    monkeypatch.setattr("recurra.tasks.shared.collate.EVALUATION_STEPS", 7)
+    monkeypatch.setattr("recurra.tasks.shared.collate.PIECE_STEPS", 7)
     for one, other in zip(run.predict(examples), whole, strict=True):
         assert one["label"] == other["label"] and one["probability"] == pytest.approx(other["probability"], abs=2e-6)
 

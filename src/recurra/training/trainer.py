@@ -27,7 +27,7 @@ from ..tasks.contract import check_class, check_task, own_code
 from ..weights import named_weights, save_tensors
 from .devices import fabric_for
 from .loop import Loop
-from .malloc import keep_freed_memory
+from .malloc import keep_freed_memory, return_freed_memory
 from .new_run import built_beside, choose_folder, write_config, write_final_config
 from .rules import check_rule
 
@@ -137,6 +137,7 @@ def _train(
             progress.message(line)
         with progress.bar("reading") as bar:
             info = dataset.prepare(data, valid, part / "cache", lambda n: bar.update(n, f"{n:,}"))
+        return_freed_memory()
         info.file = facts
         resolved = kind.resolve(given.with_(**info.settings), dataset, info)
         for line in info.messages:

@@ -13,6 +13,7 @@ from ...fields.base import Field
 from ..base import Batch
 
 EVALUATION_STEPS = 65_536  # padded time steps of a batch when nothing is kept for the backward pass
+PIECE_STEPS = 4_096  # padded time steps of a piece of a batch of long sequences
 
 
 def padded(arrays: Iterable[np.ndarray]) -> Tensor:
@@ -54,11 +55,11 @@ def target_of(store: Store, field: Field, rows: np.ndarray | slice = slice(None)
 def outputs_of(network: nn.Module, x: Tensor, lengths: Tensor, *, in_pieces: bool) -> Tensor:
     """Return the outputs (B, C) of a network in evaluation mode for sequences x (B, T) or (B, T, I).
 
-    Sequences that are longer than `EVALUATION_STEPS` together are read piece by piece where the network allows it.
+    Sequences of more than `PIECE_STEPS` time steps are read piece by piece if `in_pieces`, which needs one direction.
     """
     B, T = x.shape[:2]
-    size = max(EVALUATION_STEPS // max(B, 1), 1)
-    if not in_pieces or size >= T:
+    size = max(PIECE_STEPS // max(B, 1), 1)
+    if not in_pieces or T <= PIECE_STEPS:
         output: Tensor = network(x, lengths)
         return output
     state = None

@@ -218,7 +218,7 @@ class SequenceTask(Task[S]):
         """Call the head on a few validation examples, so that a wrong return value is reported before training."""
         store = self.dataset.stores["valid"]
         batch = self._collate(store, np.arange(min(len(store), 8))).to(device_of(network))
-        output = network(batch.inputs["x"], batch.inputs["lengths"]).float().cpu()
+        output = self._output(network, batch.inputs["x"], batch.inputs["lengths"]).float().cpu()
         batch = batch.to(torch.device("cpu"))
         self._losses(output, batch, None)
         metrics = {"loss": 0.0, **check_metrics(self.head, "metrics", self.head.metrics(output, batch.targets))}

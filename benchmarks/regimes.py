@@ -100,9 +100,8 @@ def compare(task: str, short: int, long: int, k2: int) -> None:
         command = [sys.executable, __file__, "one", "--task", task, "--long", str(size), "--k2", str(k2)]
         result = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
         memory.append(result["memory"])
-        print(
-            f"{task}, {size:,} steps, k2 = {k2}: {result['memory']:.1f} MB anonymous after a step, {result['seconds']:.0f} s"
-        )
+        before, seconds = f"{result['before']:.1f} MB before the first", f"{result['seconds']:.0f} s"
+        print(f"{task}, {size:,} time steps, k2 = {k2}: {memory[-1]:.1f} MB after a step, {before}, {seconds}")
     print(f"ratio {memory[1] / memory[0]:.3f}")
 
 

@@ -36,7 +36,7 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="Run folder to write (runs/NAME).")] = None,
     cell: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Cell: rnn, lstm, gru, or file.py:Class (by the data).")
+        str | None, typer.Option(metavar="NAME", help="Cell: rnn, lstm, gru, or file.py:Class (depends on the data).")
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file with settings.")] = None,
     set_: Annotated[
@@ -68,6 +68,9 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace the run folder if it exists.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", metavar="", help="Encode the data again; do not use the cache.")
+    ] = False,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume a run that was interrupted.")] = None,
     import_: Import = None,
 ) -> None:
@@ -91,10 +94,12 @@ def train(
     reading |= {name: value for name, value in (("k1", k1), ("k2", k2)) if value is not None}
     if resume is not None:
         changes = [*options, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
+        changes += ["no-cache"] if no_cache else []
         with _imports_in_message(import_ or []) as imports:
             run = _resume(resume, task, changes, import_)
     else:
         with _imports_in_message(_sources(task, cell)) as imports:
+            options["cache"] = not no_cache
             run = _train(ctx, task, data, options, reading, set_ or [], overwrite, import_)
     _finish(run, time.time() - ctx.meta[STARTED], imports)
 

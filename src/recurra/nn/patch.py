@@ -26,9 +26,7 @@ def unrolled(layer: RecurrentBase, edit: Edit | None = None) -> Iterator[list[tu
         raise CallError(f"the layer is a {type(layer).__name__}; expected a Recurrent")
     seen: list[tuple[Unrolled, Tensor | None]] = []
 
-    def forward(
-        x: Tensor, state: State | None = None, *, lengths: Any = None, reset: Any = None
-    ) -> tuple[Tensor, State]:
+    def forward(x: Tensor, state: State | None = None, lengths: Any = None, reset: Any = None) -> tuple[Tensor, State]:
         if reset is not None:
             raise CallError("the layer is called with reset, which an unrolled layer does not support")
         ends = None if lengths is None else torch.as_tensor(lengths).to(x.device)

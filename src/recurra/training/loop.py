@@ -28,7 +28,7 @@ from ..progress import Bar, Progress
 from ..settings import TrainingSettings
 from ..tasks.base import DatasetInfo, HasCalibration, HasRehearsal, Task
 from ..tasks.contract import check_batch
-from ..weights import load_tensors
+from ..weights import load_results
 from . import checkpoint
 from .best import BestWeights
 from .clipping import clip_gradients
@@ -37,6 +37,7 @@ from .ema import WeightEMA
 from .gradient import BatchGradient
 from .messages import described
 from .optimizers import optimizer_for
+from .regularizer import Regularizer
 from .schedule import StepSchedule, learning_rate_factor
 from .signals import Interrupts
 
@@ -58,10 +59,10 @@ class Loop:
         self.task, self.fabric, self.folder, self.info = task, fabric, folder, info
         self.sampler = task.sampler()
         self.training: TrainingSettings = task.settings.training
-        self.module = network
+        self.module, regularizer = network, Regularizer(network, task.settings)
         optimizer = optimizer_for(network, self.training)
         self.network, self.optimizer = fabric.setup(network, optimizer)
-        self.gradient = BatchGradient(task, self.network, network, fabric)
+        self.gradient = BatchGradient(task, self.network, network, fabric, regularizer)
         self.ema = WeightEMA(network, self.training.ema_decay)  # the weights are now on the device, in its precision
         self.step = self.epoch = self.index = 0
         self.state: Any = None
@@ -134,7 +135,7 @@ class Loop:
         """Fit the calibration of the task to the validation data, with the best weights, and save both with the new metrics."""
         if not isinstance(self.task, HasCalibration) or not self.task.calibration_time:
             return
-        self.module.load_state_dict(load_tensors(self.best.weights), strict=False)  # tied weights have one name there
+        load_results(self.module, self.best.weights)
         self.module.eval()
         with torch.no_grad():
             lines = self.task.calibrate(self.module)

@@ -72,7 +72,7 @@ def entries_of(grid: str) -> list[Configuration]:
         return list(configurations())
     if grid == "pairs":
         return [c for name in SUBJECTS for c in covering(name)]
-    few = [[c for c in configurations() if c.subject == name and c.T == STEPS[1]] for name in SUBJECTS]
+    few = [[c for c in configurations() if c.subject == name and STEPS[1] == c.T] for name in SUBJECTS]
     return [found[k % len(found)] for k, found in enumerate(few)]
 
 

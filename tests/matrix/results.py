@@ -17,8 +17,8 @@ Entry = dict[str, Any]
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
 GRIDS = (
     "(a) An entry records a graph, which takes seconds, so that of each layer only some configurations are run; every pair of "
-    "depth, lengths, T and frozen weights occurs. (b) An entry compiles C++, so that one configuration of each layer is run; the "
-    "graphs are those of aot_eager."
+    "depth, lengths, T and frozen weights occurs. (b) An entry compiles C++, so that one configuration of each layer is run; "
+    "the graphs are those of aot_eager."
 )
 WORDS = {"supported": "yes", "rejected": "error", "skipped": "skipped"}
 

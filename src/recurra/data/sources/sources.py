@@ -15,6 +15,7 @@ from recurra.data.sources.inspect.facts import FileFacts, ReadOptions
 from recurra.data.sources.inspect.inspect import JSON_SUFFIXES, TABLE_SUFFIXES, inspect_file
 from recurra.data.sources.json_rows import JsonLines, JsonList, json_object_problem
 from recurra.data.sources.rows import Broken, Row, Source
+from recurra.data.sources.speech_folders import KaldiFolder, LibriSpeech, is_kaldi, is_librispeech
 from recurra.data.sources.tables import Delimited, FastText
 from recurra.errors import DataError, SettingError
 
@@ -181,6 +182,10 @@ def _folder(path: Path, name: str, encoding: str, options: ReadOptions, skip_bro
         idx = idx_files(path)
     if idx:
         return IdxImages(path, name, encoding=encoding, skip_broken=skip_broken)
+    for is_corpus, reader in ((is_kaldi, KaldiFolder), (is_librispeech, LibriSpeech)):
+        if is_corpus(path):
+            corpus: Source = reader(path, name, encoding=encoding, skip_broken=skip_broken)
+            return corpus
     tables = [p for p in inside if p.is_file() and suffixes(p)[0] in TABLES]
     deep = any(media_column(p) for folder in inside if folder.is_dir() for p in folder.iterdir())
     if len(tables) == 1 and (deep or any(media_column(p) or p.suffix == ".npy" for p in inside)):

@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 
 from recurra.cli.predict import _examples
 from recurra.data.sources.inspect.facts import FileFacts
+from recurra.data.sources.reading import FileReading
 from recurra.errors import DataError
-from recurra.settings import as_given, settings_from
+from recurra.settings import DataSettings, as_given, settings_from
 from recurra.tasks.classify.task import Classify
 
 TABLES = int(os.environ.get("RECURRA_TABLES", "100"))
@@ -65,7 +66,7 @@ class Table(NamedTuple):
 
 def texts(kinds: Sequence[str], least: int = 2) -> st.SearchStrategy[str]:
     words = [word for kind in kinds for word in WORDS[kind]]
-    return st.lists(st.sampled_from(words), min_size=least, max_size=8).map(" ".join)
+    return st.lists(st.sampled_from(words), min_size=least, max_size=5).map(" ".join)
 
 
 @st.composite
@@ -85,7 +86,7 @@ def tables(draw: st.DrawFn, format: str | None = None) -> Table:
     }
     empty = st.integers(0, 9)
     rows = []
-    for _ in range(draw(st.integers(1, 30))):
+    for _ in range(draw(st.integers(1, 12))):
         row = [draw(cells[kind]) for kind in types]
         row = [cell if at == 0 or draw(empty) else "" for at, cell in enumerate(row)]
         rows.append(["" if any(row[1:]) and not draw(empty) else row[0], *row[1:]])
@@ -151,7 +152,7 @@ def run_for(table: Table, folder: Path, trained: Table, *, name_header: bool) ->
         named["header"] = "yes" if table.header else "no"
     values = settings_from(as_given(Classify.settings_class), {f"data.{name}": value for name, value in named.items()})
     dataset = Classify.dataset_for(values)
-    facts = dataset.reading.facts(write(trained, folder))
+    facts = FileReading(DataSettings()).facts(write(trained, folder))
     dataset.rows.columns = {"text": trained.names[0], "label": trained.names[-1]}
     dataset.reading.begin_use(facts, set(named))
     return SimpleNamespace(task=SimpleNamespace(dataset=dataset), settings=values)

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import field_validator
 
 from ..data.media.images import convert_channels, read_image, resize
-from ..data.media.paths import located_input, resolve_path
+from ..data.media.paths import located_input, resolve_path, without_caption_number
 from ..data.sources.folders import media_column
 from ..data.sources.sources import Row, Source
 from ..data.words.token_stream import TokenStream
@@ -258,5 +258,5 @@ def image_column(source: Source, taken: Sequence[str]) -> str | None:
 
 def _is_image(value: Any) -> bool:
     if isinstance(value, str):
-        return media_column(value.strip()) == "image"
+        return media_column(without_caption_number(value).strip()) == "image"
     return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)

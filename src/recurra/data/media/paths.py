@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,17 @@ from recurra.data.sources.folders import media_column
 from recurra.data.sources.rows import Row
 
 MEDIA_FOLDERS = ("clips", "wavs")  # beside the table, in public speech corpora
+_CAPTION_NUMBER = re.compile(r"(?<=\.)(\w+)#\d+\s*$")
 ID_SUFFIXES = (".wav", ".flac")  # of files that LJSpeech names by their ID
+
+
+def without_caption_number(name: str) -> str:
+    """Return a name without the number of the caption that Flickr8k appends.
+
+    >>> without_caption_number("1000_ab.jpg#0"), without_caption_number("a.jpg")
+    ('1000_ab.jpg', 'a.jpg')
+    """
+    return _CAPTION_NUMBER.sub(r"\1", name)
 
 
 def locate(name: str, folder: Path) -> Path:
@@ -21,6 +32,8 @@ def locate(name: str, folder: Path) -> Path:
     path = folder / Path(name.strip()).expanduser()
     if path.exists():
         return path
+    if (image := without_caption_number(name)) != name:
+        return locate(image, folder)
     names = [name.strip()] if media_column(name) else [name.strip(), *(f"{name.strip()}{end}" for end in ID_SUFFIXES)]
     others = (folder / sub / one for sub in MEDIA_FOLDERS for one in names)
     return next((other for other in others if other.is_file()), path)

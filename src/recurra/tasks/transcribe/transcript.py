@@ -108,7 +108,7 @@ def _normalized_column(source: Source, taken: Sequence[str]) -> str | None:
         return None
     rows = [[str(row.values.get(column) or "") for column in free] for row in source.first_rows()]
     similar = sum(set(a.lower().split()) & set(b.lower().split()) != set() for a, b in rows)
-    return free[1] if 10 * similar >= 9 * len(rows) else None
+    return free[1] if 2 * similar > len(rows) else None
 
 
 def _mean_length(cells: Sequence[str]) -> float:

@@ -134,7 +134,7 @@ def _table(
     if not layout.records:
         return replace(facts, format=_format(layout), separator=layout.separator, quoting=layout.quoting, rows=0)
     records, preamble, header = _table_of(layout, options, trained)
-    width = len(records[0])
+    width = len(records[0]) if header.lines else layout.width
     names, notes = column_names(records, header.lines, width)
     if preamble:
         title = " ".join(cell for record in layout.records[:preamble] for cell in record if cell)
@@ -175,7 +175,10 @@ def _table_of(
         header = find_header(layout.records[layout.preamble :], options, trained)
         if header.lines and header.certain:
             return layout.records[layout.preamble :], layout.preamble, header
-    return layout.records, 0, find_header(layout.records, options, trained)
+    header = find_header(layout.records, options, trained)
+    if not header.certain and 2 * len(layout.records[0]) < layout.width:
+        header = HeaderDecision(0, f"the first line has {len(layout.records[0])} of {layout.width} cells")
+    return layout.records, 0, header
 
 
 def _format(layout: Layout) -> str:

@@ -39,6 +39,7 @@ ENCODINGS = {
     "gb18030": (CHINESE, "gb18030", "gb18030"),
     "gbk": (CHINESE * 50, "gbk", "gb18030"),
     "gb18030 in labels": (LABELS, "gb18030", "gb18030"),
+    "gb18030, full width": (LABELS.replace("正", "１").replace("负", "０"), "gb18030", "gb18030"),
     "gb18030, rare characters": ("a,b\n" + "天云山水,花鸟风月\n" * 9, "gb18030", "gb18030"),
     "cp1252": (GERMAN, "cp1252", "cp1252"),
     "latin-1": (GERMAN, "latin-1", "cp1252"),

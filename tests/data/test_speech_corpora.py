@@ -194,9 +194,7 @@ def test_librispeech(tmp_path: Path) -> None:
 TINY = ["--set", "steps=1", "--set", "hidden_size=4", "--set", "num_layers=1", "--set", "validation_fraction=0.3"]
 
 
-def test_train_predict_and_evaluate_read_a_folder_of_kaldi(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_train_predict_and_evaluate_read_a_folder_of_kaldi(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = kaldi(tmp_path / "train"), tmp_path / "run"
     assert command(["train", "transcribe", str(folder), "--out", str(out), *TINY]) == 0
     assert command(["evaluate", str(out), str(folder)]) == 0
@@ -217,7 +215,9 @@ def test_train_predict_and_evaluate_read_a_folder_of_kaldi(
         (elsewhere / name).write_text(text)
         for one, file in ((run, folder / name), (rooted, elsewhere / name)):
             inputs = list(one.task.dataset.inputs(str(file)) or ())
-            assert inputs == [str(folder / f"audio/{n}.wav") for n in range(9)], "of the folder of the file, or the root"
+            assert inputs == [str(folder / f"audio/{n}.wav") for n in range(9)], (
+                "of the folder of the file, or the root"
+            )
     lines = ['{"audio": "audio/0.wav"}', "", '{"sound": 1}', '{"audio": ', "audio/1.wav", '"audio/2.wav"', "none.wav"]
     (elsewhere / "lines.jsonl").write_text("\n".join(lines) + "\n")
     assert command(["predict", str(out), str(elsewhere / "lines.jsonl"), "--root", str(folder)]) == 2

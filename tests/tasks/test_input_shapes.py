@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from input_shapes import LABELS, TEXTS, WORDS, examples, prepared, write

@@ -14,7 +14,6 @@ from input_shapes import LABELS, TEXTS, examples, prepared, write
 from recurra.errors import DataError
 
 
-
 def air_quality(path: Path) -> Path:
     """The shape of the UCI table: `;`, decimal commas, times 18.00.00, two empty columns, empty rows at the end, -200."""
     lines = ["Date;Time;CO(GT);T;AH;;"]
@@ -56,6 +55,24 @@ def test_a_table_of_texts_and_single_numbers_in_json(tmp_path: Path) -> None:
     dataset, info = prepared("classify", path, label="stars")
     assert dataset.rows.columns == {"text": "text", "label": "stars"}  # type: ignore[attr-defined]
     assert info.rows + info.valid_rows == 60
+
+
+def test_answers_from_a_passage(tmp_path: Path) -> None:
+    """The default are words; a passage that is not read causes a warning."""
+    people, places = ["Ada", "Otto", "Nora", "Juri"], ["Graz", "Turku", "Basel", "Ghent"]
+    rows = []
+    for at in range(200):
+        who, where = people[at % 4], places[at // 4 % 4]
+        passage = f"{who} went to {where}. {people[(at + 1) % 4]} stayed at home on day {at}."
+        rows.append({"passage": passage, "question": f"Where did {who} go?", "answer": where})
+    path = write(tmp_path / "qa.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    dataset, info = prepared("translate", path, source="passage,question", target="answer")
+    assert (dataset.source.tokenization, dataset.target.tokenization) == ("words", "words")  # type: ignore[attr-defined]
+    assert not any("is not used" in line for line in info.messages)
+    (tmp_path / "one").mkdir()
+    _, info = prepared("translate", write(tmp_path / "one" / "qa.jsonl", path.read_text()))
+    assert any("columns: source 'question', target 'answer'; not used: 'passage'" in line for line in info.messages)
+    assert any("warning: column 'passage' is not used; --source passage,question" in line for line in info.messages)
 
 
 def test_a_folder_of_numbered_files(tmp_path: Path) -> None:
@@ -148,5 +165,3 @@ def test_an_object_among_texts_is_an_error_of_its_row(tmp_path: Path) -> None:
     path = write(tmp_path / "b.jsonl", "".join(json.dumps(row) + "\n" for row in labeled))
     with pytest.raises(DataError, match=r"b\.jsonl, row 41, field 'text': "):
         prepared("classify", path)
-
-

@@ -93,4 +93,3 @@ def resize(image: Array, height: int, width: int) -> Array:
     original = pillow().fromarray(image[..., 0] if image.shape[2] == 1 else image)
     array = np.asarray(original.resize((width, height), pillow().Resampling.BILINEAR))
     return array[..., None] if array.ndim == 2 else array
-

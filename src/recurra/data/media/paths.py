@@ -1,4 +1,4 @@
-"""Where the media files are that a table names: beside the table, in a folder of a public corpus, or in a folder of the user."""
+"""Where the media files are that a table names: beside the table, in a folder of a corpus, or in a folder of the user."""
 
 from __future__ import annotations
 

@@ -170,7 +170,9 @@ def _text_source(facts: FileFacts, name: str, options: ReadOptions, skip_broken:
         return Delimited(path, name, facts=facts, skip_broken=skip_broken)
     readers: dict[str, type[Source]] = {"jsonl": JsonLines, "json": JsonList, "fasttext": FastText}
     if facts.format in readers:
-        return readers[facts.format](path, name, encoding=encoding, skip_broken=skip_broken, format=facts.format)
+        source = readers[facts.format](path, name, encoding=encoding, skip_broken=skip_broken, format=facts.format)
+        source.facts = facts
+        return source
     if facts.format == "json object":
         raise DataError(json_object_problem(path, encoding), file=path)
     raise DataError(

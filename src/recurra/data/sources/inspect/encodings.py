@@ -147,7 +147,9 @@ def _rare_chinese(samples: Sequence[bytes]) -> Encoding | None:
     runs = [run for sample in samples for run in _HIGH_RUN.findall(sample)]
     pairs = [run[at : at + 2] for run in runs for at in range(0, len(run) - 1, 2)]
     chinese = sum(pair[1] >= 0xA1 and (0xB0 <= pair[0] <= 0xD7 or pair[0] == _FULL_WIDTH) for pair in pairs)
-    if sum(len(run) % 2 for run in runs) > MAX_ODD * len(runs) or chinese < max(MIN_EVIDENCE, MIN_PLAUSIBLE * len(pairs)):
+    if sum(len(run) % 2 for run in runs) > MAX_ODD * len(runs) or chinese < max(
+        MIN_EVIDENCE, MIN_PLAUSIBLE * len(pairs)
+    ):
         return None
     first = {pair[0] for pair in pairs}
     return Encoding("gb18030", 0.7) if max(first) > _LAST_OF_HANGUL or first == {_FULL_WIDTH} else None

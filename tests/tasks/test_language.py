@@ -111,7 +111,7 @@ def test_metrics_during_training_use_the_first_part(
     task, network = traces.task, traces.network
     assert isinstance(task, Language)
     pieces = ["a b c\n" * 40, "c a b b\n" * 50, "b b c a\n" * 60]
-    with StoreWriter(tmp_path / "valid", {"tokens": "ragged:int32", "characters": "int64"}) as writer:
+    with StoreWriter(tmp_path / "valid", COLUMNS) as writer:
         for piece in pieces:
             tokenizer = TextTokenizer(task.dataset.vocabulary)
             writer.append(tokens=np.array(tokenizer.push(piece) + tokenizer.flush(), np.int32), characters=len(piece))

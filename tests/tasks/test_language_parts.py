@@ -57,7 +57,7 @@ WRONG = RIGHT + 2
 
 
 def stored(folder: Path, *rows: list[int], characters: int = 1) -> Store:
-    with StoreWriter(folder, {"tokens": "ragged:int32", "characters": "int64"}) as writer:
+    with StoreWriter(folder, COLUMNS) as writer:
         for row in rows:
             writer.append(tokens=np.array(row, np.int32), characters=characters * len(row))
     return Store(folder)

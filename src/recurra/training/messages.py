@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ..settings import TrainingSettings
+from ..tasks.base import Task
 from .clock import TrainingClock
 from .schedule import StepSchedule
 
@@ -43,3 +46,16 @@ def described(
 def minutes(seconds: float) -> str:
     """A duration in seconds or minutes."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def described_network(task: Task[Any], network: torch.nn.Module) -> str:
+    """Describe the network in one line."""
+    model = task.settings.model.model_dump()
+    count = sum(parameter.numel() for parameter in network.parameters())
+    streaming = task.streaming()
+    both = ", bidirectional" if model.get("bidirectional") else ""
+    several = f"ensemble of {members}, each " if (members := model.get("ensemble_size") or 1) > 1 else ""
+    return (
+        f"{several}{model['cell']} {model['num_layers']} x {model['hidden_size']}{both}, {count / 1e6:.2f} million "
+        f"parameters; streaming: {'yes' if streaming.open else f'no ({streaming.reason})'}"
+    )

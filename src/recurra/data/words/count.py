@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from recurra.data.words.pretokenize import clean, subword_pretokenizer, word_normalizer, word_pretokenizer
+from recurra.data.words.tokenizers import WordTokenizer
 from recurra.errors import SettingError
 
 Merges = list[tuple[str, str]]
@@ -69,17 +70,19 @@ def count_characters(texts: Iterable[str]) -> LossyCounter:
     return counter
 
 
-def count_words(
-    texts: Iterable[str], lowercase: bool, tokenize: Callable[[str], list[str]] | None = None
-) -> LossyCounter:
-    """Count the words of texts. `tokenize` replaces the built-in patterns."""
+def count_words(texts: Iterable[str], lowercase: bool, tokenizer: WordTokenizer | None = None) -> LossyCounter:
+    """Count the words of texts. `tokenizer` replaces the built-in patterns; its unknown words are not counted."""
     counter = LossyCounter()
     normalizer, pretokenizer = word_normalizer(lowercase), word_pretokenizer()
     for text in texts:
-        if tokenize is not None:
-            counter.add([normalizer.normalize_str(word) for word in tokenize(text)])
-            continue
-        counter.add([word for word, _ in pretokenizer.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
+        if tokenizer is None:
+            counter.add([word for word, _ in pretokenizer.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
+        elif tokenizer.is_exact:
+            counter.add(tokenizer(text))
+        else:
+            counter.add([normalizer.normalize_str(word) for word in tokenizer(text)])
+    for word in () if tokenizer is None else tokenizer.unknown_words:
+        counter.counts.pop(word, None)
     return counter
 
 

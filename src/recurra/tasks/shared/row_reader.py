@@ -51,6 +51,7 @@ class RowReader:
         reading: how files are read.
         columns: the column of each field in the training data.
         stores: the encoded parts, `train` and `valid`.
+        is_loaded: whether the fields were loaded from a run; `read` then does not fit them.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class RowReader:
         self.problem, self.examples = problem or self.first_problem, examples
         self.columns: Columns = {}
         self.stores: dict[str, Store] = {}
+        self.is_loaded = False
         self._bad = BadRows(Path(), skip=False)
         self._on_skip: Callable[[DataError], None] | None = None
 
@@ -190,10 +192,11 @@ class RowReader:
                 yield row[0]
 
         stream = inputs()
-        fit_field(self.input, stream, source.path)
+        if not self.is_loaded:
+            fit_field(self.input, stream, source.path)
         for _ in stream:  # all rows are hashed, also where fitting needs only the first ones
             pass
-        for at, field in enumerate(self.fields[1:], 1):
+        for at, field in enumerate(self.fields[1:], 1) if not self.is_loaded else ():
             if at in collected:
                 fit_field(field, iter(collected.pop(at)), source.path)
             elif field.is_fitted:
@@ -251,7 +254,7 @@ class RowReader:
 
     def load(self, folder: Path, fields: Sequence[Field] | None = None) -> None:
         """Read what `save` wrote."""
-        self.columns = dict(read_json(folder / "columns.json"))
+        self.columns, self.is_loaded = dict(read_json(folder / "columns.json")), True
         for field in self.fields if fields is None else fields:
             field.load(folder)
 

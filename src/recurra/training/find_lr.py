@@ -1,8 +1,8 @@
 """A learning-rate finder (Smith 2015, arXiv:1506.01186): a sweep over learning rates before the training.
 
 The rate grows exponentially from step to step. The suggestion is the rate at which the smoothed loss falls most steeply over
-the logarithm of the rate; the rate at which the loss begins to rise is too large. Nothing of the sweep remains in the weights, the
-optimizer, the random numbers or the order of the batches.
+the logarithm of the rate; the rate at which the loss begins to rise is too large. Nothing of the sweep remains in the
+weights, the optimizer, the random numbers or the order of the batches.
 """
 
 from __future__ import annotations

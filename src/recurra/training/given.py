@@ -16,16 +16,8 @@ from ..tasks.base import Task
 
 AnyTask = type[Task[Any]]
 LENGTH_SETTINGS = {"training.max_minutes", "training.steps", "training.epochs"}
-RECORD = (
-    "format",
-    "recurra",
-    "task",
-    "source",
-    "code",
-    "parent",
-    "find_lr",
-    "resolved",
-)  # keys of config.yaml that are not settings
+SOURCE = ("task", "source", "code", "parent", "find_lr")  # keys of config.yaml that say what was trained, and from what
+RECORD = ("format", "recurra", *SOURCE, "resolved")  # keys of config.yaml that are not settings
 
 
 def named_options(

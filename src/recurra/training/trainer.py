@@ -27,12 +27,12 @@ from ..tasks.contract import check_class, check_task, own_code
 from ..weights import named_weights, save_tensors
 from .devices import fabric_for
 from .find_lr import find_learning_rate
+from .given import SOURCE, AnyTask, cell_name, cell_of, given_settings, named_options, task_name
 from .loop import Loop
 from .malloc import keep_freed_memory
+from .messages import described_network
 from .new_run import built_beside, choose_folder, write_config, write_final_config
 from .parent import Parent
-
-AnyTask = type[Task[Any]]
 
 
 def train(
@@ -224,7 +224,7 @@ def resume(
     before, now = loop.load(), loop.fabric.device.type
     moved = "" if before == now else f" on {now}; it was on {before}, so results agree up to rounding errors"
     progress.message(f"{path}: resumed at step {loop.step:,}{moved}")
-    source: dict[str, Any] = {name: config[name] for name in RECORD[2:-1] if name in config}
+    source: dict[str, Any] = {name: config[name] for name in SOURCE if name in config}
     return _finish(loop, source, progress)
 
 

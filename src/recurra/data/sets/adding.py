@@ -1,7 +1,8 @@
 """The adding problem (Hochreiter and Schmidhuber 1997): two of many numbers are marked, and the target is their sum.
 
 A time step has two channels, a number drawn uniformly from [0, 1] and a marker, which is 1 at one step of each half of the
-sequence and 0 elsewhere, as in Le et al. 2015 (arXiv:1504.00941). Predicting the mean of the targets gives a mean squared error of 1/6.
+sequence and 0 elsewhere, as in Le et al. 2015 (arXiv:1504.00941). Predicting the mean of the
+targets gives a mean squared error of 1/6.
 """
 
 from __future__ import annotations

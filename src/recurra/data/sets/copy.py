@@ -1,8 +1,8 @@
 """The copy task (Hochreiter and Schmidhuber 1997): ten symbols are repeated after a delay.
 
 As in Arjovsky et al. 2016 (arXiv:1511.06464) the input has ten symbols of an alphabet of eight (a to h), blanks (_), a marker
-(:) `delay` steps after the last symbol, and ten more blanks. The output is blank until then, and the ten symbols after it. A model
-without memory has the accuracy (delay + 11) / (delay + 20) over all steps, and 1/8 over the copied symbols.
+(:) `delay` steps after the last symbol, and ten more blanks. The output is blank until then, and the ten symbols
+after it. A model without memory has the accuracy (delay + 11) / (delay + 20) over all steps, and 1/8 over the copied symbols.
 """
 
 from __future__ import annotations

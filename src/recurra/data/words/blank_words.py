@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import final
+
+from recurra.data.words.pretokenize import HAN
+
+MAX_UNSPACED = 0.3  # fraction of the characters that are of scripts without blanks between words
+_UNSPACED = re.compile(f"[{HAN}\u3040-\u30ff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+
+
+def has_blanks(text: str) -> bool:
+    """Whether blanks separate the words of a text: it is not written in Chinese, Japanese, Thai, Lao, Burmese or Khmer.
+
+    >>> has_blanks("the sea"), has_blanks("春江潮水")
+    (True, False)
+    """
+    return len(_UNSPACED.findall(text)) <= MAX_UNSPACED * len(text)
 
 
 @final

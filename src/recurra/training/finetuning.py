@@ -88,7 +88,7 @@ def finetune(
         return train_in(
             parent.kind, given, type(parent.task.cell) if ":" in given.model.cell else None, data, valid,
             choose_folder(data, out, overwrite), progress,
-            started=started, overwrite=overwrite, spec=str(parent.config["task"]), find_lr=find_lr, parent=parent,
+            started=started, spec=str(parent.config["task"]), find_lr=find_lr, parent=parent,
             changes=changes,
         )  # fmt: skip
 

@@ -42,7 +42,8 @@ def test_tokenized_text_is_recognized(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", PROSE, PROSE * 20, PROSE.replace("<unk>", "N") * 20, CODE * 20, "N N N\n" * 50, "the <unk> of it\n" + "it is so\n" * 50,
+    ["", PROSE, PROSE * 20, PROSE.replace("<unk>", "N") * 20, CODE * 20, "N N N\n" * 50,
+     "the <unk> of it\n" + "it is so\n" * 50,
      "see <unk> now\n" * 6 + "plain words without marks\n" * 5000],
 )  # fmt: skip
 def test_text_that_merely_has_a_marker_is_not(text: str) -> None:
@@ -106,7 +107,7 @@ def test_the_choice_is_visible_and_can_be_overridden(
     said = [line for line in info.messages if line.startswith("tokenized text")]
     assert bool(said) == (tokenizer == "blanks" and "tokenizer" not in settings)
     if said:
-        assert said == [f"tokenized text (60 of 420 words are <unk>): words are split at blanks and keep their case; "
+        assert said == [f"tokenized text (60 of 400 words are <unk>): words are split at blanks and keep their case; "
                         f"{'--tokenizer recurra' if settings else '--tokenization characters'} changes this"]  # fmt: skip
     assert ("N" in dataset.vocabulary.tokens) == (tokenizer != "recurra")
 

@@ -18,7 +18,7 @@ from ...data.sources.rows import Row
 from ...data.sources.skipped_rows import SkippedRows
 from ...data.sources.text import TextSource, open_text, text_of
 from ...data.store.store import Store, StoreWriter
-from ...data.words.blank_words import BlankWordCounter
+from ...data.words.blank_words import BlankWordCounter, has_blanks
 from ...data.words.documents import detect_independent_texts
 from ...data.words.vocabulary import Vocabulary
 from ...errors import DataError
@@ -29,7 +29,8 @@ from .settings import LanguageSettings
 from .tokenization import build_vocabulary, choose_tokenization, sample_of, tokenization_of
 from .tokenizer import TextTokenizer
 
-# of a store: one row per chunk of the text, with its numbers of characters, and of words between blanks and line ends
+# of a store: one row per chunk of the text, with its numbers of characters, and of words between blanks and line ends (0
+# where no blanks separate words)
 COLUMNS = {"tokens": "ragged:int32", "characters": "int64", "words": "int64"}
 
 
@@ -145,14 +146,16 @@ class TextDataset(Dataset):
             source.on_skip = None if at else on_skip  # each pass reads the whole file
             with StoreWriter(folder / part, COLUMNS) as writer:
                 tokenizer, counter = self.tokenizer(), BlankWordCounter()
-                position = 0
+                position, spaced = 0, None
                 for chunk in source.chunks():
                     piece = chunk[max(begin - position, 0) : None if end is None else max(end - position, 0)]
                     position += len(chunk)
                     if piece:
                         tokens, words = np.array(tokenizer.push(piece), np.int32), counter.push(piece)
-                        writer.append(tokens=tokens, characters=len(piece), words=words)
-                writer.append(tokens=np.array(tokenizer.flush(), np.int32), characters=0, words=counter.flush())
+                        spaced = has_blanks(piece) if spaced is None else spaced
+                        writer.append(tokens=tokens, characters=len(piece), words=words if spaced else 0)
+                words = counter.flush() if spaced else 0
+                writer.append(tokens=np.array(tokenizer.flush(), np.int32), characters=0, words=words)
 
     def load_cache(self, cache: Path) -> None:
         """Open the encoded parts that `prepare` wrote."""

@@ -17,7 +17,6 @@ from ..base import OnProgress, device_of
 from .model import CHUNK_STEPS
 
 MAX_SCORED = 200_000  # approximate number of tokens of the validation text that are scored during training
-MAX_WORD_LENGTH = 20  # characters per word: text with longer ones on average has no blanks between words
 IGNORED = -1  # target after the end of a stream
 
 
@@ -90,15 +89,14 @@ def text_metrics(nats: float, tokens: int, characters: int, words: int) -> dict[
     nats         its total negative log-likelihood
     tokens       its number of tokens
     characters   its number of characters
-    words        its number of words between blanks and of line ends; the perplexity per word is left out where these have more
-                 than `MAX_WORD_LENGTH` characters, as in Chinese
+    words        its number of words between blanks and of line ends; 0 where no blanks separate words, as in Chinese: the
+                 perplexity per word is then left out
     """
     per_character = nats / max(characters, 1)
-    has_words = words > 0 and characters <= MAX_WORD_LENGTH * words
     return {
         "loss": nats / tokens,
         "perplexity": _perplexity(nats / tokens),
-        **({"word_perplexity": _perplexity(nats / words)} if has_words else {}),
+        **({"word_perplexity": _perplexity(nats / words)} if words else {}),
         "nats_per_character": per_character,
         "bits_per_character": per_character / math.log(2),
     }

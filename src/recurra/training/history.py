@@ -13,29 +13,32 @@ from ..files import append_line
 
 @final
 class History:
-    """The history of a run, in the file `path`."""
+    """The history of a run.
+
+    path    the file
+    lines   number of its lines, which a checkpoint stores
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.lines = path, 0
 
     def append(self, facts: dict[str, Any]) -> None:
         """Add a line. Raises RunError if it cannot be written."""
         if not self.path.parent.is_dir():
             raise RunError(f"{self.path.parent}: the run folder was removed during training; the run cannot be saved")
         append_line(self.path, json.dumps(facts, ensure_ascii=False))
+        self.lines += 1
 
-    @property
-    def size(self) -> int:
-        """The number of bytes, which a checkpoint stores."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def cut(self, size: int) -> None:
-        """Remove what was written after the checkpoint that stored `size`. Raises RunError if lines before it are missing."""
-        if self.size < size:
+    def cut(self, lines: int) -> None:
+        """Remove what was written after the checkpoint that stored `lines`. Raises RunError if lines before it are missing."""
+        content = self.path.read_bytes() if self.path.exists() else b""
+        kept = content.split(b"\n")[:lines]
+        if content.count(b"\n") < lines:
             raise RunError(
                 f"{self.path} is damaged: lines that the checkpoint knows are missing; train again with --overwrite"
             )
-        if size:
-            os.truncate(self.path, size)
+        if lines:
+            os.truncate(self.path, sum(len(line) + 1 for line in kept))
         else:
             self.path.unlink(missing_ok=True)
+        self.lines = lines

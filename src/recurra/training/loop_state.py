@@ -33,7 +33,7 @@ def state_of(loop: Loop) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "index": loop.index,
         "step_schedule": loop.schedule.record,
         "device": loop.fabric.device.type,
-        "history": loop.history.size,
+        "history": loop.history.lines,
         "last_evaluation": loop.last_evaluation,
         "running_loss": loop.running_loss,
         "ema_updates": loop.ema.updates,

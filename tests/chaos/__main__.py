@@ -1,4 +1,4 @@
-"""python -m chaos [--states TASK] [--kills N] [--seed N] [--in FOLDER] [TASK ...], from the folder tests/.
+"""python -m chaos [--states TASK] [--kills N] [--seed N] [--steps N] [--in FOLDER] [TASK ...], from the folder tests/.
 
 Prints a line for each task. The exit status is 1 if a resumed run differs from the uninterrupted one.
 """
@@ -34,7 +34,9 @@ def every_state(task: str, folder: Path) -> list[str]:
         if run is not None and (problem := compare.difference(path, expected.path)):
             problems.append(f"state {state.name}: {problem}")
         shutil.rmtree(state)
-    print(f"{task}: {count} states, {early} before there was a run folder, {ended} after the end; {len(problems)} differ")
+    print(
+        f"{task}: {count} states, {early} before there was a run folder, {ended} after the end; {len(problems)} differ"
+    )
     return problems
 
 
@@ -59,8 +61,11 @@ def main() -> int:
     parser.add_argument("--states", action="append", default=[])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=runs.COMMON["steps"])
     parser.add_argument("--in", dest="folder", default=None)
     given = parser.parse_args()
+    for settings in runs.RUNS.values():
+        settings["steps"] = given.steps
     problems = list[str]()
     with tempfile.TemporaryDirectory(prefix="chaos-", dir=given.folder) as folder:
         for task in given.states:

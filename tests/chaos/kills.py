@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tiny_runs import inputs
+
 from chaos.compare import difference
 from chaos.runs import resumed, train
-from tiny_runs import inputs
 
 
 def forked(work: Callable[[], Any]) -> int:

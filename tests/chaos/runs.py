@@ -12,9 +12,16 @@ from recurra.errors import RunError
 from recurra.run import Run
 from recurra.training import resume
 
-COMMON: dict[str, Any] = {"steps": 9, "num_evaluations": 3, "dropout": 0.2, "batch_size": 8, "ema_decay": 0.9, "patience": 50}
+COMMON: dict[str, Any] = {
+    "steps": 9,
+    "num_evaluations": 3,
+    "dropout": 0.2,
+    "batch_size": 8,
+    "ema_decay": 0.9,
+    "patience": 50,
+}
 RUNS: dict[str, dict[str, Any]] = {
-    "classify": COMMON | {"ensemble_size": 2},
+    "classify": COMMON | {"ensemble_size": 1, "adversarial_epsilon": 0.0},
     "language": COMMON | {"batch_size": 4, "bptt_length": 16, "batching": "sequential", "neural_cache_size": 20},
     "forecast": COMMON,
 }  # the calibration of language and forecast writes the weights again

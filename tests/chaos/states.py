@@ -1,7 +1,7 @@
 """Every state that a kill can leave on the disk.
 
-An audit hook of Python runs before each operation that changes files. There it copies the run folder: what is on the disk at this
-moment is what a kill at this moment would leave. A file that is being written can also be left half written.
+An audit hook of Python runs before each operation that changes files. There it copies the run folder: what is on the disk at
+this moment is what a kill at this moment would leave. A file that is being written can also be left half written.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Recorder:
 
 
 def record(folder: Path, name: str, train: Callable[[], Any]) -> Iterator[Path]:
-    """Run `train`, which writes `folder/name`, and yield a folder for each state, with the run folder in it if there was one."""
+    """Run `train`, which writes `folder/name`, and yield a folder for each state, with the run folder if there was one."""
     recorder = Recorder(folder, name)
     recorder.active = True
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_runs import TINY, language
+from tiny_runs import language
 
 from recurra.errors import SettingError, TrainingError
 from recurra.training import find_lr
@@ -32,16 +32,15 @@ def test_the_suggestion_is_the_rate_of_the_steepest_descent() -> None:
     assert sum("<- suggestion" in line for line in curve(1e-3, 0.1).lines()) == 1
 
 
-@pytest.mark.parametrize("task", ["language", "tag"])
-def test_nothing_of_the_sweep_remains(tmp_path: Path, task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_the_sweep_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run equals one with the learning rate that was found, to the bit: dropout, batches, optimizer and average too."""
     monkeypatch.setattr(find_lr, "STEPS", 30)
     settings = {"steps": 4, "dropout": 0.3, "ema_decay": 0.9, "num_evaluations": 2, "batch_size": 8}
-    found = TINY[task](tmp_path, "found", find_lr=True, **settings)
+    found = language(tmp_path, "found", find_lr=True, **settings)
     rate = found.settings.training.learning_rate
     assert found.config["find_lr"]["suggestion"] == found.config["training"]["learning_rate"] == rate
     assert 1e-6 < rate < 1 and len(found.config["find_lr"]["curve"]) > 10
-    plain = TINY[task](tmp_path, "plain", learning_rate=rate, **settings)
+    plain = language(tmp_path, "plain", learning_rate=rate, **settings)
     for file in ("model.safetensors", "checkpoint/tensors.safetensors"):
         a, b = load_file(found.path / file), load_file(plain.path / file)
         assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
@@ -54,6 +53,7 @@ def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         language(tmp_path, find_lr=True, learning_rate=0.01)
     monkeypatch.setattr(find_lr, "HIGHEST", 1e-5)
+    monkeypatch.setattr(find_lr, "STEPS", 20)
     with pytest.raises(TrainingError, match="the loss does not fall at any learning rate from 1e-06 to 1e-05"):
         language(tmp_path, find_lr=True)
     assert not (tmp_path / "run").exists()

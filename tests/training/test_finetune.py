@@ -30,7 +30,7 @@ def weights(run: Run) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("task", TINY)
 def test_every_task_begins_with_the_run(tmp_path: Path, task: str) -> None:
     """On its own data: the same vocabulary, the same weights but for what calibration fits, and the same settings."""
-    run = TINY[task](tmp_path, "run", dropout=0.25)
+    run = TINY[task](tmp_path, "run", dropout=0.25, steps=1)
     before = (run.path / "config.yaml").read_bytes()
     tuned = recurra.finetune(run, run.config["source"]["data"], out=tmp_path / "tuned", **STILL)
     assert (run.path / "config.yaml").read_bytes() == before
@@ -99,7 +99,7 @@ def test_data_that_do_not_fit(tmp_path: Path) -> None:
     (tmp_path / "classes.csv").write_text("text,label\n" + "a fine film,great\na dull film,bad\n" * 8)
     with pytest.raises(DataError, match=r"classes.csv, row 1.*class 'great' was not in the training data"):
         recurra.finetune(run, tmp_path / "classes.csv", out=tmp_path / "tuned")
-    with pytest.raises(DataError, match="text.txt"):
+    with pytest.raises(DataError, match=r"text\.txt"):
         recurra.finetune(run, write_text(tmp_path / "text.txt"), out=tmp_path / "tuned")
     tagger = TINY["tag"](tmp_path, "tagger", steps=1)
     (tmp_path / "tags.jsonl").write_text('{"tokens": ["Ada", "left"], "tags": ["B-ORG", "O"]}\n' * 8 +

@@ -105,7 +105,7 @@ class TagDataset(Dataset):
 
         columns = self.rows.find_columns(source)
         report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
-        check_known(self.stores["train"], self.tags, self.sentence_label, source.path)
+        check_known(self.stores, valid is None, self.tags, self.sentence_label, source.path)
         lengths = self.stores["train"].lengths(self.words.name)
         info.rows, info.valid_rows = len(self.stores["train"]), len(self.stores["valid"])
         info.time_steps, info.stats = int(lengths.sum()), {"lengths": lengths}

@@ -1,4 +1,4 @@
-"""Runs that are killed, a full disk, a folder that is removed, a device that is missing: the rest of tests/chaos takes minutes."""
+"""Runs that are killed, a full disk, a folder that is removed, a device that is missing. `make chaos` does more."""
 
 from __future__ import annotations
 

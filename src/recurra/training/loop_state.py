@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from ..nn import State
+from ..tasks.base import Sampler
 from . import checkpoint
+from .best import BestWeights
+from .clock import TrainingClock
+from .ema import WeightEMA
+from .history import History
 from .schedule import StepSchedule
 
-if TYPE_CHECKING:
-    from .loop import Loop
+
+class Training(Protocol):
+    """The attributes of `training/loop.py` that change from step to step, and what they need."""
+
+    fabric: Fabric
+    module: torch.nn.Module
+    optimizer: Any
+    ema: WeightEMA
+    sampler: Sampler
+    keys: Any
+    state: Any
+    schedule: StepSchedule
+    clock: TrainingClock
+    best: BestWeights
+    history: History
+    step: int
+    epoch: int
+    index: int
+    last_evaluation: int
+    running_loss: float | None
+    restored: bool
 
 
-def state_of(loop: Loop) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def state_of(loop: Training) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the state of a loop: its tensors by name, and its other values, which JSON can represent."""
     tensors = {f"weights/{name}": value for name, value in loop.module.state_dict().items()}
     tensors |= {f"ema/{name}": value for name, value in loop.ema.tensors().items()}
@@ -44,7 +69,7 @@ def state_of(loop: Loop) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, facts
 
 
-def restore(loop: Loop, tensors: dict[str, Tensor], facts: dict[str, Any], best: Path) -> str:
+def restore(loop: Training, tensors: dict[str, Tensor], facts: dict[str, Any], best: Path) -> str:
     """Continue from a state: the run folder then has the history and the best weights, in the file `best`, of that step.
 
     Returns the type of device that the run was on.

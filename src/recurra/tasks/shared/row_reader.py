@@ -11,6 +11,7 @@ the first rows have been inspected:
 from __future__ import annotations
 
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ class RowReader:
         reading: how files are read.
         columns: the column of each field in the training data.
         stores: the encoded parts, `train` and `valid`.
-        is_loaded: whether the fields were loaded from a run; `read` then does not fit them.
+        is_loaded: whether the fields are those of a run, and are not fitted by `read`.
     """
 
     def __init__(
@@ -92,8 +93,7 @@ class RowReader:
         A field without a named column keeps the column of the training data, where it exists.
         """
         fields = self.fields if fields is None else fields
-        found: Columns = {}
-        taken = [field.column for field in fields if field.column]
+        found, taken = Columns(), [field.column for field in fields if field.column]
         for column in taken:
             if taken.count(column) > 1:
                 names = " and ".join(field.name for field in fields if field.column == column)
@@ -164,8 +164,7 @@ class RowReader:
         """
         self.columns = columns
         report, hashes = self._survey(source, columns, on_progress)
-        fraction = 0.0 if valid is not None else self.settings.validation_fraction
-        limit = valid_limit(hashes, fraction, source.path)
+        limit = valid_limit(hashes, 0.0 if valid is not None else self.settings.validation_fraction, source.path)
         with SkippedRows(cache.parent) as skipped:  # each file is encoded in one pass
             self._on_skip = skipped.add
             self._encode(source, columns, lambda h: "valid" if h <= limit else "train", cache, on_progress)
@@ -191,12 +190,11 @@ class RowReader:
                     values.append(interned.setdefault(value, value) if type(value) is str else value)
                 yield row[0]
 
-        stream = inputs()
-        if not self.is_loaded:
-            fit_field(self.input, stream, source.path)
-        for _ in stream:  # all rows are hashed, also where fitting needs only the first ones
-            pass
-        for at, field in enumerate(self.fields[1:], 1) if not self.is_loaded else ():
+        fitted, stream = [] if self.is_loaded else self.fields, inputs()
+        for field in fitted[:1]:
+            fit_field(field, stream, source.path)
+        deque(stream, maxlen=0)  # all rows are hashed, also where fitting needs only the first ones
+        for at, field in enumerate(fitted[1:], 1):
             if at in collected:
                 fit_field(field, iter(collected.pop(at)), source.path)
             elif field.is_fitted:

@@ -67,8 +67,7 @@ class RowReader:
         self.reading = FileReading(settings, lambda: [field.column for field in self.fields if field.column])
         self.problem, self.examples = problem or self.first_problem, examples
         self.columns: Columns = {}
-        self.stores: dict[str, Store] = {}
-        self.is_loaded = False
+        self.stores, self.is_loaded = dict[str, Store](), False
         self._bad = BadRows(Path(), skip=False)
         self._on_skip: Callable[[DataError], None] | None = None
 

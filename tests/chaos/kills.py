@@ -32,9 +32,19 @@ def forked(work: Callable[[], Any]) -> int:
     return child
 
 
-def killed(work: Callable[[], Any], seconds: float) -> bool:
-    """Do `work` in a child process, which is killed after `seconds`. Returns whether it was killed before its end."""
+EARLY = 0.1  # probability of a kill at any moment, also before there is a run folder
+
+
+def killed(work: Callable[[], Any], seconds: float, begin: Path | None = None) -> bool:
+    """Do `work` in a child process, which is killed after `seconds`. Returns whether it was killed before its end.
+
+    begin   a folder; the time counts from the moment at which it exists
+    """
     child = forked(work)
+    while begin is not None and not begin.exists():
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            break
+        time.sleep(0.001)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
@@ -43,11 +53,14 @@ def killed(work: Callable[[], Any], seconds: float) -> bool:
 def trial(task: str, folder: Path, name: str, expected: Any, duration: float, draw: random.Random) -> str:
     """Kill a run at a random moment, and the resumed run with a probability of a third; then resume it to its end.
 
+    duration   seconds of the training, from the run folder to its end
+
     Returns "killed", "early" (there was no run folder yet) or "ended" if the result is that of the uninterrupted run
     `expected`; otherwise what differs.
     """
     path = folder / name
-    was_killed = killed(lambda: train(task, folder, name), draw.uniform(0, duration))
+    begin = None if draw.random() < EARLY else path
+    was_killed = killed(lambda: train(task, folder, name), draw.uniform(0, duration), begin)
     while path.exists() and (path / "cache").exists() and draw.random() < 1 / 3:
         killed(lambda: resumed(path), draw.uniform(0, duration))
     run = resumed(path)

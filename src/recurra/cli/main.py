@@ -31,6 +31,7 @@ from .demo import demo
 from .describe import describe
 from .evaluate import evaluate
 from .explain import explain
+from .finetune import finetune
 from .generate import generate
 from .predict import predict
 from .selfcheck import selfcheck
@@ -61,6 +62,7 @@ app = typer.Typer(
 )
 app.command()(describe)
 app.command(cls=TrainCommand)(train)
+app.command()(finetune)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(generate)

@@ -128,11 +128,16 @@ class Dataset(ABC):
     work for tables. The life of a dataset: `prepare` reads the training data once; `save` writes the vocabularies into the run
     folder; a run that is opened or resumed calls `load`, and `load_cache` if training continues.
 
+    A fine-tuned run calls `load` and then `prepare`: the dataset then keeps what was loaded, and only splits and encodes the
+    data.
+
     Attributes:
+        keeps_vocabulary: True where `prepare` after `load` keeps the vocabulary; otherwise runs cannot be fine-tuned.
         inputs_are_rows: True where each item of `inputs(file)` is one row of the file, so that errors can name the row.
         reading: how the files are read; None where the dataset opens its files in another way.
     """
 
+    keeps_vocabulary: ClassVar[bool] = False
     inputs_are_rows: ClassVar[bool] = True
     reading: FileReading | None = None
 

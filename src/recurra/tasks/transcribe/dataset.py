@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -36,6 +36,8 @@ class TranscribeDataset(Dataset):
         has_words: whether texts consist of several words separated by spaces.
     """
 
+    keeps_vocabulary: ClassVar[bool] = True
+
     def __init__(self, settings: TranscribeSettings) -> None:
         data = settings.data
         self.frame_stacking = settings.model.frame_stacking or 1  # an open setting may still become 1
@@ -51,7 +53,8 @@ class TranscribeDataset(Dataset):
         """Read the data. `info.stats` of the training part: `lengths` in frames, and `min_steps` that the texts need."""
         source = self.rows.open(data)
         columns = self._columns(source)
-        self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.first_rows()])
+        if not self.rows.is_loaded:
+            self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.first_rows()])
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self.rows.open(str(valid))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from ...data.sources.inspect.json_shapes import flatten
 from ...data.sources.json_line import parse_json_line
@@ -34,6 +34,7 @@ SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary 
 class PairDataset(Dataset):
     """Pairs of a source and a target, stored as tokens and as unmodified text. `prepare` and `load` set `lengths`."""
 
+    keeps_vocabulary: ClassVar[bool] = True
     reading: FileReading
 
     def __init__(self, data: PairData) -> None:
@@ -59,7 +60,8 @@ class PairDataset(Dataset):
         self.files.begin_training(data, valid, self.data.valid_target)
         source = self._open(data)
         columns = self._find_columns(source)
-        self._choose_vocabularies(source, columns)
+        if not self.rows.is_loaded:
+            self._choose_vocabularies(source, columns)
 
         def validation() -> tuple[Source, Columns]:
             valid_source = self._open(str(valid))

@@ -32,11 +32,12 @@ from .describe import describe
 from .evaluate import evaluate
 from .explain import explain
 from .generate import generate
+from .inspect import inspect
 from .predict import predict
 from .selfcheck import selfcheck
 from .train import TrainCommand, train
 
-LATER = ("inspect", "compare", "export", "serve", "convert")
+LATER = ("compare", "export", "serve", "convert")
 ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 
@@ -63,6 +64,7 @@ app.command()(describe)
 app.command(cls=TrainCommand)(train)
 app.command()(predict)
 app.command()(evaluate)
+app.command()(inspect)
 app.command()(generate)
 app.command()(bench)
 app.command()(data)

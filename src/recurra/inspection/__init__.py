@@ -6,13 +6,16 @@ that can be saved, plotted and shown in a notebook. See docs/inspection.md.
     models.py arguments.py         what is inspected; states and inputs as vectors
     examples.py training_batches.py   the data of a run
     results.py charts.py           what is returned, and its figures
+    diagnosis.py evidence.py findings.py checks/   the problems of a run
 """
 
 from __future__ import annotations
 
 from .attention import Alignment, attention
 from .attribution import Attribution, attribution
+from .diagnosis import diagnose
 from .features import UnitFeatures, inside_quotes, position_in_line, unit_features
+from .findings import Diagnosis, Finding, NotDone, Severity
 from .fixed_points import FixedPoints, fixed_points, sweep
 from .gates import GateStatistics, gates
 from .jacobian import Jacobian, Spectra, jacobian, spectra
@@ -25,17 +28,22 @@ from .similarity import Similarity, similarity
 __all__ = [
     "Alignment",
     "Attribution",
+    "Diagnosis",
+    "Finding",
     "FixedPoints",
     "GateStatistics",
     "Jacobian",
     "Lyapunov",
     "MemoryProfile",
+    "NotDone",
     "Recording",
+    "Severity",
     "Similarity",
     "Spectra",
     "UnitFeatures",
     "attention",
     "attribution",
+    "diagnose",
     "fixed_points",
     "gates",
     "inside_quotes",

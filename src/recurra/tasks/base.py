@@ -36,6 +36,7 @@ from .abilities import (
 )
 from .dataset import (
     Batch,
+    DataQuality,
     Dataset,
     DatasetInfo,
     Description,
@@ -52,6 +53,7 @@ from .dataset import (
 __all__ = [
     "Backward",
     "Batch",
+    "DataQuality",
     "Dataset",
     "DatasetInfo",
     "Description",

@@ -22,7 +22,8 @@ from ...data.words.documents import SAMPLE_CHARACTERS, detect_independent_texts
 from ...data.words.vocabulary import Vocabulary, build
 from ...errors import DataError
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress
+from ..shared.quality import unknown_fraction
 from .scoring import MAX_SCORED
 from .settings import LanguageSettings
 from .tokenizer import TextTokenizer
@@ -144,6 +145,10 @@ class TextDataset(Dataset):
         with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
             self._encode(self._open(data), {"data": (0, None)}, Path(folder))
             yield Store(Path(folder) / "data")
+
+    def quality(self) -> DataQuality:
+        """Return the fraction of unknown tokens; see `Dataset.quality`."""
+        return DataQuality(unknown={"text": unknown_fraction(np.asarray(self.stores["valid"].flat("tokens")))})
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary and the separator."""

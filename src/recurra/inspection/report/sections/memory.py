@@ -1,0 +1,45 @@
+"""Memory: the gradient by lag, of the run and of random weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...evidence import Evidence
+from ...results import Array
+from ..blocks import Block, Figure, Words, numbers
+
+POINTS = 400  # lags that are shown
+
+
+def memory_section(evidence: Evidence, say: Words) -> list[Block]:
+    """Return the figure of the gradient by lag."""
+    trained, untrained = evidence.memory, evidence.untrained_memory
+    T = min(trained.by_lag.shape[1], untrained.by_lag.shape[1])
+    lags = np.unique(np.linspace(0, T - 1, min(T, POINTS)).round().astype(int))
+    series = []
+    for profile, label, dash in ((trained, "memory.trained", False), (untrained, "memory.untrained", True)):
+        for name, row in zip(profile.rows, profile.by_lag, strict=True):
+            series.append({"label": f"{name}, {say(label)}", "y": numbers(_relative(row)[lags]), "dash": dash})
+    horizons = [
+        say("memory.beyond", name=name, steps=T)
+        if np.isinf(lag)
+        else say("memory.horizon", name=name, lag=f"{lag:.0f}")
+        for name, lag in zip(trained.rows, trained.horizon, strict=True)
+        if not np.isnan(lag)
+    ]
+    values = {
+        "x": lags.tolist(),
+        "series": series,
+        "xLabel": say("memory.lag"),
+        "yLabel": "",
+        "log": True,
+        "events": [],
+    }
+    return [Figure("by_lag", "lines", values, {"horizons": say("diagnosis.comma").join(horizons), "steps": str(T)})]
+
+
+def _relative(row: Array) -> Array:
+    """Return norms relative to the largest; those below 1e-8 are left out."""
+    with np.errstate(invalid="ignore"):
+        scaled = row / np.nanmax(row) if np.isfinite(row).any() and np.nanmax(row) > 0 else row * np.nan
+        return np.where(scaled < 1e-8, np.nan, scaled)

@@ -1,0 +1,29 @@
+"""The commands that repeat the run and use it."""
+
+from __future__ import annotations
+
+from ...evidence import Evidence
+from ..blocks import Block, Note, Words
+
+
+def repeat(evidence: Evidence, say: Words) -> list[Block]:
+    """Return the command that reproduces the run, and those that use it."""
+    run, source = evidence.run, evidence.run.config.get("source") or {}
+    valid = f" --valid {_quoted(source['valid'])}" if source.get("valid") else ""
+    command = f"recurra train {run.config['task']} {_quoted(source.get('data'))}{valid} --config {_quoted(run.path / 'config.yaml')} --out NEW_RUN"
+    resolved = run.config["resolved"]
+    versions = ", ".join(f"{name} {version}" for name, version in resolved.get("versions", {}).items())
+    facts = say(
+        "repeat.where", device=resolved.get("device", "cpu"), threads=resolved.get("threads", 1), versions=versions
+    )
+    return [
+        Note(say("repeat.again"), command),
+        Note(say("repeat.use"), f"recurra predict {_quoted(run.path)} FILE"),
+        Note(facts),
+    ]
+
+
+def _quoted(value: object) -> str:
+    import shlex
+
+    return shlex.quote(str(value))

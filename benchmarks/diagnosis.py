@@ -58,7 +58,7 @@ def measured(run: Run) -> Result:
         return values, diagnosis_of(evidence)
 
 
-def all_results(folder: Path, only: str) -> dict[tuple[str, int], Result]:
+def all_results(folder: Path, only: str, train_only: bool) -> dict[tuple[str, int], Result]:
     """Return the results by name of the run and variant."""
     results = {}
     for kind, runs in (("broken", BROKEN), ("healthy", HEALTHY)):
@@ -68,6 +68,9 @@ def all_results(folder: Path, only: str) -> dict[tuple[str, int], Result]:
                     continue
                 began = time.process_time()
                 run = run_of(make, folder / kind / f"{name.replace(' ', '_')}-{variant}", variant)
+                if train_only:
+                    say(f"{time.process_time() - began:5.1f} s  {kind} {name} {variant}")
+                    continue
                 results[name, variant] = measured(run)
                 causes = ", ".join(one.cause for one in results[name, variant][1].findings) or "no problem found"
                 say(f"{time.process_time() - began:5.1f} s  {kind} {name} {variant}: {causes}")
@@ -104,8 +107,11 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=CACHE / "diagnosis", help="Folder in which the runs are kept.")
     parser.add_argument("--only", default="", help="Only runs whose name contains this text.")
     parser.add_argument("--values", action="store_true", help="Print the number of every check for every run.")
+    parser.add_argument("--train-only", action="store_true", help="Train the runs that are missing, and check nothing.")
     options = parser.parse_args()
-    results = all_results(options.runs, options.only)
+    results = all_results(options.runs, options.only, options.train_only)
+    if options.train_only:
+        return
     if options.values:
         for (name, variant), (values, _) in results.items():
             print(f"{name} {variant}: {', '.join(f'{key} {value:.3g}' for key, value in values.items())}")

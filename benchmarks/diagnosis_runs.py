@@ -344,7 +344,7 @@ def shuffled(folder: Path, variant: int) -> Run:
     if variant:
         data = windows(folder, variant, target=True, shuffled=True)
         return train(
-            "regress", data, folder, variant, numbers="window", target="target", hidden_size=32, steps=300, **PLAIN
+            "regress", data, folder, variant, measurements="window", target="target", hidden_size=32, steps=300, **PLAIN
         )
     data = questions(folder, variant, shuffled=True)
     return train("classify", data, folder, variant, hidden_size=64, steps=300, patience=6, **WORDS)
@@ -414,7 +414,7 @@ HEALTHY: dict[str, Callable[[Path, int], Run]] = {
     "classify questions": lambda f, v: train("classify", questions(f, v, 2000), f, v, steps=250, hidden_size=64, **WORDS),
     "classify digits": lambda f, v: train("classify", sets.make("digits"), f, v, cell=("rnn", "lstm")[v], steps=300,
                                           hidden_size=48, ensemble_size=1),
-    "regress windows": lambda f, v: train("regress", windows(f, v, target=True), f, v, numbers="window", target="target",
+    "regress windows": lambda f, v: train("regress", windows(f, v, target=True), f, v, measurements="window", target="target",
                                           steps=250, hidden_size=32, ensemble_size=1),
     "language plays": lambda f, v: train("language", shakespeare(f, v), f, v, cell=("lstm", "gru")[v], steps=400,
                                          hidden_size=96, neural_cache_size=0),

@@ -17,7 +17,7 @@ def vocabulary_too_small(evidence: Evidence) -> Measured:
     size = getattr(data, "vocabulary_size", None)
     words = getattr(data, "tokenization", None) == "words"
     given = [f"--set vocabulary_size={10 * size}"] if isinstance(size, int) else []
-    if getattr(data, "min_count", 1) > 1:
+    if (getattr(data, "min_count", None) or 1) > 1:
         given.append("--set min_count=1")
     facts = {
         "field": name,

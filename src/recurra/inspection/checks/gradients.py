@@ -27,7 +27,7 @@ def exploding_at_start(evidence: Evidence) -> Measured:
 
 
 def vanishing(evidence: Evidence) -> Measured:
-    """By how many powers of ten the gradient shrinks over the sequence, where the training loss did not fall; otherwise 0."""
+    """By how many powers of ten the gradient shrinks over the sequence, where little was learned; otherwise 0."""
     name, decades, norms = min(
         (
             (name, math.log10(max(norms.max(), 1e-30) / max(_end(norms), 1e-30)), norms)

@@ -66,7 +66,7 @@ def overfitting(evidence: Evidence) -> Measured:
 
 
 def too_few_epochs(evidence: Evidence) -> Measured:
-    """The fall of the validation loss in the last fifth of the steps, relative to it, where the last is the best; otherwise 0."""
+    """The relative fall of the validation loss in the last fifth of the steps, where the last is the best; otherwise 0."""
     lines = enough(evidence)
     valid = [line["valid/loss"] for line in lines]
     since = next((n for n, line in enumerate(lines) if line["step"] >= 0.8 * evidence.steps), len(lines) - 1)

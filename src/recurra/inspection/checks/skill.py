@@ -15,7 +15,7 @@ MIN_ROWS = 30  # validation examples; with fewer, chance alone gives much agreem
 
 
 def no_skill(evidence: Evidence) -> Measured:
-    """1 minus the skill: Cohen's kappa of classes, r2 of a number; otherwise the part of the loss of random weights that is gone.
+    """1 minus the skill: Cohen's kappa of classes, r2 of a number, or the part of the loss of random weights that is gone.
 
     Kappa counts with its standard error in favor of the network.
     """

@@ -11,6 +11,8 @@ import numpy as np
 from ..results import Array
 from ..texts import text
 
+DASHED = " "  # the end of the name of a curve that is drawn dashed
+
 
 @final
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Figure:
         kind: "lines", "points" or "heat".
         values: what it shows, as JSON; see assets/report.js.
         facts: numbers in its texts.
+        wide: whether it takes the whole width of the page.
     """
 
     key: str
     kind: str
     values: Mapping[str, Any]
     facts: Mapping[str, str] = field(default_factory=dict)
+    wide: bool = False
     type: str = "figure"
 
 
@@ -98,3 +102,24 @@ def short(value: Any, length: int = 160) -> str:
     """Return a value as text of limited length."""
     line = " ".join(str(value).split())
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def curves_of(
+    key: str, x: Array | Sequence[float], curves: Mapping[str, Array | Sequence[float]], labels: tuple[str, str], **more: Any
+) -> Figure:
+    """Return a figure of curves over x.
+
+    Args:
+        key: of the texts.
+        x: the horizontal axis.
+        curves: the values by name; a name that ends in `DASHED` is drawn dashed.
+        labels: of the horizontal and the vertical axis.
+        **more: `facts`, `wide`, and what assets/report.js knows: `log`, `events`, `zero`.
+    """
+    facts, wide = more.pop("facts", {}), more.pop("wide", False)
+    series = [
+        {"label": name.removesuffix(DASHED), "y": numbers(values), "dash": name.endswith(DASHED)}
+        for name, values in curves.items()
+    ]
+    values = {"x": numbers(x), "series": series, "xLabel": labels[0], "yLabel": labels[1], **more}
+    return Figure(key, "lines", values, facts, wide)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...evidence import Evidence, NoEvidenceError
-from ..blocks import Block, Figure, Words, numbers
+from ..blocks import Block, Figure, Words, curves_of
 
 
 def curves(evidence: Evidence, say: Words) -> list[Block]:
@@ -16,22 +16,13 @@ def curves(evidence: Evidence, say: Words) -> list[Block]:
     steps = [line["step"] for line in lines]
     events = _events(evidence, say)
 
-    def figure(key: str, names: dict[str, str], log: bool = False) -> Figure:
-        series = [
-            {"label": label, "y": numbers([line.get(name, float("nan")) for line in lines])}
-            for name, label in names.items()
-        ]
-        values = {
-            "x": steps,
-            "series": series,
-            "xLabel": say("curves.step"),
-            "yLabel": "",
-            "log": log,
-            "events": events,
-        }
-        return Figure(key, "lines", values)
+    def figure(key: str, names: dict[str, str], **more: Any) -> Figure:
+        found = {label: [line.get(name, float("nan")) for line in lines] for name, label in names.items()}
+        return curves_of(key, steps, found, (say("curves.step"), ""), events=events, **more)
 
-    blocks: list[Block] = [figure("loss", {"train/loss": say("curves.train"), "valid/loss": say("curves.valid")})]
+    blocks: list[Block] = [
+        figure("loss", {"train/loss": say("curves.train"), "valid/loss": say("curves.valid")}, wide=True)
+    ]
     metric = evidence.run.task.selection.metric
     if metric != "loss" and f"valid/{metric}" in lines[0]:
         blocks.append(figure("metric", {f"valid/{metric}": metric}))

@@ -8,10 +8,11 @@ from ...evidence import Evidence, NoEvidenceError
 from ...jacobian import jacobian
 from ...lyapunov import lyapunov
 from ...models import part
-from ..blocks import Block, Figure, Words, numbers
+from ..blocks import Block, Figure, Words, curves_of, numbers
 
 LARGEST = 1100  # features of a state whose Jacobian is shown
 EXPONENTS, STEPS = 12, 150
+LOWEST = -20.0  # of an exponent that is shown; a direction that is forgotten at once has -infinity
 
 
 def dynamics(evidence: Evidence, say: Words) -> list[Block]:
@@ -39,15 +40,7 @@ def dynamics(evidence: Evidence, say: Words) -> list[Block]:
     blocks: list[Block] = [Figure("eigenvalues", "points", values, {"radius": radius, "norm": norm})]
     k = min(EXPONENTS, len(real))
     exponents = lyapunov(layer, k, x=recording.inputs[longest, :end].mean(0), steps=STEPS).exponents
-    finite = [max(float(one), -20.0) for one in exponents]
-    values = {
-        "x": list(range(1, k + 1)),
-        "series": [{"label": say("dynamics.exponent"), "y": numbers(finite)}],
-        "xLabel": say("dynamics.index"),
-        "yLabel": say("dynamics.nats"),
-        "log": False,
-        "events": [],
-        "zero": True,
-    }
+    curves = {say("dynamics.exponent"): np.maximum(exponents, LOWEST)}
+    labels = say("dynamics.index"), say("dynamics.nats")
     facts = {"largest": f"{exponents[0]:.3g}", "steps": f"{np.inf if exponents[0] >= 0 else -1 / exponents[0]:.3g}"}
-    return [*blocks, Figure("exponents", "lines", values, facts)]
+    return [*blocks, curves_of("exponents", range(1, k + 1), curves, labels, zero=True, facts=facts)]

@@ -6,7 +6,7 @@ import numpy as np
 
 from ....errors import UserError
 from ...evidence import Evidence
-from ..blocks import Block, Figure, Note, Words, numbers
+from ..blocks import Block, Figure, Note, Words, curves_of, numbers
 
 UNITS, STEPS = 128, 200  # of the picture of the states
 
@@ -17,21 +17,11 @@ def gate_section(evidence: Evidence, say: Words) -> list[Block]:
     if found.time_constants:
         n = max(map(len, found.time_constants.values()))
         x = np.linspace(0, 100, n)
-        series = [
-            {"label": name, "y": numbers(np.interp(x, np.linspace(0, 100, len(one)), one))}
-            for name, one in found.time_constants.items()
-        ]
-        values = {
-            "x": numbers(x),
-            "series": series,
-            "xLabel": say("gates.units"),
-            "yLabel": say("gates.steps"),
-            "log": True,
-            "events": [],
-        }
+        curves = {name: np.interp(x, np.linspace(0, 100, len(one)), one) for name, one in found.time_constants.items()}
         every = np.concatenate(list(found.time_constants.values()))
         facts = {"half": f"{np.median(every):.3g}", "long": f"{np.quantile(every, 0.95):.3g}"}
-        blocks.append(Figure("constants", "lines", values, facts))
+        labels = say("gates.units"), say("gates.steps")
+        blocks.append(curves_of("constants", x, curves, labels, log=True, facts=facts))
     if found.low:
         points = [{"label": name, "x": numbers(found.low[name]), "y": numbers(found.high[name])} for name in found.low]
         values = {"series": points, "xLabel": say("gates.low"), "yLabel": say("gates.high"), "x": [0, 1], "y": [0, 1]}
@@ -56,4 +46,4 @@ def _states(evidence: Evidence, say: Words) -> Figure:
     longest = int(recording.lengths.argmax())
     picture = states[longest, : int(recording.lengths[longest])][:STEPS, :UNITS].T
     values = {"values": [numbers(row, 3) for row in picture], "xLabel": say("gates.time"), "yLabel": say("gates.unit")}
-    return Figure("states", "heat", values, {"name": name})
+    return Figure("states", "heat", values, {"name": name}, wide=True)

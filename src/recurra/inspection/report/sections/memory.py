@@ -6,7 +6,7 @@ import numpy as np
 
 from ...evidence import Evidence
 from ...results import Array
-from ..blocks import Block, Figure, Words, numbers
+from ..blocks import DASHED, Block, Words, curves_of
 
 POINTS = 400  # lags that are shown
 
@@ -16,10 +16,10 @@ def memory_section(evidence: Evidence, say: Words) -> list[Block]:
     trained, untrained = evidence.memory, evidence.untrained_memory
     T = min(trained.by_lag.shape[1], untrained.by_lag.shape[1])
     lags = np.unique(np.linspace(0, T - 1, min(T, POINTS)).round().astype(int))
-    series = []
-    for profile, label, dash in ((trained, "memory.trained", False), (untrained, "memory.untrained", True)):
+    curves = {}
+    for profile, label, dash in ((trained, "memory.trained", ""), (untrained, "memory.untrained", DASHED)):
         for name, row in zip(profile.rows, profile.by_lag, strict=True):
-            series.append({"label": f"{name}, {say(label)}", "y": numbers(_relative(row)[lags]), "dash": dash})
+            curves[f"{name}, {say(label)}{dash}"] = _relative(row)[lags]
     horizons = [
         say("memory.beyond", name=name, steps=T)
         if np.isinf(lag)
@@ -27,15 +27,8 @@ def memory_section(evidence: Evidence, say: Words) -> list[Block]:
         for name, lag in zip(trained.rows, trained.horizon, strict=True)
         if not np.isnan(lag)
     ]
-    values = {
-        "x": lags.tolist(),
-        "series": series,
-        "xLabel": say("memory.lag"),
-        "yLabel": "",
-        "log": True,
-        "events": [],
-    }
-    return [Figure("by_lag", "lines", values, {"horizons": say("diagnosis.comma").join(horizons), "steps": str(T)})]
+    facts = {"horizons": say("diagnosis.comma").join(horizons), "steps": str(T)}
+    return [curves_of("by_lag", lags, curves, (say("memory.lag"), ""), log=True, facts=facts, wide=True)]
 
 
 def _relative(row: Array) -> Array:

@@ -65,10 +65,10 @@ def _confusion(confusion: dict[str, Any], say: Words) -> Table:
         )
     totals = table.sum(1, keepdims=True)
     shades = table / np.maximum(totals, 1)
-    rows = [[short(name, 24), *(f"{n:,}" for n in row)] for name, row in zip(names, table, strict=True)]
+    cells = [[short(name, 24), *(f"{n:,}" for n in row)] for name, row in zip(names, table, strict=True)]
     return Table(
         [say("predictions.true_predicted"), *(short(name, 24) for name in names)],
-        rows,
+        cells,
         say("predictions.confusion"),
         [[0.0, *row] for row in shades.tolist()],
     )
@@ -119,7 +119,9 @@ def _examples(evidence: Evidence, say: Words) -> list[Block]:
 
 def _answers(evidence: Evidence, file: Path, rows: list[str]) -> tuple[str, list[str]] | None:
     """Return the column of the label or of the target, and its values; None where there is no such column."""
-    roles = {role.role: role.column for role in evidence.run.task.dataset.describe(file).roles}
+    task = evidence.run.task
+    fresh = type(task).dataset_for(task.settings)  # describing may change what a dataset reads
+    roles = {role.role: role.column for role in fresh.describe(file).roles}
     column = roles.get("label") or roles.get("target")
     if column is None or not all(rows):
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from ...evidence import Evidence
 from ..blocks import Block, Note, Words
 
@@ -9,8 +11,9 @@ from ..blocks import Block, Note, Words
 def repeat(evidence: Evidence, say: Words) -> list[Block]:
     """Return the command that reproduces the run, and those that use it."""
     run, source = evidence.run, evidence.run.config.get("source") or {}
-    valid = f" --valid {_quoted(source['valid'])}" if source.get("valid") else ""
-    command = f"recurra train {run.config['task']} {_quoted(source.get('data'))}{valid} --config {_quoted(run.path / 'config.yaml')} --out NEW_RUN"
+    valid = f" --valid {shlex.quote(str(source['valid']))}" if source.get("valid") else ""
+    config = f"--config {shlex.quote(str(run.path / 'config.yaml'))} --out NEW_RUN"
+    command = f"recurra train {run.config['task']} {shlex.quote(str(source.get('data')))}{valid} {config}"
     resolved = run.config["resolved"]
     versions = ", ".join(f"{name} {version}" for name, version in resolved.get("versions", {}).items())
     facts = say(
@@ -18,12 +21,6 @@ def repeat(evidence: Evidence, say: Words) -> list[Block]:
     )
     return [
         Note(say("repeat.again"), command),
-        Note(say("repeat.use"), f"recurra predict {_quoted(run.path)} FILE"),
+        Note(say("repeat.use"), f"recurra predict {shlex.quote(str(run.path))} FILE"),
         Note(facts),
     ]
-
-
-def _quoted(value: object) -> str:
-    import shlex
-
-    return shlex.quote(str(value))

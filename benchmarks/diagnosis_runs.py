@@ -1,4 +1,4 @@
-"""Twelve broken and twelve healthy runs for benchmarks/diagnosis.py, each in two variants: other data, seed and cell.
+"""Thirteen broken and twelve healthy runs for benchmarks/diagnosis.py, each in two variants: other data, seed and cell.
 
 A run is a function(folder, variant) that trains it. Data come from RECURRA_DATA, from the built-in datasets, or are generated.
 """
@@ -362,10 +362,18 @@ def duplicates(folder: Path, variant: int) -> Run:
 def overfitting(folder: Path, variant: int) -> Run:
     free = {"dropout": 0.0, "input_dropout": 0.0, "weight_decay": 0.0} | PATIENT
     if variant:
-        return train("language", shakespeare(folder, variant, 15_000), folder, variant, hidden_size=128, steps=600,
+        return train("language", shakespeare(folder, variant, 8_000), folder, variant, hidden_size=128, steps=800,
                      neural_cache_size=0, **free)  # fmt: skip
     data = questions(folder, variant, 250)
     return train("classify", data, folder, variant, hidden_size=96, steps=400, **free, **WORDS)
+
+
+def too_short(folder: Path, variant: int) -> Run:
+    if variant:
+        return train("language", shakespeare(folder, variant), folder, variant, hidden_size=64, steps=60, neural_cache_size=0,
+                     schedule="constant")  # fmt: skip
+    return train("classify", names(folder, variant), folder, variant, hidden_size=48, steps=60, schedule="constant",
+                 **(WORDS | {"tokenization": "characters"}))  # fmt: skip
 
 
 class Windows(Leaking):
@@ -407,6 +415,7 @@ BROKEN: dict[str, Callable[[Path, int], Run]] = {
     "labels do not follow from the inputs": shuffled,
     "duplicates across the split": duplicates,
     "overfitting": overfitting,
+    "too few epochs": too_short,
 }
 HEALTHY: dict[str, Callable[[Path, int], Run]] = {
     "classify names": lambda f, v: train("classify", names(f, v), f, v, cell=("lstm", "gru")[v], steps=300, hidden_size=48,

@@ -102,7 +102,7 @@ class Evidence:
                 return self._open_data()
             except UserError as error:
                 self._failed = error
-        raise NoEvidenceError(str(self._failed))
+        raise self._failed
 
     @cached_property
     def quality(self) -> DataQuality:
@@ -140,11 +140,6 @@ class Evidence:
         """The fraction by which the training loss is below that of random weights; 0 where nothing was learned."""
         before, after = self.train_losses
         return 1 - after / before if before > 0 and math.isfinite(after) else 0.0
-
-    @cached_property
-    def untrained_valid_loss(self) -> float:
-        """The loss of random weights on the validation part."""
-        return self.untrained_metric("loss")
 
     def _loss(self, network: torch.nn.Module) -> float:
         task, batches = self.data

@@ -123,16 +123,16 @@ class DataQuality:
     """Facts about encoded data that a diagnosis needs; see `Dataset.quality`.
 
     Attributes:
-        unknown: for each field of tokens, the fraction of the tokens in the validation part that are not in the vocabulary.
+        unknown: for each field of tokens, the fraction of the tokens in the training part that are not in the vocabulary.
         classes: for each field of labels, the number of training examples of each class.
         shared: number of validation examples whose input is also in the training part; None where it is not known.
-        valid_rows: number of validation examples.
+        compared: number of validation examples that were compared; those with unknown tokens are not.
     """
 
     unknown: dict[str, float] = field(default_factory=dict)
     classes: dict[str, dict[str, int]] = field(default_factory=dict)
     shared: int | None = None
-    valid_rows: int = 0
+    compared: int = 0
 
 
 class Dataset(ABC):

@@ -8,7 +8,7 @@ from .base import Check, Measured
 
 
 def vocabulary_too_small(evidence: Evidence) -> Measured:
-    """The fraction of the tokens of the validation part that are not in the vocabulary."""
+    """The fraction of the tokens of the training part that are not in the vocabulary, because it is limited."""
     unknown = evidence.quality.unknown
     if not unknown:
         raise NoEvidenceError("there is no vocabulary of tokens, or words are also read by their characters")
@@ -46,11 +46,11 @@ def duplicates_across_the_split(evidence: Evidence) -> Measured:
     quality = evidence.quality
     if quality.shared is None:
         raise NoEvidenceError("the examples of this task are not compared")
-    fraction = quality.shared / max(quality.valid_rows, 1)
-    facts = {"shared": f"{quality.shared:,}", "rows": f"{quality.valid_rows:,}", "percent": f"{fraction:.0%}"}
+    fraction = quality.shared / max(quality.compared, 1)
+    facts = {"shared": f"{quality.shared:,}", "rows": f"{quality.compared:,}", "percent": f"{fraction:.0%}"}
     return Measured(fraction, facts)
 
 
 VOCABULARY = Check("vocabulary", vocabulary_too_small, 0.2, Severity.serious)
-IMBALANCED = Check("imbalance", class_imbalance, 20.0, Severity.notable)
-DUPLICATES = Check("duplicates", duplicates_across_the_split, 0.1, Severity.serious)
+IMBALANCED = Check("imbalance", class_imbalance, 50.0, Severity.notable)
+DUPLICATES = Check("duplicates", duplicates_across_the_split, 0.05, Severity.serious)

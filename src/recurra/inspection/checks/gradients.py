@@ -11,6 +11,7 @@ from ..findings import Severity
 from ..memory import MemoryProfile
 from ..results import Array
 from .base import Check, Measured, rounded
+from .history import enough
 
 MIN_LAGS = 10  # shorter sequences have no past to forget
 LEARNED = 0.15  # of the training loss of random weights: what is needed has not vanished
@@ -35,6 +36,7 @@ def vanishing(evidence: Evidence) -> Measured:
         ),
         key=lambda one: one[1],
     )
+    enough(evidence)
     learned = evidence.learned
     gone = int(np.argmax(norms < 0.01 * norms.max())) if (norms < 0.01 * norms.max()).any() else len(norms)
     cell = evidence.run.task.cell.name
@@ -86,6 +88,6 @@ def _pools_last(evidence: Evidence) -> bool:
     return getattr(evidence.run.settings.model, "pooling", None) == "last"
 
 
-EXPLODING_AT_START = Check("exploding_at_start", exploding_at_start, 1.5, Severity.serious)
-EXPLODING = Check("exploding", exploding, 1.5, Severity.serious)
-VANISHING = Check("vanishing", vanishing, 3.0, Severity.serious)
+EXPLODING_AT_START = Check("exploding_at_start", exploding_at_start, 2.3, Severity.serious)
+EXPLODING = Check("exploding", exploding, 2.3, Severity.serious)
+VANISHING = Check("vanishing", vanishing, 4.0, Severity.serious)

@@ -66,12 +66,12 @@ def overfitting(evidence: Evidence) -> Measured:
 
 
 def too_few_epochs(evidence: Evidence) -> Measured:
-    """The relative fall of the validation loss in the last fifth of the steps, where the last is the best; otherwise 0."""
+    """The fall of the validation loss in the last fifth of the steps, relative to the first one; 0 where it rose at the end."""
     lines = enough(evidence)
     valid = [line["valid/loss"] for line in lines]
     since = next((n for n, line in enumerate(lines) if line["step"] >= 0.8 * evidence.steps), len(lines) - 1)
     since = min(since, len(lines) - 2)
-    fall = (valid[since] - valid[-1]) / max(abs(valid[since]), 1e-12)
+    fall = (valid[since] - valid[-1]) / max(abs(valid[0]), 1e-12)
     training, more = evidence.training, 2 * evidence.steps
     setting = f"--set steps={more}" if training.steps is not None else f"--set epochs={rounded(2 * training.epochs)}"
     if training.max_minutes is not None and training.steps is None:
@@ -92,6 +92,6 @@ def enough(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 NOT_FINITE = Check("not_finite", not_finite, 1.0, Severity.broken)
-RATE_TOO_LOW = Check("rate_too_low", rate_too_low, 2.0, Severity.broken)
-OVERFITTING = Check("overfitting", overfitting, 0.15, Severity.serious)
+RATE_TOO_LOW = Check("rate_too_low", rate_too_low, 5.0, Severity.broken)
+OVERFITTING = Check("overfitting", overfitting, 0.18, Severity.serious)
 TOO_FEW_EPOCHS = Check("too_few_epochs", too_few_epochs, 0.03, Severity.notable)

@@ -29,7 +29,7 @@ def loss_rose(evidence: Evidence) -> Measured:
 
 
 def steps_too_long(evidence: Evidence) -> Measured:
-    """The learning rate divided by the size of the recurrent weights at the start, where little was learned; otherwise 0."""
+    """The learning rate divided by the size of the weights at the start, where the training loss stayed high; otherwise 0."""
     if evidence.training.optimizer not in ADAPTIVE:
         raise NoEvidenceError(
             f"with optimizer={evidence.training.optimizer} the rate does not set the length of a step"
@@ -38,8 +38,10 @@ def steps_too_long(evidence: Evidence) -> Measured:
     weights = [weight for name, weight in layer.named_parameters() if "weight" in name]
     size = float(torch.cat([weight.detach().flatten() for weight in weights]).square().mean().sqrt())
     ratio = evidence.training.learning_rate / max(size, 1e-12)
-    facts = {"ratio": f"{ratio:.2g}", "learned": f"{max(evidence.learned, 0.0):.0%}"}
-    return Measured(ratio if evidence.learned < NOT_LEARNED else 0.0, facts | _rates(evidence))
+    facts = {"ratio": f"{ratio:.2g}"}
+    ended = enough(evidence)[-1]["train/loss"] / max(evidence.train_losses[0], 1e-12)
+    stayed = evidence.learned < NOT_LEARNED or ended > 1 - NOT_LEARNED
+    return Measured(ratio if stayed else 0.0, facts | _rates(evidence))
 
 
 def _rates(evidence: Evidence) -> dict[str, str]:
@@ -47,6 +49,6 @@ def _rates(evidence: Evidence) -> dict[str, str]:
     return {"rate": f"{rate:g}", "lower": rounded(rate / 10)}
 
 
-WORSE_THAN_UNTRAINED = Check("rate_too_high_worse", worse_than_untrained, 1.2, Severity.broken)
+WORSE_THAN_UNTRAINED = Check("rate_too_high_worse", worse_than_untrained, 1.05, Severity.broken)
 LOSS_ROSE = Check("rate_too_high_rose", loss_rose, 1.1, Severity.broken)
 STEPS_TOO_LONG = Check("rate_too_high_steps", steps_too_long, 1.0, Severity.broken)

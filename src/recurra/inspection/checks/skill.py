@@ -15,11 +15,12 @@ MIN_ROWS = 30  # validation examples; with fewer, chance alone gives much agreem
 
 
 def no_skill(evidence: Evidence) -> Measured:
-    """1 minus the skill: Cohen's kappa of classes, r2 of a number, or the part of the loss of random weights that is gone.
+    """1 minus the skill on the validation part: Cohen's kappa of classes, or r2 of a number.
 
     Kappa counts with its standard error in favor of the network.
     """
-    lines, metrics = enough(evidence), evidence.run.metrics
+    enough(evidence)
+    metrics = evidence.run.metrics
     if "valid/confusion" in metrics:
         table = np.array(metrics["valid/confusion"]["table"], float)
         rows = table.sum()
@@ -34,13 +35,18 @@ def no_skill(evidence: Evidence) -> Measured:
         facts = {"accuracy": f"{accuracy:.1%}", "chance": f"{by_chance:.1%}", "skill": f"{kappa:.2f}"}
         return Measured(1 - kappa - error, facts | {"measure": "kappa"})
     if "valid/r2" in metrics:
-        skill, measure = float(metrics["valid/r2"]), "r2"
-    else:
-        start = evidence.untrained_valid_loss
-        if not start > 0:
-            raise NoEvidenceError("the loss of random weights is not above 0")
-        skill, measure = 1 - min(line["valid/loss"] for line in lines) / start, "loss"
-    return Measured(1 - skill, {"skill": f"{skill:.2f}", "measure": measure})
+        skill = float(metrics["valid/r2"])
+        return Measured(1 - skill, {"skill": f"{skill:.2f}", "measure": "r2"})
+    raise NoEvidenceError("the task has no classes and no number to predict")
 
 
-NO_SKILL = Check("no_skill", no_skill, 0.9, Severity.broken)
+def nothing_learned(evidence: Evidence) -> Measured:
+    """The smallest validation loss, divided by that of random weights."""
+    best, start = min(line["valid/loss"] for line in enough(evidence)), evidence.untrained_metric("loss")
+    if not start > 0:
+        raise NoEvidenceError("the loss of random weights is not above 0")
+    return Measured(best / start, {"best": f"{best:.4g}", "start": f"{start:.4g}"})
+
+
+NO_SKILL = Check("no_skill", no_skill, 0.85, Severity.broken)
+NOTHING_LEARNED = Check("nothing_learned", nothing_learned, 0.97, Severity.broken)

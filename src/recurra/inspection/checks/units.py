@@ -51,5 +51,5 @@ def dead_units(evidence: Evidence) -> Measured:
 
 
 DEAD_UNITS = Check("dead_units", dead_units, 0.25, Severity.serious)
-SATURATED_AT_START = Check("saturated_at_start", saturated_at_start, 0.8, Severity.serious)
-SATURATED_GATES = Check("saturated", saturated_gates, 0.8, Severity.serious)
+SATURATED_AT_START = Check("saturated_at_start", saturated_at_start, 0.5, Severity.serious)
+SATURATED_GATES = Check("saturated", saturated_gates, 0.7, Severity.serious)

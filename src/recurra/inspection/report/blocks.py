@@ -105,7 +105,11 @@ def short(value: Any, length: int = 160) -> str:
 
 
 def curves_of(
-    key: str, x: Array | Sequence[float], curves: Mapping[str, Array | Sequence[float]], labels: tuple[str, str], **more: Any
+    key: str,
+    x: Array | Sequence[float],
+    curves: Mapping[str, Array | Sequence[float]],
+    labels: tuple[str, str],
+    **more: Any,
 ) -> Figure:
     """Return a figure of curves over x.
 

@@ -70,5 +70,5 @@ def baseline_of(evidence: Evidence, say: Words) -> tuple[str, float]:
         variance = metrics["valid/mse"] / (1 - metrics["valid/r2"])
         return say("summary.mean"), math.sqrt(variance) if name == "rmse" else variance
     if name == "loss":
-        return say("summary.random"), evidence.untrained_valid_loss
+        return say("summary.random"), evidence.untrained_metric("loss")
     return say("summary.random"), evidence.untrained_metric(name)

@@ -148,7 +148,7 @@ class TextDataset(Dataset):
 
     def quality(self) -> DataQuality:
         """Return the fraction of unknown tokens; see `Dataset.quality`."""
-        return DataQuality(unknown={"text": unknown_fraction(np.asarray(self.stores["valid"].flat("tokens")))})
+        return DataQuality(unknown={"text": unknown_fraction(np.asarray(self.stores["train"].flat("tokens")))})
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary and the separator."""

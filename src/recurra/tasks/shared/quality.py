@@ -23,11 +23,12 @@ def quality_of(stores: Mapping[str, Store], fields: Sequence[Field]) -> DataQual
         field for field in fields if isinstance(field, Text) and not field.character_ngrams
     ]  # n-grams read any word
     labels = [field for field in fields if isinstance(field, Label)]
+    shared, compared = _shared(train, valid, fields[0])
     return DataQuality(
-        unknown={field.name: unknown_fraction(np.asarray(valid.flat(field.name))) for field in tokens},
+        unknown={field.name: unknown_fraction(np.asarray(train.flat(field.name))) for field in tokens},
         classes={field.name: _counts(train, field) for field in labels},
-        shared=_shared(train, valid, fields[0]),
-        valid_rows=len(valid),
+        shared=shared,
+        compared=compared,
     )
 
 
@@ -41,12 +42,13 @@ def _counts(store: Store, field: Label) -> dict[str, int]:
     return {name: int(count) for name, count in zip(field.classes, counts, strict=True)}
 
 
-def _shared(train: Store, valid: Store, field: Field) -> int | None:
-    """Number of validation inputs that are in the training part; one with an unknown token is not compared."""
+def _shared(train: Store, valid: Store, field: Field) -> tuple[int | None, int]:
+    """Number of validation inputs that are in the training part, and of those that were compared."""
     if not field.sequence:
-        return None
+        return None, 0
     seen = {key for key in map(_Rows(train, field), range(len(train))) if key is not None}
-    return sum(key in seen for key in map(_Rows(valid, field), range(len(valid))))
+    keys = [key for key in map(_Rows(valid, field), range(len(valid))) if key is not None]
+    return sum(key in seen for key in keys), len(keys)
 
 
 class _Rows:

@@ -7,6 +7,7 @@ that can be saved, plotted and shown in a notebook. See docs/inspection.md.
     examples.py training_batches.py   the data of a run
     results.py charts.py           what is returned, and its figures
     diagnosis.py evidence.py findings.py checks/   the problems of a run
+    report/ texts/                                 the page about a run, and the texts in each language
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .lyapunov import Lyapunov, lyapunov
 from .memory import MemoryProfile, memory
 from .models import part
 from .record import Recording, record
+from .report import inspect_run
 from .similarity import Similarity, similarity
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "fixed_points",
     "gates",
     "inside_quotes",
+    "inspect_run",
     "jacobian",
     "lyapunov",
     "memory",

@@ -57,7 +57,8 @@ def inspect_run(
             evidence.data  # noqa: B018  wrong data are an error, while missing ones only leave sections out
         diagnosis = diagnosis_of(evidence)
         sections = [Section(key, _blocks(key, evidence, say)) for key in SECTIONS]
-        page = render(run, summary(evidence, diagnosis, say), diagnosis, sections, say)
+        title = f"{run.path.name}: {run.task.name}"
+        page = render(title, summary(evidence, diagnosis, say), sections, say, diagnosis)
     write_text(run.path / NAME, page)
     return diagnosis, run.path / NAME
 
@@ -70,26 +71,20 @@ def _blocks(key: str, evidence: Evidence, say: Words) -> list[Block]:
         return [Note(say("report.missing", reason=str(error)))]
 
 
-def render(run: Run, sentences: list[str], diagnosis: Diagnosis, sections: list[Section], say: Words) -> str:
-    """Return the page. All values from the run are escaped by the template."""
+def render(
+    title: str, sentences: list[str], sections: list[Section], say: Words, diagnosis: Diagnosis | None = None
+) -> str:
+    """Return a page: title, summary, diagnosis where there is one, sections. The template escapes all values."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     figures = [block for section in sections for block in section.blocks if isinstance(block, Figure)]
-    template = environment.from_string(_asset("report.html.j2"))
-    page: str = template.render(
-        title=f"{run.path.name}: {run.task.name}",
+    page: str = environment.from_string(_asset("report.html.j2")).render(
+        title=title,
         language={"zh": "zh-Hans"}.get(say.language, say.language),
         say=say,
         sentences=sentences,
-        findings=[
-            {part: one.text(part, say.language) for part in ("name", "sentence", "why", "remedy")}
-            | {"severity": one.severity.name, "value": f"{one.value:.3g}", "threshold": f"{one.threshold:.3g}"}
-            for one in diagnosis.findings
-        ],
-        done=_names(diagnosis.done, say),
-        lines=diagnosis.lines(say.language),
-        not_done=[(say(f"{one.check}.name"), one.reason) for one in diagnosis.not_done],
+        diagnosis=None if diagnosis is None else _shown(diagnosis, say),
         sections=sections,
         values=_json({one.key: {"kind": one.kind, "values": one.values} for one in figures}),
         version=__version__,
@@ -97,6 +92,21 @@ def render(run: Run, sentences: list[str], diagnosis: Diagnosis, sections: list[
         script=_asset("uPlot.iife.min.js") + _asset("report.js"),
     )
     return page
+
+
+def _shown(diagnosis: Diagnosis, say: Words) -> dict[str, Any]:
+    """Return the texts of a diagnosis."""
+    findings = [
+        {part: one.text(part, say.language) for part in ("name", "sentence", "why", "remedy")}
+        | {"severity": one.severity.name, "value": f"{one.value:.3g}", "threshold": f"{one.threshold:.3g}"}
+        for one in diagnosis.findings
+    ]
+    return {
+        "findings": findings,
+        "healthy": say("diagnosis.healthy", count=len(diagnosis.done)),
+        "done": _names(diagnosis.done, say),
+        "not_done": [(say(f"{one.check}.name"), one.reason) for one in diagnosis.not_done],
+    }
 
 
 def _names(keys: tuple[str, ...], say: Words) -> str:

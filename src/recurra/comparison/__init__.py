@@ -1,0 +1,14 @@
+"""Comparison of cells on one dataset: equal budgets, several seeds, and a recommendation.
+
+results.py   what is compared, the spread over seeds, the recommendation
+measure.py   the numbers of one run
+compare.py   trains what is missing
+page.py      the page
+"""
+
+from __future__ import annotations
+
+from .compare import compare
+from .results import Candidate, Comparison, Measured
+
+__all__ = ["Candidate", "Comparison", "Measured", "compare"]

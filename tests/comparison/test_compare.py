@@ -58,7 +58,7 @@ def test_a_comparison_is_repeated_and_extended(tmp_path: Path, monkeypatch: pyte
     def fails(*_: object, **__: object) -> None:
         raise TrainingError("the loss became nan")
 
-    monkeypatch.setattr("recurra.comparison.compare.train", fails)
+    monkeypatch.setattr("recurra.comparison.trials.train", fails)
     failed = compare("classify", data, ["rnn", "mgu"], seeds=1, out=out, **SETTINGS)
     assert failed.failures() == ["mgu, seed 0: the loss became nan"]
     assert failed.recommendation() == "Only rnn finished."

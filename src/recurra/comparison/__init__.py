@@ -8,7 +8,7 @@ page.py      the page
 
 from __future__ import annotations
 
-from .compare import compare
 from .results import Candidate, Comparison, Measured
+from .trials import compare
 
 __all__ = ["Candidate", "Comparison", "Measured", "compare"]

@@ -84,7 +84,10 @@ def _examples(evidence: Evidence, say: Words) -> list[Block]:
     examples, texts = examples_of(run, file)
     pairs = list(islice(zip(examples, texts, strict=True), EXAMPLES))
     found = run.predict([example for example, _ in pairs])
-    answers = _answers(evidence, file, [row for _, row in pairs])
+    one_class = {"label", "probability"} <= found[0].keys()
+    one_number = isinstance(found[0].get("prediction"), int | float)
+    role = "label" if one_class else "target" if one_number else ""
+    answers = _answers(evidence, file, role, [row for _, row in pairs])
     where = say(of, count=len(pairs))
     if answers is None:
         rows = [
@@ -97,7 +100,7 @@ def _examples(evidence: Evidence, say: Words) -> list[Block]:
             )
         ]
     column, true = answers
-    if "probability" in found[0]:
+    if one_class:
         right = np.array([str(one["label"]) == answer for one, answer in zip(found, true, strict=True)])
         sure = np.array([one["probability"] for one in found])
         worst = [n for n in np.argsort(-sure, kind="stable") if not right[n]][:SHOWN]
@@ -117,12 +120,12 @@ def _examples(evidence: Evidence, say: Words) -> list[Block]:
     return [*blocks, Table(head, shown, f"{caption} {where}")]
 
 
-def _answers(evidence: Evidence, file: Path, rows: list[str]) -> tuple[str, list[str]] | None:
-    """Return the column of the label or of the target, and its values; None where there is no such column."""
+def _answers(evidence: Evidence, file: Path, wanted: str, rows: list[str]) -> tuple[str, list[str]] | None:
+    """Return the column with the role `wanted`, and its values; None where there is no such column."""
     task = evidence.run.task
     fresh = type(task).dataset_for(task.settings)  # describing may change what a dataset reads
     roles = {role.role: role.column for role in fresh.describe(file).roles}
-    column = roles.get("label") or roles.get("target")
+    column = roles.get(wanted)
     if column is None or not all(rows):
         return None
     values = [json.loads(row) for row in rows]

@@ -9,6 +9,8 @@ from typing import final
 from ..evidence import Evidence
 from ..findings import Finding, Severity
 
+USUAL_RATE = 3e-3  # the default of most tasks
+
 
 @final
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Check:
         if not measured.value >= self.threshold:
             return None
         return Finding(self.key, measured.value, self.threshold, self.severity, measured.facts)
+
+
+def lower_rate(rate: float) -> str:
+    """Return the learning rate to try next after one that is too high: a tenth of it, and at most the usual one."""
+    return rounded(min(rate / 10, USUAL_RATE))
 
 
 def rounded(value: float) -> str:

@@ -10,7 +10,7 @@ from ..evidence import Evidence, NoEvidenceError
 from ..findings import Severity
 from ..memory import MemoryProfile
 from ..results import Array
-from .base import Check, Measured, rounded
+from .base import Check, Measured, lower_rate
 from .history import enough
 
 MIN_LAGS = 10  # shorter sequences have no past to forget
@@ -45,7 +45,7 @@ def vanishing(evidence: Evidence) -> Measured:
         "lag": str(gone),
         "steps": str(len(norms)),
         "learned": f"{learned:.0%}",
-        "remedy": "cell" if cell == "rnn" else "pooling" if _pools_last(evidence) else "gated",
+        "remedy": "pooling" if _pools_last(evidence) else "cell" if cell == "rnn" else "gated",
     }
     return Measured(decades if learned < LEARNED else 0.0, facts)
 
@@ -57,7 +57,7 @@ def _growth(evidence: Evidence, profile: MemoryProfile) -> Measured:
         "layer": name,
         "growth": f"{growth:.2g}",
         "lag": str(lag),
-        "rate": rounded(evidence.training.learning_rate / 10),
+        "rate": lower_rate(evidence.training.learning_rate),
         "remedy": "clip"
         if evidence.training.clip_norm is None
         else "rate"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..evidence import Evidence, NoEvidenceError
 from ..findings import Severity
-from .base import Check, Measured, rounded
+from .base import Check, Measured, lower_rate, rounded
 
 MIN_STEPS = 40  # in fewer steps neither a healthy nor a broken run moves far from its initial loss
 MIN_EVALUATIONS = 4  # with fewer points a trend cannot be told from noise
@@ -25,7 +25,7 @@ def not_finite(evidence: Evidence) -> Measured:
                 "loss": str(value),
                 "step": f"{line['step'] + 1:,}",
                 "rate": f"{rate:g}",
-                "lower": rounded(rate / 10),
+                "lower": lower_rate(rate),
             }
             return Measured(1.0, facts)
     return Measured(0.0)

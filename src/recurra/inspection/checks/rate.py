@@ -8,7 +8,7 @@ from ...nn.base import RecurrentBase
 from ...nn.patch import recurrent_of
 from ..evidence import ADAPTIVE, Evidence, NoEvidenceError
 from ..findings import Severity
-from .base import Check, Measured, rounded
+from .base import Check, Measured, lower_rate
 from .history import enough
 
 NOT_LEARNED = 0.1  # a training loss that is less than this fraction below that of random weights
@@ -46,7 +46,7 @@ def steps_too_long(evidence: Evidence) -> Measured:
 
 def _rates(evidence: Evidence) -> dict[str, str]:
     rate = evidence.training.learning_rate
-    return {"rate": f"{rate:g}", "lower": rounded(rate / 10)}
+    return {"rate": f"{rate:g}", "lower": lower_rate(rate)}
 
 
 WORSE_THAN_UNTRAINED = Check("rate_too_high_worse", worse_than_untrained, 1.05, Severity.broken)

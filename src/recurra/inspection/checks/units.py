@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..evidence import Evidence, NoEvidenceError
 from ..findings import Severity
 from ..gates import GateStatistics
-from .base import Check, Measured, rounded
+from .base import Check, Measured, lower_rate
 
 CANDIDATES = ("g", "n")  # values of tanh, whose saturation does not stop the flow of the state
 
@@ -30,7 +30,7 @@ def _saturated(evidence: Evidence, found: GateStatistics) -> Measured:
         raise NoEvidenceError(f"the cell {evidence.run.task.cell.name} has no gates")
     means = {name: sum(values) / len(values) for name, values in by_part.items()}
     name = max(means, key=means.__getitem__)
-    facts = {"layer": name, "percent": f"{means[name]:.0%}", "rate": rounded(evidence.training.learning_rate / 10)}
+    facts = {"layer": name, "percent": f"{means[name]:.0%}", "rate": lower_rate(evidence.training.learning_rate)}
     return Measured(means[name], facts)
 
 
@@ -44,7 +44,7 @@ def dead_units(evidence: Evidence) -> Measured:
         "layer": name,
         "dead": str(int(dead[name].sum())),
         "units": str(len(dead[name])),
-        "rate": rounded(evidence.training.learning_rate / 10),
+        "rate": lower_rate(evidence.training.learning_rate),
         "remedy": "relu" if relu else "rate",
     }
     return Measured(fractions[name], facts)

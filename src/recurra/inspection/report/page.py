@@ -96,21 +96,24 @@ def render(
 
 def _shown(diagnosis: Diagnosis, say: Words) -> dict[str, Any]:
     """Return the texts of a diagnosis."""
+    found = [one.text("name", say.language) for one in diagnosis.findings]
+    done = [say(f"{key}.name") for key in diagnosis.done]
     findings = [
-        {part: one.text(part, say.language) for part in ("name", "sentence", "why", "remedy")}
+        {part: one.text(part, say.language) for part in ("name", "why", "remedy")}
+        | {"sentence": _capitalized(one.text("sentence", say.language))}
         | {"severity": one.severity.name, "value": f"{one.value:.3g}", "threshold": f"{one.threshold:.3g}"}
         for one in diagnosis.findings
     ]
     return {
         "findings": findings,
         "healthy": say("diagnosis.healthy", count=len(diagnosis.done)),
-        "done": _names(diagnosis.done, say),
+        "done": say("diagnosis.comma").join(dict.fromkeys(name for name in done if name not in found)),
         "not_done": [(say(f"{one.check}.name"), one.reason) for one in diagnosis.not_done],
     }
 
 
-def _names(keys: tuple[str, ...], say: Words) -> str:
-    return say("diagnosis.comma").join(dict.fromkeys(say(f"{key}.name") for key in keys))
+def _capitalized(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _json(value: Any) -> str:

@@ -42,5 +42,6 @@ def dynamics(evidence: Evidence, say: Words) -> list[Block]:
     exponents = lyapunov(layer, k, x=recording.inputs[longest, :end].mean(0), steps=STEPS).exponents
     curves = {say("dynamics.exponent"): np.maximum(exponents, LOWEST)}
     labels = say("dynamics.index"), say("dynamics.nats")
-    facts = {"largest": f"{exponents[0]:.3g}", "steps": f"{np.inf if exponents[0] >= 0 else -1 / exponents[0]:.3g}"}
+    fades = say("dynamics.fades", steps=f"{-1 / exponents[0]:.3g}") if exponents[0] < 0 else say("dynamics.stays")
+    facts = {"largest": f"{exponents[0]:.3g}", "fades": fades}
     return [*blocks, curves_of("exponents", range(1, k + 1), curves, labels, zero=True, facts=facts)]

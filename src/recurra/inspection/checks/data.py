@@ -51,6 +51,6 @@ def duplicates_across_the_split(evidence: Evidence) -> Measured:
     return Measured(fraction, facts)
 
 
-VOCABULARY = Check("vocabulary", vocabulary_too_small, 0.2, Severity.serious)
+VOCABULARY = Check("vocabulary", vocabulary_too_small, 0.35, Severity.serious)
 IMBALANCED = Check("imbalance", class_imbalance, 50.0, Severity.notable)
 DUPLICATES = Check("duplicates", duplicates_across_the_split, 0.05, Severity.serious)

@@ -32,6 +32,7 @@ ROOT = HERE.parent
 RESULTS = HERE / "results"
 CACHE = HERE / ".cache"
 BUSY = 0.10  # fraction of all cores above which other processes count as busy
+os.environ["RECURRA_CACHE"] = "off"  # each measurement reads and encodes its data
 PACKAGES = ("torch", "numpy", "lightning-fabric", "tokenizers")
 
 

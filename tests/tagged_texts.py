@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recurra.data.sources.reading import FileReading
-from recurra.data.sources.tagged import describe_source, open_tagged, tagged_facts
+from recurra.data.sources.tagged import open_tagged, tagged_facts
 from recurra.fields.tags import Tags
 from recurra.fields.words import Words
 from recurra.settings import DataSettings
@@ -52,7 +52,7 @@ def fields(path: Path, **options: Any) -> tuple[Tags, Words, list[tuple[list[str
     rows = [(row.values[word_column], row.values[tag_column]) for row in source.rows()]
     words.fit(row[0] for row in rows)
     tags.fit(row[1] for row in rows)
-    return tags, words, rows, [*describe_source(source), *tags.describe()]
+    return tags, words, rows, [*source.describe(), *tags.describe()]
 
 
 def check(path: Path, rows: Sequence[Sentence], **options: Any) -> list[str]:

@@ -17,7 +17,17 @@ import recurra
 SOURCE = Path(recurra.__file__).parent
 
 # Every part, with the parts it may import from. Leaves may be imported by all, and import leaves alone.
-LEAVES = {"__init__", "errors", "shapes", "settings", "setting_fields", "config", "yaml_mappings", "files"}
+LEAVES = {
+    "__init__",
+    "errors",
+    "shapes",
+    "settings",
+    "setting_fields",
+    "regularization_settings",
+    "config",
+    "yaml_mappings",
+    "files",
+}
 NETWORKS = {"cells", "ops", "nn"}
 COMPONENTS = {"data", "fields", "models", "decoding", "metrics"}
 TASKS = NETWORKS | COMPONENTS | {"tasks"}
@@ -33,7 +43,7 @@ BELOW = {
     "decoding": {"data"},
     "metrics": {"data"},
     "tasks": TASKS,
-    "weights": set(),
+    "weights": NETWORKS,
     "progress": set(),
     "provenance": set(),
     "evaluation": TASKS,

@@ -126,10 +126,10 @@ def test_a_value_that_is_not_a_mapping_is_reported_with_an_example(value: object
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("model: [", "is not YAML"),
+        ("model: [", "invalid YAML"),
         ("- 1", "expected settings by name"),
         ("1: 2", "expected settings by name"),
-        ("x: !!python/object/apply:os.getcwd []", "is not YAML"),
+        ("x: !!python/object/apply:os.getcwd []", "invalid YAML"),
     ],
 )
 def test_files_that_are_no_settings(tmp_path: Path, text: str, said: str) -> None:

@@ -16,7 +16,7 @@ _HOMES = {"Run": "run", "load": "run", "train": "training"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch and what stands on it only when a name that needs it is used (PEP 562)."""
+    """Import torch and what depends on it only when a name that needs it is used (PEP 562)."""
     import importlib
 
     if name in _HOMES:

@@ -33,8 +33,11 @@ def read_config(path: str | Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingError(f"{path}: cannot be read ({error.strerror})") from None
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SettingError(f"{path}{line}: invalid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingError(f"{path}: is not YAML ({str(error).splitlines()[0]})") from None
+        raise SettingError(f"{path}: invalid YAML: {str(error).splitlines()[0]}") from None
     if values is None:
         return {}
     check_spaces(values, str(path), "{}")

@@ -63,6 +63,12 @@ class TrainingError(RecurraError):
     """Training cannot continue."""
 
 
+def short(value: object) -> str:
+    """Return the representation of a value for a message of one line; of a tensor or another large object its type."""
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text and "tensor(" not in text else f"a {type(value).__name__}"
+
+
 def near(word: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown `word`: similar known words, or all known words."""
     known = sorted(known)

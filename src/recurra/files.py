@@ -35,6 +35,15 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def user_cache() -> Path | None:
+    """Return the folder of recurra among the caches of the user, which may not exist yet; None if there is no home folder."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "recurra"
+    except RuntimeError:
+        return None
+
+
 def absolute(name: str | Path) -> str:
     """Return the absolute path of a file or folder that exists; any other name, such as a built-in dataset, as it is."""
     return str(Path(name).resolve()) if Path(name).exists() else str(name)

@@ -14,7 +14,7 @@ from .data.sources.folders import media_column
 from .data.sources.reading import READ_SETTINGS
 from .data.sources.sources import TABLES
 from .errors import CallError, DataError, SettingError
-from .evaluation import evaluate
+from .evaluation import evaluate, weakness
 from .files import absolute, check_evaluated, read_json
 from .nn.patch import patched
 from .progress import Progress, Silent
@@ -153,7 +153,10 @@ class Run:
                 bar.update(done, f"{done:,}")
 
             with own_code(self.task, self.task.cell):
-                return evaluate(self.task, self.network, data, on_progress)
+                metrics = evaluate(self.task, self.network, data, on_progress)
+        if progress is not None and (warning := weakness(metrics)):
+            progress.message(warning)
+        return metrics
 
     def generate(
         self,
@@ -164,6 +167,7 @@ class Run:
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int | None = None,
+        pattern: str | None = None,
     ) -> str:
         """Generate text that continues `prompt`.
 
@@ -175,11 +179,13 @@ class Run:
             top_k: sample from this number of most probable tokens.
             top_p: sample from the most probable tokens with this total probability.
             seed: random seed; None gives a different text at each call.
+            pattern: tones, rhymes and punctuation of a Chinese poem, such as "仄仄平平仄，平平仄仄平。"; docs/language.md.
 
         Raises:
-            SettingError: the task does not generate text.
+            SettingError: the task does not generate text, or a value is out of range.
         """
-        return "".join(self.generate_iter(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed))
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed, "pattern": pattern}
+        return "".join(self.generate_iter(prompt, length, **options))
 
     def generate_iter(self, prompt: str = "", length: int | None = None, **options: Any) -> Iterator[str]:
         """Generate text in pieces, as they are sampled. See `generate`."""
@@ -224,11 +230,12 @@ class Run:
         return streaming.open(self.network)
 
     def summary(self) -> list[str]:
-        """Describe the run in two lines."""
+        """Describe the run in two lines, and in a third one warn if it has learned nothing."""
         metrics = {name: value for name, value in self.metrics.items() if isinstance(value, int | float)}
         shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         streams, reason = self.streams
-        return [f"{self.path}: {self.task.name}, {shown}", f"streaming: {'yes' if streams else f'no ({reason})'}"]
+        lines = [f"{self.path}: {self.task.name}, {shown}", f"streaming: {'yes' if streams else f'no ({reason})'}"]
+        return [*lines, warning] if (warning := weakness(self.metrics)) else lines
 
 
 def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[type[Task[Any]]] = ()) -> Run:

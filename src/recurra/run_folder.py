@@ -71,7 +71,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is not a run folder: it contains no config.yaml")
     config = read_yaml(path / "config.yaml")
     if not isinstance(config, dict) or not isinstance(config.get("format"), int):
-        raise RunError(f"{path}/config.yaml is damaged: the key format is missing")
+        raise RunError(f"{path}/config.yaml is damaged: the key 'format' is missing")
     if config["format"] > FORMAT:
         raise RunError(
             f"{path}: run format {config['format']} is newer than this version of recurra reads ({FORMAT}); update recurra"
@@ -81,7 +81,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path}: run format {config['format']} is too old; this version reads format {FORMAT}. Train the model again"
         )
     if not isinstance(config.get("resolved"), dict):  # written last: settings before it may be lost as well
-        raise RunError(f"{path}/config.yaml is damaged: the key resolved is missing")
+        raise RunError(f"{path}/config.yaml is damaged: the key 'resolved' is missing")
     return config
 
 
@@ -97,7 +97,7 @@ def _settings(kind: type[Task[Any]], config: dict[str, Any], path: Path) -> Sett
     values = given.model_dump()
     missing = [name for name in required if values[name.partition(".")[0]][name.partition(".")[2]] is None]
     if missing:
-        raise RunError(f"{path}/config.yaml is damaged: {', '.join(missing[:3])} missing")
+        raise RunError(f"{path}/config.yaml is damaged: it lacks the settings {', '.join(missing)}")
     return settings_from(as_resolved(kind.settings_class), found)
 
 

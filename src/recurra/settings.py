@@ -17,10 +17,11 @@ from copy import copy
 from functools import cache
 from typing import Any, Generic, Literal, Optional, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
+from .regularization_settings import LayerSettings, Regularization
 from .setting_fields import Group as Group
 from .setting_fields import earlier_value as earlier_value
 from .setting_fields import extra_of
@@ -64,12 +65,12 @@ class DataSettings(Group):
         )
 
 
-class ModelSettings(Group):
+class ModelSettings(LayerSettings):
     """Settings of the network."""
 
     cell: str = open_setting(
         fallback=DEFAULT_CELL,
-        description="Cell of the recurrent layers: a name, or file.py:Class (lstm or gru, by the data).",
+        description="Cell of the recurrent layers: a name, or file.py:Class (lstm or gru, depending on the data).",
     )
     cell_options: dict[str, bool | int | float | str] = setting(
         {}, description="Options of the cell, such as {nonlinearity: relu}."
@@ -82,7 +83,7 @@ class ModelSettings(Group):
     backend: str = setting("auto", description="Backend that runs the cell over time: auto, native, torch, reference.")
 
 
-class TrainingSettings(Group):
+class TrainingSettings(Regularization):
     """Settings of the training run."""
 
     seed: int = setting(
@@ -109,10 +110,8 @@ class TrainingSettings(Group):
     weight_decay: float = setting(
         0.01,
         ge=0,
-        description="Weight decay: decoupled for adamw, L2 for the others; not applied to biases and embeddings.",
+        description="Weight decay without biases and embeddings: decoupled for adamw (0.01), L2 for the others (0).",
     )
-    clip_norm: float | None = setting(1.0, gt=0, description="Maximum norm of the gradient; null for no clipping.")
-    clip_value: float | None = setting(None, gt=0, description="Maximum absolute value of a gradient entry.")
     ema_decay: float = open_setting(
         ge=0, lt=1, description="Decay of the exponential moving average of the weights; 0 for none."
     )
@@ -126,6 +125,15 @@ class TrainingSettings(Group):
     )
     devices: int = setting(1, ge=1, description="Number of devices to train on.")
     threads: int | None = setting(None, ge=1, description="Number of CPU threads (all cores, or OMP_NUM_THREADS).")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decay_of_the_optimizer(cls, values: Any) -> Any:
+        """The default decay is that of torch. Adaptive optimizers divide an L2 term by the size of the gradient, so that 0.01
+        outweighs the gradient of a small loss, and all weights become 0."""
+        if isinstance(values, Mapping) and "weight_decay" not in values:
+            return {**values, "weight_decay": 0.01 if values.get("optimizer", "adamw") == "adamw" else 0.0}
+        return values
 
 
 class ClassTraining(TrainingSettings):

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from .errors import RunError
 from .files import replacing
+from .nn.constraints import constrained, maps_of, remove
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -35,14 +36,33 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def named_weights(network: nn.Module) -> dict[str, Tensor]:
-    """The parameters and buffers by name; a tensor with two names (tied weights) once."""
+    """The parameters and buffers by name; a tensor with two names (tied weights) once.
+
+    A weight with a constraint of the settings is the constrained weight, under its own name.
+    """
     seen: set[int] = set()
     kept = {}
     for name, value in network.state_dict(keep_vars=True).items():
         if id(value) not in seen:
             seen.add(id(value))
             kept[name] = value
+    for name, owner, own in _results(network):
+        trained = name.removesuffix(own) + f"parametrizations.{own}."
+        kept = {key: value for key, value in kept.items() if not key.startswith(trained)}
+        kept[name] = getattr(owner, own)
     return kept
+
+
+def _results(network: nn.Module) -> list[tuple[str, nn.Module, str]]:
+    """The constrained weights of which a file contains the result."""
+    return [(name, owner, own) for name, owner, own in constrained(network) if maps_of(owner, own)[0].saved_as_result]
+
+
+def load_results(network: nn.Module, path: Path) -> None:
+    """Load what `named_weights` wrote into the network that it was called with; the constraints of the settings are removed."""
+    for _, owner, own in _results(network):
+        remove(owner, own)
+    fill(network, load_tensors(path), path)
 
 
 def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:

@@ -464,6 +464,6 @@ def test_float32_stays_float32(cell: bptt.Cell) -> None:
 def test_imports_neither_torch_nor_the_rest_of_recurra() -> None:
     code = "import sys, recurra.bptt; print(*sorted(m for m in sys.modules if m.startswith(('recurra', 'torch'))))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    files = ("cell", "descent", "gru", "lstm", "over_time", "readout", "rnn")
+    files = ("cell", "descent", "gru", "lstm", "norms", "over_time", "readout", "rnn")
     expected = ["recurra", "recurra.bptt", *(f"recurra.bptt.{name}" for name in files)]
     assert done.stdout.split() == expected

@@ -1,4 +1,4 @@
-"""The two examples of BPTT by hand learn and report invalid input in one line; the code of docs/bptt.md runs."""
+"""The examples of BPTT by hand learn and report invalid input in one line; the code of docs/bptt.md runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def example(name: str) -> Any:
     return module
 
 
-char_rnn, sine = example("char_rnn_numpy"), example("sine_from_scratch")
+char_rnn, sine, norms = example("char_rnn_numpy"), example("sine_from_scratch"), example("gradient_norms")
 
 
 def numbers(pattern: str, text: str) -> list[float]:
@@ -185,7 +185,7 @@ def bad_calls(rhyme: Path, folder: Path) -> list[tuple[str, list[str], str]]:
 def test_invalid_input_is_reported_in_one_line(rhyme: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, arguments, message in bad_calls(rhyme, tmp_path):
         with pytest.raises(SystemExit) as stopped:
-            {"char_rnn_numpy": char_rnn, "sine_from_scratch": sine}[name].main(arguments)
+            {"char_rnn_numpy": char_rnn, "sine_from_scratch": sine, "gradient_norms": norms}[name].main(arguments)
         out, err = capsys.readouterr()
         assert stopped.value.code == 2, arguments
         assert message in err and err.count("\n") == 1 and out == "", err
@@ -206,6 +206,22 @@ def test_as_a_command(rhyme: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "") and "test: " in done.stdout
     done = run("examples/sine_from_scratch.py", "--out", str(tmp_path / "no" / "where.svg"))
     assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+
+
+# the norm of the gradient
+
+
+def test_the_gradient_vanishes_below_and_grows_above_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rotation times s: the norm is at most s^k, and for ReLU with the identity and active units it would be s^k."""
+    assert norms.main(["--out", str(tmp_path / "norms.svg")]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if "times" in line]
+    last = {(row[0].strip(","), float(row[3])): float(row[-1]) for row in rows}
+    for name in ("tanh", "relu"):
+        assert last[name, 0.5] <= 0.5**20 * 1.05 < 1e-4 < last[name, 1.0] <= 1.0 and last[name, 2.0] > 1.0
+    curves = ElementTree.parse(tmp_path / "norms.svg").iter("{http://www.w3.org/2000/svg}polyline")
+    assert [len(str(curve.get("points")).split()) for curve in curves] == [21] * 6
+    assert norms.main(["--out", str(tmp_path / "no" / "where.svg")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 # the documentation pages
@@ -248,4 +264,6 @@ def test_the_commands_of_the_page_exist(page: Path) -> None:
     commands = re.findall(r"^python examples/(\w+)\.py(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(commands) >= 5
     for name, words in commands:
-        {"char_rnn_numpy": char_rnn, "sine_from_scratch": sine}[name].parse(shlex.split(words, comments=True))
+        {"char_rnn_numpy": char_rnn, "sine_from_scratch": sine, "gradient_norms": norms}[name].parse(
+            shlex.split(words, comments=True)
+        )

@@ -129,8 +129,8 @@ class Own(cells.GRU):
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: turn_update_gate({"gain_ih": torch.ones(6)}), r"gain_ih \(6,\) is no weight or bias of a plain GRU"),
-        (lambda: turn_update_gate({"weight_ih": torch.ones(8, 2)}), r"weight_ih \(8, 2\) is no weight"),
+        (lambda: turn_update_gate({"gain_ih": torch.ones(6)}), r"gain_ih \(6,\) is not a parameter of a GRU"),
+        (lambda: turn_update_gate({"weight_ih": torch.ones(8, 2)}), r"weight_ih \(8, 2\) is not a parameter"),
         (
             lambda: single_bias(cells.GRU(), wrong_params()),
             "params has no bias_ih for gru; it holds weight_ih, weight_hh",
@@ -138,7 +138,7 @@ class Own(cells.GRU):
         (lambda: single_bias(cells.GRU(), {"bias_ih_l0": torch.ones(6)}), "has bias_ih_l0 but no bias_hh_l0"),
         (lambda: double_bias(cells.GRU(), {"bias": torch.ones(6)}), "has bias but no bias_hn; gru expects both"),
         (lambda: double_bias(cells.LSTM(), {}), "params has no bias for lstm; it holds nothing"),
-        (lambda: single_bias(Own(), wrong_params()), "it states no separate_hidden_bias"),
+        (lambda: single_bias(Own(), wrong_params()), "does not declare separate_hidden_bias"),
     ],
 )
 def test_parameters_that_cannot_be_converted_are_reported(call, says: str) -> None:  # type: ignore[no-untyped-def]

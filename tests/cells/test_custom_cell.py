@@ -145,7 +145,7 @@ def test_an_error_in_the_file_is_reported_in_two_lines(folder: Path, old: str, n
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("@dataclass(frozen=True)\n", "", "cell Minimal has the option sharpness and is no dataclass"),
+        ("@dataclass(frozen=True)\n", "", "cell Minimal has the option sharpness but is not a dataclass"),
         ("def gates_of(", "def gates_off(", "cell Minimal names the gates f, n and does not define gates_of"),
     ],
 )

@@ -314,12 +314,12 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     ("change", "said"),
     [
         ({"format": 3}, "run format 3 is newer than this version of recurra reads (2); update recurra"),
-        ({"format": "one"}, "the key format is missing"),
+        ({"format": "one"}, "the key 'format' is missing"),
         ({"task": "clasify"}, "did you mean 'classify'"),
         ({"task": None}, "unknown task 'None'"),
         (
             {"model": {"cell": "lstm", "hidden_size": 9}},
-            "config.yaml is damaged: model.num_layers, model.dropout, model.pooling missing",
+            "config.yaml is damaged: it lacks the settings model.num_layers, model.dropout, model.pooling",
         ),
         ({"model": {"hidden_sise": 9}}, "did you mean"),
         ({"model": [1]}, "config.yaml"),

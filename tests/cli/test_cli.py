@@ -90,8 +90,8 @@ def wrong(done: Done, *said: str) -> None:
         ("predict runs/x --ouut y", "No such option: --ouut (Possible options: --out"),
         ("predict {tmp}/none", "none"),
         ("evaluate {tmp}/none {csv}", "none"),
-        ("train", "train needs TASK and DATA"),
-        ("train classify", "train needs DATA"),
+        ("train", "train requires TASK and DATA"),
+        ("train classify", "train requires DATA"),
         ("train clasify {csv}", "did you mean 'classify'?"),
         ("train classify {tmp}/none.csv", "none.csv"),
         ("train classify {csv} --lable sentiment", "--label"),
@@ -125,7 +125,7 @@ def test_a_wrong_line_is_told_in_a_line(recurra: Shell, tmp_path: Path, reviews:
 
 @pytest.mark.parametrize("name", cli.LATER)
 def test_commands_to_come_say_so(recurra: Shell, name: str) -> None:
-    wrong(recurra(name, "runs/x"), f"{name}: not in this version")
+    wrong(recurra(name, "runs/x"), f"{name} is not available in version")
     assert not re.search(rf"\b{name}\b", recurra("--help").out)
 
 

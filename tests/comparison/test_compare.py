@@ -12,7 +12,7 @@ from tiny_runs import LABELLED, write_reviews
 
 import recurra
 from recurra.cli.main import run as command
-from recurra.comparison import Candidate, Comparison, Measured, compare
+from recurra.comparison import Candidate, Comparison, RunNumbers, compare
 from recurra.comparison.measure import training_memory
 from recurra.errors import CallError, RunError, TrainingError, UserError
 from recurra.inspection.evidence import evidence_of
@@ -23,7 +23,7 @@ SETTINGS = LABELLED | {"steps": 4, "hidden_size": 4, "ensemble_size": 1}
 def comparison(higher: bool = True, **values: list[float]) -> Comparison:
     sizes = {"rnn": 100, "gru": 300, "lstm": 400}
     candidates = [
-        Candidate(cell, [Measured(v, sizes[cell], 0.01, 1000, 5.0) for v in vs]) for cell, vs in values.items()
+        Candidate(cell, [RunNumbers(v, sizes[cell], 0.01, 1000, 5.0) for v in vs]) for cell, vs in values.items()
     ]
     return Comparison("classify", "accuracy", higher, candidates, Path("page.html"))
 

@@ -89,7 +89,7 @@ def test_a_series_is_extended_by_a_later_file(tmp_path: Path) -> None:
     assert steps.extended_by(later).values.tolist() == [1, 2, 3, 4]
     noon = table(tmp_path, "date,y\n2020-01-05 12:00,1\n2020-01-06 12:00,2\n").series[0]
     with pytest.raises(
-        DataError, match="'y' continues every day from 2020-01-05 12:00:00, but it began every day from 2020-01-01;"
+        DataError, match="'y' has a value every day from 2020-01-01, but every day from 2020-01-05 12:00:00;"
     ):
         one.extended_by(noon)
 

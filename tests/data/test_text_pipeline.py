@@ -167,3 +167,19 @@ def test_the_example_configuration() -> None:
     settings = settings_from(as_given(Classify.settings_class), read_config(EXAMPLES / "imdb_nltk.yaml"))
     data, model = settings.data, settings.model
     assert (data.tokenizer, data.stop_words, model.num_layers, model.bidirectional) == ("nltk", "english", 2, True)
+
+
+def test_the_configuration_of_the_lesson_has_its_settings() -> None:
+    settings = settings_from(as_given(Classify.settings_class), read_config(EXAMPLES / "imdb_lesson.yaml"))
+    data, model, training = settings.data, settings.model, settings.training
+    assert (data.tokenizer, data.stop_words, data.keep_pos, data.validation_fraction) == (
+        "nltk",
+        "english",
+        "noun",
+        0.2,
+    )
+    assert (model.cell, model.embedding_size, model.hidden_size, model.num_layers) == ("rnn", 300, 20, 2)
+    assert model.bidirectional and model.pooling == "last"
+    assert (training.optimizer, training.learning_rate, training.batch_size, training.epochs) == ("adam", 1e-3, 16, 10)
+    assert (training.schedule, training.warmup, training.weight_decay, training.clip_norm) == ("constant", 0, 0, None)
+    assert not any((model.dropout, model.input_dropout, model.token_dropout, training.ema_decay))

@@ -128,7 +128,7 @@ def test_errors(tiny: Callable[[str], Run], tmp_path: Path) -> None:
         (lambda: inspection.record(run, tmp_path / "gone.csv"), DataError, "no such file"),
         (lambda: inspection.record(run, numbers), DataError, "text"),
         (lambda: inspection.record(run, []), CallError, "data has no examples"),
-        (lambda: inspection.record(run, ["a text"], [2]), CallError, "lengths is given, and model is a Run"),
+        (lambda: inspection.record(run, ["a text"], [2]), CallError, "remove the argument lengths"),
         (lambda: inspection.record(run, None), CallError, "data is None"),
     ]
     for call, kind, message in calls:

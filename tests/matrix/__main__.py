@@ -23,7 +23,7 @@ LIMIT = 600  # seconds for one entry
 
 def run_mode(name: str, file: Path, count: int | None) -> None:
     """Run the entries of a mode, however often the process ends: all, or `count` of each subject."""
-    entries, size = sample(name, count), [] if count is None else [str(count)]
+    entries, size = sample(name, MODES[name].grid, count), [] if count is None else [str(count)]
     while (done := _lines(file)) < len(entries):
         process = subprocess.Popen([sys.executable, "-m", "matrix.worker", name, str(file), *size])
         reason = _wait(process, file)

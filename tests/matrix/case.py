@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -42,10 +43,42 @@ def configurations() -> Iterator[Configuration]:
                         yield Configuration(subject.name, deep, with_lengths, T, frozen)
 
 
-def sample(mode: str, count: int | None, seed: int = 0) -> list[Configuration]:
-    """Return `count` configurations of each subject, the same for the same mode and seed; all of them for None."""
-    if count is None:
+def pairs_of(c: Configuration) -> set[tuple[tuple[str, int], tuple[str, int]]]:
+    """Return every pair of values of a configuration, with their names."""
+    values = [("deep", int(c.deep)), ("lengths", int(c.with_lengths)), ("T", c.T), ("frozen", int(c.frozen))]
+    return set(combinations(values, 2))
+
+
+@cache
+def covering(subject: str) -> tuple[Configuration, ...]:
+    """Return a few configurations of a subject, so that every pair of values occurs in one of them."""
+    every = [c for c in configurations() if c.subject == subject]
+    missing, found = set().union(*map(pairs_of, every)), []
+    while missing:
+        found.append(max(every, key=lambda c: len(pairs_of(c) & missing)))
+        missing -= pairs_of(found[-1])
+    return tuple(found)
+
+
+def entries_of(grid: str) -> list[Configuration]:
+    """Return the configurations of a grid.
+
+    all     every configuration of every subject
+    pairs   of every subject some configurations, so that every pair of values occurs
+    one     one configuration of every subject, with T = 5; every other value occurs in some subjects
+    """
+    if grid == "all":
         return list(configurations())
+    if grid == "pairs":
+        return [c for name in SUBJECTS for c in covering(name)]
+    few = [[c for c in configurations() if c.subject == name and STEPS[1] == c.T] for name in SUBJECTS]
+    return [found[k % len(found)] for k, found in enumerate(few)]
+
+
+def sample(mode: str, grid: str, count: int | None, seed: int = 0) -> list[Configuration]:
+    """Return `count` configurations of each subject, the same for the same mode and seed; those of the grid for None."""
+    if count is None:
+        return entries_of(grid)
     generator, found = random.Random(f"{seed} {mode}"), []
     for name in SUBJECTS:
         every = [c for c in configurations() if c.subject == name]

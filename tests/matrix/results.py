@@ -9,12 +9,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .case import configurations
+from .case import entries_of
 from .modes import MODES
 from .subjects import SUBJECTS
 
 Entry = dict[str, Any]
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
+GRIDS = (
+    "(a) An entry records a graph, which takes seconds, so that of each layer only some configurations are run; every pair of "
+    "depth, lengths, T and frozen weights occurs. (b) An entry compiles C++, so that one configuration of each layer is run; "
+    "the graphs are those of aot_eager."
+)
 WORDS = {"supported": "yes", "rejected": "error", "skipped": "skipped"}
 
 
@@ -78,10 +83,11 @@ def table(folder: Path) -> str:
     for mode in MODES:
         entries = load(folder, mode)
         cells = [cell(e for e in entries if SUBJECTS[e["configuration"]["subject"]].column == c) for c in columns]
-        lines.append(f"| {mode} | " + " | ".join(cells) + " |")
+        mark = {"all": "", "pairs": " (a)", "one": " (b)"}[MODES[mode].grid]
+        lines.append(f"| {mode}{mark} | " + " | ".join(cells) + " |")
         reasons |= {f"{mode}: {e['detail']}": None for e in entries if e["status"] == "skipped"}
-    judged = sum(len(load(folder, mode)) for mode in MODES)
-    lines += ["", f"{judged} of {len(MODES) * len(list(configurations()))} entries were run."]
+    judged, total = sum(len(load(folder, mode)) for mode in MODES), sum(len(entries_of(m.grid)) for m in MODES.values())
+    lines += ["", f"{judged} of {total} entries were run. {GRIDS}"]
     if reasons:
         lines += ["", "Skipped: " + "; ".join(reasons) + "."]
     return "\n".join(lines)

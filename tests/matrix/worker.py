@@ -22,7 +22,7 @@ def main() -> None:
     torch.set_num_threads(1)
     done = len(file.read_text().splitlines()) if file.exists() else 0
     with file.open("a") as out:
-        for configuration in sample(name, count)[done:]:
+        for configuration in sample(name, MODES[name].grid, count)[done:]:
             out.write(json.dumps(judge(MODES[name], configuration).as_dict()) + "\n")
             out.flush()
 

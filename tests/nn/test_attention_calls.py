@@ -98,7 +98,9 @@ def test_wrong_shapes_name_the_expected_shape(rule: str, number: int) -> None:
 
 
 def test_scaled_dot_product_checks_its_sizes() -> None:
-    with pytest.raises(CallError, match="query_size is 5 and key_size is 6; scaled_dot_product has no learned map"):
+    with pytest.raises(
+        CallError, match="query_size is 5 and key_size is 6; scaled_dot_product has no learned projection"
+    ):
         attention("scaled_dot_product", Q, 6)
     attend = ScaledDotProductAttention(Q)
     with pytest.raises(CallError, match=r"keys has shape \(4, 7, 6\); expected \(B, N, K\) with B = 4, N = 7, K = 5"):

@@ -139,7 +139,7 @@ def test_operators_take_masks(name: str) -> None:
     call = call._replace(x=call.x.requires_grad_(), weights=[w.requires_grad_() for w in call.weights])
     operator = ops.operator_of(call.cell)
     assert operator is not None
-    args = (*call[1:], ops.options_of(call.cell), "auto")
+    args = (*call.arguments, ops.options_of(call.cell), "auto")
     torch.library.opcheck(operator, args)
     outputs = operator(*args)
     assert all(torch.equal(a, b) for a, b in zip(outputs, REFERENCE.run(call), strict=True))

@@ -121,7 +121,7 @@ def test_a_module_with_layers() -> None:
     ):
         quantized(ids)
     with pytest.raises(
-        CallError, match=r"keep has 'upper', which is no recurrent layer of the module; its layers are 'lower'"
+        CallError, match=r"keep has 'upper', which is not a recurrent layer of the module; its layers are 'lower'"
     ):
         nn.quantize(model, keep=["upper"])
 

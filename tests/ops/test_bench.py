@@ -92,3 +92,21 @@ def test_an_interrupted_measurement_continues(
     assert len(first) + len(measured) == 10
     assert sum(map(len, timings.read(tmp_path / "t.json").points.values())) == 10
     assert [path.name for path in tmp_path.glob("t*")] == ["t.json"]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_weights_are_parameters_as_those_of_a_layer(training: bool) -> None:
+    """torch computes a GRU of 2,048 units 1.5 times as fast with parameters as with plain tensors, also under no_grad."""
+    seen: list[tuple[bool, bool]] = []
+    backend = autotune.BACKENDS[0]
+
+    def run(call: autotune.Call) -> object:
+        seen.append((all(weight.requires_grad for weight in call.weights), call.needs_gradient))
+        return backend.run(call)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(autotune, "BACKENDS", (type("Probe", (), {
+            "name": "probe", "run": staticmethod(run), "unsupported_reason": staticmethod(lambda call: None),
+        }), backend))  # fmt: skip
+        autotune.measure(CallSignature("gru", training, False, 1, 1), (2, 3, 4))
+    assert set(seen) == {(True, training)}

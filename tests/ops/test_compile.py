@@ -75,7 +75,7 @@ def test_declared_metadata(cell: cells.Cell, lengths: str, backend: str) -> None
     declared = [node.meta["val"] for node in graph.graph.nodes if node.target is operator]
     call = layer.layer._call(0, x, valid, ())
     assert operator is not None
-    real = operator(*call[1:], ops.options_of(cell), backend)
+    real = operator(*call.arguments, ops.options_of(cell), backend)
     assert len(declared) == 1
     for a, b in zip(declared[0], real, strict=True):
         assert (a.shape, a.stride(), a.dtype) == (b.shape, b.stride(), b.dtype)

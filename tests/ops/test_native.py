@@ -556,7 +556,7 @@ def test_what_is_misshapen_never_reaches_a_kernel() -> None:
         with pytest.raises(CallError, match=f"lengths has {wrong} in row 1"):
             operator = ops.operator_of(call.cell)
             assert operator is not None
-            operator(*call._replace(lengths=torch.tensor([1, wrong, 2]))[1:], ops.options_of(call.cell), "native")
+            operator(*call._replace(lengths=torch.tensor([1, wrong, 2])).arguments, ops.options_of(call.cell), "native")
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_empty_batch_and_no_steps(cell: cells.Cell) -> None:
 
 
 def arguments(call: ops.Call, backend: str) -> tuple[Any, ...]:
-    return (*call[1:], ops.options_of(call.cell), backend)
+    return (*call.arguments, ops.options_of(call.cell), backend)
 
 
 @every_operator

@@ -108,7 +108,8 @@ MISTAKES = {
     "a metric that does not exist": (
         'Selection("mse")',
         'Selection("mxe")',
-        "Mean.metrics: returned no number 'mxe', which selects the best weights (Mean.selection); did you mean 'mse'?",
+        "Mean.metrics did not return a number for the metric 'mxe', which selects the best weights "
+        "(Mean.selection); did you mean 'mse'?",
     ),
     "too few results": (
         '[{"stars": value} for value in outputs[:, 0]]',

@@ -145,7 +145,8 @@ def answers(net: AlignedSeq2Seq, texts: Sequence[str], rule: str, beam_size: int
     constraints, n = Constraints(TOKENS, 3, rule), torch.tensor([len(text) for text in texts])
     with torch.no_grad():
         question = net.encode(x, n, first_occurrences(letters))
-        state = ConstrainedState(net.start(question), constraints.fixed_tokens(texts, x))
+        required = constraints.required_tones(texts, x.shape[1])
+        state = ConstrainedState(net.start(question), constraints.fixed_tokens(texts, x), required)
         return beam_search(partial(constraints.step, net), state, n.tolist(), start=2, end=2, beam_size=beam_size)
 
 

@@ -83,11 +83,12 @@ def test_a_setting_of_one_type_selects_it(tmp_path: Path) -> None:
     assert chosen(data, image_size="4x4")[0] == "image"
     assert chosen(data, input="text") == ("text", "as requested")
     with pytest.raises(
-        SettingError, match="tokenization is a setting of text inputs, but the input is numbers; remove one of the two"
+        SettingError,
+        match="tokenization applies only to text inputs, but input=numbers; remove tokenization, or set input=text",
     ):
         chosen(data, input="numbers", tokenization="words")
     with pytest.raises(
-        SettingError, match="step_width is a setting of numbers inputs, and tokenization of text inputs; remove"
+        SettingError, match="step_width applies only to numbers inputs, and tokenization only to text inputs; remove"
     ):
         chosen(data, step_width=2, tokenization="words")
     with pytest.raises(SettingError, match=r"setting data.input = 'sound'"):

@@ -427,7 +427,7 @@ def test_regression_on_series_in_any_order_of_rows(folder: Path) -> None:
         (
             {"sequence_id": "id", "tokenization": "words"},
             SettingError,
-            "sequence_id is a setting of numbers inputs, and tokenization of text",
+            "sequence_id applies only to numbers inputs, and tokenization only to text",
         ),
         (
             {"sequence_id": "idd"},

@@ -153,5 +153,5 @@ def test_a_series_is_standardised_without_loss_of_precision(tmp_path: Path) -> N
     again = Series("s", None)
     again.load(tmp_path)
     np.testing.assert_array_equal(np.concatenate(again.encode(rows)), coded)
-    with pytest.raises(RunError, match="was trained with 2 features, the task has 3"):
+    with pytest.raises(RunError, match="was trained with 2 features, but the task has 3"):
         Series("s", None, width=3).load(tmp_path)

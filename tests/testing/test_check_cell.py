@@ -159,7 +159,7 @@ BAD: list[tuple[Any, str]] = [
     (Half, "cell Half does not define parameters, step"),
     (Unsaid, "cell Unsaid names the gates u, v and does not define gates_of"),
     (Worded(), "cell Worded: gates is 'n'; expected a tuple of names"),
-    (Undecorated, "cell Undecorated has the option sharpness and is no dataclass; write @dataclass(frozen=True) over it"),
+    (Undecorated, "cell Undecorated has the option sharpness but is not a dataclass; add @dataclass"),
     (Listed(), "the option sizes is a list; expected a bool, int, float or str"),
     (Doubling(), "serialization: made again from its options {'leak': 0.15} it is Doubling(leak=0.075)"),
     # parameters

@@ -107,6 +107,8 @@ REPORTS = [
     (*initial("1 / 0"), "ZeroDivisionError at mine.py, line 17, in initial_state: division by zero"),
     # attributes
     ("    leak: float", "    forget_gate = 'f'\n    leak: float", "forget_gate is 'f', and 'f' is not one of its gates"),
+    ("    leak: float", "    memory_gates = {'f': 1}\n    leak: float", "memory_gates is ('f',), and 'f' is not one of its"),
+    (", uniform(hidden_size))", ", uniform(hidden_size), role='state')", "the role of W is 'state'; expected one of inp"),
     ("    leak: float", "    separate_hidden_bias = ()\n    leak: float", "and the biases are missing; expected bias_ih and"),
 ]  # fmt: skip
 

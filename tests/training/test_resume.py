@@ -96,6 +96,31 @@ def test_resumed_is_uninterrupted(
     assert facts["epoch"] >= 1 or make is language  # the order of a second epoch was resumed as well
 
 
+def test_a_run_with_penalties_constraints_and_dropped_words_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = LANGUAGE | {
+        "steps": 8,
+        "l1_input": 1e-3,
+        "l2_recurrent": 1e-3,
+        "activation_penalty": 0.1,
+        "temporal_penalty": 0.1,
+        "embedding_dropout": 0.2,
+        "clip_adaptive": 0.1,
+        "clip_layer_norm": 0.5,
+        "recurrent_constraints": {"mask": 0.5, "spectral_radius": 0.9},
+    }
+    whole = language(tmp_path, "whole", **chosen)
+    with monkeypatch.context() as patch:
+        signalled(patch, 5)
+        with pytest.raises(KeyboardInterrupt):
+            language(tmp_path, "cut", **chosen)
+    torch.manual_seed(99)
+    resumed = training.resume(tmp_path / "cut")
+    assert same(resumed, whole)
+    assert resumed.predict(["the sea"]) == whole.predict(["the sea"])
+
+
 @pytest.mark.parametrize("task", TINY)
 def test_every_task_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str) -> None:
     """Interrupted in the second epoch where an epoch has few steps, between two evaluations."""

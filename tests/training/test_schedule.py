@@ -109,6 +109,16 @@ def test_decay_is_for_weights_not_for_biases_or_embeddings() -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_default_decay_does_not_outweigh_the_gradient(name: str) -> None:
+    """It is that of torch: 0.01 for adamw, whose decay does not depend on the gradient, and 0 for the others."""
+    chosen = settings(optimizer=name)
+    assert chosen.weight_decay == (0.01 if name == "adamw" else 0.0)
+    assert settings(optimizer=name, weight_decay=0.5).weight_decay == 0.5
+    decays = {group["weight_decay"] for group in optimizer_for(network(), chosen).param_groups}
+    assert decays == {0.0, chosen.weight_decay}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_optimiser_descends(name: str) -> None:
     torch.manual_seed(1)
     net = nn.Linear(3, 1)

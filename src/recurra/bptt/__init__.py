@@ -17,9 +17,10 @@ The package imports nothing else of recurra, so that it is an independent refere
 from __future__ import annotations
 
 from .cell import Array, Cell, Params, State
-from .descent import Adagrad, clip_norm, clip_value
+from .descent import SGD, Adagrad, Adam, clip_norm, clip_value
 from .gru import GRU
 from .lstm import LSTM
+from .norms import gradient_norms
 from .over_time import ForwardPass, Gradients, backward, forward
 from .readout import cross_entropy, linear, linear_backward, linear_parameters, softmax, squared_error
 from .rnn import RNN
@@ -28,7 +29,9 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "SGD",
     "Adagrad",
+    "Adam",
     "Array",
     "Cell",
     "ForwardPass",
@@ -40,6 +43,7 @@ __all__ = [
     "clip_value",
     "cross_entropy",
     "forward",
+    "gradient_norms",
     "linear",
     "linear_backward",
     "linear_parameters",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from ..errors import CallError, near
+from ..errors import CallError, near, short
 from .base import Cell as Cell
 from .base import Hidden as Hidden
 from .base import Parameter as Parameter
 from .base import Params as Params
 from .base import Uniform as Uniform
 from .base import gated_parameters as gated_parameters
+from .base import role_of as role_of
 from .base import uniform as uniform
 from .check import check_class as check_class
 from .check import check_instance as check_instance
@@ -31,6 +32,7 @@ from .check import options_without_default as options_without_default
 from .check import place_of as place_of
 from .check import problem as problem
 from .check import raised_at as raised_at
+from .check import reporting as reporting
 from .lstm import LSTMState as LSTMState
 
 # isort: off
@@ -68,17 +70,17 @@ def get(spec: str | Cell | type[Cell], **options: Any) -> Cell:
     """
     if isinstance(spec, Cell):
         if options:
-            raise CallError(f"cell is the instance {spec!r}; its options are set where it is made, not here: {options}")
+            raise CallError(f"cell is the instance {spec!r}; pass the options to its constructor: {options}")
         check_class(type(spec))
         check_instance(spec)
         return spec
     if isinstance(spec, str):
         if spec not in _built_in:
-            raise CallError(f"unknown cell {spec!r}; {near(spec, _built_in)}")
+            raise CallError(f"unknown cell {short(spec)}; {near(spec, _built_in)}")
         spec = _built_in[spec]
     if not (inspect.isclass(spec) and issubclass(spec, Cell)):
         raise CallError(
-            f"cell is {spec!r}; expected a name ({', '.join(_built_in)}), a Cell class or an instance of one"
+            f"cell is {short(spec)}; expected a name ({', '.join(_built_in)}), a Cell class or an instance of one"
         )
     check_class(spec)
     check_options(spec, options)

@@ -39,12 +39,26 @@ class Parameter(NamedTuple):
         trainable: False for a fixed parameter, which is saved, loaded and moved with the layer but not trained.
             Default: True.
         dtype: dtype of the tensor, for a fixed parameter of integers. Default: None, the dtype of the layer.
+        role: "input" for a matrix that multiplies the input, "recurrent" for one that multiplies the state, "bias"; penalties,
+            initializations and constraints find parameters by their role. Default: "", that of the name: `weight_ih...` is
+            "input", `weight_hh...` "recurrent", `bias...` "bias", and any other name has none.
     """
 
     shape: tuple[int, ...]
     init: Callable[[Tensor], object] | None = None
     trainable: bool = True
     dtype: torch.dtype | None = None
+    role: str = ""
+
+
+ROLES = ("input", "recurrent", "bias")
+_ROLE_OF_NAME = {"weight_ih": "input", "weight_hh": "recurrent", "bias": "bias"}
+
+
+def role_of(name: str, parameter: Parameter) -> str:
+    """Return the role of a parameter of a cell: the one it declares, otherwise that of its name, or ""."""
+    of_name = (role for prefix, role in _ROLE_OF_NAME.items() if name.startswith(prefix))
+    return parameter.role or next(of_name, "")
 
 
 class Hidden(NamedTuple):
@@ -92,6 +106,8 @@ class Cell(ABC):
         gates: names of the gates, in the order in which they are stacked in the parameters. Default: none.
         forget_gate: name of the gate that keeps the cell state where it is 1, to which the option `forget_bias` of a layer
             applies. Default: None.
+        memory_gates: the gates whose biases determine how long the state is kept, each with 1 if an open gate keeps the
+            state, or -1 if it replaces it; `recurra.nn.init.chrono_` sets these biases. Default: none.
         separate_hidden_bias: for a cell with the two biases `bias_ih` and `bias_hh` (G*H,), the gates in which the second
             bias cannot be merged with the first, because it is inside a product; () if both are only added. Default: None,
             for a cell with other biases.
@@ -129,6 +145,7 @@ class Cell(ABC):
     states: ClassVar[tuple[str, ...]] = Hidden._fields
     gates: ClassVar[tuple[str, ...]] = ()
     forget_gate: ClassVar[str | None] = None
+    memory_gates: ClassVar[Mapping[str, int]] = {}
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = None
     source: ClassVar[str] = ""
     differentiable: ClassVar[bool] = True

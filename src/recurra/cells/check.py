@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CallError, RecurraError, near
-from .base import Cell, Parameter, Params
+from .base import ROLES, Cell, Parameter, Params
 
 _OPTION_TYPES = (bool, int, float, str)
 
@@ -50,14 +51,21 @@ def check_class(cls: type[Cell]) -> None:
         raise CallError(f"{who}: gates is {cls.gates!r}; expected a tuple of names, as ('f', 'n'){place}")
     if cls.gates and cls.gates_of is Cell.gates_of:
         raise CallError(f"{who} names the gates {', '.join(cls.gates)} and does not define gates_of; define it{place}")
-    for attribute, named in (("forget_gate", cls.forget_gate), ("separate_hidden_bias", cls.separate_hidden_bias)):
+    declared = {
+        "forget_gate": cls.forget_gate,
+        "memory_gates": tuple(cls.memory_gates),
+        "separate_hidden_bias": cls.separate_hidden_bias,
+    }
+    for attribute, named in declared.items():
         for gate in (named,) if isinstance(named, str) else named or ():
             if gate not in cls.gates:
                 raise CallError(f"{who}: {attribute} is {named!r}, and {gate!r} is not one of its gates{place}")
+    if set(cls.memory_gates.values()) - {1, -1}:
+        raise CallError(f"{who}: memory_gates is {cls.memory_gates!r}; expected 1 or -1 for each gate{place}")
     for name, kind in inspect.get_annotations(cls).items():
         if name not in cls.__dataclass_fields__ and "ClassVar" not in str(kind):
             raise CallError(
-                f"{who} has the option {name} and is no dataclass; write @dataclass(frozen=True) over it{place}"
+                f"{who} has the option {name} but is not a dataclass; add @dataclass(frozen=True) above the class{place}"
             )
 
 
@@ -104,7 +112,7 @@ def check_instance(cell: Cell) -> None:
     for name, value in vars(cell).items():
         if name not in options:
             raise CallError(
-                f"cell {type(cell).__name__} holds {name}, which is not one of its options and is not saved; make it an "
+                f"cell {type(cell).__name__} has the attribute {name}, which is not an option and is not saved; make it an "
                 f"option, a parameter or a class attribute{place_of(type(cell))}"
             )
         _check_option(type(cell), name, value)
@@ -138,6 +146,8 @@ def check_parameters(cell: Cell, parameters: Any) -> None:
             message = f"the init of {name} is {_short(parameter.init)}; expected a function of a tensor"
         elif not isinstance(parameter.trainable, bool):
             message = f"trainable of {name} is {parameter.trainable!r}; expected True or False"
+        elif parameter.role not in ("", *ROLES):
+            message = f"the role of {name} is {parameter.role!r}; expected one of {', '.join(ROLES)}"
         else:
             continue
         raise problem(cell, message, "parameters")
@@ -162,6 +172,17 @@ def failure(cell: Cell, error: Exception) -> CallError | None:
     if where is None or isinstance(error, RecurraError):
         return None
     return CallError(f"{cell}: {type(error).__name__} at {where}: {first_line(error)}")
+
+
+@contextmanager
+def reporting(cell: Cell) -> Iterator[None]:
+    """Add the place in the user's file to an error that a method of their own cell raises inside the block."""
+    try:
+        yield
+    except Exception as error:
+        if report := failure(cell, error):
+            raise report from error
+        raise
 
 
 def raised_at(cls: type[Cell], error: Exception) -> str | None:
@@ -192,12 +213,8 @@ def initial_state_of(cell: Cell, hidden_size: int, params: Params) -> list[Tenso
 
     Raises CallError when `cell.initial_state` fails or returns anything else.
     """
-    try:
+    with reporting(cell):
         state = cell.initial_state(hidden_size, params)
-    except Exception as error:
-        if report := failure(cell, error):
-            raise report from error
-        raise
     like, sizes = next(iter(params.values())), cell.state_sizes(hidden_size)
     if state is None:
         return [like.new_zeros(size) for size in sizes.values()]

@@ -24,7 +24,7 @@ def turn_update_gate(params: Params) -> dict[str, Tensor]:
         if not name.startswith(("weight_ih", "weight_hh", "bias_ih", "bias_hh")) or tensor.shape[0] % 3:
             shape = tuple(tensor.shape)
             raise CallError(
-                f"{name} {shape} is no weight or bias of a plain GRU; expected weight_ih (3H, I) and its kin"
+                f"{name} {shape} is not a parameter of a GRU; expected those of torch.nn.GRU, such as weight_ih (3H, I)"
             )
         r, z, n = tensor.chunk(3)
         turned[name] = torch.cat([r, -z, n])
@@ -79,7 +79,7 @@ def _separate(cell: Cell) -> tuple[str, ...]:
     """Return the gates whose hidden bias cannot be merged."""
     if cell.separate_hidden_bias is None:
         raise CallError(
-            f"cell is {cell}; which of its biases may be merged is not known: it states no separate_hidden_bias"
+            f"the biases of {cell} cannot be merged, because the cell does not declare separate_hidden_bias"
         )
     return cell.separate_hidden_bias
 

@@ -1,4 +1,4 @@
-"""LSTM with coupled input and forget gates: what is forgotten makes room for what comes in. Greff et al. 2017,
+"""LSTM with coupled input and forget gates: the input gate is 1 - forget gate. Greff et al. 2017,
 arXiv:1503.04069 (CIFG).
 
     f  = sigmoid(Wf x + bf + Uf h + cf)      forget gate: 1 keeps the cell state, 0 replaces it by the candidate
@@ -14,6 +14,7 @@ W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,6 +34,7 @@ class CoupledLSTM(Cell):
     state_type: ClassVar[Any] = LSTMState
     gates: ClassVar[tuple[str, ...]] = ("f", "g", "o")
     forget_gate: ClassVar[str | None] = "f"
+    memory_gates: ClassVar[Mapping[str, int]] = {"f": 1}
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Greff, Srivastava, Koutník, Steunebrink and Schmidhuber 2017, LSTM: a search space odyssey, "

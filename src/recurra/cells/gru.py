@@ -10,6 +10,7 @@ W is weight_ih (3H, I), U weight_hh (3H, H), b bias_ih (3H,), c bias_hh (3H,); g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ class GRU(Cell):
 
     name: ClassVar[str] = "gru"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    memory_gates: ClassVar[Mapping[str, int]] = {"z": 1}
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ("n",)
     source: ClassVar[str] = (
         "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder "

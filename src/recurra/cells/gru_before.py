@@ -11,6 +11,7 @@ the matmul, which no change of parameters converts to this."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +28,7 @@ class GRUBefore(Cell):
 
     name: ClassVar[str] = "gru_before"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    memory_gates: ClassVar[Mapping[str, int]] = {"z": 1}
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Cho et al. 2014, Learning phrase representations using RNN encoder-decoder "

@@ -10,6 +10,7 @@ of `gru_before`; `convert.turn_update_gate` converts the parameters of one to th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,6 +25,7 @@ class GRUTextbook(GRUBefore):
     """Gated recurrent unit, reset before the matmul, whose update gate admits the candidate."""
 
     name: ClassVar[str] = "gru_textbook"
+    memory_gates: ClassVar[Mapping[str, int]] = {"z": -1}
     source: ClassVar[str] = (
         "Chung, Gulcehre, Cho and Bengio 2014, Empirical evaluation of gated recurrent neural networks "
         "on sequence modeling, arXiv:1412.3555"

@@ -13,6 +13,7 @@ start at 1 and biases at 0, as in the paper."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,6 +31,7 @@ class LayerNormGRU(Cell):
 
     name: ClassVar[str] = "ln_gru"
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
+    memory_gates: ClassVar[Mapping[str, int]] = {"z": 1}
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ("n",)
     source: ClassVar[str] = "Ba, Kiros and Hinton 2016, Layer normalization, arXiv:1607.06450"
 

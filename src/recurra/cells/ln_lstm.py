@@ -15,6 +15,7 @@ bias_c (H,); gate order i, f, g, o. Gains start at 1 and biases at 0, as in the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -35,6 +36,7 @@ class LayerNormLSTM(Cell):
     state_type: ClassVar[Any] = LSTMState
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     forget_gate: ClassVar[str | None] = "f"
+    memory_gates: ClassVar[Mapping[str, int]] = {"f": 1, "i": -1}
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = "Ba, Kiros and Hinton 2016, Layer normalization, arXiv:1607.06450"
 

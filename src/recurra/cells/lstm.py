@@ -12,6 +12,7 @@ W is weight_ih (4H, I), U weight_hh (4H, H), b bias_ih (4H,), c bias_hh (4H,); g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -37,6 +38,7 @@ class LSTM(Cell):
     state_type: ClassVar[Any] = LSTMState
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     forget_gate: ClassVar[str | None] = "f"
+    memory_gates: ClassVar[Mapping[str, int]] = {"f": 1, "i": -1}
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Hochreiter and Schmidhuber 1997, Long short-term memory, Neural Computation 9(8):1735-1780; "

@@ -8,6 +8,7 @@ W is weight_ih (2H, I), U weight_hh (2H, H), b bias_ih (2H,), c bias_hh (2H,); g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,6 +25,7 @@ class MGU(Cell):
 
     name: ClassVar[str] = "mgu"
     gates: ClassVar[tuple[str, ...]] = ("f", "n")
+    memory_gates: ClassVar[Mapping[str, int]] = {"f": -1}
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Zhou, Wu, Zhang and Zhou 2016, Minimal gated unit for recurrent neural networks, "

@@ -13,6 +13,7 @@ the paper cuts it there."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,6 +33,7 @@ class PeepholeLSTM(Cell):
     state_type: ClassVar[Any] = LSTMState
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     forget_gate: ClassVar[str | None] = "f"
+    memory_gates: ClassVar[Mapping[str, int]] = {"f": 1, "i": -1}
     separate_hidden_bias: ClassVar[tuple[str, ...] | None] = ()
     source: ClassVar[str] = (
         "Gers, Schraudolph and Schmidhuber 2002, Learning precise timing with LSTM recurrent networks, "
@@ -39,7 +41,7 @@ class PeepholeLSTM(Cell):
     )
 
     def parameters(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, Parameter]:
-        peephole = Parameter((3 * hidden_size,), uniform(hidden_size))
+        peephole = Parameter((3 * hidden_size,), uniform(hidden_size), role="recurrent")
         return gated_parameters(4, input_size, hidden_size, bias) | {"peephole": peephole}
 
     def project(self, x: Tensor, params: Params) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from ..errors import CallError
+from ..errors import CallError, short
 from .base import Cell, Hidden, Parameter, Params, gated_parameters
 
 _NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
@@ -33,8 +33,8 @@ class RNN(Cell):
     nonlinearity: str = "tanh"
 
     def __post_init__(self) -> None:
-        if self.nonlinearity not in _NONLINEARITIES:
-            raise CallError(f"nonlinearity is {self.nonlinearity!r}; expected 'tanh' or 'relu'")
+        if not isinstance(self.nonlinearity, str) or self.nonlinearity not in _NONLINEARITIES:
+            raise CallError(f"nonlinearity is {short(self.nonlinearity)}; expected 'tanh' or 'relu'")
 
     def parameters(self, input_size: int, hidden_size: int, bias: bool) -> dict[str, Parameter]:
         return gated_parameters(1, input_size, hidden_size, bias)

@@ -21,7 +21,9 @@ def bench(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME ...]", help="Cells: rnn, gru, lstm; all by default.")
     ] = None,
-    save: Annotated[bool, typer.Option("--save", help="Save the timings for all runs on this machine.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Save the timings; later runs on this machine use them.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the timings to FILE; RECURRA_TIMINGS=FILE selects them.")
     ] = None,

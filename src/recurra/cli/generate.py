@@ -31,6 +31,9 @@ def generate(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Random seed; the same seed gives the same text.")
     ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Tones and rhymes of a Chinese poem: 平仄中韵 and punctuation.")
+    ] = None,
     import_: Import = None,
 ) -> None:
     """Generate text with a language model.
@@ -38,7 +41,9 @@ def generate(
     recurra generate runs/poems --prompt "Once" --temperature 0.8
     """
     loaded = open_run(run, import_)
-    pieces = loaded.generate_iter(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    pieces = loaded.generate_iter(
+        prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, pattern=pattern
+    )
     first = next(pieces, "")  # errors are reported before the prompt is printed
     print(_joined(loaded, prompt, first), end="", flush=True)
     for piece in pieces:

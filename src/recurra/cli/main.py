@@ -48,7 +48,7 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command of the first argument. Raises UserError for a planned command."""
         if args and args[0] in LATER:
-            raise UserError(f"{args[0]}: not in this version ({__version__}); recurra --help lists what is")
+            raise UserError(f"{args[0]} is not available in version {__version__}; `recurra --help` lists the commands")
         return super().resolve_command(ctx, args)
 
 
@@ -86,7 +86,7 @@ def _version(requested: bool) -> None:
 def _front(
     ctx: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version and stop.")
+        bool, typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     if ctx.invoked_subcommand is None:

@@ -36,7 +36,7 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="Run folder to write (runs/NAME).")] = None,
     cell: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Cell: rnn, lstm, gru, or file.py:Class (by the data).")
+        str | None, typer.Option(metavar="NAME", help="Cell: rnn, lstm, gru, or file.py:Class (depends on the data).")
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file with settings.")] = None,
     set_: Annotated[
@@ -62,6 +62,9 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace the run folder if it exists.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", metavar="", help="Encode the data again; do not use the cache.")
+    ] = False,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume a run that was interrupted.")] = None,
     import_: Import = None,
 ) -> None:
@@ -84,10 +87,12 @@ def train(
     reading = read_settings(encoding, separator, header)
     if resume is not None:
         changes = [*options, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
+        changes += ["no-cache"] if no_cache else []
         with _imports_in_message(import_ or []) as imports:
             run = _resume(resume, task, changes, import_)
     else:
         with _imports_in_message(_sources(task, cell)) as imports:
+            options["cache"] = not no_cache
             run = _train(ctx, task, data, options, reading, set_ or [], overwrite, import_)
     _finish(run, time.time() - ctx.meta[STARTED], imports)
 
@@ -121,7 +126,7 @@ def _train(
 ) -> Run:
     if task is None or data is None:
         what = "TASK and DATA" if task is None else "DATA"
-        raise SettingError(f"train needs {what}: recurra train classify reviews.csv (recurra train --help)")
+        raise SettingError(f"train requires {what}: recurra train classify reviews.csv (recurra train --help)")
     if imports:
         raise SettingError("--import is an option of --resume; write a custom task or cell as file.py:Class")
     from .. import training

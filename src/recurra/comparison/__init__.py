@@ -8,7 +8,7 @@ page.py      the page
 
 from __future__ import annotations
 
-from .results import Candidate, Comparison, Measured
+from .results import Candidate, Comparison, RunNumbers
 from .trials import compare
 
-__all__ = ["Candidate", "Comparison", "Measured", "compare"]
+__all__ = ["Candidate", "Comparison", "RunNumbers", "compare"]

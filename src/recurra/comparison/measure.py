@@ -12,12 +12,12 @@ from ..errors import UserError
 from ..inspection.evidence import Evidence, evidence_of
 from ..inspection.training_batches import training_without_dropout
 from ..run import Run
-from .results import Measured
+from .results import RunNumbers
 
 COPIES = 4  # of each weight: itself, its gradient, and two moments of the optimizer
 
 
-def measure(run: Run) -> Measured:
+def measure(run: Run) -> RunNumbers:
     """Return the numbers of a run; what needs its data is unknown where they cannot be read again."""
     metric = float(run.metrics[f"valid/{run.task.selection.metric}"])
     parameters = sum(weight.numel() for weight in run.network.parameters())
@@ -29,7 +29,7 @@ def measure(run: Run) -> Measured:
             horizon = float(np.nanmax(rows)) if not np.isnan(rows).all() else math.nan
         except UserError:
             memory, horizon = 0, math.nan
-    return Measured(metric, parameters, seconds, memory, horizon)
+    return RunNumbers(metric, parameters, seconds, memory, horizon)
 
 
 def seconds_per_step(evidence: Evidence) -> float:
@@ -64,15 +64,15 @@ def training_memory(evidence: Evidence) -> int:
     return COPIES * sum(weights.values()) + sum(saved.values())
 
 
-def as_json(measured: Measured) -> dict[str, object]:
+def as_json(measured: RunNumbers) -> dict[str, object]:
     """Return the numbers for JSON, in which numbers that are not finite are text."""
     return {name: value if not isinstance(value, float) or math.isfinite(value) else str(value)
             for name, value in vars(measured).items()}  # fmt: skip
 
 
-def from_json(values: dict[str, object]) -> Measured:
+def from_json(values: dict[str, object]) -> RunNumbers:
     """Return what `as_json` wrote."""
-    return Measured(**{name: float(value) if isinstance(value, str) and name != "failed" else value
+    return RunNumbers(**{name: float(value) if isinstance(value, str) and name != "failed" else value
                        for name, value in values.items()})  # type: ignore[arg-type]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..files import write_text
-from ..inspection.report.blocks import Block, Note, Section, Table, Words, curves_of
+from ..inspection.report.blocks import Block, Note, PageTexts, Section, Table, curves_of
 from ..inspection.report.page import render
 from .results import Comparison
 
@@ -14,7 +14,7 @@ PAGE = "comparison.html"
 
 def write_page(comparison: Comparison, data: str, language: str) -> None:
     """Write the page of a comparison."""
-    say = Words(language)
+    say = PageTexts(language)
     name = data.rpartition("/")[2]
     cells = say("diagnosis.comma").join(one.cell for one in comparison.candidates)
     budget = say("compare.minutes", minutes=f"{comparison.minutes:g}") if comparison.minutes else say("compare.epochs")
@@ -31,7 +31,7 @@ def write_page(comparison: Comparison, data: str, language: str) -> None:
     write_text(comparison.page, render(f"{name}: {cells}", sentences, sections, say))
 
 
-def _curves(comparison: Comparison, say: Words) -> Block:
+def _curves(comparison: Comparison, say: PageTexts) -> Block:
     """Return the validation losses of the first seed."""
     steps = sorted({step for curve in comparison.curves.values() for step, _ in curve})
     curves = {}

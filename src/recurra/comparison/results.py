@@ -16,7 +16,7 @@ SEPARATED = 2.0  # standard errors of a difference of means, beyond which it is 
 
 @final
 @dataclass(frozen=True)
-class Measured:
+class RunNumbers:
     """The numbers of one run.
 
     Attributes:
@@ -42,10 +42,10 @@ class Candidate:
     """A cell with its runs, one for each seed."""
 
     cell: str
-    runs: Sequence[Measured]
+    runs: Sequence[RunNumbers]
 
     @property
-    def finished(self) -> list[Measured]:
+    def finished(self) -> list[RunNumbers]:
         """The runs that did not fail."""
         return [run for run in self.runs if not run.failed]
 
@@ -150,8 +150,8 @@ def separated(a: Candidate, b: Candidate) -> bool:
     """Return whether two means differ by more than two standard errors of their difference; False with fewer than two seeds.
 
     Example:
-        >>> from recurra.comparison.results import Candidate, Measured, separated
-        >>> one, other = (Candidate(name, [Measured(v), Measured(v + 0.02)]) for name, v in (("gru", 0.8), ("rnn", 0.6)))
+        >>> from recurra.comparison.results import Candidate, RunNumbers, separated
+        >>> one, other = (Candidate(name, [RunNumbers(v), RunNumbers(v + 0.02)]) for name, v in (("gru", 0.8), ("rnn", 0.6)))
         >>> separated(one, other), separated(one, one)
         (True, False)
     """

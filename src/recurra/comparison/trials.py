@@ -17,7 +17,7 @@ from ..run import load
 from ..training import train
 from .measure import as_json, curve_of, from_json, measure
 from .page import PAGE, write_page
-from .results import Candidate, Comparison, Measured
+from .results import Candidate, Comparison, RunNumbers
 
 RECORD = "comparison.json"
 OWN = ("cell", "model.cell", "seed", "training.seed")  # settings that the comparison sets
@@ -104,7 +104,7 @@ def compare(
                 )
                 record["runs"][name] = as_json(measure(run))
             except TrainingError as error:
-                record["runs"][name] = as_json(Measured(failed=str(error)))
+                record["runs"][name] = as_json(RunNumbers(failed=str(error)))
             write_json(folder / RECORD, record)
     candidates = [
         Candidate(cell, [from_json(record["runs"][f"{cell}-{seed}"]) for seed in range(seeds)]) for cell in cells

@@ -136,7 +136,7 @@ class PrefixBeamSearch:
         self.beams = extended
 
     def _child(self, node: int, unit: int) -> int:
-        """Return the node of the text of `node` with one more unit; it is created where it does not exist."""
+        """Return the child of `node` whose text is one unit longer, and create it if it does not exist."""
         child = self.children.get((node, unit))
         if child is None:
             child = self.children[node, unit] = len(self.units)

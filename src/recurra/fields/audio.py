@@ -66,6 +66,7 @@ class Audio(Field):
     """
 
     sequence = True
+    reads_files = True
 
     def __init__(
         self, name: str, column: str | None, sample_rate: int | None = None, n_mels: int | None = None

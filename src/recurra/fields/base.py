@@ -36,6 +36,8 @@ class Field(ABC):
     Attributes:
         sequence: True where a value is a sequence of time steps, and not one label or number.
         is_scalar: True where a value is one label or number, so that the values of all rows fit into memory.
+        fitted: the attributes that `fit` sets and `load` does not, because a run has them in its settings.
+        reads_files: True where a value may be the name of a file.
         is_fitted: False where `fit` does not read the values; this saves a pass over the data.
 
     Example:
@@ -58,6 +60,8 @@ class Field(ABC):
     sequence: ClassVar[bool] = False
     is_scalar: ClassVar[bool] = False
     is_fitted: ClassVar[bool] = True
+    fitted: ClassVar[tuple[str, ...]] = ()
+    reads_files: ClassVar[bool] = False
 
     def __init__(self, name: str, column: str | None = None) -> None:
         self.name, self.column = name, column
@@ -91,7 +95,7 @@ class Field(ABC):
         return str(value)
 
     def check(self, value: Any) -> str | None:
-        """Return what is wrong with a value of the training data, as the end of a sentence, or None if it can be used."""
+        """Return None if a training value can be used, otherwise the problem as a phrase, such as `is empty`."""
         return None if value is not None else "is missing"
 
     def check_input(self, value: Any) -> str | None:
@@ -130,6 +134,16 @@ class Field(ABC):
         Raises:
             DataError: a value cannot be encoded. `row` is its position in `values`, counted from 1.
         """
+
+    def keep(self, folder: Path | None) -> None:  # noqa: B027  most fields keep nothing
+        """Keep in `folder` what `fit` computes of each value and `encode` would compute again. None: forget it.
+
+        By default nothing is kept.
+        """
+
+    def encode_fitted(self, begin: int, end: int) -> list[Any] | None:
+        """Return the encoded values[begin:end] of those that `fit` has read; None if they were not kept."""
+        return None
 
     def stream(self) -> TokenStream:
         """Return an encoder of chunks: `push(chunk)` and `flush()` return encoded time steps that no later chunk can change."""

@@ -64,6 +64,7 @@ class Image(Field):
     """
 
     sequence = True
+    reads_files = True
 
     def __init__(self, name: str, column: str | None, size: str | None = None, grayscale: bool | None = None) -> None:
         super().__init__(name, column)

@@ -33,6 +33,7 @@ class ImageFeatures(Field):
     """
 
     sequence = True
+    reads_files = True
 
     def __init__(self, name: str, column: str | None) -> None:
         super().__init__(name, column)

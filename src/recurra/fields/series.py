@@ -110,7 +110,8 @@ class Series(Field):
         saved = read_json(folder / f"{self.name}.json")
         if self.width not in (None, saved["width"]):
             raise RunError(
-                f"{folder}: {self.name} was trained with {saved['width']} features, the task has {self.width}"
+                f"{folder}: {self.name} was trained with {saved['width']} features, but the task has {self.width}; "
+                "use the columns of the training file"
             )
         self.width = int(saved["width"])
         self.mean, self.std = np.array(saved["mean"]), np.array(saved["std"])
@@ -127,7 +128,7 @@ class StepStream:
         self.field = field
 
     def push(self, piece: Any) -> Any:
-        """Return the encoded time steps of a chunk. Raises CallError where it cannot be used."""
+        """Return the encoded time steps of a chunk. Raises CallError if the chunk cannot be used."""
         if isinstance(piece, list) and not piece:
             return []
         if problem := self.field.check_input(piece):

@@ -15,6 +15,7 @@ from ..data.words.ngrams import MAX_NGRAMS
 from ..data.words.token_stream import TokenStream
 from ..data.words.tokenizers import WordTokenizer
 from ..data.words.vocabulary import Tokenization, Vocabulary, build
+from ..data.words.word_numbers import WordNumbers
 from ..errors import DataError, SettingError
 from .base import Field
 from .lexicon import Lexicon
@@ -36,6 +37,7 @@ class Text(Field):
     """
 
     sequence = True
+    fitted = ("tokenization", "character_ngrams")
 
     def __init__(
         self,
@@ -57,6 +59,8 @@ class Text(Field):
         self.tokenizer = tokenizer
         self.vocabulary: Vocabulary
         self.is_shared_vocabulary = False  # True: the vocabulary is that of a language model
+        self._folder: Path | None = None  # where `fit` keeps the words of the texts
+        self._numbers: WordNumbers | None = None
 
     @property
     def storage(self) -> str:
@@ -130,7 +134,21 @@ class Text(Field):
                 characters += len(value)
                 yield value
 
-        self.vocabulary = build(counted(), self.tokenization, size=self.size, min_count=minimum, tokenizer=tokenizer)
+        if (
+            self._folder is not None
+            and self.tokenization == "words"
+            and tokenizer is None
+            and not self.character_ngrams
+        ):
+            self._numbers = WordNumbers(self._folder)
+        self.vocabulary = build(
+            counted(),
+            self.tokenization,
+            size=self.size,
+            min_count=minimum,
+            tokenizer=tokenizer,
+            numbers=self._numbers,
+        )
         if self.character_ngrams is None:
             self.character_ngrams = (
                 self.tokenization == "words" and characters <= MAX_NGRAM_CHARACTERS and _has_letters(self.vocabulary)
@@ -138,6 +156,16 @@ class Text(Field):
         self._check_ngrams()
         if len(self.vocabulary) <= 3 and minimum > 1:
             raise DataError(f"no word occurs {minimum} times; train on more rows or use --set tokenization=characters")
+
+    def keep(self, folder: Path | None) -> None:
+        """Keep the words of the texts that `fit` reads, so that they are split once."""
+        self._folder, self._numbers = folder, None
+
+    def encode_fitted(self, begin: int, end: int) -> list[np.ndarray] | None:
+        """Return the token IDs of some of the texts that `fit` has read, if they are words without n-grams."""
+        if self._numbers is None or self.character_ngrams:
+            return None
+        return list(self._numbers.encode(begin, end))
 
     def encode(self, values: Sequence[str]) -> list[np.ndarray]:
         """Return the token IDs of each text, (T,), or with character n-grams (T, 1 + P)."""
@@ -182,7 +210,7 @@ def type_problem(value: Any) -> str | None:
 
 
 def text_problem(value: Any) -> str | None:
-    """Return what is wrong with a value that is not text or that is empty, or None."""
+    """Return the problem if a value is not text or is empty, otherwise None."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return "is empty"
     return type_problem(value)

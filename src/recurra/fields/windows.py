@@ -148,7 +148,9 @@ class Windows(Field):
         if self.parts or self.channels:
             return self.name
         if self.requested_width is not None:
-            raise SettingError("step_width requires windows in one row, but here a window is one cell")
+            raise SettingError(
+                "step_width requires a window of several columns, but here one cell contains the window; remove step_width"
+            )
         self.column = self.steps.column = self.column or list_column(source, taken)
         return self.steps.find(source, taken)
 

@@ -47,6 +47,7 @@ class Words(TokenField):
 
     option = "words"
     names = WORD_NAMES
+    fitted = ("tokenization", "character_ngrams", "keep_digits")
 
     def __init__(
         self,

@@ -103,7 +103,7 @@ def attribution(
     layer = layer_of(model, module)
     if isinstance(model, Run):
         if lengths is not None:
-            raise CallError("lengths is given, and model is a Run, whose examples have lengths of their own; remove it")
+            raise CallError("remove the argument lengths: model is a Run, whose examples determine the lengths")
         examples, texts = examples_of(model, data)
         with evaluating(model.network), own_code(model.task, model.task.cell):
             explained = [_Example(model, layer, example, output) for example in examples]
@@ -203,8 +203,9 @@ def _attribute(explained: Output, x: Tensor, method: str) -> Attribution:
                 break
             if points >= MAX_POINTS:
                 raise CallError(
-                    f"integrated gradients miss {float(missing.max()):.3g} of the output with {points} points, so the "
-                    "output is not a smooth function between zeros and the input (layer normalization is not); use occlusion"
+                    f"with {points} points, the sum of the integrated gradients differs from the change of the output by "
+                    f"{float(missing.max()):.3g}; the output may not be smooth between zeros and the input, as with layer "
+                    "normalization; use occlusion"
                 )
             points *= 2
     completeness = values.sum((1, 2)) - (outputs - baselines)

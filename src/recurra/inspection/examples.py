@@ -66,7 +66,7 @@ def examples_of(run: Run, data: Any) -> tuple[list[Any], list[str]]:
 def rows_of(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -> list[ExampleCalls]:
     """Return the calls of `layer` for each example of a file or of a list."""
     if lengths is not None:
-        raise CallError("lengths is given, and model is a Run, whose examples have lengths of their own; remove it")
+        raise CallError("remove the argument lengths: model is a Run, whose examples determine the lengths")
     if data is None:
         raise CallError("data is None; expected a list of examples, or a file, for this run")
     examples, texts = examples_of(run, data)
@@ -79,7 +79,8 @@ def rows_of(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -> list[Exa
         alone = [call for call in calls if len(call.x) == 1 and call.x.shape[1]]
         if not alone:
             raise CallError(
-                f"example {n + 1}: the layer reads no sequence alone ({len(calls)} calls); with beam search, set beam_size=1"
+                f"example {n + 1}: the layer is called {len(calls)} times, never for this sequence alone; "
+                "with beam search, set beam_size=1"
             )
         rows.append(ExampleCalls(alone, len(calls) - len(alone), text, _json(prediction)))
     return rows

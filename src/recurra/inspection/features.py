@@ -151,7 +151,7 @@ def _feature(name: str, value: Any, recording: Recording) -> Array:
         numbers, steps = np.asarray(row, dtype=np.float64), int(recording.lengths[b])
         if numbers.shape != (T,) and numbers.shape != (steps,):
             raise CallError(
-                f"feature {name!r}, sequence {b}: has shape {numbers.shape}; expected ({steps},), the recorded time steps"
+                f"feature {name!r} has shape {numbers.shape} for sequence {b}; expected ({steps},), one value per time step"
             )
         found[b, : len(numbers)] = numbers
     return found

@@ -112,7 +112,9 @@ def fixed_points(
     layer = in_double(model, module)
     inputs, is_sequence = input_steps(layer, x)
     if is_sequence:
-        raise CallError(f"x has shape {tuple(inputs.shape)}; expected (I,), one constant input; for several use sweep")
+        raise CallError(
+            f"x has shape {tuple(inputs.shape)}; expected (I,), one constant input; use sweep for several inputs"
+        )
     step, constant, N = stack_step(layer), inputs[0], len(state_vector(layer, None))
     generator = torch.Generator().manual_seed(seed)
 

@@ -100,7 +100,7 @@ def in_double(model: Any, module: str | None = None) -> RecurrentBase:
     layer = layer_of(model, module)
     if layer.bidirectional:
         raise CallError(
-            "the layer is bidirectional, so its stack has no step of its own; pass one direction of one layer: "
+            "the layer is bidirectional, so the stack of layers has no common step; pass one direction of one layer: "
             "inspection.part(model, layer=0, direction='forward')"
         )
     return copy.deepcopy(layer).double().eval().requires_grad_(False)

@@ -37,7 +37,7 @@ class Result(ABC):
             for name, one in named.items():
                 array = np.asarray(one)
                 if array.dtype.hasobject:
-                    raise TypeError(f"{type(self).__name__}.{name} is no array of numbers or text")
+                    raise TypeError(f"{type(self).__name__}.{name} is not an array of numbers or text")
                 found[name] = array
         return found
 

@@ -61,7 +61,7 @@ def gradients_of_loss(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -
     A layer that is called several times in a batch is observed in its first call.
     """
     if lengths is not None:
-        raise CallError("lengths is given, and model is a Run, whose examples have lengths of their own; remove it")
+        raise CallError("remove the argument lengths: model is a Run, whose examples determine the lengths")
     if data is not None and not isinstance(data, str | Path):
         raise CallError(
             "data is a list of examples; memory of a run needs the loss: pass its training data, or None for "

@@ -34,7 +34,7 @@ class PerturbableInput(nn.Module):
 
 
 def training_step(
-    network: nn.Module, loss: Callable[[], Tensor], epsilon: float, backward: Callable[[Tensor], None]
+    network: nn.Module, loss: Callable[[], Tensor], epsilon: float, backward: Callable[..., None]
 ) -> Tensor:
     """Compute the gradient of the mean of the plain and the adversarial loss, and return that mean, detached.
 
@@ -42,7 +42,7 @@ def training_step(
         network: the network, with one or more `PerturbableInput` modules.
         loss: runs the network and returns the mean loss of the batch. It is called twice, or once if `epsilon` is 0.
         epsilon: norm of the perturbation of each sequence. 0: no adversarial training.
-        backward: adds the gradient of a loss to the gradients of the parameters.
+        backward: `backward(loss, weight)` adds the gradient of `weight * loss` to the gradients of the parameters.
     """
     if not epsilon:
         plain = loss()
@@ -52,16 +52,16 @@ def training_step(
     try:
         for module in inputs:
             module.records_gradient = True
-        plain = loss() / 2
-        backward(plain)
+        plain = loss()
+        backward(plain, 0.5)
         for module in inputs:
             module.records_gradient = False
             if module.embeddings is not None and (gradient := module.embeddings.grad) is not None:
                 norm = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
                 module.perturbation = gradient * (epsilon / norm)[:, None, None]
-        perturbed = loss() / 2
-        backward(perturbed)
-        return (plain + perturbed).detach()
+        perturbed = loss()
+        backward(perturbed, 0.5)
+        return (plain + perturbed).detach() / 2
     finally:
         for module in inputs:
             module.records_gradient, module.embeddings, module.perturbation = False, None, None

@@ -2,13 +2,14 @@
 
 All layers accept sequences of different lengths, resets within a sequence and options such as recurrent dropout.
 `State` is the state of a layer, `Stepper` runs a layer one time step at a time, and `quantize` rounds its weights to 8 bits.
-`from_mask` converts a mask to lengths, `init` has initializations, and `export` prepares exported programs.
+`from_mask` converts a mask to lengths, and `export` prepares exported programs. `init` has initializations, `constraints`
+constraints on recurrent matrices, `penalties` L1, L2, AR and TAR, and `clipping` two kinds of gradient clipping.
 See docs/layers.md.
 """
 
 from __future__ import annotations
 
-from . import export, flops, init
+from . import clipping, constraints, export, flops, init, penalties
 from .cells import GRUCell, LSTMCell, RNNCell
 from .gru import GRU
 from .lstm import LSTM
@@ -30,9 +31,12 @@ __all__ = [
     "Recurrent",
     "State",
     "Stepper",
+    "clipping",
+    "constraints",
     "export",
     "flops",
     "from_mask",
     "init",
+    "penalties",
     "quantize",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,10 +10,11 @@ from torch import Tensor
 from torch.nn.functional import dropout
 
 from .. import ops
-from ..cells import Cell, Parameter, check_parameters, check_sizes, failure, initial_state_of
+from ..cells import Cell, Parameter, check_parameters, check_sizes, initial_state_of, reporting
 from ..cells.int8 import Int8Cell
 from ..errors import CallError
 from .explain import LayerPlan, plan_calls
+from .layout import SequenceLayout
 from .options import Options, fill_forget_bias
 from .parameters import check_loaded, initial_values, weight_of
 from .pickling import cell_of, plain_cell, plain_options
@@ -24,23 +24,13 @@ from .validate import (
     Lengths,
     ShapeError,
     check_bool,
+    check_factory,
     check_lengths,
     check_like,
     check_probability,
     check_size,
     check_tensor,
 )
-
-
-@contextmanager
-def _reporting(cell: Cell) -> Iterator[None]:
-    """Add the place in the user's file to an error that a method of their own cell raises."""
-    try:
-        yield
-    except Exception as error:
-        if report := failure(cell, error):
-            raise report from error
-        raise
 
 
 class RecurrentBase(torch.nn.Module):
@@ -66,6 +56,7 @@ class RecurrentBase(torch.nn.Module):
         dtype: Any,
     ) -> None:
         super().__init__()
+        check_factory(device, dtype)
         self.input_size, self.num_layers = check_size("input_size", input_size), len(cells)
         self.hidden_sizes = tuple(check_size("hidden_size", size) for size in hidden_sizes)
         self.hidden_size, self.cells, self.cell = self.hidden_sizes[-1], tuple(cells), cells[-1]
@@ -111,7 +102,7 @@ class RecurrentBase(torch.nn.Module):
 
     def _declared_parameters(self, k: int) -> dict[str, Parameter]:
         """Return the parameters of one direction that the cell of layer k declares."""
-        with _reporting(self.cells[k]):
+        with reporting(self.cells[k]):
             declared = self.cells[k].parameters(self._input_size(k), self.hidden_sizes[k], self.bias)
         check_parameters(self.cells[k], declared)
         return declared
@@ -151,7 +142,7 @@ class RecurrentBase(torch.nn.Module):
         """Initialize all parameters, including fixed ones, in the order of torch.nn."""
         for k, end in self._name_suffixes():
             with initial_values(self, {name: name + end for name in self._own_names[k]}) as params:
-                with _reporting(self.cells[k]):
+                with reporting(self.cells[k]):
                     self.cells[k].initialize(params, self._input_size(k), self.hidden_sizes[k], self.bias)
                 if (value := self.options.forget_bias) is not None:
                     fill_forget_bias(
@@ -244,43 +235,50 @@ class RecurrentBase(torch.nn.Module):
         return state[sum(counts[:k]) : sum(counts[: k + 1])]
 
     def _run(
-        self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], starts: Tensor | None = None
+        self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], starts: Tensor | None, layout: SequenceLayout
     ) -> tuple[Tensor, list[Tensor]]:
-        """Return the output y (B, T, D*H) and the final state.
+        """Return the output y in the layout of the caller, and the final state. None of them is a view.
 
         x is (B, T, I); lengths and starts have been checked; both states are in the order of `_state_names`, and the
         initial one may be empty.
         """
         x, lengths, state, segments = self._split(x, lengths, state, starts)
-        y, final = self._run_layers(x, lengths, state)
         if segments is None:
-            return y, final
-        pairs = zip(final, self._directions(), strict=True)
-        return segments.join(y), [segments.final_state(*pair) for pair in pairs]
+            return self._run_layers(x, lengths, state, layout)
+        y, final = self._run_layers(x, lengths, state, SequenceLayout())
+        y, pairs = segments.join(y), zip(final, self._directions(), strict=True)
+        final = [segments.final_state(*pair) for pair in pairs]
+        return ops.exchange_first_axes(y) if layout.time_first else y, final
 
-    def _run_layers(self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def _run_layers(
+        self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], layout: SequenceLayout
+    ) -> tuple[Tensor, list[Tensor]]:
         """Run one layer after the other."""
         final: list[Tensor] = []
+        exchange = layout.time_first  # what is left to do
         for k, operator in enumerate(self._operators):
             call = self._call(k, x, lengths, self._state_of_layer(k, state))
+            is_last = k + 1 == self.num_layers
             if operator is None or not ops.wants_operator(call):
+                if exchange and is_last and not self.options.residual and self.options.merge == "concat":
+                    call, exchange = call._replace(time_first=True), False
                 outputs = ops.execute(call, self.backend)
             else:
-                outputs = operator(*call[1:], self._cell_options[k], self.backend)
+                outputs = operator(*call.arguments, self._cell_options[k], self.backend)
             y = self.options.merge_directions(outputs[0])
             final += outputs[1:]
             x = x + y if self.options.residual and k > 0 else y
-            if k + 1 < self.num_layers:
-                x = self._between_layers(k, x, lengths)
-        return x, final
+            if not is_last:
+                x = self._between_layers(k, x, lengths, layout)
+        return ops.exchange_first_axes(x) if exchange else x, final
 
-    def _between_layers(self, k: int, x: Tensor, lengths: Tensor | None) -> Tensor:
+    def _between_layers(self, k: int, x: Tensor, lengths: Tensor | None, layout: SequenceLayout) -> Tensor:
         """Return the input of layer k + 1 from x (B, T, D*H), the output of layer k. Both are zero in the padding."""
         if self.options.layer_norm:
             x = self.norms[k](x)
             if lengths is not None:
                 x = torch.where((torch.arange(x.shape[1], device=x.device) < lengths[:, None])[:, :, None], x, 0)
-        return dropout(x, self.dropout, self.training) if self.dropout else x
+        return layout.dropout(x, self.dropout) if self.dropout and self.training else x
 
     def _plan(self, x: Tensor, lengths: Lengths, reset: Reset = None) -> LayerPlan:
         self._check_x(x)

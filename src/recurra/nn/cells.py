@@ -13,7 +13,7 @@ from .fx import Proxy, leaf
 from .parameters import initial_values, weight_of
 from .pickling import cell_of, plain_cell
 from .torch_quantization import Qconfig
-from .validate import ArgumentError, ShapeError, check_bool, check_like, check_size, check_tensor
+from .validate import ArgumentError, ShapeError, check_bool, check_factory, check_like, check_size, check_tensor
 
 
 class CellModule(torch.nn.Module):
@@ -25,9 +25,10 @@ class CellModule(torch.nn.Module):
         self, cell: cells.Cell, input_size: int, hidden_size: int, bias: bool, device: Any, dtype: Any
     ) -> None:
         super().__init__()
+        check_factory(device, dtype)
         self.cell, self.input_size = cell, check_size("input_size", input_size, minimum=0)
         self.hidden_size, self.bias = check_size("hidden_size", hidden_size, minimum=0), check_bool("bias", bias)
-        declared = cell.parameters(input_size, hidden_size, bias)
+        declared = cell.parameters(self.input_size, self.hidden_size, bias)
         self._names = tuple(declared)
         for name, parameter in declared.items():
             tensor = torch.empty(parameter.shape, device=device, dtype=dtype)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from .. import cells
+from .. import cells, ops
 from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
+from .layout import SequenceLayout
 from .options import LayerOptions, Options
 from .packed import run_packed
 from .reset import Reset, check_reset
@@ -59,7 +60,7 @@ class DropIn(RecurrentBase):
             input_size,
             [hidden_size] * L,
             bias,
-            bool(bidirectional),
+            bidirectional,
             dropout,
             checked,
             backend,
@@ -128,7 +129,7 @@ class DropIn(RecurrentBase):
             outputs = self._fast_path.run(x, not self.batch_first, hx, 1, self._parameters, self.backend)
             if outputs is not None:
                 y, *final = outputs
-                return (y.transpose(0, 1) if self.batch_first else y), final
+                return (y.transpose_(0, 1) if self.batch_first else y), final
         if isinstance(x, PackedSequence):
             packed, flat = run_packed(self, x, lambda B: self._flatten_state(hx, B), lengths, reset)
             return packed, self._stack_state(flat)
@@ -140,11 +141,13 @@ class DropIn(RecurrentBase):
                 )
         check_like("x", sequences, self._first_weight())
         initial = self._flatten_state(hx, sequences.shape[0] if is_batched else None)
-        y, flat = self._run(sequences, check_lengths(lengths, sequences), initial, check_reset(reset, sequences))
+        layout = SequenceLayout(time_first=is_batched and not self.batch_first)
+        checked = check_lengths(lengths, sequences), initial, check_reset(reset, sequences)
+        y, flat = self._run(sequences, *checked, layout)
         final = self._stack_state(flat)
         if not is_batched:
             return y[0], [component[:, 0] for component in final]
-        return y if self.batch_first else y.transpose(0, 1), final
+        return y, final
 
     def _flatten_state(self, hx: Sequence[Tensor] | None, B: int | None) -> list[Tensor]:
         """Return a component (B, size) for each layer and direction from `hx`.
@@ -173,8 +176,8 @@ class DropIn(RecurrentBase):
         return [component for group in zip(*by_name, strict=True) for component in group]
 
     def _stack_state(self, flat: list[Tensor]) -> list[Tensor]:
-        """Return the components, (L*D, B, size) each: the inverse of `_flatten_state`."""
+        """Return the components, (L*D, B, size) each, which are no views: the inverse of `_flatten_state`."""
         count = len(self._sizes[0])
         if len(flat) == count:
-            return [component.unsqueeze(0) for component in flat]
+            return [ops.with_leading_axis(component) for component in flat]
         return [torch.stack(flat[k::count]) for k in range(count)]

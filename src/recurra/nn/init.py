@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import torch
@@ -9,11 +10,13 @@ from torch import Tensor
 
 from ..errors import CallError
 from .base import RecurrentBase
+from .cell_parameters import cells_in
 from .cells import CellModule
 from .parameters import initial_values
 from .validate import ArgumentError
 
 Module = TypeVar("Module", bound=RecurrentBase | CellModule)
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
 
 def orthogonal_per_gate_(module: Module, gain: float = 1.0, generator: torch.Generator | None = None) -> Module:
@@ -67,3 +70,102 @@ def _recurrent_weight(module: RecurrentBase | CellModule, name: str, hidden_size
         found = "does not have" if weight is None else f"has the shape {tuple(weight.shape)} of"
         raise CallError(f"{type(module).__name__} {found} {name}; expected (G*H, H) with H = {hidden_size}")
     return name, hidden_size
+
+
+def identity_(
+    module: ModuleT, scale: float = 1.0, input_std: float = 1e-3, generator: torch.Generator | None = None
+) -> ModuleT:
+    """Fill the recurrent weights of ReLU networks with the identity, their input weights with N(0, input_std^2), in place.
+
+    The biases become 0. Then a step without input keeps the state, and the gradient through time neither vanishes nor explodes
+    while units are active.
+
+    Args:
+        module: a layer or a cell of recurra.nn, or a module that contains some. Their cells must be `rnn` with ReLU: one
+            recurrent matrix, without gates.
+        scale: factor of the identity. Below 1 the state decays. Default: 1.
+        input_std: standard deviation of the input weights. Default: 0.001, as in the paper.
+        generator: generator of random numbers. Default: None, the default generator of torch.
+
+    Returns:
+        The module.
+
+    Raises:
+        CallError: if `module` contains no layer or cell of recurra.nn, or one with another cell.
+
+    Reference: Le, Jaitly and Hinton 2015, arXiv:1504.00941.
+
+    Example:
+        >>> from recurra import nn
+        >>> layer = nn.init.identity_(nn.RNN(5, 2, nonlinearity="relu"))
+        >>> layer.weight_hh_l0.tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    found = cells_in(module)
+    for one in found:
+        if getattr(one.cell, "nonlinearity", None) != "relu" or one.recurrent_matrices()[0][1] != 1:
+            raise CallError(
+                f"initialization with the identity is for the cell rnn with nonlinearity relu, and a cell is {one.cell}"
+            )
+    for one in found:
+        with initial_values(one.module, {name: name for name in one.names.values()}) as values:
+            for name in one.with_role("recurrent"):
+                torch.nn.init.eye_(values[name]).mul_(scale)
+            for name in one.with_role("input"):
+                values[name].normal_(0.0, input_std, generator=generator)
+            for name in one.with_role("bias"):
+                values[name].zero_()
+    return module
+
+
+def chrono_(module: ModuleT, max_steps: float, generator: torch.Generator | None = None) -> ModuleT:
+    """Fill the biases of the gates that keep the state, so that each unit forgets after 1 to `max_steps` time steps, in place.
+
+        b_f = log(u), b_i = -b_f,    u drawn from U(1, max_steps - 1) for each unit
+
+    A forget gate with the bias log(u) keeps u / (1 + u) of the state in a step without input. `memory_gates` of the cell are
+    the gates and their directions: f and i of an LSTM, z of a GRU, where z = 1 keeps the state. All other parameters, and the
+    other biases, are not changed; where there are two biases, `bias_ih` has the value and `bias_hh` is 0.
+
+    Args:
+        module: a layer or a cell of recurra.nn, or a module that contains some.
+        max_steps: the longest memory in time steps, above 2.
+        generator: generator of random numbers. Default: None, the default generator of torch.
+
+    Returns:
+        The module.
+
+    Raises:
+        CallError: if `module` contains no layer or cell of recurra.nn, a cell declares no `memory_gates` or has no
+            `bias_ih`, or `max_steps` is not above 2.
+
+    Reference: Tallec and Ollivier 2018, arXiv:1804.11188.
+
+    Example:
+        >>> from recurra import nn
+        >>> layer = nn.init.chrono_(nn.LSTM(5, 8), max_steps=100)
+        >>> i, f, g, o = layer.bias_ih_l0.detach().chunk(4)
+        >>> bool((i == -f).all() and (f >= 0).all() and (f <= 4.6).all())  # log(99) = 4.595
+        True
+    """
+    if not 2 < max_steps < math.inf:
+        raise CallError(f"max_steps is {max_steps!r}; expected a finite number above 2")
+    found = cells_in(module)
+    for one in found:
+        if not one.cell.memory_gates:
+            raise CallError(
+                f"chrono initialization sets the biases of the gates that keep the state, and {one.cell} declares none"
+            )
+        if "bias_ih" not in one.names:
+            raise CallError(f"chrono initialization sets bias_ih, which {one.cell} does not have with these arguments")
+    for one in found:
+        H, biases = one.hidden_size, ["bias_ih", "bias_hh"]
+        names = {name: one.names[name] for name in biases if name in one.names}
+        with initial_values(one.module, names) as values:
+            bias = values["bias_ih"].new_empty(H).uniform_(1.0, max_steps - 1.0, generator=generator).log_()
+            for gate, sign in one.cell.memory_gates.items():
+                rows = slice(one.cell.gates.index(gate) * H, (one.cell.gates.index(gate) + 1) * H)
+                values["bias_ih"][rows] = sign * bias
+                if "bias_hh" in values:
+                    values["bias_hh"][rows] = 0
+    return module

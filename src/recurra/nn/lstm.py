@@ -12,7 +12,7 @@ from .drop_in import DropIn
 from .fx import Proxy, leaf
 from .options import LayerOptions
 from .reset import Reset
-from .validate import Lengths
+from .validate import Lengths, check_size
 
 
 class LSTM(DropIn):
@@ -69,9 +69,9 @@ class LSTM(DropIn):
         h_0: (L*D, B, P), or (L*D, P) without a batch axis; initial hidden state.
         c_0: (L*D, B, H), or (L*D, H) without a batch axis; initial cell state. Default of both: the learned initial state
             with `learned_state`, otherwise zeros.
-        lengths (keyword): (B,), integers, a tensor or a list; number of valid time steps of each sequence. Results and
+        lengths: (B,), integers, a tensor or a list; number of valid time steps of each sequence. Results and
             gradients equal those of each sequence alone. Not with a `PackedSequence`. Default: None, all T steps are valid.
-        reset (keyword): booleans (B, T), in this order also if time is the first axis, or pairs (sequence, time step); at
+        reset: booleans (B, T), in this order also if time is the first axis, or pairs (sequence, time step); at
             these time steps a sequence restarts from the initial state of the layer. Default: None.
 
     Outputs: output, (h_n, c_n)
@@ -130,6 +130,7 @@ class LSTM(DropIn):
         backend: str = "auto",
         **options: Unpack[LayerOptions],
     ) -> None:
+        proj_size = check_size("proj_size", proj_size, minimum=0)
         cell = cells.LSTM() if proj_size == 0 else LSTMP(proj_size)
         super().__init__(
             cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype, backend,
@@ -138,7 +139,7 @@ class LSTM(DropIn):
         self.proj_size = proj_size
 
     def forward(
-        self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Lengths = None, reset: Reset = None
+        self, input: Any, hx: tuple[Tensor, Tensor] | None = None, lengths: Lengths = None, reset: Reset = None
     ) -> tuple[Any, tuple[Tensor, Tensor]]:
         """Return `output, (h_n, c_n)`. The documentation of the class describes arguments, shapes and exceptions."""
         if isinstance(input, Proxy):

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from ..cells import Cell
-from ..errors import CallError, near
+from ..errors import CallError, near, short
 from .validate import ArgumentError, check_bool, check_probability
 
 MERGES = ("concat", "sum", "mean", "mul")
@@ -77,9 +77,9 @@ class Options:
         if bias is not None and (
             isinstance(bias, bool) or not isinstance(bias, (int, float)) or not math.isfinite(bias)
         ):
-            raise ArgumentError(f"forget_bias is {bias!r}; expected a finite number or None")
-        if self.merge not in MERGES:
-            raise CallError(f"merge is {self.merge!r}; expected one of {', '.join(MERGES)}")
+            raise ArgumentError(f"forget_bias is {short(bias)}; expected a finite number or None")
+        if not isinstance(self.merge, str) or self.merge not in MERGES:
+            raise CallError(f"merge is {short(self.merge)}; expected one of {', '.join(MERGES)}")
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any], accepted: type) -> Options:

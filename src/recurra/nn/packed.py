@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import CallError
 from .base import RecurrentBase
+from .layout import SequenceLayout
 from .reset import Reset, check_reset
 from .validate import Lengths, ShapeError, check_lengths
 
@@ -46,7 +47,8 @@ def run_packed(
     if order is not None:
         initial = [component.index_select(0, order) for component in initial]
         starts = None if starts is None else starts[order.cpu()]
-    y, final = layer._run(x, check_lengths(packed_lengths, x), initial, starts)
+    layout = SequenceLayout(time_first=True, packed=index)
+    y, final = layer._run(x, check_lengths(packed_lengths, x), initial, starts, layout)
     if inverse is not None:
         final = [component.index_select(0, inverse) for component in final]
     return pack(y, index, packed), final
@@ -66,6 +68,6 @@ def unpack(packed: PackedSequence) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def pack(y: Tensor, index: Tensor, like: PackedSequence) -> PackedSequence:
-    """Return y (B, T, F), in packed order, as a PackedSequence with the batch sizes and the order of `like`."""
-    data = y.transpose(0, 1).reshape(-1, y.shape[2]).index_select(0, index)
+    """Return y (T, B, F), in packed order, as a PackedSequence with the batch sizes and the order of `like`."""
+    data = y.reshape(-1, y.shape[2]).index_select(0, index)
     return PackedSequence(data, like.batch_sizes, like.sorted_indices, like.unsorted_indices)

@@ -26,9 +26,7 @@ def unrolled(layer: RecurrentBase, edit: Edit | None = None) -> Iterator[list[tu
         raise CallError(f"the layer is a {type(layer).__name__}; expected a Recurrent")
     seen: list[tuple[Unrolled, Tensor | None]] = []
 
-    def forward(
-        x: Tensor, state: State | None = None, *, lengths: Any = None, reset: Any = None
-    ) -> tuple[Tensor, State]:
+    def forward(x: Tensor, state: State | None = None, lengths: Any = None, reset: Any = None) -> tuple[Tensor, State]:
         if reset is not None:
             raise CallError("the layer is called with reset, which an unrolled layer does not support")
         ends = None if lengths is None else torch.as_tensor(lengths).to(x.device)
@@ -79,7 +77,9 @@ def patched(
     name, whole = recurrent_of(network, module)
     edit = edit_of(whole, layer, unit, value, shift=shift, steps=steps, direction=direction, component=component)
     if "forward" in vars(whole):
-        raise CallError(f"{name or 'the layer'} is patched already; leave the first block, or pass a list of units")
+        raise CallError(
+            f"{name or 'the layer'} is already patched; exit the first `with` block, or pass all units to one call"
+        )
     with unrolled(whole, edit):
         yield
 

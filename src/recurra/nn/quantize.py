@@ -66,7 +66,9 @@ def quantize(module: M, *, keep: Collection[str] = ()) -> M:
     layers = dict(_layers(module))
     if unknown := sorted(set(keep) - layers.keys()):
         names = ", ".join(map(repr, layers)) or "none"
-        raise CallError(f"keep has {unknown[0]!r}, which is no recurrent layer of the module; its layers are {names}")
+        raise CallError(
+            f"keep has {unknown[0]!r}, which is not a recurrent layer of the module; its layers are {names}"
+        )
     chosen = {path: layer for path, layer in layers.items() if path not in keep}
     if not chosen:
         raise CallError(f"{type(module).__name__} contains no recurrent layer of recurra to quantize{_hint(module)}")

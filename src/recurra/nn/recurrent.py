@@ -14,11 +14,12 @@ from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
 from .fx import Proxy, leaf
+from .layout import SequenceLayout
 from .options import Options, RecurrentOptions
 from .packed import run_packed
 from .reset import Reset, check_reset
 from .state import State
-from .validate import ArgumentError, Lengths, check_lengths, check_like, check_size
+from .validate import ArgumentError, Lengths, check_lengths, check_like, check_probability, check_size
 
 CellSpec = str | cells.Cell | type[cells.Cell]
 
@@ -99,7 +100,7 @@ class Recurrent(RecurrentBase):
         **options: Unpack[RecurrentOptions],
     ) -> None:
         L = _num_layers(num_layers, cell, hidden_size)
-        if dropout and L == 1:
+        if check_probability("dropout", dropout) and L == 1:
             raise CallError(f"dropout is {dropout}, which acts between layers, and num_layers is 1; change one of them")
         layer_cells = [cells.get(spec) for spec in _per_layer(cell, L)]
         sizes = _per_layer(hidden_size, L)
@@ -112,7 +113,7 @@ class Recurrent(RecurrentBase):
         return f"{shown}, {super().extra_repr()}"
 
     def forward(
-        self, x: Any, state: State | None = None, *, lengths: Lengths = None, reset: Reset = None
+        self, x: Any, state: State | None = None, lengths: Lengths = None, reset: Reset = None
     ) -> tuple[Any, State]:
         """Run the layer.
 
@@ -148,8 +149,8 @@ class Recurrent(RecurrentBase):
             outputs = self._fast_path.run(x, False, tuple(initial) or None, 0, self._parameters, self.backend)
             if outputs is not None:
                 y, *final = outputs
-                return y.transpose(0, 1), State(dict(zip(self._state_names, final, strict=True)))
-        y, final = self._run(x, check_lengths(lengths, x), initial, check_reset(reset, x))
+                return y.transpose_(0, 1), State(dict(zip(self._state_names, final, strict=True)))
+        y, final = self._run(x, check_lengths(lengths, x), initial, check_reset(reset, x), SequenceLayout())
         return y, State(dict(zip(self._state_names, final, strict=True)))
 
     def _flatten_state(self, state: State, B: int) -> list[Tensor]:
@@ -213,6 +214,6 @@ def _num_layers(num_layers: int | None, cell: Any, hidden_size: Any) -> int:
     if num_layers is not None:
         counts["num_layers"] = check_size("num_layers", num_layers)
     if len(set(counts.values())) > 1 or 0 in counts.values():
-        conflict = " and ".join(f"{name} {count}" for name, count in counts.items())
-        raise CallError(f"layers: {conflict}; expected one number of layers, at least 1")
+        conflict = " and ".join(f"{count} by {name}" for name, count in counts.items())
+        raise CallError(f"the number of layers is {conflict}; expected one number, at least 1")
     return next(iter(counts.values()), 1)

@@ -56,9 +56,9 @@ class RNN(DropIn):
             `torch.nn.utils.rnn.PackedSequence`.
         h_0: (L*D, B, H), or (L*D, H) without a batch axis; initial hidden state. Default: None, which is the learned
             initial state with `learned_state`, otherwise zeros.
-        lengths (keyword): (B,), integers, a tensor or a list; number of valid time steps of each sequence. Results and
+        lengths: (B,), integers, a tensor or a list; number of valid time steps of each sequence. Results and
             gradients equal those of each sequence alone. Not with a `PackedSequence`. Default: None, all T steps are valid.
-        reset (keyword): booleans (B, T), in this order also if time is the first axis, or pairs (sequence, time step); at
+        reset: booleans (B, T), in this order also if time is the first axis, or pairs (sequence, time step); at
             these time steps a sequence restarts from the initial state of the layer. Default: None.
 
     Outputs: output, h_n
@@ -119,7 +119,7 @@ class RNN(DropIn):
         self.nonlinearity, self.mode = nonlinearity, f"RNN_{nonlinearity.upper()}"
 
     def forward(
-        self, input: Any, hx: Tensor | None = None, *, lengths: Lengths = None, reset: Reset = None
+        self, input: Any, hx: Tensor | None = None, lengths: Lengths = None, reset: Reset = None
     ) -> tuple[Any, Tensor]:
         """Return `output, h_n`. The documentation of the class describes arguments, shapes and exceptions."""
         if isinstance(input, Proxy):

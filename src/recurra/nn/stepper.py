@@ -37,8 +37,8 @@ class Stepper:
             bits. Requires float32. An input that is not finite makes the output of its stream NaN. Default: False.
 
     Attributes:
-        x: (streams, I), the input buffer. It is always the same memory. Assigning a tensor copies it into the buffer.
-        y: (streams, H), the output of the last layer after the last step. It is always the same memory.
+        x: (streams, I), the input buffer. Each step reads this buffer. Assigning a tensor copies it into the buffer.
+        y: (streams, H), the output of the last layer after the last step. Each step overwrites it.
         step: the function that `stepper()` calls. Calling it directly saves the overhead of one Python call.
         state: the current `State`, (streams, H) per component. Reading it returns a copy; assigning a State replaces it.
 
@@ -100,7 +100,7 @@ class Stepper:
 
     @property
     def x(self) -> Tensor:
-        """The input buffer, (streams, I). It is always the same memory; assigning a tensor copies it into the buffer."""
+        """The input buffer, (streams, I). Each step reads it; assigning a tensor copies it into the buffer."""
         return self._x
 
     @x.setter
@@ -114,7 +114,7 @@ class Stepper:
 
     @property
     def y(self) -> Tensor:
-        """The output buffer, (streams, H): the output of the last layer after the last step. It is always the same memory."""
+        """The output buffer, (streams, H): the output of the last layer after the last step. Each step overwrites it."""
         return self._y
 
     @property

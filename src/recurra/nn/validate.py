@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import ops
-from ..errors import CallError
+from ..cells import first_line
+from ..errors import CallError, short
 
 Lengths = Tensor | Sequence[int] | None
 
@@ -24,26 +26,44 @@ class ArgumentError(CallError, TypeError):
 
 def check_size(name: str, size: Any, minimum: int = 1) -> int:
     """Return `size`. Raises CallError unless it is an integer of at least `minimum`."""
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise ArgumentError(f"{name} is {size!r}; expected an integer of at least {minimum}")
+    if isinstance(size, bool) or not isinstance(size, Integral):  # integers of NumPy are accepted
+        raise ArgumentError(f"{name} is {short(size)}; expected an integer of at least {minimum}")
     if size < minimum:
         raise ShapeError(f"{name} is {size}; expected an integer of at least {minimum}")
-    return size
+    return int(size)
 
 
 def check_bool(name: str, value: Any) -> bool:
     """Return `value`. Raises CallError unless it is True or False."""
     if not isinstance(value, bool):
-        raise ArgumentError(f"{name} is {value!r}; expected True or False")
+        raise ArgumentError(f"{name} is {short(value)}; expected True or False")
     return value
 
 
 def check_probability(name: str, p: Any, below_one: bool = False) -> float:
     """Return `p` as a float. Raises CallError unless it is in [0, 1], or in [0, 1) if `below_one`."""
-    fits = isinstance(p, (int, float)) and not isinstance(p, bool) and 0 <= p <= 1 and not (below_one and p == 1)
-    if not fits:
-        raise CallError(f"{name} is {p!r}; expected a probability, 0 to 1{', 1 excluded' if below_one else ''}")
-    return float(p)
+    expected = f"expected a probability, 0 to 1{', 1 excluded' if below_one else ''}"
+    if isinstance(p, bool) or not isinstance(p, Real):
+        raise ArgumentError(f"{name} is {short(p)}; {expected}")
+    value = float(p)
+    if not 0 <= value <= 1 or (below_one and value == 1):
+        raise CallError(f"{name} is {p!r}; {expected}")
+    return value
+
+
+def check_factory(device: Any, dtype: Any) -> None:
+    """Raise CallError unless `device` names a device, and `dtype` is a floating or complex type; both may be None."""
+    if dtype is not None and not isinstance(dtype, torch.dtype):
+        raise ArgumentError(f"dtype is {short(dtype)}; expected a torch.dtype or None")
+    if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
+        raise ShapeError(f"dtype is {dtype}; expected a floating point type, because parameters need gradients")
+    if device is not None:
+        kind: type[CallError] = ArgumentError if not isinstance(device, str) else ShapeError
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, TypeError, AssertionError) as error:
+            expected = "expected an available torch.device, its name, or None"
+            raise kind(f"device is {short(device)}; {expected}: {first_line(error)[:150]}") from error
 
 
 def check_tensor(name: str, x: Any) -> Tensor:

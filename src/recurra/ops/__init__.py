@@ -9,6 +9,7 @@ its section in the docs. Nothing else names it. The other files are shared by al
     eligibility.py       which kinds of kernels may run a call, or whether it has to be an operator
     ordinary_gradients.py  gradients without kernels, which can be differentiated again
     checks.py            checks of `lengths`
+    axes.py              changes of the axes of a result that are no views
     variable_length.py   masks, time segments and reversal for padded batches
     timings.py           the table of measured times that `backend="auto"` uses; timing_tables/ has those of the package
     processor.py         the processor of this machine, which selects a table
@@ -18,6 +19,7 @@ its section in the docs. Nothing else names it. The other files are shared by al
 
 from __future__ import annotations
 
+from .axes import exchange_first_axes, with_leading_axis
 from .call import Backend, Call, watch
 from .checks import check_lengths
 from .dispatch import BACKENDS, BackendChoice, check_name, choose, names, plan
@@ -36,6 +38,7 @@ __all__ = [
     "check_lengths",
     "check_name",
     "choose",
+    "exchange_first_axes",
     "execute",
     "names",
     "operator_of",
@@ -44,4 +47,5 @@ __all__ = [
     "traced",
     "wants_operator",
     "watch",
+    "with_leading_axis",
 ]

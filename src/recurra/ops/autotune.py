@@ -33,9 +33,9 @@ STEP_SIZES = tuple((B, 1, H) for B, H in product((1, 4, 8), (64, 128, 256, 384, 
 FULL_H, FULL_B, FULL_T = (8, 16, 32, 64, 128, 256, 512, 1024, 2048), (1, 4, 16, 64, 256), 64
 SHORT_T = (1, 8)
 FULL_WORK = 2e9  # floating-point operations for each thread; a long sequence of more is cut to a shorter one
-ROUNDS = 5
+ROUNDS, MIN_ROUNDS = 5, 4
 MIN_SECONDS = 0.002  # a shorter call is repeated within a round
-MAX_SECONDS = 0.5  # longer calls have fewer rounds
+MAX_SECONDS = 0.5  # longer calls have fewer rounds, but at least MIN_ROUNDS
 MIN_RAGGED_STEPS = 4  # variable lengths are measured from this many time steps on
 
 Point = tuple[CallSignature, Size]
@@ -81,14 +81,14 @@ def measure(signature: CallSignature, size: Size) -> Timing:
     """The seconds of one call by each backend except the reference: the minimum of interleaved rounds.
 
     The minimum and not the median, because the time that other processes take is no property of a backend."""
-    with threads(signature.threads):
+    with threads(signature.threads), torch.set_grad_enabled(signature.training):
         runs = _steps(signature, size) if signature.cell.endswith(" step") else _calls(signature, size)
         best, repeats = {}, {}
         for name, run in runs.items():
             run(1)
             best[name] = run(1)
             repeats[name] = max(1, min(200, int(MIN_SECONDS / best[name])))
-        for _ in range(max(1, min(ROUNDS, int(MAX_SECONDS / max(best.values()))))):
+        for _ in range(max(MIN_ROUNDS, min(ROUNDS, int(MAX_SECONDS / max(best.values()))))):
             for name, run in runs.items():
                 best[name] = min(best[name], run(repeats[name]))
     return Timing(signature, size, {name: float(f"{seconds:.3g}") for name, seconds in best.items()})
@@ -128,22 +128,21 @@ def _call(signature: CallSignature, size: Size) -> Call:
             cell.initialize(params, H, H, True)
             weights += params.values()
         x = torch.randn(B, T, H)
-    if signature.training:
-        x, weights = x.requires_grad_(), [weight.requires_grad_() for weight in weights]
+    # Weights are parameters also without training: torch computes plain tensors by other, often slower kernels.
+    x, weights = x.requires_grad_(signature.training), [weight.requires_grad_() for weight in weights]
     lengths = torch.linspace(max(T // 8, 1), T, B).round().long() if signature.ragged else None
     return Call(cell, x, lengths, (), weights, H, True, signature.directions == 2)
 
 
 def _seconds(run: Any, call: Call, repeats: int) -> float:
     """The seconds of one call, with its backward pass if the call needs a gradient."""
-    inputs = [t for t in (call.x, *call.weights) if t.requires_grad]
+    inputs = [call.x, *call.weights] if call.needs_gradient else []
     grad = torch.ones(*call.x.shape[:2], call.directions * call.hidden_size) if inputs else None
     begin = time.perf_counter()
-    with torch.set_grad_enabled(bool(inputs)):
-        for _ in range(repeats):
-            y = run(call)[0]
-            if grad is not None:
-                torch.autograd.grad(y, inputs, grad)
+    for _ in range(repeats):
+        y = run(call)[0]
+        if grad is not None:
+            torch.autograd.grad(y, inputs, grad)
     return (time.perf_counter() - begin) / repeats
 
 

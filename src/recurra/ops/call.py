@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ class Call(NamedTuple):
     masks     recurrent dropout and zoneout; empty for none. For each direction, first the recurrent dropout mask (B, H), by
               which h is multiplied before the gates read it. Then for each state component its zoneout mask, the fraction
               that keeps its old value, (T, B, size) or (1, 1, 1). A tensor without elements stands for no mask.
+    time_first  whether y is (T, B, D*H) instead of (B, T, D*H); an operator ignores it
     """
 
     cell: Cell
@@ -36,6 +37,12 @@ class Call(NamedTuple):
     bias: bool
     bidirectional: bool
     masks: Sequence[Tensor] = ()
+    time_first: bool = False
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Those of the operator of the cell, without options and backend."""
+        return self[1:-1]
 
     @property
     def directions(self) -> int:
@@ -73,9 +80,10 @@ def padded_steps(call: Call) -> int:
 class Backend:
     """One way to run a call.
 
-    run             returns [y, state...]: y is (B, T, D*H), zero in the padding, and time-major in memory if there are no
-                    lengths. Then follows the final state, after the last valid time step of each sequence, in the layout of
-                    `Call.state`.
+    run             returns [y, state...]: y is (B, T, D*H), or (T, B, D*H) with `time_first`, and zero in the padding. A y
+                    (B, T, D*H) is time-major in memory without lengths, and batch-major with lengths. Then follows the final
+                    state, after the last valid time step of each sequence, in the layout of `Call.state`. No result is a view,
+                    so that the caller may change and detach each of them in place.
     unsupported     returns the reason why this backend cannot run a call, or None. It need not check `cells` and masks.
     cells           the cells that it has kernels for; empty if it runs any cell
     heuristic_skip  returns the reason why another backend is probably faster, or None. Then "auto" skips this one, unless

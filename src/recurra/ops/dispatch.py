@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import BackendError, CallError, near
+from ..errors import BackendError, CallError, near, short
 from . import native, reference, timings, torch_rnn
 from .call import Backend, Call
 from .eligibility import traced
@@ -30,8 +30,10 @@ def names() -> tuple[str, ...]:
 
 def check_name(name: str) -> str:
     """Returns `name`, or raises BackendError."""
+    if not isinstance(name, str):
+        raise BackendError(f"backend is {short(name)}; expected one of {', '.join(names())}")
     if name not in names():
-        raise BackendError(f"unknown backend {name!r}; {near(name, names())}")
+        raise BackendError(f"unknown backend {short(name)}; {near(name, names())}")
     return name
 
 
@@ -50,7 +52,7 @@ def choose(call: Call, name: str) -> Backend:
         for backend in BACKENDS:
             if backend.unsupported_reason(call) is None and backend.heuristic_skip(call) is None:
                 return backend
-        raise BackendError(f"no backend can run {call.cell.name} here: {BACKENDS[-1].unsupported_reason(call)}")
+        raise BackendError(f"no backend can run this call of {call.cell.name}: {BACKENDS[-1].unsupported_reason(call)}")
     check_name(name)
     backend = by_name[name]
     if reason := backend.unsupported_reason(call):

@@ -46,9 +46,8 @@ def operator_of(cell: Cell) -> Callable[..., list[Tensor]] | None:
 
 
 def execute(call: Call, backend: str) -> list[Tensor]:
-    """Runs a call without an operator around it. With lengths, y is batch-major in memory."""
-    y, *state = choose(call, backend).run(call)
-    return [y if call.lengths is None else y.contiguous(), *state]
+    """Runs a call without an operator around it."""
+    return choose(call, backend).run(call)
 
 
 def _make(cls: type[Cell]) -> Callable[..., list[Tensor]]:

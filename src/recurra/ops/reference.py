@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ..cells import Cell, check_step, failure
 from ..errors import CallError
+from .axes import exchange_first_axes
 from .call import Backend, Call, record_run
 from .eligibility import jit_tracing, mixes_dtensors
-from .variable_length import valid_mask
+from .variable_length import valid_mask, valid_or_old
 
 
 def run(call: Call) -> list[Tensor]:
@@ -36,11 +37,14 @@ def run(call: Call) -> list[Tensor]:
         outputs.append(y)
         final += state
     y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
-    return [y.transpose(0, 1), *final]
+    return [y if call.time_first or valid is not None else exchange_first_axes(y), *final]
 
 
 def _one_direction(call: Call, x: Tensor, valid: Tensor | None, reverse: bool) -> tuple[Tensor, list[Tensor]]:
-    """x (T, B, I) -> y (T, B, H) and the final state. In reverse the padding comes first and changes nothing."""
+    """x (T, B, I) -> y and the final state. In reverse the padding comes first and changes nothing.
+
+    y is (T, B, H); with padding it is (B, T, H) if the call wants that.
+    """
     cell, (T, B, I) = call.cell, x.shape
     params = dict(zip(cell.parameters(I, call.hidden_size, call.bias), call.weights, strict=True))
     projected = cell.project(x, params)
@@ -63,14 +67,17 @@ def _one_direction(call: Call, x: Tensor, valid: Tensor | None, reverse: bool) -
             )
         if valid is not None:
             new_state = cell.state_type(
-                *(torch.where(valid[t], new, old) for new, old in zip(new_state, state, strict=True))
+                *(valid_or_old(valid[t], new, old) for new, old in zip(new_state, state, strict=True))
             )
         state = new_state
         ys.append(state[0] if valid is None else torch.where(valid[t], state[0], 0))
-    y = torch.stack(ys[::-1] if reverse else ys) if ys else x.new_zeros(0, B, call.sizes[0])
-    if not ys:  # the results still depend on the inputs, with a gradient of zero
+    batch_first = valid is not None and not call.time_first
+    if ys:
+        y = torch.stack(ys[::-1] if reverse else ys, dim=int(batch_first))
+    else:  # the results still depend on the inputs, with a gradient of zero
         nothing = sum(tensor.flatten()[:0].sum() for tensor in (x, *params.values()))
-        y, state = y + nothing, [component + nothing for component in state]
+        y = x.new_zeros((B, 0, call.sizes[0]) if batch_first else (0, B, call.sizes[0])) + nothing
+        state = [component + nothing for component in state]
     # Copies, because a step may have saved its result for the backward pass, and the caller may change it in place.
     return y, [component.clone(memory_format=torch.contiguous_format) for component in state]
 
@@ -98,8 +105,10 @@ def with_recurrent_dropout(cell: Cell, mask: Tensor) -> Cell:
             called.clear()
             new_state = super().step(*args)
             if not called:
-                raise CallError(f"recurrent_dropout came with the cell {cell}, whose step does not begin with gates_of; "
-                                "expected a cell whose gates read h there")  # fmt: skip
+                raise CallError(
+                    f"recurrent_dropout does not support the cell {cell}, whose step does not begin with gates_of; "
+                    "let step call gates_of(projected, state, params) first"
+                )
             return new_state
 
     called: list[bool] = []

@@ -29,7 +29,7 @@ import torch
 
 from .. import cells
 from ..errors import BackendError
-from ..files import write_text
+from ..files import user_cache, write_text
 from .call import Call
 from .native import loader
 from .processor import Processor, this_processor
@@ -222,11 +222,9 @@ def cache_path() -> Path:
     """The path of the table of this machine. The name contains the machine, because several may share the folder.
 
     Raises BackendError if there is no home folder."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    try:
-        folder = (Path(base) if base else Path.home() / ".cache") / "recurra"
-    except RuntimeError:
-        raise BackendError("the cache folder is unknown: there is no home folder; set HOME or XDG_CACHE_HOME") from None
+    folder = user_cache()
+    if folder is None:
+        raise BackendError("the cache folder is unknown: there is no home folder; set HOME or XDG_CACHE_HOME")
     return folder / f"back-ends-{platform.node() or 'here'}-{loader.load()[1].split()[0]}.json"
 
 

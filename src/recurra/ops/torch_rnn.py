@@ -30,7 +30,7 @@ from ..cells import GRU, LSTM, RNN, Cell
 from ..cells.lstmp import LSTMP
 from .call import Backend, Call, padded_steps, record_run
 from .eligibility import jit_tracing, ordinary_reason, traced
-from .variable_length import last_valid, reversal_index, reverse_sequences, segments, valid_mask
+from .variable_length import last_valid, like, reversal_index, reverse_sequences, segments, valid_mask
 
 _SATURATED = 1e4  # sigmoid(-1e4) is 0 and sigmoid(1e4) is 1 in every dtype, and float16 can represent it
 _SATURATED_RELU = 1e30  # the h of a relu is unbounded; 1e4 where the kernel may compute in float16
@@ -72,23 +72,27 @@ def _kernel_of(cell: Cell) -> _Kernel:
 def run(call: Call) -> list[Tensor]:
     """See `Backend.run`."""
     record_run("torch")
-    x, lengths = call.x.transpose(0, 1), call.lengths  # (T, B, I): what the kernels work in
-    if lengths is None:
-        y, state = _kernel(call, x, call.weights)
+    lengths = call.lengths
+    if lengths is None:  # the kernels exchange the axes themselves, so that y is no view
+        x = call.x.transpose(0, 1) if call.time_first else call.x
+        y, state = _kernel(call, x, call.weights, batch_first=not call.time_first)
+        return [y, *state]
+    x = call.x.transpose(0, 1)  # (T, B, I): what the kernels work in
+    order, time_segments = _time_segments(call)
+    if not call.bidirectional:
+        y, state = _run_forward(call, x, lengths, order, time_segments)
+    elif time_segments or call.state or isinstance(call.cell, RNN):
+        index = reversal_index(lengths, x.shape[0])
+        y, state = _run_forward(call.one_direction(0), x, lengths, order, time_segments)
+        y_back, state_back = _run_forward(
+            call.one_direction(1), reverse_sequences(x, index), lengths, order, time_segments
+        )
+        y, state = torch.cat([y, reverse_sequences(y_back, index)], dim=-1), state + state_back
     else:
-        order, time_segments = _time_segments(call)
-        if not call.bidirectional:
-            y, state = _run_forward(call, x, lengths, order, time_segments)
-        elif time_segments or call.state or isinstance(call.cell, RNN):
-            index = reversal_index(lengths, x.shape[0])
-            y, state = _run_forward(call.one_direction(0), x, lengths, order, time_segments)
-            y_back, state_back = _run_forward(
-                call.one_direction(1), reverse_sequences(x, index), lengths, order, time_segments
-            )
-            y, state = torch.cat([y, reverse_sequences(y_back, index)], dim=-1), state + state_back
-        else:
-            y, state = _run_whole(call, x, lengths)
-    return [y.transpose(0, 1), *state]
+        y, state = _run_whole(call, x, lengths)
+    if call.time_first:  # the kernel of the LSTM has saved its y, which the caller may change
+        return [y.clone() if isinstance(call.cell, LSTM) else y, *state]
+    return [y.transpose(0, 1).clone(memory_format=torch.contiguous_format), *state]
 
 
 def _time_segments(call: Call) -> tuple[Tensor | None, list[tuple[int, int, int]]]:
@@ -149,10 +153,10 @@ def _run_in_segments(
         initial = [component[:size] for component in state]
         y, last = _kernel(call._replace(state=initial), segment[:, :size], weights)
         last[0] = last_valid(y, (lengths[:size] - start).clamp(max=stop - start), initial[0])
-        state = [torch.cat([new, old[size:]]) for new, old in zip(last, state, strict=True)]
+        state = [torch.cat([new, like(old[size:], new)]) for new, old in zip(last, state, strict=True)]
         ys.append(pad(y, (0, 0, 0, B - size)))
     if end < T:
-        ys.append(x.new_zeros(T - end, B, call.sizes[0]))
+        ys.append(ys[0].new_zeros(T - end, B, call.sizes[0]))
     y, back = torch.cat(ys), order.argsort()
     if not isinstance(call.cell, LSTM):
         y = y.masked_fill(~valid, 0)
@@ -178,18 +182,18 @@ def _padding_weights(cell: Cell, x: Tensor) -> tuple[float, ...] | None:
     return weights
 
 
-def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """x (T, B, I) -> y (T, B, D*H) and the final state, in the layout of `Call.state`."""
+def _kernel(call: Call, x: Tensor, weights: Sequence[Tensor], batch_first: bool = False) -> tuple[Tensor, list[Tensor]]:
+    """x (T, B, I) -> y (T, B, D*H), or both with B first, and the final state, in the layout of `Call.state`."""
     cell, components, function = call.cell, len(call.cell.states), _kernel_of(call.cell).function
     if not call.state:
-        initial = [x.new_zeros(call.directions, x.shape[1], size) for size in call.sizes]
+        initial = [x.new_zeros(call.directions, x.shape[not batch_first], size) for size in call.sizes]
     elif call.bidirectional:
         initial = [torch.stack((call.state[p], call.state[p + components])) for p in range(components)]
     else:
         initial = [component[None] for component in call.state]
     # The kernels save values for the backward pass only in training mode, which is set if a gradient may be needed.
     training = call.needs_gradient or jit_tracing()
-    rest = (list(weights), call.bias, 1, 0.0, training, call.bidirectional, False)
+    rest = (list(weights), call.bias, 1, 0.0, training, call.bidirectional, batch_first)
     if isinstance(cell, LSTMP) and x.is_cpu:
         with _no_onednn():
             y, *last = function(x, initial, *rest)

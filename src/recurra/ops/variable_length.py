@@ -21,7 +21,17 @@ def valid_mask(lengths: Tensor, T: int) -> Tensor:
 def last_valid(y: Tensor, lengths: Tensor, initial: Tensor | None) -> Tensor:
     """y (T, B, F) at the last valid step of each sequence -> (B, F). A sequence of length 0 gives `initial`, or zero."""
     last = y[(lengths - 1).clamp(min=0), torch.arange(y.shape[1], device=y.device)]
-    return torch.where((lengths > 0)[:, None], last, torch.zeros_like(last) if initial is None else initial)
+    return valid_or_old((lengths > 0)[:, None], last, torch.zeros_like(last) if initial is None else initial)
+
+
+def valid_or_old(valid: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """A component of the state: `new` where `valid`, else `old`. Its dtype is that of `new`, as if there were no padding."""
+    return torch.where(valid, new, like(old, new))
+
+
+def like(old: Tensor, new: Tensor) -> Tensor:
+    """`old` in the dtype of `new`, which autocast may have changed."""
+    return old if old.dtype == new.dtype else old.to(new.dtype)
 
 
 def segments(lengths: list[int], T: int) -> list[tuple[int, int, int]]:

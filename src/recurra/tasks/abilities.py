@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -13,7 +13,13 @@ from torch import Tensor
 
 from .dataset import Batch, OnProgress
 
-Backward = Callable[[Tensor], None]
+
+class Backward(Protocol):
+    """Adds the gradient of a loss to the gradients of the parameters."""
+
+    def __call__(self, loss: Tensor, weight: float = 1.0) -> None:
+        """Add the gradient of `weight * loss`. Where a step has several losses, the sum of their weights is 1: penalties on the
+        weights and activations are added to each loss."""
 
 
 @runtime_checkable
@@ -23,7 +29,10 @@ class HasTrainingStep(Protocol):
     def training_step(
         self, network: torch.nn.Module, batch: Batch, state: Any, progress: float, backward: Backward
     ) -> tuple[Tensor, Any]:
-        """Call `backward(loss)` once or several times, which accumulates gradients. Returns what `Task.loss` returns."""
+        """Call `backward(loss)` once, or `backward(loss, weight)` several times, which accumulates gradients.
+
+        Returns what `Task.loss` returns.
+        """
 
 
 @runtime_checkable

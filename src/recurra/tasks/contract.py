@@ -133,7 +133,7 @@ def check_metrics(owner: Any, method: str, metrics: Any, selection: Selection | 
         if not isinstance(value, int | float):
             existing = near(selection.metric, [name for name, value in plain.items() if isinstance(value, int | float)])
             raise CallError(
-                f"{where}: returned no number {selection.metric!r}, which selects the best weights "
+                f"{where} did not return a number for the metric {selection.metric!r}, which selects the best weights "
                 f"({place_of(owner, 'selection')}); {existing}"
             )
     return plain

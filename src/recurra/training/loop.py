@@ -28,7 +28,7 @@ from ..progress import Bar, Progress
 from ..settings import TrainingSettings
 from ..tasks.base import Batch, DatasetInfo, HasCalibration, HasRehearsal, HasTrainingStep, Task
 from ..tasks.contract import check_batch, check_loss
-from ..weights import load_tensors
+from ..weights import load_results
 from . import checkpoint
 from .best import BestWeights
 from .clipping import clip_gradients
@@ -36,6 +36,7 @@ from .clock import TrainingClock
 from .ema import WeightEMA
 from .messages import described
 from .optimizers import optimizer_for
+from .regularizer import Regularizer
 from .schedule import StepSchedule, learning_rate_factor
 from .signals import Interrupts
 
@@ -57,7 +58,7 @@ class Loop:
         self.task, self.fabric, self.folder, self.info = task, fabric, folder, info
         self.sampler = task.sampler()
         self.training: TrainingSettings = task.settings.training
-        self.module = network
+        self.module, self.regularizer = network, Regularizer(network, task.settings)
         optimizer = optimizer_for(network, self.training)
         self.network, self.optimizer = fabric.setup(network, optimizer)
         self.ema = WeightEMA(network, self.training.ema_decay)  # the weights are now on the device, in its precision
@@ -132,7 +133,7 @@ class Loop:
         """Fit the calibration of the task to the validation data, with the best weights, and save both with the new metrics."""
         if not isinstance(self.task, HasCalibration) or not self.task.calibration_time:
             return
-        self.module.load_state_dict(load_tensors(self.best.weights), strict=False)  # tied weights have one name there
+        load_results(self.module, self.best.weights)
         self.module.eval()
         with torch.no_grad():
             lines = self.task.calibrate(self.module)
@@ -200,7 +201,7 @@ class Loop:
 
     def _gradient(self, batch: Batch, state: Any, progress: float) -> tuple[torch.Tensor, Any]:
         """Add the gradient of a batch. Returns the loss, detached, and the state to hand on."""
-        backward = self.fabric.backward
+        backward = self.regularizer.added_to(self.fabric.backward)
         if isinstance(self.task, HasTrainingStep):
             return self.task.training_step(self.network, batch, state, progress, backward)
         loss, state = self.task.loss(self.network, batch, state, progress)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from ..data.ahead import available_cores
+from ..data.sources.inspect.facts import FileFacts
 from ..settings import TrainingSettings
 from .clock import TrainingClock
 from .schedule import StepSchedule
+
+MIN_READING = 5.0  # seconds after which the speed of reading is of interest
 
 
 def described(
@@ -43,3 +47,14 @@ def described(
 def minutes(seconds: float) -> str:
     """A duration in seconds or minutes."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def reading_speed(facts: FileFacts | None, seconds: float) -> list[str]:
+    """Return a line about the speed at which a file was read and encoded, if that took longer than `MIN_READING` seconds."""
+    if facts is None or not facts.size or seconds < MIN_READING:
+        return []
+    megabytes, cores = facts.size / 1e6, available_cores()
+    return [
+        f"read and encoded in {seconds:.1f} s: {megabytes:,.1f} MB, {megabytes / seconds:.1f} MB/s, "
+        f"{cores} core{'s' * (cores > 1)}"
+    ]

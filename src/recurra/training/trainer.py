@@ -15,6 +15,7 @@ from .. import cells as known_cells
 from .. import tasks as known_tasks
 from ..cells import Cell
 from ..config import read_config
+from ..data.store.encoded_cache import EncodedCache
 from ..errors import RunError, SettingError
 from ..files import absolute
 from ..progress import Progress, Silent
@@ -26,8 +27,10 @@ from ..tasks.base import DatasetInfo, HasPretrainedWeights, Task
 from ..tasks.contract import check_class, check_task, own_code
 from ..weights import named_weights, save_tensors
 from .devices import fabric_for
+from .initialize import check_layer_settings, constrain, initialize
 from .loop import Loop
 from .malloc import keep_freed_memory
+from .messages import reading_speed
 from .new_run import built_beside, choose_folder, write_config, write_final_config
 
 AnyTask = type[Task[Any]]
@@ -50,6 +53,7 @@ def train(
     devices: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    cache: bool = True,
     started: float | None = None,
     task_spec: str | None = None,
     cell_spec: str | None = None,
@@ -71,6 +75,7 @@ def train(
         devices: number of devices.
         overwrite: whether an existing run folder is replaced.
         progress: where progress is reported; nowhere by default.
+        cache: whether encoded data are taken from the cache of earlier runs, and kept there.
         started: `time.time()` when the work began, if that was before this call.
         task_spec, cell_spec: how config.yaml names a custom class, `file.py:Class`.
         **settings: settings by name, such as `hidden_size=64`. None is a value.
@@ -108,7 +113,7 @@ def train(
     with own_code(kind, own_cell):
         return _train(
             kind, given, own_cell, data, valid, choose_folder(data, out, overwrite), progress,
-            started=started, overwrite=overwrite, spec=task_spec or _task_name(kind, task),
+            started=started, overwrite=overwrite, spec=task_spec or _task_name(kind, task), use_cache=cache,
         )  # fmt: skip
 
 
@@ -124,30 +129,42 @@ def _train(
     started: float,
     overwrite: bool,
     spec: str,
+    use_cache: bool,
 ) -> Run:
     """Read the data, build the network and train. An error before the first step leaves no files."""
     _cell(given, own_cell)  # an unknown cell is reported before the data are read
+    check_layer_settings(given)
     fabric = fabric_for(given.training)
     with built_beside(folder) as part:
         dataset = kind.dataset_for(given)
         facts = None if dataset.reading is None else dataset.reading.facts(data)
         for line in facts.summary() if facts is not None else ():
             progress.message(line)
+        encoded = EncodedCache.of_user() if use_cache else None
+        if dataset.reading is not None:
+            dataset.reading.cache = encoded
+        begin = time.monotonic()
         with progress.bar("reading") as bar:
             info = dataset.prepare(data, valid, part / "cache", lambda n: bar.update(n, f"{n:,}"))
+        for line in reading_speed(facts, time.monotonic() - begin):
+            progress.message(line)
         info.file = facts
         resolved = kind.resolve(given.with_(**info.settings), dataset, info)
-        for line in info.messages:
+        for line in (*info.messages, *(encoded.messages if encoded is not None else ())):
             progress.message(line)
         built = kind(resolved, dataset, _cell(resolved, own_cell))
         check_task(built)
         torch.manual_seed(resolved.training.seed)
         network = built.network()
+        for line in initialize(built, network):
+            progress.message(line)
         if isinstance(built, HasPretrainedWeights):
             with progress.bar("pretrained weights") as bar, torch.no_grad():
                 lines = built.load_pretrained(network, lambda n: bar.update(n, f"{n:,}"))
             for line in lines:
                 progress.message(line)
+        for line in constrain(network, resolved):
+            progress.message(line)
         origin = {"data": absolute(data), "valid": None if valid is None else absolute(valid)}
         code = digests(task=kind, cell=type(built.cell))
         source = {"task": spec, "source": origin} | ({"code": code} if code else {})
@@ -193,7 +210,9 @@ def resume(
     found = config["resolved"]["dataset"]
     info = DatasetInfo(rows=found["rows"], valid_rows=found["valid_rows"], time_steps=found["time_steps"])
     info.file = None if task.dataset.reading is None else task.dataset.reading.trained
-    loop = Loop(task, task.network(), fabric_for(task.settings.training), path, time.time(), info)
+    network = task.network()
+    constrain(network, task.settings)
+    loop = Loop(task, network, fabric_for(task.settings.training), path, time.time(), info)
     loop.dry_run()
     loop.load()
     progress.message(f"{path}: resumed at step {loop.step:,}")

@@ -25,6 +25,7 @@ class Mode:
     torchscript     the mode uses TorchScript, which the layers do not support: it need not work where it works in torch.nn
     always          RNN, LSTM, GRU and their cells must support the mode even where torch.nn does not
     refused         a pattern of messages by which PyTorch's own autograd refuses what the mode does, where no layer can know
+    grid            which configurations run: see `case.entries_of`. A mode in which an entry takes seconds does not run all
     unavailable     returns the reason why the mode cannot run on this machine, or None
     skipped         returns the reason why the mode does not run a configuration, or None
     """
@@ -37,6 +38,7 @@ class Mode:
     torchscript: bool = False
     always: bool = False
     refused: str | None = None
+    grid: str = "all"
     unavailable: Callable[[], str | None] = lambda: None
     skipped: Callable[[Configuration], str | None] = lambda configuration: None
 

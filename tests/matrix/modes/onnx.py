@@ -39,14 +39,14 @@ def _export(flat: Any, case: Case, **options: Any) -> Any:
         return torch.onnx.export(flat.eval(), case.example, input_names=names, **options)
 
 
-@mode("ONNX, TorchScript", exact=values, torchscript=True, unavailable=_missing("onnx", "onnxruntime"))
+@mode("ONNX, TorchScript", exact=values, grid="pairs", torchscript=True, unavailable=_missing("onnx", "onnxruntime"))
 def onnx_torchscript(flat: Any, case: Case) -> Found:
     buffer = io.BytesIO()
     _export(flat, case, f=buffer, dynamo=False)
     return _run(buffer.getvalue(), case)
 
 
-@mode("ONNX, torch.export", exact=values, unavailable=_missing("onnx", "onnxruntime", "onnxscript"))
+@mode("ONNX, torch.export", exact=values, grid="pairs", unavailable=_missing("onnx", "onnxruntime", "onnxscript"))
 def onnx_export(flat: Any, case: Case) -> Found:
     program = _export(flat, case, dynamo=True, verbose=False)
     return _run(program.model_proto.SerializeToString(), case)

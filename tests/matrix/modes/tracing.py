@@ -32,17 +32,17 @@ def _unrolled(c: Configuration) -> str | None:
     )
 
 
-@mode("torch.compile", skipped=_unrolled)
+@mode("torch.compile", grid="one", skipped=_unrolled)
 def compile_inductor(flat: Any, case: Case) -> Found:
     return _compiled(flat, case)
 
 
-@mode("torch.compile: aot_eager")
+@mode("torch.compile: aot_eager", grid="pairs")
 def compile_aot_eager(flat: Any, case: Case) -> Found:
     return _compiled(flat, case, backend="aot_eager")
 
 
-@mode("torch.compile, no_grad", exact=lambda flat, case: named_outputs(flat(*case.inputs, *case.rest)))
+@mode("torch.compile, no_grad", grid="pairs", exact=lambda flat, case: named_outputs(flat(*case.inputs, *case.rest)))
 def compile_no_grad(flat: Any, case: Case) -> Found:
     torch._dynamo.reset()
     compiled = torch.compile(flat, fullgraph=type(flat.layer).__module__.startswith("recurra"), backend="aot_eager")
@@ -51,7 +51,7 @@ def compile_no_grad(flat: Any, case: Case) -> Found:
         return named_outputs(compiled(*case.inputs, *case.rest))
 
 
-@mode("torch.compile, autocast bfloat16", autocast=torch.bfloat16)
+@mode("torch.compile, autocast bfloat16", grid="pairs", autocast=torch.bfloat16)
 def compile_autocast(flat: Any, case: Case) -> Found:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         return _compiled(flat, case, backend="aot_eager")
@@ -66,22 +66,22 @@ def _exported(flat: Any, case: Case, strict: bool, decomposed: bool = False) -> 
     return values_and_gradients(module, case, {name: named[name] for name in trainable(flat)})
 
 
-@mode("torch.export")
+@mode("torch.export", grid="pairs")
 def export(flat: Any, case: Case) -> Found:
     return _exported(flat, case, strict=False)
 
 
-@mode("torch.export, strict")
+@mode("torch.export, strict", grid="pairs")
 def export_strict(flat: Any, case: Case) -> Found:
     return _exported(flat, case, strict=True)
 
 
-@mode("torch.export, run_decompositions")
+@mode("torch.export, run_decompositions", grid="pairs")
 def export_decomposed(flat: Any, case: Case) -> Found:
     return _exported(flat, case, strict=False, decomposed=True)
 
 
-@mode("make_fx of a gradient")
+@mode("make_fx of a gradient", grid="pairs")
 def make_fx_of_gradient(flat: Any, case: Case) -> Found:
     parameters, n = {name: t.detach() for name, t in trainable(flat).items()}, len(case.inputs)
 

@@ -440,7 +440,7 @@ def test_errors_of_the_validation_file_name_the_file(tmp_path: Path) -> None:
          r"few\.csv: the validation part does not contain 7 consecutive time steps"),
         ("empty", [[day, ""] for day in days(140)[120:]], r"empty\.csv: the validation part of 20 time steps has no values"),
         ("hours", [[f"{days(121)[120]} {hour:02}:30", hour] for hour in range(24)],
-         r"hours\.csv: the series 'y' continues every hour from .*00:30:00, but it began every day from 2020-01-01; resample"),
+         r"hours\.csv: the series 'y' has a value every day from 2020-01-01, but every hour from .*00:30:00; resample"),
     ):  # fmt: skip
         later = write(tmp_path / f"{name}.csv", "date,y", rows)
         with pytest.raises(DataError, match=message):

@@ -63,8 +63,9 @@ def find_row_layout(
         raise DataError("no column names the series of each row; name one or more with --series A,B", file=source.path)
     if not found.dated and not required and all(_numeric(cells[key], options.decimal) for key in keys):
         raise DataError(
-            f"the columns {found.columns[0]} to {found.columns[-1]} could be the time steps of a series {keys[0]} per row, or "
-            "the values of one time step; use --layout rows or --layout columns", file=source.path,
+            f"each row could be one series, named by {keys[0]}, with the time steps {found.columns[0]} to {found.columns[-1]}, "
+            "or the values of one time step; use --layout rows for a series, or --layout columns for a time step",
+            file=source.path,
         )  # fmt: skip
     unused = [column for column in cells if column not in (*keys, *static)]
     what = f"{found.columns[0]} to {found.columns[-1]}"

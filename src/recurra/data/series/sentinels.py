@@ -14,7 +14,9 @@ _FAR = 1.0  # distance to the nearest other number, in ranges of the middle 98 %
 
 
 def find_sentinels(values: NDArray[np.float64]) -> list[float]:
-    """Return the numbers among (N,) that occur several times, are usual markers, and are far from all others.
+    """Return the elements of values (N,) that probably mark missing data.
+
+    Such a value is a common marker, occurs several times, and is far from all other values.
 
     >>> find_sentinels(np.array([2.5, 3.0, -200.0, 2.75, -200.0, 3.5]))
     [-200.0]

@@ -107,8 +107,9 @@ class TimeSeries:
             )
             if len(off_grid) or (len(positions) > 1 and positions[1] - positions[0] != 1):
                 raise DataError(
-                    f"the series {self.name!r} continues {later.grid.name} from {later.format_times([0])[0]}, but it began "
-                    f"{self.grid.name} from {self.format_times([0])[0]}; resample both parts to the same time steps"
+                    f"the series {self.name!r} has a value {self.grid.name} from "
+                    f"{self.format_times([0])[0]}, but {later.grid.name} from {later.format_times([0])[0]}; "
+                    "resample both parts to the same time steps"
                 )
             begin = int(positions[0])
         skip, gap = max(end - begin, 0), max(begin - end, 0)

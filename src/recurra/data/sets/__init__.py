@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from recurra.errors import DataError, near
+from recurra.files import user_cache
 
 _SETS = {
     "stdlib": "language: the text of Python's standard library",
@@ -77,5 +78,7 @@ def make(name: str, folder: Path | None = None) -> Path:
 
 
 def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "recurra" / f"sets-{_VERSION}"
+    folder = user_cache()
+    if folder is None:
+        raise DataError("built-in datasets need a folder: there is no home folder; set HOME or XDG_CACHE_HOME")
+    return folder / f"sets-{_VERSION}"

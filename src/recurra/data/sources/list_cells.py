@@ -104,6 +104,10 @@ class ListCells(Source):
         """The columns of the table."""
         return self.inner.columns
 
+    def describe(self) -> list[str]:
+        """Return which columns have lists."""
+        return [f"the cells of {', '.join(self.lists)} are lists"] if self.lists else []
+
     @cached_property
     def lists(self) -> list[str]:
         """The columns of lists."""

@@ -142,7 +142,7 @@ class NumberFormat:
         return -value if parts.negative else value
 
     def _has_unit(self, parts: Parts) -> bool:
-        """Whether the cell has the unit of the column; a currency may be absent, and a percent sign only from a zero."""
+        """Whether the cell has the unit of the column. It may lack a currency, and a percent sign if its value is zero."""
         if self.unit in ("%", "‰"):
             return parts.unit == self.unit or (not parts.unit and not parts.body.strip("0.,"))
         return parts.unit in ("", self.unit)
@@ -152,7 +152,7 @@ class NumberFormat:
         return f"{str(cell)[:40]!r} {self.reason(cell)}"
 
     def reason(self, cell: object) -> str:
-        """Return the reason why `parse` rejects a cell, as the end of a sentence."""
+        """Return the reason why `parse` rejects a cell, as a phrase such as `is not a number`."""
         parts = split_number(cell) if isinstance(cell, str) else None
         try:
             value = float(cell) if parts is None else math.nan  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from recurra.data.sources.inspect.encodings import MIN_CONFIDENCE, detect_encodi
 from recurra.data.sources.inspect.facts import ColumnFacts, FileFacts, ReadOptions, separator_of
 from recurra.data.sources.rows import Source
 from recurra.data.sources.sources import BINARY, inspect, locate, open_source
+from recurra.data.store.encoded_cache import EncodedCache
 from recurra.settings import DataSettings
 
 READ_SETTINGS = ("encoding", "separator", "header", "quoting")
@@ -32,6 +33,7 @@ class FileReading:
 
     Attributes:
         trained: the facts of the training file, for a trained run; None while training.
+        cache: where encoded data are kept for later runs; None: they are not kept.
         special: returns the facts of a file in a format that only this dataset reads, or None for another file.
     """
 
@@ -39,6 +41,7 @@ class FileReading:
         self.settings, self.named = settings, named
         self.special: Callable[[Path, ReadOptions], FileFacts | None] = lambda path, options: None
         self.trained: FileFacts | None = None
+        self.cache: EncodedCache | None = None
         self._explicit: Collection[str] = READ_SETTINGS
 
     def begin_use(self, trained: FileFacts | None, changed: Collection[str]) -> None:

@@ -89,6 +89,10 @@ class Source(ABC):
     def _read(self) -> Iterator[Row | DataError]:
         """Yield the rows, and for a row that cannot be parsed its error."""
 
+    def describe(self) -> list[str]:
+        """Return lines about what was found besides rows, such as comments; complete after the rows have been read."""
+        return []
+
     def share_facts(self, inner: Source) -> None:
         """Take the facts of a source whose rows this one changes, and the reasons for its columns."""
         self.facts, self.options, self.reasons = inner.facts, inner.options, inner.reasons

@@ -1,6 +1,6 @@
 """Opens tagged text of any form: files of columns, parallel files, tables of lists or of tokens, and texts with spans.
 
-The columns of the source are lists with an entry for each token, or labels of the sentence. `describe_source` says what was
+The columns of the source are lists with an entry for each token, or labels of the sentence. `Source.describe` says what was
 recognized.
 """
 
@@ -80,15 +80,6 @@ def _view(table: Source, tokenization: str | None) -> Source:
     return ListCells(table)
 
 
-def describe_source(source: Source) -> list[str]:
-    """What a source contains besides tokens, such as a header or comments; complete after it has been read."""
-    if isinstance(source, (TokenColumns, TokenRows, TextSpans)):
-        return source.describe()
-    if isinstance(source, ListCells) and source.lists:
-        return [f"the cells of {', '.join(source.lists)} are lists"]
-    return []
-
-
 def tagged_facts(path: Path, options: ReadOptions) -> FileFacts | None:
     """The facts of a file of columns; None for a file of another form."""
     if not path.is_file() or TABLES.get(suffixes(path)[0]) in ("jsonl", *BINARY.values()):
@@ -117,7 +108,7 @@ def tagged_facts(path: Path, options: ReadOptions) -> FileFacts | None:
 def _layout(path: Path, encoding: str, options: ReadOptions) -> ColumnLayout:
     """The layout of a file of columns, with the options of the user."""
     if options.separator == "none":
-        raise SettingError(f"separator is none, but {path} must have a column of tags")
+        raise SettingError(f"separator is none, but {path} must have a column of tags; leave separator out")
     has_header = {"yes": True, "no": False}.get(options.header)
     separator = None if options.separator == "auto" else options.separator
     return ColumnLayout(sample_lines(path, encoding), has_header, separator)

@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from recurra.errors import CallError, DataError
 
@@ -64,6 +65,19 @@ class _Field:
         return (int(parts[1]),) if len(parts) == 2 else ()
 
 
+class Flat(NamedTuple):
+    """Rows of a ragged field: the concatenated values, (N,) or (N, WIDTH), and the time steps of each row, (rows,)."""
+
+    values: Array
+    lengths: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]], dtype: DTypeLike) -> Flat:
+        """Return rows that are lists of numbers."""
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        return cls(np.fromiter(chain.from_iterable(rows), dtype, int(lengths.sum())), lengths)
+
+
 class StoreWriter:
     """Writes a store row by row, with a few MB of memory.
 
@@ -98,23 +112,24 @@ class StoreWriter:
 
         Raises CallError for other shapes or fields.
         """
+        self.extend(**{name: [value] for name, value in values.items()})
+
+    def extend(self, **values: Sequence[ArrayLike] | Flat) -> None:
+        """Append rows: for each field a sequence with one value per row, as `append` takes them, or a `Flat`."""
         if set(values) != set(self._steps):
             raise CallError(f"a row has the fields {', '.join(self._steps)}, not {', '.join(values)}")
-        arrays = {field.name: np.asarray(values[field.name], field.dtype) for field in self._fields}
+        columns = {field.name: _column(field, values[field.name]) for field in self._fields}
+        counts = {len(lengths) for _, lengths in columns.values()}
+        if len(counts) > 1:
+            raise CallError(f"the fields have different numbers of rows: {sorted(counts)}")
         for field in self._fields:
-            array = arrays[field.name]
-            empty = field.ragged and array.size == 0
-            if not empty and (
-                array.ndim != int(field.ragged) + len(field.width) or array.shape[int(field.ragged) :] != field.width
-            ):
-                raise CallError(f"store field {field.name!r} is {field.spec}, but got the shape {array.shape}")
-        for field in self._fields:
-            array = arrays[field.name]
-            self._write(field.name, array.tobytes())
+            data, lengths = columns[field.name]
+            self._write(field.name, data)
             if field.ragged:
-                self._steps[field.name] += len(array) if array.size else 0
-                self._write(f"{field.name}.ends", self._steps[field.name].to_bytes(8, "little"))
-        self._rows += 1
+                ends = self._steps[field.name] + np.cumsum(lengths)
+                self._steps[field.name] += int(lengths.sum())
+                self._write(f"{field.name}.ends", ends.astype("<i8").tobytes())
+        self._rows += max(counts, default=0)
 
     def _write(self, file: str, data: bytes) -> None:
         self._waiting[file].append(data)
@@ -168,6 +183,22 @@ class StoreWriter:
             self.close()
         else:
             self.abandon()
+
+
+def _column(field: _Field, values: Sequence[ArrayLike] | Flat) -> tuple[bytes, NDArray[np.int64]]:
+    """The bytes of the values of a field, and the number of time steps of each row. Raises CallError for a wrong shape."""
+    axes = int(field.ragged)
+    if isinstance(values, Flat):
+        if not field.ragged or values.values.shape[1:] != field.width:
+            raise CallError(f"store field {field.name!r} is {field.spec}, but got rows of {values.values.shape[1:]}")
+        return values.values.astype(field.dtype, copy=False).tobytes(), values.lengths
+    arrays = [np.asarray(value, field.dtype) for value in values]
+    for shape in {array.shape for array in arrays}:
+        is_empty = field.ragged and 0 in shape
+        if not is_empty and (len(shape) != axes + len(field.width) or shape[axes:] != field.width):
+            raise CallError(f"store field {field.name!r} is {field.spec}, but got the shape {shape}")
+    lengths = (len(array) if field.ragged and array.size else 0 for array in arrays)
+    return b"".join([array.tobytes() for array in arrays]), np.fromiter(lengths, np.int64, len(arrays))
 
 
 class Store:
@@ -237,6 +268,12 @@ class Store:
     def flat(self, field: str) -> Array:
         """Return the concatenated rows of a ragged field, (N,) or (N, WIDTH)."""
         return self._flat[field]
+
+    def span(self, field: str, begin: int, end: int) -> tuple[Array, list[int]]:
+        """Return the concatenated rows[begin:end] of a ragged field, and the end of each row in them."""
+        ends = self._ends[field][begin:end]
+        first = int(self._ends[field][begin - 1]) if begin else 0
+        return self._flat[field][first : int(ends[-1]) if len(ends) else first], (ends - first).tolist()
 
     def ragged(
         self, field: str, rows: NDArray[np.integer], *, max_length: int | None = None

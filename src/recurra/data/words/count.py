@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from recurra.data.words.pretokenize import clean, subword_pretokenizer, word_normalizer, word_pretokenizer
+from recurra.data.store.store import Flat
+from recurra.data.words.pretokenize import clean, subword_pretokenizer, word_normalizer
+from recurra.data.words.word_numbers import WordSplitter
 from recurra.errors import SettingError
 
 Merges = list[tuple[str, str]]
@@ -17,6 +20,7 @@ Merges = list[tuple[str, str]]
 MAX_COUNTED = 300_000  # entries of the counter before the rare ones are dropped
 SAMPLE = 20_000_000  # characters from which subwords are learnt
 _CHUNK = 1 << 14  # characters
+_BATCH, _BATCH_CHARACTERS = 1024, 1 << 20  # texts, and characters, whose words are counted at once
 
 
 class LossyCounter:
@@ -35,6 +39,14 @@ class LossyCounter:
         self.counts.update(tokens)
         if len(self.counts) > self.limit:
             self._prune()
+
+    def add_counts(self, counts: Mapping[str, int], texts: Iterable[Iterable[str]]) -> None:
+        """Add the tokens of several texts at once: `counts` of all, or `texts` one by one if tokens have to be dropped."""
+        if len(self.counts) + sum(token not in self.counts for token in counts) <= self.limit:
+            self.counts.update(counts)
+            return
+        for tokens in texts:
+            self.add(tokens)
 
     def _prune(self) -> None:
         by_count = Counter(self.counts.values())
@@ -70,17 +82,53 @@ def count_characters(texts: Iterable[str]) -> LossyCounter:
 
 
 def count_words(
-    texts: Iterable[str], lowercase: bool, tokenize: Callable[[str], list[str]] | None = None
-) -> LossyCounter:
-    """Count the words of texts. `tokenize` replaces the built-in patterns."""
+    texts: Iterable[str],
+    lowercase: bool,
+    tokenize: Callable[[str], list[str]] | None = None,
+    keep: Callable[[Flat], None] = lambda numbers: None,
+) -> tuple[LossyCounter, Sequence[int]]:
+    """Count the words of texts.
+
+    Args:
+        texts: The texts.
+        lowercase: Whether words are converted to lower case.
+        tokenize: Replaces the built-in patterns.
+        keep: Called with the numbers of the words of texts, in order, for the built-in patterns.
+
+    Returns:
+        The counts, and the hash of the word of each number.
+    """
     counter = LossyCounter()
-    normalizer, pretokenizer = word_normalizer(lowercase), word_pretokenizer()
-    for text in texts:
-        if tokenize is not None:
+    if tokenize is not None:
+        normalizer = word_normalizer(lowercase)
+        for text in texts:
             counter.add([normalizer.normalize_str(word) for word in tokenize(text)])
-            continue
-        counter.add([word for word, _ in pretokenizer.pre_tokenize_str(normalizer.normalize_str(clean(text)))])
-    return counter
+        return counter, ()
+    splitter = WordSplitter(lowercase)
+    for _, numbers in splitter.number(_batches(map(clean, texts))):
+        flat = Flat.of(numbers, np.int32)
+        keep(flat)
+        words, dropped = splitter.words, counter.dropped
+        distinct, counts = np.unique(flat.values, return_counts=True)
+        by_word = {words[number]: count for number, count in zip(distinct.tolist(), counts.tolist(), strict=True)}
+        counter.add_counts(by_word, ([words[number] for number in text] for text in numbers))
+        if counter.dropped != dropped:
+            splitter.forget(counter.counts)
+        splitter.learn()
+    return counter, splitter.hashes
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if len(batch) == _BATCH or size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def learn_subwords(texts: Iterable[str], size: int, min_count: int) -> tuple[dict[str, int], Merges, list[str]]:

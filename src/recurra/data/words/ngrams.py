@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 import zlib
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +27,14 @@ def ngram_ids(word: str) -> NDArray[np.int32]:
     hashed = [zlib.crc32(ngram.encode("utf-8", "surrogatepass")) % BUCKETS + 1 for ngram in ngrams]
     ids[: len(hashed)] = hashed
     return ids
+
+
+def with_ngram_ids(ids: Iterable[int], words: Sequence[str]) -> NDArray[np.int32]:
+    """The id of each word, followed by the ids of its n-grams: int32 of shape (T, 1 + MAX_NGRAMS)."""
+    rows = np.zeros((len(words), 1 + MAX_NGRAMS), np.int32)
+    for row, id_, word in zip(rows, ids, words, strict=True):
+        row[0], row[1:] = id_, ngram_ids(word)
+    return rows
 
 
 def character_ngrams(word: str, *, unigrams: bool = False) -> list[str]:

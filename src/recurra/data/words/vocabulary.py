@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
 from recurra.data.words import count
-from recurra.data.words.ngrams import MAX_NGRAMS, ngram_ids
+from recurra.data.words.ngrams import with_ngram_ids
 from recurra.data.words.pretokenize import (
     clean,
     join,
@@ -30,6 +30,7 @@ from recurra.data.words.pretokenize import (
 )
 from recurra.data.words.token_stream import BufferedTokenStream, CharacterTokenStream, TokenStream
 from recurra.data.words.tokenizers import WordTokenizer
+from recurra.data.words.word_numbers import WordNumbers
 from recurra.errors import RunError, SettingError
 
 Tokenization = Literal["characters", "words", "subwords"]
@@ -124,28 +125,18 @@ class Vocabulary:
         if self.tokenization != "words":
             raise SettingError(f"only words have character n-grams; this vocabulary consists of {self.tokenization}")
         if self.tokenizer is not None:
-            return [self._encode_words_with_ngrams(self.tokenizer(text)) for text in texts]
+            return [with_ngram_ids(map(self._id, words), words) for words in map(self.tokenizer, texts)]
         assert self._encoder is not None
         encoded: list[Ids] = []
         stream = iter(texts)
         while batch := [clean(text) for text in islice(stream, _BATCH)]:
             encodings = self._encoder.encode_batch(batch, add_special_tokens=False)
             for text, encoding in zip(batch, encodings, strict=True):
-                ids = np.zeros((len(encoding.ids), 1 + MAX_NGRAMS), np.int32)
-                ids[:, 0] = encoding.ids
-                for word_ids, (begin, end) in zip(ids, encoding.offsets, strict=True):
-                    word_ids[1:] = ngram_ids(text[begin:end])
-                encoded.append(ids)
+                encoded.append(with_ngram_ids(encoding.ids, [text[begin:end] for begin, end in encoding.offsets]))
         return encoded
 
     def _id(self, word: str) -> int:
         return self._ids.get(self.normalize(word), self.unknown)
-
-    def _encode_words_with_ngrams(self, words: Sequence[str]) -> Ids:
-        ids = np.zeros((len(words), 1 + MAX_NGRAMS), np.int32)
-        for word_ids, word in zip(ids, words, strict=True):
-            word_ids[0], word_ids[1:] = self._id(word), ngram_ids(word)
-        return ids
 
     def normalize(self, word: str) -> str:
         """The form of a word in this vocabulary: NFC and, if `lowercase`, lower case. Other tokens are unchanged."""
@@ -241,7 +232,7 @@ class Vocabulary:
                 tokenizer=tokenizer,
             )
         except FileNotFoundError:
-            raise RunError(f"{path}: the vocabulary is missing") from None
+            raise RunError(f"{path} does not exist; the run folder is incomplete") from None
         except RunError:
             raise
         except Exception as error:  # the tokenizers library raises a bare Exception
@@ -256,6 +247,7 @@ def build(
     min_count: int = 1,
     lowercase: bool = True,
     tokenizer: WordTokenizer | None = None,
+    numbers: WordNumbers | None = None,
 ) -> Vocabulary:
     """Build a vocabulary in one streaming pass.
 
@@ -269,6 +261,7 @@ def build(
         min_count: Rarer tokens are unknown; for subwords, rarer pairs are not merged.
         lowercase: Convert words to lower case. Characters and subwords preserve case.
         tokenizer: For words, replaces the built-in patterns.
+        numbers: For words of the built-in patterns, keeps the words of the texts, so that their ids can be read afterwards.
 
     Raises:
         SettingError: If `size` is too small.
@@ -282,9 +275,15 @@ def build(
         return Vocabulary(tokenization, tokens, merges=merges, notes=notes)
     if tokenization not in get_args(Tokenization):
         raise _unknown_tokenization(tokenization)
-    words = tokenization == "words"
-    counter = count.count_words(texts, lowercase, tokenizer) if words else count.count_characters(texts)
-    tokens = counter.most_frequent(max_tokens, min_count)
+    if tokenization == "characters":
+        counter = count.count_characters(texts)
+        tokens = counter.most_frequent(max_tokens, min_count)
+    else:
+        keep = {} if numbers is None else {"keep": numbers.add}
+        counter, hashes = count.count_words(texts, lowercase, tokenizer, **keep)
+        tokens = counter.most_frequent(max_tokens, min_count)
+        if numbers is not None:
+            numbers.complete(hashes, tokens, len(SPECIAL_TOKENS), Vocabulary.unknown)
     return Vocabulary(tokenization, tokens, lowercase=lowercase, notes=counter.notes(), tokenizer=tokenizer)
 
 

@@ -83,7 +83,7 @@ class Section:
 
 @final
 @dataclass(frozen=True)
-class Words:
+class PageTexts:
     """The texts of the report in one language."""
 
     language: str

@@ -13,7 +13,7 @@ from ...run import Run
 from ..diagnosis import diagnosis_of
 from ..evidence import Evidence, evidence_of
 from ..findings import Diagnosis
-from .blocks import Block, Figure, Note, Section, Words
+from .blocks import Block, Figure, Note, PageTexts, Section
 from .sections import SECTIONS
 from .summary import summary
 
@@ -51,7 +51,7 @@ def inspect_run(
     if not isinstance(run, Run):
         raise CallError(f"run is a {type(run).__name__}; a report needs a Run; memory and gates accept a layer")
     check_new(run.path, overwrite)
-    say = Words(language)
+    say = PageTexts(language)
     with evidence_of(run, data) as evidence:
         if data is not None:
             evidence.data  # noqa: B018  wrong data are an error, while missing ones only leave sections out
@@ -63,7 +63,7 @@ def inspect_run(
     return diagnosis, run.path / NAME
 
 
-def _blocks(key: str, evidence: Evidence, say: Words) -> list[Block]:
+def _blocks(key: str, evidence: Evidence, say: PageTexts) -> list[Block]:
     """Return the blocks of a section, or the reason why there are none."""
     try:
         return SECTIONS[key](evidence, say)
@@ -72,7 +72,7 @@ def _blocks(key: str, evidence: Evidence, say: Words) -> list[Block]:
 
 
 def render(
-    title: str, sentences: list[str], sections: list[Section], say: Words, diagnosis: Diagnosis | None = None
+    title: str, sentences: list[str], sections: list[Section], say: PageTexts, diagnosis: Diagnosis | None = None
 ) -> str:
     """Return a page: title, summary, diagnosis where there is one, sections. The template escapes all values."""
     from jinja2 import Environment, StrictUndefined
@@ -94,7 +94,7 @@ def render(
     return page
 
 
-def _shown(diagnosis: Diagnosis, say: Words) -> dict[str, Any]:
+def _shown(diagnosis: Diagnosis, say: PageTexts) -> dict[str, Any]:
     """Return the texts of a diagnosis."""
     found = [one.text("name", say.language) for one in diagnosis.findings]
     done = [say(f"{key}.name") for key in diagnosis.done]

@@ -10,10 +10,10 @@ import numpy as np
 from ...errors import UserError
 from ..evidence import Evidence
 from ..findings import Diagnosis
-from .blocks import Words
+from .blocks import PageTexts
 
 
-def summary(evidence: Evidence, diagnosis: Diagnosis, say: Words) -> list[str]:
+def summary(evidence: Evidence, diagnosis: Diagnosis, say: PageTexts) -> list[str]:
     """Return the sentences of the summary."""
     run, config = evidence.run, evidence.run.config
     model, resolved = run.settings.model, config["resolved"]
@@ -42,7 +42,7 @@ def summary(evidence: Evidence, diagnosis: Diagnosis, say: Words) -> list[str]:
     return sentences
 
 
-def _quality(evidence: Evidence, say: Words) -> str:
+def _quality(evidence: Evidence, say: PageTexts) -> str:
     """Return the sentence about the best metric and its baseline."""
     run = evidence.run
     name = run.task.selection.metric
@@ -55,7 +55,7 @@ def _quality(evidence: Evidence, say: Words) -> str:
     return say("summary.quality", metric=name, value=shown, baseline=of, reference=f"{baseline:.4g}")
 
 
-def baseline_of(evidence: Evidence, say: Words) -> tuple[str, float]:
+def baseline_of(evidence: Evidence, say: PageTexts) -> tuple[str, float]:
     """Return what the selecting metric is compared with, and its value.
 
     The largest class for classes, the mean for a number, and a network with random weights for anything else.

@@ -224,8 +224,8 @@ def attention(rule: str, query_size: int, key_size: int, positions: int | None =
     if rule == "scaled_dot_product":
         if query_size != key_size:
             raise CallError(
-                f"query_size is {query_size} and key_size is {key_size}; scaled_dot_product has no learned map between them "
-                "and requires equal sizes; use dot, which maps the key"
+                f"query_size is {query_size} and key_size is {key_size}; scaled_dot_product has no learned projection "
+                "and requires equal sizes; use dot, which projects the key"
             )
         return ScaledDotProductAttention(query_size)
     if rule != "concat":

@@ -44,8 +44,7 @@ def run(call: Call) -> list[Tensor]:
     without_tensors = call._replace(x=None, lengths=None, state=(), weights=(), masks=())  # type: ignore[arg-type]
     tensors = (call.lengths, call.x, initial, *_masks(call), *weights)
     y, *final = _Sequence.apply(without_tensors, call.needs_gradient, len(call.masks), *tensors)  # type: ignore[no-untyped-call]
-    batch_first = y if call.lengths is not None else y.transpose(0, 1)
-    return [batch_first, *(final[p * D + d] for d in range(D) for p in range(components))]
+    return [y, *(final[p * D + d] for d in range(D) for p in range(components))]
 
 
 def _masks(call: Call) -> list[Tensor]:
@@ -57,7 +56,7 @@ def _masks(call: Call) -> list[Tensor]:
 class _Sequence(torch.autograd.Function):
     """y and the components*D tensors (B, H) of the final state from x (B, T, I), the initial state and the weights.
 
-    y is (T, B, D*H) without lengths, else (B, T, D*H). No output is a view, so that all may be changed in place.
+    y is (B, T, D*H), or (T, B, D*H) with `Call.time_first`. No output is a view, so that all may be changed in place.
     """
 
     @staticmethod
@@ -75,7 +74,7 @@ class _Sequence(torch.autograd.Function):
         (B, T, _), H, D = x.shape, call.hidden_size, call.directions
         index = PackedIndex.of(lengths, B, T)
         saved = x.new_empty(index.total, D, kernel_of(call.cell).saved * H) if save else None
-        y = _new_output(call, index, x)
+        y = index.padded(D * H, x)
         final = torch.empty_like(initial)
         _run(
             call,
@@ -83,11 +82,13 @@ class _Sequence(torch.autograd.Function):
             weights,
             masks,
             x=_with_contiguous_features(x),
-            y=y.transpose(0, 1) if index.without_padding else y,
+            y=y,
             saved=saved,
             initial_state=initial,
             final_state=final,
         )
+        if call.time_first:
+            y.transpose_(0, 1)
         if saved is not None:
             kept = SavedOutput(y)
             ctx.save_for_backward(x, initial, kept.alias, saved, *tensors)
@@ -102,11 +103,11 @@ class _Sequence(torch.autograd.Function):
         x, initial, y, saved, *tensors = _check_saved(ctx.saved_tensors, ctx.expected)
         masks, weights = tensors[: ctx.count], tensors[ctx.count :]
         needs_x, needs_initial, *needs = ctx.needs_input_grad[4:]
-        if index.without_padding:
+        if call.time_first:
             y, grad_y = y.transpose(0, 1), None if grad_y is None else grad_y.transpose(0, 1)
         given = [g for g in (grad_y, *grads_final) if g is not None]
         if torch.is_grad_enabled() or memory_reason((*given, x, initial, y, saved, *tensors)):
-            call = call._replace(x=x, lengths=index.original_lengths(), weights=weights, masks=masks)
+            call = call._replace(x=x, lengths=index.original_lengths(), weights=weights, masks=masks, time_first=False)
             grads = _ordinary_gradients(
                 call, initial, [grad_y, *grads_final], (needs_x, needs_initial, *needs[ctx.count :])
             )
@@ -114,8 +115,7 @@ class _Sequence(torch.autograd.Function):
         weights, masks = [w.contiguous() for w in weights], [m.contiguous() for m in masks]
         x, initial, saved = _with_contiguous_features(x), initial.contiguous(), saved.contiguous()
         if ctx.was_changed():  # in place, by the caller: compute it again
-            y = _new_output(call, index, x)
-            y = y.transpose(0, 1) if index.without_padding else y
+            y = index.padded(call.directions * call.hidden_size, x)
             _run(call, index, weights, masks, x=x, y=y, saved=None, initial_state=initial,
                  final_state=torch.empty_like(initial))  # fmt: skip
         grad_initial = torch.empty_like(initial)
@@ -143,12 +143,6 @@ class _Sequence(torch.autograd.Function):
             *([None] * ctx.count),
             *grads_of_weights,
         )
-
-
-def _new_output(call: Call, index: PackedIndex, x: Tensor) -> Tensor:
-    """Memory for y: (T, B, D*H) without lengths, else (B, T, D*H), zero in the padding."""
-    features = call.directions * call.hidden_size
-    return x.new_empty(index.T, index.B, features) if index.without_padding else index.padded(features, x)
 
 
 def _stacked(grads_final: Sequence[Tensor | None], initial: Tensor) -> Tensor | None:

@@ -76,5 +76,8 @@ def run(call: Call) -> list[Tensor]:
         grad_bias_ih=[],
         grad_bias_hh=[],
     )
-    state = final.unbind(0)
-    return [y, *(state[p * D + d] for d in range(D) for p in range(components))]
+    state = [component.clone() for component in final]  # no views
+    return [
+        y.transpose_(0, 1) if call.time_first else y,
+        *(state[p * D + d] for d in range(D) for p in range(components)),
+    ]

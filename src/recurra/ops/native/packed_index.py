@@ -44,9 +44,9 @@ class PackedIndex(NamedTuple):
         return torch.empty_like(self.lengths).scatter_(0, self.batch_indices, self.lengths)
 
     def padded(self, C: int, like: Tensor) -> Tensor:
-        """A tensor (B, T, C) whose valid time steps will be written; its padding is zero."""
+        """A tensor (B, T, C), no view, whose valid time steps will be written; its padding is zero."""
         if self.without_padding:
-            return like.new_empty(self.T, self.B, C).transpose(0, 1)
+            return like.new_empty(self.T, self.B, C).transpose_(0, 1)
         shape = (self.B, self.T, C)
         return lazy_zeros(shape, like) if 2 * self.total < self.B * self.T else like.new_zeros(shape)
 

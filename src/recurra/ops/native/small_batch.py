@@ -55,4 +55,4 @@ def run(call: Call) -> list[Tensor]:
         bias_ih=weights[2::n] if call.bias else [],
         bias_hh=weights[3::n] if call.bias else [],
     )
-    return [y.transpose(0, 1), *final_state]
+    return [y if call.time_first else y.transpose_(0, 1), *final_state]

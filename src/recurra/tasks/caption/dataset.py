@@ -62,7 +62,9 @@ class CaptionDataset(Dataset):
             return other, self._columns(other)
 
         columns = self._columns(source)
-        report, hashes = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        report = self.rows.read(
+            source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
+        )
         check_splits(self.stores, "images", data)
         train = self.stores["train"]
         lengths = train.lengths("text")
@@ -70,9 +72,8 @@ class CaptionDataset(Dataset):
         self.has_several_steps = int(train.lengths(self.input.field.name).max()) > 1
         info.rows, info.valid_rows = len(train), len(self.stores["valid"])
         info.time_steps = int(lengths.sum()) + len(train)
-        descriptions = [line for field in self.rows.fields for line in field.describe()]
         summary = f"captions have {lengths.mean():.1f} {self.text.tokenization} on average, {self.max_length} at most"
-        info.messages = [*self._report_lines(report, len(np.unique(hashes))), *descriptions, summary]
+        info.messages = [*self._report_lines(report), *self.rows.facts.fields, summary]
         return info
 
     def describe(self, data: str | Path) -> Description:
@@ -96,8 +97,9 @@ class CaptionDataset(Dataset):
                 return column
         return None
 
-    def _report_lines(self, report: DataReport, images: int) -> list[str]:
-        """The lines of the report. Its rows are captions."""
+    def _report_lines(self, report: DataReport) -> list[str]:
+        """The lines of the report. Its rows are captions, and those of the same image repeat each other."""
+        images = report.rows - report.duplicates
         return [f"{report.rows:,} captions of {images:,} {self.input.plural}", *report.lines()[1:]]
 
     def _columns(self, source: Source) -> dict[str, str]:

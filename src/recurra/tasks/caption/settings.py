@@ -19,7 +19,7 @@ class CaptionData(ImageSettings):
     grayscale: bool | None = setting(None, description="Convert images to grayscale.")
     image_features: str | None = setting(None, description="Column of feature vectors, instead of images.")
     text: str | None = setting(None, description="Column of the captions; detected by default.")
-    tokenization: Tokenization = open_setting(description="Unit of a token.")
+    tokenization: Tokenization = open_setting(description="Units that text is split into.")
     vocabulary_size: int = setting(
         30_000,
         ge=10,
@@ -40,7 +40,7 @@ class CaptionModel(ModelSettings):
     encoder_size: int = open_setting(ge=8, description="Number of channels of the feature map.")
     random_shift: int = setting(0, ge=0, description="Maximum random translation in pixels.")
     embedding_size: int = open_setting(ge=1, description="Size of the token embeddings.")
-    attention: Literal["additive", "dot", "none"] = open_setting(description="Attention score function.")
+    attention: Literal["additive", "dot", "none"] = open_setting(description="Attention scoring function.")
     context_at: Literal["every_step", "initial_state"] = setting("every_step", description=CONTEXT_AT_HELP)
     context_injection: Literal["between", "input", "output"] = setting(
         "input", description=CONTEXT_INJECTION_HELP, advanced=True

@@ -21,11 +21,11 @@ from .model import AlignedSeq2Seq, first_occurrences
 
 @final
 class ConstrainedSearch:
-    """Generates answers that satisfy a rule, one of `constraints.RULES`."""
+    """Generates answers that satisfy a rule, one of `constraints.RULES`, with opposite tones at some positions."""
 
-    def __init__(self, network: AlignedSeq2Seq, vocabulary: Vocabulary, rule: str) -> None:
+    def __init__(self, network: AlignedSeq2Seq, vocabulary: Vocabulary, rule: str, tones: str = "none") -> None:
         self.network, self.vocabulary = network, vocabulary
-        self.constraints = Constraints(vocabulary.tokens, len(SPECIAL_TOKENS), rule)
+        self.constraints = Constraints(vocabulary.tokens, len(SPECIAL_TOKENS), rule, tones)
 
     def __call__(
         self, questions: Sequence[str], *, beam_size: int, on_progress: OnProgress = ignore_progress
@@ -41,10 +41,12 @@ class ConstrainedSearch:
             question = self.network.encode(
                 x.to(device), torch.from_numpy(lengths[indices]).to(device), first.to(device)
             )
-            fixed = constraints.fixed_tokens([questions[index] for index in indices], x).to(device)
+            texts = [questions[index] for index in indices]
+            fixed = constraints.fixed_tokens(texts, x).to(device)
+            tones = constraints.required_tones(texts, x.shape[1]).to(device)
             return beam_search(
                 partial(constraints.step, self.network),
-                ConstrainedState(self.network.start(question), fixed),
+                ConstrainedState(self.network.start(question), fixed, tones),
                 lengths[indices].tolist(),
                 start=Vocabulary.end,
                 end=Vocabulary.end,

@@ -68,7 +68,9 @@ class CoupletDataset(Dataset):
             return other, find_pair_columns(self.rows, other)
 
         self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
-        report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        report = self.rows.read(
+            source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
+        )
         check_splits(self.stores, "pairs", data)
         if self.data.target and self.target.column is None:
             self.files.remember(data)
@@ -81,7 +83,7 @@ class CoupletDataset(Dataset):
             stats={"lengths": lengths, "constraints": rule},
             messages=[
                 *report.lines(),
-                *(line for field in self.rows.fields for line in field.describe()),
+                *self.rows.facts.fields,
                 f"questions in column {columns['source']!r}, answers in {columns['target']!r}, "
                 f"mean length {lengths.mean():.1f} characters",
                 rule_message,

@@ -11,8 +11,8 @@ class CoupletData(DataSettings):
     """Settings of the pairs of texts of equal length."""
 
     source: str | None = setting(None, description="Column of the questions.")
-    target: str | None = setting(None, description="Column of the answers, or file for plain text.")
-    valid_target: str | None = setting(None, description="File of the answers of --valid.")
+    target: str | None = setting(None, description="Column, or file, of the second lines.")
+    valid_target: str | None = setting(None, description="File with the second lines of --valid.")
     min_count: int | None = setting(
         None,
         ge=1,
@@ -38,7 +38,7 @@ class CoupletModel(ModelSettings):
         1, ge=1, le=64, description="Number of recurrent layers of the encoder.", advanced=True
     )
     embedding_size: int = open_setting(ge=1, description="Size of a character embedding.")
-    attention: Literal["additive", "dot", "none"] = setting("none", description="Attention score.")
+    attention: Literal["additive", "dot", "none"] = setting("none", description="Attention scoring function.")
     input_dropout: float = open_setting(
         ge=0,
         lt=1,
@@ -52,6 +52,9 @@ class CoupletModel(ModelSettings):
         advanced=True,
     )
     constraints: Literal["none", "punctuation", "couplet"] = open_setting(description="Constraints on the answers.")
+    tones: Literal["none", "even", "all"] = setting(
+        "none", description="Positions at which an answer has the opposite tone (level or oblique).", advanced=True
+    )
     beam_size: int = setting(8, ge=1, le=64, description="Beam size; 1 is greedy search.")
     num_return_sequences: int = setting(0, ge=0, le=64, description="Number of alternatives that predict returns.")
 

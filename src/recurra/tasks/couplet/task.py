@@ -43,7 +43,7 @@ class Couplet(Task[CoupletSettings]):
     summary: ClassVar[str] = "generates an answer of the length of the question: the second line of a Chinese couplet"
     settings_class = CoupletSettings
     inference_settings: ClassVar[tuple[str, ...]] = (
-        *("model.beam_size", "model.constraints", "model.num_return_sequences"),
+        *("model.beam_size", "model.constraints", "model.tones", "model.num_return_sequences"),
         *("data.source", "data.target", "data.on_error", "data.encoding"),
     )
     searched: ClassVar[int] = 200  # validation pairs that are answered during training; the loss uses all pairs
@@ -132,7 +132,8 @@ class Couplet(Task[CoupletSettings]):
 
     # use -----------------------------------------------------------------------------------------------------------
     def _search(self, network: AlignedSeq2Seq) -> ConstrainedSearch:
-        return ConstrainedSearch(network, self.dataset.vocabulary, self.settings.model.constraints)
+        model = self.settings.model
+        return ConstrainedSearch(network, self.dataset.vocabulary, model.constraints, model.tones)
 
     def _text(self, hypothesis: Hypothesis, question: str) -> str:
         return answer_text(hypothesis, question, self.dataset.vocabulary)

@@ -64,7 +64,7 @@ class Panel:
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
     def windows(self, origins: Integers, context_length: int, horizon: int, scaling: str) -> WindowBatch:
-        """Return the windows at some origins (B,). A context without any value is filled with the mean of its series."""
+        """Return the windows at the given origins (B,). A context without any value is filled with the mean of its series."""
         context_positions = origins[:, None] + np.arange(-context_length, 0)
         target_positions = origins[:, None] + np.arange(horizon)
         series = self.series_of(origins)

@@ -59,7 +59,7 @@ class ForecastPipeline:
         return self.context_length + self.horizon
 
     def windows(self, panel: Panel, origins: Integers) -> WindowBatch:
-        """Return the windows at some origins (B,)."""
+        """Return the windows at the given origins (B,)."""
         return panel.windows(origins, self.context_length, self.horizon, self.scaling)
 
     def batch(self, panel: Panel, windows: WindowBatch) -> Batch:
@@ -88,7 +88,7 @@ class ForecastPipeline:
     def run(
         self, network: nn.Module, panel: Panel, origins: Integers, on_progress: OnProgress = ignore_progress
     ) -> Iterator[tuple[WindowBatch, Batch, Tensor]]:
-        """Run the network on the windows at some origins. Yields windows, batch and output (B, H, 1 + Q) of each batch."""
+        """Run the network on the windows at the given origins. Yields windows, batch and output (B, H, 1 + Q) of each batch."""
         device = device_of(network)
         for part in np.array_split(origins, max(math.ceil(len(origins) / EVALUATION_BATCH_SIZE), 1)):
             windows = self.windows(panel, part)

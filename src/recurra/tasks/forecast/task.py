@@ -136,7 +136,7 @@ class Forecast(Task[ForecastSettings]):
         return ForecastSampler(origins, training.batch_size, seed=training.seed, steps_per_window=steps)
 
     def batch(self, key: Integers) -> Batch:
-        """Return the batch of the windows at some origins."""
+        """Return the batch of the windows at the given origins."""
         panel = self.dataset.split.panel
         return self.pipeline.batch(panel, self.pipeline.windows(panel, key))
 

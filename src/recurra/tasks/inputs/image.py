@@ -58,7 +58,7 @@ class ImageInput(Input):
         return None
 
     def identify(self, example: Any) -> dict[str, Any]:
-        """Return no identification: results contain none."""
+        """Return None: results contain no identifier of the example."""
         return {}
 
     def augment(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -56,12 +56,14 @@ def choose_input(
     if requested is not None and implied:
         setting_name = changed[implied[0]][0]
         raise SettingError(
-            f"{setting_name} is a setting of {implied[0]} inputs, but the input is {requested}; remove one of the two"
+            f"{setting_name} applies only to {implied[0]} inputs, but input={requested}; "
+            f"remove {setting_name}, or set input={implied[0]}"
         )
     if len(implied) > 1:
         one, other = implied[:2]
         raise SettingError(
-            f"{changed[one][0]} is a setting of {one} inputs, and {changed[other][0]} of {other} inputs; remove one of the two"
+            f"{changed[one][0]} applies only to {one} inputs, and {changed[other][0]} only to {other} inputs; "
+            f"remove {changed[one][0]} or {changed[other][0]}"
         )
     if requested is not None:
         return requested, "as requested"

@@ -23,6 +23,7 @@ from ...data.words.vocabulary import Vocabulary, build
 from ...errors import DataError
 from ...files import read_json, write_json
 from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress
+from ..shared.data_cache import DataCache
 from ..shared.quality import unknown_fraction
 from .scoring import MAX_SCORED
 from .settings import LanguageSettings
@@ -55,8 +56,27 @@ class TextDataset(Dataset):
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Build the vocabulary, detect independent texts, and encode both parts into `cache`."""
-        settings, source = self.settings, self._open(data)
+        source = self._open(data)
         self.column = source.column
+        facts: dict[str, Any] = {}
+        names = [data] if valid is None else [data, valid]
+        kept = DataCache(self.reading, names, lambda: [type(self).__name__, self.column])
+
+        def restore(folder: Path, found: dict[str, Any]) -> None:
+            self.load(folder)
+            facts.update(found)
+
+        if not kept.take(cache, restore):
+            facts = self._read(source, valid, cache, on_progress)
+            kept.keep(cache, self.save, facts)
+        self.load_cache(cache)
+        return self._info(source, facts)
+
+    def _read(
+        self, source: TextSource, valid: str | Path | None, cache: Path, on_progress: OnProgress
+    ) -> dict[str, Any]:
+        """Build the vocabulary and encode both parts. Return what the user is told about the text."""
+        settings = self.settings
         characters, beginning = 0, ""
 
         def chunks() -> Iterator[str]:
@@ -80,7 +100,10 @@ class TextDataset(Dataset):
             self._encode(source, parts | ({"valid": (end, characters)} if fraction else {}), cache, skipped.add)
             if valid is not None:
                 self._encode(self._open(valid), {"valid": (0, None)}, cache, skipped.add)
-        self.load_cache(cache)
+        return {"characters": characters, "structure": structure, "source": source.describe()}
+
+    def _info(self, source: TextSource, facts: dict[str, Any]) -> DatasetInfo:
+        settings, characters, structure = self.settings, facts["characters"], facts["structure"]
         train_tokens, valid_tokens = (len(self.stores[part].flat("tokens")) for part in ("train", "valid"))
         if train_tokens < 64 or valid_tokens < 2:
             raise DataError(
@@ -89,7 +112,7 @@ class TextDataset(Dataset):
                 file=source.path,
             )
         messages = [
-            *source.describe(),
+            *facts["source"],
             f"{characters:,} characters: {train_tokens:,} {settings.tokenization} for training, "
             f"{valid_tokens:,} for validation",
             f"vocabulary: {len(self.vocabulary):,} {settings.tokenization}; "

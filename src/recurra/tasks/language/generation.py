@@ -9,6 +9,7 @@ import torch
 from ...data.words.vocabulary import Vocabulary
 from ...decoding.sampling import sample_token
 from ...errors import SettingError
+from .pattern import Pattern
 from .session import LanguageSession
 
 DEFAULT_LENGTH = 200  # tokens
@@ -25,6 +26,7 @@ def generate_text(
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int | None = None,
+    pattern: str | None = None,
 ) -> Iterator[str]:
     """Yield the generated text piece by piece, without the prompt.
 
@@ -35,6 +37,7 @@ def generate_text(
     separator     string that separates independent texts; empty where there are none
     temperature   see `recurra.decoding.sampling.sample_token`, also for `top_k` and `top_p`
     seed          seed of the random numbers; None generates another text with every call
+    pattern       tones, rhymes and punctuation of the text, which determine its length: see `Pattern`
 
     Raises SettingError where a value is out of range.
     """
@@ -42,6 +45,12 @@ def generate_text(
         raise SettingError(f"length = {length}: it must be 0 or more tokens")
     vocabulary, generator = session.vocabulary, torch.Generator()
     generator.manual_seed(seed) if seed is not None else generator.seed()
+    form = None if pattern is None else Pattern(pattern, vocabulary)
+    if form is not None and length is not None:
+        raise SettingError(
+            f"length = {length}: the pattern determines the length, {len(form)} characters; leave it out"
+        )
+    length = length if form is None else len(form)
     end = separator if length is None else ""
     session.push(prompt)
     session.flush()
@@ -53,7 +62,11 @@ def generate_text(
         logits[[vocabulary.pad, vocabulary.unknown]] = -torch.inf
         if vocabulary.tokenization != "words":
             logits[vocabulary.end] = -torch.inf
+        if form is not None:
+            logits[~form.allowed(len(sampled)).to(logits.device)] = -torch.inf
         token = sample_token(logits, temperature, top_k, top_p, generator)
+        if form is not None:
+            form.wrote(len(sampled), token)
         session.read([token])
         sampled.append(token)
         # A subword may be half a character, and a word may follow a space: all sampled tokens are decoded together.

@@ -41,7 +41,7 @@ def part_to_evaluate(
 ) -> Iterator[tuple[Store, int, int]]:
     """The rows to evaluate, the beam size, and the number of rows for which answers are generated.
 
-    During training, where `data` is None, these are the validation split, 1 and `searched`.
+    During training (`data` is None), these are the rows of the validation split, a beam size of 1, and `searched`.
     """
     if data is None:
         yield dataset.stores["valid"], 1, searched
@@ -53,7 +53,10 @@ def part_to_evaluate(
 def check_splits(stores: dict[str, Store], examples: str, data: str | Path) -> None:
     """Raise DataError if the training or the validation split is empty. `examples`: their name in the message."""
     if not len(stores["train"]) or not len(stores["valid"]):
-        raise DataError(f"too few {examples} for a training and a validation split", file=data)
+        raise DataError(
+            f"there are too few {examples} for a training and a validation split; add some, or pass --valid FILE",
+            file=data,
+        )
 
 
 def searched_message(available: int, searched: int, examples: str, metrics: str) -> list[str]:

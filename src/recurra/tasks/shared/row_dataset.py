@@ -107,13 +107,15 @@ class RowDataset(Dataset):
             return other, self.rows.find_columns(other)
 
         columns = self.rows.find_columns(source)
-        report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        self.rows.depends_on = {"input": type(self.input), "targets": self.choose_targets}
+        report = self.rows.read(
+            source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
+        )
         lengths = self.stores["train"].lengths(self.input.field.name)
         info.rows, info.valid_rows = len(self.stores["train"]), len(self.stores["valid"])
         info.time_steps, info.stats = int(lengths.sum()), {"lengths": lengths}
-        described = [line for field in self.rows.fields for line in field.describe()]
         used = used_columns(source, self._all_columns(columns))
-        info.messages = [*report.lines(), *used, *described, *info.messages, *selection]
+        info.messages = [*report.lines(), *used, *self.rows.facts.fields, *info.messages, *selection]
         return info
 
     def describe(self, data: str | Path) -> Description:

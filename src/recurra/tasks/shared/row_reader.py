@@ -3,20 +3,17 @@
 A dataset has a `RowReader` and adapts it to its files. Rows are streamed in chunks. Training data are read in two passes after
 the first rows have been inspected:
 
-    survey    fits the fields and hashes the rows for the split. The values of fields of labels or numbers are collected in
-              this pass; each further field with something to fit, such as a second text, takes another pass
-    encode    writes the encoded rows to the cache
+    survey    fits the fields, hashes the rows for the split, and keeps texts, labels and numbers (`survey.py`)
+    encode    writes the encoded rows; the file is read again only if it has other values, such as arrays
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ...data.report import DataReport
 from ...data.sources.inspect.json_shapes import flatten
@@ -24,18 +21,22 @@ from ...data.sources.reading import FileReading
 from ...data.sources.row_errors import BadRows, in_use
 from ...data.sources.skipped_rows import SkippedRows
 from ...data.sources.sources import Source
-from ...data.store.split import Duplicates, digest, valid_limit
-from ...data.store.store import Store, StoreWriter
+from ...data.store.kept_rows import NumberedRow, chunks_of
+from ...data.store.store import Store
 from ...errors import CallError, DataError
-from ...fields.base import Field, fit_field
+from ...fields.base import Field
 from ...files import read_json, write_json
 from ...settings import DataSettings
-from ..base import OnProgress, chunked
-from .encode_rows import encode_rows
+from ..base import OnProgress
+from .data_cache import DataCache
+from .encode_rows import CHUNK, all_rows, write_rows
+from .row_state import RowFacts, state_of_rows
+from .survey import Survey
 
 PARTS = ("train", "valid")
 Problem = Callable[[Sequence[Any]], tuple[Field, str] | None]
 Columns = dict[str, str]  # of each field, by its name
+OnSkip = Callable[[DataError], None]
 
 
 class RowReader:
@@ -48,7 +49,9 @@ class RowReader:
         examples: returns the examples in the values of one row; by default the row itself.
 
     Attributes:
-        reading: how files are read.
+        reading: how files are read, with the cache of encoded data.
+        depends_on: what else determines the rows, such as settings of the model or classes that change them.
+        facts: after `read`, what is known about the rows, such as lines for the user.
         columns: the column of each field in the training data.
         stores: the encoded parts, `train` and `valid`.
     """
@@ -66,8 +69,9 @@ class RowReader:
         self.problem, self.examples = problem or self.first_problem, examples
         self.columns: Columns = {}
         self.stores: dict[str, Store] = {}
+        self.depends_on: dict[str, Any] = {}
+        self.facts = RowFacts(DataReport(0), [], [])
         self._bad = BadRows(Path(), skip=False)
-        self._on_skip: Callable[[DataError], None] | None = None
 
     @property
     def input(self) -> Field:
@@ -116,10 +120,10 @@ class RowReader:
         """Yield the field values of each example; rows that cannot be used raise an error at the end, or are skipped."""
         return (values for _, values in self.numbered(source, columns))
 
-    def numbered(self, source: Source, columns: Columns) -> Iterator[tuple[int, list[Any]]]:
-        """Yield the field values of each example with its row number."""
-        bad, usable = BadRows(source.path, self.skips, self._on_skip), False
-        source.on_skip = self._on_skip
+    def numbered(self, source: Source, columns: Columns, on_skip: OnSkip | None = None) -> Iterator[NumberedRow]:
+        """Yield the field values of each example with its row number. `on_skip` is called with the error of a skipped row."""
+        bad, usable = BadRows(source.path, self.skips, on_skip), False
+        source.on_skip = on_skip
         for row in source.rows():
             values = [field.value(row, columns[field.name]) for field in self.fields]
             problem = self.problem(values)
@@ -147,8 +151,10 @@ class RowReader:
         cache: Path,
         on_progress: OnProgress,
         valid: Callable[[], tuple[Source, Columns]] | None = None,
-    ) -> tuple[DataReport, np.ndarray]:
-        """Fit the fields to the training data, split them, and encode them into `cache`.
+        *,
+        data: Sequence[str | Path | None] = (),
+    ) -> DataReport:
+        """Fit the fields to the training data, split them, and encode them into `cache`; or take all this from an earlier run.
 
         Args:
             source: the training data.
@@ -156,83 +162,77 @@ class RowReader:
             cache: the folder of the encoded parts.
             on_progress: called with the number of rows so far.
             valid: opens the validation data. None: a fraction of the rows becomes the validation part.
+            data: the names of the data, if the encoded rows are kept for later runs.
 
         Returns:
-            The report about the data and the hash of each row.
+            The report about the data.
         """
         self.columns = columns
-        report, hashes = self._survey(source, columns, on_progress)
-        fraction = 0.0 if valid is not None else self.settings.validation_fraction
-        limit = valid_limit(hashes, fraction, source.path)
-        with SkippedRows(cache.parent) as skipped:  # each file is encoded in one pass
-            self._on_skip = skipped.add
-            self._encode(source, columns, lambda h: "valid" if h <= limit else "train", cache, on_progress)
-            if valid is not None:
-                self._encode(*valid(), lambda _: "valid", cache, on_progress, only=("valid",))
-        self._on_skip = None
-        self.load_cache(cache)
-        return report, hashes
-
-    def _survey(self, source: Source, columns: Columns, on_progress: OnProgress) -> tuple[DataReport, np.ndarray]:
-        """Fit the fields, hash the rows and count repeated rows."""
-        duplicates = Duplicates()
-        collected: dict[int, list[Any]] = {at: [] for at, field in enumerate(self.fields) if at and field.is_scalar}
-        interned: dict[str, str] = {}  # equal labels share one object
-
-        def inputs() -> Iterator[Any]:
-            for n, row in enumerate(self.values(source, columns)):
-                duplicates.add(self.input.key(row[0]))
-                if n % 1000 == 0:
-                    on_progress(n)
-                for at, values in collected.items():
-                    value = row[at]
-                    values.append(interned.setdefault(value, value) if type(value) is str else value)
-                yield row[0]
-
-        stream = inputs()
-        fit_field(self.input, stream, source.path)
-        for _ in stream:  # all rows are hashed, also where fitting needs only the first ones
-            pass
-        for at, field in enumerate(self.fields[1:], 1):
-            if at in collected:
-                fit_field(field, iter(collected.pop(at)), source.path)
-            elif field.is_fitted:
-                fit_field(field, (row[at] for row in self.values(source, columns)), source.path)
-        report = DataReport(
-            rows=len(duplicates),
-            broken=self._bad.count + source.broken.count,
-            broken_places=(*source.broken.places, *map(str, self._bad.first)),
-            duplicates=duplicates.count,
+        functions = [self.problem, self.examples]
+        kept = DataCache(
+            self.reading,
+            [one for one in data if one is not None],
+            lambda: state_of_rows(source, columns, self.fields, functions, self.depends_on),
+            names_files=any(field.reads_files for field in self.fields),
         )
-        return report, duplicates.hashes()
+
+        def restore(folder: Path, values: dict[str, Any]) -> None:
+            self.facts = RowFacts.from_json(values, self.fields)
+            self.load(folder)
+
+        if not kept.take(cache, restore):
+            report = self._read(source, columns, cache, on_progress, valid)
+            self.facts = RowFacts.of(report, source, self.fields)
+            kept.keep(cache, self.save, self.facts.to_json(self.fields))
+        self.load_cache(cache)
+        return self.facts.report
+
+    def _read(
+        self,
+        source: Source,
+        columns: Columns,
+        cache: Path,
+        on_progress: OnProgress,
+        valid: Callable[[], tuple[Source, Columns]] | None,
+    ) -> DataReport:
+        """Fit, split and encode; see `read`."""
+        with SkippedRows(cache.parent) as skipped:
+            on_skip: list[OnSkip | None] = [skipped.add]  # the first pass reports the rows that it skips
+
+            def rows() -> Iterator[NumberedRow]:
+                return self.numbered(source, columns, on_skip.pop() if on_skip else None)
+
+            with Survey(self.fields, rows, source.path, cache / ".rows") as survey:
+                survey.fit(on_progress)
+                report = DataReport(
+                    rows=len(survey.duplicates),
+                    broken=self._bad.count + source.broken.count,
+                    broken_places=(*source.broken.places, *map(str, self._bad.first)),
+                    duplicates=survey.duplicates.count,
+                )
+                survey.write(cache, 0.0 if valid is not None else self.settings.validation_fraction, on_progress)
+            if valid is not None:
+                self._encode(*valid(), "valid", cache, on_progress, skipped.add)
+        return report
 
     def _encode(
         self,
         source: Source,
         columns: Columns,
-        part_of: Callable[[int], str],
+        part: str,
         cache: Path,
         on_progress: OnProgress,
-        only: Sequence[str] = PARTS,
+        on_skip: OnSkip | None = None,
     ) -> None:
-        formats = {field.name: field.storage for field in self.fields}
-        done = 0
-        with ExitStack() as stack:  # closes the stores, or removes them after an error
-            writers = {part: stack.enter_context(StoreWriter(cache / part, formats)) for part in only}
-            for rows in chunked(self.numbered(source, columns), 1024):
-                encoded = encode_rows(self.fields, rows, source.path)
-                for i, (_, row) in enumerate(rows):
-                    part = part_of(digest(self.input.key(row[0])))
-                    if part in writers:
-                        writers[part].append(**{name: values[i] for name, values in encoded.items()})
-                done += len(rows)
-                on_progress(done)
+        """Encode all rows of a file into one part."""
+        chunks = chunks_of(self.numbered(source, columns, on_skip), CHUNK)
+        write_rows(self.fields, chunks, source.path, cache, {part: all_rows}, on_progress)
 
     @contextmanager
     def encoded(self, source: Source, columns: Columns) -> Iterator[Store]:
         """Encode the rows of another file into a temporary store for an evaluation."""
         with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
-            self._encode(source, columns, lambda _: "data", Path(folder), lambda _: None, only=("data",))
+            self._encode(source, columns, "data", Path(folder), lambda _: None)
             store = Store(Path(folder) / "data")
             if not len(store):
                 raise DataError("has no rows to evaluate on", file=source.path)
@@ -244,7 +244,7 @@ class RowReader:
         self.stores = {part: Store(cache / part) for part in PARTS if (cache / part).exists()}
 
     def save(self, folder: Path, fields: Sequence[Field] | None = None) -> None:
-        """Write the columns and the fitted fields; `fields` leaves out those that share their vocabulary."""
+        """Write the columns and the fitted fields. `fields` excludes fields that use the vocabulary of another field."""
         write_json(folder / "columns.json", self.columns)
         for field in self.fields if fields is None else fields:
             field.save(folder)

@@ -73,7 +73,7 @@ class SequenceTask(Task[S]):
         return network
 
     def _head_of(self, network: nn.Module) -> Head:
-        """The head with the buffers of a network."""
+        """Return a head whose buffers are those of the network."""
         head = self.head
         return head.with_buffers(dict(network.named_buffers(recurse=False))) if isinstance(head, HasBuffers) else head
 

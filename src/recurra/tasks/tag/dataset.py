@@ -17,7 +17,7 @@ from ...data.sources.json_line import parse_json_line
 from ...data.sources.list_cells import as_tokens
 from ...data.sources.reading import FileReading
 from ...data.sources.rows import Source
-from ...data.sources.tagged import describe_source, open_tagged, tagged_facts
+from ...data.sources.tagged import open_tagged, tagged_facts
 from ...data.store.store import Store
 from ...errors import DataError
 from ...fields.base import Field
@@ -100,11 +100,14 @@ class TagDataset(Dataset):
             return other, self.rows.find_columns(other)
 
         columns = self.rows.find_columns(source)
-        report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        report = self.rows.read(
+            source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
+        )
         lengths = self.stores["train"].lengths(self.words.name)
         info.rows, info.valid_rows = len(self.stores["train"]), len(self.stores["valid"])
         info.time_steps, info.stats = int(lengths.sum()), {"lengths": lengths}
-        info.messages = [self._describe_columns(source), *report.lines(), *self._describe(source), *info.messages]
+        lines = [*self.rows.facts.source, *self.unused_label, *self.rows.facts.fields]
+        info.messages = [self._describe_columns(source), *report.lines(), *lines, *info.messages]
         return info
 
     def describe(self, data: str | Path) -> Description:
@@ -112,7 +115,7 @@ class TagDataset(Dataset):
         source = self._open(data)
         self._find_sentence_label(source)
         roles = roles_of(source, self.rows.find_columns(source))
-        return Description(roles, [*describe_source(source), *self.unused_label])
+        return Description(roles, [*source.describe(), *self.unused_label])
 
     def _find_sentence_label(self, source: Source) -> None:
         """If the settings leave the sentence label open, look for it in the columns that no other field uses."""
@@ -136,10 +139,6 @@ class TagDataset(Dataset):
         if self.sentence_label is not None:
             parts.append(f"sentence label {columns[self.sentence_label.name]}")
         return f"{source.format}: {', '.join(parts)}"
-
-    def _describe(self, source: Source) -> list[str]:
-        fields = (line for field in self.rows.fields for line in field.describe())
-        return [*describe_source(source), *self.unused_label, *fields]
 
     def _open(self, data: str | Path) -> Source:
         return open_tagged(data, self.reading, tokenization=self.settings.data.tokenization)

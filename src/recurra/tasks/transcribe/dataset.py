@@ -43,6 +43,7 @@ class TranscribeDataset(Dataset):
         self.audio = Audio("audio", data.audio, data.sample_rate, data.n_mels)
         self.text = Transcript("text", data.text, data.tokenization)
         self.rows = RowReader([self.audio, self.text, RawText(REFERENCE)], data, problem=self._problem)
+        self.rows.depends_on = {"frame_stacking": self.frame_stacking}
         self.reading = self.rows.reading
         self.has_words = True
 
@@ -57,14 +58,15 @@ class TranscribeDataset(Dataset):
             other = self.rows.open(str(valid))
             return other, self._columns(other)
 
-        report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        report = self.rows.read(
+            source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
+        )
         check_splits(self.stores, "rows", data)
         train = self.stores["train"]
         lengths = train.lengths("audio")
         info = DatasetInfo(rows=len(train), valid_rows=len(self.stores["valid"]), time_steps=int(lengths.sum()))
         info.stats = {"lengths": lengths, "min_steps": min_steps_of_texts(train.flat("text"), train.lengths("text"))}
-        descriptions = [line for field in self.rows.fields for line in field.describe()]
-        info.messages = [*report.lines(), *descriptions, _duration(info)]
+        info.messages = [*report.lines(), *self.rows.facts.fields, _duration(info)]
         return info
 
     def describe(self, data: str | Path) -> Description:

@@ -65,14 +65,15 @@ class PairDataset(Dataset):
             valid_source = self._open(str(valid))
             return valid_source, self._find_columns(valid_source)
 
-        report, _ = self.rows.read(source, columns, cache, on_progress, None if valid is None else validation)
+        report = self.rows.read(
+            source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
+        )
         check_splits(self.stores, "pairs", data)
         if columns["source_text"] == "source" and self.data.target and self.target.column is None:
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
         used = used_columns(source, {name: columns[name] for name in ("source", "target")})
-        fields = (line for field in self.rows.fields for line in field.describe())
-        return self._info([*report.lines(), *used, *self.notes, *fields])
+        return self._info([*report.lines(), *used, *self.notes, *self.rows.facts.fields])
 
     def describe(self, data: str | Path) -> Description:
         """Return the columns of the source and the target; see `Dataset.describe`."""

@@ -16,9 +16,9 @@ class PairData(DataSettings):
         None,
         description="Source columns, separated by commas.",
     )
-    target: str | None = setting(None, description="Target column, or file for plain text.")
+    target: str | None = setting(None, description="Target column, or file of targets.")
     valid_target: str | None = setting(None, description="Target file of --valid.")
-    tokenization: Tokenization | None = setting(None, description="Tokens.")
+    tokenization: Tokenization | None = setting(None, description="Units that text is split into.")
     source_tokenization: Tokenization = open_setting(description="Tokens of the source.", advanced=True)
     target_tokenization: Tokenization = open_setting(description="Tokens of the target.", advanced=True)
     vocabulary_size: int | None = setting(None, ge=10, description="Maximum size of a vocabulary.")
@@ -49,11 +49,11 @@ class TranslateModel(ModelSettings):
     )
     bidirectional: bool = setting(True, description="Bidirectional encoder.")
     embedding_size: int = open_setting(ge=1, description="Size of a token embedding.")
-    attention: Literal["additive", "dot", "concat", "none"] = setting("dot", description="Attention score.")
+    attention: Literal["additive", "dot", "concat", "none"] = setting("dot", description="Attention scoring function.")
     attention_positions: int | None = setting(
         None,
         ge=1,
-        description="Number of positions of the attention concat (the length of the longest source).",
+        description="Maximum source length of the attention concat (the longest training source).",
         advanced=True,
     )
     context_injection: Literal["between", "input", "output"] = open_setting(

@@ -176,7 +176,7 @@ def _count_lines(lines: Sequence[str], samples: Samples) -> tuple[int, bool]:
 def _count_records(layout: Layout, lines: Sequence[str], samples: Samples, header: int) -> tuple[int, bool]:
     records = sum(1 for _ in split_records(iter(lines), layout.dialect))
     count, estimated = _scaled(records, samples)
-    return max(count - header, 0), estimated
+    return count if estimated else max(count - header, 0), estimated
 
 
 def _scaled(count: int, samples: Samples) -> tuple[int, bool]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...evidence import Evidence, NoEvidenceError
-from ..blocks import Block, Figure, Words, curves_of
+from ..blocks import Block, Figure, PageTexts, curves_of
 
 
-def curves(evidence: Evidence, say: Words) -> list[Block]:
+def curves(evidence: Evidence, say: PageTexts) -> list[Block]:
     """Return the figures of the losses, of the selecting metric, and of the learning rate."""
     lines = evidence.evaluations
     if len(lines) < 2:
@@ -29,7 +29,7 @@ def curves(evidence: Evidence, say: Words) -> list[Block]:
     return [*blocks, figure("rate", {"learning_rate": "learning_rate"}, log=True)]
 
 
-def _events(evidence: Evidence, say: Words) -> list[dict[str, Any]]:
+def _events(evidence: Evidence, say: PageTexts) -> list[dict[str, Any]]:
     """Return what happened at which step: the best evaluation, corrections of the schedule, the end."""
     lines, events = evidence.evaluations, list[dict[str, Any]]()
     selection = evidence.run.task.selection

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ....errors import UserError
 from ...evidence import Evidence
-from ..blocks import Block, Note, Table, Words, short
+from ..blocks import Block, Note, PageTexts, Table, short
 
 CLASSES = 12
 
 
-def data_facts(evidence: Evidence, say: Words) -> list[Block]:
+def data_facts(evidence: Evidence, say: PageTexts) -> list[Block]:
     """Return the tables about the data."""
     config = evidence.run.config
     source, resolved = config.get("source") or {}, config["resolved"]

@@ -8,14 +8,14 @@ from ...evidence import Evidence, NoEvidenceError
 from ...jacobian import jacobian
 from ...lyapunov import lyapunov
 from ...models import part
-from ..blocks import Block, Figure, Words, curves_of, numbers
+from ..blocks import Block, Figure, PageTexts, curves_of, numbers
 
 LARGEST = 1100  # features of a state whose Jacobian is shown
 EXPONENTS, STEPS = 12, 150
 LOWEST = -20.0  # of an exponent that is shown; a direction that is forgotten at once has -infinity
 
 
-def dynamics(evidence: Evidence, say: Words) -> list[Block]:
+def dynamics(evidence: Evidence, say: PageTexts) -> list[Block]:
     """Return the figures of eigenvalues and of exponents of the first layer, in the forward direction."""
     layer = part(evidence.layer, 0, "forward")
     recording = evidence.recording

@@ -6,12 +6,12 @@ import numpy as np
 
 from ....errors import UserError
 from ...evidence import Evidence
-from ..blocks import Block, Figure, Note, Words, curves_of, numbers
+from ..blocks import Block, Figure, Note, PageTexts, curves_of, numbers
 
 UNITS, STEPS = 128, 200  # of the picture of the states
 
 
-def gate_section(evidence: Evidence, say: Words) -> list[Block]:
+def gate_section(evidence: Evidence, say: PageTexts) -> list[Block]:
     """Return the figures of time constants, of saturation and of the states."""
     found, blocks = evidence.gates, list[Block]()
     if found.time_constants:
@@ -39,7 +39,7 @@ def gate_section(evidence: Evidence, say: Words) -> list[Block]:
     return blocks
 
 
-def _states(evidence: Evidence, say: Words) -> Figure:
+def _states(evidence: Evidence, say: PageTexts) -> Figure:
     """Return the picture of the states of the longest sequence of the first batch."""
     recording = evidence.recording
     name, states = next(iter(recording.states.items()))

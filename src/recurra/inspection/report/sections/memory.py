@@ -6,12 +6,12 @@ import numpy as np
 
 from ...evidence import Evidence
 from ...results import Array
-from ..blocks import DASHED, Block, Words, curves_of
+from ..blocks import DASHED, Block, PageTexts, curves_of
 
 POINTS = 400  # lags that are shown
 
 
-def memory_section(evidence: Evidence, say: Words) -> list[Block]:
+def memory_section(evidence: Evidence, say: PageTexts) -> list[Block]:
     """Return the figure of the gradient by lag."""
     trained, untrained = evidence.memory, evidence.untrained_memory
     T = min(trained.by_lag.shape[1], untrained.by_lag.shape[1])

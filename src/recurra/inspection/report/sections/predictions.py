@@ -13,13 +13,13 @@ from ....errors import UserError
 from ....tasks.base import HasGeneration
 from ...evidence import Evidence
 from ...examples import examples_of
-from ..blocks import Block, Note, Table, Words, short
+from ..blocks import Block, Note, PageTexts, Table, short
 
 EXAMPLES, SHOWN, BINS = 300, 8, 5
 CLASSES = 24  # of a confusion matrix that is shown
 
 
-def predictions(evidence: Evidence, say: Words) -> list[Block]:
+def predictions(evidence: Evidence, say: PageTexts) -> list[Block]:
     """Return the tables about the predictions."""
     run, metrics = evidence.run, evidence.run.metrics
     plain = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
@@ -47,7 +47,7 @@ def predictions(evidence: Evidence, say: Words) -> list[Block]:
         return [*blocks, Note(say("report.missing", reason=str(error)))]
 
 
-def _confusion(confusion: dict[str, Any], say: Words) -> Table:
+def _confusion(confusion: dict[str, Any], say: PageTexts) -> Table:
     """Return the confusion matrix, or its largest entries where there are many classes."""
     names, table = confusion["classes"], np.array(confusion["table"])
     if len(names) > CLASSES:
@@ -74,7 +74,7 @@ def _confusion(confusion: dict[str, Any], say: Words) -> Table:
     )
 
 
-def _examples(evidence: Evidence, say: Words) -> list[Block]:
+def _examples(evidence: Evidence, say: PageTexts) -> list[Block]:
     """Return calibration and worst examples where the answers are known, otherwise the first predictions."""
     run = evidence.run
     file, of = evidence.file, "predictions.of_training"
@@ -139,7 +139,7 @@ def _without(row: str, column: str) -> str:
     return ", ".join(str(value) for name, value in json.loads(row).items() if name != column)
 
 
-def _calibration(sure: Any, right: Any, caption: str, say: Words) -> Table:
+def _calibration(sure: Any, right: Any, caption: str, say: PageTexts) -> Table:
     """Return a table of the stated probabilities and of the fractions that are right."""
     rows = []
     for chosen in np.array_split(np.argsort(sure, kind="stable"), min(BINS, len(sure))):

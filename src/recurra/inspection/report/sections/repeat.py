@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 
 from ...evidence import Evidence
-from ..blocks import Block, Note, Words
+from ..blocks import Block, Note, PageTexts
 
 
-def repeat(evidence: Evidence, say: Words) -> list[Block]:
+def repeat(evidence: Evidence, say: PageTexts) -> list[Block]:
     """Return the command that reproduces the run, and those that use it."""
     run, source = evidence.run, evidence.run.config.get("source") or {}
     valid = f" --valid {shlex.quote(str(source['valid']))}" if source.get("valid") else ""

@@ -52,10 +52,11 @@ BELOW = {
     "run": RUNS,
     "training": RUNS,
     "inspection": RUNS,
+    "comparison": RUNS | {"training", "inspection"},
     "testing": RUNS | {"training"},
     "selfcheck": NETWORKS | {"testing"},
     "plugins": {"cells", "tasks"},
-    "cli": RUNS | {"training", "inspection", "plugins", "selfcheck"},
+    "cli": RUNS | {"training", "inspection", "comparison", "plugins", "selfcheck"},
     "__main__": {"cli"},
 }
 NO_LEAVES = {"bptt"}  # an oracle that shares nothing with what it checks

@@ -194,6 +194,7 @@ class Loop:
         loss, self.state = self.gradient(batch, self.state, self.schedule.progress(self.step))
         value = loss.item()
         if not math.isfinite(value):
+            self.record({"not_finite": str(value)})
             raise TrainingError(self.best.not_finite(value, self.step, self.training.learning_rate))
         clip_gradients(self.fabric, self.network, self.optimizer, self.training)
         self.optimizer.step()
@@ -237,6 +238,7 @@ class Loop:
             self.clock.evaluation_done(time.perf_counter() - began)
             self.record({"train/loss": self.running_loss, **named(numbers(metrics))})
             if not math.isfinite(metrics["loss"]):
+                self.record({"not_finite": str(metrics["loss"])})
                 raise TrainingError(self.best.not_finite(metrics["loss"], self.step, self.training.learning_rate))
             self.best.offer(self.step, metrics, self.module)
 

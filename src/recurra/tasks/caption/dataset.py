@@ -17,8 +17,9 @@ from ...fields.image import image_column
 from ...fields.image_features import features_column
 from ...fields.paired_text import RawText
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
+from ..shared.quality import quality_of
 from ..shared.row_reader import RowReader
 from .fields import Captions, ImageId, captions_of
 from .inputs import CaptionInput, input_for
@@ -125,6 +126,10 @@ class CaptionDataset(Dataset):
             yield store
 
     # the run folder ------------------------------------------------------------------------------------------------
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
+
     def save(self, folder: Path) -> None:
         """Write fields and properties of the dataset to the folder of the run."""
         self.rows.save(folder)

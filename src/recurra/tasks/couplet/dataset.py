@@ -17,9 +17,10 @@ from ...data.words.vocabulary import Vocabulary
 from ...fields.base import Field
 from ...fields.paired_text import CodePoints, PairedText
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
 from ..shared.paired_rows import find_pair_columns, source_value
+from ..shared.quality import quality_of
 from ..shared.row_reader import Columns, RowReader
 from ..shared.target_files import TargetFiles
 from .constraints import strictest_rule
@@ -134,6 +135,10 @@ class CoupletDataset(Dataset):
     def load_cache(self, cache: Path) -> None:
         """Open the encoded splits of an interrupted run."""
         self.rows.load_cache(cache)
+
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary."""

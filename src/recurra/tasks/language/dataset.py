@@ -23,8 +23,9 @@ from ...data.words.documents import detect_independent_texts
 from ...data.words.vocabulary import Vocabulary
 from ...errors import DataError
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress
 from ..shared.data_cache import DataCache
+from ..shared.quality import unknown_fraction
 from .scoring import MAX_SCORED
 from .settings import LanguageSettings
 from .tokenization import build_vocabulary, choose_tokenization, sample_of, tokenization_of
@@ -194,6 +195,10 @@ class TextDataset(Dataset):
         with tempfile.TemporaryDirectory(prefix="recurra-") as folder:
             self._encode(self._open(data), {"data": (0, None)}, Path(folder))
             yield Store(Path(folder) / "data")
+
+    def quality(self) -> DataQuality:
+        """Return the fraction of unknown tokens; see `Dataset.quality`."""
+        return DataQuality(unknown={"text": unknown_fraction(np.asarray(self.stores["train"].flat("tokens")))})
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary and the separator."""

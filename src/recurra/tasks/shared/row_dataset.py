@@ -15,11 +15,12 @@ from ...errors import CallError
 from ...fields.base import Field
 from ...fields.text import Text
 from ...settings import Settings
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..inputs.base import Input
 from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input
 from ..inputs.time_series import reject_time_series
+from .quality import quality_of
 from .row_reader import RowReader
 
 AnySettings = Settings[Any, Any, Any]
@@ -177,6 +178,10 @@ class RowDataset(Dataset):
     def load_cache(self, cache: Path) -> None:
         """Open the encoded parts in `cache`."""
         self.rows.load_cache(cache)
+
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
 
     def save(self, folder: Path) -> None:
         """Write the columns and the fitted fields."""

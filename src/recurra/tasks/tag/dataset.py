@@ -27,8 +27,9 @@ from ...fields.token_features import TokenFeature
 from ...fields.token_lists import TokenField
 from ...fields.words import Words
 from ...settings import Settings
-from ..base import Batch, Dataset, DatasetInfo, Description, OnProgress, roles_of
+from ..base import Batch, DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..inputs.pretrained import Pretrained
+from ..shared.quality import quality_of
 from ..shared.row_reader import RowReader
 from .known import check_known
 from .settings import NO_SENTENCE_LABEL
@@ -179,6 +180,10 @@ class TagDataset(Dataset):
     def load_cache(self, cache: Path) -> None:
         """Open the encoded data."""
         self.rows.load_cache(cache)
+
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
 
     def save(self, folder: Path) -> None:
         """Write the fields."""

@@ -17,8 +17,9 @@ from ...fields.audio import Audio
 from ...fields.base import Field
 from ...fields.paired_text import RawText
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
+from ..shared.quality import quality_of
 from ..shared.row_reader import RowReader
 from .ctc_loss import min_steps_of_texts
 from .settings import TranscribeSettings
@@ -115,6 +116,10 @@ class TranscribeDataset(Dataset):
             yield store
 
     # the run folder ------------------------------------------------------------------------------------------------
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
+
     def save(self, folder: Path) -> None:
         """Write fields and properties of the dataset to the folder of the run."""
         self.rows.save(folder)

@@ -18,9 +18,10 @@ from ...errors import CallError, SettingError
 from ...fields.copied_words import are_short, copies_words
 from ...fields.paired_text import PairedText, RawText, choose_tokenizations, same_alphabet
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..shared.generation import check_splits
 from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value
+from ..shared.quality import quality_of
 from ..shared.row_reader import Columns, RowReader
 from ..shared.target_files import TargetFiles
 from .lengths import PairLengths
@@ -174,6 +175,10 @@ class PairDataset(Dataset):
     def load_cache(self, cache: Path) -> None:
         """Open the encoded splits of an interrupted run."""
         self.rows.load_cache(cache)
+
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
 
     def save(self, folder: Path) -> None:
         """Write the vocabularies, the lengths and the names of the training files."""

@@ -12,7 +12,7 @@ class LanguageData(DataSettings):
 
     text: str | None = setting(None, description="Name of the text column when DATA is a table.")
     tokenization: Literal["characters", "words", "subwords"] = setting(
-        "characters", description="Units that text is split into."
+        "characters", description="Unit of a token."
     )
     vocabulary_size: int | None = setting(
         None, ge=10, description="Maximum number of tokens; the most frequent ones are kept."

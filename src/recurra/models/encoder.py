@@ -25,7 +25,7 @@ class EncoderModel(ModelSettings):
 
     bidirectional: bool = setting(True, description="Use a bidirectional encoder.")
     pooling: Literal["last", "mean", "max", "attention", "mean_max"] = open_setting(
-        description="Pooling of the outputs over time."
+        description="Pooling over time."
     )
     ensemble_size: int = open_setting(ge=1, le=64, description="Number of networks that are averaged.")
     input_dropout: float = open_setting(

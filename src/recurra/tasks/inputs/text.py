@@ -25,7 +25,7 @@ class TextData(RowData):
 
     text: str | None = setting(None, description="Column of the text; detected by default.")
     tokenization: Literal["words", "characters", "subwords"] | None = setting(
-        None, description="Unit of a token."
+        None, description="Unit of tokens."
     )
     vocabulary_size: int = setting(30_000, ge=10, description="Maximum size of the vocabulary.")
     min_count: int | None = setting(

@@ -33,7 +33,7 @@ class TextData(RowData):
         advanced=True,
     )
     character_ngrams: bool | None = setting(None, description="Add embeddings of character n-grams.", advanced=True)
-    tokenizer: TokenizerName = setting("recurra", description="Method.")
+    tokenizer: TokenizerName = setting("recurra", description="Tool.")
     stop_words: str | None = setting(None, description="Language whose stop words are removed.", advanced=True)
     keep_pos: str | None = setting(None, description="Parts of speech to keep, such as noun,verb.", advanced=True)
     tokenizer_language: str = setting(

@@ -71,7 +71,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is not a run folder: it contains no config.yaml")
     config = read_yaml(path / "config.yaml")
     if not isinstance(config, dict) or not isinstance(config.get("format"), int):
-        raise RunError(f"{path}/config.yaml is damaged: it lacks the key format")
+        raise RunError(f"{path}/config.yaml is damaged: the key 'format' is missing")
     if config["format"] > FORMAT:
         raise RunError(
             f"{path}: run format {config['format']} is newer than this version of recurra reads ({FORMAT}); update recurra"
@@ -81,7 +81,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path}: run format {config['format']} is too old; this version reads format {FORMAT}. Train the model again"
         )
     if not isinstance(config.get("resolved"), dict):  # written last: settings before it may be lost as well
-        raise RunError(f"{path}/config.yaml is damaged: it lacks the key resolved")
+        raise RunError(f"{path}/config.yaml is damaged: the key 'resolved' is missing")
     return config
 
 

@@ -70,7 +70,7 @@ class ModelSettings(LayerSettings):
 
     cell: str = open_setting(
         fallback=DEFAULT_CELL,
-        description="Cell of the recurrent layers: a name, or file.py:Class (lstm or gru, by the data).",
+        description="Cell of the recurrent layers: a name, or file.py:Class (lstm or gru, depending on the data).",
     )
     cell_options: dict[str, bool | int | float | str] = setting(
         {}, description="Options of the cell, such as {nonlinearity: relu}."

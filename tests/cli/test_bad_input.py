@@ -314,7 +314,7 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     ("change", "said"),
     [
         ({"format": 3}, "run format 3 is newer than this version of recurra reads (2); update recurra"),
-        ({"format": "one"}, "it lacks the key format"),
+        ({"format": "one"}, "the key 'format' is missing"),
         ({"task": "clasify"}, "did you mean 'classify'"),
         ({"task": None}, "unknown task 'None'"),
         (

@@ -128,7 +128,7 @@ def test_a_saved_vocabulary_can_be_loaded(tmp_path: Path, tokenization: Tokeniza
 
 
 def test_a_vocabulary_that_cannot_be_loaded(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"text\.json: the vocabulary is missing"):
+    with pytest.raises(RunError, match=r"text\.json does not exist"):
         Vocabulary.load(tmp_path, "text")
     build(TEXTS, "subwords").save(tmp_path, "text")
     path = tmp_path / "text.json"

@@ -265,9 +265,12 @@ def test_each_layer_may_have_its_width_and_cell() -> None:
             "residual is True, and layer 1 has 4 input features and 5 output features; expected equal numbers",
         ),
         (lambda: made(layer_norm=True), "layer_norm is True, which acts between layers"),
-        (lambda: made(["lstm", "gru"], H=[4, 5, 6]), "layers: cell 2 and hidden_size 3; expected one number of layers"),
-        (lambda: made(H=[4, 5], num_layers=3), "layers: hidden_size 2 and num_layers 3"),
-        (lambda: made(H=[]), "layers: hidden_size 0; expected one number of layers, at least 1"),
+        (
+            lambda: made(["lstm", "gru"], H=[4, 5, 6]),
+            "the number of layers is 2 by cell and 3 by hidden_size; expected",
+        ),
+        (lambda: made(H=[4, 5], num_layers=3), "the number of layers is 2 by hidden_size and 3 by num_layers"),
+        (lambda: made(H=[]), "the number of layers is 0 by hidden_size; expected one number, at least 1"),
         (lambda: made(H=[4, 0]), "hidden_size is 0; expected an integer of at least 1"),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_loop_is_not_recorded(cell: cells.Cell) -> None:
     """It would be right for one number of time steps only."""
     layer, x = recurrent(cell), randn(2, 3, 3)
     with pytest.raises(
-        BackendError, match=f"no backend can run {cell.name} here: .*one number of time steps; use torch.export"
+        BackendError, match=f"no backend can run this call of {cell.name}: .*one number of time steps; use torch.export"
     ):
         torch.jit.trace(lambda x: layer(x)[0], (x,))
 

@@ -36,7 +36,7 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="Run folder to write (runs/NAME).")] = None,
     cell: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Cell: rnn, lstm, gru, or file.py:Class (by the data).")
+        str | None, typer.Option(metavar="NAME", help="Cell: rnn, lstm, gru, or file.py:Class (depends on the data).")
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file with settings.")] = None,
     set_: Annotated[

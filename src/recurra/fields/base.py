@@ -95,7 +95,7 @@ class Field(ABC):
         return str(value)
 
     def check(self, value: Any) -> str | None:
-        """Return what is wrong with a value of the training data, as the end of a sentence, or None if it can be used."""
+        """Return None if a training value can be used, otherwise the problem as a phrase, such as `is empty`."""
         return None if value is not None else "is missing"
 
     def check_input(self, value: Any) -> str | None:

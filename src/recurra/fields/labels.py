@@ -99,7 +99,7 @@ class Labels(Field):
                 self.counts[name] = self.counts.get(name, 0) + 1
             if len(self.counts) > MAX_LABELS:
                 raise DataError(
-                    f"there are more than {MAX_LABELS:,} labels; use --label if this is the wrong column, or "
+                    f"the column has more than {MAX_LABELS:,} labels; select another column with --label, or use "
                     "--no-multi-label if each cell is one class"
                 )
         if not any(self.counts.values()):

@@ -128,7 +128,7 @@ class StepStream:
         self.field = field
 
     def push(self, piece: Any) -> Any:
-        """Return the encoded time steps of a chunk. Raises CallError where it cannot be used."""
+        """Return the encoded time steps of a chunk. Raises CallError if the chunk cannot be used."""
         if isinstance(piece, list) and not piece:
             return []
         if problem := self.field.check_input(piece):

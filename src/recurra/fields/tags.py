@@ -65,7 +65,7 @@ class Tags(TokenField):
             pairs.update(pairwise(["O", *tags]))
             if len(counts) > MAX_TAGS:
                 raise DataError(
-                    f"there are more than {MAX_TAGS:,} tags; if the column is wrong, name another with --tags"
+                    f"the column has more than {MAX_TAGS:,} different tags; select another column with --tags"
                 )
         if self.scheme_is_open or self.scheme != "plain":
             self.notation = find_notation(counts, strict=self.scheme_is_open)

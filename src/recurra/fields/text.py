@@ -210,7 +210,7 @@ def type_problem(value: Any) -> str | None:
 
 
 def text_problem(value: Any) -> str | None:
-    """Return what is wrong with a value that is not text or that is empty, or None."""
+    """Return the problem if a value is not text or is empty, otherwise None."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return "is empty"
     return type_problem(value)

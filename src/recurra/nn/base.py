@@ -14,7 +14,7 @@ from ..cells import Cell, Parameter, check_parameters, check_sizes, initial_stat
 from ..cells.int8 import Int8Cell
 from ..errors import CallError
 from .explain import LayerPlan, plan_calls
-from .layout import Layout
+from .layout import SequenceLayout
 from .options import Options, fill_forget_bias
 from .parameters import check_loaded, initial_values, weight_of
 from .pickling import cell_of, plain_cell, plain_options
@@ -235,7 +235,7 @@ class RecurrentBase(torch.nn.Module):
         return state[sum(counts[:k]) : sum(counts[: k + 1])]
 
     def _run(
-        self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], starts: Tensor | None, layout: Layout
+        self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], starts: Tensor | None, layout: SequenceLayout
     ) -> tuple[Tensor, list[Tensor]]:
         """Return the output y in the layout of the caller, and the final state. None of them is a view.
 
@@ -245,13 +245,13 @@ class RecurrentBase(torch.nn.Module):
         x, lengths, state, segments = self._split(x, lengths, state, starts)
         if segments is None:
             return self._run_layers(x, lengths, state, layout)
-        y, final = self._run_layers(x, lengths, state, Layout())
+        y, final = self._run_layers(x, lengths, state, SequenceLayout())
         y, pairs = segments.join(y), zip(final, self._directions(), strict=True)
         final = [segments.final_state(*pair) for pair in pairs]
         return ops.exchange_first_axes(y) if layout.time_first else y, final
 
     def _run_layers(
-        self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], layout: Layout
+        self, x: Tensor, lengths: Tensor | None, state: Sequence[Tensor], layout: SequenceLayout
     ) -> tuple[Tensor, list[Tensor]]:
         """Run one layer after the other."""
         final: list[Tensor] = []
@@ -272,7 +272,7 @@ class RecurrentBase(torch.nn.Module):
                 x = self._between_layers(k, x, lengths, layout)
         return ops.exchange_first_axes(x) if exchange else x, final
 
-    def _between_layers(self, k: int, x: Tensor, lengths: Tensor | None, layout: Layout) -> Tensor:
+    def _between_layers(self, k: int, x: Tensor, lengths: Tensor | None, layout: SequenceLayout) -> Tensor:
         """Return the input of layer k + 1 from x (B, T, D*H), the output of layer k. Both are zero in the padding."""
         if self.options.layer_norm:
             x = self.norms[k](x)

@@ -14,7 +14,7 @@ from .. import cells, ops
 from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
-from .layout import Layout
+from .layout import SequenceLayout
 from .options import LayerOptions, Options
 from .packed import run_packed
 from .reset import Reset, check_reset
@@ -141,7 +141,7 @@ class DropIn(RecurrentBase):
                 )
         check_like("x", sequences, self._first_weight())
         initial = self._flatten_state(hx, sequences.shape[0] if is_batched else None)
-        layout = Layout(time_first=is_batched and not self.batch_first)
+        layout = SequenceLayout(time_first=is_batched and not self.batch_first)
         checked = check_lengths(lengths, sequences), initial, check_reset(reset, sequences)
         y, flat = self._run(sequences, *checked, layout)
         final = self._stack_state(flat)

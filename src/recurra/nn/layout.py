@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import dropout
 
 
-class Layout(NamedTuple):
+class SequenceLayout(NamedTuple):
     """The layout of the input and output of a call.
 
     time_first  whether the output is (T, B, D*H) instead of (B, T, D*H)

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import CallError
 from .base import RecurrentBase
-from .layout import Layout
+from .layout import SequenceLayout
 from .reset import Reset, check_reset
 from .validate import Lengths, ShapeError, check_lengths
 
@@ -47,7 +47,7 @@ def run_packed(
     if order is not None:
         initial = [component.index_select(0, order) for component in initial]
         starts = None if starts is None else starts[order.cpu()]
-    layout = Layout(time_first=True, packed=index)
+    layout = SequenceLayout(time_first=True, packed=index)
     y, final = layer._run(x, check_lengths(packed_lengths, x), initial, starts, layout)
     if inverse is not None:
         final = [component.index_select(0, inverse) for component in final]

@@ -14,7 +14,7 @@ from ..errors import CallError
 from .base import RecurrentBase
 from .explain import LayerPlan
 from .fx import Proxy, leaf
-from .layout import Layout
+from .layout import SequenceLayout
 from .options import Options, RecurrentOptions
 from .packed import run_packed
 from .reset import Reset, check_reset
@@ -150,7 +150,7 @@ class Recurrent(RecurrentBase):
             if outputs is not None:
                 y, *final = outputs
                 return y.transpose_(0, 1), State(dict(zip(self._state_names, final, strict=True)))
-        y, final = self._run(x, check_lengths(lengths, x), initial, check_reset(reset, x), Layout())
+        y, final = self._run(x, check_lengths(lengths, x), initial, check_reset(reset, x), SequenceLayout())
         return y, State(dict(zip(self._state_names, final, strict=True)))
 
     def _flatten_state(self, state: State, B: int) -> list[Tensor]:
@@ -214,6 +214,6 @@ def _num_layers(num_layers: int | None, cell: Any, hidden_size: Any) -> int:
     if num_layers is not None:
         counts["num_layers"] = check_size("num_layers", num_layers)
     if len(set(counts.values())) > 1 or 0 in counts.values():
-        conflict = " and ".join(f"{name} {count}" for name, count in counts.items())
-        raise CallError(f"layers: {conflict}; expected one number of layers, at least 1")
+        conflict = " and ".join(f"{count} by {name}" for name, count in counts.items())
+        raise CallError(f"the number of layers is {conflict}; expected one number, at least 1")
     return next(iter(counts.values()), 1)

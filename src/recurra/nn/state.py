@@ -63,7 +63,7 @@ class State(Mapping[str, Tensor]):
         """Return the component `name`, (B, size). Raises CallError, also a KeyError, if the state has no such component."""
         if name not in self._components:
             known = ", ".join(map(repr, self._components))
-            raise ComponentError(f"a state has no component {name!r}; this one has {known}")
+            raise ComponentError(f"this state has no component {name!r}; it has {known}")
         return self._components[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..cells import Cell, Params
 from .base import RecurrentBase
-from .layout import Layout
+from .layout import SequenceLayout
 
 BLOCK_ROWS = 1024  # rows of one projection on a CPU
 # edit(direction, t, state) returns the state that replaces the state after time step t
@@ -83,7 +83,7 @@ def over_layers(
         y = layer.options.merge_directions(run_layer(k, x))
         x = x + y if layer.options.residual and k > 0 else y
         if k + 1 < layer.num_layers:
-            x = layer._between_layers(k, x, lengths, Layout())
+            x = layer._between_layers(k, x, lengths, SequenceLayout())
     return x
 
 

@@ -52,7 +52,7 @@ def choose(call: Call, name: str) -> Backend:
         for backend in BACKENDS:
             if backend.unsupported_reason(call) is None and backend.heuristic_skip(call) is None:
                 return backend
-        raise BackendError(f"no backend can run {call.cell.name} here: {BACKENDS[-1].unsupported_reason(call)}")
+        raise BackendError(f"no backend can run this call of {call.cell.name}: {BACKENDS[-1].unsupported_reason(call)}")
     check_name(name)
     backend = by_name[name]
     if reason := backend.unsupported_reason(call):

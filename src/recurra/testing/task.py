@@ -94,7 +94,7 @@ def _same_weights(one: torch.nn.Module, other: torch.nn.Module, task: type[Task[
 def _same(where: str, how: str, expected: Sequence[Any], found: Sequence[Any]) -> None:
     for row, (a, b) in enumerate(zip(expected, found, strict=True), 1):
         if difference := _difference(a, b):
-            raise CallError(f"{where}: the result of row {row} {how} differs: {difference}")
+            raise CallError(f"{where}: the result of row {row} {how} differs from its result alone: {difference}")
 
 
 def _difference(a: Any, b: Any) -> str | None:

@@ -152,7 +152,7 @@ class NumberFormat:
         return f"{str(cell)[:40]!r} {self.reason(cell)}"
 
     def reason(self, cell: object) -> str:
-        """Return the reason why `parse` rejects a cell, as the end of a sentence."""
+        """Return the reason why `parse` rejects a cell, as a phrase such as `is not a number`."""
         parts = split_number(cell) if isinstance(cell, str) else None
         try:
             value = float(cell) if parts is None else math.nan  # type: ignore[arg-type]

@@ -108,7 +108,7 @@ def tagged_facts(path: Path, options: ReadOptions) -> FileFacts | None:
 def _layout(path: Path, encoding: str, options: ReadOptions) -> ColumnLayout:
     """The layout of a file of columns, with the options of the user."""
     if options.separator == "none":
-        raise SettingError(f"separator is none, but {path} must have a column of tags")
+        raise SettingError(f"separator is none, but {path} must have a column of tags; leave separator out")
     has_header = {"yes": True, "no": False}.get(options.header)
     separator = None if options.separator == "auto" else options.separator
     return ColumnLayout(sample_lines(path, encoding), has_header, separator)

@@ -232,7 +232,7 @@ class Vocabulary:
                 tokenizer=tokenizer,
             )
         except FileNotFoundError:
-            raise RunError(f"{path}: the vocabulary is missing") from None
+            raise RunError(f"{path} does not exist; the run folder is incomplete") from None
         except RunError:
             raise
         except Exception as error:  # the tokenizers library raises a bare Exception

@@ -12,7 +12,7 @@ class CoupletData(DataSettings):
 
     source: str | None = setting(None, description="Column of the questions.")
     target: str | None = setting(None, description="Column, or file, of the second lines.")
-    valid_target: str | None = setting(None, description="File of the answers of --valid.")
+    valid_target: str | None = setting(None, description="File with the second lines of --valid.")
     min_count: int | None = setting(
         None,
         ge=1,

@@ -32,7 +32,7 @@ def backtest(
 
     pipeline, network, metadata   of the run
     table                         the series of the file
-    num_windows                   number of origins per series, the latest ones; None for all
+    num_windows                   number of latest origins per series; None for all
     step_size                     number of time steps between two origins of a series
 
     The first origin of a series is preceded by a context and a period; the last one is followed by a horizon. Series without

@@ -19,7 +19,7 @@ class ForecastData(DataSettings):
     time_zone: str | None = setting(
         None, description="Time zone of times that name none, such as Europe/Berlin.", advanced=True
     )
-    series: str | None = setting(None, description="Column of series names, in long format; or several: A,B.")
+    series: str | None = setting(None, description="Column with the names of the series, or several: A,B.")
     target: str | None = setting(None, description="Columns to forecast; all numeric by default.")
     future_covariates: str | None = setting(None, description="Covariates that are known for the horizon.")
     past_covariates: str | None = setting(
@@ -33,7 +33,7 @@ class ForecastData(DataSettings):
     horizon: int = open_setting(ge=1, description="Number of time steps to forecast.")
     context_length: int = open_setting(ge=1, description="Number of past time steps that the network reads.")
     seasonality: int | None = setting(
-        None, ge=1, description="Period of the series in time steps; 1 for none."
+        None, ge=1, description="Seasonal period in time steps; 1 if there is none."
     )  # None if the series have different time grids
     scaling: Literal["last_value", "per_window", "mean_abs", "global"] = open_setting(
         description="How the values of a context window are scaled."

@@ -24,7 +24,9 @@ class TextData(RowData):
     """Settings of a table with a column of text."""
 
     text: str | None = setting(None, description="Column of the text; detected by default.")
-    tokenization: Literal["words", "characters", "subwords"] | None = setting(None, description="What a token is.")
+    tokenization: Literal["words", "characters", "subwords"] | None = setting(
+        None, description="Units that text is split into."
+    )
     vocabulary_size: int = setting(30_000, ge=10, description="Maximum size of the vocabulary.")
     min_count: int | None = setting(
         None,

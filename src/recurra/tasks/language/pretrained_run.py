@@ -38,7 +38,7 @@ class LanguageRun:
         config = read_yaml(self.path / "config.yaml")
         version = config.get("format") if isinstance(config, dict) else None
         if not isinstance(version, int) or not isinstance(config.get("model"), dict):
-            raise RunError(f"{self.path}/config.yaml is damaged: it lacks the key format or model")
+            raise RunError(f"{self.path}/config.yaml is damaged: the key 'format' or 'model' is missing")
         if version != FORMAT:
             remedy = "update recurra" if version > FORMAT else "train the language model again"
             raise RunError(

@@ -11,7 +11,9 @@ class LanguageData(DataSettings):
     """The text and how it is split into tokens and windows."""
 
     text: str | None = setting(None, description="Name of the text column when DATA is a table.")
-    tokenization: Literal["characters", "words", "subwords"] = setting("characters", description="What a token is.")
+    tokenization: Literal["characters", "words", "subwords"] = setting(
+        "characters", description="Units that text is split into."
+    )
     vocabulary_size: int | None = setting(
         None, ge=10, description="Maximum number of tokens; the most frequent ones are kept."
     )

@@ -49,5 +49,5 @@ def evaluate(
 
 
 def unknown_units(store: Store) -> int:
-    """Return the number of units of the texts that do not occur in the training data."""
+    """Return the number of tokens in the texts that are not in the vocabulary of the training data."""
     return int((store.flat("text") == Vocabulary.unknown).sum())

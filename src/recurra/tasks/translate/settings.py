@@ -18,7 +18,7 @@ class PairData(DataSettings):
     )
     target: str | None = setting(None, description="Target column, or file of targets.")
     valid_target: str | None = setting(None, description="Target file of --valid.")
-    tokenization: Tokenization | None = setting(None, description="What a token is.")
+    tokenization: Tokenization | None = setting(None, description="Units that text is split into.")
     source_tokenization: Tokenization = open_setting(description="Tokens of the source.", advanced=True)
     target_tokenization: Tokenization = open_setting(description="Tokens of the target.", advanced=True)
     vocabulary_size: int | None = setting(None, ge=10, description="Maximum size of a vocabulary.")
@@ -53,7 +53,7 @@ class TranslateModel(ModelSettings):
     attention_positions: int | None = setting(
         None,
         ge=1,
-        description="Number of positions of the attention concat (the length of the longest source).",
+        description="Maximum source length of the attention concat (the longest training source).",
         advanced=True,
     )
     context_injection: Literal["between", "input", "output"] = open_setting(

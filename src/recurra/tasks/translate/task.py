@@ -145,7 +145,7 @@ class Translate(Task[TranslateSettings]):
 
     @property
     def _positions(self) -> int:
-        """The number of positions of the attention concat."""
+        """The maximum source length of the attention `concat`."""
         return self.settings.model.attention_positions or self.dataset.lengths.max_source_length
 
     # use -----------------------------------------------------------------------------------------------------------

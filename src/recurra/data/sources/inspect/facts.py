@@ -57,7 +57,7 @@ class ColumnFacts:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a look at samples of a file has found.
+    """Properties of a file, detected from samples of it.
 
     Attributes:
         path: the file.
@@ -111,7 +111,7 @@ class FileFacts:
 
     @property
     def is_delimited(self) -> bool:
-        """Whether the file has cells with a separator."""
+        """Whether a separator divides the lines of the file into cells."""
         return self.format in ("csv", "tsv")
 
     def with_notes(self, *notes: str) -> FileFacts:

@@ -23,6 +23,7 @@ LEAVES = {
     "shapes",
     "settings",
     "setting_fields",
+    "gradient_settings",
     "regularization_settings",
     "config",
     "yaml_mappings",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from recurra.cells import LSTM
 from recurra.data.store.store import Store, StoreWriter
-from recurra.data.store.windows import AlignedWindows, RandomWindows, SequentialWindows
+from recurra.data.store.windows import AlignedWindows, MixtureWindows, RandomWindows, SequentialWindows
 from recurra.data.words.vocabulary import Vocabulary, build
 from recurra.errors import DataError, SettingError
 from recurra.nn import State
@@ -96,7 +96,7 @@ def test_texts_begin_after_the_start_tokens() -> None:
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 3])
-@pytest.mark.parametrize("batching", ["sequential", "random", "aligned"])
+@pytest.mark.parametrize("batching", ["sequential", "random", "aligned", "mixture"])
 def test_the_sampler_uses_the_windows_of_its_batching(batching: Batching, epoch: int) -> None:
     tokens = np.resize([1, 2, 3, 4, 0, 0], 500)
     sampler = WindowSampler(tokens, batching, 3, 20, seed=4, text_start=[0, 0])
@@ -104,13 +104,15 @@ def test_the_sampler_uses_the_windows_of_its_batching(batching: Batching, epoch:
         "sequential": SequentialWindows(500, 3, 20, seed=4),
         "random": RandomWindows(500, 3, 20, seed=4),
         "aligned": AlignedWindows(500, 3, 20, np.arange(4, 499, 6), seed=4),
+        "mixture": MixtureWindows(500, 3, 20, seed=4),
     }[batching]
-    keys = sampler.epoch(epoch)
-    np.testing.assert_array_equal(np.stack(keys), np.stack(expected.epoch(epoch)))
-    assert sampler.time_steps(keys).tolist() == [60] * len(keys)
+    keys, windows = list(sampler.epoch(epoch)), list(expected.epoch(epoch))
+    for window, other in zip(keys, windows, strict=True):
+        np.testing.assert_array_equal(window.starts, other.starts)
+    assert sampler.time_steps(keys).tolist() == [3 * window.length for window in windows]
     assert sampler.padding_fraction() is None
     if batching == "sequential":
-        assert all((after - before == 20).all() for before, after in pairwise(keys))
+        assert all((after.starts - before.starts == 20).all() for before, after in pairwise(keys))
 
 
 # scoring --------------------------------------------------------------------------------------------------------------

@@ -43,6 +43,12 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="key=value", help="Any setting, such as hidden_size=256; repeatable."),
     ] = None,
+    k1: Annotated[
+        int | None, typer.Option(metavar="N", help="Time steps of a window of truncated backpropagation.")
+    ] = None,
+    k2: Annotated[
+        int | None, typer.Option(metavar="N", help="Time steps of a backward pass, at least k1 (k1).")
+    ] = None,
     encoding: Encoding = None,
     separator: Separator = None,
     header: HeaderOption = None,
@@ -84,7 +90,8 @@ def train(
         "devices": devices,
     }
     options = {name: value for name, value in options.items() if value is not None}
-    reading = read_settings(encoding, separator, header)
+    reading: dict[str, Any] = read_settings(encoding, separator, header)
+    reading |= {name: value for name, value in (("k1", k1), ("k2", k2)) if value is not None}
     if resume is not None:
         changes = [*options, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
         changes += ["no-cache"] if no_cache else []
@@ -119,7 +126,7 @@ def _train(
     task: str | None,
     data: str | None,
     options: dict[str, Any],
-    reading: dict[str, str],
+    reading: dict[str, Any],
     pairs: list[str],
     overwrite: bool,
     imports: list[str] | None,

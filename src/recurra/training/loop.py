@@ -26,14 +26,15 @@ from ..nn import State
 from ..ops import watch
 from ..progress import Bar, Progress
 from ..settings import TrainingSettings
-from ..tasks.base import Batch, DatasetInfo, HasCalibration, HasRehearsal, HasTrainingStep, Task
-from ..tasks.contract import check_batch, check_loss
+from ..tasks.base import DatasetInfo, HasCalibration, HasRehearsal, Task
+from ..tasks.contract import check_batch
 from ..weights import load_results
 from . import checkpoint
 from .best import BestWeights
 from .clipping import clip_gradients
 from .clock import TrainingClock
 from .ema import WeightEMA
+from .gradient import BatchGradient
 from .messages import described
 from .optimizers import optimizer_for
 from .regularizer import Regularizer
@@ -58,9 +59,10 @@ class Loop:
         self.task, self.fabric, self.folder, self.info = task, fabric, folder, info
         self.sampler = task.sampler()
         self.training: TrainingSettings = task.settings.training
-        self.module, self.regularizer = network, Regularizer(network, task.settings)
+        self.module, penalties = network, Regularizer(network, task.settings)
         optimizer = optimizer_for(network, self.training)
         self.network, self.optimizer = fabric.setup(network, optimizer)
+        self.gradient = BatchGradient(task, self.network, network, fabric, penalties)
         self.ema = WeightEMA(network, self.training.ema_decay)  # the weights are now on the device, in its precision
         self.step = self.epoch = self.index = 0
         self.state: Any = None
@@ -183,9 +185,9 @@ class Loop:
             self.training.schedule, self.training.warmup, self.schedule.progress(self.step)
         )
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * self.gradient.rate(batch)
         self.optimizer.zero_grad()
-        loss, self.state = self._gradient(batch, self.state, self.schedule.progress(self.step))
+        loss, self.state = self.gradient(batch, self.state, self.schedule.progress(self.step))
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(self.best.not_finite(value, self.step, self.training.learning_rate))
@@ -198,21 +200,13 @@ class Loop:
         self.running_loss = value if self.running_loss is None else 0.98 * self.running_loss + 0.02 * value
         return value
 
-    def _gradient(self, batch: Batch, state: Any, progress: float) -> tuple[torch.Tensor, Any]:
-        """Add the gradient of a batch. Returns the loss, detached, and the state to hand on."""
-        backward = self.regularizer.added_to(self.fabric.backward)
-        if isinstance(self.task, HasTrainingStep):
-            return self.task.training_step(self.network, batch, state, progress, backward)
-        loss, state = self.task.loss(self.network, batch, state, progress)
-        backward(check_loss(self.task, loss))
-        return loss.detach(), state
-
     def dry_run(self) -> None:
         """Compute loss and gradients of the first batch and discard them: errors appear before a run folder is created."""
         cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), watch() as ran:
             batch = check_batch(self.task, self.task.batch(self.keys[0])).to(self.fabric.device)
-            self._gradient(batch, None, 0.0)
+            self.gradient.check(batch)
+            self.gradient(batch, None, 0.0)
             if isinstance(self.task, HasRehearsal):
                 self.network.eval()
                 with torch.no_grad():

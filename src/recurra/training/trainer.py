@@ -29,9 +29,10 @@ from ..weights import named_weights, save_tensors
 from .devices import fabric_for
 from .initialize import check_layer_settings, constrain, initialize
 from .loop import Loop
-from .malloc import keep_freed_memory
+from .malloc import keep_freed_memory, return_freed_memory
 from .messages import reading_speed
 from .new_run import built_beside, choose_folder, write_config, write_final_config
+from .rules import check_rule
 
 AnyTask = type[Task[Any]]
 LENGTH_SETTINGS = {"training.max_minutes", "training.steps", "training.epochs"}
@@ -133,6 +134,7 @@ def _train(
 ) -> Run:
     """Read the data, build the network and train. An error before the first step leaves no files."""
     _cell(given, own_cell)  # an unknown cell is reported before the data are read
+    check_rule(kind, given)
     check_layer_settings(given)
     fabric = fabric_for(given.training)
     with built_beside(folder) as part:
@@ -148,6 +150,7 @@ def _train(
             info = dataset.prepare(data, valid, part / "cache", lambda n: bar.update(n, f"{n:,}"))
         for line in reading_speed(facts, time.monotonic() - begin):
             progress.message(line)
+        return_freed_memory()
         info.file = facts
         resolved = kind.resolve(given.with_(**info.settings), dataset, info)
         for line in (*info.messages, *(encoded.messages if encoded is not None else ())):

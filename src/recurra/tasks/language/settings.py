@@ -21,7 +21,9 @@ class LanguageData(DataSettings):
     bptt_length: int = open_setting(
         ge=1, description="Number of time steps of truncated backpropagation through time (window length)."
     )
-    batching: Literal["sequential", "random", "aligned"] = open_setting(description="Order of the training windows.")
+    batching: Literal["sequential", "random", "aligned", "mixture"] = open_setting(
+        description="Order of the training windows."
+    )
 
 
 class LanguageModel(ModelSettings):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,10 @@ from tiny_runs import TINY, language, reviews
 
 import recurra
 from recurra import training
+from recurra.nn.penalties import weight_penalty
 from recurra.tasks.base import Batch
+from recurra.training.gradient import BatchGradient
+from recurra.training.regularizer import Regularizer
 from recurra.training.rules import ARTBP, RTRL, TBPTT, CheckpointedBPTT, GradientRule, RandomLength, SnAp1
 from recurra.training.rules.batch import batch_gradient
 
@@ -86,6 +91,25 @@ def test_a_rule_without_truncation_gives_the_gradient_of_the_loss(
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
 
 
+def test_penalties_on_weights_act_once_in_a_step(tmp_path: Path) -> None:
+    """A rule has several backward passes in a step; the penalty is in one of them."""
+    settings = SMALL | {"steps": 1, "bidirectional": False, "adversarial_epsilon": 0.0, "ensemble_size": 1}
+    settings |= {"k1": 2, "l2_recurrent": 0.5}
+    task, network, batch = batch_of(reviews(tmp_path, **settings))
+    fabric: Any = SimpleNamespace(autocast=nullcontext, backward=lambda loss: loss.backward())
+
+    def of(penalties: Any) -> list[torch.Tensor]:
+        gradient = BatchGradient(task, network, network, fabric, penalties)
+        torch.manual_seed(0)
+        return gradients_of(lambda: gradient(batch, None, 0.0), network)
+
+    nothing: Any = SimpleNamespace(begin=lambda: None, add_weight_penalty=lambda backward: None)
+    alone = gradients_of(lambda: weight_penalty(network, l2_recurrent=0.5).backward(), network)
+    for both, plain, penalty in zip(of(Regularizer(network, task.settings)), of(nothing), alone, strict=True):
+        torch.testing.assert_close(both, plain + penalty, rtol=1e-12, atol=1e-14)
+    assert any(bool(penalty.any()) for penalty in alone)
+
+
 def test_long_rows_are_whole_and_evaluated_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gradient rule does not truncate rows, and a long row is evaluated piece by piece with the same result."""
     run = reviews(tmp_path, **SMALL | REGIMES["classify tbptt"][1])
@@ -128,6 +152,8 @@ def test_random_length_scales_the_learning_rate(tmp_path: Path) -> None:
         ("tag", {"k1": 4, "bidirectional": False, "crf": True}, "set crf=false"),
         ("language", {"k1": 8, "bptt_length": 9, "batching": "sequential"}, "remove bptt_length"),
         ("language", {"batching": "mixture", "batch_size": 1}, "batching=mixture needs two rows"),
+        ("classify", {"k1": 4, "bidirectional": False, "adversarial_epsilon": 0.0, "temporal_penalty": 1.0},
+         "activation_penalty and temporal_penalty are not supported with gradient=tbptt; set both to 0"),
     ],
 )  # fmt: skip
 def test_a_setting_without_meaning_is_one_line(

@@ -12,6 +12,7 @@ from ...data.sources.reading import FileReading
 from ...data.sources.skipped_rows import SKIPPED
 from ...data.store.cache_key import NotCacheableError, content_of, key_of
 from ...data.store.encoded_cache import EncodedCache, link_or_copy
+from ...errors import RunError
 
 FITTED = "fitted"  # the folder of what was fitted, beside the encoded parts
 
@@ -48,6 +49,9 @@ class DataCache:
         except NotCacheableError as reason:
             self._cache.messages.append(f"encoded data: not kept in the cache, because they depend on {reason}")
             self._cache = None
+        except OSError as error:
+            self._cache.messages.append(_not_kept(f"{error.filename}: {error.strerror}"))
+            self._cache = None
 
     def take(self, folder: Path, load: Callable[[Path, Any], None]) -> bool:
         """Link the encoded parts of an earlier run into `folder`. Return False if there are none.
@@ -71,18 +75,24 @@ class DataCache:
         """
         if self._cache is None:
             return
-        if state_of_files(self._files) != self._states:
-            self._cache.messages.append(
-                "encoded data: not kept in the cache, because a file has changed while it was read"
-            )
-            return
         fitted = folder / FITTED
-        fitted.mkdir()
-        save(fitted)
-        if (skipped := folder.parent / SKIPPED).exists():
-            link_or_copy(skipped, fitted / SKIPPED)
-        self._cache.keep(self._key, folder, facts)
-        shutil.rmtree(fitted, ignore_errors=True)
+        try:
+            if state_of_files(self._files) != self._states:
+                self._cache.messages.append(_not_kept("a file has changed while it was read"))
+                return
+            fitted.mkdir()
+            save(fitted)
+            if (skipped := folder.parent / SKIPPED).exists():
+                link_or_copy(skipped, fitted / SKIPPED)
+            self._cache.keep(self._key, folder, facts)
+        except (OSError, RunError) as error:
+            self._cache.messages.append(_not_kept(str(error)))
+        finally:
+            shutil.rmtree(fitted, ignore_errors=True)
+
+
+def _not_kept(reason: str) -> str:
+    return f"encoded data: not kept in the cache ({reason})"
 
 
 def _is_file(value: str) -> bool:

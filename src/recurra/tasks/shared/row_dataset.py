@@ -194,10 +194,8 @@ class RowDataset(Dataset):
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
         """Return the inputs in a table, or a file that is one input; None where each line is one input."""
-        if self.input.field.is_single_input(file):
-            return iter([file])
-        if not self.reading.is_table(file):
-            return None
+        if self.input.field.is_single_input(file) or not self.reading.is_table(file):
+            return self.rows.inputs(file)
         return self.rows.inputs_in(self.input.adapt_source(self.reading.open(file, unlabeled=True), self._others))
 
     def parse_line(self, line: str) -> Any:

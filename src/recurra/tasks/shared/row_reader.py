@@ -30,6 +30,7 @@ from ...settings import DataSettings
 from ..base import OnProgress
 from .data_cache import DataCache
 from .encode_rows import CHUNK, all_rows, write_rows
+from .input_values import key_of_input, named_in_lines
 from .row_state import RowFacts, state_of_rows
 from .survey import Survey
 
@@ -169,11 +170,12 @@ class RowReader:
         """
         self.columns = columns
         functions = [self.problem, self.examples]
+        media = [field for field in self.fields if field.names_files]
         kept = DataCache(
             self.reading,
             [one for one in data if one is not None],
             lambda: state_of_rows(source, columns, self.fields, functions, self.depends_on),
-            names_files=any(field.reads_files for field in self.fields),
+            (lambda row: [field.value(row, columns[field.name]) for field in media]) if media else None,
         )
 
         def restore(folder: Path, values: dict[str, Any]) -> None:
@@ -257,12 +259,12 @@ class RowReader:
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """Return the input values in a table, or a file that is one value; None where each line of the file is one input."""
+        """Return the input values in a file; None where each line of the file is one input."""
         if self.input.is_single_input(file):
             return iter([file])
-        if not self.reading.is_table(file):
-            return None
-        return self.inputs_in(self.reading.open(file, unlabeled=True))
+        if self.reading.is_table(file):
+            return self.inputs_in(self.reading.open(file, unlabeled=True))
+        return named_in_lines(file, self.reading.encoding, self.input, self._names) if self.input.names_files else None
 
     def inputs_in(self, source: Source) -> Iterator[Any]:
         """Yield the input value of each row, and for a row that cannot be parsed its DataError: every row has one answer."""
@@ -277,19 +279,16 @@ class RowReader:
             return known
         return self._find(self.input, source, ())
 
+    @property
+    def _names(self) -> list[str]:
+        """The keys of the input in an example that is a mapping."""
+        return [name for name in (self.columns.get(self.input.name), self.input.column, self.input.name) if name]
+
     def input_value(self, example: Any) -> Any:
         """Return the input value of an example, which is the value itself or a mapping that has it."""
         if isinstance(example, dict):
             example = flatten(example)
-            names = [self.columns.get(self.input.name), self.input.column, self.input.name]
-            for name in names:
-                if name and name in example:
-                    example = self.input.of_mapping(example, name)
-                    break
-            else:
-                expected = " or ".join(dict.fromkeys(repr(name) for name in names if name))
-                keys = ", ".join(map(repr, example)) or "no keys"
-                raise CallError(f"an input object requires the key {expected}; this one has {keys}")
+            example = self.input.of_mapping(example, key_of_input(example, self._names))
         return self.input.normalize_input(example)
 
     def check_inputs(self, values: Sequence[Any]) -> list[Any]:

@@ -39,7 +39,7 @@ class TranscribeDataset(Dataset):
     def __init__(self, settings: TranscribeSettings) -> None:
         data = settings.data
         self.frame_stacking = settings.model.frame_stacking or 1  # an open setting may still become 1
-        self.audio = Audio("audio", data.audio, data.sample_rate, data.n_mels)
+        self.audio = Audio("audio", data.audio, data.sample_rate, data.n_mels, data.root)
         self.text = Transcript("text", data.text, data.tokenization)
         self.rows = RowReader([self.audio, self.text, RawText(REFERENCE)], data, problem=self._problem)
         self.rows.depends_on = {"frame_stacking": self.frame_stacking}
@@ -90,7 +90,7 @@ class TranscribeDataset(Dataset):
         units, steps = self.text.tokenize(values[1]), -(-self.audio.num_frames(values[0]) // self.frame_stacking)
         if (required := min_steps(units)) > steps:
             return self.text, (
-                f"has {len(units)} {self.text.tokenization}, which need {required} steps, but {Path(values[0]).name} has "
+                f"has {len(units)} {self.text.tokenization}, which need {required} steps, but {Path(str(values[0])).name} has "
                 f"{steps}; is it the right file?"
             )
         return None

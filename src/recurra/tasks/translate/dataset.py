@@ -26,6 +26,7 @@ from ..shared.target_files import TargetFiles
 from .lengths import PairLengths
 from .settings import PairData
 
+PASSAGE_NAMES = ("passage", "context", "paragraph", "document", "article")  # beside the question
 SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary are chosen
 
 
@@ -72,6 +73,12 @@ class PairDataset(Dataset):
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
         used = used_columns(source, {name: columns[name] for name in ("source", "target")})
+        passage = next((one for one in source.columns if one.strip().lower() in PASSAGE_NAMES), None)
+        if passage is not None and self.data.source is None and passage not in columns.values():
+            other = f"--source {passage},{columns['source']}"
+            self.notes.append(
+                f"warning: column {passage!r} is not used; {other} reads it before the {columns['source']}"
+            )
         return self._info([*report.lines(), *used, *self.notes, *self.rows.facts.fields])
 
     def describe(self, data: str | Path) -> Description:

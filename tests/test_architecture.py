@@ -52,10 +52,11 @@ BELOW = {
     "run": RUNS,
     "training": RUNS,
     "inspection": RUNS,
+    "comparison": RUNS | {"training", "inspection"},
     "testing": RUNS | {"training"},
     "selfcheck": NETWORKS | {"testing"},
     "plugins": {"cells", "tasks"},
-    "cli": RUNS | {"training", "inspection", "plugins", "selfcheck"},
+    "cli": RUNS | {"training", "inspection", "comparison", "plugins", "selfcheck"},
     "__main__": {"cli"},
 }
 NO_LEAVES = {"bptt"}  # an oracle that shares nothing with what it checks
@@ -195,7 +196,7 @@ def test_import_is_light(code: str) -> None:
 
 
 def test_exported_names() -> None:
-    assert sorted(recurra.__all__) == ["Run", "__version__", "inspection", "load", "nn", "train"]
+    assert sorted(recurra.__all__) == ["Run", "__version__", "finetune", "inspection", "load", "nn", "train"]
     for name in recurra.__all__:
         assert getattr(recurra, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'trian'"):

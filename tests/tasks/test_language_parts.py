@@ -22,7 +22,7 @@ from recurra.nn import State
 from recurra.settings import as_given, settings_from
 from recurra.tasks.base import DatasetInfo, HasCalibration, HasGeneration, ignore_progress
 from recurra.tasks.language.calibration import fit_cache
-from recurra.tasks.language.dataset import TextDataset
+from recurra.tasks.language.dataset import COLUMNS, TextDataset
 from recurra.tasks.language.defaults import language_defaults
 from recurra.tasks.language.generation import decode_lines, generate_text
 from recurra.tasks.language.model import CHUNK_STEPS, LanguageNetwork, language_network
@@ -57,9 +57,9 @@ WRONG = RIGHT + 2
 
 
 def stored(folder: Path, *rows: list[int], characters: int = 1) -> Store:
-    with StoreWriter(folder, {"tokens": "ragged:int32", "characters": "int64"}) as writer:
+    with StoreWriter(folder, COLUMNS) as writer:
         for row in rows:
-            writer.append(tokens=np.array(row, np.int32), characters=characters * len(row))
+            writer.append(tokens=np.array(row, np.int32), characters=characters * len(row), words=len(row))
     return Store(folder)
 
 
@@ -145,6 +145,7 @@ def test_a_score_by_hand(tmp_path: Path) -> None:
         {
             "loss": nats / 6,
             "perplexity": math.exp(nats / 6),
+            "word_perplexity": math.exp(nats / 6),
             "nats_per_character": nats / 18,
             "bits_per_character": nats / 18 / math.log(2),
         },
@@ -176,7 +177,7 @@ def test_a_text_of_one_token_is_empty(tmp_path: Path) -> None:
 
 
 def test_metrics_of_an_impossible_text_are_finite() -> None:
-    found = text_metrics(1e6, 10, 0)
+    found = text_metrics(1e6, 10, 0, 0)
     assert found["perplexity"] == math.exp(700) and found["nats_per_character"] == 1e6
 
 

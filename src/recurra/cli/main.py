@@ -26,17 +26,20 @@ from .. import __version__
 from ..errors import RecurraWarning, TrainingError, UserError
 from .bench import bench
 from .cite import cite
+from .compare import compare
 from .data import data
 from .demo import demo
 from .describe import describe
 from .evaluate import evaluate
 from .explain import explain
+from .finetune import finetune
 from .generate import generate
+from .inspect import inspect
 from .predict import predict
 from .selfcheck import selfcheck
 from .train import TrainCommand, train
 
-LATER = ("inspect", "compare", "export", "serve", "convert")
+LATER = ("export", "serve", "convert")
 ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 
@@ -61,8 +64,11 @@ app = typer.Typer(
 )
 app.command()(describe)
 app.command(cls=TrainCommand)(train)
+app.command()(finetune)
 app.command()(predict)
 app.command()(evaluate)
+app.command()(inspect)
+app.command()(compare)
 app.command()(generate)
 app.command()(bench)
 app.command()(data)

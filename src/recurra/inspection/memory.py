@@ -98,11 +98,7 @@ def memory(
     layer = layer_of(model, module)
     rows = [d.name for d in directions_of(layer)]
     if isinstance(model, Run):
-        found = gradients_of_loss(model, data, lengths, layer)
-        T = max(norms.shape[2] for norms, _ in found)
-        norms = np.concatenate([_padded(norms, T) for norms, _ in found], axis=1)
-        ends = np.concatenate([ends for _, ends in found])
-        return _result(norms, ends, np.zeros((len(rows), 0, T)), np.zeros(0, np.int64), rows)
+        return profile_of_loss(gradients_of_loss(model, data, lengths, layer), rows)
     x = batch_first(layer, data)
     checked = check_lengths(lengths, x)
     B, T = x.shape[:2]
@@ -124,6 +120,14 @@ def memory(
             elif layer.num_layers == 1:
                 table[r, n, slice(None, s) if d.reverse else slice(s + 1, None)] = np.nan
     return _result(norms, ends, table, steps, rows)
+
+
+def profile_of_loss(found: Sequence[tuple[Array, Array]], rows: Sequence[str]) -> MemoryProfile:
+    """Return the profile of the gradients of the loss of several batches, as `gradients_of_loss` returns them."""
+    T = max(norms.shape[2] for norms, _ in found)
+    norms = np.concatenate([_padded(norms, T) for norms, _ in found], axis=1)
+    ends = np.concatenate([ends for _, ends in found])
+    return _result(norms, ends, np.zeros((len(rows), 0, T)), np.zeros(0, np.int64), rows)
 
 
 def _final_sum(layer: RecurrentBase, run: Unrolled) -> Tensor:

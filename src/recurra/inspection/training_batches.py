@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..errors import CallError, DataError, UserError
 from ..nn.base import RecurrentBase
 from ..nn.patch import unrolled
 from ..run import Run
-from ..tasks.base import Batch, ignore_progress
+from ..tasks.base import Batch, Task, ignore_progress
 from ..tasks.contract import own_code
 from .gradients import gradient_norms, independent
 from .results import Array
@@ -67,13 +67,21 @@ def gradients_of_loss(run: Run, data: Any, lengths: Any, layer: RecurrentBase) -
             "data is a list of examples; memory of a run needs the loss: pass its training data, or None for "
             "the data that config.yaml names"
         )
+    with training_batches(run, data) as (task, batches):
+        return gradients_on(run.network, task, batches, layer)
+
+
+def gradients_on(
+    network: torch.nn.Module, task: Task[Any], batches: Sequence[Batch], layer: RecurrentBase
+) -> list[tuple[Array, Array]]:
+    """Return the same for a network and batches that were read; see `gradients_of_loss`."""
     found = []
-    with training_batches(run, data) as (task, batches), training_without_dropout(run.network):
-        device = next(run.network.parameters()).device
+    with training_without_dropout(network):
+        device = next(network.parameters()).device
         for batch in batches:
             with unrolled(layer, independent) as seen, torch.enable_grad(), torch.random.fork_rng():
                 torch.manual_seed(0)
-                loss, _ = task.loss(run.network, batch.to(device), None, 1.0)
+                loss, _ = task.loss(network, batch.to(device), None, 1.0)
             (first, ends), *_ = seen
             B, T = first.y.shape[:2]
             norms = gradient_norms(loss, first.states)

@@ -37,6 +37,7 @@ from .abilities import (
 )
 from .dataset import (
     Batch,
+    DataQuality,
     Dataset,
     DatasetInfo,
     Description,
@@ -53,6 +54,7 @@ from .dataset import (
 __all__ = [
     "Backward",
     "Batch",
+    "DataQuality",
     "Dataset",
     "DatasetInfo",
     "Description",

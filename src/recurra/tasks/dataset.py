@@ -121,6 +121,23 @@ class DatasetInfo:
     file: FileFacts | None = None
 
 
+@dataclass(frozen=True)
+class DataQuality:
+    """Facts about encoded data that a diagnosis needs; see `Dataset.quality`.
+
+    Attributes:
+        unknown: for each field of tokens, the fraction of the tokens in the training part that are not in the vocabulary.
+        classes: for each field of labels, the number of training examples of each class.
+        shared: number of validation examples whose input is also in the training part; None where it is not known.
+        compared: number of validation examples that were compared; those with unknown tokens are not.
+    """
+
+    unknown: dict[str, float] = field(default_factory=dict)
+    classes: dict[str, dict[str, int]] = field(default_factory=dict)
+    shared: int | None = None
+    compared: int = 0
+
+
 class Dataset(ABC):
     """Reads the data of a user: finds the columns, fits vocabularies, splits, and encodes the examples once into a cache.
 
@@ -128,11 +145,16 @@ class Dataset(ABC):
     work for tables. The life of a dataset: `prepare` reads the training data once; `save` writes the vocabularies into the run
     folder; a run that is opened or resumed calls `load`, and `load_cache` if training continues.
 
+    A fine-tuned run calls `load` and then `prepare`: the dataset then keeps what was loaded, and only splits and encodes the
+    data.
+
     Attributes:
+        keeps_vocabulary: True where `prepare` after `load` keeps the vocabulary; otherwise runs cannot be fine-tuned.
         inputs_are_rows: True where each item of `inputs(file)` is one row of the file, so that errors can name the row.
         reading: how the files are read; None where the dataset opens its files in another way.
     """
 
+    keeps_vocabulary: ClassVar[bool] = False
     inputs_are_rows: ClassVar[bool] = True
     reading: FileReading | None = None
 
@@ -143,6 +165,10 @@ class Dataset(ABC):
             DataError: the data cannot be read, or a column cannot be found.
         """
         return Description()
+
+    def quality(self) -> DataQuality:
+        """Return unknown tokens, classes and shared examples, after `prepare` or `load_cache`. By default nothing is known."""
+        return DataQuality()
 
     @abstractmethod
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:

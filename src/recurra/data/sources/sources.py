@@ -85,7 +85,7 @@ def locate(data: str | Path) -> tuple[Path, str]:
     path = Path(data).expanduser()
     if path.exists():
         return path, bare_name(path) if path.is_file() else path.resolve().name
-    if str(data) in sets.known():
+    if sets.is_built_in(data):
         return sets.make(str(data)), str(data)
     raise DataError(
         f"there is no such file, folder or built-in dataset (datasets: {', '.join(sets.known())})", file=data

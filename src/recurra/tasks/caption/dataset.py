@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -17,8 +17,9 @@ from ...fields.image import image_column
 from ...fields.image_features import features_column
 from ...fields.paired_text import RawText
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
+from ..shared.quality import quality_of
 from ..shared.row_reader import RowReader
 from .fields import Captions, ImageId, captions_of
 from .inputs import CaptionInput, input_for
@@ -35,6 +36,8 @@ class CaptionDataset(Dataset):
         max_length: number of tokens of the longest caption of the training part.
         has_several_steps: whether an encoded input of the training part has more than one step.
     """
+
+    keeps_vocabulary: ClassVar[bool] = True
 
     def __init__(self, settings: CaptionSettings) -> None:
         data = settings.data
@@ -54,7 +57,8 @@ class CaptionDataset(Dataset):
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Read, split and encode the data, and return what was found."""
         info, source = DatasetInfo(), self.rows.open(data)
-        self._choose_input(source, info)
+        if not self.rows.is_loaded:
+            self._choose_input(source, info)
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self.rows.open(str(valid))
@@ -122,6 +126,10 @@ class CaptionDataset(Dataset):
             yield store
 
     # the run folder ------------------------------------------------------------------------------------------------
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
+
     def save(self, folder: Path) -> None:
         """Write fields and properties of the dataset to the folder of the run."""
         self.rows.save(folder)

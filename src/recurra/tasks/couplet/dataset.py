@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.reading import FileReading
@@ -17,9 +17,10 @@ from ...data.words.vocabulary import Vocabulary
 from ...fields.base import Field
 from ...fields.paired_text import CodePoints, PairedText
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
 from ..shared.paired_rows import find_pair_columns, source_value
+from ..shared.quality import quality_of
 from ..shared.row_reader import Columns, RowReader
 from ..shared.target_files import TargetFiles
 from .constraints import strictest_rule
@@ -34,6 +35,7 @@ MIN_SATISFIED = 0.8  # fraction of the pairs that must satisfy constraints for t
 class CoupletDataset(Dataset):
     """Pairs of a question (`source`) and an answer (`target`), as tokens of one vocabulary of characters and as text."""
 
+    keeps_vocabulary: ClassVar[bool] = True
     reading: FileReading
 
     def __init__(self, data: CoupletData) -> None:
@@ -66,7 +68,8 @@ class CoupletDataset(Dataset):
             other = self._open(str(valid))
             return other, find_pair_columns(self.rows, other)
 
-        self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
+        if not self.rows.is_loaded:
+            self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
         report = self.rows.read(
             source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
         )
@@ -132,6 +135,10 @@ class CoupletDataset(Dataset):
     def load_cache(self, cache: Path) -> None:
         """Open the encoded splits of an interrupted run."""
         self.rows.load_cache(cache)
+
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, final
+from typing import Any, ClassVar, NamedTuple, TypeVar, final
 
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.reading import FileReading
@@ -15,11 +15,12 @@ from ...errors import CallError
 from ...fields.base import Field
 from ...fields.text import Text
 from ...settings import Settings
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..inputs.base import Input
 from ..inputs.pretrained import Pretrained
 from ..inputs.registry import INPUTS, choose_input
 from ..inputs.time_series import reject_time_series
+from .quality import quality_of
 from .row_reader import RowReader
 
 AnySettings = Settings[Any, Any, Any]
@@ -65,6 +66,7 @@ class RowDataset(Dataset):
         ['window', 'label']
     """
 
+    keeps_vocabulary: ClassVar[bool] = True
     reading: FileReading
 
     def __init__(
@@ -93,10 +95,11 @@ class RowDataset(Dataset):
         """Select the input, find the columns, fit the fields, split and encode; see `Dataset.prepare`."""
         info, selection = DatasetInfo(), list[str]()
         source = self.rows.open(data)
-        self._choose_targets(source, info)
-        if not self.fixed:
-            selection = self._select_input(source, info)
-        self._use_pretrained(info)
+        if not self.rows.is_loaded:
+            self._choose_targets(source, info)
+            if not self.fixed:
+                selection = self._select_input(source, info)
+            self._use_pretrained(info)
         source = self.input.adapt_source(source, self._others)
         if not self.fixed:
             reject_time_series(self.input.field, source, self._others)
@@ -175,6 +178,10 @@ class RowDataset(Dataset):
     def load_cache(self, cache: Path) -> None:
         """Open the encoded parts in `cache`."""
         self.rows.load_cache(cache)
+
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
 
     def save(self, folder: Path) -> None:
         """Write the columns and the fitted fields."""

@@ -55,6 +55,7 @@ class RowReader:
         facts: after `read`, what is known about the rows, such as lines for the user.
         columns: the column of each field in the training data.
         stores: the encoded parts, `train` and `valid`.
+        is_loaded: whether the fields are those of a run, and are not fitted by `read`.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class RowReader:
         self.reading = FileReading(settings, lambda: [field.column for field in self.fields if field.column])
         self.problem, self.examples = problem or self.first_problem, examples
         self.columns: Columns = {}
-        self.stores: dict[str, Store] = {}
+        self.stores, self.is_loaded = dict[str, Store](), False
         self.depends_on: dict[str, Any] = {}
         self.facts = RowFacts(DataReport(0), [], [])
         self._bad = BadRows(Path(), skip=False)
@@ -95,8 +96,7 @@ class RowReader:
         A field without a named column keeps the column of the training data, where it exists.
         """
         fields = self.fields if fields is None else fields
-        found: Columns = {}
-        taken = [field.column for field in fields if field.column]
+        found, taken = Columns(), [field.column for field in fields if field.column]
         for column in taken:
             if taken.count(column) > 1:
                 names = " and ".join(field.name for field in fields if field.column == column)
@@ -173,7 +173,7 @@ class RowReader:
         media = [field for field in self.fields if field.names_files]
         kept = DataCache(
             self.reading,
-            [one for one in data if one is not None],
+            [] if self.is_loaded else [one for one in data if one is not None],
             lambda: state_of_rows(source, columns, self.fields, functions, self.depends_on),
             (lambda row: [field.value(row, columns[field.name]) for field in media]) if media else None,
         )
@@ -181,6 +181,7 @@ class RowReader:
         def restore(folder: Path, values: dict[str, Any]) -> None:
             self.facts = RowFacts.from_json(values, self.fields)
             self.load(folder)
+            self.is_loaded = False  # the fields are those of this data
 
         if not kept.take(cache, restore):
             report = self._read(source, columns, cache, on_progress, valid)
@@ -205,7 +206,7 @@ class RowReader:
                 return self.numbered(source, columns, on_skip.pop() if on_skip else None)
 
             with Survey(self.fields, rows, source.path, cache / ".rows") as survey:
-                survey.fit(on_progress)
+                survey.fit(on_progress, keep_fitted=self.is_loaded)
                 report = DataReport(
                     rows=len(survey.duplicates),
                     broken=self._bad.count + source.broken.count,
@@ -253,7 +254,7 @@ class RowReader:
 
     def load(self, folder: Path, fields: Sequence[Field] | None = None) -> None:
         """Read what `save` wrote."""
-        self.columns = dict(read_json(folder / "columns.json"))
+        self.columns, self.is_loaded = dict(read_json(folder / "columns.json")), True
         for field in self.fields if fields is None else fields:
             field.load(folder)
 

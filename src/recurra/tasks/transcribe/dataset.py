@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -17,8 +17,9 @@ from ...fields.audio import Audio
 from ...fields.base import Field
 from ...fields.paired_text import RawText
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of
 from ..shared.generation import check_splits
+from ..shared.quality import quality_of
 from ..shared.row_reader import RowReader
 from .ctc_loss import min_steps_of_texts
 from .settings import TranscribeSettings
@@ -36,6 +37,8 @@ class TranscribeDataset(Dataset):
         has_words: whether texts consist of several words separated by spaces.
     """
 
+    keeps_vocabulary: ClassVar[bool] = True
+
     def __init__(self, settings: TranscribeSettings) -> None:
         data = settings.data
         self.frame_stacking = settings.model.frame_stacking or 1  # an open setting may still become 1
@@ -51,7 +54,8 @@ class TranscribeDataset(Dataset):
         """Read the data. `info.stats` of the training part: `lengths` in frames, and `min_steps` that the texts need."""
         source = self.rows.open(data)
         columns = self._columns(source)
-        self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.first_rows()])
+        if not self.rows.is_loaded:
+            self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.first_rows()])
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self.rows.open(str(valid))
@@ -112,6 +116,10 @@ class TranscribeDataset(Dataset):
             yield store
 
     # the run folder ------------------------------------------------------------------------------------------------
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
+
     def save(self, folder: Path) -> None:
         """Write fields and properties of the dataset to the folder of the run."""
         self.rows.save(folder)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from ...data.sources.inspect.json_shapes import flatten
 from ...data.sources.json_line import parse_json_line
@@ -18,9 +18,10 @@ from ...errors import CallError, SettingError
 from ...fields.copied_words import are_short, copies_words
 from ...fields.paired_text import PairedText, RawText, choose_tokenizations, same_alphabet
 from ...files import read_json, write_json
-from ..base import Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
+from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress, roles_of, used_columns
 from ..shared.generation import check_splits
 from ..shared.paired_rows import checked_source, find_pair_columns, missing_key, source_value
+from ..shared.quality import quality_of
 from ..shared.row_reader import Columns, RowReader
 from ..shared.target_files import TargetFiles
 from .lengths import PairLengths
@@ -34,6 +35,7 @@ SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary 
 class PairDataset(Dataset):
     """Pairs of a source and a target, stored as tokens and as unmodified text. `prepare` and `load` set `lengths`."""
 
+    keeps_vocabulary: ClassVar[bool] = True
     reading: FileReading
 
     def __init__(self, data: PairData) -> None:
@@ -59,7 +61,8 @@ class PairDataset(Dataset):
         self.files.begin_training(data, valid, self.data.valid_target)
         source = self._open(data)
         columns = self._find_columns(source)
-        self._choose_vocabularies(source, columns)
+        if not self.rows.is_loaded:
+            self._choose_vocabularies(source, columns)
 
         def validation() -> tuple[Source, Columns]:
             valid_source = self._open(str(valid))
@@ -172,6 +175,10 @@ class PairDataset(Dataset):
     def load_cache(self, cache: Path) -> None:
         """Open the encoded splits of an interrupted run."""
         self.rows.load_cache(cache)
+
+    def quality(self) -> DataQuality:
+        """Return facts about the encoded parts; see `Dataset.quality`."""
+        return quality_of(self.rows.stores, self.rows.fields)
 
     def save(self, folder: Path) -> None:
         """Write the vocabularies, the lengths and the names of the training files."""

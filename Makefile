@@ -2,6 +2,7 @@
 # make test    installs, then checks style and types and runs the tests
 # make lint    style and types alone
 # make bench   the benchmarks of speed; run them with nothing else on the machine
+# make chaos   kills 200 training processes at random moments, and compares the resumed runs; minutes
 # make matrix  every layer in every mode of PyTorch, which takes hours; MODES='eager meta' runs some of them
 # make clean   removes what the others made, runs excepted
 
@@ -21,7 +22,7 @@ RECURRA_DATA ?= $(abspath ../shared/data)
 export RECURRA_DATA
 endif
 
-.PHONY: help demo test lint bench matrix clean
+.PHONY: help demo test lint bench chaos matrix clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -59,6 +60,11 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/ragged.py
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/quality.py --list
+
+# KILLS=N changes the number. CI resumes from every state of one run, and kills a few processes.
+chaos: $(VENV)/.dev
+	cd tests && OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(abspath $(BIN))/python -m chaos --kills $(or $(KILLS),200) \
+	  --states classify --states language --states forecast
 
 # Results that build/matrix has are kept; the table in docs/layers.md is written from them.
 matrix: $(VENV)/.dev

@@ -23,6 +23,7 @@ LEAVES = {
     "shapes",
     "settings",
     "setting_fields",
+    "gradient_settings",
     "regularization_settings",
     "config",
     "yaml_mappings",
@@ -195,7 +196,7 @@ def test_import_is_light(code: str) -> None:
 
 
 def test_exported_names() -> None:
-    assert sorted(recurra.__all__) == ["Run", "__version__", "inspection", "load", "nn", "train"]
+    assert sorted(recurra.__all__) == ["Run", "__version__", "finetune", "inspection", "load", "nn", "train"]
     for name in recurra.__all__:
         assert getattr(recurra, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'trian'"):

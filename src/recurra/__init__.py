@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "inspection", "load", "nn", "train"]
+__all__ = ["Run", "__version__", "finetune", "inspection", "load", "nn", "train"]
 
 if TYPE_CHECKING:
     from . import inspection, nn
     from .run import Run, load
-    from .training import train
+    from .training import finetune, train
 
-_HOMES = {"Run": "run", "load": "run", "train": "training"}
+_HOMES = {"Run": "run", "load": "run", "train": "training", "finetune": "training"}
 
 
 def __getattr__(name: str) -> Any:

@@ -101,7 +101,7 @@ class Run:
         self.settings = self.settings.with_(**groups)
         self.task = kind(self.settings, kind.dataset_for(self.settings), self.task.cell)
         self.changed |= groups.get("data", {}).keys()
-        load_vocabulary(self.task, self.path, self.config, self.changed)
+        load_vocabulary(self.task.dataset, self.path, self.config, self.changed)
 
     def predict(self, examples: Sequence[Any]) -> list[dict[str, Any]]:
         """Predict examples in batches.
@@ -256,7 +256,7 @@ def load(path: str | Path, *, cells: Sequence[type[Cell]] = (), tasks: Sequence[
     path = Path(path)
     config, task = open_task(path, cells=cells, tasks=tasks)
     check_evaluated(path)
-    load_vocabulary(task, path, config)
+    load_vocabulary(task.dataset, path, config)
     with NoRandomWeights(), own_code(task, task.cell):
         network = task.network()
     if task.settings.training.precision == "64":

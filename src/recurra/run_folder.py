@@ -14,7 +14,7 @@ from .errors import RunError, UserError
 from .files import FORMAT, read_yaml
 from .provenance import warn_if_changed
 from .settings import GROUPS, Settings, as_given, as_resolved, earlier_value, fields, is_required, settings_from
-from .tasks.base import Task
+from .tasks.base import Dataset, Task
 from .tasks.contract import own_code
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=type)
 
 
-def load_vocabulary(task: Task[Any], path: Path, config: Mapping[str, Any], changed: Collection[str] = ()) -> None:
-    """Load what the dataset saved in the run folder, and the facts of the training file.
+def load_vocabulary(dataset: Dataset, path: Path, config: Mapping[str, Any], changed: Collection[str] = ()) -> None:
+    """Load what the dataset of a run saved in its folder, and the facts of the training file.
 
     config    the content of config.yaml
     changed   names of the settings of the data that were changed for this use; they take precedence over the facts
@@ -32,9 +32,9 @@ def load_vocabulary(task: Task[Any], path: Path, config: Mapping[str, Any], chan
     Raises RunError when something is missing or damaged.
     """
     try:
-        if task.dataset.reading is not None and (facts := config["resolved"].get("file")) is not None:
-            task.dataset.reading.begin_use(FileFacts.from_config(Path(str(config["source"]["data"])), facts), changed)
-        task.dataset.load(path / "vocabulary")
+        if dataset.reading is not None and (facts := config["resolved"].get("file")) is not None:
+            dataset.reading.begin_use(FileFacts.from_config(Path(str(config["source"]["data"])), facts), changed)
+        dataset.load(path / "vocabulary")
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # JSON, but not what was saved
         raise RunError(f"{path}/vocabulary is damaged: {type(error).__name__}: {error}") from None
 

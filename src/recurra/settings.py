@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from .errors import SettingError, near
+from .gradient_settings import GradientSettings
 from .regularization_settings import LayerSettings, Regularization
 from .setting_fields import Group as Group
 from .setting_fields import earlier_value as earlier_value
@@ -83,7 +84,7 @@ class ModelSettings(LayerSettings):
     backend: str = setting("auto", description="Backend that runs the cell over time: auto, native, torch, reference.")
 
 
-class TrainingSettings(Regularization):
+class TrainingSettings(GradientSettings, Regularization):
     """Settings of the training run."""
 
     seed: int = setting(

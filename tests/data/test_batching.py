@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.data.store.batching import LengthBatches
-from recurra.data.store.windows import AlignedWindows, RandomWindows, SequentialWindows, gather
+from recurra.data.store.window_lengths import EqualLengths, RandomLengths, RandomTruncation, WindowLengths
+from recurra.data.store.windows import (
+    AlignedWindows,
+    MixtureWindows,
+    RandomWindows,
+    SequentialWindows,
+    TokenWindow,
+    gather,
+)
 from recurra.errors import CallError, DataError
 
 LENGTHS = st.lists(st.integers(0, 300), max_size=300)
@@ -92,26 +101,70 @@ def test_invalid_sizes() -> None:
             LengthBatches(np.array([1]), size, seed=0, max_tokens=most)
 
 
-@given(st.integers(1, 9), st.integers(1, 30), st.integers(0, 500), st.integers(0, 4))
+def starts_of(windows: Sequence[TokenWindow]) -> np.ndarray:
+    return np.stack([window.starts for window in windows])
+
+
+@given(st.integers(1, 9), st.integers(1, 30), st.integers(0, 500), st.integers(0, 4), st.integers(0, 70))
 @settings(deadline=None)
-def test_sequential_windows_continue_each_other(batch: int, length: int, extra: int, epoch: int) -> None:
+def test_sequential_windows_continue_each_other(batch: int, length: int, extra: int, epoch: int, context: int) -> None:
     n = batch * length + 1 + extra
-    flat = np.arange(n)
-    windows = SequentialWindows(n, batch, length, seed=5).epoch(epoch)
+    windows = SequentialWindows(n, batch, EqualLengths(length, context), seed=5).epoch(epoch)
     assert windows
     seen: list[np.ndarray] = []
-    for starts in windows:
-        inputs, targets = gather(flat, starts, length)
-        assert inputs.shape == targets.shape == (batch, length)
+    for at, window in enumerate(windows):
+        inputs, targets = gather(np.arange(n), window.begins, window.steps)
+        assert inputs.shape == targets.shape == (batch, window.steps)
         assert inputs.dtype == targets.dtype == np.int64
         np.testing.assert_array_equal(targets, inputs + 1)
-        if seen:
-            np.testing.assert_array_equal(inputs[:, 0], seen[-1][:, -1] + 1)
-        seen.append(inputs)
-    read = np.concatenate([inputs.ravel() for inputs in seen])
-    assert len(np.unique(read)) == len(read), "no token is read twice"
-    assert n - 1 - len(read) < batch * length + batch + length, "few tokens are left out"
+        assert (window.continues and window.length == length) or at == len(windows) - 1
+        before = np.concatenate(seen, 1) if seen else inputs[:, :0]
+        assert window.context == min(context, before.shape[1])
+        np.testing.assert_array_equal(inputs[:, : window.context], before[:, before.shape[1] - window.context :])
+        assert not at or windows[at - 1].next_context == window.context
+        seen.append(inputs[:, window.context :])
+    read = np.concatenate(seen, 1)
+    np.testing.assert_array_equal(read, read[:, :1] + np.arange(read.shape[1]))
+    assert len(np.unique(read)) == read.size, "no token is read twice"
+    assert n - 1 - read.size < batch + length, "the last window of a row is kept, and few tokens are left out"
     assert epoch or read.min() == 0
+
+
+def test_rows_restart_where_documents_begin() -> None:
+    documents = np.array([0, 7, 8, 30, 31])
+    for window in SequentialWindows(41, 2, EqualLengths(6, 3), documents=documents).epoch(0):
+        restarts = np.zeros((2, window.steps), bool) if window.restarts is None else window.restarts
+        positions = window.begins[:, None] + np.arange(window.steps)
+        np.testing.assert_array_equal(restarts, np.isin(positions, documents))
+
+
+def test_a_mixture_has_sequential_and_random_rows() -> None:
+    windows = MixtureWindows(1000, 5, EqualLengths(10, 4), seed=2)
+    sequential = SequentialWindows(1000, 3, EqualLengths(10, 4), seed=2)
+    keys = windows.epoch(1)
+    assert len(keys) == len(sequential.epoch(1))
+    for window, expected in zip(keys, sequential.epoch(1), strict=True):
+        np.testing.assert_array_equal(window.starts[:3], expected.starts)
+        assert (window.steps, window.context, window.continues) == (expected.steps, expected.context, True)
+        assert window.restarts is not None and window.restarts.sum(1).tolist() == [0, 0, 0, 1, 1]
+        assert window.restarts[3:, 0].all()
+        assert (window.begins >= 0).all() and (window.starts + window.length < 1000).all()
+    assert (np.diff(keys[7].starts) != np.diff(keys[8].starts)).any()
+    with pytest.raises(DataError, match="batching=mixture needs two rows in a batch, and batch_size is 1"):
+        MixtureWindows(1000, 1, 10)
+
+
+@pytest.mark.parametrize("lengths", [EqualLengths(7), RandomLengths(30), RandomTruncation(2, 12)])
+def test_lengths_of_windows(lengths: WindowLengths) -> None:
+    """They add up, have the mean that they name, and depend on the generator alone."""
+    divided = lengths.divide(200_000, np.random.default_rng(0))
+    assert sum(divided) == 200_000 and divided == lengths.divide(200_000, np.random.default_rng(0))
+    error = np.std(divided) / len(divided) ** 0.5
+    expected = 0.975 * 30 if isinstance(lengths, RandomLengths) else lengths.mean
+    assert abs(np.mean(divided) - expected) < 4 * error + 0.05
+    if isinstance(lengths, RandomTruncation):
+        assert all(length % 2 == 0 for length in divided[:-1])
+    assert lengths.divide(0, np.random.default_rng(0)) == []
 
 
 @given(st.integers(1, 9), st.integers(1, 30), st.integers(0, 500), st.integers(0, 4))
@@ -120,8 +173,8 @@ def test_random_windows_are_inside_the_sequence(batch: int, length: int, extra: 
     n = length + 1 + extra
     windows = RandomWindows(n, batch, length, 1).epoch(epoch)
     assert len(windows) == max(1, (n - 1) // (batch * length))
-    for starts in windows:
-        inputs, targets = gather(np.arange(n), starts, length)
+    for window in windows:
+        inputs, targets = gather(np.arange(n), window.begins, window.steps)
         assert inputs.shape == (batch, length)
         assert 0 <= inputs.min() <= targets.max() < n
 
@@ -133,7 +186,7 @@ def test_aligned_windows_begin_at_boundaries_and_cover_the_text(
 ) -> None:
     n = batch * length + 1 + extra
     boundaries = np.unique(np.array([position for position in positions if position < n], np.int64))
-    starts = np.sort(np.concatenate(AlignedWindows(n, batch, length, boundaries, seed=3).epoch(epoch)))
+    starts = np.sort(starts_of(AlignedWindows(n, batch, length, boundaries, seed=3).epoch(epoch)).ravel())
     assert starts.min() <= length and starts.max() + length <= n - 1
     covered = np.zeros(n - 1, bool)
     for start in starts:
@@ -153,15 +206,16 @@ def test_windows_differ_by_epoch_and_repeat() -> None:
     boundaries = np.arange(0, 10_000, 7)
     for windows in (
         SequentialWindows(10_000, 4, 50),
+        MixtureWindows(10_000, 4, 50),
         RandomWindows(10_000, 4, 50, 0),
         AlignedWindows(10_000, 4, 50, boundaries),
     ):
-        epochs = [np.stack(windows.epoch(k)[:5]).tolist() for k in (1, 2, 1)]
+        epochs = [starts_of(windows.epoch(k)[:5]).tolist() for k in (1, 2, 1)]
         assert epochs[0] == epochs[2] != epochs[1]
 
 
 def test_random_windows_reach_both_ends() -> None:
-    starts = np.concatenate(RandomWindows(12, 4, 10, 0).epoch(0) + RandomWindows(12, 40, 10, 1).epoch(0))
+    starts = starts_of([*RandomWindows(12, 40, 10, 0).epoch(0), *RandomWindows(12, 40, 10, 1).epoch(0)]).ravel()
     assert set(starts.tolist()) == {0, 1}
 
 

@@ -27,6 +27,8 @@ def facts_of(tmp_path: Path, content: str | bytes, name: str = "a.csv", **option
     return inspect_file(path, ReadOptions(**options))  # type: ignore[arg-type]
 
 
+LABELS = "text,label\n" + "".join(f"a film {at},{'正负'[at % 2]}\n" for at in range(20))
+KOREAN_LABELS = "text,label\n" + "".join(f"a film {at},{('봄', '값')[at % 2]}\n" for at in range(20))
 ENCODINGS = {
     "ascii": ("a,b\n1,2\n", "ascii", "utf-8"),
     "utf-8": (CHINESE, "utf-8", "utf-8"),
@@ -36,6 +38,9 @@ ENCODINGS = {
     "utf-16-be": (CHINESE * 3, "utf-16-be", "utf-16-be"),
     "gb18030": (CHINESE, "gb18030", "gb18030"),
     "gbk": (CHINESE * 50, "gbk", "gb18030"),
+    "gb18030 in labels": (LABELS, "gb18030", "gb18030"),
+    "gb18030, full width": (LABELS.replace("正", "１").replace("负", "０"), "gb18030", "gb18030"),
+    "gb18030, rare characters": ("a,b\n" + "天云山水,花鸟风月\n" * 9, "gb18030", "gb18030"),
     "cp1252": (GERMAN, "cp1252", "cp1252"),
     "latin-1": (GERMAN, "latin-1", "cp1252"),
     "cp1251": (RUSSIAN, "cp1251", "cp1251"),
@@ -56,7 +61,12 @@ def test_encodings(tmp_path: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"text,label\na,1\nb\xb0,2\nc,3\n", "text,label\nzażółć gęślą jaźń,1\n".encode("cp1250") * 9]
+    "content",
+    [
+        b"text,label\na,1\nb\xb0,2\nc,3\n",
+        "text,label\nzażółć gęślą jaźń,1\n".encode("cp1250") * 9,
+        KOREAN_LABELS.encode("euc_kr"),  # all characters may be Chinese or Korean
+    ],
 )
 def test_without_evidence_an_encoding_is_not_guessed(tmp_path: Path, content: bytes) -> None:
     facts = facts_of(tmp_path, content)

@@ -116,7 +116,7 @@ def test_features_of_text_in_a_run(tiny: Callable[[str], Run]) -> None:
     found = inspection.unit_features(run, [text], {"position": [values]}, loss=run.config["source"]["data"])
     assert np.isfinite(found.loss_increase).all()
     assert found.loss == pytest.approx(run.evaluate(run.config["source"]["data"])["loss"], rel=1e-5)
-    with pytest.raises(CallError, match=r"feature 'position', sequence 0: has shape \(3,\); expected"):
+    with pytest.raises(CallError, match=r"feature 'position' has shape \(3,\) for sequence 0; expected"):
         inspection.unit_features(run, [text], {"position": [[1, 2, 3]]})
 
 

@@ -53,7 +53,8 @@ def pairs_of(c: Configuration) -> set[tuple[tuple[str, int], tuple[str, int]]]:
 def covering(subject: str) -> tuple[Configuration, ...]:
     """Return a few configurations of a subject, so that every pair of values occurs in one of them."""
     every = [c for c in configurations() if c.subject == subject]
-    missing, found = set().union(*map(pairs_of, every)), []
+    missing = {pair for c in every for pair in pairs_of(c)}
+    found: list[Configuration] = []
     while missing:
         found.append(max(every, key=lambda c: len(pairs_of(c) & missing)))
         missing -= pairs_of(found[-1])

@@ -268,7 +268,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert cli.run(["evaluate", str(run), str(data), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["equal_length"] == 1.0
     assert cli.run(["predict", str(run), str(questions), "--set", "hidden_size=3"]) == 2
-    assert "at inference: beam_size, constraints, num_return_sequences" in capsys.readouterr().err
+    assert "at inference: beam_size, constraints, tones, num_return_sequences" in capsys.readouterr().err
 
 
 # invalid input ------------------------------------------------------------------------------------------------------------

@@ -172,3 +172,19 @@ def test_code_of_the_user_is_not_cached(tmp_path: Path, monkeypatch: pytest.Monk
     found = Prepared(tmp_path / "user", tmp_path / "run", "classify", data, text="text", label="label")
     assert "not kept in the cache, because they depend on" in found.messages[0] and "Rounded" in found.messages[0]
     assert not (tmp_path / "user").exists()
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_kept(tmp_path: Path) -> None:
+    data = write_reviews(tmp_path / "reviews.csv")
+    settings = settings_from(as_given(tasks.get("classify").settings_class), {"text": "text", "label": "label"})
+    dataset: Any = tasks.get("classify").dataset_for(settings)
+    dataset.reading.cache = used = EncodedCache(tmp_path / "user")
+
+    def append(rows: int) -> None:
+        if rows == 48 and len(data.read_text(encoding="utf-8").splitlines()) == 49:
+            data.write_text(data.read_text(encoding="utf-8") + "one more,good,1\n", encoding="utf-8")
+
+    dataset.prepare(data, None, tmp_path / "cache", append)
+    assert used.messages == ["encoded data: not kept in the cache (a file has changed while it was read)"]
+    assert not (tmp_path / "user").exists()
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["train", "valid"]

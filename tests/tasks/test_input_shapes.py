@@ -4,37 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from input_shapes import LABELS, TEXTS, WORDS, examples, prepared, write
 
-from recurra import tasks
 from recurra.errors import DataError
-from recurra.settings import as_given, settings_from
-from recurra.tasks.base import Dataset, DatasetInfo, ignore_progress
 
-WORDS = ["a fine film to see", "a dull and slow one", "warm bright people", "nobody knows why", "the sea at night"]
-TEXTS = [f"{WORDS[at % 5]} {WORDS[at // 5 % 5]} {at}" for at in range(60)]
-LABELS = ["good" if at % 2 else "bad" for at in range(60)]
 HAN = "天地山水花鸟风月红绿春秋远近高低"
-
-
-def prepared(task: str, data: Path, **settings: Any) -> tuple[Dataset, DatasetInfo]:
-    kind = tasks.get(task)
-    dataset = kind.dataset_for(settings_from(as_given(kind.settings_class), settings))
-    cache = data.parent / "run" / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    return dataset, dataset.prepare(data, None, cache, ignore_progress)
-
-
-def examples(task: str, data: Path, **settings: Any) -> int:
-    info = prepared(task, data, **settings)[1]
-    return info.rows + info.valid_rows
-
-
-def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
-    path.write_bytes(text.encode(encoding))
-    return path
 
 
 def objects() -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ from recurra.data.store.store import Store, StoreWriter
 from recurra.data.words.vocabulary import build
 from recurra.nn import State
 from recurra.tasks.language import task as module
+from recurra.tasks.language.dataset import COLUMNS
 from recurra.tasks.language.session import LanguageSession
 from recurra.tasks.language.task import Language
 from recurra.tasks.language.tokenizer import TextTokenizer
@@ -111,10 +112,12 @@ def test_metrics_during_training_use_the_first_part(
     task, network = traces.task, traces.network
     assert isinstance(task, Language)
     pieces = ["a b c\n" * 40, "c a b b\n" * 50, "b b c a\n" * 60]
-    with StoreWriter(tmp_path / "valid", {"tokens": "ragged:int32", "characters": "int64"}) as writer:
+    with StoreWriter(tmp_path / "valid", COLUMNS) as writer:
         for piece in pieces:
             tokenizer = TextTokenizer(task.dataset.vocabulary)
-            writer.append(tokens=np.array(tokenizer.push(piece) + tokenizer.flush(), np.int32), characters=len(piece))
+            writer.append(
+                tokens=np.array(tokenizer.push(piece) + tokenizer.flush(), np.int32), characters=len(piece), words=0
+            )
     store = Store(tmp_path / "valid")
     monkeypatch.setattr(task.dataset, "stores", {"valid": store})
     first = int(store.lengths("tokens")[:2].sum())

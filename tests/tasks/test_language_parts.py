@@ -15,14 +15,14 @@ from torch import Tensor, nn
 
 from recurra.cells import LSTM
 from recurra.data.store.store import Store, StoreWriter
-from recurra.data.store.windows import AlignedWindows, RandomWindows, SequentialWindows
+from recurra.data.store.windows import AlignedWindows, MixtureWindows, RandomWindows, SequentialWindows
 from recurra.data.words.vocabulary import Vocabulary, build
 from recurra.errors import DataError, SettingError
 from recurra.nn import State
 from recurra.settings import as_given, settings_from
 from recurra.tasks.base import DatasetInfo, HasCalibration, HasGeneration, ignore_progress
 from recurra.tasks.language.calibration import fit_cache
-from recurra.tasks.language.dataset import TextDataset
+from recurra.tasks.language.dataset import COLUMNS, TextDataset
 from recurra.tasks.language.defaults import language_defaults
 from recurra.tasks.language.generation import decode_lines, generate_text
 from recurra.tasks.language.model import CHUNK_STEPS, LanguageNetwork, language_network
@@ -57,9 +57,9 @@ WRONG = RIGHT + 2
 
 
 def stored(folder: Path, *rows: list[int], characters: int = 1) -> Store:
-    with StoreWriter(folder, {"tokens": "ragged:int32", "characters": "int64"}) as writer:
+    with StoreWriter(folder, COLUMNS) as writer:
         for row in rows:
-            writer.append(tokens=np.array(row, np.int32), characters=characters * len(row))
+            writer.append(tokens=np.array(row, np.int32), characters=characters * len(row), words=len(row))
     return Store(folder)
 
 
@@ -96,7 +96,7 @@ def test_texts_begin_after_the_start_tokens() -> None:
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 3])
-@pytest.mark.parametrize("batching", ["sequential", "random", "aligned"])
+@pytest.mark.parametrize("batching", ["sequential", "random", "aligned", "mixture"])
 def test_the_sampler_uses_the_windows_of_its_batching(batching: Batching, epoch: int) -> None:
     tokens = np.resize([1, 2, 3, 4, 0, 0], 500)
     sampler = WindowSampler(tokens, batching, 3, 20, seed=4, text_start=[0, 0])
@@ -104,13 +104,15 @@ def test_the_sampler_uses_the_windows_of_its_batching(batching: Batching, epoch:
         "sequential": SequentialWindows(500, 3, 20, seed=4),
         "random": RandomWindows(500, 3, 20, seed=4),
         "aligned": AlignedWindows(500, 3, 20, np.arange(4, 499, 6), seed=4),
+        "mixture": MixtureWindows(500, 3, 20, seed=4),
     }[batching]
-    keys = sampler.epoch(epoch)
-    np.testing.assert_array_equal(np.stack(keys), np.stack(expected.epoch(epoch)))
-    assert sampler.time_steps(keys).tolist() == [60] * len(keys)
+    keys, windows = list(sampler.epoch(epoch)), list(expected.epoch(epoch))
+    for window, other in zip(keys, windows, strict=True):
+        np.testing.assert_array_equal(window.starts, other.starts)
+    assert sampler.time_steps(keys).tolist() == [3 * window.length for window in windows]
     assert sampler.padding_fraction() is None
     if batching == "sequential":
-        assert all((after - before == 20).all() for before, after in pairwise(keys))
+        assert all((after.starts - before.starts == 20).all() for before, after in pairwise(keys))
 
 
 # scoring --------------------------------------------------------------------------------------------------------------
@@ -143,6 +145,7 @@ def test_a_score_by_hand(tmp_path: Path) -> None:
         {
             "loss": nats / 6,
             "perplexity": math.exp(nats / 6),
+            "word_perplexity": math.exp(nats / 6),
             "nats_per_character": nats / 18,
             "bits_per_character": nats / 18 / math.log(2),
         },
@@ -174,7 +177,7 @@ def test_a_text_of_one_token_is_empty(tmp_path: Path) -> None:
 
 
 def test_metrics_of_an_impossible_text_are_finite() -> None:
-    found = text_metrics(1e6, 10, 0)
+    found = text_metrics(1e6, 10, 0, 0)
     assert found["perplexity"] == math.exp(700) and found["nats_per_character"] == 1e6
 
 

@@ -92,7 +92,7 @@ REPORTS = [
     ("leak: float = 0.3", "leak: Tensor = torch.tensor(0.3)",
      "the option leak is a tensor (); expected a bool, int, float or str (mine.py, line 8)"),
     (*method("__post_init__(self)", "object.__setattr__(self, 'leaks', torch.ones(3))"),
-     "cell Mine holds leaks, which is not one of its options and is not saved"),
+     "cell Mine has the attribute leaks, which is not an option and is not saved"),
     # initialization
     ("uniform(hidden_size))", GENERATOR, "is initialized differently after the same torch.manual_seed"),
     (", uniform(hidden_size))", ")", "W has no init; give it one, or define initialize (mine.py, line 12)"),

@@ -33,6 +33,9 @@ Separator = Annotated[
 HeaderOption = Annotated[
     str | None, typer.Option("--header", metavar="WORD", help="Whether the first line has names: yes, no, auto.")
 ]
+Root = Annotated[
+    str | None, typer.Option("--root", metavar="FOLDER", help="Folder that names of media files are relative to.")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, written by `recurra train`.")]
 
 
@@ -57,9 +60,11 @@ def own_classes(imports: list[str] | None) -> tuple[list[type[Cell]], list[type[
     return cells, tasks
 
 
-def read_settings(encoding: str | None, separator: str | None, header: str | None) -> dict[str, str]:
-    """The settings of the options `--encoding`, `--separator` and `--header` that were given."""
-    values = {"encoding": encoding, "separator": separator, "header": header}
+def read_settings(
+    encoding: str | None, separator: str | None, header: str | None, root: str | None = None
+) -> dict[str, str]:
+    """The settings of the options `--encoding`, `--separator`, `--header` and `--root` that were given."""
+    values = {"encoding": encoding, "separator": separator, "header": header, "root": root}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from ..errors import SettingError
 
 ROWS, WIDTH = 4, 96
 
 
 def data(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Name of the built-in dataset to write to a file.")
+        str | None,
+        typer.Argument(metavar="NAME", help="Name of the built-in dataset to write, such as names or adding:500."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File or folder to write (a file in the user's cache).")
     ] = None,
 ) -> None:
     """List the built-in datasets, or write one and show its first rows."""
     from ..data import sets
 
     known = sets.known()
+    if name is None and out is not None:
+        raise SettingError(f"--out {out}: name the dataset to write, as in recurra data names --out {out}")
     if name is None:
         width = max(map(len, known))
         for each, line in known.items():
@@ -29,11 +38,32 @@ def data(
         )
         return
     path = sets.make(name)
-    print(f"{name}: {known[name]}")
+    if out is not None:
+        path = _copied(path, out)
+    line = known[name.partition(":")[0]]
+    print(f"{name}: {line}")
     print(path)
-    for line in _first_lines(path):
-        print(f"  {line}")
-    print(_command(name, known[name]))
+    for row in _first_lines(path):
+        print(f"  {row}")
+    print(_command(name if out is None else str(path), line))
+
+
+def _copied(path: Path, out: Path) -> Path:
+    """Copy a dataset to `out`. Returns the file to read. Raises SettingError if it cannot be written there."""
+    if out.exists():
+        raise SettingError(f"--out {out}: exists already; choose another name")
+    is_folder = path.name == "manifest.csv"
+    if not is_folder and out.suffix != path.suffix:
+        raise SettingError(f"--out {out}: the dataset is a {path.suffix} file; name it {out.with_suffix(path.suffix)}")
+    try:
+        if is_folder:
+            shutil.copytree(path.parent, out)
+            return out / path.name
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, out)
+    except OSError as error:
+        raise SettingError(f"--out {out}: cannot be written ({error.strerror})") from None
+    return out
 
 
 def _first_lines(path: Path) -> list[str]:

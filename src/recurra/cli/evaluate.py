@@ -12,6 +12,7 @@ from .common import (
     HeaderOption,
     Import,
     InUse,
+    Root,
     RunFolder,
     Separator,
     open_run,
@@ -28,11 +29,12 @@ def evaluate(
     encoding: Encoding = None,
     separator: Separator = None,
     header: HeaderOption = None,
+    root: Root = None,
     set_: InUse = None,
     import_: Import = None,
 ) -> None:
     """Evaluate a run on other data."""
-    opened, shown = open_run(run, import_, set_, read_settings(encoding, separator, header)), progress()
+    opened, shown = open_run(run, import_, set_, read_settings(encoding, separator, header, root)), progress()
     if opened.was_trained_on(data):
         shown.message(
             f"{data} is the training data of this run: the metrics may be worse on new data. "

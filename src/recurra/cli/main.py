@@ -32,6 +32,7 @@ from .demo import demo
 from .describe import describe
 from .evaluate import evaluate
 from .explain import explain
+from .finetune import finetune
 from .generate import generate
 from .inspect import inspect
 from .predict import predict
@@ -63,6 +64,7 @@ app = typer.Typer(
 )
 app.command()(describe)
 app.command(cls=TrainCommand)(train)
+app.command()(finetune)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(inspect)

@@ -17,6 +17,7 @@ from .common import (
     HeaderOption,
     Import,
     InUse,
+    Root,
     RunFolder,
     Separator,
     open_run,
@@ -42,6 +43,7 @@ def predict(
     encoding: Encoding = None,
     separator: Separator = None,
     header: HeaderOption = None,
+    root: Root = None,
     set_: InUse = None,
     import_: Import = None,
 ) -> None:
@@ -52,7 +54,7 @@ def predict(
     echo "a dull film" | recurra predict runs/reviews
     """
     with output(out, overwrite=overwrite) as target:  # a wrong --out is reported before anything is loaded
-        loaded = open_run(run, import_, set_, read_settings(encoding, separator, header))
+        loaded = open_run(run, import_, set_, read_settings(encoding, separator, header, root))
         bars = progress() if out is not None or not sys.stdout.isatty() else None
         count, failed = 0, list[DataError]()
         with _Counter(bars, input_) as tick:

@@ -43,6 +43,12 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="key=value", help="Any setting, such as hidden_size=256; repeatable."),
     ] = None,
+    k1: Annotated[
+        int | None, typer.Option(metavar="N", help="Time steps of a window of truncated backpropagation.")
+    ] = None,
+    k2: Annotated[
+        int | None, typer.Option(metavar="N", help="Time steps of a backward pass, at least k1 (k1).")
+    ] = None,
     encoding: Encoding = None,
     separator: Separator = None,
     header: HeaderOption = None,
@@ -59,6 +65,9 @@ def train(
         str | None, typer.Option(metavar="P", help="Floating point precision: 32, bf16, 16, 64 (32).")
     ] = None,
     devices: Annotated[int | None, typer.Option(metavar="N", help="Number of devices to train on (1).")] = None,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", metavar="", help="Choose the learning rate by a sweep before training.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace the run folder if it exists.")
     ] = False,
@@ -84,17 +93,18 @@ def train(
         "devices": devices,
     }
     options = {name: value for name, value in options.items() if value is not None}
-    reading = read_settings(encoding, separator, header)
+    reading: dict[str, Any] = read_settings(encoding, separator, header)
+    reading |= {name: value for name, value in (("k1", k1), ("k2", k2)) if value is not None}
     if resume is not None:
-        changes = [*options, *reading, *(["set"] if set_ else []), *(["overwrite"] if overwrite else [])]
-        changes += ["no-cache"] if no_cache else []
-        with _imports_in_message(import_ or []) as imports:
+        others = {"set": bool(set_), "overwrite": overwrite, "find_lr": find_lr, "no-cache": no_cache}
+        changes = [*options, *reading, *(name for name, given in others.items() if given)]
+        with imports_in_message(import_ or []) as imports:
             run = _resume(resume, task, changes, import_)
     else:
-        with _imports_in_message(_sources(task, cell)) as imports:
-            options["cache"] = not no_cache
-            run = _train(ctx, task, data, options, reading, set_ or [], overwrite, import_)
-    _finish(run, time.time() - ctx.meta[STARTED], imports)
+        with imports_in_message(_sources(task, cell)) as imports:
+            options |= {"find_lr": find_lr, "overwrite": overwrite, "cache": not no_cache}
+            run = _train(ctx, task, data, options, reading, set_ or [], import_)
+    finish(run, time.time() - ctx.meta[STARTED], imports)
 
 
 def _sources(*specs: str | None) -> list[str]:
@@ -105,7 +115,7 @@ def _sources(*specs: str | None) -> list[str]:
 
 
 @contextmanager
-def _imports_in_message(sources: list[str]) -> Iterator[str]:
+def imports_in_message(sources: list[str]) -> Iterator[str]:
     """The `--import` options that the next command needs; they are also added to the message of Ctrl-C."""
     imports = "".join(f" --import {source}" for source in sources)
     try:
@@ -119,9 +129,8 @@ def _train(
     task: str | None,
     data: str | None,
     options: dict[str, Any],
-    reading: dict[str, str],
+    reading: dict[str, Any],
     pairs: list[str],
-    overwrite: bool,
     imports: list[str] | None,
 ) -> Run:
     if task is None or data is None:
@@ -144,9 +153,7 @@ def _train(
     if is_spec(options.get("cell", "")):
         options["cell_spec"] = options["cell"]
         options["cell"] = load_cell(options["cell"])
-    return training.train(
-        task_class, data, overwrite=overwrite, progress=progress(), started=ctx.meta[STARTED], **options, **settings
-    )
+    return training.train(task_class, data, progress=progress(), started=ctx.meta[STARTED], **options, **settings)
 
 
 def _resume(folder: Path, task: str | None, others: list[str], imports: list[str] | None) -> Run:
@@ -161,7 +168,7 @@ def _resume(folder: Path, task: str | None, others: list[str], imports: list[str
     return training.resume(folder, progress=progress(), cells=cells, tasks=tasks)
 
 
-def _finish(run: Run, seconds: float, imports: str) -> None:
+def finish(run: Run, seconds: float, imports: str) -> None:
     """Print a summary of the run, and the next commands."""
     for line in run.summary():
         print(line)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.media import audio
-from ..data.media.images import resolve_path
-from ..data.media.nemo import segment_problem
+from ..data.media.paths import folder_of, locate, located_input, resolve_path
+from ..data.media.segments import Segment, nemo_segment
 from ..data.sources.columns import pick
 from ..data.sources.rows import Row, Source
 from ..errors import CallError, DataError, SettingError
 from ..files import read_json, write_json
-from ..settings import DataSettings, setting
+from ..settings import setting
+from .audio_files import AudioFiles, is_file, read_value, too_short
 from .base import Field
+from .media import MediaData
 from .series import Series
 
 AUDIO_NAMES = (
@@ -30,10 +32,11 @@ AUDIO_NAMES = (
 )
 MAX_FITTED_FRAMES = 120_000  # 20 minutes, from which mean and standard deviation are computed
 MAX_INSPECTED_FILES = 200  # files whose sample rate is inspected
+MAX_INSPECTED_IDS, MAX_ID = 50, 200  # cells that may be IDs of files, and the number of their characters
 SAMPLE_RATE_HELP = "Sample rate in Hz; by default that of most files, at most 16,000."
 
 
-class AudioData(DataSettings):
+class AudioData(MediaData):
     """A table of audio files."""
 
     audio: str | None = setting(None, description="Column of audio paths; detected by default.")
@@ -41,14 +44,6 @@ class AudioData(DataSettings):
     n_mels: int | None = setting(
         None, ge=4, le=256, description="Number of mel bands; by default 40 up to 8,000 Hz, else 80.", advanced=True
     )
-
-
-class _File(NamedTuple):
-    """A file that was read: the hash of its content, the number of its frames, and its problem or None."""
-
-    key: str
-    num_frames: int
-    problem: str | None
 
 
 @final
@@ -63,19 +58,24 @@ class Audio(Field):
         column: column that the user named, or None.
         sample_rate: samples per second; None: that of most files, at most 16,000. Other files are resampled.
         n_mels: number of mel bands; None: 40 up to 8,000 samples per second, else 80.
+        root: folder that file names are relative to; None: that of the table.
     """
 
     sequence = True
-    reads_files = True
+    names_files = True
 
     def __init__(
-        self, name: str, column: str | None, sample_rate: int | None = None, n_mels: int | None = None
+        self,
+        name: str,
+        column: str | None,
+        sample_rate: int | None = None,
+        n_mels: int | None = None,
+        root: str | None = None,
     ) -> None:
         super().__init__(name, column)
-        self._sample_rate, self._n_mels = sample_rate, n_mels
+        self._sample_rate, self._n_mels, self.root = sample_rate, n_mels, root
         self.mean = self.std = self.minimum = np.ones(0)
-        self._files: dict[str, _File] = {}
-        self.num_resampled = self.num_mixed = self.num_fitted = 0
+        self._files, self.num_fitted = AudioFiles(lambda: self.features), 0
 
     @property
     def storage(self) -> str:
@@ -100,7 +100,9 @@ class Audio(Field):
     # reading -------------------------------------------------------------------------------------------------------
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """Return the column of audio files, and determine the sample rate. Raises DataError or SettingError."""
-        column = pick(source, self.name, self.column, AUDIO_NAMES, audio_fraction, exclude=taken)
+        folder = folder_of(source.path, self.root)
+        score = partial(audio_fraction, folder=folder)
+        column = pick(source, self.name, self.column, AUDIO_NAMES, score, exclude=taken)
         if self._sample_rate is None:
             self._sample_rate = _most_common_sample_rate(self.value(row, column) for row in source.first_rows())
         if self.sample_rate < audio.MIN_SAMPLE_RATE:
@@ -108,53 +110,36 @@ class Audio(Field):
         return column
 
     def value(self, row: Row, column: str) -> Any:
-        """Return the value of a row. File names are relative to the table. Raises DataError for a segment of a file."""
-        name = resolve_path(row, column)
-        if problem := segment_problem(row.values, column, name):
-            raise row.error(problem, column)
-        return name
+        """Return the value of a row: a path, a segment of a file, or the DataError of an invalid segment."""
+        try:
+            return nemo_segment(row.values, column, resolve_path(row, column, self.root))
+        except DataError as error:
+            return DataError(error.message, file=row.file, row=row.number, field=column)
 
     def key(self, value: Any) -> str:
         """Return a hash of the content: the same recording under two names has one key."""
-        return self._file(value).key if isinstance(value, str) and value.strip() else str(value)
+        return self._files(value).key if is_file(value) and str(value).strip() else str(value)
 
     def check(self, value: Any) -> str | None:
         """Return a description of the problem of a value, or None."""
+        if isinstance(value, DataError):
+            return value.message
         if isinstance(value, np.ndarray):
-            return None if self.num_frames(value) else self._too_short(len(value) / self.features.sample_rate)
+            return None if self.num_frames(value) else too_short(len(value) / self.features.sample_rate)
         if value is None or (isinstance(value, str) and not value.strip()):
             return "is empty"
-        return self._file(value).problem if isinstance(value, str) else f"is {value!r:.40}, not the name of a file"
+        return self._files(value).problem if is_file(value) else f"is {value!r:.40}, not the name of a file"
 
     def check_input(self, value: Any) -> str | None:
         """Return a description of the problem of an input of `predict`, or None."""
-        self._files.clear()  # at inference a file may appear or change between two calls
+        self._files.clear()
         return self.check(value)
 
-    def num_frames(self, value: str | audio.Samples) -> int:
+    def num_frames(self, value: str | Segment | audio.Samples) -> int:
         """Return the number of frames of samples or of a file; 0 if it cannot be used. A file is read once for this."""
-        return self._file(value).num_frames if isinstance(value, str) else self.features.num_frames(len(value))
-
-    def _file(self, name: str) -> _File:
-        """The properties of a file, which is read at the first call."""
-        if name not in self._files:
-            key, num_frames, path = name, 0, Path(name).expanduser()
-            try:
-                samples, file_rate, channels = audio.read_audio(path)
-                key = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-                self.num_resampled += file_rate != self.features.sample_rate
-                self.num_mixed += channels > 1
-                num_frames = self.features.num_frames(-(-len(samples) * self.features.sample_rate // file_rate))
-                problem = None if num_frames else self._too_short(len(samples) / file_rate)
-            except DataError as error:
-                if error.file is None:  # a library is missing
-                    raise
-                problem = f"{name}: {error.message}"
-            self._files[name] = _File(key, num_frames, problem)
-        return self._files[name]
-
-    def _too_short(self, seconds: float) -> str:
-        return f"has {seconds * 1000:.1f} ms of audio; a frame needs {audio.WINDOW_SECONDS * 1000:.0f} ms"
+        if isinstance(value, (str, Segment)):
+            return self._files(value).num_frames
+        return self.features.num_frames(len(value))
 
     def fit(self, values: Iterable[Any]) -> None:
         """Compute mean, standard deviation and minimum of each mel band, from the first 20 minutes."""
@@ -177,7 +162,7 @@ class Audio(Field):
         """Return the samples (N,) of a value, at the sample rate of the features."""
         if isinstance(value, np.ndarray):
             return value
-        samples, file_rate, _ = audio.read_audio(Path(value).expanduser())
+        samples, file_rate, _ = read_value(value)
         return audio.resample(samples, file_rate, self.features.sample_rate)
 
     def _features(self, value: Any) -> NDArray[np.float32]:
@@ -193,15 +178,15 @@ class Audio(Field):
 
     # use -----------------------------------------------------------------------------------------------------------
     def of_mapping(self, example: Mapping[str, Any], name: str) -> Any:
-        """Return the name of the file or the samples. Raises DataError for a segment of a file."""
-        if problem := segment_problem(example, name, example[name]):
-            raise DataError(problem)
-        return example[name]
+        """Return the file, the segment of a file, or the samples. Raises DataError for a segment that is not valid."""
+        return nemo_segment(example, name, self.normalize_input(example[name]))
 
     def normalize_input(self, example: Any) -> Any:
         """Convert an input of `predict`: a file name, or samples in [-1, 1] (or int16) at the run's sample rate."""
-        if isinstance(example, Path):
-            return str(example)
+        if isinstance(example, (str, Path)):
+            return str(located_input(example, self.root))
+        if isinstance(example, Segment):
+            return example
         if isinstance(example, (list, tuple, np.ndarray)):
             return self.as_samples(example)
         return example
@@ -252,12 +237,12 @@ class Audio(Field):
         """Return the lines that training prints about the field."""
         sample_rate = self.features.sample_rate
         lines = [f"{self.name}: {sample_rate:,} samples per second, {self.features.n_mels} log-mel bands every 10 ms"]
-        if self.num_resampled:
+        if self._files.num_resampled:
             lines.append(
-                f"{self.num_resampled:,} files have another sample rate and are resampled to {sample_rate:,} Hz"
+                f"{self._files.num_resampled:,} files have another sample rate and are resampled to {sample_rate:,} Hz"
             )
-        if self.num_mixed:
-            lines.append(f"{self.num_mixed:,} files have several channels and are mixed to their mean")
+        if self._files.num_mixed:
+            lines.append(f"{self._files.num_mixed:,} files have several channels and are mixed to their mean")
         return lines
 
 
@@ -280,7 +265,7 @@ class AudioStream:
 def column_text(source: Source, column: str) -> list[str]:
     """Return a column of the first rows as text; other values, such as arrays, become empty."""
     values = (row.values.get(column) for row in source.first_rows())
-    return [value if isinstance(value, str) else "" for value in values]
+    return [str(value) if is_file(value) else "" for value in values]
 
 
 def _most_common_sample_rate(names: Iterable[Any]) -> int:
@@ -288,12 +273,16 @@ def _most_common_sample_rate(names: Iterable[Any]) -> int:
     rates: Counter[int] = Counter()
     for name in itertools.islice(names, MAX_INSPECTED_FILES):
         with suppress(DataError, TypeError):  # reported with its row when the rows are read
-            rates[audio.sample_rate_of(Path(name))] += 1
+            rates[audio.sample_rate_of(Path(str(name)))] += 1
     most_common = rates.most_common(1)[0][0] if rates else audio.MAX_SAMPLE_RATE
     return min(max(most_common, audio.MIN_SAMPLE_RATE), audio.MAX_SAMPLE_RATE)
 
 
-def audio_fraction(names: Sequence[str]) -> float:
-    """Return the fraction of names that are those of audio files; 0 if it is not more than half."""
+def audio_fraction(names: Sequence[str], folder: Path | None = None) -> float:
+    """Return the fraction of names that are those of audio files, also of IDs in `folder`; 0 if it is not more than half."""
     fraction = sum(map(audio.is_audio, names)) / max(len(names), 1)
+    if not fraction and folder is not None:  # LJSpeech names its files without a suffix
+        sample = names[:MAX_INSPECTED_IDS]
+        found = (locate(name, folder) for name in sample if name.strip() and len(name) < MAX_ID)
+        fraction = sum(audio.is_audio(path) and path.is_file() for path in found) / max(len(sample), 1)
     return fraction if fraction > 0.5 else 0.0

@@ -37,8 +37,8 @@ class Field(ABC):
         sequence: True where a value is a sequence of time steps, and not one label or number.
         is_scalar: True where a value is one label or number, so that the values of all rows fit into memory.
         fitted: the attributes that `fit` sets and `load` does not, because a run has them in its settings.
-        reads_files: True where a value may be the name of a file.
         is_fitted: False where `fit` does not read the values; this saves a pass over the data.
+        names_files: True where a value may be the name of a media file: names in a file are relative to its folder.
 
     Example:
         A target of two numbers for each example:
@@ -61,7 +61,7 @@ class Field(ABC):
     is_scalar: ClassVar[bool] = False
     is_fitted: ClassVar[bool] = True
     fitted: ClassVar[tuple[str, ...]] = ()
-    reads_files: ClassVar[bool] = False
+    names_files: ClassVar[bool] = False
 
     def __init__(self, name: str, column: str | None = None) -> None:
         self.name, self.column = name, column

@@ -14,14 +14,16 @@ from typing import Any, final
 import numpy as np
 from pydantic import field_validator
 
-from ..data.media.images import convert_channels, read_image, resize, resolve_path
+from ..data.media.images import convert_channels, read_image, resize
+from ..data.media.paths import located_input, resolve_path, without_caption_number
 from ..data.sources.folders import media_column
 from ..data.sources.sources import Row, Source
 from ..data.words.token_stream import TokenStream
 from ..errors import CallError, DataError
 from ..files import read_json, write_json
-from ..settings import DataSettings, setting
+from ..settings import setting
 from .base import Field
+from .media import MediaData
 
 NAMES = ("image", "picture", "photo", "file", "filename", "path", "图像", "图片")
 IMAGE_HELP = "Column of images; detected by default."
@@ -29,7 +31,7 @@ SIZE_HELP = "Resize images to rows x columns, as 28x28."
 GRAYSCALE_HELP = "Convert images to grayscale, or with --no-grayscale to RGB."
 
 
-class ImageSettings(DataSettings):
+class ImageSettings(MediaData):
     """The column of the images, and the form that they are converted to."""
 
     image: str | None = setting(None, description=IMAGE_HELP)
@@ -61,13 +63,22 @@ class Image(Field):
         column: column that the user named, or None.
         size: size to which images are resized, as `28x28`; None: all images have the size of the first.
         grayscale: whether images are converted to grayscale; None: as the first image.
+        root: folder that file names are relative to; None: that of the table.
     """
 
     sequence = True
-    reads_files = True
+    names_files = True
 
-    def __init__(self, name: str, column: str | None, size: str | None = None, grayscale: bool | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        column: str | None,
+        size: str | None = None,
+        grayscale: bool | None = None,
+        root: str | None = None,
+    ) -> None:
         super().__init__(name, column)
+        self.root = root
         self.size, self.grayscale = None if size is None else parse_size(size), grayscale
         self._shape: tuple[int, int, int] | None = None
         self.mean, self.std = 0.0, 1.0
@@ -108,7 +119,7 @@ class Image(Field):
     # values --------------------------------------------------------------------------------------------------------
     def value(self, row: Row, column: str) -> Any:
         """Return the value of a row. File names are relative to the table."""
-        return resolve_path(row, column)
+        return resolve_path(row, column, self.root)
 
     def key(self, value: Any) -> str:
         """Return a hash of the content: the same image under two names has one key."""
@@ -130,6 +141,10 @@ class Image(Field):
         if file not in self._checked_files:  # a file is opened once for the check, even if several rows contain it
             self._checked_files[file] = self._problem(value)
         return self._checked_files[file]
+
+    def normalize_input(self, example: Any) -> Any:
+        """Return the value of an input of `predict`; the name of a file is relative to `root`."""
+        return located_input(example, self.root)
 
     def is_single_input(self, file: str) -> bool:
         """Whether a file given to `predict` is a single input."""
@@ -243,5 +258,5 @@ def image_column(source: Source, taken: Sequence[str]) -> str | None:
 
 def _is_image(value: Any) -> bool:
     if isinstance(value, str):
-        return media_column(value.strip()) == "image"
+        return media_column(without_caption_number(value).strip()) == "image"
     return isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3)

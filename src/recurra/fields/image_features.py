@@ -12,7 +12,8 @@ from typing import Any, final
 
 import numpy as np
 
-from ..data.media.images import read_npy, resolve_path
+from ..data.media.images import read_npy
+from ..data.media.paths import located_input, resolve_path
 from ..data.sources.sources import Row, Source
 from ..errors import DataError
 from .base import Field
@@ -30,13 +31,15 @@ class ImageFeatures(Field):
     Args:
         name: name of the field.
         column: column that the user named, or None.
+        root: folder that file names are relative to; None: that of the table.
     """
 
     sequence = True
-    reads_files = True
+    names_files = True
 
-    def __init__(self, name: str, column: str | None) -> None:
+    def __init__(self, name: str, column: str | None, root: str | None = None) -> None:
         super().__init__(name, column)
+        self.root = root
         self.series = Series(name, None)  # standardizes the vectors and stores their size
 
     @property
@@ -67,7 +70,7 @@ class ImageFeatures(Field):
     # values --------------------------------------------------------------------------------------------------------
     def value(self, row: Row, column: str) -> Any:
         """Return the value of a row. File names are relative to the table."""
-        return resolve_path(row, column)
+        return resolve_path(row, column, self.root)
 
     def key(self, value: Any) -> str:
         """Return a hash of the content: the same features under two names have one key."""
@@ -75,6 +78,10 @@ class ImageFeatures(Field):
             return hashlib.blake2b(self.to_vectors(value).tobytes(), digest_size=16).hexdigest()
         except (TypeError, ValueError):
             return str(value)
+
+    def normalize_input(self, example: Any) -> Any:
+        """Return the value of an input of `predict`; the name of a file is relative to `root`."""
+        return located_input(example, self.root)
 
     def is_single_input(self, file: str) -> bool:
         """Whether a file given to `predict` is a single input."""

@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..data.words.tag_notation import Notation, find_notation, is_iob1, looks_like_spans, notations
+from ..data.words.tag_notation import Notation, find_notation, is_bracketed, is_iob1, looks_like_spans, notations
 from ..data.words.tag_schemes import Scheme, all_tags, check_tags, find_scheme, repair_tags
 from ..errors import DataError
 from ..files import read_json, write_json
@@ -67,6 +67,12 @@ class Tags(TokenField):
                 raise DataError(
                     f"the column has more than {MAX_TAGS:,} different tags; select another column with --tags"
                 )
+        if self.scheme_is_open and is_bracketed(counts):
+            example = next(tag for tag in counts if "(" in tag)
+            raise DataError(
+                f"tags such as {example!r} are brackets around spans, as in CoNLL-2012; expected a tag for each token, such as "
+                "B-PER: convert them, or name another column with --tags (--scheme plain keeps them)"
+            )
         if self.scheme_is_open or self.scheme != "plain":
             self.notation = find_notation(counts, strict=self.scheme_is_open)
         if self.notation is not None:

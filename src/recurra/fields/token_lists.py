@@ -50,6 +50,8 @@ class TokenField(Field, ABC):
         candidates = [column for column in free if all(self.check(row.get(column)) is None for row in rows)]
         if len(candidates) == 1:
             return candidates[0]
+        if candidates and source.facts is not None and source.facts.is_delimited and not source.facts.header:
+            return candidates[self.position]  # as in a file of columns: the words first, the tags last
         existing = ", ".join(source.columns[:20])
         raise DataError(
             f"the {self.name} could be in column {' or '.join(map(repr, candidates))}; name the column with --{self.option}"

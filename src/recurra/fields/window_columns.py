@@ -29,6 +29,8 @@ def list_column(source: Source, taken: Sequence[str]) -> str | None:
 def _is_list(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip()[:1] == "[" and value.strip()[-1:] == "]" and any(c.isdigit() for c in value[:40])
+    if not isinstance(value, list):
+        return False
     while isinstance(value, list) and value:
         value = value[0]
     return isinstance(value, int | float)

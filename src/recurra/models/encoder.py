@@ -90,12 +90,15 @@ class SequenceEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output_size = self.pooling.output_size
 
+    def inputs(self, x: Tensor) -> Tensor:
+        """Return the input of the recurrent layers (B, T, I) for tokens (B, T) or numbers (B, T, I)."""
+        embedded: Tensor = self.input_dropout(self.perturbable_input(self.input_layer(x)))
+        return embedded
+
     def push(self, x: Tensor, lengths: Tensor | None = None, state: EncoderState | None = None) -> EncoderState:
         """Read the next chunk of each sequence: tokens (B, T) or numbers (B, T, I), of which `lengths` (B,) steps are valid."""
         recurrent, pooled = (None, None) if state is None else state
-        y, after = self.recurrent(
-            self.input_dropout(self.perturbable_input(self.input_layer(x))), recurrent, lengths=lengths
-        )
+        y, after = self.recurrent(self.inputs(x), recurrent, lengths=lengths)
         return EncoderState(after, self.pooling.push(y, lengths, pooled))
 
     def result(self, state: EncoderState) -> Tensor:

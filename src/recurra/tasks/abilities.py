@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from .dataset import Batch, OnProgress
+from .objective import Objective
 
 
 class Backward(Protocol):
@@ -33,6 +34,14 @@ class HasTrainingStep(Protocol):
 
         Returns what `Task.loss` returns.
         """
+
+
+@runtime_checkable
+class HasObjectives(Protocol):
+    """A task whose loss can be computed in windows of time steps, so that it supports gradient rules (docs/regimes.md)."""
+
+    def objectives(self, network: torch.nn.Module, batch: Batch) -> Sequence[Objective]:
+        """Return objectives whose sum is what `loss` returns: one, or one for each member of an ensemble."""
 
 
 @runtime_checkable

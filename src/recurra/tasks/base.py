@@ -30,6 +30,7 @@ from .abilities import (
     Backward,
     HasCalibration,
     HasGeneration,
+    HasObjectives,
     HasPretrainedWeights,
     HasRehearsal,
     HasTrainingStep,
@@ -59,6 +60,7 @@ __all__ = [
     "Description",
     "HasCalibration",
     "HasGeneration",
+    "HasObjectives",
     "HasPretrainedWeights",
     "HasRehearsal",
     "HasTrainingStep",
@@ -131,7 +133,7 @@ class Task(ABC, Generic[S]):
 
     `SequenceTask` implements everything for N-to-1 tasks but `dataset_for` and a head. A task with another shape implements
     this class. docs/custom-task.md describes both, with complete examples. Optional abilities are the protocols
-    `HasTrainingStep`, `HasPretrainedWeights`, `HasCalibration`, `HasRehearsal` and `HasGeneration`.
+    `HasTrainingStep`, `HasObjectives`, `HasPretrainedWeights`, `HasCalibration`, `HasRehearsal` and `HasGeneration`.
 
     Args:
         settings: the resolved settings.

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data.sources.inspect.facts import FileFacts
 from ..data.sources.reading import FileReading
 from ..data.sources.rows import Source
+from ..data.store.windows import TokenWindow
 
 OnProgress = Callable[[int], None]
 
@@ -32,12 +33,14 @@ class Batch:
         targets: the target tensors by name.
         valid: number of time steps without padding.
         computed: number of time steps that the network computes, padding included.
+        window: where the batch is a window of longer sequences, its place in them.
     """
 
     inputs: dict[str, Tensor]
     targets: dict[str, Tensor]
     valid: int
     computed: int
+    window: TokenWindow | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on another device."""
@@ -47,7 +50,7 @@ class Batch:
         def moved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
 
-        return Batch(moved(self.inputs), moved(self.targets), self.valid, self.computed)
+        return Batch(moved(self.inputs), moved(self.targets), self.valid, self.computed, self.window)
 
 
 @dataclass(frozen=True)
@@ -142,11 +145,16 @@ class Dataset(ABC):
     work for tables. The life of a dataset: `prepare` reads the training data once; `save` writes the vocabularies into the run
     folder; a run that is opened or resumed calls `load`, and `load_cache` if training continues.
 
+    A fine-tuned run calls `load` and then `prepare`: the dataset then keeps what was loaded, and only splits and encodes the
+    data.
+
     Attributes:
+        keeps_vocabulary: True where `prepare` after `load` keeps the vocabulary; otherwise runs cannot be fine-tuned.
         inputs_are_rows: True where each item of `inputs(file)` is one row of the file, so that errors can name the row.
         reading: how the files are read; None where the dataset opens its files in another way.
     """
 
+    keeps_vocabulary: ClassVar[bool] = False
     inputs_are_rows: ClassVar[bool] = True
     reading: FileReading | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..progress import Progress, Silent, Terminal
+from .finetuning import finetune
 from .trainer import resume, train
 
-__all__ = ["Progress", "Silent", "Terminal", "resume", "train"]
+__all__ = ["Progress", "Silent", "Terminal", "finetune", "resume", "train"]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..evaluation import named, numbers
-from ..files import write_json
+from ..files import link_or_copy, replacing, write_json
 from ..tasks.base import Selection
 from ..weights import named_weights, save_tensors
 
@@ -16,14 +16,19 @@ from ..weights import named_weights, save_tensors
 class BestWeights:
     """Keeps the weights and metrics of the best evaluation in the run folder.
 
+    A checkpoint keeps them as well: a process may be killed after new weights were written and before the checkpoint, and
+    calibration changes the weights in the run folder.
+
     best              the metrics of the best evaluation and its step; None before the first one
     bad_evaluations   evaluations since then
+    metrics           all metrics of the best evaluation, as metrics.json has them
     """
 
     def __init__(self, folder: Path, selection: Selection, patience: int) -> None:
         self.folder, self.selection, self.patience = folder, selection, patience
         self.best: dict[str, Any] | None = None
         self.bad_evaluations = 0
+        self.metrics: dict[str, Any] = {}
 
     @property
     def should_stop(self) -> bool:
@@ -39,7 +44,7 @@ class BestWeights:
         """Keep the weights if they are the best so far. The metrics are those of the network as it is."""
         plain = numbers(metrics)
         if self.best is None or self._key(plain) < self._key(self.best):
-            self.best, self.bad_evaluations = {"step": step, **plain}, 0
+            self.best, self.bad_evaluations, self.metrics = {"step": step, **plain}, 0, named(metrics)
             self.write(metrics, network)
         else:
             self.bad_evaluations += 1
@@ -53,6 +58,20 @@ class BestWeights:
         """Put weights and metrics into the run folder."""
         save_tensors(self.weights, named_weights(network))
         write_json(self.folder / "metrics.json", named(metrics))
+
+    def record(self) -> dict[str, Any]:
+        """Return the values that a checkpoint stores."""
+        return {"best": self.best, "bad_evaluations": self.bad_evaluations, "metrics": self.metrics}
+
+    def restore(self, record: dict[str, Any], weights: Path) -> None:
+        """Continue from the values of `record` and the file of the best weights: the run folder has them afterwards."""
+        self.best, self.bad_evaluations, self.metrics = record["best"], record["bad_evaluations"], record["metrics"]
+        if self.best is None:  # metrics of a later evaluation, after which the process was killed
+            (self.folder / "metrics.json").unlink(missing_ok=True)
+            return
+        with replacing(self.weights) as beside:
+            link_or_copy(weights, beside)
+        write_json(self.folder / "metrics.json", self.metrics)
 
     @property
     def weights(self) -> Path:

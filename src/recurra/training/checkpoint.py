@@ -11,22 +11,34 @@ import torch
 from torch import Tensor
 
 from ..errors import RunError
-from ..files import read_json, write_text
+from ..files import link_or_copy, read_json, sync_folder, write_text
 from ..weights import load_tensors, save_tensors
 
+BEST = "best.safetensors"
 
-def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Replace the last checkpoint. After a crash at any moment, the old or the new one is complete."""
-    part, old = folder.with_name(f"{folder.name}.part"), folder.with_name(f"{folder.name}.old")
+
+def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any], best: Path | None = None) -> None:
+    """Replace the last checkpoint. After a crash at any moment, the old or the new one is complete.
+
+    folder    the folder of the checkpoint
+    tensors   tensors by name
+    facts     other values, which JSON can represent
+    best      the file of the best weights so far, which becomes part of the checkpoint
+    """
+    part, old = folder.with_name(f"{folder.name}.part"), _old(folder)
     try:
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        part.mkdir()
         save_tensors(part / "tensors.safetensors", tensors)
         write_text(part / "state.json", json.dumps(facts))
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
+        if best is not None:
+            link_or_copy(best, part / BEST)
+        sync_folder(part)
+        if folder.exists():  # otherwise the old one is the last checkpoint
+            shutil.rmtree(old, ignore_errors=True)
             folder.replace(old)
         part.replace(folder)
+        sync_folder(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise RunError(f"{folder} cannot be written ({error.strerror or error}); the last checkpoint is kept") from None
@@ -36,12 +48,19 @@ def save(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> Non
 
 def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the last checkpoint of `save`. Raises RunError if there is none, or if it is damaged."""
-    old = folder.with_name(f"{folder.name}.old")
-    if not folder.exists() and old.exists():  # the machine stopped between two renames
-        folder = old
+    old = _old(folder)
+    if not folder.exists() and old.exists():  # the process was killed between two renames
+        old.replace(folder)
     if not folder.exists():
         raise RunError(f"{folder}: there is no checkpoint to resume from; train again with --overwrite")
-    return load_tensors(folder / "tensors.safetensors"), read_json(folder / "state.json")
+    tensors, facts = load_tensors(folder / "tensors.safetensors"), read_json(folder / "state.json")
+    if not isinstance(facts, dict) or "metrics" not in facts:
+        raise RunError(f"{folder} is damaged, or of an earlier version of recurra; train again with --overwrite")
+    return tensors, facts
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.old")
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

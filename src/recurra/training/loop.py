@@ -8,7 +8,6 @@ number of steps, which is recorded, and end the run between two steps.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -21,19 +20,20 @@ from lightning_fabric import Fabric
 from .. import evaluation
 from ..errors import TrainingError
 from ..evaluation import named, numbers
-from ..files import append_line
-from ..nn import State
 from ..ops import watch
 from ..progress import Bar, Progress
 from ..settings import TrainingSettings
-from ..tasks.base import Batch, DatasetInfo, HasCalibration, HasRehearsal, HasTrainingStep, Task
-from ..tasks.contract import check_batch, check_loss
+from ..tasks.base import DatasetInfo, HasCalibration, HasRehearsal, Task
+from ..tasks.contract import check_batch
 from ..weights import load_results
 from . import checkpoint
 from .best import BestWeights
 from .clipping import clip_gradients
 from .clock import TrainingClock
 from .ema import WeightEMA
+from .gradient import BatchGradient
+from .history import History
+from .loop_state import restore, state_of
 from .messages import described
 from .optimizers import optimizer_for
 from .regularizer import Regularizer
@@ -58,13 +58,15 @@ class Loop:
         self.task, self.fabric, self.folder, self.info = task, fabric, folder, info
         self.sampler = task.sampler()
         self.training: TrainingSettings = task.settings.training
-        self.module, self.regularizer = network, Regularizer(network, task.settings)
+        self.module, penalties = network, Regularizer(network, task.settings)
         optimizer = optimizer_for(network, self.training)
         self.network, self.optimizer = fabric.setup(network, optimizer)
+        self.gradient = BatchGradient(task, self.network, network, fabric, penalties)
         self.ema = WeightEMA(network, self.training.ema_decay)  # the weights are now on the device, in its precision
         self.step = self.epoch = self.index = 0
         self.state: Any = None
         self.best = BestWeights(folder, task.selection, self.training.patience)
+        self.history = History(folder / "history.jsonl")
         self.last_evaluation = -1  # the step of the last evaluation
         self.backend = "none"  # what ran the recurrent layers in the dry run
         self.running_loss: float | None = None  # a running mean of the loss
@@ -174,18 +176,22 @@ class Loop:
             self.schedule.correct(self.step, total)
             self.record({"steps": self.schedule.total})
 
-    def take_step(self) -> float:
-        """Take one optimizer step and return the loss. Raises TrainingError when it is not a finite number."""
+    def take_step(self, rate: float | None = None) -> float:
+        """Take one optimizer step, with a learning rate or that of the schedule, and return the loss.
+
+        Raises TrainingError when the loss is not a finite number.
+        """
         began = time.perf_counter()
         key = self._next_key()
         batch = self.task.batch(key).to(self.fabric.device)
-        rate = self.training.learning_rate * learning_rate_factor(
-            self.training.schedule, self.training.warmup, self.schedule.progress(self.step)
-        )
+        if rate is None:
+            rate = self.training.learning_rate * learning_rate_factor(
+                self.training.schedule, self.training.warmup, self.schedule.progress(self.step)
+            )
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * self.gradient.rate(batch)
         self.optimizer.zero_grad()
-        loss, self.state = self._gradient(batch, self.state, self.schedule.progress(self.step))
+        loss, self.state = self.gradient(batch, self.state, self.schedule.progress(self.step))
         value = loss.item()
         if not math.isfinite(value):
             self.record({"not_finite": str(value)})
@@ -199,21 +205,13 @@ class Loop:
         self.running_loss = value if self.running_loss is None else 0.98 * self.running_loss + 0.02 * value
         return value
 
-    def _gradient(self, batch: Batch, state: Any, progress: float) -> tuple[torch.Tensor, Any]:
-        """Add the gradient of a batch. Returns the loss, detached, and the state to hand on."""
-        backward = self.regularizer.added_to(self.fabric.backward)
-        if isinstance(self.task, HasTrainingStep):
-            return self.task.training_step(self.network, batch, state, progress, backward)
-        loss, state = self.task.loss(self.network, batch, state, progress)
-        backward(check_loss(self.task, loss))
-        return loss.detach(), state
-
     def dry_run(self) -> None:
         """Compute loss and gradients of the first batch and discard them: errors appear before a run folder is created."""
         cuda = [self.fabric.device] if self.fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), watch() as ran:
             batch = check_batch(self.task, self.task.batch(self.keys[0])).to(self.fabric.device)
-            self._gradient(batch, None, 0.0)
+            self.gradient.check(batch)
+            self.gradient(batch, None, 0.0)
             if isinstance(self.task, HasRehearsal):
                 self.network.eval()
                 with torch.no_grad():
@@ -246,55 +244,16 @@ class Loop:
     def record(self, facts: dict[str, Any]) -> None:
         """Write a line of history.jsonl."""
         rate = float(self.optimizer.param_groups[0]["lr"])
-        line = {"step": self.step, "seconds": round(self.clock.seconds, 2), "learning_rate": rate, **facts}
-        append_line(self.folder / "history.jsonl", json.dumps(line, ensure_ascii=False))
+        seconds = round(self.clock.seconds, 2)
+        self.history.append({"step": self.step, "seconds": seconds, "learning_rate": rate, **facts})
 
     # checkpoints ---------------------------------------------------------------------------------------------------
-    def save(self) -> None:
-        """Write checkpoint/, from which a run continues as if it had not been interrupted."""
-        tensors = {f"weights/{name}": value for name, value in self.module.state_dict().items()}
-        tensors |= {f"ema/{name}": value for name, value in self.ema.tensors().items()}
-        optimizer, optimizer_facts = checkpoint.pack_optimizer(self.optimizer)
-        tensors |= {f"optimizer/{name}": value for name, value in optimizer.items()}
-        tensors["random/cpu"] = torch.get_rng_state()
-        if self.fabric.device.type == "cuda":
-            tensors["random/cuda"] = torch.cuda.get_rng_state(self.fabric.device)
-        if isinstance(self.state, State):
-            tensors |= {f"state/{name}": value for name, value in self.state.tensors().items()}
-        facts = {
-            "step": self.step,
-            "epoch": self.epoch,
-            "index": self.index,
-            "step_schedule": self.schedule.record,
-            "best": self.best.best,
-            "bad_evaluations": self.best.bad_evaluations,
-            "last_evaluation": self.last_evaluation,
-            "running_loss": self.running_loss,
-            "ema_updates": self.ema.updates,
-            "optimizer": optimizer_facts,
-            **self.clock.record(),
-        }
-        checkpoint.save(self.folder / "checkpoint", tensors, facts)
+    def save(self, folder: Path | None = None) -> None:
+        """Write checkpoint/, from which a run continues as if it had not been interrupted; `folder` is another run folder."""
+        best = self.best.weights if self.best.best else None
+        checkpoint.save((folder or self.folder) / "checkpoint", *state_of(self), best)
 
-    def load(self) -> None:
-        """Restore what `save` wrote."""
-        tensors, facts = checkpoint.load(self.folder / "checkpoint")
-
-        def part(prefix: str) -> dict[str, torch.Tensor]:
-            return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-
-        self.module.load_state_dict(part("weights/"))
-        self.ema.restore(part("ema/"), facts["ema_updates"])
-        checkpoint.unpack_optimizer(self.optimizer, part("optimizer/"), facts["optimizer"])
-        torch.set_rng_state(tensors["random/cpu"].cpu())
-        if "random/cuda" in tensors and self.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random/cuda"].cpu(), self.fabric.device)
-        state = part("state/")
-        self.state = State.from_tensors(state).to(self.fabric.device) if state else None
-        self.step, self.epoch, self.index = facts["step"], facts["epoch"], facts["index"]
-        self.keys = self.sampler.epoch(self.epoch)
-        self.restored = True
-        self.schedule = StepSchedule([(int(s), float(p), int(t)) for s, p, t in facts["step_schedule"]])
-        self.best.best, self.best.bad_evaluations = facts["best"], facts["bad_evaluations"]
-        self.last_evaluation, self.running_loss = facts["last_evaluation"], facts["running_loss"]
-        self.clock.restore(facts)
+    def load(self) -> str:
+        """Restore what `save` wrote. Returns the type of device that the run was on."""
+        folder = self.folder / "checkpoint"
+        return restore(self, *checkpoint.load(folder), folder / checkpoint.BEST)

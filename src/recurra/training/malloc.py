@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 
 # mallopt's parameters, from glibc's malloc.h
@@ -30,3 +31,9 @@ def keep_freed_memory() -> str:
         return "default of the system"
     settings = {_MMAP_MAX: 0, _TRIM_THRESHOLD: _LARGEST, _TOP_PAD: 64 << 20, _ARENA_MAX: 1}
     return "kept" if all(mallopt(name, value) for name, value in settings.items()) else "partly kept"
+
+
+def return_freed_memory() -> None:
+    """Return what reading the data has allocated and freed to the system, once; a step needs other sizes."""
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

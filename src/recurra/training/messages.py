@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ..data.ahead import available_cores
 from ..data.sources.inspect.facts import FileFacts
 from ..settings import TrainingSettings
+from ..tasks.base import Task
 from .clock import TrainingClock
 from .schedule import StepSchedule
 
@@ -58,3 +61,16 @@ def reading_speed(facts: FileFacts | None, seconds: float) -> list[str]:
         f"read and encoded in {seconds:.1f} s: {megabytes:,.1f} MB, {megabytes / seconds:.1f} MB/s, "
         f"{cores} core{'s' * (cores > 1)}"
     ]
+
+
+def described_network(task: Task[Any], network: torch.nn.Module) -> str:
+    """Describe the network in one line."""
+    model = task.settings.model.model_dump()
+    count = sum(parameter.numel() for parameter in network.parameters())
+    streaming = task.streaming()
+    both = ", bidirectional" if model.get("bidirectional") else ""
+    several = f"ensemble of {members}, each " if (members := model.get("ensemble_size") or 1) > 1 else ""
+    return (
+        f"{several}{model['cell']} {model['num_layers']} x {model['hidden_size']}{both}, {count / 1e6:.2f} million "
+        f"parameters; streaming: {'yes' if streaming.open else f'no ({streaming.reason})'}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import torch
 import yaml
 
 from .. import __version__
+from ..data import sets
 from ..errors import RunError
 from ..files import FORMAT, write_text
 from ..ops.timings import state_of_table
@@ -35,7 +37,8 @@ def choose_folder(data: str | Path, out: str | Path | None, overwrite: bool) -> 
                     f"{folder}: holds something else than a run; it is not written over. Choose another --out"
                 )
         return folder
-    stem = Path(str(data).rstrip("/").rpartition(":")[2]).name.split(".")[0] or "run"
+    named = sets.file_name(str(data)) if sets.is_built_in(data) else str(data).rstrip("/").rpartition(":")[2]
+    stem = Path(named).name.split(".")[0] or "run"
     folder = Path("runs") / stem
     number = 2
     while folder.exists() and not (overwrite and (folder / "config.yaml").exists()):
@@ -46,8 +49,11 @@ def choose_folder(data: str | Path, out: str | Path | None, overwrite: bool) -> 
 
 @contextmanager
 def built_beside(folder: Path) -> Iterator[Path]:
-    """A folder that becomes `folder` when the block ends well, and is removed otherwise."""
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    """A folder that becomes `folder` when the block ends well, and is removed otherwise.
+
+    An older run at `folder`, which `choose_folder` has allowed to be written over, is kept until then.
+    """
+    part, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     try:
         try:
             part.mkdir(parents=True)
@@ -55,11 +61,16 @@ def built_beside(folder: Path) -> Iterator[Path]:
             raise RunError(f"{folder}: cannot be made ({error.strerror})") from None
         yield part
         try:
-            if folder.exists():
-                folder.rmdir()  # an empty one; choose_folder has checked the others
-            part.replace(folder)
+            if folder.exists() and any(folder.iterdir()):  # a run that is written over
+                folder.replace(old)
+            part.replace(folder)  # also where there is an empty folder
         except OSError as error:
             raise RunError(f"{folder}: cannot be made ({error.strerror})") from None
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RunError(f"{folder}: cannot be made ({error.strerror})") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -49,10 +49,26 @@ class Regularizer:
         if self.dropout:
             self._drop_words()
 
-    def added_to(self, backward: Callable[[Tensor], None]) -> Backward:
-        """Return the `backward` of one step, which adds the gradient of the loss and of the penalties. Words are drawn anew."""
+    def check_rule(self, rule: str) -> None:
+        """Raise SettingError for a penalty on activations, which a gradient rule that divides sequences does not support."""
+        if self._layers:
+            raise SettingError(
+                f"activation_penalty and temporal_penalty are not supported with gradient={rule}; set both to 0"
+            )
+
+    def begin(self) -> None:
+        """Begin a step: words are drawn anew."""
         self._masks.clear()
         self._squares, self._differences = [], []
+
+    def add_weight_penalty(self, backward: Callable[[Tensor], None]) -> None:
+        """Add the gradient of the penalties on the weights, once for a step with any number of backward passes."""
+        if self.weights:
+            backward(weight_penalty(self.network, **self.weights))
+
+    def added_to(self, backward: Callable[[Tensor], None]) -> Backward:
+        """Return the `backward` of one step, which adds the gradient of the loss and of the penalties. Words are drawn anew."""
+        self.begin()
 
         def backward_with_penalties(loss: Tensor, weight: float = 1.0) -> None:
             if self.weights or self._layers:

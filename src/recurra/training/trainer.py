@@ -5,37 +5,37 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
-from .. import cells as known_cells
 from .. import tasks as known_tasks
 from ..cells import Cell
-from ..config import read_config
 from ..data.store.encoded_cache import EncodedCache
 from ..errors import RunError, SettingError
-from ..files import absolute
+from ..files import absolute, remove_leftovers
 from ..progress import Progress, Silent
 from ..provenance import digests
 from ..run import Run, load
 from ..run_folder import load_vocabulary, open_task
-from ..settings import DEFAULT_CELL, Settings, as_given, full_name, settings_from
+from ..settings import Settings
 from ..tasks.base import DatasetInfo, HasPretrainedWeights, Task
 from ..tasks.contract import check_class, check_task, own_code
 from ..weights import named_weights, save_tensors
 from .devices import fabric_for
+from .find_lr import find_learning_rate
+from .given import SOURCE, AnyTask, cell_name, cell_of, given_settings, named_options, task_name
 from .initialize import check_layer_settings, constrain, initialize
 from .loop import Loop
-from .malloc import keep_freed_memory
-from .messages import reading_speed
+from .malloc import keep_freed_memory, return_freed_memory
+from .messages import described_network, reading_speed
 from .new_run import built_beside, choose_folder, write_config, write_final_config
-
-AnyTask = type[Task[Any]]
-LENGTH_SETTINGS = {"training.max_minutes", "training.steps", "training.epochs"}
-RECORD = ("format", "recurra", "task", "source", "code", "resolved")  # keys of config.yaml that are not settings
+from .parent import Parent
+from .rules import check_rule
 
 
 def train(
@@ -51,6 +51,7 @@ def train(
     device: str | None = None,
     precision: str | None = None,
     devices: int | None = None,
+    find_lr: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
     cache: bool = True,
@@ -73,6 +74,7 @@ def train(
         device: auto, cpu, cuda, cuda:1 or mps.
         precision: 32, bf16, 16 or 64.
         devices: number of devices.
+        find_lr: choose the learning rate by a sweep before training (`training/find_lr.py`).
         overwrite: whether an existing run folder is replaced.
         progress: where progress is reported; nowhere by default.
         cache: whether encoded data are taken from the cache of earlier runs, and kept there.
@@ -102,22 +104,25 @@ def train(
     keep_freed_memory()
     kind = known_tasks.get(task)
     check_class(kind)
-    named = {"seed": seed, "max_minutes": max_minutes, "device": device, "precision": precision, "devices": devices}
-    settings |= {f"training.{name}": value for name, value in named.items() if value is not None}
+    settings |= named_options(seed, max_minutes, device, precision, devices)
     if cell is not None:
-        settings["model.cell"] = cell if isinstance(cell, str) else _cell_name(cell, cell_spec)
+        settings["model.cell"] = cell if isinstance(cell, str) else cell_name(cell, cell_spec)
     if isinstance(cell, Cell):
         settings["model.cell_options"] = asdict(cell)
-    given = _given_settings(kind, config, settings)
+    given = given_settings(kind, config, settings)
+    if find_lr and given.training.learning_rate is not None:
+        raise SettingError(
+            f"--find-lr chooses the learning rate, but learning_rate is {given.training.learning_rate:g}; remove one of the two"
+        )
     own_cell = None if cell is None or isinstance(cell, str) else cell
     with own_code(kind, own_cell):
-        return _train(
+        return train_in(
             kind, given, own_cell, data, valid, choose_folder(data, out, overwrite), progress,
-            started=started, overwrite=overwrite, spec=task_spec or _task_name(kind, task), use_cache=cache,
+            started=started, spec=task_spec or task_name(kind, task), find_lr=find_lr, use_cache=cache,
         )  # fmt: skip
 
 
-def _train(
+def train_in(
     kind: AnyTask,
     given: Settings[Any, Any, Any],
     own_cell: Cell | type[Cell] | None,
@@ -127,16 +132,27 @@ def _train(
     progress: Progress,
     *,
     started: float,
-    overwrite: bool,
     spec: str,
-    use_cache: bool,
+    find_lr: bool = False,
+    use_cache: bool = False,
+    parent: Parent | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Read the data, build the network and train. An error before the first step leaves no files."""
-    _cell(given, own_cell)  # an unknown cell is reported before the data are read
+    """Read the data, build the network and train in a new run folder. An error before the first step leaves no files.
+
+    spec       how config.yaml names the task
+    find_lr    whether a sweep chooses the learning rate
+    parent     the run whose vocabulary and weights the new one begins with
+    changes    settings by name that the user has changed for this use of `parent`
+    """
+    cell_of(given, own_cell)  # an unknown cell is reported before the data are read
+    check_rule(kind, given)
     check_layer_settings(given)
     fabric = fabric_for(given.training)
     with built_beside(folder) as part:
         dataset = kind.dataset_for(given)
+        if parent is not None:
+            parent.load_vocabulary(dataset, changes or {})
         facts = None if dataset.reading is None else dataset.reading.facts(data)
         for line in facts.summary() if facts is not None else ():
             progress.message(line)
@@ -148,17 +164,20 @@ def _train(
             info = dataset.prepare(data, valid, part / "cache", lambda n: bar.update(n, f"{n:,}"))
         for line in reading_speed(facts, time.monotonic() - begin):
             progress.message(line)
+        return_freed_memory()
         info.file = facts
         resolved = kind.resolve(given.with_(**info.settings), dataset, info)
         for line in (*info.messages, *(encoded.messages if encoded is not None else ())):
             progress.message(line)
-        built = kind(resolved, dataset, _cell(resolved, own_cell))
+        built = kind(resolved, dataset, cell_of(resolved, own_cell))
         check_task(built)
         torch.manual_seed(resolved.training.seed)
         network = built.network()
-        for line in initialize(built, network):
+        for line in [] if parent is not None else initialize(built, network):
             progress.message(line)
-        if isinstance(built, HasPretrainedWeights):
+        if parent is not None:
+            parent.fill(network, resolved.training.precision)
+        elif isinstance(built, HasPretrainedWeights):
             with progress.bar("pretrained weights") as bar, torch.no_grad():
                 lines = built.load_pretrained(network, lambda n: bar.update(n, f"{n:,}"))
             for line in lines:
@@ -167,16 +186,24 @@ def _train(
             progress.message(line)
         origin = {"data": absolute(data), "valid": None if valid is None else absolute(valid)}
         code = digests(task=kind, cell=type(built.cell))
-        source = {"task": spec, "source": origin} | ({"code": code} if code else {})
+        source: dict[str, Any] = {"task": spec, "source": origin} | ({"code": code} if code else {})
+        if parent is not None:
+            source["parent"] = parent.record()
+        (part / "vocabulary").mkdir(exist_ok=True)
         dataset.save(part / "vocabulary")
-        save_tensors(part / "model.safetensors", named_weights(network))
-        write_config(part, built, network, info, source)
         loop = Loop(built, network, fabric, folder, started, info)
         loop.dry_run()  # an error stops here, and an older run is kept
-        if overwrite and folder.exists():
-            shutil.rmtree(folder)
+        if find_lr:
+            found = find_learning_rate(loop, progress)
+            source["find_lr"] = found.record()
+            built = kind(resolved.with_(training={"learning_rate": found.suggestion}), dataset, built.cell)
+            loop = Loop(built, network, fabric, folder, started, info)
+            loop.dry_run()
+        save_tensors(part / "model.safetensors", named_weights(network))
+        write_config(part, built, network, info, source)
+        loop.save(part)  # a process that is killed before the first evaluation resumes at step 0
     dataset.load_cache(folder / "cache")
-    progress.message(_described(built, network))
+    progress.message(described_network(built, network))
     return _finish(loop, source, progress)
 
 
@@ -201,22 +228,24 @@ def resume(
     path, progress = Path(path), progress or Silent()
     keep_freed_memory()
     config, task = open_task(path, cells=cells, tasks=tasks)
+    remove_leftovers(path)
     if not (path / "cache").exists():
         raise RunError(
             f"{path}: this run is finished (it has no cache/ of encoded data any more); there is nothing to resume"
         )
-    load_vocabulary(task, path, config)
+    load_vocabulary(task.dataset, path, config)
     task.dataset.load_cache(path / "cache")
     found = config["resolved"]["dataset"]
     info = DatasetInfo(rows=found["rows"], valid_rows=found["valid_rows"], time_steps=found["time_steps"])
     info.file = None if task.dataset.reading is None else task.dataset.reading.trained
     network = task.network()
     constrain(network, task.settings)
-    loop = Loop(task, network, fabric_for(task.settings.training), path, time.time(), info)
+    loop = Loop(task, network, _fabric_of(task, path), path, time.time(), info)
     loop.dry_run()
-    loop.load()
-    progress.message(f"{path}: resumed at step {loop.step:,}")
-    source: dict[str, Any] = {name: config[name] for name in ("task", "source", "code") if name in config}
+    before, now = loop.load(), loop.fabric.device.type
+    moved = "" if before == now else f" on {now}; it was on {before}, so results agree up to rounding errors"
+    progress.message(f"{path}: resumed at step {loop.step:,}{moved}")
+    source: dict[str, Any] = {name: config[name] for name in SOURCE if name in config}
     return _finish(loop, source, progress)
 
 
@@ -226,63 +255,26 @@ def _finish(
     progress: Progress,
 ) -> Run:
     """Run the loop, write the final config.yaml, and open the run with its best weights."""
-    folder = loop.folder
+    folder, task = loop.folder, loop.task
     try:
         loop.run(progress)
-    finally:
-        write_final_config(loop, source, loop.sampler)
-    shutil.rmtree(folder / "cache", ignore_errors=True)
-    task = loop.task
+    except BaseException:
+        with suppress(RunError):  # of a full disk or a removed folder: the first error is the one to report
+            write_final_config(loop, source, loop.sampler)
+        raise
+    write_final_config(loop, source, loop.sampler)
+    done = folder / ".cache.part"
+    (folder / "cache").replace(done)  # at once: a part of a cache would be taken for a run that can be resumed
+    shutil.rmtree(done, ignore_errors=True)
     return load(folder, cells=[type(task.cell)], tasks=[type(task)])
 
 
-# settings --------------------------------------------------------------------------------------------------------------
-def _given_settings(
-    kind: AnyTask, config: str | Path | Mapping[str, Any] | None, settings: dict[str, Any]
-) -> Settings[Any, Any, Any]:
-    """The settings that the user wrote. config.yaml of a run is a valid configuration; its record is ignored."""
-    cls = as_given(kind.settings_class)
-    file = {} if config is None else dict(config) if isinstance(config, Mapping) else read_config(config)
-    if {full_name(cls, key) for key, value in settings.items() if value is not None} & LENGTH_SETTINGS:
-        settings.setdefault(
-            "training.step_schedule", None
-        )  # another length than that of the run whose config.yaml is given
-    return settings_from(cls, {key: value for key, value in file.items() if key not in RECORD}, settings)
-
-
-def _cell(settings: Settings[Any, Any, Any], own: Cell | type[Cell] | None) -> Cell:
-    """The cell of the settings, or the custom cell."""
-    name, options = settings.model.cell or DEFAULT_CELL, settings.model.cell_options
-    if isinstance(own, Cell):
-        return known_cells.get(own)
-    if own is None and ":" in name:
-        raise SettingError(f"the cell {name} is custom code; pass it: --cell {name}")
-    return known_cells.get(own or name, **options)
-
-
-def _cell_name(cell: Cell | type[Cell], spec: str | None) -> str:
-    if spec:
-        return spec
-    kind = type(known_cells.get(cell))
-    known = kind.name in known_cells.names() and type(known_cells.get(kind.name)) is kind  # not another of its name
-    return kind.name if known else f"{kind.__module__}:{kind.__qualname__}"
-
-
-def _task_name(kind: AnyTask, spec: str | AnyTask) -> str:
-    if isinstance(spec, str):
-        return spec
-    known = kind.name in known_tasks.names() and known_tasks.get(kind.name) is kind  # not another of its name
-    return kind.name if known else f"{kind.__module__}:{kind.__qualname__}"
-
-
-def _described(task: Task[Any], network: torch.nn.Module) -> str:
-    """Describe the network in one line."""
-    model = task.settings.model.model_dump()
-    count = sum(parameter.numel() for parameter in network.parameters())
-    streaming = task.streaming()
-    both = ", bidirectional" if model.get("bidirectional") else ""
-    several = f"ensemble of {members}, each " if (members := model.get("ensemble_size") or 1) > 1 else ""
-    return (
-        f"{several}{model['cell']} {model['num_layers']} x {model['hidden_size']}{both}, {count / 1e6:.2f} million "
-        f"parameters; streaming: {'yes' if streaming.open else f'no ({streaming.reason})'}"
-    )
+def _fabric_of(task: Task[Any], path: Path) -> Fabric:
+    """The device of a run that is resumed. Raises RunError if this machine does not have it."""
+    try:
+        return fabric_for(task.settings.training)
+    except SettingError as error:
+        raise RunError(
+            f"{path} cannot be resumed here: {error}. Resume it where the device is, or set training.device in its "
+            "config.yaml to cpu"
+        ) from None

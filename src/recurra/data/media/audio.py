@@ -22,6 +22,7 @@ from recurra.errors import DataError
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 2_000, 16_000  # Hz, of the features
 WINDOW_SECONDS, SHIFT_SECONDS = 0.025, 0.010
+MAX_EXCESS = 0.1  # seconds by which the rounded end of a segment may exceed its file
 _ZEROS = 16  # zero crossings of the resampling filter on each side
 Samples = NDArray[np.float32]
 
@@ -49,21 +50,44 @@ def seconds_of(path: Path) -> float:
     return float(_open(path, lambda soundfile, name: soundfile.info(name).duration))
 
 
-def read_audio(path: Path) -> tuple[Samples, int, int]:
-    """Read an audio file. Several channels are mixed to their mean.
+def read_audio(path: Path, begin: float = 0.0, end: float | None = None) -> tuple[Samples, int, int]:
+    """Read an audio file or a segment of it. Several channels are mixed to their mean.
+
+    Args:
+        path: the file.
+        begin: begin of the segment in seconds.
+        end: end of the segment in seconds; None: the end of the file.
 
     Returns:
         The samples (N,) in [-1, 1], the sample rate in Hz, and the number of channels of the file.
 
     Raises:
-        DataError: if the file is missing, empty or damaged, or if a sample is not finite.
+        DataError: if the file is missing, empty or damaged, if a sample is not finite, or if the segment is not in the file.
     """
-    samples, sample_rate = _open(path, lambda soundfile, name: soundfile.read(name, dtype="float32", always_2d=True))
+    start, stop = 0, None
+    if begin or end is not None:
+        start, stop = _samples_of_segment(path, begin, end)
+    samples, sample_rate = _open(
+        path, lambda soundfile, name: soundfile.read(name, start=start, stop=stop, dtype="float32", always_2d=True)
+    )
     if not len(samples):
         raise DataError("contains no samples", file=path)
     if not np.isfinite(samples).all():
         raise DataError("contains samples that are not finite numbers", file=path)
     return samples.mean(1) if samples.shape[1] > 1 else samples[:, 0], int(sample_rate), samples.shape[1]
+
+
+def _samples_of_segment(path: Path, begin: float, end: float | None) -> tuple[int, int]:
+    """The numbers of the first sample and of the one after the last sample of a segment. It may exceed the file by rounding."""
+    info = _open(path, lambda soundfile, name: soundfile.info(name))
+    rate, frames = int(info.samplerate), int(info.frames)
+    length = frames / rate
+    last = length if end is None else end
+    if begin >= last:
+        raise DataError(f"the segment has no samples: it begins at {begin:g} s and ends at {last:g} s", file=path)
+    if begin >= length or last > length + MAX_EXCESS:
+        raise DataError(f"the segment ends at {last:g} s, but the file is {length:.2f} s long", file=path)
+    return round(begin * rate), min(round(last * rate), frames)
 
 
 def _open(path: Path, read: Any) -> Any:

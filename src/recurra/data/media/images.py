@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from recurra.data.sources.rows import Row
 from recurra.errors import DataError
 
 Array = np.ndarray[Any, Any]
-MEDIA_FOLDERS = ("clips", "wavs")  # beside the table, in public speech corpora
 
 
 def pillow() -> Any:
@@ -95,18 +93,3 @@ def resize(image: Array, height: int, width: int) -> Array:
     original = pillow().fromarray(image[..., 0] if image.shape[2] == 1 else image)
     array = np.asarray(original.resize((width, height), pillow().Resampling.BILINEAR))
     return array[..., None] if array.ndim == 2 else array
-
-
-def resolve_path(row: Row, column: str) -> Any:
-    """Return the value of a row; a file name becomes a path relative to the folder of the table that contains the row.
-
-    A file that is not there is looked for in `clips/` (Common Voice) and `wavs/` of this folder.
-    """
-    value = row.values.get(column)
-    if not isinstance(value, str) or not value.strip():
-        return value
-    folder = row.file if row.file.is_dir() else row.file.parent
-    name = Path(value.strip()).expanduser()
-    if not (path := folder / name).exists():
-        path = next((other for sub in MEDIA_FOLDERS if (other := folder / sub / name).is_file()), path)
-    return str(path)

@@ -1,7 +1,8 @@
 """Built-in datasets: real content of Python or of a library, and synthetic data. Each is written once to the user's cache.
 
 Each dataset is a module of this package. The first line of its docstring describes it. It defines `write(file)` for a text
-file, `write_folder(folder)` for a folder, or `write_file(path)` for a binary file.
+file, `write_folder(folder)` for a folder, or `write_file(path)` for a binary file. A dataset of `_LENGTHS` has a parameter,
+which follows its name: `adding:500` has 500 time steps.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ _SETS = {
     "tones": "transcribe: telephone numbers as dial tones, in wav files",
     "scenes": "caption: images of colored shapes, and sentences that describe them",
     "sine": "forecast: a noisy sine wave with 25 samples per period",
+    "adding": "regress: the sum of two marked numbers among 50; adding:N among N",
+    "copy": "tag: ten symbols, to be repeated after a delay of 20 steps; copy:N of N",
+    "parity": "classify: the parity of up to 10 bits; parity:N of up to N",
 }
+_LENGTHS = {"adding": (50, 2), "copy": (20, 1), "parity": (10, 2)}  # the default of the parameter, and its minimum
+MAX_LENGTH = 10_000  # of a parameter
 _FOLDERS = {"tones": "manifest.csv"}  # datasets that are a folder: the file in it to read, "" for the folder itself
 _SUFFIXES = {"stdlib": ".txt", "names": ".csv", "digits": ".csv", "dates": ".tsv", "series": ".csv",
-             "sine": ".csv", "scenes": ".npz"}  # fmt: skip
-_VERSION = 2  # increased when the content of a dataset changes
+             "sine": ".csv", "scenes": ".npz", "adding": ".jsonl", "copy": ".jsonl", "parity": ".jsonl"}  # fmt: skip
+_VERSION = 3  # increased when the content of a dataset changes
 
 
 def known() -> dict[str, str]:
@@ -36,33 +42,59 @@ def known() -> dict[str, str]:
     return dict(_SETS)
 
 
+def is_built_in(data: object) -> bool:
+    """Return whether `data` is the name of a dataset, with or without a parameter."""
+    return str(data).partition(":")[0] in _SETS and "/" not in str(data)
+
+
+def file_name(name: str) -> str:
+    """Return the name of the file of a dataset without its suffix: `adding-500` for `adding:500`."""
+    return name.replace(":", "-")
+
+
+def _parameter(name: str) -> tuple[str, int | None]:
+    """Return the name and the parameter of `adding:500`. Raises DataError if there is no such dataset or parameter."""
+    base, colon, text = name.partition(":")
+    if base not in _SETS:
+        raise DataError(f"unknown built-in dataset {base!r}; {near(base, _SETS)}")
+    if not colon:
+        return base, _LENGTHS[base][0] if base in _LENGTHS else None
+    if base not in _LENGTHS:
+        raise DataError(f"the dataset {base!r} has no parameter {text!r}; those with one are {', '.join(_LENGTHS)}")
+    least = _LENGTHS[base][1]
+    if not text.isdecimal() or not least <= int(text) <= MAX_LENGTH:
+        raise DataError(f"the dataset {name!r}: {text!r} is not a number from {least} to {MAX_LENGTH:,}")
+    return base, int(text)
+
+
 def make(name: str, folder: Path | None = None) -> Path:
     """Return the file or folder of a dataset. It is written at the first use; the content is always the same.
 
     Args:
-        name: name of the dataset.
+        name: name of the dataset, with its parameter if it has one.
         folder: folder to write to; None: the cache of the user.
 
     Raises:
-        DataError: if the name is unknown, the library of the content is missing, or the file cannot be written.
+        DataError: if the name or its parameter is unknown, the library of the content is missing, or the file cannot be
+                written.
     """
-    if name not in _SETS:
-        raise DataError(f"unknown built-in dataset {name!r}; {near(name, _SETS)}")
+    base, value = _parameter(name)
     folder = _cache() if folder is None else folder
-    path = folder / f"{name}{_SUFFIXES.get(name, '')}"
+    path = folder / f"{file_name(name)}{_SUFFIXES.get(base, '')}"
     if path.exists():
-        return path / _FOLDERS.get(name, "")
+        return path / _FOLDERS.get(base, "")
     part = folder / f".{path.name}.{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if name in _FOLDERS:
+        module = import_module(f"recurra.data.sets.{base}")
+        if base in _FOLDERS:
             part.mkdir(exist_ok=True)
-            import_module(f"recurra.data.sets.{name}").write_folder(part)
+            module.write_folder(part)
         elif path.suffix == ".npz":
-            import_module(f"recurra.data.sets.{name}").write_file(part)
+            module.write_file(part)
         else:
             with part.open("w", encoding="utf-8", newline="") as file:
-                import_module(f"recurra.data.sets.{name}").write(file)
+                module.write(file, *([] if value is None else [value]))
         part.replace(path)
     except ImportError as error:
         library = (error.name or "").partition(".")[0]
@@ -74,7 +106,7 @@ def make(name: str, folder: Path | None = None) -> Path:
             shutil.rmtree(part, ignore_errors=True)
         with suppress(OSError):
             part.unlink()
-    return path / _FOLDERS.get(name, "")
+    return path / _FOLDERS.get(base, "")
 
 
 def _cache() -> Path:

@@ -135,8 +135,12 @@ def by_name(columns: Sequence[str]) -> dict[str, str]:
 
 
 def _score(score: Callable[[list[str]], float], values: list[object]) -> float:
-    """The score of the cells of a column; a column of objects fits no role: its parts are columns, such as `data.text`."""
-    return 0.0 if any(isinstance(value, dict) for value in values) else score([_cell(value) for value in values])
+    """The score of the cells of a column. A column of objects fits no role: its parts are columns, such as `data.text`.
+
+    A few objects among other values are reported with their rows when these are read.
+    """
+    others = [_cell(value) for value in values if not isinstance(value, dict)]
+    return score(others) if 2 * len(others) > len(values) else 0.0
 
 
 def _cell(value: object) -> str:

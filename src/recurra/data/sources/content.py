@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from recurra.data.media.idx import IdxImages, is_idx
-from recurra.data.media.images import resolve_path
-from recurra.data.sources.folders import media_column
+from recurra.data.media.segments import Segment
 from recurra.data.sources.rows import Row, Source
 from recurra.data.sources.sources import locate
 from recurra.data.store.cache_key import NotCacheableError
@@ -30,16 +30,17 @@ def files_of(data: str | Path) -> list[Path]:
     return [path]
 
 
-def media_files_in(source: Source) -> Iterator[Path]:
-    """Yield the files that the cells of a table name: recordings, images and arrays."""
+def media_files_in(source: Source, values_of: Callable[[Row], Iterable[Any]]) -> Iterator[Path]:
+    """Yield the files that rows name: recordings, images and arrays. `values_of` returns the names in a row, as paths."""
     for row in source.rows_or_errors():
         if not isinstance(row, Row):
             continue
-        for column, value in row.values.items():
-            if isinstance(value, str) and (media_column(value.strip()) or value.strip().endswith(".npy")):
-                path = Path(resolve_path(row, column))
-                if path.is_file():
-                    yield path
+        for value in values_of(row):
+            path = (
+                Path(value.file if isinstance(value, Segment) else value) if isinstance(value, str | Segment) else None
+            )
+            if path is not None and path.is_file():
+                yield path
 
 
 def state_of_files(files: Iterable[Path]) -> list[tuple[int, ...]]:

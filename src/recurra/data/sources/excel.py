@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from recurra.data.sources.files import reading
 from recurra.data.sources.inspect.headers import HeaderDecision, column_names, find_header
+from recurra.data.sources.inspect.preambles import count_preamble
 from recurra.data.sources.rows import FIRST_ROWS, Row, Source
 from recurra.errors import DataError
 
@@ -24,18 +26,27 @@ class Excel(Source):
     format = "xlsx"
 
     @cached_property
-    def _top(self) -> tuple[list[str], HeaderDecision]:
+    def _top(self) -> tuple[list[str], int, HeaderDecision]:
+        """The names of the columns, the number of rows above the header, and whether there is a header."""
         with self._cells() as rows:
             first = [[_text(cell) for cell in row] for row in islice(rows, FIRST_ROWS)]
         if not first:
             raise DataError("the first sheet is empty", file=self.path)
-        header = find_header(first, self.options, None)
-        return column_names(first, header.lines, len(first[0]))[0], header
+        filled = [len(row) - sum(1 for _ in takewhile(lambda cell: not cell, reversed(row))) for row in first]
+        width = Counter(filled).most_common(1)[0][0]
+        preamble = count_preamble([row[:count] for row, count in zip(first, filled, strict=True)], width)
+        for above in (preamble, 0):
+            width = max(filled[above:])
+            table = [(row + [""] * width)[:width] for row in first[above:]]
+            header = find_header(table, self.options, None)
+            if header.lines and header.certain:
+                break
+        return column_names(table, header.lines, width)[0], above, header
 
     @property
     def header(self) -> HeaderDecision:
         """Whether the first line has the names."""
-        return self._top[1]
+        return self._top[2]
 
     @property
     def columns(self) -> list[str]:
@@ -65,20 +76,23 @@ class Excel(Source):
 
     @staticmethod
     def _rows(book: Any) -> Iterator[list[Any]]:
-        width = 0
         for row in book.worksheets[0].iter_rows(values_only=True):
             cells = [_plain(cell) for cell in row]
             if all(cell is None for cell in cells):
                 continue
-            if not width:
-                width = max(at for at, cell in enumerate(cells, 1) if cell is not None)
-            yield cells[:width] + [None] * (width - len(cells))
+            yield cells
 
     def _read(self) -> Iterator[Row | DataError]:
-        columns, header = self._top
+        columns, preamble, header = self._top
+        width, above = len(columns), preamble + header.lines
         with self._cells() as rows:
-            for number, cells in enumerate(islice(rows, header.lines, None), 1):
-                yield Row(number, dict(zip(columns, cells, strict=True)), self.path, number + header.lines)
+            for number, cells in enumerate(islice(rows, above, None), 1):
+                row = Row(number, {}, self.path, number + above)
+                if any(cell is not None for cell in cells[width:]):
+                    yield row.error(f"{len(cells)} cells, but the first rows have {width}")
+                    continue
+                row.values = dict(zip(columns, cells[:width] + [None] * (width - len(cells)), strict=True))
+                yield row
 
 
 def _plain(cell: Any) -> Any:

@@ -27,6 +27,11 @@ def text_files(folder: Path) -> list[Path]:
     return sorted(p for p in files if suffixes(p)[0] == ".txt")
 
 
+def numbered_files(folder: Path) -> list[Path]:
+    """Return the files directly in `folder` whose names are numbers, as in 20 newsgroups, sorted."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and p.name.isdecimal())
+
+
 def media_column(name: str | Path) -> str | None:
     """Return the column for a media file by its suffix, `audio` or `image`; None for other files."""
     suffix = Path(name).suffix.lower()
@@ -89,6 +94,7 @@ class ClassFolder(Source):
         with reading(self.path):
             flat = [(path, bare_name(path), False) for path in text_files(self.path)]
             deep = [(path, folder.name, True) for folder in self._subfolders for path in text_files(folder)]
+            deep = deep or [(path, folder.name, True) for folder in self._subfolders for path in numbered_files(folder)]
         if self._media:
             return []  # text files beside media files are documentation, such as a licence
         if flat and deep:

@@ -105,7 +105,7 @@ def json_object_problem(path: Any, encoding: str) -> str:
     what = f"the file is one JSON object with the keys {keys}; expected one object per line (JSON Lines), or a list"
     if not lists:
         return f"{what} of objects"
-    key = lists[0]
+    key = max(lists, key=lambda name: len(value[name]))
     return (
         f"{what} of objects. Its key {key!r} has a list of {len(value[key]):,}: extract it, such as with "
         f"jq -c '.{key}[]' {path.name} > {path.stem}.jsonl"

@@ -92,11 +92,19 @@ def is_list_column(cells: Sequence[Any]) -> bool:
         return True
 
 
+def has_parallel_cells(source: Source) -> bool:
+    """Whether two cells of most rows have as many words, and several, as a sentence and its tags do."""
+    rows = [[len(str(cell).split()) for cell in row.values.values() if cell] for row in source.first_rows()]
+    alike = sum(max((counts.count(count) for count in counts if count > 1), default=0) > 1 for counts in rows)
+    return 2 * alike > len(rows)
+
+
 class ListCells(Source):
     """A view of a table whose columns of texts such as `['a', 'b']` contain lists. Other columns are unchanged."""
 
     def __init__(self, inner: Source) -> None:
         super().__init__(inner.path, inner.name, encoding=inner.encoding, skip_broken=inner.skip_broken)
+        self.share_facts(inner)
         self.inner, self.format = inner, inner.format
 
     @property

@@ -46,6 +46,20 @@ def split_records(lines: Iterator[str], dialect: Dialect) -> Iterator[Record]:
         yield number, [_unquote(cell) for cell in cells] if dialect.quoting != "none" else cells
 
 
+def without_empty_end(records: Iterator[Record]) -> Iterator[Record]:
+    """Yield the records without those at the end that have only separators, as spreadsheets write them."""
+    held: list[Record] = []
+    for record in records:
+        cells = record[1]
+        if isinstance(cells, list) and len(cells) > 1 and not any(cells):
+            held.append(record)
+            continue
+        if held:
+            yield from held
+            held = []
+        yield record
+
+
 class _Lines:
     """Lines that can be pushed back, so that an unclosed quote invalidates one line and not the rest of the file."""
 

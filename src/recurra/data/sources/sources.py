@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from recurra.data import sets
 from recurra.data.media.idx import IdxImages, idx_files, is_idx
-from recurra.data.sources.files import bare_name, check_file, codec, reading, suffixes
+from recurra.data.sources.files import bare_name, check_file, codec, open_lines, reading, suffixes
 from recurra.data.sources.folders import ClassFolder, media_column
 from recurra.data.sources.hub import Hub
 from recurra.data.sources.inspect.facts import FileFacts, ReadOptions
 from recurra.data.sources.inspect.inspect import JSON_SUFFIXES, TABLE_SUFFIXES, inspect_file
 from recurra.data.sources.json_rows import JsonLines, JsonList, json_object_problem
-from recurra.data.sources.rows import Broken, Row, Source
+from recurra.data.sources.rows import FIRST_ROWS, Broken, Row, Source
+from recurra.data.sources.speech_folders import KaldiFolder, LibriSpeech, is_kaldi, is_librispeech
 from recurra.data.sources.tables import Delimited, FastText
 from recurra.errors import DataError, SettingError
 
@@ -34,6 +36,7 @@ READERS = {
     "xlsx": Reader((".xlsx", ".xlsm"), "excel:Excel"),
     "npz": Reader((".npz",), "arrays:Arrays"),
 }
+MIN_LINES = 8  # whose first words may be labels
 BINARY = {suffix: name for name, reader in READERS.items() for suffix in reader.suffixes}
 TABLES = (
     {suffix: "csv" if suffix == ".csv" else "tsv" for suffix in TABLE_SUFFIXES}
@@ -57,6 +60,9 @@ CONVERT = {
     ".html": "write its text to a .txt file, or its table as CSV",
     ".sqlite": "export the table as CSV",
     ".db": "export the table as CSV",
+    ".arff": "write the lines after @data as .csv, below a first line with the names of the attributes",
+    ".ts": "write one series per row as .csv: its class, then its numbers",
+    ".tmx": "write the sources and the targets into two text files, or into a table with two columns",
     ".npy": "write the arrays as .npz, or the table as CSV",
     ".mat": "write the arrays as .npz, or the table as CSV",
     ".h5": "write the arrays as .npz, or the table as CSV",
@@ -79,7 +85,7 @@ def locate(data: str | Path) -> tuple[Path, str]:
     path = Path(data).expanduser()
     if path.exists():
         return path, bare_name(path) if path.is_file() else path.resolve().name
-    if str(data) in sets.known():
+    if sets.is_built_in(data):
         return sets.make(str(data)), str(data)
     raise DataError(
         f"there is no such file, folder or built-in dataset (datasets: {', '.join(sets.known())})", file=data
@@ -164,14 +170,25 @@ def _text_source(facts: FileFacts, name: str, options: ReadOptions, skip_broken:
         return Delimited(path, name, facts=facts, skip_broken=skip_broken)
     readers: dict[str, type[Source]] = {"jsonl": JsonLines, "json": JsonList, "fasttext": FastText}
     if facts.format in readers:
-        return readers[facts.format](path, name, encoding=encoding, skip_broken=skip_broken, format=facts.format)
+        source = readers[facts.format](path, name, encoding=encoding, skip_broken=skip_broken, format=facts.format)
+        source.facts = facts
+        return source
     if facts.format == "json object":
         raise DataError(json_object_problem(path, encoding), file=path)
     raise DataError(
         "the lines have no columns: no separator (tab, comma, semicolon, |) divides them into equally many cells; name one "
-        f"with --separator, or use a table: {READS}",
+        f"with --separator, or use a table: {READS}{_label_hint(path, encoding)}",
         file=path,
     )
+
+
+def _label_hint(path: Path, encoding: str) -> str:
+    """The end of a message about lines that begin with a word that repeats, which may be their label."""
+    with reading(path), open_lines(path, encoding, None) as stream:
+        words = [line.split(maxsplit=1)[0] for line in islice(stream, FIRST_ROWS) if line.strip()]
+    if len(words) < MIN_LINES or 4 * len(set(words)) > len(words):
+        return ""
+    return f". If the first word ({words[0]!r:.30}) is the label of each line, write a tab after it"
 
 
 def _folder(path: Path, name: str, encoding: str, options: ReadOptions, skip_broken: bool, unlabeled: bool) -> Source:
@@ -181,6 +198,10 @@ def _folder(path: Path, name: str, encoding: str, options: ReadOptions, skip_bro
         idx = idx_files(path)
     if idx:
         return IdxImages(path, name, encoding=encoding, skip_broken=skip_broken)
+    for is_corpus, reader in ((is_kaldi, KaldiFolder), (is_librispeech, LibriSpeech)):
+        if is_corpus(path):
+            corpus: Source = reader(path, name, encoding=encoding, skip_broken=skip_broken)
+            return corpus
     tables = [p for p in inside if p.is_file() and suffixes(p)[0] in TABLES]
     deep = any(media_column(p) for folder in inside if folder.is_dir() for p in folder.iterdir())
     if len(tables) == 1 and (deep or any(media_column(p) or p.suffix == ".npy" for p in inside)):

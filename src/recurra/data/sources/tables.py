@@ -9,7 +9,7 @@ from pathlib import Path
 from recurra.data.sources.files import open_lines, reading, wrong_characters
 from recurra.data.sources.inspect.facts import FileFacts, separator_name
 from recurra.data.sources.inspect.inspect import LABEL_PREFIX
-from recurra.data.sources.records import Dialect, split_records
+from recurra.data.sources.records import Dialect, split_records, without_empty_end
 from recurra.data.sources.rows import Row, Source
 from recurra.errors import DataError
 
@@ -50,8 +50,8 @@ class Delimited(Source):
         columns = self.columns
         dialect = Dialect(self.facts.separator, self.facts.quoting)
         with reading(self.path), open_lines(self.path, self.encoding, dialect.newline) as stream:
-            records = split_records(stream, dialect)
-            for _ in range(self.facts.header_lines):
+            records = without_empty_end(split_records(stream, dialect))
+            for _ in range(self.facts.preamble_lines + self.facts.header_lines):
                 next(records, None)
             for number, (line, cells) in enumerate(records, 1):
                 row = Row(number, {}, self.path, line)

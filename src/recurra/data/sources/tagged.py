@@ -14,7 +14,7 @@ from recurra.data.sources.conll import Conllu, TokenColumns, looks_like_columns,
 from recurra.data.sources.files import bare_name, check_file, resolved, suffixes
 from recurra.data.sources.inspect.cells import describe_column
 from recurra.data.sources.inspect.facts import FileFacts, ReadOptions
-from recurra.data.sources.list_cells import ListCells
+from recurra.data.sources.list_cells import ListCells, has_parallel_cells
 from recurra.data.sources.parallel_tags import ParallelFiles, with_gz
 from recurra.data.sources.reading import FileReading
 from recurra.data.sources.rows import Source
@@ -66,6 +66,8 @@ def open_tagged(data: str | Path, reading: FileReading | None = None, *, tokeniz
         table = reading.open(path)  # no line separates sentences, so that a column may
         if by := sentence_column(table):
             return TokenRows(table, by)
+        if has_parallel_cells(table):
+            return ListCells(table)
     return TokenColumns(
         path, bare_name(path), has_header=layout.has_header, separator=layout.given_separator, **options
     )

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from recurra.data.store.store import Flat
 from recurra.data.words.pretokenize import clean, subword_pretokenizer, word_normalizer
+from recurra.data.words.tokenizers import WordTokenizer
 from recurra.data.words.word_numbers import WordSplitter
 from recurra.errors import SettingError
 
@@ -84,7 +85,7 @@ def count_characters(texts: Iterable[str]) -> LossyCounter:
 def count_words(
     texts: Iterable[str],
     lowercase: bool,
-    tokenize: Callable[[str], list[str]] | None = None,
+    tokenizer: WordTokenizer | None = None,
     keep: Callable[[Flat], None] = lambda numbers: None,
 ) -> tuple[LossyCounter, Sequence[int]]:
     """Count the words of texts.
@@ -92,17 +93,20 @@ def count_words(
     Args:
         texts: The texts.
         lowercase: Whether words are converted to lower case.
-        tokenize: Replaces the built-in patterns.
+        tokenizer: Replaces the built-in patterns; its unknown words are not counted.
         keep: Called with the numbers of the words of texts, in order, for the built-in patterns.
 
     Returns:
         The counts, and the hash of the word of each number.
     """
     counter = LossyCounter()
-    if tokenize is not None:
+    if tokenizer is not None:
         normalizer = word_normalizer(lowercase)
         for text in texts:
-            counter.add([normalizer.normalize_str(word) for word in tokenize(text)])
+            found = tokenizer(text)
+            counter.add(found if tokenizer.is_exact else [normalizer.normalize_str(word) for word in found])
+        for word in tokenizer.unknown_words:
+            counter.counts.pop(word, None)
         return counter, ()
     splitter = WordSplitter(lowercase)
     for _, numbers in splitter.number(_batches(map(clean, texts))):

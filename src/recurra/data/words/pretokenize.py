@@ -26,11 +26,16 @@ _UNSPACED = (
     f"{HAN}\\p{{Hiragana}}\\p{{Katakana}}\\p{{Thai}}\\p{{Lao}}\\p{{Khmer}}\\p{{Myanmar}}"  # written without spaces
 )
 _LETTER = f"[\\p{{L}}\\p{{M}}\\p{{N}}&&[^{_UNSPACED}]]"
-_REPEATED = "".join(f"|{re.escape(mark)}{{1,3}}" for mark in "!?.,;:-~*=_#。！？…—")
+_MARKS = "!?.,;:-~*=_#"
+_REPEATED = "".join(f"|{re.escape(mark)}{{1,3}}" for mark in _MARKS + "。！？…—")
 _TAG = "</?[A-Za-z][A-Za-z0-9]*|/?>"
 _WORDS = f"{_TAG}|{_LETTER}+(?:['’]{_LETTER}+)*|[{HAN}]{_REPEATED}|[^\\s{_SPACE}\u3000{HAN}]\\p{{M}}*"
-# The same for a text of ASCII characters alone, which Python's own patterns split in half the time.
-_ASCII_WORDS = re.compile(f"{_TAG}|[A-Za-z0-9]+(?:'[A-Za-z0-9]+)*{_REPEATED}|[^ \t\n\v\f\r]")
+# The same for a text of ASCII characters alone, which Python's own patterns split in a third of the time: the most frequent
+# alternatives come first, and those of the marks are tried at a mark only.
+_ASCII_MARKS = "|".join(f"{re.escape(mark)}{{1,3}}" for mark in _MARKS)
+_ASCII_WORDS = re.compile(
+    f"[A-Za-z0-9]++(?:'[A-Za-z0-9]++)*+|(?=[{re.escape(_MARKS)}])(?:{_ASCII_MARKS})|{_TAG}|[^ \t\n\v\f\r]"
+)
 _SUBWORD_LETTER = f"[\\p{{L}}\\p{{M}}&&[^{HAN}{_SPACE}]]"
 _SUBWORD_UNITS = (
     f" ?{_SUBWORD_LETTER}+(?:['’]{_SUBWORD_LETTER}+)*| ?[{HAN}]+| ?[\\p{{N}}&&[^{HAN}]]{{1,3}}"

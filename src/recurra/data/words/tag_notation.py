@@ -117,6 +117,16 @@ def is_iob1(pairs: Iterable[tuple[str, str]]) -> bool:
     return begun
 
 
+def is_bracketed(tags: Collection[str]) -> bool:
+    """Whether tags are brackets around spans, as in CoNLL-2012, which have a meaning only in their sequence.
+
+    >>> is_bracketed({"*", "(PER*", "*)", "(LOC)"}), is_bracketed({"*", "NOUN"})
+    (True, False)
+    """
+    pattern = re.compile(r"(\([^()*\s]+)*\*?\)*")
+    return any("(" in tag for tag in tags) and "*" in tags and all(map(pattern.fullmatch, tags))
+
+
 def looks_like_spans(tags: Collection[str]) -> str | None:
     """A tag that looks like one of a span although the tags as a whole have no known notation; None if there is none.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -61,6 +61,26 @@ class BufferedTokenStream:
         """The ids of the buffered text."""
         complete, self._buffer = self._buffer, ""
         return _to_list(self._encode(complete)) if complete else []
+
+
+def split_at_boundaries(chunks: Iterable[str], last_boundary: Callable[[str, int], int]) -> Iterator[str]:
+    """Yield the text of `chunks` in pieces that end at a token boundary, so that no token is cut.
+
+    last_boundary   as of `BufferedTokenStream`
+
+    >>> list(split_at_boundaries(["one tw", "o", " three"], lambda text, start: text.rfind(" ", start) + 1))
+    ['one ', 'two ', 'three']
+    """
+    buffer = ""
+    for chunk in chunks:
+        searched = len(buffer)
+        buffer += chunk
+        at = last_boundary(buffer, searched)
+        complete, buffer = buffer[:at], buffer[at:]
+        if complete:
+            yield complete
+    if buffer:
+        yield buffer
 
 
 def _to_list(ids: NDArray[np.int32]) -> list[int]:

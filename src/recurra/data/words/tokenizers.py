@@ -1,6 +1,7 @@
 """Word tokenizers of NLTK and jieba, and filters for stop words and parts of speech.
 
     recurra   the built-in patterns (recurra.data.words.pretokenize)
+    blanks    the words between blanks as they are, for text that is already tokenized; `<unk>` is the unknown word
     nltk      sentences by Punkt, words by NLTK's Treebank rules, parts of speech by its perceptron tagger (English)
     jieba     Chinese words and parts of speech, by a dictionary and a hidden Markov model
 
@@ -21,10 +22,11 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from recurra.data.words.pretokenize import clean, word_pretokenizer
+from recurra.data.words.pretokenize import clean, join, last_token_boundary, last_word_boundary, word_pretokenizer
+from recurra.data.words.pretokenized import UNKNOWN_WORDS
 from recurra.errors import SettingError, near
 
-TokenizerName = Literal["recurra", "nltk", "jieba"]
+TokenizerName = Literal["recurra", "blanks", "nltk", "jieba"]
 TaggedWords = list[tuple[str, str]]
 
 # Prefixes of the tags of each library: those of the Penn Treebank and of ICTCLAS.
@@ -53,6 +55,8 @@ class WordTokenizer:
     keep_pos: tuple[str, ...] = ()
 
     def __call__(self, text: str) -> list[str]:
+        if self.name == "blanks":
+            return self._without_stop_words(clean(text).split())
         text = unicodedata.normalize("NFC", clean(text))
         if self.keep_pos:
             prefixes = tuple(PARTS_OF_SPEECH[self.name][part] for part in self.keep_pos)
@@ -64,13 +68,34 @@ class WordTokenizer:
             words = _jieba_words(text)
         else:
             words = [word for word, _ in _WORD_PRETOKENIZER.pre_tokenize_str(text)]
+        return self._without_stop_words(words)
+
+    def _without_stop_words(self, words: list[str]) -> list[str]:
         stop_words = _as_set(self.stop_words)
         return [word for word in words if word.lower() not in stop_words] if stop_words else words
 
     @property
+    def is_exact(self) -> bool:
+        """Whether words are kept as they are written: neither lower case nor Unicode normalization changes them."""
+        return self.name == "blanks"
+
+    @property
+    def unknown_words(self) -> tuple[str, ...]:
+        """Words of a text that stand for unknown words."""
+        return UNKNOWN_WORDS if self.name == "blanks" else ()
+
+    def join(self, words: list[str]) -> str:
+        """The text of words."""
+        return " ".join(words) if self.name == "blanks" else join(words)
+
+    def last_boundary(self, text: str, start: int) -> int:
+        """The last position at or after `start` where `text` can be split between words, or 0."""
+        return last_token_boundary(text, start, "blanks") if self.is_exact else last_word_boundary(text, start)
+
+    @property
     def why_not_streamable(self) -> str | None:
         """Why text in chunks cannot be tokenized, as a clause; None if it can."""
-        if self.name == "recurra":
+        if self.name in ("recurra", "blanks"):
             return None
         return f"{self.name} tokenizes complete texts only; --set tokenizer=recurra enables streaming"
 
@@ -92,7 +117,12 @@ class WordTokenizer:
         return tokenizer
 
     def __str__(self) -> str:
-        library = {"recurra": "", "nltk": f", tokenized by NLTK ({self.language})", "jieba": ", tokenized by jieba"}
+        library = {
+            "recurra": "",
+            "blanks": ", split at blanks",
+            "nltk": f", tokenized by NLTK ({self.language})",
+            "jieba": ", tokenized by jieba",
+        }
         kept = f", {' and '.join(part + 's' for part in self.keep_pos)} only" if self.keep_pos else ""
         stop_words = f", without {len(self.stop_words):,} stop words" if self.stop_words else ""
         return library[self.name] + kept + stop_words
@@ -114,7 +144,7 @@ def choose_tokenizer(
             that installs it.
     """
     parts = tuple(part.strip() for part in (keep_pos or "").split(",") if part.strip())
-    if parts and name == "recurra":
+    if parts and name not in PARTS_OF_SPEECH:
         raise SettingError(
             "keep_pos requires a tokenizer that tags parts of speech: --tokenizer nltk, or jieba for Chinese"
         )

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
 from recurra.data.words import count
+from recurra.data.words.characters import Ids, character_table, encode_characters
 from recurra.data.words.ngrams import with_ngram_ids
 from recurra.data.words.pretokenize import (
     clean,
@@ -34,7 +34,6 @@ from recurra.data.words.word_numbers import WordNumbers
 from recurra.errors import RunError, SettingError
 
 Tokenization = Literal["characters", "words", "subwords"]
-Ids = NDArray[np.int32]
 
 SPECIAL_TOKENS = ("<pad>", "<unknown>", "<end>")
 # Their names inside the tokenizer: no word and no byte-level token contains a space.
@@ -76,7 +75,8 @@ class Vocabulary:
         self.tokenizer = tokenizer if tokenization == "words" else None
         self._ids = {word: at for at, word in enumerate(tokens, len(SPECIAL_TOKENS))} if self.tokenizer else {}
         self._merges = list(merges)
-        self._table = _character_table(tokens) if tokenization == "characters" else None
+        first = len(SPECIAL_TOKENS)
+        self._table = character_table(tokens, first, self.unknown) if tokenization == "characters" else None
         self._encoder = None if tokenization == "characters" else self._make_encoder(tokens)
 
     def __len__(self) -> int:
@@ -105,8 +105,7 @@ class Vocabulary:
     def encode_batch(self, texts: Iterable[str]) -> list[Ids]:
         """The ids of each text, int32 (T,); faster than separate calls of `encode`."""
         if self._table is not None:
-            table = self._table
-            return [table[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)] for text in texts]
+            return [encode_characters(self._table, text) for text in texts]
         if self.tokenizer is not None:
             return [np.array([self._id(word) for word in self.tokenizer(text)], np.int32) for text in texts]
         assert self._encoder is not None
@@ -140,7 +139,9 @@ class Vocabulary:
 
     def normalize(self, word: str) -> str:
         """The form of a word in this vocabulary: NFC and, if `lowercase`, lower case. Other tokens are unchanged."""
-        return word_normalizer(self.lowercase).normalize_str(clean(word)) if self.tokenization == "words" else word
+        if self.tokenization != "words" or (self.tokenizer is not None and self.tokenizer.is_exact):
+            return word
+        return word_normalizer(self.lowercase).normalize_str(clean(word))
 
     def tokenize(self, text: str) -> list[str]:
         """The part of `text` that corresponds to each of its tokens, including unknown tokens."""
@@ -173,7 +174,7 @@ class Vocabulary:
         if self.tokenization == "characters":
             return "".join(words)
         if self.tokenization == "words":
-            return join(words)
+            return join(words) if self.tokenizer is None else self.tokenizer.join(words)
         assert self._encoder is not None
         text = self._encoder.decode(text_ids, skip_special_tokens=False)
         return text.replace(_INTERNAL_NAMES[self.unknown], _UNKNOWN_TEXT)
@@ -185,13 +186,12 @@ class Vocabulary:
         """
         if self.tokenizer is not None and self.tokenizer.why_not_streamable:
             raise SettingError(f"this text cannot be streamed: {self.tokenizer.why_not_streamable}")
-        if with_ngrams:
-            return BufferedTokenStream(lambda text: self.encode_with_ngrams([text])[0], last_word_boundary)
-        if self.tokenization == "characters":
+        if self.tokenization == "characters" and not with_ngrams:
             return CharacterTokenStream(self.encode)
-        return BufferedTokenStream(
-            self.encode, last_word_boundary if self.tokenization == "words" else last_subword_boundary
-        )
+        boundary = last_word_boundary if self.tokenizer is None else self.tokenizer.last_boundary
+        if with_ngrams:
+            return BufferedTokenStream(lambda text: self.encode_with_ngrams([text])[0], boundary)
+        return BufferedTokenStream(self.encode, boundary if self.tokenization == "words" else last_subword_boundary)
 
     def save(self, folder: Path, name: str) -> None:
         """Write `folder/name.json`."""
@@ -275,6 +275,7 @@ def build(
         return Vocabulary(tokenization, tokens, merges=merges, notes=notes)
     if tokenization not in get_args(Tokenization):
         raise _unknown_tokenization(tokenization)
+    lowercase = lowercase and not (tokenizer is not None and tokenizer.is_exact)
     if tokenization == "characters":
         counter = count.count_characters(texts)
         tokens = counter.most_frequent(max_tokens, min_count)
@@ -289,11 +290,3 @@ def build(
 
 def _unknown_tokenization(tokenization: str) -> SettingError:
     return SettingError(f"unknown tokenization {tokenization!r}; expected one of {', '.join(get_args(Tokenization))}")
-
-
-def _character_table(tokens: Sequence[str]) -> Ids:
-    """The id of each code point (4.5 MB)."""
-    table = np.full(0x110000, Vocabulary.unknown, np.int32)
-    for at, character in enumerate(tokens, len(SPECIAL_TOKENS)):
-        table[ord(character)] = at
-    return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class CaptionDataset(Dataset):
         has_several_steps: whether an encoded input of the training part has more than one step.
     """
 
+    keeps_vocabulary: ClassVar[bool] = True
+
     def __init__(self, settings: CaptionSettings) -> None:
         data = settings.data
         self.settings = settings
@@ -55,7 +57,8 @@ class CaptionDataset(Dataset):
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Read, split and encode the data, and return what was found."""
         info, source = DatasetInfo(), self.rows.open(data)
-        self._choose_input(source, info)
+        if not self.rows.is_loaded:
+            self._choose_input(source, info)
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self.rows.open(str(valid))

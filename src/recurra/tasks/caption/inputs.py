@@ -43,7 +43,7 @@ class CaptionImageInput(CaptionInput):
     encoder_size = 96
 
     def __init__(self, data: CaptionData) -> None:
-        self.field: Image = Image("image", data.image, data.image_size, data.grayscale)
+        self.field: Image = Image("image", data.image, data.image_size, data.grayscale, data.root)
 
     def encoder(self, model: CaptionModel) -> ImageEncoder:
         """Return a new convolutional encoder."""
@@ -69,7 +69,7 @@ class CaptionFeaturesInput(CaptionInput):
     encoder_size = 192
 
     def __init__(self, data: CaptionData) -> None:
-        self.field: ImageFeatures = ImageFeatures("features", data.image_features)
+        self.field: ImageFeatures = ImageFeatures("features", data.image_features, data.root)
 
     def encoder(self, model: CaptionModel) -> FeatureEncoder:
         """Return a new linear encoder."""

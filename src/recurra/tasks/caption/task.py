@@ -43,7 +43,7 @@ class Caption(Task[CaptionSettings]):
     settings_class = CaptionSettings
     inference_settings: ClassVar[tuple[str, ...]] = (
         *("model.beam_size", "model.length_penalty", "model.return_attention"),
-        *("data.text", "data.image_features", "data.on_error"),
+        *("data.text", "data.image_features", "data.on_error", "data.root"),
     )
     dataset: CaptionDataset
 

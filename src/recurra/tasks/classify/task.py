@@ -43,7 +43,13 @@ class Classify(SequenceTask[ClassifySettings]):
     structure: ClassVar[str] = "N to 1"
     summary: ClassVar[str] = "a class or labels for each text, window of numbers or image: sentiment, intent, topics"
     settings_class = ClassifySettings
-    inference_settings: ClassVar[tuple[str, ...]] = ("data.text", "data.label", "data.on_error", "data.encoding")
+    inference_settings: ClassVar[tuple[str, ...]] = (
+        "data.text",
+        "data.label",
+        "data.on_error",
+        "data.encoding",
+        "data.root",
+    )
 
     @classmethod
     def dataset_for(cls, settings: ClassifySettings) -> RowDataset:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.reading import FileReading
@@ -35,6 +35,7 @@ MIN_SATISFIED = 0.8  # fraction of the pairs that must satisfy constraints for t
 class CoupletDataset(Dataset):
     """Pairs of a question (`source`) and an answer (`target`), as tokens of one vocabulary of characters and as text."""
 
+    keeps_vocabulary: ClassVar[bool] = True
     reading: FileReading
 
     def __init__(self, data: CoupletData) -> None:
@@ -67,7 +68,8 @@ class CoupletDataset(Dataset):
             other = self._open(str(valid))
             return other, find_pair_columns(self.rows, other)
 
-        self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
+        if not self.rows.is_loaded:
+            self.target.share_vocabulary(self.source, lambda: (row[1] for row in self.rows.values(source, columns)))
         report = self.rows.read(
             source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
         )

@@ -31,8 +31,10 @@ class ForecastDataset(Dataset):
 
     metadata   the metadata of the training series; available after `prepare` or `load`
     split      the panel of the training and the validation part; available after `prepare` or `load_cache`
+    is_loaded  whether the metadata were loaded from a run
     """
 
+    keeps_vocabulary: ClassVar[bool] = True
     inputs_are_rows: ClassVar[bool] = False  # An input is a series.
     reading: FileReading
     metadata: SeriesMetadata
@@ -41,27 +43,36 @@ class ForecastDataset(Dataset):
     def __init__(self, settings: ForecastData) -> None:
         self.settings, self.reader = settings, SeriesReader(settings)
         self.reading = self.reader.reading
+        self.is_loaded = False
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Read and divide the series. Horizon and seasonality are determined here, because the split depends on them."""
         settings = self.settings
         with self._list_skipped(cache.parent):
-            table, unused_columns = self.reader.read_training(data)
+            if self.is_loaded:
+                table, unused_columns = self.read(data), list[str]()
+            else:
+                table, unused_columns = self.reader.read_training(data)
             other = None if valid is None else self.reader.read_with(table.columns, valid)
         on_progress(sum(map(len, table.series)))
-        self.metadata = metadata = SeriesMetadata.of(table)
         split = TrainValidationSplit(table, skip=self.reader.skip)
         split.drop_constant()
         if other is not None:
             split.append_validation(other)
-        metadata.seasonality, seasonality = seasonality_by_grid(split.series, split.cutoffs, settings.seasonality)
+        seasonality = "as in the run that this one begins with"
+        if not self.is_loaded:
+            self.metadata = SeriesMetadata.of(table)
+            found = seasonality_by_grid(split.series, split.cutoffs, settings.seasonality)
+            self.metadata.seasonality, seasonality = found
+        metadata = self.metadata
         horizon = settings.horizon or default_horizon(split.series, metadata.seasonality)
         if valid is None:
             split.hold_out(settings.validation_fraction, horizon)
         split.drop_short(settings.context_length, horizon)
         split.check_validation(horizon)
-        metadata.fit(split.series, split.cutoffs, calendar=settings.calendar)
+        if not self.is_loaded:
+            metadata.fit(split.series, split.cutoffs, calendar=settings.calendar)
         self._write(split, cache)
         self.load_cache(cache)
         determined: dict[str, Any] = {"horizon": horizon}
@@ -115,7 +126,7 @@ class ForecastDataset(Dataset):
 
     def load(self, folder: Path) -> None:
         """Read the metadata of the series."""
-        self.metadata = SeriesMetadata.load(folder)
+        self.metadata, self.is_loaded = SeriesMetadata.load(folder), True
 
     # inference -----------------------------------------------------------------------------------------------------
     def read(self, data: str | Path) -> TimeSeriesTable:

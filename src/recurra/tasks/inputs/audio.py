@@ -28,7 +28,7 @@ class AudioInput(Input):
     Model: ClassVar[type[ModelSettings]] = EncoderModel
 
     def __init__(self, data: Any) -> None:
-        self.field: Audio = Audio("audio", data.audio, data.sample_rate, data.n_mels)
+        self.field: Audio = Audio("audio", data.audio, data.sample_rate, data.n_mels, data.root)
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:

@@ -41,7 +41,7 @@ class ImageInput(Input):
     Model: ClassVar[type[ModelSettings]] = ImageModel
 
     def __init__(self, data: Any) -> None:
-        self.field: Image = Image("image", data.image, data.image_size, data.grayscale)
+        self.field: Image = Image("image", data.image, data.image_size, data.grayscale, data.root)
 
     @classmethod
     def matches(cls, source: Source, taken: Sequence[str]) -> str | None:

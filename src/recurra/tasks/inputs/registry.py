@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ...data.sources.sources import Source
 from ...errors import DataError, SettingError
 from ...fields.audio import AudioData
+from ...fields.media import MediaData
 from ...models.encoder import EncoderModel
 from ...settings import Settings, is_open, setting
 from .audio import AudioInput
@@ -78,11 +79,11 @@ def choose_input(
 
 
 def _changed_settings(input_type: type[Input], settings: Settings[Any, Any, Any]) -> list[str]:
-    """The settings that only this type has and that differ from their default."""
+    """The settings that only this type has and that differ from their default; `root` belongs to images and audio."""
     changed = []
     groups = ((settings.data, input_type.Data, RowData), (settings.model, input_type.Model, EncoderModel))
     for group, cls, base in groups:
-        for key in cls.model_fields.keys() - base.model_fields.keys():
+        for key in cls.model_fields.keys() - base.model_fields.keys() - MediaData.model_fields.keys():
             field = cls.model_fields[key]
             if getattr(group, key) != (None if is_open(field) else field.default):
                 changed.append(key)

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from ...data.sources.rows import Row
 from ...data.sources.skipped_rows import SkippedRows
 from ...data.sources.text import TextSource, open_text, text_of
 from ...data.store.store import Store, StoreWriter
-from ...data.words.documents import SAMPLE_CHARACTERS, detect_independent_texts
-from ...data.words.vocabulary import Vocabulary, build
+from ...data.words.blank_words import BlankWordCounter, has_blanks
+from ...data.words.documents import detect_independent_texts
+from ...data.words.vocabulary import Vocabulary
 from ...errors import DataError
 from ...files import read_json, write_json
 from ..base import DataQuality, Dataset, DatasetInfo, Description, OnProgress
@@ -27,9 +28,12 @@ from ..shared.data_cache import DataCache
 from ..shared.quality import unknown_fraction
 from .scoring import MAX_SCORED
 from .settings import LanguageSettings
+from .tokenization import build_vocabulary, choose_tokenization, sample_of, tokenization_of
 from .tokenizer import TextTokenizer
 
-COLUMNS = {"tokens": "ragged:int32", "characters": "int64"}  # of a store: one row per chunk of the text
+# of a store: one row per chunk of the text, with its numbers of characters, and of words between blanks and line ends (0
+# where no blanks separate words)
+COLUMNS = {"tokens": "ragged:int32", "characters": "int64", "words": "int64"}
 
 
 @final
@@ -41,8 +45,10 @@ class TextDataset(Dataset):
                  where the text is continuous
     column       column of the text in the training data; None if these have no columns
     stores       encoded parts, "train" and "valid"
+    is_loaded    whether the vocabulary was loaded from a run
     """
 
+    keeps_vocabulary: ClassVar[bool] = True
     vocabulary: Vocabulary
     reading: FileReading
 
@@ -52,6 +58,7 @@ class TextDataset(Dataset):
         self.separator = ""
         self.column: str | None = None
         self.stores: dict[str, Store] = {}
+        self.is_loaded = False
 
     # reading -------------------------------------------------------------------------------------------------------
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
@@ -59,11 +66,12 @@ class TextDataset(Dataset):
         source = self._open(data)
         self.column = source.column
         facts: dict[str, Any] = {}
-        names = [data] if valid is None else [data, valid]
+        names = [] if self.is_loaded else [data] if valid is None else [data, valid]
         kept = DataCache(self.reading, names, lambda: [type(self).__name__, self.column])
 
         def restore(folder: Path, found: dict[str, Any]) -> None:
             self.load(folder)
+            self.is_loaded = False  # the vocabulary is that of this text
             facts.update(found)
 
         if not kept.take(cache, restore):
@@ -77,21 +85,22 @@ class TextDataset(Dataset):
     ) -> dict[str, Any]:
         """Build the vocabulary and encode both parts. Return what the user is told about the text."""
         settings = self.settings
-        characters, beginning = 0, ""
+        characters, beginning = 0, sample_of(source.chunks())
 
         def chunks() -> Iterator[str]:
-            nonlocal characters, beginning
+            nonlocal characters
             for chunk in source.chunks():
                 characters += len(chunk)
-                beginning += chunk[: max(SAMPLE_CHARACTERS - len(beginning), 0)]
                 on_progress(characters)
                 yield chunk
 
-        lines = (line for chunk in chunks() for line in chunk.split("\n"))
-        texts = lines if settings.tokenization == "words" else chunks()
-        self.vocabulary = build(
-            texts, settings.tokenization, size=settings.vocabulary_size, min_count=settings.min_count
-        )
+        if self.is_loaded:
+            choice = tokenization_of(self.vocabulary)
+            for _ in chunks():
+                pass
+        else:
+            choice = choose_tokenization(settings, beginning)
+            self.vocabulary = build_vocabulary(chunks(), choice, settings)
         self.separator, structure = detect_independent_texts(beginning)
         fraction = 0.0 if valid is not None else settings.validation_fraction
         end = int(characters * (1 - fraction))
@@ -100,29 +109,44 @@ class TextDataset(Dataset):
             self._encode(source, parts | ({"valid": (end, characters)} if fraction else {}), cache, skipped.add)
             if valid is not None:
                 self._encode(self._open(valid), {"valid": (0, None)}, cache, skipped.add)
-        return {"characters": characters, "structure": structure, "source": source.describe()}
+        return {
+            "characters": characters,
+            "structure": structure,
+            "source": [*source.describe(), *choice.messages],
+            "tokenization": choice.tokenization,
+            "tokenizer": choice.tokenizer,
+        }
 
     def _info(self, source: TextSource, facts: dict[str, Any]) -> DatasetInfo:
-        settings, characters, structure = self.settings, facts["characters"], facts["structure"]
+        characters, structure, tokenization = facts["characters"], facts["structure"], facts["tokenization"]
         train_tokens, valid_tokens = (len(self.stores[part].flat("tokens")) for part in ("train", "valid"))
         if train_tokens < 64 or valid_tokens < 2:
             raise DataError(
-                f"{train_tokens + valid_tokens:,} {settings.tokenization} are too few to train a language model; "
+                f"{train_tokens + valid_tokens:,} {tokenization} are too few to train a language model; "
                 "use a longer text",
                 file=source.path,
             )
         messages = [
             *facts["source"],
-            f"{characters:,} characters: {train_tokens:,} {settings.tokenization} for training, "
-            f"{valid_tokens:,} for validation",
-            f"vocabulary: {len(self.vocabulary):,} {settings.tokenization}; "
-            f"{', '.join(self.vocabulary.notes) or 'all are kept'}",
+            f"{characters:,} characters: {train_tokens:,} {tokenization} for training, {valid_tokens:,} for validation",
+            f"vocabulary: {len(self.vocabulary) - 1:,} {tokenization}; "  # without padding
+            f"{self._kept() if self.is_loaded else ', '.join(self.vocabulary.notes) or 'all are kept'}",
         ]
         if structure:
             messages.append(structure)
         if valid_tokens > MAX_SCORED:
             messages.append(f"validation metrics during training use about the first {MAX_SCORED:,} of these tokens")
-        return DatasetInfo(rows=train_tokens, valid_rows=valid_tokens, time_steps=train_tokens, messages=messages)
+        return DatasetInfo(
+            rows=train_tokens,
+            valid_rows=valid_tokens,
+            time_steps=train_tokens,
+            settings={"data": {"tokenization": tokenization, "tokenizer": facts["tokenizer"]}},
+            messages=messages,
+        )
+
+    def _kept(self) -> str:
+        unknown = np.mean(self.stores["train"].flat("tokens") == self.vocabulary.unknown)
+        return f"that of the run, in which {unknown:.1%} of these tokens are unknown"
 
     def _open(self, data: str | Path) -> TextSource:
         settings = self.settings
@@ -145,18 +169,21 @@ class TextDataset(Dataset):
         folder: Path,
         on_skip: Callable[[DataError], None] | None = None,
     ) -> None:
-        """Write the tokens of each part, given by its range of characters, and the number of characters of each chunk."""
+        """Write the tokens of each part, given by its range of characters, and the other columns of each chunk."""
         for at, (part, (begin, end)) in enumerate(parts.items()):
             source.on_skip = None if at else on_skip  # each pass reads the whole file
             with StoreWriter(folder / part, COLUMNS) as writer:
-                tokenizer = self.tokenizer()
-                position = 0
+                tokenizer, counter = self.tokenizer(), BlankWordCounter()
+                position, spaced = 0, None
                 for chunk in source.chunks():
                     piece = chunk[max(begin - position, 0) : None if end is None else max(end - position, 0)]
                     position += len(chunk)
                     if piece:
-                        writer.append(tokens=np.array(tokenizer.push(piece), np.int32), characters=len(piece))
-                writer.append(tokens=np.array(tokenizer.flush(), np.int32), characters=0)
+                        tokens, words = np.array(tokenizer.push(piece), np.int32), counter.push(piece)
+                        spaced = has_blanks(piece) if spaced is None else spaced
+                        writer.append(tokens=tokens, characters=len(piece), words=words if spaced else 0)
+                words = counter.flush() if spaced else 0
+                writer.append(tokens=np.array(tokenizer.flush(), np.int32), characters=0, words=words)
 
     def load_cache(self, cache: Path) -> None:
         """Open the encoded parts that `prepare` wrote."""
@@ -180,7 +207,7 @@ class TextDataset(Dataset):
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
-        self.vocabulary = Vocabulary.load(folder, "text")
+        self.vocabulary, self.is_loaded = Vocabulary.load(folder, "text"), True
         saved = read_json(folder / "language.json")
         self.separator, self.column = str(saved["separator"]), saved.get("column")
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...errors import SettingError
+from ...gradient_settings import WITH_WINDOWS
 from ..base import DatasetInfo
+from .sampler import CONTINUING
 from .settings import LanguageSettings
 
 CACHE_SIZE = 4000  # tokens; a state then contains as many outputs, 8 MB with a layer of 512 units
@@ -37,6 +40,8 @@ def language_defaults(
         batch_size //= 2
     while bptt_length > 8 and batch_size * bptt_length * 8 > tokens:
         bptt_length //= 2
+    if batching in CONTINUING and given.training.rule in WITH_WINDOWS:
+        bptt_length = given.training.windows[0]
     use_sampled = vocabulary_size >= LARGE_VOCABULARY and not given.training.label_smoothing
     return {
         "data": {"bptt_length": bptt_length, "batching": batching},
@@ -59,3 +64,13 @@ def language_defaults(
             "sampled_softmax": NUM_SAMPLED if use_sampled else 0,
         },
     }
+
+
+def check_windows(settings: LanguageSettings) -> None:
+    """Raise SettingError where windows that continue each other do not have k1 time steps."""
+    data, training = settings.data, settings.training
+    if data.batching in CONTINUING and training.rule in WITH_WINDOWS and data.bptt_length != training.windows[0]:
+        raise SettingError(
+            f"bptt_length = {data.bptt_length} and k1 = {training.windows[0]}: with batching={data.batching} both are the "
+            "length of a window; remove bptt_length"
+        )

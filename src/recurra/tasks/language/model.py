@@ -11,6 +11,7 @@ from ...models.sampled_softmax import sampled_softmax_loss
 from ...nn import Recurrent, State
 from ...nn.cache import NeuralCache, split_state
 from ...nn.dropout import LockedDropout, between_layers
+from ...nn.reset import Reset
 
 CHUNK_STEPS = 256  # time steps per call of the network when a long text is read
 
@@ -75,29 +76,34 @@ class LanguageNetwork(nn.Module):
         """Whether the neural cache contributes to the prediction: in evaluation mode, after it was fitted and helps."""
         return self.cache is not None and self.cache.active
 
-    def features(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+    def features(self, ids: Tensor, state: State | None, reset: Reset = None) -> tuple[Tensor, Tensor, State]:
         """Return the input of the output layer (B, T, D), the outputs of the recurrent layers (B, T, H), and their state."""
-        y, after = self.recurrent(self.input_dropout(self.embedding(ids)), state)
+        y, after = self.recurrent(self.input_dropout(self.embedding(ids)), state, reset=reset)
         return self.bridge(self.dropout(y)), y, after
 
-    def without_cache(self, ids: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
+    def without_cache(self, ids: Tensor, state: State | None, reset: Reset = None) -> tuple[Tensor, Tensor, State]:
         """Return the logits (B, T, V), the outputs of the recurrent layers (B, T, H), and their state."""
-        features, y, after = self.features(ids, state)
+        features, y, after = self.features(ids, state, reset)
         return self.output(features), y, after
 
     def forward(
-        self, ids: Tensor, state: State | None = None, targets: Tensor | None = None, num_sampled: int = 0
+        self,
+        ids: Tensor,
+        state: State | None = None,
+        targets: Tensor | None = None,
+        num_sampled: int = 0,
+        reset: Reset = None,
     ) -> tuple[Tensor, State]:
-        """Return the logits (B, T, V) and the state after the tokens `ids` (B, T).
+        """Return the logits (B, T, V) and the state after the tokens `ids` (B, T). `reset`: see `recurra.nn.Recurrent`.
 
         With `targets` (B, T), in training, the first value is instead the mean loss by sampled softmax with `num_sampled`
         classes. In evaluation mode a fitted cache is used, and the logits are log-probabilities.
         """
         if targets is not None:
-            features, _, after = self.features(ids, state)
+            features, _, after = self.features(ids, state, reset)
             return sampled_softmax_loss(features.flatten(0, 1), self.output, targets.flatten(), num_sampled), after
         before, memory = split_state(state)
-        logits, y, after = self.without_cache(ids, before)
+        logits, y, after = self.without_cache(ids, before, reset)
         if self.cache is None or not self.cache.active:
             return logits, after
         logits, new_memory = self.cache(logits, y, ids, memory)

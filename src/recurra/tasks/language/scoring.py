@@ -69,10 +69,9 @@ class TextScorer:
         max_tokens: int | None = None,
     ) -> dict[str, Any]:
         """Return the metrics of a text; with `max_tokens`, of its first chunks that contain so many tokens."""
-        lengths, characters = store.lengths("tokens"), store.column("characters")
-        if max_tokens is not None:
-            rows = int(np.searchsorted(np.cumsum(lengths), max_tokens)) + 1
-            lengths, characters = lengths[:rows], characters[:rows]
+        lengths = store.lengths("tokens")
+        rows = len(lengths) if max_tokens is None else int(np.searchsorted(np.cumsum(lengths), max_tokens)) + 1
+        lengths, characters, words = lengths[:rows], store.column("characters")[:rows], store.column("words")[:rows]
         device, tokens = device_of(network), int(lengths.sum())
         total, state = 0.0, None
         for inputs, targets in self.chunks(store, num_streams, tokens):
@@ -81,15 +80,27 @@ class TextScorer:
             nats = F.cross_entropy(logits.flatten(0, 1).float(), labels, ignore_index=IGNORED, reduction="sum")
             total += nats.item()
             on_progress(inputs.numel())
-        return text_metrics(total, tokens, int(characters.sum()))
+        return text_metrics(total, tokens, int(characters.sum()), int(words.sum()))
 
 
-def text_metrics(nats: float, tokens: int, characters: int) -> dict[str, Any]:
-    """Return the metrics of a text from its total negative log-likelihood in nats and its numbers of tokens and characters."""
+def text_metrics(nats: float, tokens: int, characters: int, words: int) -> dict[str, Any]:
+    """Return the metrics of a text.
+
+    nats         its total negative log-likelihood
+    tokens       its number of tokens
+    characters   its number of characters
+    words        its number of words between blanks and of line ends; 0 where no blanks separate words, as in Chinese: the
+                 perplexity per word is then left out
+    """
     per_character = nats / max(characters, 1)
     return {
         "loss": nats / tokens,
-        "perplexity": math.exp(min(nats / tokens, 700)),
+        "perplexity": _perplexity(nats / tokens),
+        **({"word_perplexity": _perplexity(nats / words)} if words else {}),
         "nats_per_character": per_character,
         "bits_per_character": per_character / math.log(2),
     }
+
+
+def _perplexity(nats: float) -> float:
+    return math.exp(min(nats, 700))

@@ -11,8 +11,11 @@ class LanguageData(DataSettings):
     """The text and how it is split into tokens and windows."""
 
     text: str | None = setting(None, description="Name of the text column when DATA is a table.")
-    tokenization: Literal["characters", "words", "subwords"] = setting(
-        "characters", description="Units that text is split into."
+    tokenization: Literal["characters", "words", "subwords"] = open_setting(
+        fallback="characters", description="Units that text is split into (characters; words for tokenized text)."
+    )
+    tokenizer: Literal["recurra", "blanks"] | None = setting(
+        None, description="How words are split: by the patterns of recurra, or at blanks (detected).", advanced=True
     )
     vocabulary_size: int | None = setting(
         None, ge=10, description="Maximum number of tokens; the most frequent ones are kept."
@@ -21,7 +24,9 @@ class LanguageData(DataSettings):
     bptt_length: int = open_setting(
         ge=1, description="Number of time steps of truncated backpropagation through time (window length)."
     )
-    batching: Literal["sequential", "random", "aligned"] = open_setting(description="Order of the training windows.")
+    batching: Literal["sequential", "random", "aligned", "mixture"] = open_setting(
+        description="Order of the training windows."
+    )
 
 
 class LanguageModel(ModelSettings):

@@ -3,8 +3,9 @@
     embedding -> recurrent layers -> linear (shares the weights of the embedding with tie_weights) -> softmax
 
 The text is one long sequence. In sequential batching the windows of a batch continue those of the previous batch, and the state
-is passed on (truncated backpropagation through time). Random and aligned windows begin with a zero state. Aligned windows begin
-where a paragraph or line begins, so that independent texts, such as poems, are learnt from their beginning.
+is passed on (truncated backpropagation through time); where texts are independent, a row restarts at the beginning of a text.
+Random and aligned windows begin with a zero state. Aligned windows begin where a paragraph or line begins, so that independent
+texts, such as poems, are learnt from their beginning. In a mixture half of the rows are sequential and the others random.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...data.store.windows import gather
+from ...data.store.windows import TokenWindow, gather
 from ...errors import SettingError
 from ..base import Batch, DatasetInfo, OnProgress, Selection, Streaming, Task
+from ..objective import Objective
 from .calibration import fit_cache
 from .dataset import TextDataset
-from .defaults import language_defaults
+from .defaults import check_windows, language_defaults
 from .generation import generate_text
 from .model import LanguageNetwork, language_network
-from .sampler import WindowSampler
+from .objective import LanguageObjective
+from .sampler import WindowSampler, window_lengths
 from .scoring import MAX_SCORED, TextScorer
 from .session import LanguageSession
 from .settings import LanguageSettings
@@ -57,6 +59,7 @@ class Language(Task[LanguageSettings]):
         size = len(dataset.vocabulary)
         defaults = language_defaults(settings, info, vocabulary_size=size, independent_texts=bool(dataset.separator))
         resolved = settings.fill(**defaults)
+        check_windows(resolved)
         if sampled := resolved.training.sampled_softmax:
             if resolved.training.label_smoothing:
                 raise SettingError("label_smoothing requires the full softmax; set sampled_softmax=0")
@@ -96,26 +99,40 @@ class Language(Task[LanguageSettings]):
             self.dataset.stores["train"].flat("tokens"),
             data.batching,
             training.batch_size,
-            data.bptt_length,
+            window_lengths(training, data.bptt_length),
             seed=training.seed,
             text_start=self.dataset.text_start,
+            independent=bool(self.dataset.separator),
         )
 
-    def batch(self, key: np.ndarray) -> Batch:
-        """Return the batch of windows that begin at the positions `key` (B,)."""
-        inputs, targets = gather(self.dataset.stores["train"].flat("tokens"), key, self.settings.data.bptt_length)
-        return Batch({"x": torch.from_numpy(inputs)}, {"next": torch.from_numpy(targets)}, inputs.size, inputs.size)
+    def batch(self, key: TokenWindow) -> Batch:
+        """Return the batch of the windows `key`."""
+        inputs, targets = gather(self.dataset.stores["train"].flat("tokens"), key.begins, key.steps)
+        size = inputs.size
+        return Batch({"x": torch.from_numpy(inputs)}, {"next": torch.from_numpy(targets)}, size, size, key)
 
     def loss(self, network: nn.Module, batch: Batch, state: Any, progress: float) -> tuple[Tensor, Any]:
-        """Return the mean cross-entropy in nats and, in sequential batching, the detached state for the next batch."""
+        """Return the mean cross-entropy in nats and, where the next batch continues this one, the detached state."""
         training, x, targets = self.settings.training, batch.inputs["x"], batch.targets["next"]
+        window = batch.window
+        reset = None if window is None or window.restarts is None else torch.from_numpy(window.restarts)
         if training.sampled_softmax:
-            loss, new_state = network(x, state, targets, training.sampled_softmax)
+            loss, new_state = network(x, state, targets, training.sampled_softmax, reset=reset)
         else:
-            logits, new_state = network(x, state)
+            logits, new_state = network(x, state, reset=reset)
             smoothing = training.label_smoothing
             loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), label_smoothing=smoothing)
-        return loss, new_state.detach() if self.settings.data.batching == "sequential" else None
+        return loss, new_state.detach() if window is not None and window.continues else None
+
+    def objectives(self, network: nn.Module, batch: Batch) -> list[Objective]:
+        """Return the loss in windows, for gradient rules.
+
+        Windows between random truncation points have losses of equal weight whatever the length of the window.
+        """
+        training, window = self.settings.training, batch.window
+        weighted = training.rule == "artbp" and window is not None and window.continues
+        tokens = len(batch.inputs["x"]) * training.windows[1] if weighted else None
+        return [LanguageObjective(language_network(network), batch, training, tokens)]
 
     # evaluation ----------------------------------------------------------------------------------------------------
     @property

@@ -35,7 +35,13 @@ class Regress(SequenceTask[RegressSettings]):
     structure: ClassVar[str] = "N to 1, a number"
     summary: ClassVar[str] = "a number for each text or window of numbers: a rating, a price, a length of stay"
     settings_class = RegressSettings
-    inference_settings: ClassVar[tuple[str, ...]] = ("data.text", "data.target", "data.on_error", "data.encoding")
+    inference_settings: ClassVar[tuple[str, ...]] = (
+        "data.text",
+        "data.target",
+        "data.on_error",
+        "data.encoding",
+        "data.root",
+    )
 
     @classmethod
     def dataset_for(cls, settings: RegressSettings) -> RowDataset:

@@ -13,6 +13,7 @@ from ...fields.base import Field
 from ..base import Batch
 
 EVALUATION_STEPS = 65_536  # padded time steps of a batch when nothing is kept for the backward pass
+PIECE_STEPS = 4_096  # padded time steps of a piece of a batch of long sequences
 
 
 def padded(arrays: Iterable[np.ndarray]) -> Tensor:
@@ -49,3 +50,21 @@ def collate(
 def target_of(store: Store, field: Field, rows: np.ndarray | slice = slice(None)) -> Tensor:
     """Return the values of a target field for some rows, by default for all."""
     return torch.from_numpy(np.array(store.column(field.name)[rows]))
+
+
+def outputs_of(network: nn.Module, x: Tensor, lengths: Tensor, *, in_pieces: bool) -> Tensor:
+    """Return the outputs (B, C) of a network in evaluation mode for sequences x (B, T) or (B, T, I).
+
+    Sequences of more than `PIECE_STEPS` time steps are read piece by piece if `in_pieces`, which needs one direction.
+    """
+    B, T = x.shape[:2]
+    size = max(PIECE_STEPS // max(B, 1), 1)
+    if not in_pieces or T <= PIECE_STEPS:
+        output: Tensor = network(x, lengths)
+        return output
+    state = None
+    for begin in range(0, T, size):
+        piece = x[:, begin : begin + size]
+        state = network.push(piece, (lengths - begin).clamp(0, piece.shape[1]), state)  # type: ignore[operator]
+    result: Tensor = network.result(state)  # type: ignore[operator]
+    return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, final
+from typing import Any, ClassVar, NamedTuple, TypeVar, final
 
 from ...data.sources.json_line import parse_json_line
 from ...data.sources.reading import FileReading
@@ -66,6 +66,7 @@ class RowDataset(Dataset):
         ['window', 'label']
     """
 
+    keeps_vocabulary: ClassVar[bool] = True
     reading: FileReading
 
     def __init__(
@@ -94,10 +95,11 @@ class RowDataset(Dataset):
         """Select the input, find the columns, fit the fields, split and encode; see `Dataset.prepare`."""
         info, selection = DatasetInfo(), list[str]()
         source = self.rows.open(data)
-        self._choose_targets(source, info)
-        if not self.fixed:
-            selection = self._select_input(source, info)
-        self._use_pretrained(info)
+        if not self.rows.is_loaded:
+            self._choose_targets(source, info)
+            if not self.fixed:
+                selection = self._select_input(source, info)
+            self._use_pretrained(info)
         source = self.input.adapt_source(source, self._others)
         if not self.fixed:
             reject_time_series(self.input.field, source, self._others)
@@ -199,10 +201,8 @@ class RowDataset(Dataset):
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
         """Return the inputs in a table, or a file that is one input; None where each line is one input."""
-        if self.input.field.is_single_input(file):
-            return iter([file])
-        if not self.reading.is_table(file):
-            return None
+        if self.input.field.is_single_input(file) or not self.reading.is_table(file):
+            return self.rows.inputs(file)
         return self.rows.inputs_in(self.input.adapt_source(self.reading.open(file, unlabeled=True), self._others))
 
     def parse_line(self, line: str) -> Any:

@@ -30,6 +30,7 @@ from ...settings import DataSettings
 from ..base import OnProgress
 from .data_cache import DataCache
 from .encode_rows import CHUNK, all_rows, write_rows
+from .input_values import key_of_input, named_in_lines
 from .row_state import RowFacts, state_of_rows
 from .survey import Survey
 
@@ -54,6 +55,7 @@ class RowReader:
         facts: after `read`, what is known about the rows, such as lines for the user.
         columns: the column of each field in the training data.
         stores: the encoded parts, `train` and `valid`.
+        is_loaded: whether the fields are those of a run, and are not fitted by `read`.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class RowReader:
         self.reading = FileReading(settings, lambda: [field.column for field in self.fields if field.column])
         self.problem, self.examples = problem or self.first_problem, examples
         self.columns: Columns = {}
-        self.stores: dict[str, Store] = {}
+        self.stores, self.is_loaded = dict[str, Store](), False
         self.depends_on: dict[str, Any] = {}
         self.facts = RowFacts(DataReport(0), [], [])
         self._bad = BadRows(Path(), skip=False)
@@ -94,8 +96,7 @@ class RowReader:
         A field without a named column keeps the column of the training data, where it exists.
         """
         fields = self.fields if fields is None else fields
-        found: Columns = {}
-        taken = [field.column for field in fields if field.column]
+        found, taken = Columns(), [field.column for field in fields if field.column]
         for column in taken:
             if taken.count(column) > 1:
                 names = " and ".join(field.name for field in fields if field.column == column)
@@ -169,16 +170,18 @@ class RowReader:
         """
         self.columns = columns
         functions = [self.problem, self.examples]
+        media = [field for field in self.fields if field.names_files]
         kept = DataCache(
             self.reading,
-            [one for one in data if one is not None],
+            [] if self.is_loaded else [one for one in data if one is not None],
             lambda: state_of_rows(source, columns, self.fields, functions, self.depends_on),
-            names_files=any(field.reads_files for field in self.fields),
+            (lambda row: [field.value(row, columns[field.name]) for field in media]) if media else None,
         )
 
         def restore(folder: Path, values: dict[str, Any]) -> None:
             self.facts = RowFacts.from_json(values, self.fields)
             self.load(folder)
+            self.is_loaded = False  # the fields are those of this data
 
         if not kept.take(cache, restore):
             report = self._read(source, columns, cache, on_progress, valid)
@@ -203,7 +206,7 @@ class RowReader:
                 return self.numbered(source, columns, on_skip.pop() if on_skip else None)
 
             with Survey(self.fields, rows, source.path, cache / ".rows") as survey:
-                survey.fit(on_progress)
+                survey.fit(on_progress, keep_fitted=self.is_loaded)
                 report = DataReport(
                     rows=len(survey.duplicates),
                     broken=self._bad.count + source.broken.count,
@@ -251,18 +254,18 @@ class RowReader:
 
     def load(self, folder: Path, fields: Sequence[Field] | None = None) -> None:
         """Read what `save` wrote."""
-        self.columns = dict(read_json(folder / "columns.json"))
+        self.columns, self.is_loaded = dict(read_json(folder / "columns.json")), True
         for field in self.fields if fields is None else fields:
             field.load(folder)
 
     # use -----------------------------------------------------------------------------------------------------------
     def inputs(self, file: str) -> Iterator[Any] | None:
-        """Return the input values in a table, or a file that is one value; None where each line of the file is one input."""
+        """Return the input values in a file; None where each line of the file is one input."""
         if self.input.is_single_input(file):
             return iter([file])
-        if not self.reading.is_table(file):
-            return None
-        return self.inputs_in(self.reading.open(file, unlabeled=True))
+        if self.reading.is_table(file):
+            return self.inputs_in(self.reading.open(file, unlabeled=True))
+        return named_in_lines(file, self.reading.encoding, self.input, self._names) if self.input.names_files else None
 
     def inputs_in(self, source: Source) -> Iterator[Any]:
         """Yield the input value of each row, and for a row that cannot be parsed its DataError: every row has one answer."""
@@ -277,19 +280,16 @@ class RowReader:
             return known
         return self._find(self.input, source, ())
 
+    @property
+    def _names(self) -> list[str]:
+        """The keys of the input in an example that is a mapping."""
+        return [name for name in (self.columns.get(self.input.name), self.input.column, self.input.name) if name]
+
     def input_value(self, example: Any) -> Any:
         """Return the input value of an example, which is the value itself or a mapping that has it."""
         if isinstance(example, dict):
             example = flatten(example)
-            names = [self.columns.get(self.input.name), self.input.column, self.input.name]
-            for name in names:
-                if name and name in example:
-                    example = self.input.of_mapping(example, name)
-                    break
-            else:
-                expected = " or ".join(dict.fromkeys(repr(name) for name in names if name))
-                keys = ", ".join(map(repr, example)) or "no keys"
-                raise CallError(f"an input object requires the key {expected}; this one has {keys}")
+            example = self.input.of_mapping(example, key_of_input(example, self._names))
         return self.input.normalize_input(example)
 
     def check_inputs(self, values: Sequence[Any]) -> list[Any]:

@@ -8,10 +8,10 @@ A subclass defines the dataset and the head.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ...data.store.batching import LengthBatches
 from ...data.store.store import Store
+from ...errors import SettingError
 from ...models import adversarial
 from ...models.encoder import Ensemble, SequenceEncoder, SequenceToVector
 from ...settings import Settings
@@ -35,11 +36,13 @@ from ..base import (
     ignore_progress,
 )
 from ..contract import check_decoded, check_losses, check_metrics, check_outputs
-from .collate import EVALUATION_STEPS, collate, padded, target_of
+from ..objective import Objective
+from .collate import EVALUATION_STEPS, collate, outputs_of, padded, target_of
 from .head import HasBuffers, HasInitialBias, Head
 from .length_sampler import LengthSampler
 from .row_dataset import RowDataset
 from .session import VectorSession, why_not_streamable
+from .vector_objective import VectorObjective
 
 S = TypeVar("S", bound=Settings[Any, Any, Any])
 
@@ -61,7 +64,8 @@ class SequenceTask(Task[S]):
     @classmethod
     def resolve(cls, settings: S, dataset: RowDataset, info: DatasetInfo) -> S:
         """Fill the open settings with the defaults of the input type."""
-        return settings.fill(**dataset.input.defaults(settings, info))
+        defaults = dataset.input.defaults(settings, info)
+        return settings.fill(**(whole_sequences(defaults, info) if settings.training.reads_windows else defaults))
 
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
@@ -148,6 +152,18 @@ class SequenceTask(Task[S]):
 
         return adversarial.training_step(network, loss, self.settings.model.adversarial_epsilon, backward), None
 
+    def objectives(self, network: nn.Module, batch: Batch) -> list[Objective]:
+        """Return the loss of each member in windows, for gradient rules."""
+        if self.settings.model.adversarial_epsilon:
+            raise SettingError("adversarial_epsilon needs the gradient of the input of the whole sequence, and this gradient "
+                               "rule reads windows; set adversarial_epsilon=0")  # fmt: skip
+        members = list(network.members) if isinstance(network, Ensemble) else [network]
+
+        def losses(output: Tensor) -> Tensor:
+            return self._losses(output, batch, self.settings.training)
+
+        return [VectorObjective(cast(SequenceToVector, member), batch, losses, 1 / len(members)) for member in members]
+
     # evaluation ----------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
         """Return `loss` and the metrics of the head on the validation part or on another file."""
@@ -161,6 +177,9 @@ class SequenceTask(Task[S]):
         metrics = check_metrics(self.head, "metrics", self._head_of(network).metrics(outputs, targets))
         return {"loss": float(losses.mean()), **metrics}
 
+    def _output(self, network: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
+        return outputs_of(network, x, lengths, in_pieces=not self.settings.model.bidirectional)
+
     def _outputs(
         self, network: nn.Module, store: Store, on_progress: OnProgress
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
@@ -171,7 +190,7 @@ class SequenceTask(Task[S]):
         device = device_of(network)
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             batch = self._collate(store, rows).to(device)
-            output = network(batch.inputs["x"], batch.inputs["lengths"])
+            output = self._output(network, batch.inputs["x"], batch.inputs["lengths"])
             losses[rows] = self._losses(output, batch, None).double().cpu()
             for row, value in zip(rows, output.float().cpu(), strict=True):
                 outputs[row] = value
@@ -199,7 +218,7 @@ class SequenceTask(Task[S]):
         """Call the head on a few validation examples, so that a wrong return value is reported before training."""
         store = self.dataset.stores["valid"]
         batch = self._collate(store, np.arange(min(len(store), 8))).to(device_of(network))
-        output = network(batch.inputs["x"], batch.inputs["lengths"]).float().cpu()
+        output = self._output(network, batch.inputs["x"], batch.inputs["lengths"]).float().cpu()
         batch = batch.to(torch.device("cpu"))
         self._losses(output, batch, None)
         metrics = {"loss": 0.0, **check_metrics(self.head, "metrics", self.head.metrics(output, batch.targets))}
@@ -220,7 +239,7 @@ class SequenceTask(Task[S]):
         device = device_of(network)
         for rows in LengthBatches(lengths, 256, seed=0, max_tokens=EVALUATION_STEPS).in_order():
             x = padded([arrays[row] for row in rows])
-            output = network(x.to(device), torch.from_numpy(lengths[rows]).to(device))
+            output = self._output(network, x.to(device), torch.from_numpy(lengths[rows]).to(device))
             for row, decoded in zip(rows, self._decode(network, output.float().cpu()), strict=True):
                 results[row] = self.dataset.input.identify(examples[row]) | decoded
         return results
@@ -231,3 +250,10 @@ class SequenceTask(Task[S]):
         if reason := why_not_streamable(self.settings.model.bidirectional, field):
             return Streaming(reason=reason)
         return Streaming(lambda network: VectorSession(network, field, lambda output: self._decode(network, output)[0]))
+
+
+def whole_sequences(defaults: Mapping[str, Any], info: DatasetInfo) -> dict[str, dict[str, Any]]:
+    """Return the defaults for gradient rules: long sequences are not truncated, and there is no adversarial training."""
+    longest = int(max(info.stats.get("lengths", ()), default=1))
+    data = {**defaults.get("data", {}), "truncation_length": max(longest, 2)}
+    return {**defaults, "data": data, "model": {**defaults["model"], "adversarial_epsilon": 0.0}}

@@ -44,13 +44,14 @@ class Survey(AbstractContextManager["Survey"]):
             field.keep(None)
         self.kept.close()
 
-    def fit(self, on_progress: OnProgress) -> None:
-        """Fit the fields, hash the rows and count repeated rows."""
-        stream = self._inputs(on_progress)
-        fit_field(self.fields[0], stream, self.file)
+    def fit(self, on_progress: OnProgress, *, keep_fitted: bool = False) -> None:
+        """Fit the fields, unless `keep_fitted`; hash the rows and count repeated rows."""
+        fields, stream = [] if keep_fitted else self.fields, self._inputs(on_progress)
+        for field in fields[:1]:
+            fit_field(field, stream, self.file)
         for _ in stream:  # all rows are hashed, also where fitting needs only the first ones
             pass
-        for at, field in enumerate(self.fields[1:], 1):
+        for at, field in enumerate(fields[1:], 1):
             if field.is_fitted:
                 fit_field(field, self.values(at), self.file)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from ..base import Batch, DataQuality, Dataset, DatasetInfo, Description, OnProg
 from ..inputs.pretrained import Pretrained
 from ..shared.quality import quality_of
 from ..shared.row_reader import RowReader
+from .known import check_known
 from .settings import NO_SENTENCE_LABEL
 from .token_sequence import TokenSequence, parse_example
 
@@ -56,6 +57,7 @@ class TagDataset(Dataset):
             looks for it.
     """
 
+    keeps_vocabulary: ClassVar[bool] = True
     reading: FileReading
 
     def __init__(self, settings: Settings[Any, Any, Any]) -> None:
@@ -91,9 +93,12 @@ class TagDataset(Dataset):
     def prepare(self, data: str | Path, valid: str | Path | None, cache: Path, on_progress: OnProgress) -> DatasetInfo:
         """Find the columns, fit the fields and encode the data; see `Dataset.prepare`."""
         info, source = DatasetInfo(), self._open(data)
-        self._find_sentence_label(source)
-        self.pretrained = Pretrained(self.settings.model, unidirectional=False)
-        self.pretrained.configure(self.words, None, info)
+        if not self.rows.is_loaded:
+            self._find_sentence_label(source)
+            self.pretrained = Pretrained(self.settings.model, unidirectional=False)
+            self.pretrained.configure(self.words, None, info)
+        else:
+            self.tags.unseen.clear()
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self._open(str(valid))
@@ -103,6 +108,7 @@ class TagDataset(Dataset):
         report = self.rows.read(
             source, columns, cache, on_progress, None if valid is None else validation, data=(data, valid)
         )
+        check_known(self.stores, valid is None, self.tags, self.sentence_label, source.path)
         lengths = self.stores["train"].lengths(self.words.name)
         info.rows, info.valid_rows = len(self.stores["train"]), len(self.stores["valid"])
         info.time_steps, info.stats = int(lengths.sum()), {"lengths": lengths}

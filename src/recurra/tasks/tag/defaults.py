@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...data.words.tag_schemes import Scheme
+from ...errors import SettingError
 from ...settings import DEFAULT_CELL
 from ..base import DatasetInfo
+from .settings import TagSettings
 
 FEW_STEPS = 5_000_000  # tokens that one network processes in a run
 
@@ -35,3 +39,15 @@ def tag_defaults(info: DatasetInfo, scheme: Scheme) -> dict[str, dict[str, Any]]
     }
     training = {"batch_size": batch, "learning_rate": 2e-3, "epochs": epochs, "ema_decay": 0.99, "patience": 8}
     return {"model": model, "training": training}
+
+
+def check_delay(settings: TagSettings, lengths: np.ndarray) -> None:
+    """Raise SettingError for a delay that has no use or is longer than a training sequence. `lengths`: of these sequences."""
+    delay = settings.data.delay
+    if delay and settings.model.bidirectional:
+        raise SettingError(f"delay = {delay} lets a network in one direction see what follows, and this one reads in both; set "
+                           "bidirectional=false, or remove delay")  # fmt: skip
+    if len(lengths) and delay > (shortest := int(lengths.min())):
+        raise SettingError(
+            f"delay = {delay} is longer than a training sequence of {shortest} tokens; expected at most {shortest}"
+        )

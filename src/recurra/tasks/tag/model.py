@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ...cells import Cell
 from ...models.adversarial import PerturbableInput
+from ...models.delay import with_empty_steps, without_first_steps
 from ...nn import Recurrent, State
 from ...nn.crf import TransitionScores
 from ...nn.dropout import LockedDropout, between_layers
@@ -86,7 +87,7 @@ class TaggerNetwork(nn.Module, ABC):
     ) -> tuple[Scores, States]:
         """The scores of the next chunk of each sequence, and the new states.
 
-        The scores of the sentence label refer to all chunks so far.
+        The scores of the sentence label refer to all chunks so far. With a delay, the scores are those of earlier tokens.
         """
 
 
@@ -102,6 +103,7 @@ class Tagger(TaggerNetwork):
         transitions: The transitions of a conditional random field; None: each tag is predicted independently.
         sentence_labels: The number of sentence labels; 0: none.
         hidden_size, num_layers, bidirectional, pooling, dropout, input_dropout, backend: The settings of the same names.
+        delay: The number of tokens after which the scores of a token are given.
     """
 
     def __init__(
@@ -120,8 +122,10 @@ class Tagger(TaggerNetwork):
         dropout: float,
         input_dropout: float,
         backend: str,
+        delay: int = 0,
     ) -> None:
         super().__init__()
+        self.delay = delay
         self.input_layer = input_layer
         self.perturbable_input = PerturbableInput()
         self.input_dropout = LockedDropout(input_dropout)
@@ -144,15 +148,24 @@ class Tagger(TaggerNetwork):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None, features: Sequence[Tensor] = ()) -> Scores:
         """The scores of complete sequences."""
-        return self.push(x, lengths, features)[0]
+        if not self.delay:
+            return self.push(x, lengths, features)[0]
+        lengths = None if lengths is None else lengths + self.delay
+        extended = [with_empty_steps(value, self.delay) for value in (x, *features)]
+        scores = self.push(extended[0], lengths, extended[1:])[0]
+        return scores._replace(emissions=without_first_steps(scores.emissions, self.delay))
+
+    def inputs(self, x: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """The input of the recurrent layers, (B, T, I)."""
+        embedded: Tensor = self.input_dropout(self.perturbable_input(self.input_layer(x, features)))
+        return embedded
 
     def push(
         self, x: Tensor, lengths: Tensor | None, features: Sequence[Tensor], states: States | None = None
     ) -> tuple[Scores, States]:
         """See `TaggerNetwork.push`."""
         recurrent, pooled = TaggerState(None, None) if states is None else states[0]
-        embedded = self.input_dropout(self.perturbable_input(self.input_layer(x, features)))
-        y, recurrent = self.recurrent(embedded, recurrent, lengths=lengths)
+        y, recurrent = self.recurrent(self.inputs(x, features), recurrent, lengths=lengths)
         sentence_label = None
         if self.pooling is not None and self.label_head is not None:
             pooled = self.pooling.push(y, lengths, pooled)

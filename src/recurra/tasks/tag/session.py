@@ -30,6 +30,7 @@ class TagSession(Session):
         features: The fields of the token features.
         parse: Converts an example to a sequence.
         decode: Converts a sequence, the ids of its tags and the probabilities of the sentence labels (or None) to JSON.
+        delay: The number of tokens after which the network gives the tag of a token.
     """
 
     def __init__(
@@ -39,7 +40,11 @@ class TagSession(Session):
         features: Sequence[TokenFeature],
         parse: Callable[[Any], TokenSequence],
         decode: Callable[[TokenSequence, Sequence[int], Tensor | None], dict[str, Any]],
+        *,
+        delay: int = 0,
     ) -> None:
+        self.delay = self.dropped = delay  # outputs that are dropped, and those that are still to be dropped
+        self.width: tuple[int, ...] = ()  # the shape of an encoded token
         self.network, self.words, self.features = network, words, features
         self.parse, self.decode = parse, decode
         self.is_text: bool | None = None  # whether chunks are text or lists of tokens; the first chunk decides
@@ -68,13 +73,16 @@ class TagSession(Session):
     def result(self) -> dict[str, Any]:
         """The prediction for all chunks so far, as if the sequence ended here."""
         saved = self.states, self.label_probabilities, len(self.tokens), self.pending
+        tags, dropped = len(self.path), self.dropped
         self._run_text(self.pending, len(self.text) - len(self.pending))  # undone below
+        self._read_empty_tokens()
         text = None if self.is_text is False else self.text
         offsets = None if text is None else list(self.offsets)
         sequence = TokenSequence(list(self.tokens), offsets, text, [])
         result = self.decode(sequence, self.path, self.label_probabilities)
         self.states, self.label_probabilities, count, self.pending = saved
-        del self.tokens[count:], self.offsets[count:], self.path[count:]
+        del self.tokens[count:], self.offsets[count:], self.path[tags:]
+        self.dropped = dropped
         return result
 
     def _push_text(self, chunk: str) -> None:
@@ -98,10 +106,24 @@ class TagSession(Session):
             return
         arrays = [self.words.encode_tokens(tokens, self.tokens[-2:])]
         arrays += [field.encode_tokens(value) for field, value in zip(self.features, feature_values, strict=True)]
-        x, *features = (torch.from_numpy(array)[None].to(device_of(self.network)) for array in arrays)
+        self.width = arrays[0].shape[1:]
+        self._advance([torch.from_numpy(array)[None] for array in arrays])
+        self.tokens += tokens
+
+    def _read_empty_tokens(self) -> None:
+        """Read what follows the end, for the tags of the last tokens."""
+        if self.delay and self.tokens:
+            sizes = [(1, self.delay, *self.width), *[(1, self.delay)] * len(self.features)]
+            self._advance([torch.zeros(size, dtype=torch.long) for size in sizes])
+
+    def _advance(self, inputs: list[Tensor]) -> None:
+        """Run the network over encoded tokens and features, and keep the tags that it gives."""
+        x, *features = (value.to(device_of(self.network)) for value in inputs)
         with torch.inference_mode():
             scores, self.states = self.network.push(x, None, features, self.states)
-        self.tokens += tokens
-        self.path += best_tags(scores)[0].tolist()
+        tags = best_tags(scores)[0].tolist()
+        drop = min(self.dropped, len(tags))
+        self.dropped -= drop
+        self.path += tags[drop:]
         labels = scores.sentence_label
         self.label_probabilities = None if labels is None else labels[0].float().softmax(0).cpu()

@@ -23,8 +23,9 @@ class TagData(DataSettings):
     tokenization: TokenUnit = open_setting(description="Units that text is split into.")
     keep_digits: bool = open_setting(earlier=False, description="Keep the digits of tokens, instead of 0.")
     vocabulary_size: int = setting(30_000, ge=10, description="Maximum size of the vocabulary.")
-    min_count: int | None = setting(None, ge=1, description="Minimum count of a word; rarer words are unknown (2).")
-    character_ngrams: bool = open_setting(description="Add embeddings of the character n-grams of each word.")
+    min_count: int | None = setting(None, ge=1, description="Minimum count of a word (2).")
+    character_ngrams: bool = open_setting(description="Embed character n-grams of words.")
+    delay: int = setting(0, ge=0, description="Give the tag of a token N tokens later.")
 
 
 class TagModel(PretrainedModel):

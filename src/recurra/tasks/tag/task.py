@@ -26,13 +26,15 @@ from ...fields.token_lists import PAD, UNKNOWN
 from ...models import adversarial
 from ...models.encoder import TokenEmbedding
 from ..base import Backward, Batch, DatasetInfo, OnProgress, Sampler, Selection, Session, Streaming, Task, device_of
+from ..objective import Objective
 from ..shared.collate import EVALUATION_STEPS, padded
 from ..shared.length_sampler import LengthSampler
 from ..shared.session import why_not_streamable
 from .dataset import TagDataset
-from .defaults import tag_defaults
+from .defaults import check_delay, tag_defaults
 from .metrics import evaluate_examples
 from .model import FeatureEmbedding, Tagger, TaggerEnsemble, TaggerNetwork, Transitions, member_scores
+from .objective import TagObjective
 from .output import TagOutput
 from .scores import best_tags, max_batch_size, sequence_losses
 from .session import TagSession
@@ -60,7 +62,9 @@ class Tag(Task[TagSettings]):
     @classmethod
     def resolve(cls, settings: TagSettings, dataset: TagDataset, info: DatasetInfo) -> TagSettings:
         """The settings with defaults for those that are open."""
-        return settings.fill(data=dataset.resolved, **tag_defaults(info, dataset.tags.scheme))
+        resolved = settings.fill(data=dataset.resolved, **tag_defaults(info, dataset.tags.scheme))
+        check_delay(resolved, dataset.stores["train"].lengths(dataset.words.name))
+        return resolved
 
     # network -------------------------------------------------------------------------------------------------------
     def network(self) -> nn.Module:
@@ -93,6 +97,7 @@ class Tag(Task[TagSettings]):
             dropout=model.dropout,
             input_dropout=model.input_dropout,
             backend=model.backend,
+            delay=self.settings.data.delay,
         )
 
     def load_pretrained(self, network: nn.Module, on_progress: OnProgress) -> list[str]:
@@ -137,6 +142,12 @@ class Tag(Task[TagSettings]):
             return self.loss(network, batch, None, progress)[0]
 
         return adversarial.training_step(network, loss, self.settings.model.adversarial_epsilon, backward), None
+
+    def objectives(self, network: nn.Module, batch: Batch) -> list[Objective]:
+        """The loss of each member in windows, for gradient rules."""
+        x, _, features = self.dataset.network_inputs(batch)
+        members = cast("list[Tagger]", list(network.members) if isinstance(network, TaggerEnsemble) else [network])
+        return [TagObjective(member, batch, x, features, 1 / len(members)) for member in members]
 
     # use -----------------------------------------------------------------------------------------------------------
     def evaluate(self, network: nn.Module, data: str | Path | None, on_progress: OnProgress) -> dict[str, Any]:
@@ -187,6 +198,7 @@ class Tag(Task[TagSettings]):
 
         def open_session(network: nn.Module) -> Session:
             tagger = cast(TaggerNetwork, network)
-            return TagSession(tagger, dataset.words, dataset.features, dataset.parse_example, self.output.decode)
+            return TagSession(tagger, dataset.words, dataset.features, dataset.parse_example, self.output.decode,
+                              delay=self.settings.data.delay)  # fmt: skip
 
         return Streaming(open_session)

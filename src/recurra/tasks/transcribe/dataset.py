@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -37,10 +37,12 @@ class TranscribeDataset(Dataset):
         has_words: whether texts consist of several words separated by spaces.
     """
 
+    keeps_vocabulary: ClassVar[bool] = True
+
     def __init__(self, settings: TranscribeSettings) -> None:
         data = settings.data
         self.frame_stacking = settings.model.frame_stacking or 1  # an open setting may still become 1
-        self.audio = Audio("audio", data.audio, data.sample_rate, data.n_mels)
+        self.audio = Audio("audio", data.audio, data.sample_rate, data.n_mels, data.root)
         self.text = Transcript("text", data.text, data.tokenization)
         self.rows = RowReader([self.audio, self.text, RawText(REFERENCE)], data, problem=self._problem)
         self.rows.depends_on = {"frame_stacking": self.frame_stacking}
@@ -52,7 +54,8 @@ class TranscribeDataset(Dataset):
         """Read the data. `info.stats` of the training part: `lengths` in frames, and `min_steps` that the texts need."""
         source = self.rows.open(data)
         columns = self._columns(source)
-        self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.first_rows()])
+        if not self.rows.is_loaded:
+            self._inspect_texts([str(row.values.get(columns["text"]) or "") for row in source.first_rows()])
 
         def validation() -> tuple[Source, dict[str, str]]:
             other = self.rows.open(str(valid))
@@ -91,7 +94,7 @@ class TranscribeDataset(Dataset):
         units, steps = self.text.tokenize(values[1]), -(-self.audio.num_frames(values[0]) // self.frame_stacking)
         if (required := min_steps(units)) > steps:
             return self.text, (
-                f"has {len(units)} {self.text.tokenization}, which need {required} steps, but {Path(values[0]).name} has "
+                f"has {len(units)} {self.text.tokenization}, which need {required} steps, but {Path(str(values[0])).name} has "
                 f"{steps}; is it the right file?"
             )
         return None

@@ -41,7 +41,7 @@ class Transcribe(Task[TranscribeSettings]):
     settings_class = TranscribeSettings
     inference_settings: ClassVar[tuple[str, ...]] = (
         *("model.beam_size", "data.text", "data.audio"),
-        *("data.on_error", "data.encoding"),
+        *("data.on_error", "data.encoding", "data.root"),
     )
     dataset: TranscribeDataset
 

@@ -47,6 +47,9 @@ class Transcript(Field):
 
     def find(self, source: Source, taken: Sequence[str]) -> str:
         """Return the column that the user named, else a detected column. Raises DataError if there is none."""
+        if self.column is None and (column := _normalized_column(source, taken)):
+            source.reasons[column] = "no header; the last text of each row is the normalized one, as in LJSpeech"
+            return column
         return pick(source, self.name, self.column, TRANSCRIPT_NAMES, _mean_length, exclude=taken)
 
     def choose_tokenization(self, texts: Sequence[str]) -> None:
@@ -95,6 +98,17 @@ class Transcript(Field):
 def single_spaced(text: str) -> str:
     """Return the text with single spaces between words and none at the ends; other spaces are not audible."""
     return " ".join(text.split())
+
+
+def _normalized_column(source: Source, taken: Sequence[str]) -> str | None:
+    """Return the last column of a table as LJSpeech, ID|text|normalized text, whose two texts are mostly equal; else None."""
+    facts = source.facts
+    free = [column for column in source.columns if column not in taken]
+    if facts is None or not facts.is_delimited or facts.header or len(free) != 2:
+        return None
+    rows = [[str(row.values.get(column) or "") for column in free] for row in source.first_rows()]
+    similar = sum(set(a.lower().split()) & set(b.lower().split()) != set() for a, b in rows)
+    return free[1] if 2 * similar > len(rows) else None
 
 
 def _mean_length(cells: Sequence[str]) -> float:

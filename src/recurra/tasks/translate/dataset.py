@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from ...data.sources.inspect.json_shapes import flatten
 from ...data.sources.json_line import parse_json_line
@@ -27,6 +27,7 @@ from ..shared.target_files import TargetFiles
 from .lengths import PairLengths
 from .settings import PairData
 
+PASSAGE_NAMES = ("passage", "context", "paragraph", "document", "article")  # beside the question
 SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary are chosen
 
 
@@ -34,6 +35,7 @@ SAMPLE = 1000  # pairs from which tokenizations and the sharing of a vocabulary 
 class PairDataset(Dataset):
     """Pairs of a source and a target, stored as tokens and as unmodified text. `prepare` and `load` set `lengths`."""
 
+    keeps_vocabulary: ClassVar[bool] = True
     reading: FileReading
 
     def __init__(self, data: PairData) -> None:
@@ -59,7 +61,8 @@ class PairDataset(Dataset):
         self.files.begin_training(data, valid, self.data.valid_target)
         source = self._open(data)
         columns = self._find_columns(source)
-        self._choose_vocabularies(source, columns)
+        if not self.rows.is_loaded:
+            self._choose_vocabularies(source, columns)
 
         def validation() -> tuple[Source, Columns]:
             valid_source = self._open(str(valid))
@@ -73,6 +76,12 @@ class PairDataset(Dataset):
             self.files.remember(data)
         self.lengths = PairLengths.of(self.stores)
         used = used_columns(source, {name: columns[name] for name in ("source", "target")})
+        passage = next((one for one in source.columns if one.strip().lower() in PASSAGE_NAMES), None)
+        if passage is not None and self.data.source is None and passage not in columns.values():
+            other = f"--source {passage},{columns['source']}"
+            self.notes.append(
+                f"warning: column {passage!r} is not used; {other} reads it before the {columns['source']}"
+            )
         return self._info([*report.lines(), *used, *self.notes, *self.rows.facts.fields])
 
     def describe(self, data: str | Path) -> Description:

@@ -46,6 +46,10 @@ SINGLE_BYTE = ("cp1251", "koi8_r")
 MIN_IN_WORDS = 0.7  # share of the letters of such an alphabet that have another one beside them
 _TYPOGRAPHIC = set("‘’“”–—…€£§«»¿¡°")
 _HIGH = re.compile(rb"[\x80-\xff]")
+_HIGH_RUN = re.compile(rb"[\x80-\xff]+")
+_FULL_WIDTH = 0xA3  # first byte of the characters of full width, in GB 2312, KS X 1001 and JIS X 0208
+_LAST_OF_HANGUL = 0xC8  # first bytes of KS X 1001
+MAX_ODD = 0.05  # share of the runs of bytes beyond ASCII that may be cut off, where characters have two bytes
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,25 @@ def _legacy(samples: Sequence[bytes]) -> Encoding:
             confidence = round(min(0.6 + share / least * 0.1, 0.99), 2)
             if confidence > best.confidence:
                 best = Encoding(name, confidence)
-    return best if best.confidence else _western(samples) or best
+    return best if best.confidence else _rare_chinese(samples) or _western(samples) or best
+
+
+def _rare_chinese(samples: Sequence[bytes]) -> Encoding | None:
+    """GB18030 for few Chinese characters, none of them frequent, such as labels: pairs of bytes of GB 2312.
+
+    In a text with accents, hardly any two letters beyond ASCII stand beside each other. A text of Hangul in EUC-KR has only
+    first bytes up to 0xC8; where Chinese characters have no others, nothing distinguishes the two. Characters of full width,
+    such as the digit １, are the same in both.
+    """
+    runs = [run for sample in samples for run in _HIGH_RUN.findall(sample)]
+    pairs = [run[at : at + 2] for run in runs for at in range(0, len(run) - 1, 2)]
+    chinese = sum(pair[1] >= 0xA1 and (0xB0 <= pair[0] <= 0xD7 or pair[0] == _FULL_WIDTH) for pair in pairs)
+    if sum(len(run) % 2 for run in runs) > MAX_ODD * len(runs) or chinese < max(
+        MIN_EVIDENCE, MIN_PLAUSIBLE * len(pairs)
+    ):
+        return None
+    first = {pair[0] for pair in pairs}
+    return Encoding("gb18030", 0.7) if max(first) > _LAST_OF_HANGUL or first == {_FULL_WIDTH} else None
 
 
 def _has_whole_words(text: str) -> bool:

@@ -69,6 +69,7 @@ class FileFacts:
         separator: the separator of the columns; None: one column.
         quoting: "csv": RFC 4180; "cells": a cell may be quoted, but ends with its line; "none": quotes are text.
         line_ends: `\\n`, `\\r\\n`, `\\r`, or mixed.
+        preamble_lines: number of records above the header that are not read, such as a title.
         header_lines: number of lines with names.
         header_reason: why there is a header or none.
         header_certain: False where the header was assumed.
@@ -89,6 +90,7 @@ class FileFacts:
     separator: str | None = None
     quoting: Quoting = "csv"
     line_ends: str = "\\n"
+    preamble_lines: int = 0
     header_lines: int = 0
     header_reason: str = ""
     header_certain: bool = True

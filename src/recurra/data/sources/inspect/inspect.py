@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from recurra.data.sources.files import codec, suffixes
-from recurra.data.sources.records import split_records
+from recurra.data.sources.records import split_records, without_empty_end
 
-from .cells import describe_column
+from .cells import describe_column, shortened
 from .encodings import MIN_CONFIDENCE, Encoding, detect_encoding
 from .facts import FileFacts, ReadOptions
-from .headers import column_names, find_header
+from .headers import HeaderDecision, column_names, find_header
 from .json_shapes import json_columns, json_shape
 from .samples import Samples, take_samples
 from .separators import MAX_RECORDS, TAB_SUFFIXES, Layout, find_layout
@@ -133,16 +133,19 @@ def _table(
         return replace(facts, rows=count, rows_estimated=estimated)
     if not layout.records:
         return replace(facts, format=_format(layout), separator=layout.separator, quoting=layout.quoting, rows=0)
-    header = find_header(layout.records, options, trained)
-    width = len(layout.records[0])
-    names, notes = column_names(layout.records, header.lines, width)
+    records, preamble, header = _table_of(layout, options, trained)
+    width = len(records[0]) if header.lines else layout.width
+    names, notes = column_names(records, header.lines, width)
+    if preamble:
+        title = " ".join(cell for record in layout.records[:preamble] for cell in record if cell)
+        notes.append(f"the first {preamble} lines above the header are not read: {shortened(title, 60)!r}")
     if same and trained is not None and len(trained.names) == width and (not header.lines or not trained.header):
         names = trained.names  # one of the two files has no names: the columns correspond by position
-    rows = [record for record in layout.records[header.lines :] if len(record) == width]
+    rows = [record for record in records[header.lines :] if len(record) == width]
     columns = tuple(describe_column(name, [row[at] for row in rows]) for at, name in enumerate(names))
-    count, estimated = _count_records(layout, lines, samples, header.lines)
-    wrong = len(layout.records) - header.lines - len(rows)
-    warnings = [f"{wrong:,} of {len(layout.records):,} sampled rows do not have {width} cells"] if wrong else []
+    count, estimated = _count_records(layout, lines, samples, preamble + header.lines)
+    wrong = len(records) - header.lines - len(rows)
+    warnings = [f"{wrong:,} of {len(records):,} sampled rows do not have {width} cells"] if wrong else []
     empty = [column.name for column in columns if column.type == "empty" and rows]
     if empty:
         warnings.append(f"column {', '.join(map(repr, empty[:MAX_WARNINGS]))} is empty in every sampled row")
@@ -151,6 +154,7 @@ def _table(
         format=_format(layout),
         separator=layout.separator,
         quoting=layout.quoting,
+        preamble_lines=preamble,
         header_lines=header.lines,
         header_reason=header.reason,
         header_certain=header.certain,
@@ -161,6 +165,20 @@ def _table(
         notes=(*layout.notes, *notes),
         warnings=(*facts.warnings, *warnings),
     )
+
+
+def _table_of(
+    layout: Layout, options: ReadOptions, trained: FileFacts | None
+) -> tuple[list[list[str]], int, HeaderDecision]:
+    """The records of the table with its header, the number of records above it, and whether there is a header."""
+    if layout.preamble and options.header != "no":
+        header = find_header(layout.records[layout.preamble :], options, trained)
+        if header.lines and header.certain:
+            return layout.records[layout.preamble :], layout.preamble, header
+    header = find_header(layout.records, options, trained)
+    if not header.certain and 2 * len(layout.records[0]) < layout.width:
+        header = HeaderDecision(0, f"the first line has {len(layout.records[0])} of {layout.width} cells")
+    return layout.records, 0, header
 
 
 def _format(layout: Layout) -> str:
@@ -174,7 +192,7 @@ def _count_lines(lines: Sequence[str], samples: Samples) -> tuple[int, bool]:
 
 
 def _count_records(layout: Layout, lines: Sequence[str], samples: Samples, header: int) -> tuple[int, bool]:
-    records = sum(1 for _ in split_records(iter(lines), layout.dialect))
+    records = sum(1 for _ in without_empty_end(split_records(iter(lines), layout.dialect)))
     count, estimated = _scaled(records, samples)
     return count if estimated else max(count - header, 0), estimated
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from recurra.data.sources.usual_names import USUAL_NAMES
 from recurra.errors import DataError
 
 from .cells import describe_column
 from .facts import ColumnFacts
 
 SAMPLE = 200  # objects from which the columns are described
+_BEGIN = 1 << 16  # characters of a long line that show what it is
 _LARGEST_ITEM = 1 << 24  # characters of an item
 
 
@@ -30,11 +33,26 @@ def json_shape(lines: Sequence[str]) -> str:
         except json.JSONDecodeError:
             if first.rstrip() == "{" or first.rstrip().endswith((",", "[", "{", ":")):
                 return "json object"
+            if len(filled) == 1 and _begins_document(first):  # longer than the sample
+                return "json object"
         except RecursionError:
             return "jsonl"
         else:
-            return "jsonl"
+            return "json object" if len(filled) == 1 and _is_document(json.loads(first)) else "jsonl"
     return "jsonl"
+
+
+def _begins_document(line: str) -> bool:
+    """Whether a line that is cut off begins as an object with a list of objects, and not as a row."""
+    key = re.match(r'\{\s*"([^"]+)"', line)
+    is_row = key is None or key[1].lower() in USUAL_NAMES
+    return not is_row and re.search(r'"\s*:\s*\[\s*\{', line[:_BEGIN]) is not None
+
+
+def _is_document(value: dict[str, Any]) -> bool:
+    """Whether the only object of a file has a list of rows and no usual name of a column, so that it is no row itself."""
+    rows = (one for one in value.values() if isinstance(one, list) and len(one) > 1)
+    return any(isinstance(one[0], dict) for one in rows) and not any(name.lower() in USUAL_NAMES for name in value)
 
 
 def json_columns(lines: Sequence[str], shape: str) -> tuple[tuple[ColumnFacts, ...], int]:

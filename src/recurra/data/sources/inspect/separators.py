@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 
 from recurra.data.sources.records import Dialect, is_quoted, split_records
 
 from .cells import type_of
 from .facts import Quoting, ReadOptions
+from .preambles import count_preamble
 
 CANDIDATES = ("\t", ";", ",", "|")  # in order of precedence where several fit equally well
 TAB_SUFFIXES = (".tsv", ".tab")
@@ -39,6 +41,11 @@ class Layout:
     consistent: float
     records: list[list[str]]
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def preamble(self) -> int:
+        """The number of records above the table."""
+        return count_preamble(self.records, self.width)
 
     @property
     def dialect(self) -> Dialect:
@@ -135,7 +142,7 @@ def _fits(layout: Layout, least: float, named: bool) -> bool:
     return (
         layout.width > 1
         and layout.consistent >= least
-        and len(layout.records[0]) == layout.width
+        and len(layout.records[layout.preamble]) == layout.width
         and (named or len(layout.records) > 1)
     )
 

@@ -16,9 +16,9 @@ from .subjects import SUBJECTS
 Entry = dict[str, Any]
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
 GRIDS = (
-    "(a) An entry records a graph, which takes seconds, so that of each layer only some configurations are run; every pair of "
-    "depth, lengths, T and frozen weights occurs. (b) An entry compiles C++, so that one configuration of each layer is run; "
-    "the graphs are those of aot_eager."
+    "(a) An entry records a graph, which takes seconds. Only some configurations of each layer are therefore run; they contain "
+    "every pair of values of depth, lengths, T and frozen weights. (b) An entry compiles C++ code. Only one configuration of "
+    "each layer is therefore run; the graphs are those of aot_eager."
 )
 WORDS = {"supported": "yes", "rejected": "error", "skipped": "skipped"}
 

@@ -362,8 +362,8 @@ def duplicates(folder: Path, variant: int) -> Run:
 def overfitting(folder: Path, variant: int) -> Run:
     free = {"dropout": 0.0, "input_dropout": 0.0, "weight_decay": 0.0} | PATIENT
     if variant:
-        return train("language", shakespeare(folder, variant, 8_000), folder, variant, hidden_size=160, steps=500, ema_decay=0.0,
-                     schedule="constant", learning_rate=0.01, neural_cache_size=0, **free)  # fmt: skip
+        return train("language", shakespeare(folder, variant, 8_000), folder, variant, hidden_size=160, steps=500,
+                     ema_decay=0.0, schedule="constant", learning_rate=0.01, neural_cache_size=0, **free)  # fmt: skip
     data = questions(folder, variant, 250)
     return train("classify", data, folder, variant, hidden_size=96, steps=400, **free, **WORDS)
 

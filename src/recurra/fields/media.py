@@ -8,6 +8,4 @@ from ..settings import DataSettings, setting
 class MediaData(DataSettings):
     """A table that names files of images or audio."""
 
-    root: str | None = setting(
-        None, description="Folder that file names are relative to; by default that of the table."
-    )
+    root: str | None = setting(None, description="Folder of file names (that of the table).")

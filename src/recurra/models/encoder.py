@@ -24,9 +24,7 @@ class EncoderModel(ModelSettings):
     """Settings of a sequence encoder."""
 
     bidirectional: bool = setting(True, description="Use a bidirectional encoder.")
-    pooling: Literal["last", "mean", "max", "attention", "mean_max"] = open_setting(
-        description="Pooling of the outputs over time."
-    )
+    pooling: Literal["last", "mean", "max", "attention", "mean_max"] = open_setting(description="Pooling over time.")
     ensemble_size: int = open_setting(ge=1, le=64, description="Number of networks that are averaged.")
     input_dropout: float = open_setting(
         ge=0, lt=1, description="Dropout of the input embeddings, with one mask for all time steps.", advanced=True

@@ -71,7 +71,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Finding:
+class SweepResult:
     """The learning rate that a sweep suggests.
 
     curve        the sweep
@@ -91,7 +91,7 @@ class Finding:
         }
 
 
-def find_learning_rate(loop: Loop, progress: Progress) -> Finding:
+def find_learning_rate(loop: Loop, progress: Progress) -> SweepResult:
     """Sweep over learning rates, and show the curve. Raises TrainingError if the loss does not fall at any rate."""
     with progress.bar("finding the learning rate", 1.0) as bar:
         curve = sweep(loop, bar)
@@ -105,7 +105,7 @@ def find_learning_rate(loop: Loop, progress: Progress) -> Finding:
         )
     progress.message(f"learning rate {suggestion:g}, where the loss falls most steeply; it replaces the default of "
                      f"{loop.training.learning_rate:g}")  # fmt: skip
-    return Finding(curve, suggestion)
+    return SweepResult(curve, suggestion)
 
 
 def sweep(loop: Loop, bar: Bar, steps: int = STEPS) -> Sweep:

@@ -19,7 +19,7 @@ class CaptionData(ImageSettings):
     grayscale: bool | None = setting(None, description="Convert images to grayscale.")
     image_features: str | None = setting(None, description="Column of feature vectors, instead of images.")
     text: str | None = setting(None, description="Column of the captions; detected by default.")
-    tokenization: Tokenization = open_setting(description="Units that text is split into.")
+    tokenization: Tokenization = open_setting(description="Text units.")
     vocabulary_size: int = setting(
         30_000,
         ge=10,

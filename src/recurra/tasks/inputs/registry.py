@@ -31,7 +31,7 @@ INPUTS: dict[str, type[Input]] = {
 class InputData(AudioData, ImageData, NumbersData, TextData):
     """Settings of the data of all input types."""
 
-    input: Literal["text", "numbers", "image", "audio"] | None = setting(None, description="Type of the input.")
+    input: Literal["text", "numbers", "image", "audio"] | None = setting(None, description="Input type.")
 
 
 class InputModel(ImageModel, TextModel):

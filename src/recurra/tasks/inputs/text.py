@@ -24,9 +24,7 @@ class TextData(RowData):
     """Settings of a table with a column of text."""
 
     text: str | None = setting(None, description="Column of the text; detected by default.")
-    tokenization: Literal["words", "characters", "subwords"] | None = setting(
-        None, description="Units that text is split into."
-    )
+    tokenization: Literal["words", "characters", "subwords"] | None = setting(None, description="Text units.")
     vocabulary_size: int = setting(30_000, ge=10, description="Maximum size of the vocabulary.")
     min_count: int | None = setting(
         None,
@@ -35,7 +33,7 @@ class TextData(RowData):
         advanced=True,
     )
     character_ngrams: bool | None = setting(None, description="Add embeddings of character n-grams.", advanced=True)
-    tokenizer: TokenizerName = setting("recurra", description="Tokenizer.")
+    tokenizer: TokenizerName = setting("recurra", description="Tool.")
     stop_words: str | None = setting(None, description="Language whose stop words are removed.", advanced=True)
     keep_pos: str | None = setting(None, description="Parts of speech to keep, such as noun,verb.", advanced=True)
     tokenizer_language: str = setting(

@@ -12,7 +12,7 @@ class LanguageData(DataSettings):
 
     text: str | None = setting(None, description="Name of the text column when DATA is a table.")
     tokenization: Literal["characters", "words", "subwords"] = open_setting(
-        fallback="characters", description="Units that text is split into (characters; words for tokenized text)."
+        fallback="characters", description="Text units (characters; words for tokenized text)."
     )
     tokenizer: Literal["recurra", "blanks"] | None = setting(
         None, description="How words are split: by the patterns of recurra, or at blanks (detected).", advanced=True

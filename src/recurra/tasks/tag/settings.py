@@ -20,7 +20,7 @@ class TagData(DataSettings):
     token_features: str | None = setting(None, description="Additional input columns: upos,feats.")
     sentence_label: str = open_setting(description="Column of the sentence label, or none.")
     scheme: Scheme = open_setting(description="Tagging scheme.")
-    tokenization: TokenUnit = open_setting(description="Units that text is split into.")
+    tokenization: TokenUnit = open_setting(description="Text units.")
     keep_digits: bool = open_setting(earlier=False, description="Keep the digits of tokens, instead of 0.")
     vocabulary_size: int = setting(30_000, ge=10, description="Maximum size of the vocabulary.")
     min_count: int | None = setting(None, ge=1, description="Minimum count of a word (2).")

@@ -13,7 +13,7 @@ class TranscribeData(AudioData):
 
     sample_rate: int | None = setting(None, ge=1, description=SAMPLE_RATE_HELP)
     text: str | None = setting(None, description="Column of the transcripts; detected by default.")
-    tokenization: Literal["characters", "words"] = open_setting(description="Units that text is split into.")
+    tokenization: Literal["characters", "words"] = open_setting(description="Text units.")
 
 
 class TranscribeModel(ModelSettings):

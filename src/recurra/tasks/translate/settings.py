@@ -18,7 +18,7 @@ class PairData(DataSettings):
     )
     target: str | None = setting(None, description="Target column, or file of targets.")
     valid_target: str | None = setting(None, description="Target file of --valid.")
-    tokenization: Tokenization | None = setting(None, description="Units that text is split into.")
+    tokenization: Tokenization | None = setting(None, description="Text units.")
     source_tokenization: Tokenization = open_setting(description="Tokens of the source.", advanced=True)
     target_tokenization: Tokenization = open_setting(description="Tokens of the target.", advanced=True)
     vocabulary_size: int | None = setting(None, ge=10, description="Maximum size of a vocabulary.")

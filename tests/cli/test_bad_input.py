@@ -18,7 +18,7 @@ import recurra
 from recurra import training
 from recurra.errors import DataError, RunError, SettingError, TrainingError, UserError
 from recurra.run import Run
-from recurra.training.loop import Loop
+from recurra.training.gradient import BatchGradient
 
 
 def classify(data: Path, out: Path | None = None, **settings: Any) -> Run:
@@ -402,13 +402,15 @@ def test_a_loss_that_is_not_finite_before_the_first_evaluation(tmp_path: Path) -
 def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_last_good_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gradient: Any = Loop._gradient
+    gradient: Any = BatchGradient.__call__
+    calls: list[int] = []
 
-    def breaks_at_step_20(loop: Loop, *arguments: Any) -> Any:
-        loss, state = gradient(loop, *arguments)
-        return (loss * float("nan") if loop.step == 20 else loss), state
+    def breaks_at_step_20(self: BatchGradient, *arguments: Any) -> Any:
+        loss, state = gradient(self, *arguments)
+        calls.append(len(calls))  # the first call is that of the dry run
+        return (loss * float("nan") if len(calls) == 22 else loss), state
 
-    monkeypatch.setattr(Loop, "_gradient", breaks_at_step_20)
+    monkeypatch.setattr(BatchGradient, "__call__", breaks_at_step_20)
     data = write_reviews(tmp_path / "a.csv")
     with pytest.raises(TrainingError) as raised:
         classify(data, label="label", text="text", steps=60, num_evaluations=20)

@@ -152,5 +152,5 @@ def test_meta_device_computes_shapes() -> None:
 def test_a_missing_component_is_reported() -> None:
     _, state = nn.Recurrent("lstm", 3, 4)(torch.randn(2, 5, 3))
     for wrong in ("h", 0):
-        with pytest.raises(CallError, match=f"no component {wrong!r}; this one has 'h_l0', 'c_l0'"):
+        with pytest.raises(CallError, match=f"no component {wrong!r}; it has 'h_l0', 'c_l0'"):
             state[wrong]  # type: ignore[index]

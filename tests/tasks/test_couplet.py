@@ -300,8 +300,8 @@ def test_pairs_of_unequal_length_raise_or_are_skipped(tmp_path: Path) -> None:
 
 def test_other_invalid_rows_and_settings(tmp_path: Path) -> None:
     out = {"out": tmp_path / "run", **SMALL}
-    empty = write_pairs(tmp_path / "a.csv", [*PAIRS[:20], ("", "")])
-    rejected(tmp_path, lambda: recurra.train("couplet", empty, **out), "row 21", "is empty")
+    empty = write_pairs(tmp_path / "a.csv", [*PAIRS[:19], ("", ""), PAIRS[19]])
+    rejected(tmp_path, lambda: recurra.train("couplet", empty, **out), "row 20", "is empty")
     good = write_pairs(tmp_path / "b.csv", PAIRS[:20])
     rejected(tmp_path, lambda: recurra.train("couplet", good, source="上", **out), "unknown column '上'")
     rejected(

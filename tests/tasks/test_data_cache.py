@@ -35,6 +35,7 @@ class Prepared:
         folder.mkdir()
         self.info: DatasetInfo = self.dataset.prepare(data, valid, folder / "cache", lambda _: None)
         self.resolved = kind.resolve(given.with_(**self.info.settings), self.dataset, self.info)
+        (folder / "vocabulary").mkdir(parents=True, exist_ok=True)
         self.dataset.save(folder / "vocabulary")
         self.folder, self.messages = folder, used.messages
 

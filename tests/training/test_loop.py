@@ -213,7 +213,7 @@ def test_a_crash_between_renames_leaves_a_checkpoint(
 ) -> None:
     """Every rename in turn is the last thing the machine does: the old or the new checkpoint can be loaded."""
     folder = tmp_path / "checkpoint"
-    checkpoint.save(folder, {"x": torch.tensor([1.0])}, {"step": 1})
+    checkpoint.save(folder, {"x": torch.tensor([1.0])}, {"step": 1, "metrics": {}})
     replace, count = Path.replace, [0]
 
     class Crash(BaseException): ...
@@ -227,11 +227,11 @@ def test_a_crash_between_renames_leaves_a_checkpoint(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", renaming)
         with pytest.raises(Crash):
-            checkpoint.save(folder, {"x": torch.tensor([2.0])}, {"step": 2})
+            checkpoint.save(folder, {"x": torch.tensor([2.0])}, {"step": 2, "metrics": {}})
     tensors, facts = checkpoint.load(folder)
     assert tensors["x"].item() == facts["step"] == 1
-    checkpoint.save(folder, {"x": torch.tensor([3.0])}, {"step": 3})  # and the next one is saved as ever
-    assert checkpoint.load(folder)[1] == {"step": 3}
+    checkpoint.save(folder, {"x": torch.tensor([3.0])}, {"step": 3, "metrics": {}})  # and the next one is saved as ever
+    assert checkpoint.load(folder)[1]["step"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 

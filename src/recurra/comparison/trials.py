@@ -83,6 +83,8 @@ def compare(
     folder = Path("runs") / f"compare-{Path(str(data)).name.partition('.')[0]}" if out is None else Path(out)
     plan = {"task": kind.name, "data": absolute(data), "max_minutes": max_minutes, "settings": settings}
     record = _record(folder, plan)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / RECORD, record)  # so that an interrupted comparison is known when the command is repeated
     for seed in range(seeds):
         for cell in cells:
             name = f"{cell}-{seed}"

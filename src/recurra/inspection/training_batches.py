@@ -43,6 +43,7 @@ def training_batches(run: Run, data: str | Path | None, count: int = BATCHES) ->
             dataset.prepare(path, valid, Path(folder) / "cache", ignore_progress)
         except UserError as error:
             raise DataError(f"the training data of {run.path} cannot be read: {error}. {WITHOUT_DATA}") from None
+        (Path(folder) / "vocabulary").mkdir()
         dataset.save(Path(folder) / "vocabulary")
         if not _same(Path(folder) / "vocabulary", run.path / "vocabulary"):
             raise DataError(

@@ -52,6 +52,7 @@ def cell_of(settings: Settings[Any, Any, Any], own: Cell | type[Cell] | None) ->
 
 
 def cell_name(cell: Cell | type[Cell], spec: str | None) -> str:
+    """Return the name of a cell in config.yaml: that of a built-in one, `spec`, or `module:Class`."""
     if spec:
         return spec
     kind = type(known_cells.get(cell))
@@ -60,6 +61,7 @@ def cell_name(cell: Cell | type[Cell], spec: str | None) -> str:
 
 
 def task_name(kind: AnyTask, spec: str | AnyTask) -> str:
+    """Return the name of a task in config.yaml: that of a built-in one, `spec`, or `module:Class`."""
     if isinstance(spec, str):
         return spec
     known = kind.name in known_tasks.names() and known_tasks.get(kind.name) is kind  # not another of its name

@@ -238,7 +238,6 @@ class Loop:
             self.clock.evaluation_done(time.perf_counter() - began)
             self.record({"train/loss": self.running_loss, **named(numbers(metrics))})
             if not math.isfinite(metrics["loss"]):
-                self.record({"not_finite": str(metrics["loss"])})
                 raise TrainingError(self.best.not_finite(metrics["loss"], self.step, self.training.learning_rate))
             self.best.offer(self.step, metrics, self.module)
 

@@ -50,6 +50,7 @@ def test_prepare_determines_horizon_and_seasonality(tmp_path: Path) -> None:
 
 def test_save_and_load(tmp_path: Path) -> None:
     settings, dataset, _ = prepared(waves(tmp_path / "waves.csv"))
+    (tmp_path / "vocabulary").mkdir()
     dataset.save(tmp_path / "vocabulary")
     loaded = ForecastDataset(settings.data)
     loaded.load(tmp_path / "vocabulary")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, final
 
 from recurra.errors import SettingError
-from recurra.files import user_cache
+from recurra.files import link_or_copy, user_cache
 
 FOLDER, LIMIT = "RECURRA_CACHE", "RECURRA_CACHE_GB"
 DEFAULT_LIMIT = 10.0  # GB
@@ -81,7 +81,7 @@ class EncodedCache:
             if record["format"] != _FORMAT:
                 raise ValueError(f"format {record['format']}")
             for name, (size, checksum) in files.items():
-                link_or_copy(entry / name, folder / name)
+                link_file(entry / name, folder / name)
                 if _summary(folder / name) != (size, checksum):
                     raise ValueError(f"{name} is damaged")
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -108,7 +108,7 @@ class EncodedCache:
                 return
             part.mkdir(parents=True)
             for name, path in files.items():
-                link_or_copy(path, part / name)
+                link_file(path, part / name)
             content = {"format": _FORMAT, "facts": facts, "files": record}
             (part / _ENTRY).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
             with suppress(OSError):  # another process has made the same entry in the meantime
@@ -147,14 +147,11 @@ class EncodedCache:
                 total -= size
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """Make `target` a hard link to a file that nobody changes, or a copy where links are not possible."""
+def link_file(source: Path, target: Path) -> None:
+    """Replace `target` by a hard link to a file that nobody changes, or by a copy where links are not possible."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        shutil.copyfile(source, target)
+    link_or_copy(source, target)
 
 
 def _summary(path: Path) -> tuple[int, int]:

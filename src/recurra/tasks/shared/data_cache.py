@@ -12,7 +12,7 @@ from ...data.sources.reading import FileReading
 from ...data.sources.rows import Row
 from ...data.sources.skipped_rows import SKIPPED
 from ...data.store.cache_key import NotCacheableError, content_of, key_of
-from ...data.store.encoded_cache import EncodedCache, link_or_copy
+from ...data.store.encoded_cache import EncodedCache, link_file
 from ...errors import RunError
 
 FITTED = "fitted"  # the folder of what was fitted, beside the encoded parts
@@ -68,7 +68,7 @@ class DataCache:
             return False
         load(folder / FITTED, facts)
         if (skipped := folder / FITTED / SKIPPED).exists():
-            link_or_copy(skipped, folder.parent / SKIPPED)
+            link_file(skipped, folder.parent / SKIPPED)
         shutil.rmtree(folder / FITTED, ignore_errors=True)
         return True
 
@@ -88,7 +88,7 @@ class DataCache:
             fitted.mkdir()
             save(fitted)
             if (skipped := folder.parent / SKIPPED).exists():
-                link_or_copy(skipped, fitted / SKIPPED)
+                link_file(skipped, fitted / SKIPPED)
             self._cache.keep(self._key, folder, facts)
         except (OSError, RunError) as error:
             self._cache.messages.append(_not_kept(str(error)))

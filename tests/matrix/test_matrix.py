@@ -34,7 +34,7 @@ def entries() -> list[tuple[str, Configuration]]:
         subjects = r.sample(list(SUBJECTS), min(SLOW.get(name, COUNT), len(SUBJECTS)))
         for subject in subjects:
             steps = 5 if name in SLOW else 20
-            found.append((name, r.choice([c for c in configurations() if c.subject == subject and c.T <= steps])))
+            found.append((name, r.choice([c for c in configurations() if c.subject == subject and steps >= c.T])))
     return found
 
 

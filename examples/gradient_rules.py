@@ -93,9 +93,7 @@ def memory_of(rule: GradientRule, objective: Signs) -> int:
     objective.network.zero_grad(set_to_none=False)
     before = allocated_bytes()
     objective.samples = []
-    rule.gradient(
-        objective, None, lambda loss, weight=1.0: (objective.samples.append(allocated_bytes()), loss.backward())
-    )  # type: ignore[func-returns-value]
+    rule.gradient(objective, None, lambda loss, weight=1.0: (objective.samples.append(allocated_bytes()), loss.backward()))  # type: ignore[func-returns-value]
     most = max(objective.samples) - before
     objective.samples = None
     return most

@@ -160,10 +160,12 @@ def test_watch_reports_what_the_plan_says() -> None:
 @pytest.fixture
 def mesh() -> Iterator[Any]:
     """A mesh of this process alone."""
-    file = torch.distributed.HashStore()
-    torch.distributed.init_process_group("gloo", store=file, rank=0, world_size=1)
+    initialized = torch.distributed.is_initialized()  # the matrix keeps a group for its process
+    if not initialized:
+        torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     yield torch.distributed.init_device_mesh("cpu", (1,))
-    torch.distributed.destroy_process_group()
+    if not initialized:
+        torch.distributed.destroy_process_group()
 
 
 @every_drop_in

@@ -231,3 +231,12 @@ def test_invalid_settings_are_one_line_and_leave_nothing(tmp_path: Path, chosen:
     with pytest.raises((CallError, SettingError), match=message) as error:
         language(tmp_path, **({"cell": "lstm"} | chosen))
     assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
+
+
+def test_removed_hooks_leave_the_network_as_it_was() -> None:
+    net = network()
+    expected = step(net, Regularizer(net, settings()))
+    first = Regularizer(net, settings(p=0.9, activation_penalty=2.0))
+    first.remove()
+    for one, other in zip(step(net, Regularizer(net, settings())), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)

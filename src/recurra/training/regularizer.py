@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ..errors import SettingError
 from ..nn.base import RecurrentBase
@@ -41,13 +42,19 @@ class Regularizer:
         self._masks: dict[nn.Module, Tensor] = {}
         self._squares: list[tuple[Tensor, Tensor]] = []
         self._differences: list[tuple[Tensor, Tensor]] = []
+        self._hooks: list[RemovableHandle] = []
         self._layers = encoder_layers(network) if self.activation or self.temporal else []
         for layer in self._layers:
-            layer.register_forward_hook(self._observe, with_kwargs=True)
+            self._hooks.append(layer.register_forward_hook(self._observe, with_kwargs=True))
         if self.weights:
             weight_penalty(network, **self.weights)  # raises where one has no effect
         if self.dropout:
             self._drop_words()
+
+    def remove(self) -> None:
+        """Remove the hooks from the network, which a later training with another instance requires."""
+        for hook in self._hooks:
+            hook.remove()
 
     def check_rule(self, rule: str) -> None:
         """Raise SettingError for a penalty on activations, which a gradient rule that divides sequences does not support."""
@@ -115,7 +122,7 @@ class Regularizer:
         if not tables:
             raise SettingError(f"embedding_dropout is {self.dropout}, and the network has no embedding; set it to 0")
         for table in tables:
-            table.register_forward_hook(self._drop)
+            self._hooks.append(table.register_forward_hook(self._drop))
 
     def _drop(self, table: Any, args: tuple[Tensor, ...], embeddings: Tensor) -> Tensor:
         """Drop the same rows of the table in all calls of a step, and scale the others."""

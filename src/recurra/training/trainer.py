@@ -196,6 +196,7 @@ def train_in(
         if find_lr:
             found = find_learning_rate(loop, progress)
             source["find_lr"] = found.record()
+            loop.gradient.penalties.remove()  # the loop of the training adds its own
             built = kind(resolved.with_(training={"learning_rate": found.suggestion}), dataset, built.cell)
             loop = Loop(built, network, fabric, folder, started, info)
             loop.dry_run()

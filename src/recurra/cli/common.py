@@ -33,6 +33,13 @@ Separator = Annotated[
 HeaderOption = Annotated[
     str | None, typer.Option("--header", metavar="WORD", help="Whether the first line has names: yes, no, auto.")
 ]
+MaxMinutes = Annotated[float | None, typer.Option(metavar="M", help="Time limit in minutes, including reading.")]
+Device = Annotated[str | None, typer.Option(metavar="D", help="Device: auto, cpu, cuda, cuda:1, mps (auto).")]
+Devices = Annotated[int | None, typer.Option(metavar="N", help="Number of devices to train on (1).")]
+FindLR = Annotated[
+    bool, typer.Option("--find-lr", metavar="", help="Choose the learning rate by a sweep before training.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace the run folder if it exists.")]
 Root = Annotated[
     str | None, typer.Option("--root", metavar="FOLDER", help="Folder that names of media files are relative to.")
 ]

@@ -8,7 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from .common import Encoding, HeaderOption, Import, RunFolder, Separator, own_classes, progress, read_settings
+from .common import (
+    Device,
+    Devices,
+    Encoding,
+    FindLR,
+    HeaderOption,
+    Import,
+    MaxMinutes,
+    Overwrite,
+    RunFolder,
+    Separator,
+    own_classes,
+    progress,
+    read_settings,
+)
 from .train import finish, imports_in_message
 
 
@@ -28,22 +42,14 @@ def finetune(
     separator: Separator = None,
     header: HeaderOption = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Random seed (that of RUN).")] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option(metavar="M", help="Time limit in minutes, including reading.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="D", help="Device: auto, cpu, cuda, cuda:1, mps (auto).")
-    ] = None,
+    max_minutes: MaxMinutes = None,
+    device: Device = None,
     precision: Annotated[
         str | None, typer.Option(metavar="P", help="Floating point precision: 32, bf16, 16, 64 (that of RUN).")
     ] = None,
-    devices: Annotated[int | None, typer.Option(metavar="N", help="Number of devices to train on (1).")] = None,
-    find_lr: Annotated[
-        bool, typer.Option("--find-lr", metavar="", help="Choose the learning rate by a sweep before training.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", metavar="", help="Replace the run folder if it exists.")
-    ] = False,
+    devices: Devices = None,
+    find_lr: FindLR = False,
+    overwrite: Overwrite = False,
     import_: Import = None,
 ) -> None:
     """Continue training from the weights of a run on new data.

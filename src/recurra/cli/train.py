@@ -12,7 +12,21 @@ import typer
 
 from ..errors import SettingError
 from ..tasks import names
-from .common import Encoding, HeaderOption, Import, Separator, own_classes, program, progress, read_settings
+from .common import (
+    Device,
+    Devices,
+    Encoding,
+    FindLR,
+    HeaderOption,
+    Import,
+    MaxMinutes,
+    Overwrite,
+    Separator,
+    own_classes,
+    program,
+    progress,
+    read_settings,
+)
 from .task_flags import FLAGS, STARTED, TASK, TrainCommand
 
 if TYPE_CHECKING:
@@ -55,22 +69,14 @@ def train(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Random seed for initialization, shuffling and dropout (0).")
     ] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option(metavar="M", help="Time limit in minutes, including reading.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="D", help="Device: auto, cpu, cuda, cuda:1, mps (auto).")
-    ] = None,
+    max_minutes: MaxMinutes = None,
+    device: Device = None,
     precision: Annotated[
         str | None, typer.Option(metavar="P", help="Floating point precision: 32, bf16, 16, 64 (32).")
     ] = None,
-    devices: Annotated[int | None, typer.Option(metavar="N", help="Number of devices to train on (1).")] = None,
-    find_lr: Annotated[
-        bool, typer.Option("--find-lr", metavar="", help="Choose the learning rate by a sweep before training.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", metavar="", help="Replace the run folder if it exists.")
-    ] = False,
+    devices: Devices = None,
+    find_lr: FindLR = False,
+    overwrite: Overwrite = False,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", metavar="", help="Encode the data again; do not use the cache.")
     ] = False,

@@ -93,9 +93,9 @@ def is_list_column(cells: Sequence[Any]) -> bool:
 
 
 def has_parallel_cells(source: Source) -> bool:
-    """Whether two cells of most rows have as many words, and several, as a sentence and its tags do."""
+    """Whether two cells of most rows have the same number of words, at least two, as a sentence and its tags do."""
     rows = [[len(str(cell).split()) for cell in row.values.values() if cell] for row in source.first_rows()]
-    alike = sum(max((counts.count(count) for count in counts if count > 1), default=0) > 1 for counts in rows)
+    alike = sum(any(count > 1 and counts.count(count) > 1 for count in counts) for counts in rows)
     return 2 * alike > len(rows)
 
 

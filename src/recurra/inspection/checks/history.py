@@ -10,7 +10,7 @@ from ..findings import Severity
 from .base import Check, Measured, lower_rate, rounded
 
 MIN_STEPS = 40  # in fewer steps neither a healthy nor a broken run moves far from its initial loss
-MIN_EVALUATIONS = 4  # with fewer points a trend cannot be told from noise
+MIN_EVALUATIONS = 4  # fewer points do not show a trend
 MOVED = 0.05  # a smaller relative fall of the training loss is no learning
 WEIGHT = 0.1  # the usual size of a weight at the start
 

@@ -83,7 +83,7 @@ class TextDataset(Dataset):
     def _read(
         self, source: TextSource, valid: str | Path | None, cache: Path, on_progress: OnProgress
     ) -> dict[str, Any]:
-        """Build the vocabulary and encode both parts. Return what the user is told about the text."""
+        """Build the vocabulary and encode both parts. Return the facts that are reported to the user."""
         settings = self.settings
         characters, beginning = 0, sample_of(source.chunks())
 
